@@ -1,0 +1,259 @@
+"""What may be set: every setting with its default and its reason, read from the environment and checked at once."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+Role = Literal["broker", "database", "stripe", "webhook"]
+
+_NEEDED: Mapping[Role, tuple[str, ...]] = {
+    "broker": ("redis_url",),
+    "database": ("database_url",),
+    "stripe": ("stripe_api_key",),
+    "webhook": ("stripe_webhook_secret",),
+}
+
+
+class SettingsError(Exception):
+    """The environment does not make valid settings. The message has a line for every fault."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(("The settings have faults:", *(f"  {fault}" for fault in self.faults))))
+
+
+def _comma_separated(value: object) -> object:
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
+
+
+Seconds = Annotated[float, Field(gt=0, le=10 * 365 * 86_400)]
+
+
+class Settings(BaseModel):
+    """All settings. Names in the environment: the field's alias, and the same with `_FILE` for a file that holds it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    database_url: SecretStr | None = Field(
+        None,
+        alias="DATABASE_URL",
+        description="The Payment Database, `postgresql://user:password@host/name`.",
+    )
+    redis_url: SecretStr | None = Field(
+        None,
+        alias="REDIS_URL",
+        description="The broker and the stream of outcomes: `redis://`, `rediss://` or `sentinel://`.",
+    )
+    stripe_api_key: SecretStr | None = Field(
+        None,
+        alias="STRIPE_API_KEY",
+        description="Stripe's secret key; `sk_test_…` or `sk_live_…`, or a restricted one.",
+    )
+    stripe_webhook_secret: Annotated[tuple[SecretStr, ...], BeforeValidator(_comma_separated)] = Field(
+        (),
+        alias="STRIPE_WEBHOOK_SECRET",
+        description="The endpoint's signing secrets, comma-separated: two are valid at once while one is rolled.",
+    )
+    stripe_api_base: str = Field(
+        "https://api.stripe.com",
+        alias="STRIPE_API_BASE",
+        pattern=r"^https?://[^/]+/?$",
+        description="Another host than Stripe's: the simulator, or a proxy.",
+    )
+    stripe_timeout: Seconds = Field(
+        20,
+        alias="PAYMENT_WORKER_STRIPE_TIMEOUT",
+        description="Seconds one call to Stripe may take before its outcome counts as unknown. "
+        "Where it is not set: less than 20 if the lease or the absence delay is short.",
+    )
+    lease: Seconds = Field(
+        60,
+        alias="PAYMENT_WORKER_LEASE",
+        description="Seconds a worker owns an attempt or an event; a dead owner's work is taken over after it.",
+    )
+    key_safe_age: Seconds = Field(
+        82_800,
+        alias="PAYMENT_WORKER_KEY_SAFE_AGE",
+        le=86_400,
+        description="Seconds after which an idempotency key is never sent again. Stripe forgets keys after 24 h.",
+    )
+    absence_delay: Seconds = Field(
+        120,
+        alias="PAYMENT_WORKER_ABSENCE_DELAY",
+        description="Seconds after the last request before Stripe's “no such object” is believed.",
+    )
+    resume_every: Seconds = Field(
+        10,
+        alias="PAYMENT_WORKER_RESUME_EVERY",
+        description="Seconds between sweeps for work that is due or orphaned.",
+    )
+    publish_every: Seconds = Field(
+        5, alias="PAYMENT_WORKER_PUBLISH_EVERY", description="Seconds between sweeps of the outbox."
+    )
+    poll_every: Seconds = Field(
+        60, alias="PAYMENT_WORKER_POLL_EVERY", description="Seconds between polls of Stripe's list of events."
+    )
+    poll_overlap: Seconds = Field(
+        300,
+        alias="PAYMENT_WORKER_POLL_OVERLAP",
+        description="Seconds that poll windows overlap: Stripe's list is eventually consistent.",
+    )
+    reconcile_every: Seconds = Field(
+        3600, alias="PAYMENT_WORKER_RECONCILE_EVERY", description="Seconds between scheduled reconciliations."
+    )
+    visibility_timeout: Seconds = Field(
+        300,
+        alias="PAYMENT_WORKER_VISIBILITY_TIMEOUT",
+        description="Seconds after which Redis hands an unacknowledged message to another worker.",
+    )
+    max_attempts: int = Field(
+        3,
+        alias="PAYMENT_WORKER_MAX_ATTEMPTS",
+        ge=1,
+        le=20,
+        description="Attempts the worker makes by itself when Stripe turns out never to have executed the one before.",
+    )
+    result_backend: SecretStr | None = Field(
+        None,
+        alias="PAYMENT_WORKER_RESULT_BACKEND",
+        description="Where task results are kept. None: callers read the tables or the stream.",
+    )
+    stream: str = Field(
+        "payment_worker.events",
+        alias="PAYMENT_WORKER_STREAM",
+        min_length=1,
+        description="The Redis stream on which outcomes are told.",
+    )
+    stream_max_length: int = Field(
+        1_000_000,
+        alias="PAYMENT_WORKER_STREAM_MAX_LENGTH",
+        ge=100,
+        description="About how many messages the stream keeps. Older ones can be replayed from the database.",
+    )
+    liveness_file: Path | None = Field(
+        None,
+        alias="PAYMENT_WORKER_LIVENESS_FILE",
+        description="A file that the worker touches every 5 seconds while its event loop turns, for a probe. "
+        "None: no file.",
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto",
+        alias="PAYMENT_WORKER_LOG_FORMAT",
+        description="`json`, `console`, or `auto`: console on a terminal.",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", alias="PAYMENT_WORKER_LOG_LEVEL", description="The least severe level that is logged."
+    )
+
+    @classmethod
+    def from_environment(
+        cls, environ: Mapping[str, str] | None = None, *, needed_by: Iterable[Role] = ("broker",)
+    ) -> Self:
+        """Read, check and freeze the settings.
+
+        Args:
+            environ: names and values; the process's own environment when not given.
+            needed_by: the roles whose values must be present, not only well-formed.
+
+        Raises:
+            SettingsError: one line for every fault, never with a secret's value.
+        """
+        values, faults = _read(os.environ if environ is None else environ, cls)
+        try:
+            settings = cls.model_validate(values)
+        except ValidationError as error:
+            invalid = [_fault(detail) for detail in error.errors(include_input=False, include_url=False)]
+            raise SettingsError([*faults, *invalid]) from None
+        faults += [
+            f"{cls.model_fields[name].alias}: must be set"
+            for role in needed_by
+            for name in _NEEDED[role]
+            if not getattr(settings, name)
+        ]
+        if faults:
+            raise SettingsError(faults)
+        return settings
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Self:
+        if "stripe_timeout" not in self.model_fields_set:
+            fitting = min(self.stripe_timeout, self.lease / 2, self.absence_delay / 2)
+            object.__setattr__(self, "stripe_timeout", fitting)
+        faults = []
+        if self.stripe_timeout >= self.lease:
+            faults.append(
+                "PAYMENT_WORKER_STRIPE_TIMEOUT must be less than PAYMENT_WORKER_LEASE: a call may not outlive it"
+            )
+        if self.stripe_timeout >= self.absence_delay:
+            faults.append(
+                "PAYMENT_WORKER_STRIPE_TIMEOUT must be less than PAYMENT_WORKER_ABSENCE_DELAY: "
+                "a request may still be executing when its absence would be believed"
+            )
+        if faults:
+            raise ValueError("\n  ".join(faults))
+        return self
+
+    @model_validator(mode="after")
+    def _urls_are_usable(self) -> Self:
+        faults = []
+        if self.database_url and urlsplit(self.database_url.get_secret_value()).scheme not in {
+            "postgresql",
+            "postgres",
+        }:
+            faults.append("DATABASE_URL: must begin with postgresql://")
+        if self.redis_url:
+            url = urlsplit(self.redis_url.get_secret_value().split(";")[0])
+            if url.scheme not in {"redis", "rediss", "sentinel"}:
+                faults.append("REDIS_URL: must begin with redis://, rediss:// or sentinel://")
+            # kombu's bare rediss:// accepts any certificate (seen with 5.7.0).
+            if url.scheme == "rediss" and parse_qs(url.query).get("ssl_cert_reqs") not in (
+                ["CERT_REQUIRED"],
+                ["required"],
+            ):
+                faults.append(
+                    "REDIS_URL: rediss:// needs ?ssl_cert_reqs=CERT_REQUIRED, else any certificate is accepted"
+                )
+        if faults:
+            raise ValueError("\n  ".join(faults))
+        return self
+
+
+def _read(environ: Mapping[str, str], model: type[BaseModel]) -> tuple[dict[str, Any], list[str]]:
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for field in model.model_fields.values():
+        name = str(field.alias)
+        if environ.get(name):
+            values[name] = environ[name]
+        elif path := environ.get(f"{name}_FILE"):
+            try:
+                values[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError) as error:
+                faults.append(f"{name}_FILE: cannot be read ({type(error).__name__})")
+    known = {str(field.alias) for field in model.model_fields.values()}
+    faults += [
+        f"{name}: no such setting"
+        for name in sorted(environ)
+        if name.startswith("PAYMENT_WORKER_") and not {name, name.removesuffix("_FILE")} & known
+    ]
+    return values, faults
+
+
+def _fault(detail: Any) -> str:
+    where = ".".join(str(part) for part in detail["loc"][:1])
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
