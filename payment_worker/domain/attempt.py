@@ -1,0 +1,108 @@
+"""One request to Stripe under one idempotency key: what to do with it next, and when.
+
+While an attempt is unfinished it blocks every other attempt on its payment or refund. Its `next_action_at` is
+its owner's lease while somebody works on it, and the time of the next try otherwise; whoever claims it raises
+`lease_token`, and a write under an older token is refused.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from payment_worker.domain.outcome import Doubt
+
+
+class AttemptStatus(StrEnum):
+    """The states of an attempt. All but OPEN and UNKNOWN are final."""
+
+    OPEN = "OPEN"
+    UNKNOWN = "UNKNOWN"
+    SETTLED = "SETTLED"
+    DECLINED = "DECLINED"
+    REFUSED = "REFUSED"
+    ABSENT = "ABSENT"
+
+
+UNFINISHED = frozenset({AttemptStatus.OPEN, AttemptStatus.UNKNOWN})
+
+
+class Action(StrEnum):
+    """What an attempt asks of Stripe."""
+
+    CHARGE = "charge"
+    REFUND = "refund"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An unfinished attempt as its owner holds it."""
+
+    attempt_id: int
+    payment_id: UUID
+    refund_id: UUID | None
+    number: int
+    action: Action
+    path: str
+    parameters: str
+    """JSON text, byte for byte what was stored when the key was made."""
+    idempotency_key: str
+    status: AttemptStatus
+    doubt: Doubt | None
+    first_sent_at: datetime
+    sent_until: datetime
+    """No request of it was sent after this instant: the lease's end while its owner may still be sending."""
+    tries: int
+    """Rounds in a row that ended without an outcome."""
+    lease_token: int
+    leased_until: datetime
+    basis: int
+    """The version of the payment's row when the attempt was claimed."""
+
+
+class Step(StrEnum):
+    """What to do with an unfinished attempt."""
+
+    SEND = "send it under its key"
+    LOOK_UP = "look for what it made"
+
+
+NEVER_ABSENT = frozenset({Doubt.KEY_MISMATCH, Doubt.CONTRADICTED})
+"""Doubts that prove that something was executed, so that “not found” is never believed. A person has to look."""
+
+LOOKED_UP = frozenset({Doubt.SERVER_ERROR, Doubt.REPLAYED_ERROR, Doubt.OVERTAKEN, *NEVER_ABSENT})
+"""Doubts that are met by looking first: Stripe may have stored a 5xx and would replay it as long as it keeps the key."""
+
+
+def doubt_after_absence(doubt: Doubt | None) -> Doubt:
+    """What is in doubt once a look-up found nothing that can be believed yet.
+
+    After a fresh 5xx the same request may be sent again: it executes, or Stripe replays what it stored.
+    A replay proves that sending is of no use any more.
+    """
+    return doubt if doubt in {Doubt.REPLAYED_ERROR, *NEVER_ABSENT} else Doubt.NOT_FOUND
+
+
+def next_step(attempt: Attempt, *, now: datetime, key_safe_age: timedelta) -> Step:
+    """Send again under the same key while Stripe surely remembers it; after that, only look."""
+    if attempt.doubt in LOOKED_UP or now - attempt.first_sent_at >= key_safe_age:
+        return Step.LOOK_UP
+    return Step.SEND
+
+
+def absence_is_believed(attempt: Attempt, *, asked_at: datetime, absence_delay: timedelta) -> bool:
+    """Whether “not found”, asked at this instant, proves that the request was never executed.
+
+    It does once no request that was sent can still be on its way.
+    """
+    return attempt.doubt not in NEVER_ABSENT and asked_at - attempt.sent_until >= absence_delay
+
+
+FIRST_DELAY = timedelta(seconds=1)
+LONGEST_DELAY = timedelta(minutes=15)
+
+
+def delay_before(tries: int, *, dice: float) -> timedelta:
+    """How long to wait after this many rounds without an outcome: doubling, jittered by `dice` in [0, 1)."""
+    doubled = min(FIRST_DELAY * 2 ** min(max(tries - 1, 0), 20), LONGEST_DELAY)
+    return timedelta(seconds=doubled.total_seconds() * (0.75 + dice / 2))

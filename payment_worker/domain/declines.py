@@ -1,0 +1,153 @@
+"""What Stripe's decline codes mean for us, as a table: the reason we tell, and whether a retry is allowed.
+
+A decline is an outcome. Trying again what the issuer has refused for good costs fees and, past the card
+networks' caps, the merchant's standing; so the default for anything unknown is not to. Where Stripe passes
+on the issuer's advice (`advice_code`), the advice outranks the table.
+
+Source of the codes: Stripe's pages "Decline codes" (cards, and local payment methods below them) and "Smart
+Retries" (`highest_risk_level`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class FailureReason(StrEnum):
+    """The four words in which `PaymentFailed` tells why. Stripe's own code travels beside them."""
+
+    CARD_DECLINED = "CARD_DECLINED"
+    INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
+    EXPIRED_CARD = "EXPIRED_CARD"
+    PROCESSING_ERROR = "PROCESSING_ERROR"
+
+
+class DeclineClass(StrEnum):
+    """What kind of no it is."""
+
+    HARD = "hard"
+    """This card, or these data of it, will never do."""
+    SOFT = "soft"
+    """The same card may do later."""
+    AUTHENTICATION = "authentication"
+    """The customer has to take part: 3-D Secure, a PIN, a tap."""
+    FRAUD = "fraud"
+    """Somebody suspects a thief. Tell the customer no more than "declined"."""
+    LIMITS = "limits"
+    """Not enough money or too much of it at once: may do later."""
+
+
+_MAY_RETRY: Mapping[DeclineClass, bool] = MappingProxyType(
+    {
+        DeclineClass.HARD: False,
+        DeclineClass.SOFT: True,
+        DeclineClass.AUTHENTICATION: False,
+        DeclineClass.FRAUD: False,
+        DeclineClass.LIMITS: True,
+    }
+)
+
+ADVICE: Mapping[str, bool] = MappingProxyType(
+    {
+        "try_again_later": True,
+        "do_not_try_again": False,
+        # The customer has to correct the card's data first: the same request would be refused again.
+        "confirm_card_data": False,
+    }
+)
+"""Stripe's advice codes: may the same card be tried again without the customer?"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclinePolicy:
+    """What one decline code means for us."""
+
+    code: str
+    decline_class: DeclineClass
+    reason: FailureReason
+
+
+# In each class the codes of cards go first, those of local payment methods on the line after them.
+_CODES: Mapping[DeclineClass, str] = {
+    DeclineClass.HARD: """
+        call_issuer card_not_supported currency_not_supported do_not_try_again duplicate_transaction
+        expired_card incorrect_address incorrect_cvc incorrect_number incorrect_zip invalid_account
+        invalid_amount invalid_cvc invalid_expiry_month invalid_expiry_year invalid_number
+        new_account_information_available not_permitted pin_try_exceeded revocation_of_all_authorizations
+        revocation_of_authorization service_not_allowed stop_payment_order testmode_decline
+        transaction_not_allowed
+        compliance_violation expired_payment_information invalid_authorization invalid_billing_agreement
+        invalid_business_account invalid_customer_account invalid_payment_information
+        partner_payment_not_found payment_disputed
+    """,
+    DeclineClass.SOFT: """
+        approve_with_id do_not_honor generic_decline issuer_not_available no_action_taken processing_error
+        reenter_transaction try_again_later
+        partner_generic_decline
+    """,
+    DeclineClass.AUTHENTICATION: """
+        authentication_not_handled authentication_required incorrect_pin invalid_pin
+        mobile_device_authentication_required offline_pin_required online_or_offline_pin_required
+    """,
+    DeclineClass.FRAUD: """
+        fraudulent highest_risk_level lost_card merchant_blacklist pickup_card restricted_card
+        security_violation stolen_card
+        partner_high_risk_customer
+    """,
+    DeclineClass.LIMITS: """
+        card_velocity_exceeded insufficient_funds withdrawal_count_limit_exceeded
+        payment_limit_exceeded
+    """,
+}
+
+_REASONS: Mapping[str, FailureReason] = {
+    "insufficient_funds": FailureReason.INSUFFICIENT_FUNDS,
+    "expired_card": FailureReason.EXPIRED_CARD,
+    "expired_payment_information": FailureReason.EXPIRED_CARD,
+    # Nobody judged the card: the machinery between Stripe and the issuer failed.
+    "processing_error": FailureReason.PROCESSING_ERROR,
+    "issuer_not_available": FailureReason.PROCESSING_ERROR,
+    "reenter_transaction": FailureReason.PROCESSING_ERROR,
+}
+
+
+def _declines() -> Mapping[str, DeclinePolicy]:
+    return MappingProxyType(
+        {
+            code: DeclinePolicy(code, decline_class, _REASONS.get(code, FailureReason.CARD_DECLINED))
+            for decline_class, codes in _CODES.items()
+            for code in codes.split()
+        }
+    )
+
+
+DECLINES: Mapping[str, DeclinePolicy] = _declines()
+"""Every decline code that Stripe documents."""
+
+CARD_ERROR_CODES: frozenset[str] = frozenset(
+    {"card_declined", "payment_intent_authentication_failure", "payment_method_provider_decline"}
+)
+"""Error codes beside the decline codes themselves that say: the card, or its owner, or its issuer said no."""
+
+
+def failure_reason(error_code: str | None, decline_code: str | None) -> FailureReason:
+    """Which of the four reasons we tell for Stripe's `code` and `decline_code`.
+
+    The decline code is the more specific one and goes first. What neither names as a card's failure is a
+    processing error: we never blame a card for what Stripe did not say of it.
+    """
+    for code in (decline_code, error_code):
+        if code is not None and code in DECLINES:
+            return DECLINES[code].reason
+    # A decline code that is newer than the table is still a decline.
+    declined = decline_code is not None or error_code in CARD_ERROR_CODES
+    return FailureReason.CARD_DECLINED if declined else FailureReason.PROCESSING_ERROR
+
+
+def may_retry(decline_code: str | None, advice_code: str | None) -> bool:
+    """Whether the same card may be tried again later without the customer doing anything."""
+    if advice_code is not None and advice_code in ADVICE:
+        return ADVICE[advice_code]
+    policy = DECLINES.get(decline_code) if decline_code else None
+    return policy is not None and _MAY_RETRY[policy.decline_class]

@@ -1,0 +1,65 @@
+"""What was seen of Stripe's objects, in our words: the one kind of value that `settle` takes.
+
+An API answer, a webhook, a polled event and a look-up all end here. A `basis` says which version of our row
+was known before Stripe was asked: if the row still has that version when the observation is settled, then
+nothing that we know can be newer. A snapshot out of an event has no basis.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from payment_worker.domain.payment import FINAL_NEWS, PaymentNews
+from payment_worker.domain.refund import RefundNews
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decline:
+    """Why a charge failed: Stripe's codes, and nothing of its text."""
+
+    error_code: str | None = None
+    decline_code: str | None = None
+    advice_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentSeen:
+    """A PaymentIntent as Stripe showed it. Amounts in minor units; currency in upper case."""
+
+    stripe_payment_intent_id: str
+    news: PaymentNews | None
+    """None: it exists and nothing has come of it yet."""
+    amount: int
+    currency: str
+    amount_received: int = 0
+    amount_capturable: int = 0
+    stripe_charge_id: str | None = None
+    decline: Decline | None = None
+    payment_id: str | None = None
+    """What its metadata calls ours."""
+    livemode: bool = False
+    basis: int | None = None
+
+    @property
+    def is_timeless(self) -> bool:
+        """Whether it shows a state that is never left, so that its age does not matter."""
+        return self.news in FINAL_NEWS
+
+    def on(self, basis: int) -> Self:
+        """The same, asked for when our row had this version."""
+        return replace(self, basis=basis)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundSeen:
+    """A Refund as Stripe showed it. Amount in minor units; currency in upper case."""
+
+    stripe_refund_id: str
+    news: RefundNews
+    amount: int
+    currency: str
+    stripe_payment_intent_id: str | None = None
+    stripe_charge_id: str | None = None
+    failure_reason: str | None = None
+    reason: str | None = None
+    refund_id: str | None = None
+    """What its metadata calls ours; None when it was made elsewhere, for instance in the dashboard."""

@@ -1,0 +1,81 @@
+"""What a request to Stripe came to. Silence is not a no: only `Declined` and `Refused` say that nothing happened."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from payment_worker.domain.observation import Decline, PaymentSeen, RefundSeen
+
+
+class Doubt(StrEnum):
+    """Why it is unknown what a request came to."""
+
+    SILENCE = "no answer"
+    BROKEN_ANSWER = "answer cut short"
+    SERVER_ERROR = "server error"
+    REPLAYED_ERROR = "server error replayed under the key"
+    KEY_MISMATCH = "key used with other parameters"
+    OVERTAKEN = "overtaken by other news"
+    CONTRADICTED = "answer contradicts our record"
+    NOT_FOUND = "not found so far"
+
+
+class Delay(StrEnum):
+    """Why Stripe did not execute a request that may be sent again as it is."""
+
+    RATE_LIMITED = "rate limited"
+    KEY_IN_USE = "key in use"
+    LOCKED = "object locked"
+    NOT_ALLOWED = "credentials refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Stripe showed the object that the request made."""
+
+    seen: PaymentSeen | RefundSeen
+    stripe_request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The card was declined: an outcome, not an error. The PaymentIntent stays for another attempt."""
+
+    decline: Decline
+    seen: PaymentSeen | None
+    stripe_request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Stripe refused the request as it was and did nothing."""
+
+    code: str
+    stripe_request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """It is unknown whether Stripe executed the request."""
+
+    doubt: Doubt
+    stripe_request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """Stripe did not execute the request; the same one may be sent later and costs no attempt."""
+
+    delay: Delay
+    stripe_request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A consistent read shows that the object does not exist. Whether to believe it is for the caller to judge."""
+
+
+Outcome = Settled | Declined | Refused | Unanswered | Postponed
+"""What sending a request can come to."""
+
+Sighting = Settled | Absent | Unanswered | Postponed
+"""What looking for an object can come to."""

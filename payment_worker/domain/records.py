@@ -1,0 +1,51 @@
+"""Our rows as values: what is known of a payment and of a refund."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from payment_worker.domain.payment import PaymentStatus
+from payment_worker.domain.refund import RefundStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """A payment as recorded. Amounts in minor units of `currency`."""
+
+    payment_id: UUID
+    order_id: UUID
+    customer_id: UUID | None
+    version: int
+    """Raised by every write to the row: two readers with the same version know the same."""
+    status: PaymentStatus
+    amount: int
+    currency: str
+    amount_authorized: int = 0
+    amount_captured: int = 0
+    amount_refunded: int = 0
+    amount_refund_reserved: int = 0
+    """What refunds that may still succeed, or have, hold of the captured amount."""
+    failure_reason: str | None = None
+    decline_code: str | None = None
+    stripe_account: str | None = None
+    stripe_payment_intent_id: str | None = None
+    stripe_charge_id: str | None = None
+
+    @property
+    def amount_refundable(self) -> int:
+        """What further refunds may take."""
+        return self.amount_captured - self.amount_refund_reserved
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """A refund as recorded. Amount in minor units of `currency`."""
+
+    refund_id: UUID
+    payment_id: UUID
+    version: int
+    status: RefundStatus
+    amount: int
+    currency: str
+    reason: str | None = None
+    failure_reason: str | None = None
+    stripe_refund_id: str | None = None

@@ -1,0 +1,72 @@
+"""The life of a refund: its states, what may be heard about it, and what each state holds of the payment's money.
+
+Theory of operation. The states are ordered and a refund only moves forward through them, so any snapshot of
+it, however late, is either news or nothing. PROCESSED is not final: a bank may return the money days later,
+and Stripe then turns a succeeded refund into a failed one. A refund reserves its amount on the payment
+before Stripe is asked for it, and holds it until it has failed.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class RefundStatus(StrEnum):
+    """The states of a refund. REQUESTED, PROCESSED and FAILED are the event catalogue's own words."""
+
+    REQUESTED = "REQUESTED"
+    REQUIRES_ACTION = "REQUIRES_ACTION"
+    PENDING = "PENDING"
+    PROCESSED = "PROCESSED"
+    FAILED = "FAILED"
+    CANCELED = "CANCELED"
+
+
+class RefundNews(StrEnum):
+    """What was heard about a refund."""
+
+    ACTION_REQUIRED = "action required"
+    PENDED = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+REFUND_TRANSITIONS: Mapping[RefundStatus, Mapping[RefundNews, RefundStatus]] = MappingProxyType(
+    {
+        RefundStatus.REQUESTED: {
+            RefundNews.ACTION_REQUIRED: RefundStatus.REQUIRES_ACTION,
+            RefundNews.PENDED: RefundStatus.PENDING,
+            RefundNews.SUCCEEDED: RefundStatus.PROCESSED,
+            RefundNews.FAILED: RefundStatus.FAILED,
+            RefundNews.CANCELED: RefundStatus.CANCELED,
+        },
+        RefundStatus.REQUIRES_ACTION: {
+            RefundNews.PENDED: RefundStatus.PENDING,
+            RefundNews.SUCCEEDED: RefundStatus.PROCESSED,
+            RefundNews.FAILED: RefundStatus.FAILED,
+            RefundNews.CANCELED: RefundStatus.CANCELED,
+        },
+        RefundStatus.PENDING: {
+            RefundNews.SUCCEEDED: RefundStatus.PROCESSED,
+            RefundNews.FAILED: RefundStatus.FAILED,
+            RefundNews.CANCELED: RefundStatus.CANCELED,
+        },
+        RefundStatus.PROCESSED: {
+            RefundNews.FAILED: RefundStatus.FAILED,
+        },
+        RefundStatus.FAILED: {},
+        RefundStatus.CANCELED: {},
+    }
+)
+
+RELEASED = frozenset({RefundStatus.FAILED, RefundStatus.CANCELED})
+"""States in which a refund holds nothing of the payment's money any more."""
+
+LOST = frozenset({RefundNews.FAILED, RefundNews.CANCELED})
+"""News that a refund gives back nothing."""
+
+
+def after(status: RefundStatus, news: RefundNews) -> RefundStatus:
+    """Where the news leads; the same status where it changes nothing."""
+    return REFUND_TRANSITIONS[status].get(news, status)
