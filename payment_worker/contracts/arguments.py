@@ -1,0 +1,166 @@
+"""The kinds of argument a request may have, each with the rules that its text obeys."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, WithJsonSchema
+
+from payment_worker.contracts.card_numbers import has_card_number
+from payment_worker.contracts.faults import fault
+from payment_worker.domain.money import CURRENCIES, Currency, amount_fault, part_fault
+
+RESERVED_PREFIX = "payment_worker"
+"""Metadata keys that begin so are ours: we find our own objects at Stripe by them."""
+_OUR_METADATA_KEYS = 3
+_METADATA_KEYS = 50 - _OUR_METADATA_KEYS
+_METADATA_KEY_LENGTH = 40
+_METADATA_VALUE_LENGTH = 500
+
+_CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ANY_CURRENCY = Currency("", 0, None, max(currency.maximum for currency in CURRENCIES.values()), 1)
+
+
+def _without_nul(text: str) -> str:
+    # PostgreSQL's text cannot hold it.
+    if "\0" in text:
+        raise fault("nul_character", "must not contain NUL characters")
+    return text
+
+
+def _clean(text: str) -> str:
+    _without_nul(text)
+    if has_card_number(text):
+        raise fault("card_number", "must not contain a card number")
+    return text
+
+
+def _uuid(value: object) -> object:
+    if isinstance(value, str):
+        if not _CANONICAL_UUID.fullmatch(value):
+            raise fault("not_a_uuid", "must be a UUID in its canonical form, 8-4-4-4-12 hexadecimal digits")
+        return UUID(value)
+    return value
+
+
+def _currency(code: str) -> str:
+    upper = code.upper()
+    if upper not in CURRENCIES:
+        raise fault(
+            "unknown_currency", "must be an ISO 4217 code of a currency in which Stripe charges cards"
+        )
+    return upper
+
+
+def _positive(amount: int) -> int:
+    if found := part_fault(amount, _ANY_CURRENCY):
+        raise fault(found.code, found.message)
+    return amount
+
+
+def _chargeable(amount: int, info: ValidationInfo) -> int:
+    currency = CURRENCIES.get(info.data.get("currency", ""))
+    if currency is None:  # which is a fault of its own
+        return _positive(amount)
+    if found := amount_fault(amount, currency):
+        raise fault(found.code, found.message)
+    return amount
+
+
+def _without(characters: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not set(characters).isdisjoint(text):
+            raise fault("forbidden_character", f"must contain none of {' '.join(characters)}")
+        return text
+
+    return check
+
+
+def _metadata(metadata: dict[str, str]) -> dict[str, str]:
+    if len(metadata) > _METADATA_KEYS:
+        raise fault(
+            "too_many_keys", f"must have at most {_METADATA_KEYS} keys: Stripe takes 50, some are ours"
+        )
+    for key, value in metadata.items():
+        _metadata_key(key)
+        if len(value) > _METADATA_VALUE_LENGTH:
+            raise fault("too_long", f"must have values of at most {_METADATA_VALUE_LENGTH} characters")
+        _clean(value)
+    return dict(sorted(metadata.items()))
+
+
+def _metadata_key(key: str) -> None:
+    if not 0 < len(key) <= _METADATA_KEY_LENGTH:
+        raise fault("too_long", f"must have keys of 1 to {_METADATA_KEY_LENGTH} characters")
+    if not {"[", "]"}.isdisjoint(key):
+        raise fault("forbidden_character", "must have no square brackets in its keys")
+    if key.startswith(RESERVED_PREFIX):
+        raise fault("reserved", f"must have no key that begins with {RESERVED_PREFIX}: those are ours")
+    _clean(key)
+
+
+def _instant(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            raise fault("not_an_instant", "must be a date or an instant in ISO 8601") from None
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return value
+
+
+# What the validators above ask, as far as JSON Schema can say it.
+_POSITIVE = WithJsonSchema({"type": "integer", "exclusiveMinimum": 0})
+_METADATA = WithJsonSchema(
+    {
+        "type": "object",
+        "maxProperties": _METADATA_KEYS,
+        "propertyNames": {"pattern": rf"^(?!{RESERVED_PREFIX})[^\[\]]{{1,{_METADATA_KEY_LENGTH}}}$"},
+        "additionalProperties": {"type": "string", "maxLength": _METADATA_VALUE_LENGTH},
+    }
+)
+
+Id = Annotated[UUID, BeforeValidator(_uuid)]
+CurrencyCode = Annotated[
+    str, StringConstraints(strict=True, pattern="^[A-Za-z]{3}$"), AfterValidator(_currency)
+]
+ChargeAmount = Annotated[int, Field(strict=True), AfterValidator(_chargeable), _POSITIVE]
+"""Minor units. Judged by the field `currency`, which must come before it in the model."""
+PartAmount = Annotated[int, Field(strict=True), AfterValidator(_positive), _POSITIVE]
+"""Minor units of a currency that only the payment's row knows."""
+
+StripeId = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=255, pattern="^[A-Za-z]+_[A-Za-z0-9_]+$"),
+    AfterValidator(_clean),
+]
+StripeCustomer = Annotated[
+    str, StringConstraints(strict=True, max_length=255, pattern="^cus_[A-Za-z0-9_]+$"), AfterValidator(_clean)
+]
+StripeAccount = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=255, pattern="^acct_[A-Za-z0-9_]+$"),
+    AfterValidator(_clean),
+]
+Description = Annotated[str, StringConstraints(strict=True, max_length=1000), AfterValidator(_clean)]
+DescriptorSuffix = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=22),
+    AfterValidator(_clean),
+    AfterValidator(_without("<>\\'\"*")),
+]
+ShortText = Annotated[str, StringConstraints(strict=True, max_length=255), AfterValidator(_clean)]
+LongText = Annotated[str, StringConstraints(strict=True, max_length=5000), AfterValidator(_clean)]
+Payload = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=1_048_576), AfterValidator(_without_nul)
+]
+Header = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=4096), AfterValidator(_without_nul)
+]
+Metadata = Annotated[dict[str, str], Field(strict=True), AfterValidator(_metadata), _METADATA]
+"""Strings only: what a number or a boolean would become at Stripe is not ours to guess."""
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+"""Aware, in UTC. What says no zone is taken for UTC, a bare date for its first moment."""

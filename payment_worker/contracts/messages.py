@@ -1,0 +1,262 @@
+"""What we tell: a builder for the data of each message, whose form the JSON Schemas in `schemas/` fix."""
+# ruff: noqa: PLR0913 - a message has as many fields as it has, and every one is given by name
+
+from datetime import datetime
+from uuid import UUID
+
+from payment_worker.contracts.envelope import MESSAGE_TYPES, SOURCE, MessageType, envelope, rfc3339, schema
+from payment_worker.domain.declines import FailureReason
+
+__all__ = [
+    "MESSAGE_TYPES",
+    "SOURCE",
+    "MessageType",
+    "dispute_closed",
+    "dispute_opened",
+    "envelope",
+    "payment_action_required",
+    "payment_authorized",
+    "payment_canceled",
+    "payment_failed",
+    "payment_requested",
+    "payment_succeeded",
+    "refund_failed",
+    "refund_processed",
+    "refund_requested",
+    "schema",
+]
+
+
+def payment_requested(
+    *,
+    payment_id: UUID,
+    order_id: UUID,
+    amount: int,
+    currency: str,
+    requested_at: datetime,
+    customer_id: UUID | None = None,
+) -> dict[str, object]:
+    """Data of `PaymentRequested`. Amount in minor units."""
+    return _data(
+        paymentId=payment_id,
+        orderId=order_id,
+        customerId=customer_id,
+        amount=amount,
+        currency=currency,
+        requestedAt=requested_at,
+    )
+
+
+def payment_authorized(
+    *,
+    payment_id: UUID,
+    order_id: UUID,
+    amount: int,
+    currency: str,
+    authorized_at: datetime,
+    processor_reference: str | None = None,
+    capture_before: datetime | None = None,
+) -> dict[str, object]:
+    """Data of `PaymentAuthorized`. Amount held, in minor units; the reference is Stripe's charge."""
+    return _data(
+        paymentId=payment_id,
+        orderId=order_id,
+        amount=amount,
+        currency=currency,
+        processorReference=processor_reference,
+        authorizedAt=authorized_at,
+        captureBefore=capture_before,
+    )
+
+
+def payment_action_required(
+    *,
+    payment_id: UUID,
+    order_id: UUID,
+    required_at: datetime,
+    action_url: str | None = None,
+    processor_reference: str | None = None,
+) -> dict[str, object]:
+    """Data of `PaymentActionRequired`. The reference is Stripe's payment intent, never its client secret."""
+    return _data(
+        paymentId=payment_id,
+        orderId=order_id,
+        actionUrl=action_url,
+        processorReference=processor_reference,
+        requiredAt=required_at,
+    )
+
+
+def payment_succeeded(
+    *,
+    payment_id: UUID,
+    order_id: UUID,
+    amount: int,
+    currency: str,
+    succeeded_at: datetime,
+    processor_reference: str | None = None,
+) -> dict[str, object]:
+    """Data of `PaymentSucceeded`. Amount taken, in minor units; the reference is Stripe's charge."""
+    return _data(
+        paymentId=payment_id,
+        orderId=order_id,
+        amount=amount,
+        currency=currency,
+        processorReference=processor_reference,
+        succeededAt=succeeded_at,
+    )
+
+
+def payment_failed(
+    *,
+    payment_id: UUID,
+    order_id: UUID,
+    reason: FailureReason,
+    failed_at: datetime,
+    decline_code: str | None = None,
+    processor_reference: str | None = None,
+) -> dict[str, object]:
+    """Data of `PaymentFailed`. The decline code is Stripe's; the reference its payment intent."""
+    return _data(
+        paymentId=payment_id,
+        orderId=order_id,
+        reason=reason,
+        declineCode=decline_code,
+        processorReference=processor_reference,
+        failedAt=failed_at,
+    )
+
+
+def payment_canceled(
+    *, payment_id: UUID, order_id: UUID, canceled_at: datetime, reason: str | None = None
+) -> dict[str, object]:
+    """Data of `PaymentCanceled`."""
+    return _data(paymentId=payment_id, orderId=order_id, reason=reason, canceledAt=canceled_at)
+
+
+def refund_requested(
+    *,
+    refund_id: UUID,
+    payment_id: UUID,
+    amount: int,
+    currency: str,
+    requested_at: datetime,
+    order_id: UUID | None = None,
+    reason: str | None = None,
+) -> dict[str, object]:
+    """Data of `RefundRequested`. Amount in minor units."""
+    return _data(
+        refundId=refund_id,
+        paymentId=payment_id,
+        orderId=order_id,
+        amount=amount,
+        currency=currency,
+        reason=reason,
+        requestedAt=requested_at,
+    )
+
+
+def refund_processed(
+    *,
+    refund_id: UUID,
+    payment_id: UUID,
+    amount: int,
+    currency: str,
+    processed_at: datetime,
+    order_id: UUID | None = None,
+    processor_reference: str | None = None,
+) -> dict[str, object]:
+    """Data of `RefundProcessed`. Amount in minor units; the reference is Stripe's refund."""
+    return _data(
+        refundId=refund_id,
+        paymentId=payment_id,
+        orderId=order_id,
+        amount=amount,
+        currency=currency,
+        processorReference=processor_reference,
+        processedAt=processed_at,
+    )
+
+
+def refund_failed(
+    *,
+    refund_id: UUID,
+    payment_id: UUID,
+    amount: int,
+    currency: str,
+    reason: str,
+    failed_at: datetime,
+    order_id: UUID | None = None,
+    processor_reference: str | None = None,
+) -> dict[str, object]:
+    """Data of `RefundFailed`. Amount in minor units; the reason is Stripe's word or ours."""
+    return _data(
+        refundId=refund_id,
+        paymentId=payment_id,
+        orderId=order_id,
+        amount=amount,
+        currency=currency,
+        reason=reason,
+        processorReference=processor_reference,
+        failedAt=failed_at,
+    )
+
+
+def dispute_opened(
+    *,
+    dispute_id: str,
+    payment_id: UUID,
+    amount: int,
+    currency: str,
+    opened_at: datetime,
+    order_id: UUID | None = None,
+    reason: str | None = None,
+    evidence_due_by: datetime | None = None,
+) -> dict[str, object]:
+    """Data of `DisputeOpened`. Amount in minor units; id and reason are Stripe's."""
+    return _data(
+        disputeId=dispute_id,
+        paymentId=payment_id,
+        orderId=order_id,
+        amount=amount,
+        currency=currency,
+        reason=reason,
+        evidenceDueBy=evidence_due_by,
+        openedAt=opened_at,
+    )
+
+
+def dispute_closed(
+    *,
+    dispute_id: str,
+    payment_id: UUID,
+    amount: int,
+    currency: str,
+    outcome: str,
+    closed_at: datetime,
+    order_id: UUID | None = None,
+) -> dict[str, object]:
+    """Data of `DisputeClosed`. Amount in minor units; the outcome is Stripe's status, told in upper case."""
+    return _data(
+        disputeId=dispute_id,
+        paymentId=payment_id,
+        orderId=order_id,
+        amount=amount,
+        currency=currency,
+        outcome=outcome.upper(),
+        closedAt=closed_at,
+    )
+
+
+def _data(**fields: object) -> dict[str, object]:
+    return {name: _plain(value) for name, value in fields.items() if value is not None}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case datetime():
+            return rfc3339(value)
+        case UUID() | FailureReason():
+            return str(value)
+        case _:
+            return value
