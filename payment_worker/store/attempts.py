@@ -1,0 +1,230 @@
+"""Rows of `payment_attempt`: what is being asked of Stripe, by whom, and when it is looked at next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, Update, func, select
+
+from payment_worker.domain.attempt import Action, Attempt, AttemptStatus
+from payment_worker.domain.outcome import Doubt
+from payment_worker.domain.records import Payment
+from payment_worker.store import payments, tables
+from payment_worker.store.database import Row
+
+table: Final = tables.payment_attempt
+
+COLUMNS = [
+    column.label(f"attempt_{column.name}")
+    for column in (
+        table.c.attempt_id,
+        table.c.payment_id,
+        table.c.refund_id,
+        table.c.number,
+        table.c.action,
+        table.c.path,
+        table.c.parameters,
+        table.c.idempotency_key,
+        table.c.status,
+        table.c.doubt,
+        table.c.first_sent_at,
+        table.c.sent_until,
+        table.c.tries,
+        table.c.lease_token,
+        table.c.next_action_at,
+    )
+]
+"""Labelled, so that a payment's columns can stand beside them."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """A due attempt that was claimed for whoever the message reaches."""
+
+    attempt_id: int
+    lease_token: int
+    action: str
+    next_action_at: datetime
+
+
+HANDED_OUT: Final = [table.c[name] for name in HandedOut.__slots__]
+
+
+def attempt_of(row: RowMapping, *, basis: int) -> Attempt:
+    """The attempt that a row with all of `COLUMNS` holds."""
+    doubt = row["attempt_doubt"]
+    return Attempt(
+        attempt_id=row["attempt_attempt_id"],
+        payment_id=row["attempt_payment_id"],
+        refund_id=row["attempt_refund_id"],
+        number=row["attempt_number"],
+        action=Action(row["attempt_action"]),
+        path=row["attempt_path"],
+        parameters=row["attempt_parameters"],
+        idempotency_key=row["attempt_idempotency_key"],
+        status=AttemptStatus(row["attempt_status"]),
+        doubt=Doubt(doubt) if doubt else None,
+        first_sent_at=row["attempt_first_sent_at"],
+        sent_until=row["attempt_sent_until"],
+        tries=row["attempt_tries"],
+        lease_token=row["attempt_lease_token"],
+        leased_until=row["attempt_next_action_at"],
+        basis=basis,
+    )
+
+
+def lock_unfinished(connection: Connection, attempt_id: int) -> tuple[Payment, Attempt] | None:
+    """An unfinished attempt and its payment, both locked until the transaction ends."""
+    found = (
+        connection.execute(
+            select(*payments.COLUMNS, *COLUMNS)
+            .join_from(tables.payment, table, table.c.payment_id == tables.payment.c.payment_id)
+            .where(table.c.attempt_id == attempt_id, table.c.finished_at.is_(None))
+            .with_for_update(of=[tables.payment, table])
+        )
+        .mappings()
+        .one_or_none()
+    )
+    if found is None:
+        return None
+    payment = payments.payment_of(found)
+    return payment, attempt_of(found, basis=payment.version)
+
+
+def unfinished(
+    connection: Connection, *, payment_id: UUID, refund_id: UUID | None = None
+) -> HandedOut | None:
+    """The one attempt on this refund, or on this payment itself, that has no outcome yet."""
+    query = select(*HANDED_OUT).where(
+        table.c.payment_id == payment_id,
+        table.c.refund_id.is_not_distinct_from(refund_id),
+        table.c.finished_at.is_(None),
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else HandedOut(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def count(connection: Connection, *, payment_id: UUID, refund_id: UUID | None = None) -> int:
+    """How many attempts there were on this refund, or on this payment itself."""
+    query = select(func.count()).where(
+        table.c.payment_id == payment_id, table.c.refund_id.is_not_distinct_from(refund_id)
+    )
+    return connection.execute(query).scalar_one()
+
+
+def key(subject: UUID, action: Action, number: int) -> str:
+    """The idempotency key of an attempt: made of ids alone, so that even a database restored from before it
+    was noted makes the same one again."""
+    return f"{subject}:{action}:{number}"
+
+
+def noted(attempt: Attempt) -> Row:
+    """The row of a new attempt, leased to whoever notes it."""
+    return Row(
+        table,
+        {
+            "payment_id": attempt.payment_id,
+            "refund_id": attempt.refund_id,
+            "number": attempt.number,
+            "action": attempt.action,
+            "path": attempt.path,
+            "parameters": attempt.parameters,
+            "idempotency_key": attempt.idempotency_key,
+            "status": attempt.status,
+            "tries": attempt.tries,
+            "lease_token": attempt.lease_token,
+            "next_action_at": attempt.leased_until,
+            "first_sent_at": attempt.first_sent_at,
+            "sent_until": attempt.sent_until,
+            "created_at": attempt.first_sent_at,
+        },
+    )
+
+
+def note(connection: Connection, attempt: Attempt) -> Attempt:
+    """Insert a new attempt.
+
+    Returns:
+        The same with its id.
+    """
+    row = noted(attempt)
+    inserted = connection.execute(row.table.insert().values(**row.values).returning(table.c.attempt_id))
+    return replace(attempt, attempt_id=inserted.scalar_one())
+
+
+def claimed(attempt: Attempt, *, leased_until: datetime, sends: bool) -> Update:
+    """The update that gives an attempt, locked now, to its next owner."""
+    values: dict[str, Any] = {"lease_token": attempt.lease_token + 1, "next_action_at": leased_until}
+    if sends:
+        values["sent_until"] = leased_until
+    return table.update().where(table.c.attempt_id == attempt.attempt_id).values(**values)
+
+
+def finished(
+    attempt: Attempt,
+    *,
+    status: AttemptStatus,
+    error_code: str | None = None,
+    stripe_request_id: str | None = None,
+    now: datetime,
+) -> Update:
+    """The update that ends an attempt."""
+    return _owned(attempt).values(
+        status=status,
+        doubt=None,
+        error_code=error_code,
+        stripe_request_id=stripe_request_id,
+        next_action_at=None,
+        finished_at=now,
+    )
+
+
+def put_off(  # noqa: PLR0913 - a row of the table has these columns
+    attempt: Attempt,
+    *,
+    doubt: Doubt | None,
+    tries: int,
+    next_action_at: datetime,
+    error_code: str | None = None,
+    stripe_request_id: str | None = None,
+    sent_until: datetime | None = None,
+) -> Update:
+    """The update that leaves an attempt for later; with a doubt, as unknown."""
+    return _owned(attempt).values(
+        status=AttemptStatus.UNKNOWN if doubt else AttemptStatus.OPEN,
+        doubt=doubt,
+        tries=tries,
+        next_action_at=next_action_at,
+        error_code=error_code,
+        stripe_request_id=stripe_request_id,
+        sent_until=sent_until or attempt.sent_until,
+    )
+
+
+def hand_out_due(
+    connection: Connection, *, now: datetime, leased_until: datetime, limit: int
+) -> Sequence[HandedOut]:
+    """Claim attempts that are due or whose owner's lease has ended; nobody else is given them meanwhile."""
+    due = (
+        select(table.c.attempt_id)
+        .where(table.c.finished_at.is_(None), table.c.next_action_at <= now)
+        .order_by(table.c.next_action_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    claim = (
+        table.update()
+        .where(table.c.attempt_id.in_(due))
+        .values(lease_token=table.c.lease_token + 1, next_action_at=leased_until)
+        .returning(*HANDED_OUT)
+    )
+    return [HandedOut(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _owned(attempt: Attempt) -> Update:
+    return table.update().where(
+        table.c.attempt_id == attempt.attempt_id, table.c.lease_token == attempt.lease_token
+    )

@@ -1,0 +1,134 @@
+"""Rows of `stripe_event`: stored first, settled under a lease, kept whatever comes of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import Connection, Update, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from payment_worker.store import tables
+
+table: Final = tables.stripe_event
+
+
+class EventStatus(StrEnum):
+    """What became of an event."""
+
+    RECEIVED = "RECEIVED"
+    SETTLED = "SETTLED"
+    IGNORED = "IGNORED"
+    PARKED = "PARKED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxEvent:
+    """An event as its owner holds it."""
+
+    stripe_account: str
+    event_id: str
+    type: str
+    api_version: str | None
+    livemode: bool
+    payload: Mapping[str, Any]
+    tries: int
+    lease_token: int
+
+
+COLUMNS: Final = [table.c[name] for name in InboxEvent.__slots__]
+
+
+def keep(
+    connection: Connection,
+    event: InboxEvent,
+    *,
+    source: str,
+    object_id: str | None,
+    created_at: datetime,
+    now: datetime,
+    leased_until: datetime,
+) -> bool:  # noqa: E501, PLR0913 - a row has these columns
+    """Store an event, leased to whoever stores it.
+
+    Returns:
+        False when it was there before: somebody else has it, or is done with it.
+    """
+    values = {name: getattr(event, name) for name in InboxEvent.__slots__}
+    stored = connection.execute(
+        insert(table)
+        .values(
+            **values,
+            object_id=object_id,
+            status=EventStatus.RECEIVED,
+            source=source,
+            next_action_at=leased_until,
+            created_at=created_at,
+            received_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(table.c.event_id)
+    )
+    return stored.one_or_none() is not None
+
+
+def owned(
+    connection: Connection, *, stripe_account: str, event_id: str, lease_token: int
+) -> InboxEvent | None:
+    """The event, if it waits and this token still owns it."""
+    row = (
+        connection.execute(
+            select(*COLUMNS).where(
+                table.c.stripe_account == stripe_account,
+                table.c.event_id == event_id,
+                table.c.lease_token == lease_token,
+                table.c.status == EventStatus.RECEIVED,
+            )
+        )
+        .mappings()
+        .one_or_none()
+    )
+    return None if row is None else InboxEvent(**row)
+
+
+def hand_out_due(
+    connection: Connection, *, now: datetime, leased_until: datetime, limit: int
+) -> Sequence[tuple[str, str, int]]:
+    """Claim events that are due or whose owner's lease has ended: account, id and token of each."""
+    key = tuple_(table.c.stripe_account, table.c.event_id)
+    due = (
+        select(table.c.stripe_account, table.c.event_id)
+        .where(table.c.status == EventStatus.RECEIVED, table.c.next_action_at <= now)
+        .order_by(table.c.next_action_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    claim = (
+        table.update()
+        .where(key.in_(due))
+        .values(lease_token=table.c.lease_token + 1, next_action_at=leased_until)
+        .returning(table.c.stripe_account, table.c.event_id, table.c.lease_token)
+    )
+    return [(row.stripe_account, row.event_id, row.lease_token) for row in connection.execute(claim)]
+
+
+def finished(event: InboxEvent, *, status: EventStatus, outcome: str, now: datetime) -> Update:
+    """The update that ends an event's wait, or parks it."""
+    return _owned(event).values(
+        status=status, outcome=outcome, tries=event.tries + 1, next_action_at=None, finished_at=now
+    )
+
+
+def put_off(event: InboxEvent, *, outcome: str, next_action_at: datetime) -> Update:
+    """The update that leaves an event for another try."""
+    return _owned(event).values(outcome=outcome, tries=event.tries + 1, next_action_at=next_action_at)
+
+
+def _owned(event: InboxEvent) -> Update:
+    return table.update().where(
+        table.c.stripe_account == event.stripe_account,
+        table.c.event_id == event.event_id,
+        table.c.lease_token == event.lease_token,
+        table.c.status == EventStatus.RECEIVED,
+    )

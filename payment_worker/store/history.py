@@ -1,0 +1,43 @@
+"""Who did what to a payment and why: the rows that explain every cent."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from payment_worker.store import tables
+from payment_worker.store.database import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why a record changes: `cause` in our words with Stripe's id where it has one, and the `actor` that wrote it."""
+
+    cause: str
+    actor: str
+    detail: dict[str, object] = field(default_factory=dict)
+
+
+def transition(  # noqa: PLR0913 - a row of the table has these columns
+    *,
+    payment_id: UUID,
+    refund_id: UUID | None = None,
+    before: str | None,
+    after: str,
+    cause: Cause,
+    now: datetime,
+    detail: dict[str, object] | None = None,
+) -> Row:
+    """The row that tells of one transition."""
+    return Row(
+        tables.payment_history,
+        {
+            "payment_id": payment_id,
+            "refund_id": refund_id,
+            "from_status": before,
+            "to_status": after,
+            "cause": cause.cause,
+            "actor": cause.actor,
+            "detail": cause.detail | (detail or {}),
+            "recorded_at": now,
+        },
+    )

@@ -1,0 +1,77 @@
+"""Rows of `payment`: noted once, locked before they change."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, Select, Update, select
+
+from payment_worker.domain.payment import PaymentStatus
+from payment_worker.domain.records import Payment
+from payment_worker.store import tables
+
+COLUMNS = [tables.payment.c[field.name] for field in fields(Payment)]
+
+MUTABLE = (
+    "version",
+    "status",
+    "amount_authorized",
+    "amount_captured",
+    "amount_refunded",
+    "amount_refund_reserved",
+    "failure_reason",
+    "decline_code",
+    "stripe_payment_intent_id",
+    "stripe_charge_id",
+)
+"""What of a payment ever changes; the rest is the request."""
+
+
+def payment_of(row: RowMapping | Mapping[str, Any]) -> Payment:
+    """The payment that a row with all of `COLUMNS` holds."""
+    values = {column.name: row[column.name] for column in COLUMNS}
+    return Payment(**values | {"status": PaymentStatus(values["status"])})
+
+
+def find(connection: Connection, payment_id: UUID) -> Payment | None:
+    """The payment as it is, which may change at any moment."""
+    return _one(connection, select(*COLUMNS).where(tables.payment.c.payment_id == payment_id))
+
+
+def lock(connection: Connection, payment_id: UUID) -> Payment | None:
+    """The payment, locked until the transaction ends. First of all locks: see docs on lock order."""
+    return _one(
+        connection, select(*COLUMNS).where(tables.payment.c.payment_id == payment_id).with_for_update()
+    )
+
+
+def id_by_payment_intent(connection: Connection, stripe_payment_intent_id: str) -> UUID | None:
+    """Whose PaymentIntent this is."""
+    table = tables.payment.c
+    return connection.scalar(
+        select(table.payment_id).where(table.stripe_payment_intent_id == stripe_payment_intent_id)
+    )
+
+
+def fingerprint(connection: Connection, payment_id: UUID) -> str | None:
+    """The fingerprint of the request that made the payment."""
+    return connection.scalar(
+        select(tables.payment.c.fingerprint).where(tables.payment.c.payment_id == payment_id)
+    )
+
+
+def changed(payment: Payment, *, now: datetime) -> Update:
+    """The update that makes the row say what the record says."""
+    values = {name: getattr(payment, name) for name in MUTABLE}
+    return (
+        tables.payment.update()
+        .where(tables.payment.c.payment_id == payment.payment_id)
+        .values(**values, updated_at=now)
+    )
+
+
+def _one(connection: Connection, query: Select[Any]) -> Payment | None:
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else payment_of(row)

@@ -1,0 +1,108 @@
+"""Rows of `refund`: noted once, changed only under their payment's lock."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, Select, Update, select
+
+from payment_worker.domain.records import Refund
+from payment_worker.domain.refund import RefundStatus
+from payment_worker.store import tables
+from payment_worker.store.database import Row
+
+COLUMNS = [tables.refund.c[field.name] for field in fields(Refund)]
+
+
+def refund_of(row: RowMapping | Mapping[str, Any]) -> Refund:
+    """The refund that a row with all of `COLUMNS` holds."""
+    values = {column.name: row[column.name] for column in COLUMNS}
+    return Refund(**values | {"status": RefundStatus(values["status"])})
+
+
+def find(connection: Connection, refund_id: UUID) -> Refund | None:
+    """The refund as it is; settled knowledge only while its payment is locked."""
+    return _one(connection, select(*COLUMNS).where(tables.refund.c.refund_id == refund_id))
+
+
+def find_by_stripe(connection: Connection, stripe_refund_id: str) -> Refund | None:
+    """The refund that is this Refund of Stripe's."""
+    return _one(connection, select(*COLUMNS).where(tables.refund.c.stripe_refund_id == stripe_refund_id))
+
+
+def of_payment(connection: Connection, payment_id: UUID) -> Sequence[Refund]:
+    """All refunds of a payment, oldest first."""
+    rows = connection.execute(
+        select(*COLUMNS).where(tables.refund.c.payment_id == payment_id).order_by(tables.refund.c.created_at)
+    )
+    return [refund_of(row) for row in rows.mappings()]
+
+
+def request_of(connection: Connection, refund_id: UUID) -> RowMapping | None:
+    """What was asked for: fingerprint, whether an amount was given, until when it waits."""
+    table = tables.refund.c
+    return (
+        connection.execute(
+            select(table.fingerprint, table.amount_was_given, table.waits_until).where(
+                table.refund_id == refund_id
+            )
+        )
+        .mappings()
+        .one_or_none()
+    )
+
+
+def noted(refund: Refund, *, request: Mapping[str, object], now: datetime) -> Row:
+    """The row of a new refund; `request` has the columns that a record does not."""
+    values = {column.name: getattr(refund, column.name) for column in COLUMNS}
+    return Row(tables.refund, {**values, **request, "created_at": now, "updated_at": now})
+
+
+def changed(refund: Refund, *, now: datetime, waits_until: datetime | None = None) -> Update:
+    """The update that makes the row say what the record says."""
+    return (
+        tables.refund.update()
+        .where(tables.refund.c.refund_id == refund.refund_id)
+        .values(
+            version=refund.version,
+            status=refund.status,
+            amount=refund.amount,
+            failure_reason=refund.failure_reason,
+            stripe_refund_id=refund.stripe_refund_id,
+            waits_until=waits_until,
+            updated_at=now,
+        )
+    )
+
+
+def claim_waiting(connection: Connection, *, now: datetime, until: datetime, limit: int) -> Sequence[UUID]:
+    """Refunds that wait for their payment and are due to be looked at; nobody else is given them before `until`."""
+    table = tables.refund
+    due = (
+        select(table.c.refund_id)
+        .where(table.c.waits_until <= now)
+        .order_by(table.c.waits_until)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = (
+        table.update()
+        .where(table.c.refund_id.in_(due))
+        .values(waits_until=until)
+        .returning(table.c.refund_id)
+    )
+    return connection.execute(claimed).scalars().all()
+
+
+def waiting_for(connection: Connection, payment_id: UUID) -> Sequence[UUID]:
+    """Refunds that wait for this payment."""
+    table = tables.refund.c
+    query = select(table.refund_id).where(table.payment_id == payment_id, table.waits_until.is_not(None))
+    return connection.execute(query).scalars().all()
+
+
+def _one(connection: Connection, query: Select[Any]) -> Refund | None:
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else refund_of(row)

@@ -1,0 +1,155 @@
+"""The tables of the Payment Database, as SQLAlchemy sees them. The migrations make them; a test compares the two."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+
+def _instant(name: str, *, nullable: bool = False) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable)
+
+
+payment = Table(
+    "payment",
+    metadata,
+    Column("payment_id", Uuid, primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("customer_id", Uuid),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("amount_authorized", BigInteger, nullable=False, default=0),
+    Column("amount_captured", BigInteger, nullable=False, default=0),
+    Column("amount_refunded", BigInteger, nullable=False, default=0),
+    Column("amount_refund_reserved", BigInteger, nullable=False, default=0),
+    Column("failure_reason", Text),
+    Column("decline_code", Text),
+    Column("stripe_account", Text),
+    Column("stripe_customer", Text),
+    Column("stripe_payment_intent_id", Text),
+    Column("stripe_charge_id", Text),
+    Column("payment_method", Text, nullable=False),
+    Column("capture_method", Text, nullable=False),
+    Column("description", Text),
+    Column("statement_descriptor_suffix", Text),
+    Column("metadata", JSONB, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    _instant("created_at"),
+    _instant("updated_at"),
+)
+
+refund = Table(
+    "refund",
+    metadata,
+    Column("refund_id", Uuid, primary_key=True),
+    Column("payment_id", Uuid, ForeignKey("payment.payment_id"), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("failure_reason", Text),
+    Column("requested_by", Text),
+    Column("note", Text),
+    Column("stripe_refund_id", Text),
+    Column("fingerprint", Text),
+    Column("amount_was_given", Boolean, nullable=False),
+    Column("waits_until", DateTime(timezone=True)),
+    Column("version", BigInteger, nullable=False),
+    _instant("created_at"),
+    _instant("updated_at"),
+)
+
+payment_attempt = Table(
+    "payment_attempt",
+    metadata,
+    Column("attempt_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("payment_id", Uuid, ForeignKey("payment.payment_id"), nullable=False),
+    Column("refund_id", Uuid, ForeignKey("refund.refund_id")),
+    Column("number", Integer, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("idempotency_key", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("doubt", Text),
+    Column("error_code", Text),
+    Column("stripe_request_id", Text),
+    Column("tries", Integer, nullable=False),
+    Column("lease_token", BigInteger, nullable=False),
+    Column("next_action_at", DateTime(timezone=True)),
+    _instant("first_sent_at"),
+    _instant("sent_until"),
+    _instant("created_at"),
+    _instant("finished_at", nullable=True),
+)
+
+payment_history = Table(
+    "payment_history",
+    metadata,
+    Column("history_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("payment_id", Uuid, ForeignKey("payment.payment_id"), nullable=False),
+    Column("refund_id", Uuid, ForeignKey("refund.refund_id")),
+    Column("from_status", Text),
+    Column("to_status", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("detail", JSONB, nullable=False),
+    _instant("recorded_at"),
+)
+
+stripe_event = Table(
+    "stripe_event",
+    metadata,
+    Column("stripe_account", Text, primary_key=True),
+    Column("event_id", Text, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("api_version", Text),
+    Column("livemode", Boolean, nullable=False),
+    Column("object_id", Text),
+    Column("payload", JSONB, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("outcome", Text),
+    Column("source", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("lease_token", BigInteger, nullable=False),
+    Column("next_action_at", DateTime(timezone=True)),
+    _instant("created_at"),
+    _instant("received_at"),
+    _instant("finished_at", nullable=True),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    Column("message_id", Uuid, nullable=False),
+    Column("payment_id", Uuid, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    _instant("occurred_at"),
+    _instant("published_at", nullable=True),
+)
+
+rejected_request = Table(
+    "rejected_request",
+    metadata,
+    Column("request_id", Uuid, primary_key=True),
+    Column("task", Text, nullable=False),
+    Column("arguments", JSONB, nullable=False),
+    Column("errors", JSONB, nullable=False),
+    _instant("received_at"),
+)
