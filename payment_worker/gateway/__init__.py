@@ -1,0 +1,1 @@
+"""How we reach Stripe: the only importer of its SDK."""

@@ -1,0 +1,218 @@
+"""Calls to Stripe: every POST under its stored key, every answer as an outcome, and no exception for what may happen."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import stripe
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_any, wait_random_exponential
+from tenacity.stop import stop_base
+
+from payment_worker.domain.attempt import Action, Attempt
+from payment_worker.domain.observation import RefundSeen
+from payment_worker.domain.outcome import (
+    Absent,
+    Delay,
+    Doubt,
+    Outcome,
+    Postponed,
+    Settled,
+    Sighting,
+    Unanswered,
+)
+from payment_worker.gateway.errors import outcome_of
+from payment_worker.gateway.reading import JSON, UnreadableError, payment_seen, refund_seen
+
+CONNECT_TIMEOUT_SECONDS: Final = 5.0
+PAGE: Final = 100
+"""Objects a page; Stripe's limit."""
+
+REPEATED: Final = frozenset(
+    {Doubt.SILENCE, Doubt.BROKEN_ANSWER, Delay.KEY_IN_USE, Delay.RATE_LIMITED, Delay.LOCKED}
+)
+"""What may pass within seconds. A 5xx is not among them: Stripe may have stored it and would only say it again."""
+
+stripe.enable_telemetry = (
+    False  # it writes a file under the home directory and adds a header (stripe-python 16.1.0)
+)
+
+Seconds = Callable[[], float]
+"""How many seconds are left in which a call may still begin."""
+
+
+class Gateway:
+    """Stripe, as one process reaches it. Made after a fork: a client's connection may not be shared with a child."""
+
+    def __init__(self, *, api_key: str, api_base: str, timeout_seconds: float) -> None:
+        self.timeout_seconds = timeout_seconds
+        self._client = stripe.StripeClient(
+            api_key,
+            base_addresses={"api": api_base.rstrip("/")},
+            http_client=stripe.RequestsClient(
+                timeout=(min(CONNECT_TIMEOUT_SECONDS, timeout_seconds), timeout_seconds)
+            ),
+            max_network_retries=0,
+        )
+
+    def send(self, attempt: Attempt, *, account: str | None, time_left: Seconds) -> Outcome:
+        """Send an attempt's request under its key, again and again while that is safe and there is time.
+
+        Repeats connection errors, cut answers, 409 and 429 with the same key and the same parameters.
+        """
+        return self._patiently(lambda: self._post(attempt, account), time_left=time_left)
+
+    def payment_intent(self, stripe_payment_intent_id: str, *, account: str | None) -> Sighting:
+        """The PaymentIntent as it is now."""
+        return self._get(
+            f"/v1/payment_intents/{stripe_payment_intent_id}",
+            {},
+            account,
+            lambda body: Settled(payment_seen(body)),
+        )
+
+    def refund(self, stripe_refund_id: str, *, account: str | None) -> Sighting:
+        """The Refund as it is now."""
+        return self._get(
+            f"/v1/refunds/{stripe_refund_id}", {}, account, lambda body: Settled(refund_seen(body))
+        )
+
+    def find_payment_intent(
+        self, payment_id: UUID, *, since: datetime, until: datetime, customer: str | None, account: str | None
+    ) -> Sighting:
+        """The PaymentIntent that carries this payment's id, from the list by creation time.
+
+        That list is consistent, which Stripe's search is not: only here may absence be read.
+        """
+        params = {
+            "created": {"gte": int(since.timestamp()), "lte": int(until.timestamp()) + 1},
+            "customer": customer,
+        }
+        return self._find(
+            "/v1/payment_intents",
+            params,
+            account,
+            lambda body: body["metadata"].get("payment_id") == str(payment_id),
+            lambda body: Settled(payment_seen(body)),
+        )
+
+    def find_refund(self, refund_id: UUID, *, stripe_payment_intent_id: str, account: str | None) -> Sighting:
+        """The Refund that carries this refund's id, among those of its PaymentIntent."""
+        return self._find(
+            "/v1/refunds",
+            {"payment_intent": stripe_payment_intent_id},
+            account,
+            lambda body: (body["metadata"] or {}).get("refund_id") == str(refund_id),
+            lambda body: Settled(refund_seen(body)),
+        )
+
+    def refunds_of(
+        self, stripe_payment_intent_id: str, *, account: str | None
+    ) -> list[RefundSeen] | Unanswered | Postponed:
+        """All Refunds of a PaymentIntent."""
+        seen: list[RefundSeen] = []
+
+        def gather(body: JSON) -> bool:
+            seen.append(refund_seen(body))
+            return False
+
+        params = {"payment_intent": stripe_payment_intent_id}
+        end = self._find("/v1/refunds", params, account, gather, lambda body: Settled(refund_seen(body)))
+        return end if isinstance(end, Unanswered | Postponed) else seen
+
+    def _post(self, attempt: Attempt, account: str | None) -> Outcome:
+        options: dict[str, Any] = {"idempotency_key": attempt.idempotency_key}
+        if account:
+            options["stripe_account"] = account
+        read = refund_seen if attempt.action is Action.REFUND else payment_seen
+        try:
+            answer = self._client.raw_request(
+                "post", attempt.path, **json.loads(attempt.parameters), **options
+            )
+            return Settled(read(answer.data), answer.request_id)
+        except stripe.StripeError as error:
+            return outcome_of(error)
+        except UnreadableError:
+            return Unanswered(Doubt.BROKEN_ANSWER)
+
+    def _get(
+        self, path: str, params: Mapping[str, Any], account: str | None, read: Callable[[JSON], Settled]
+    ) -> Sighting:
+        try:
+            return read(self._ask(path, params, account))
+        except stripe.InvalidRequestError as error:
+            # Stripe answers 404 for an object that this account does not have.
+            return Absent() if error.http_status == 404 else Unanswered(Doubt.SERVER_ERROR)  # noqa: PLR2004
+        except stripe.StripeError as error:
+            return _sighting_of(outcome_of(error))
+        except UnreadableError:
+            return Unanswered(Doubt.BROKEN_ANSWER)
+
+    def _find(
+        self,
+        path: str,
+        params: Mapping[str, Any],
+        account: str | None,
+        is_ours: Callable[[JSON], bool],
+        read: Callable[[JSON], Settled],
+    ) -> Sighting:
+        last: str | None = None
+        while True:
+            try:
+                page = self._ask(path, {**params, "limit": PAGE, "starting_after": last}, account)
+                found = next((each for each in page["data"] if is_ours(each)), None)
+                if found is not None:
+                    return read(found)
+            except stripe.StripeError as error:
+                return _sighting_of(outcome_of(error))
+            except (UnreadableError, KeyError, TypeError):
+                return Unanswered(Doubt.BROKEN_ANSWER)
+            if not page["has_more"]:
+                return Absent()
+            last = page["data"][-1]["id"]
+
+    def _ask(self, path: str, params: Mapping[str, Any], account: str | None) -> JSON:
+        options = {"stripe_account": account} if account else {}
+        body: JSON = self._client.raw_request("get", path, **params, **options).data
+        return body
+
+    def _patiently(self, call: Callable[[], Outcome], *, time_left: Seconds) -> Outcome:
+        retrying = Retrying(
+            stop=stop_any(_OutOfTime(time_left, self.timeout_seconds)),
+            wait=wait_random_exponential(multiplier=0.2, max=5),
+            retry=retry_if_result(_may_pass),
+            retry_error_callback=_last_outcome,
+        )
+        outcome: Outcome = retrying(call)
+        return outcome
+
+
+class _OutOfTime(stop_base):
+    """Stops when a further call, after its wait, could not end before the time is up."""
+
+    def __init__(self, time_left: Seconds, call_seconds: float) -> None:
+        self.time_left = time_left
+        self.call_seconds = call_seconds
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return self.time_left() < retry_state.upcoming_sleep + self.call_seconds
+
+
+def _may_pass(outcome: Outcome) -> bool:
+    match outcome:
+        case Unanswered(doubt=why) | Postponed(delay=why):
+            return why in REPEATED
+        case _:
+            return False
+
+
+def _last_outcome(state: RetryCallState) -> Outcome:
+    # tenacity stops only after a call, so there is an outcome.
+    outcome: Outcome = state.outcome.result()  # type: ignore[union-attr]
+    return outcome
+
+
+def _sighting_of(outcome: Outcome) -> Sighting:
+    """What a failed read says of the object: nothing, in one of two ways."""
+    return outcome if isinstance(outcome, Unanswered | Postponed) else Unanswered(Doubt.SERVER_ERROR)

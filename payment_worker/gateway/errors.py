@@ -1,0 +1,125 @@
+"""What each error of Stripe's SDK says about the money: one table, and nothing is decided elsewhere.
+
+The classes and codes were seen by running stripe-python 16.1.0. Its own exceptions never leave the gateway,
+because their arguments carry the whole body.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from stripe import _error as sdk
+
+from payment_worker.domain.outcome import (
+    Declined,
+    Delay,
+    Doubt,
+    Outcome,
+    Postponed,
+    Refused,
+    Unanswered,
+)
+from payment_worker.gateway.reading import decline_of, payment_seen
+
+SERVER_ERRORS_FROM: Final = 500
+
+
+def outcome_of(error: sdk.StripeError) -> Outcome:
+    """What a request that ended with this error came to."""
+    return READINGS[type(error)](error)
+
+
+def _declined(error: sdk.StripeError) -> Outcome:
+    body = _body(error)
+    intent = body.get("payment_intent")
+    seen = payment_seen(intent) if isinstance(intent, dict) else None
+    return Declined(decline_of(body), seen, error.request_id)
+
+
+def _refused(error: sdk.StripeError) -> Outcome:
+    param = getattr(error, "param", None)
+    code = _body(error).get("code") or (f"parameter_invalid_{param}" if param else "invalid_request")
+    return Refused(str(code), error.request_id)
+
+
+def _limited(error: sdk.StripeError) -> Outcome:
+    locked = _body(error).get("code") == "lock_timeout"
+    return Postponed(Delay.LOCKED if locked else Delay.RATE_LIMITED, error.request_id)
+
+
+def _not_allowed(error: sdk.StripeError) -> Outcome:
+    return Postponed(Delay.NOT_ALLOWED, error.request_id)
+
+
+def _mismatched(error: sdk.StripeError) -> Outcome:
+    return Unanswered(Doubt.KEY_MISMATCH, error.request_id)
+
+
+def _silent(error: sdk.StripeError) -> Outcome:
+    return Unanswered(Doubt.SILENCE, error.request_id)
+
+
+def _by_status(error: sdk.StripeError) -> Outcome:
+    status = error.http_status or 0
+    match status:
+        case 409:
+            return Postponed(Delay.KEY_IN_USE, error.request_id)
+        case 429:
+            return Postponed(Delay.RATE_LIMITED, error.request_id)
+        case _ if status >= SERVER_ERRORS_FROM:
+            replayed = _header(error, "idempotent-replayed") == "true"
+            return Unanswered(Doubt.REPLAYED_ERROR if replayed else Doubt.SERVER_ERROR, error.request_id)
+        case _:
+            # A 2xx whose body is cut, or something that no Stripe ever answers: a proxy's page, for instance.
+            return Unanswered(Doubt.BROKEN_ANSWER, error.request_id)
+
+
+def _unexpected(error: sdk.StripeError) -> Outcome:
+    return Unanswered(Doubt.SERVER_ERROR, error.request_id)
+
+
+READINGS: Final[Mapping[type[sdk.StripeError], Callable[[Any], Outcome]]] = {
+    sdk.APIConnectionError: _silent,
+    sdk.APIError: _by_status,
+    sdk.CardError: _declined,
+    sdk.InvalidRequestError: _refused,
+    sdk.IdempotencyError: _mismatched,
+    sdk.RateLimitError: _limited,
+    sdk.AuthenticationError: _not_allowed,
+    sdk.PermissionError: _not_allowed,
+    # The bare classes are raised for what the SDK does not know: nothing is known of the money then.
+    sdk.StripeError: _unexpected,
+    sdk.StripeErrorWithParamCode: _unexpected,
+    # Never come from a call: construct_event raises it.
+    sdk.SignatureVerificationError: _unexpected,
+    # API v2 only; no call of ours is v2. Should one come, then its effect is unknown and is looked for.
+    sdk.AlreadyCanceledError: _unexpected,
+    sdk.BlockedByStripeError: _unexpected,
+    sdk.CannotProceedError: _unexpected,
+    sdk.CapabilityNotEnabledError: _unexpected,
+    sdk.ControlledByAlternateResourceError: _unexpected,
+    sdk.FeatureNotEnabledError: _unexpected,
+    sdk.FinancialAccountNotOpenError: _unexpected,
+    sdk.FxQuoteNeedsRefreshError: _unexpected,
+    sdk.InsufficientFundsError: _unexpected,
+    sdk.InvalidPaymentMethodError: _unexpected,
+    sdk.InvalidPayoutMethodError: _unexpected,
+    sdk.InvalidVaultedCredentialError: _unexpected,
+    sdk.NotCancelableError: _unexpected,
+    sdk.QuotaExceededError: _unexpected,
+    sdk.RecipientNotNotifiableError: _unexpected,
+    sdk.TemporarySessionExpiredError: _unexpected,
+    sdk.VerificationAttemptFailedError: _unexpected,
+    sdk.VerificationExpiredError: _unexpected,
+    sdk.VerificationNotInitiatedError: _unexpected,
+}
+
+
+def _body(error: sdk.StripeError) -> Mapping[str, Any]:
+    body = error.json_body
+    inner = body.get("error") if isinstance(body, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def _header(error: sdk.StripeError, name: str) -> str | None:
+    headers = {str(key).lower(): value for key, value in dict(error.headers or {}).items()}
+    return headers.get(name)

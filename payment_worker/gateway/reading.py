@@ -1,0 +1,108 @@
+"""Reads Stripe's objects, as JSON of the pinned API version, into observations."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from payment_worker.domain.observation import Decline, PaymentSeen, RefundSeen
+from payment_worker.domain.payment import PaymentNews
+from payment_worker.domain.refund import RefundNews
+
+JSON = Mapping[str, Any]
+
+
+class UnreadableError(Exception):
+    """An object does not have the shape that the pinned API version gives it."""
+
+
+PAYMENT_NEWS: Final[Mapping[str, PaymentNews | None]] = MappingProxyType(
+    {
+        "requires_payment_method": None,  # a decline if it has an error, else not yet anything
+        "requires_confirmation": None,
+        "requires_action": PaymentNews.ACTION_REQUIRED,
+        "processing": PaymentNews.STARTED,
+        "requires_capture": PaymentNews.AUTHORIZED,
+        "succeeded": PaymentNews.SUCCEEDED,
+        "canceled": PaymentNews.CANCELED,
+    }
+)
+
+REFUND_NEWS: Final[Mapping[str, RefundNews]] = MappingProxyType(
+    {
+        "pending": RefundNews.PENDED,
+        "requires_action": RefundNews.ACTION_REQUIRED,
+        "succeeded": RefundNews.SUCCEEDED,
+        "failed": RefundNews.FAILED,
+        "canceled": RefundNews.CANCELED,
+    }
+)
+
+
+def payment_seen(intent: JSON) -> PaymentSeen:
+    """What a PaymentIntent shows.
+
+    Raises:
+        UnreadableError: it is no PaymentIntent of the pinned API version.
+    """
+    try:
+        error = intent.get("last_payment_error")
+        return PaymentSeen(
+            stripe_payment_intent_id=intent["id"],
+            news=_payment_news(intent["status"], error),
+            amount=intent["amount"],
+            currency=intent["currency"].upper(),
+            amount_received=intent.get("amount_received") or 0,
+            amount_capturable=intent.get("amount_capturable") or 0,
+            stripe_charge_id=id_of(intent.get("latest_charge")),
+            decline=decline_of(error) if error else None,
+            payment_id=(intent.get("metadata") or {}).get("payment_id"),
+            livemode=bool(intent.get("livemode")),
+        )
+    except (KeyError, TypeError, AttributeError) as fault:
+        raise UnreadableError(f"PaymentIntent: {type(fault).__name__}") from None
+
+
+def _payment_news(status: str, error: JSON | None) -> PaymentNews | None:
+    if status == "requires_payment_method" and error:
+        # Off-session, Stripe answers a demand for authentication as a decline; it is none: the customer can act.
+        needs_customer = error.get("code") == "authentication_required"
+        return PaymentNews.ACTION_REQUIRED if needs_customer else PaymentNews.FAILED
+    return PAYMENT_NEWS[status]
+
+
+def decline_of(error: JSON) -> Decline:
+    """The codes of a card error, from an answer or from a PaymentIntent's `last_payment_error`."""
+    return Decline(
+        error_code=error.get("code"),
+        decline_code=error.get("decline_code"),
+        advice_code=error.get("advice_code"),
+    )
+
+
+def refund_seen(refund: JSON) -> RefundSeen:
+    """What a Refund shows.
+
+    Raises:
+        UnreadableError: it is no Refund of the pinned API version.
+    """
+    try:
+        return RefundSeen(
+            stripe_refund_id=refund["id"],
+            news=REFUND_NEWS[refund["status"]],
+            amount=refund["amount"],
+            currency=refund["currency"].upper(),
+            stripe_payment_intent_id=id_of(refund.get("payment_intent")),
+            stripe_charge_id=id_of(refund.get("charge")),
+            failure_reason=refund.get("failure_reason"),
+            reason=refund.get("reason"),
+            refund_id=(refund.get("metadata") or {}).get("refund_id"),
+        )
+    except (KeyError, TypeError, AttributeError) as fault:
+        raise UnreadableError(f"Refund: {type(fault).__name__}") from None
+
+
+def id_of(reference: object) -> str | None:
+    """The id behind a field that holds an id or, expanded, the object itself."""
+    if isinstance(reference, Mapping):
+        return str(reference["id"])
+    return None if reference is None else str(reference)

@@ -1,0 +1,89 @@
+"""Events as Stripe sends them: whether they are Stripe's, and what they are about."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import stripe
+
+TOLERANCE_SECONDS: Final = 300
+"""How old a signature may be: Stripe's own default."""
+
+PINNED_VERSION: Final[str] = stripe.api_version
+"""The API version of the SDK, which every object that we read must have."""
+
+
+class BadSignatureError(Exception):
+    """The payload was not signed with any of the endpoint's secrets, or too long ago."""
+
+
+class BadPayloadError(Exception):
+    """The payload is no event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An event of Stripe's, with its object as it was when the event was made."""
+
+    event_id: str
+    type: str
+    stripe_account: str
+    """The connected account; empty for the platform's own."""
+    api_version: str | None
+    livemode: bool
+    created_at: datetime
+    object_id: str | None
+    payload: dict[str, Any]
+
+
+def verified(payload: str, signature: str, *, secrets: Sequence[str]) -> Event:
+    """The event in a webhook's body.
+
+    Args:
+        secrets: all that are valid now; Stripe signs with each while one is rolled.
+
+    Raises:
+        BadSignatureError: nothing of it may be believed.
+        BadPayloadError: it is signed, and no event.
+    """
+    if not any(_is_signed(payload, signature, secret) for secret in secrets):
+        raise BadSignatureError
+    return event_of(payload)
+
+
+def _is_signed(payload: str, signature: str, secret: str) -> bool:
+    try:
+        return bool(stripe.WebhookSignature.verify_header(payload, signature, secret, TOLERANCE_SECONDS))
+    except stripe.SignatureVerificationError:
+        return False
+
+
+def event_of(payload: str) -> Event:
+    """The event that a JSON text holds.
+
+    Raises:
+        BadPayloadError: it holds none.
+    """
+    try:
+        body = json.loads(payload)
+        event = event_from(body)
+    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise BadPayloadError(type(fault).__name__) from None
+    return event
+
+
+def event_from(body: dict[str, Any]) -> Event:
+    """The event that Stripe's JSON object is."""
+    about = body["data"]["object"]
+    return Event(
+        event_id=str(body["id"]),
+        type=str(body["type"]),
+        stripe_account=str(body.get("account") or ""),
+        api_version=body.get("api_version"),
+        livemode=bool(body["livemode"]),
+        created_at=datetime.fromtimestamp(body["created"], tz=UTC),
+        object_id=str(about["id"]) if about.get("id") else None,
+        payload=body,
+    )
