@@ -1,0 +1,1 @@
+"""What we do, in plain words: note, ask Stripe, note again."""

@@ -1,0 +1,97 @@
+"""Charging: note the request, then ask Stripe; the same id again only tells how things stand."""
+
+from datetime import datetime
+
+from payment_worker.contracts.requests import ChargeRequest, fingerprint
+from payment_worker.domain.attempt import Attempt
+from payment_worker.domain.payment import PaymentStatus
+from payment_worker.domain.records import Payment
+from payment_worker.flows.answer import Answer, Conflict, Unfinished, payment_answer
+from payment_worker.flows.noting import new_attempt
+from payment_worker.flows.perform import perform, take_due
+from payment_worker.flows.settle import present
+from payment_worker.flows.telling import payment_message
+from payment_worker.flows.world import World
+from payment_worker.gateway.requests import charge_request
+from payment_worker.store import attempts, charges, payments
+from payment_worker.store.history import transition
+
+
+def charge(world: World, request: ChargeRequest) -> Answer | Conflict:
+    """Charge once for this `payment_id`, however often it is asked for."""
+    now = world.clock()
+    payment = _payment_of(request)
+    attempt = _note(world, request, payment, now)
+    if attempt is None:
+        return _asked_before(world, request)
+    return perform(world, attempt, payment)
+
+
+def _payment_of(request: ChargeRequest) -> Payment:
+    return Payment(
+        payment_id=request.payment_id,
+        order_id=request.order_id,
+        customer_id=request.customer_id,
+        version=1,
+        status=PaymentStatus.REQUESTED,
+        amount=request.amount,
+        currency=request.currency,
+        stripe_account=request.stripe_account,
+    )
+
+
+def _note(world: World, request: ChargeRequest, payment: Payment, now: datetime) -> Attempt | None:
+    asked = charge_request(
+        payment_id=request.payment_id,
+        order_id=request.order_id,
+        amount=request.amount,
+        currency=request.currency,
+        payment_method=request.payment_method,
+        capture_method=request.capture_method,
+        stripe_customer=request.stripe_customer,
+        description=request.description,
+        statement_descriptor_suffix=request.statement_descriptor_suffix,
+        metadata=dict(request.metadata),
+    )
+    attempt = new_attempt(world, payment, asked, now=now)
+    with world.database.begin() as connection:
+        return charges.note_charge(
+            connection,
+            payment=payment,
+            request={
+                "stripe_customer": request.stripe_customer,
+                "payment_method": request.payment_method,
+                "capture_method": request.capture_method,
+                "description": request.description,
+                "statement_descriptor_suffix": request.statement_descriptor_suffix,
+                "metadata": dict(request.metadata),
+                "fingerprint": fingerprint(request),
+            },
+            attempt=attempt,
+            others=[
+                transition(
+                    payment_id=payment.payment_id,
+                    before=None,
+                    after=payment.status,
+                    cause=world.because("requested"),
+                    now=now,
+                    detail={"amount": payment.amount, "currency": payment.currency},
+                ),
+                *present(payment_message(payment, now=now)),
+            ],
+            now=now,
+        )
+
+
+def _asked_before(world: World, request: ChargeRequest) -> Answer | Conflict:
+    with world.database.begin() as connection:
+        if payments.fingerprint(connection, request.payment_id) != fingerprint(request):
+            return Conflict("payment_id")
+        payment = payments.find(connection, request.payment_id)
+        waiting = attempts.unfinished(connection, payment_id=request.payment_id)
+    assert payment is not None  # noqa: S101 - it has a fingerprint, and payments are never deleted
+    if waiting is None:
+        return payment_answer(payment)
+    return take_due(world, waiting.attempt_id) or payment_answer(
+        payment, Unfinished.OTHERS, waiting.next_action_at
+    )

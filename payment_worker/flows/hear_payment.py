@@ -1,0 +1,88 @@
+"""Hearing of a PaymentIntent."""
+
+from typing import Final
+from uuid import UUID
+
+from payment_worker.domain.observation import PaymentSeen
+from payment_worker.domain.outcome import Settled
+from payment_worker.domain.settlement import Advanced, Contradicted, Stale, Unchanged
+from payment_worker.flows.heard import Heard, Later, owner, over
+from payment_worker.flows.settle import settle_payment
+from payment_worker.flows.world import World
+from payment_worker.store import payments
+from payment_worker.store.database import write
+from payment_worker.store.events import EventStatus, InboxEvent
+
+MOST_LOOKS: Final = 3
+"""Times that a payment may change while it is being fetched before the event waits its turn."""
+
+FOREIGN: Final = "not one of our payments"
+
+
+def hear_payment(
+    world: World, event: InboxEvent, *, payment_intent: str, named: object, snapshot: PaymentSeen | None
+) -> Heard | Later:
+    """Settle news of a PaymentIntent.
+
+    Args:
+        named: what the object's metadata calls our payment.
+        snapshot: the event's own, where it cannot be out of date; else it is fetched.
+    """
+    with world.database.begin() as connection:
+        payment_id = owner(connection, payment_intent=payment_intent, named=named)
+        if payment_id is None:
+            return over(world, connection, event, EventStatus.IGNORED, FOREIGN)
+    seen = snapshot
+    for _ in range(MOST_LOOKS):
+        seen = seen or fetch(world, payment_id, payment_intent)
+        if seen is None:
+            return Later("the PaymentIntent could not be fetched")
+        settled = _settle(world, event, payment_id, seen)
+        if settled is not None:
+            return settled
+        seen = None
+    return Later("overtaken by other news")
+
+
+def fetch(world: World, payment_id: UUID, payment_intent: str) -> PaymentSeen | None:
+    """The PaymentIntent as it is now, on the basis of what our row says now; None if Stripe does not show it."""
+    with world.database.begin() as connection:
+        payment = payments.find(connection, payment_id)
+    if payment is None:
+        return None
+    sighting = world.stripe.payment_intent(payment_intent, account=payment.stripe_account)
+    if isinstance(sighting, Settled) and isinstance(sighting.seen, PaymentSeen):
+        return sighting.seen.on(payment.version)
+    return None
+
+
+def _settle(world: World, event: InboxEvent, payment_id: UUID, seen: PaymentSeen) -> Heard | None:
+    cause = world.because(f"event {event.type}", event_id=event.event_id)
+    with world.database.begin() as connection:
+        payment = payments.lock(connection, payment_id)
+        if payment is None:
+            return None
+        verdict, writes = settle_payment(payment, seen, cause=cause, now=world.clock())
+        match verdict:
+            case Advanced():
+                return over(world, connection, event, EventStatus.SETTLED, "news", writes)
+            case Unchanged():
+                return over(world, connection, event, EventStatus.SETTLED, "nothing new")
+            case Contradicted(contradiction):
+                return over(world, connection, event, EventStatus.PARKED, contradiction)
+            case Stale():
+                return None
+
+
+def catch_up(world: World, payment_id: UUID, payment_intent: str, *, because: str) -> bool:
+    """Fetch a PaymentIntent and settle it, so that other news may build on it; whether that is done."""
+    seen = fetch(world, payment_id, payment_intent)
+    if seen is None:
+        return False
+    with world.database.begin() as connection:
+        payment = payments.lock(connection, payment_id)
+        if payment is None:
+            return False
+        verdict, writes = settle_payment(payment, seen, cause=world.because(because), now=world.clock())
+        write(connection, writes)
+    return isinstance(verdict, Advanced | Unchanged)

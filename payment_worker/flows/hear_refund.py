@@ -1,0 +1,148 @@
+"""Hearing of a Refund: ours, whoever made it first known, or one made in the dashboard, which is adopted."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID, uuid5
+
+from sqlalchemy import Connection
+
+from payment_worker.domain import settlement
+from payment_worker.domain.observation import RefundSeen
+from payment_worker.domain.outcome import Settled
+from payment_worker.domain.payment import PaymentStatus
+from payment_worker.domain.records import Payment, Refund
+from payment_worker.domain.refund import LOST, RefundStatus
+from payment_worker.domain.settlement import Advanced, Contradicted, NoRoom, RefundVerdict, Unchanged
+from payment_worker.flows.heard import Heard, Later, as_uuid, over, owner
+from payment_worker.flows.hear_payment import FOREIGN, catch_up
+from payment_worker.flows.settle import (
+    Writes,
+    payment_writes,
+    present,
+    refund_transition,
+    settle_refund,
+)
+from payment_worker.flows.telling import refund_message
+from payment_worker.flows.world import World
+from payment_worker.store import payments, refunds
+from payment_worker.store.database import write
+from payment_worker.store.events import EventStatus, InboxEvent
+from payment_worker.store.history import Cause
+
+ADOPTED: Final = UUID("6f6e6520-646f-6f72-8000-616461707465")
+"""The namespace of the ids that adopted refunds get: the same Refund of Stripe's always gets the same."""
+
+
+def hear_refund(world: World, event: InboxEvent, seen: RefundSeen) -> Heard | Later:
+    """Settle news of a Refund. Its states only move forward, so no snapshot of it is too old to be heard."""
+    payment_id = _owner(world, event, seen)
+    if payment_id is None:
+        with world.database.begin() as connection:
+            return over(world, connection, event, EventStatus.IGNORED, FOREIGN)
+    with world.database.begin() as connection:
+        verdict, writes = settle_seen(world, connection, payment_id, seen, cause=_cause(world, event))
+        match verdict:
+            case Advanced():
+                return over(world, connection, event, EventStatus.SETTLED, "news", writes)
+            case Unchanged():
+                return over(world, connection, event, EventStatus.SETTLED, "nothing new")
+            case Contradicted(contradiction):
+                return over(world, connection, event, EventStatus.PARKED, contradiction)
+            case NoRoom():
+                pass
+    if seen.stripe_payment_intent_id:
+        catch_up(world, payment_id, seen.stripe_payment_intent_id, because=f"event {event.type}")
+    return Later("the payment does not show the refunded money yet")
+
+
+def hear_refunds(world: World, event: InboxEvent, payment: Payment) -> Heard | Later:
+    """Settle every Refund of a payment, as Stripe lists them now."""
+    listed = world.stripe.refunds_of(str(payment.stripe_payment_intent_id), account=payment.stripe_account)
+    if not isinstance(listed, list):
+        return Later("the Refunds could not be listed")
+    verdicts: list[RefundVerdict] = []
+    for seen in listed:
+        with world.database.begin() as connection:
+            verdict, writes = settle_seen(
+                world, connection, payment.payment_id, seen, cause=_cause(world, event)
+            )
+            write(connection, writes)
+            verdicts.append(verdict)
+    if any(isinstance(verdict, NoRoom) for verdict in verdicts):
+        return Later("the payment does not show the refunded money yet")
+    with world.database.begin() as connection:
+        contradicted = next((each for each in verdicts if isinstance(each, Contradicted)), None)
+        if contradicted:
+            return over(world, connection, event, EventStatus.PARKED, contradicted.contradiction)
+        return over(world, connection, event, EventStatus.SETTLED, "its refunds were settled")
+
+
+def _cause(world: World, event: InboxEvent) -> Cause:
+    return world.because(f"event {event.type}", event_id=event.event_id)
+
+
+def _owner(world: World, event: InboxEvent, seen: RefundSeen) -> UUID | None:
+    """Whose refund it is; where that is not known and may be ours all the same, Stripe is asked."""
+    intent = seen.stripe_payment_intent_id
+    with world.database.begin() as connection:
+        if known := refunds.find_by_stripe(connection, seen.stripe_refund_id):
+            return known.payment_id
+        payment_id = owner(connection, payment_intent=intent, named=None)
+    if payment_id or intent is None:
+        return payment_id
+    sighting = world.stripe.payment_intent(intent, account=event.stripe_account or None)
+    named = getattr(sighting.seen, "payment_id", None) if isinstance(sighting, Settled) else None
+    with world.database.begin() as connection:
+        return owner(connection, payment_intent=intent, named=named)
+
+
+def settle_seen(
+    world: World, connection: Connection, payment_id: UUID, seen: RefundSeen, *, cause: Cause
+) -> tuple[RefundVerdict, Writes]:
+    """Settle a Refund of this payment under its lock: the refund that it is, or one that is adopted."""
+    now = world.clock()
+    payment = payments.lock(connection, payment_id)
+    if payment is None:
+        raise AssertionError("payments are never deleted while a refund names them")
+    if payment.status is not PaymentStatus.SUCCEEDED and seen.news not in LOST:
+        return NoRoom(), []
+    known = _known(connection, payment, seen)
+    if known:
+        return settle_refund(payment, known, seen, cause=cause, now=now)
+    return _adopt(payment, seen, cause=cause, now=now)
+
+
+def _known(connection: Connection, payment: Payment, seen: RefundSeen) -> Refund | None:
+    if by_stripe := refunds.find_by_stripe(connection, seen.stripe_refund_id):
+        return by_stripe
+    named = refunds.find(connection, refund_id) if (refund_id := as_uuid(seen.refund_id)) else None
+    # Metadata is anybody's to write: a refund that already is another one, or another payment's, is not this one.
+    if named and named.payment_id == payment.payment_id and named.stripe_refund_id is None:
+        return named
+    return None
+
+
+def _adopt(
+    payment: Payment, seen: RefundSeen, *, cause: Cause, now: datetime
+) -> tuple[RefundVerdict, Writes]:
+    new = Refund(
+        refund_id=uuid5(ADOPTED, seen.stripe_refund_id),
+        payment_id=payment.payment_id,
+        version=0,
+        status=RefundStatus.REQUESTED,
+        amount=seen.amount,
+        currency=payment.currency,
+        reason=seen.reason,
+    )
+    verdict = settlement.adopt_refund(payment, new, seen)
+    if not isinstance(verdict, Advanced) or verdict.refund is None:
+        return verdict, []
+    adopted = replace(cause, cause=f"adopted: {cause.cause}")
+    request = {"amount_was_given": True, "waits_until": None, "fingerprint": None}
+    return verdict, [
+        refunds.noted(verdict.refund, request=request, now=now),
+        *payment_writes(payment, verdict.payment, cause=adopted, now=now),
+        refund_transition(None, verdict.refund, cause=adopted, now=now),
+        *present(refund_message(verdict.payment, verdict.refund, now=now)),
+    ]

@@ -1,0 +1,64 @@
+"""What hearing an event can come to, and who its objects belong to."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from payment_worker.flows.settle import Writes
+from payment_worker.flows.world import World
+from payment_worker.store import events, payments
+from payment_worker.store.database import write
+from payment_worker.store.events import EventStatus, InboxEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """It is over, and its row says so."""
+
+    status: EventStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """It cannot be settled now; nothing of it was written."""
+
+    because: str
+
+
+def over(  # noqa: PLR0913 - what is written, and where
+    world: World,
+    connection: Connection,
+    event: InboxEvent,
+    status: EventStatus,
+    outcome: str,
+    writes: Writes | None = None,
+) -> Heard:
+    """Write what the event changes and that it is over, in the transaction that is open."""
+    ended = events.finished(event, status=status, outcome=outcome, now=world.clock())
+    write(connection, [*(writes or []), ended])
+    return Heard(status)
+
+
+def ignore(world: World, event: InboxEvent, outcome: str) -> Heard:
+    """Keep the event and do nothing about it."""
+    with world.database.begin() as connection:
+        return over(world, connection, event, EventStatus.IGNORED, outcome)
+
+
+def owner(connection: Connection, *, payment_intent: str | None, named: object) -> UUID | None:
+    """Whose payment an object belongs to: by its PaymentIntent, or by the id that its metadata names."""
+    if payment_intent and (known := payments.id_by_payment_intent(connection, payment_intent)):
+        return known
+    payment = payments.find(connection, payment_id) if (payment_id := as_uuid(named)) else None
+    if payment is None or payment.stripe_payment_intent_id not in {None, payment_intent}:
+        return None
+    return payment.payment_id
+
+
+def as_uuid(value: object) -> UUID | None:
+    """The UUID that a text is, or None: metadata is anybody's to write."""
+    try:
+        return UUID(str(value)) if value else None
+    except ValueError:
+        return None

@@ -1,0 +1,85 @@
+"""Events in: stored first, then settled under a lease, whatever became of whoever stored them."""
+
+from datetime import timedelta
+from typing import Final
+
+from payment_worker.domain.attempt import delay_before
+from payment_worker.flows.heard import Later
+from payment_worker.flows.hearing import hear
+from payment_worker.flows.world import World
+from payment_worker.gateway.webhook import Event
+from payment_worker.store import events
+from payment_worker.store.database import write
+from payment_worker.store.events import EventStatus, InboxEvent
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+MOST_TRIES: Final = 12
+"""With doubling delays up to 15 minutes that is more than an hour: what has not been settled then needs a person."""
+
+
+def receive(world: World, event: Event, *, source: str) -> InboxEvent | None:
+    """Store an event; None when it is stored already. Once this returns, nothing can lose it."""
+    now = world.clock()
+    stored = InboxEvent(
+        stripe_account=event.stripe_account,
+        event_id=event.event_id,
+        type=event.type,
+        api_version=event.api_version,
+        livemode=event.livemode,
+        payload=event.payload,
+        tries=0,
+        lease_token=1,
+    )
+    with world.database.begin() as connection:
+        new = events.keep(
+            connection,
+            stored,
+            source=source,
+            object_id=event.object_id,
+            created_at=event.created_at,
+            now=now,
+            leased_until=now + world.policy.lease,
+        )
+    return stored if new else None
+
+
+def settle_handed(
+    world: World, *, stripe_account: str, event_id: str, lease_token: int
+) -> EventStatus | None:
+    """Settle an event that was handed out under this token; None where the token is not valid any more."""
+    with world.database.begin() as connection:
+        event = events.owned(
+            connection, stripe_account=stripe_account, event_id=event_id, lease_token=lease_token
+        )
+    return settle_event(world, event) if event else None
+
+
+def settle_event(world: World, event: InboxEvent) -> EventStatus:
+    """Settle an event that is ours; retried later with growing delay, and parked when that does not help."""
+    heard = hear(world, event)
+    if isinstance(heard, Later):
+        return _put_off(world, event, heard.because)
+    log.info("event is over", event_id=event.event_id, type=event.type, outcome=heard.status)
+    world.ring()
+    return heard.status
+
+
+def fail_event(world: World, event: InboxEvent, *, because: str) -> EventStatus:
+    """Note that settling an event broke, so that it is tried again, or parked."""
+    return _put_off(world, event, because)
+
+
+def _put_off(world: World, event: InboxEvent, because: str) -> EventStatus:
+    now = world.clock()
+    tries = event.tries + 1
+    parked = tries >= MOST_TRIES
+    delay: timedelta = delay_before(tries, dice=world.dice())
+    with world.database.begin() as connection:
+        if parked:
+            write(connection, [events.finished(event, status=EventStatus.PARKED, outcome=because, now=now)])
+        else:
+            write(connection, [events.put_off(event, outcome=because, next_action_at=now + delay)])
+    log.warning("event is put off", event_id=event.event_id, type=event.type, because=because, parked=parked)
+    return EventStatus.PARKED if parked else EventStatus.RECEIVED

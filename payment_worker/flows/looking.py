@@ -1,0 +1,49 @@
+"""Looking for what an attempt made, where sending it again would prove nothing or is not safe any more."""
+
+import json
+from datetime import timedelta
+from typing import Final, assert_never
+
+from payment_worker.domain.attempt import Action, Attempt
+from payment_worker.domain.outcome import Absent, Doubt, Outcome, Postponed, Settled, Sighting, Unanswered
+from payment_worker.domain.records import Payment
+from payment_worker.flows.world import World
+
+CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
+"""How far our clock and Stripe's may be apart when a list by creation time is read; NTP keeps it far below."""
+
+
+def look_up(world: World, attempt: Attempt, payment: Payment) -> Outcome | Absent:
+    """What Stripe shows of the attempt. A failed read leaves the doubt as it was."""
+    sighting = _sighting(world, attempt, payment)
+    match sighting:
+        case Settled() | Absent() | Postponed():
+            return sighting
+        case Unanswered():
+            return Unanswered(attempt.doubt or Doubt.SILENCE)
+        case _:
+            assert_never(sighting)
+
+
+def _sighting(world: World, attempt: Attempt, payment: Payment) -> Sighting:
+    account = payment.stripe_account
+    match attempt.action:
+        case Action.CHARGE if payment.stripe_payment_intent_id:
+            return world.stripe.payment_intent(payment.stripe_payment_intent_id, account=account)
+        case Action.CHARGE:
+            return world.stripe.find_payment_intent(
+                payment.payment_id,
+                since=attempt.first_sent_at - CLOCKS_DIFFER_BY,
+                until=attempt.sent_until + CLOCKS_DIFFER_BY,
+                customer=json.loads(attempt.parameters).get("customer"),
+                account=account,
+            )
+        case Action.REFUND:
+            assert attempt.refund_id is not None  # noqa: S101 - a CHECK says so
+            return world.stripe.find_refund(
+                attempt.refund_id,
+                stripe_payment_intent_id=json.loads(attempt.parameters)["payment_intent"],
+                account=account,
+            )
+        case _:
+            assert_never(attempt.action)

@@ -1,0 +1,86 @@
+"""Working on one attempt: ask Stripe, note what it came to, and leave it due for later where that is not known.
+
+No transaction and no lock is open while Stripe is asked.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+from payment_worker.domain.attempt import Attempt, AttemptStatus, Step, next_step
+from payment_worker.domain.outcome import Doubt, Outcome, Unanswered
+from payment_worker.domain.records import Payment
+from payment_worker.flows.answer import Answer
+from payment_worker.flows.looking import look_up
+from payment_worker.flows.recording import Again, record
+from payment_worker.flows.world import World
+from payment_worker.store import attempts
+from payment_worker.store.database import write
+
+MOST_STEPS: Final = 5
+"""Steps in one run: send, look after a 5xx, look again when overtaken, send the attempt after one that never was."""
+
+MUST_LOOK: Final = frozenset({Doubt.SERVER_ERROR, Doubt.REPLAYED_ERROR})
+"""Doubts about which Stripe is asked at once: after a 5xx the effect may well exist."""
+
+MARGIN: Final = timedelta(seconds=0.25)
+"""Time to note an answer before the lease ends."""
+
+
+def perform(world: World, attempt: Attempt, payment: Payment) -> Answer:
+    """Work on an attempt that is ours until its lease ends."""
+    for _ in range(MOST_STEPS):
+        if next_step(attempt, now=world.clock(), key_safe_age=world.policy.key_safe_age) is Step.SEND:
+            outcome = _send(world, attempt, payment)
+            attempt = replace(attempt, sent_until=world.clock())
+            if isinstance(outcome, Unanswered) and outcome.doubt in MUST_LOOK:
+                attempt = replace(attempt, status=AttemptStatus.UNKNOWN, doubt=outcome.doubt)
+                continue
+            noted = record(world, attempt, outcome, asked_at=attempt.sent_until)
+        else:
+            asked_at = world.clock()
+            noted = record(world, attempt, look_up(world, attempt, payment), asked_at=asked_at)
+        if isinstance(noted, Answer):
+            return noted
+        attempt, payment = noted.attempt, noted.payment
+    noted = record(world, attempt, Unanswered(attempt.doubt or Doubt.OVERTAKEN), asked_at=world.clock())
+    if isinstance(noted, Again):
+        raise AssertionError("an unanswered attempt is always left for later")
+    return noted
+
+
+def _send(world: World, attempt: Attempt, payment: Payment) -> Outcome:
+    def time_left() -> float:
+        return (attempt.leased_until - MARGIN - world.clock()).total_seconds()
+
+    return world.stripe.send(attempt, account=payment.stripe_account, time_left=time_left)
+
+
+def take_due(world: World, attempt_id: int) -> Answer | None:
+    """Work on an attempt if it is due; None where somebody else owns it, or it is over."""
+    return _take(world, attempt_id, lambda attempt: attempt.leased_until <= world.clock())
+
+
+def take_handed(world: World, attempt_id: int, *, lease_token: int) -> Answer | None:
+    """Work on an attempt that the sweep handed out under this token; None where the token is not valid any more."""
+    return _take(world, attempt_id, lambda attempt: attempt.lease_token == lease_token)
+
+
+def _take(world: World, attempt_id: int, may: Callable[[Attempt], bool]) -> Answer | None:
+    with world.database.begin() as connection:
+        locked = attempts.lock_unfinished(connection, attempt_id)
+        if locked is None or not may(locked[1]):
+            return None
+        payment, attempt = locked
+        now = world.clock()
+        leased_until = now + world.policy.lease
+        sends = next_step(attempt, now=now, key_safe_age=world.policy.key_safe_age) is Step.SEND
+        write(connection, [attempts.claimed(attempt, leased_until=leased_until, sends=sends)])
+    ours = replace(
+        attempt,
+        lease_token=attempt.lease_token + 1,
+        leased_until=leased_until,
+        sent_until=leased_until if sends else attempt.sent_until,
+    )
+    return perform(world, ours, payment)

@@ -1,0 +1,139 @@
+"""The one place where real things are chosen: settings, database, Stripe, stream, clock and dice of this process."""
+
+import os
+import random
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from uuid import UUID, uuid4
+
+from payment_worker.contracts.masking import masked
+from payment_worker.flows.world import Policy, World
+from payment_worker.gateway.client import Gateway
+from payment_worker.settings import Settings
+from payment_worker.store import rejected
+from payment_worker.store.database import Database
+from payment_worker.stream import Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What one process holds open."""
+
+    settings: Settings
+    database: Database
+    stripe: Gateway
+    stream: Stream
+
+
+@cache
+def settings() -> Settings:
+    """The settings that a process which moves money needs.
+
+    Raises:
+        SettingsError: with every fault.
+    """
+    return Settings.from_environment(needed_by=("broker", "database", "stripe"))
+
+
+_processes: dict[int, Process] = {}
+
+
+def process() -> Process:
+    """What this process holds: made on first use, and again in a child, for no connection survives a fork."""
+    pid = os.getpid()
+    if pid not in _processes:
+        _processes.clear()
+        _processes[pid] = _open(settings())
+    return _processes[pid]
+
+
+def _open(chosen: Settings) -> Process:
+    return Process(
+        settings=chosen,
+        database=Database(_secret(chosen.database_url)),
+        stripe=Gateway(
+            api_key=_secret(chosen.stripe_api_key),
+            api_base=chosen.stripe_api_base,
+            timeout_seconds=chosen.stripe_timeout,
+        ),
+        stream=Stream(
+            _secret(chosen.redis_url),
+            name=chosen.stream,
+            max_length=chosen.stream_max_length,
+            bell_seconds=chosen.publish_every,
+        ),
+    )
+
+
+def now() -> datetime:
+    """The clock."""
+    return datetime.now(tz=UTC)
+
+
+def world(*, actor: str, ring: Callable[[], None] = lambda: None) -> World:
+    """The world that a flow works in, as this actor."""
+    held = process()
+    return World(
+        database=held.database,
+        stripe=held.stripe,
+        clock=now,
+        dice=random.random,
+        policy=policy(held.settings),
+        actor=f"{actor} on {_host()}",
+        ring=ring,
+    )
+
+
+@cache
+def policy(chosen: Settings) -> Policy:
+    """The settings as rules."""
+    return Policy(
+        lease=timedelta(seconds=chosen.lease),
+        key_safe_age=timedelta(seconds=chosen.key_safe_age),
+        absence_delay=timedelta(seconds=chosen.absence_delay),
+        max_attempts=chosen.max_attempts,
+        livemode=_secret(chosen.stripe_api_key).startswith(("sk_live_", "rk_live_")),
+    )
+
+
+def webhook_secrets() -> tuple[str, ...]:
+    """The endpoint's signing secrets; empty where this process has none."""
+    return tuple(secret.get_secret_value() for secret in settings().stripe_webhook_secret)
+
+
+def keep_rejected(
+    task: str,
+    arguments: Mapping[str, object],
+    errors: Sequence[object],
+    *,
+    request_id: str | None = None,
+) -> None:
+    """Keep a request that cannot be run, masked. Once this returns it is committed."""
+    with process().database.begin() as connection:
+        rejected.keep(
+            connection,
+            request_id=_uuid(request_id),
+            task=task,
+            arguments=masked(dict(arguments)),
+            errors=errors,
+            now=now(),
+        )
+
+
+def _uuid(text: str | None) -> UUID:
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return uuid4()
+
+
+def _secret(value: object) -> str:
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else ""
+
+
+@cache
+def _host() -> str:
+    return socket.gethostname()
