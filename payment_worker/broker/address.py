@@ -1,0 +1,25 @@
+"""Where the broker is: one setting, `REDIS_URL`, told the way kombu wants it told."""
+
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+_MASTER = "master_name"
+# What Redis's own documentation calls it.
+_USUAL_MASTER = "mymaster"
+
+
+def broker_address(url: str) -> tuple[str, dict[str, Any]]:
+    """A broker URL for kombu, and the transport options that go with it.
+
+    Sentinels are given as `sentinel://one:26379;sentinel://two:26379?master_name=mymaster`: kombu wants the name
+    of the master elsewhere, and stumbles over it in a URL.
+    """
+    if not url.startswith("sentinel://"):
+        return url, {}
+    master, sentinels = _USUAL_MASTER, []
+    for sentinel in url.split(";"):
+        parts = urlsplit(sentinel)
+        query = dict(parse_qsl(parts.query))
+        master = query.pop(_MASTER, master)
+        sentinels.append(urlunsplit(parts._replace(query=urlencode(query))))
+    return ";".join(sentinels), {_MASTER: master}

@@ -1,0 +1,93 @@
+"""What lies in a queue is either a message that kombu can open, or is put into one that it can."""
+
+import base64
+import binascii
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from kombu.utils.json import loads
+
+# Stripe's largest events are a few hundred kilobytes. More than this is a mistake, and would be copied four
+# times: into `unacked`, to the child, back, and into PostgreSQL.
+MAX_ITEM_BYTES = 4 * 1024 * 1024
+# Of an item that is too large only its beginning is carried on.
+KEPT_BYTES = 64 * 1024
+# The header that says why an item was put into an envelope of ours.
+UNREADABLE = "payment_worker.unreadable"
+
+_BODY_ENCODINGS = {None, "", "utf-8", "base64"}
+
+
+def enveloped(item: bytes, *, queue: str) -> bytes:
+    """The item itself if kombu can open it and put it back into its queue; otherwise a message that holds it.
+
+    kombu trusts what it finds in a queue. Whatever else is there stops the worker while it is being opened,
+    after it has left the queue and before it is in `unacked`: it would be lost, and the worker restarted.
+    In an envelope it is a message like any other, which the consumer can set aside and then acknowledge.
+    """
+    if len(item) > MAX_ITEM_BYTES:
+        return _envelope(item, queue=queue, why=f"{len(item)} bytes are more than a message may have")
+    try:
+        message = loads(item.decode())
+        why = _unopenable(message)
+    except Exception:  # noqa: BLE001 kombu's reviver raises what it likes: ValueError, KeyError, RecursionError, …
+        return _envelope(item, queue=queue, why="this is not JSON")
+    if why:
+        return _envelope(item, queue=queue, why=why)
+    return item if _returns_to(queue, message) else _readdressed(message, queue)
+
+
+def _unopenable(message: object) -> str | None:
+    if not isinstance(message, dict) or not isinstance(message.get("properties"), dict):
+        return "this is not a message: no object with properties"
+    properties, headers = message["properties"], message.get("headers")
+    if not isinstance(properties.get("delivery_tag"), str) or not properties["delivery_tag"]:
+        return "properties.delivery_tag must be a text"
+    if not isinstance(properties.get("delivery_info") or {}, dict):
+        return "properties.delivery_info must be an object"
+    if not isinstance(headers, dict):
+        return "headers must be an object"
+    if headers.get("compression"):
+        return "compressed messages are not taken: a small one may unfold to more than there is memory"
+    return _unopenable_body(message.get("body"), properties.get("body_encoding"))
+
+
+def _unopenable_body(body: object, encoding: object) -> str | None:
+    if not isinstance(body, str):
+        return "the body must be a text"
+    if encoding not in _BODY_ENCODINGS:
+        return "properties.body_encoding must be base64 or utf-8"
+    if encoding == "base64":
+        try:
+            base64.b64decode(body)
+        except (binascii.Error, ValueError):
+            return "the body is not base64"
+    return None
+
+
+def _returns_to(queue: str, message: Mapping[str, Any]) -> bool:
+    address = message["properties"].get("delivery_info") or {}
+    return bool(address.get("routing_key") == queue and address.get("exchange") in {"", queue})
+
+
+def _readdressed(message: dict[str, Any], queue: str) -> bytes:
+    """The same message with the address it was found at: kombu drops what it cannot put back."""
+    message["properties"]["delivery_info"] = {"exchange": "", "routing_key": queue}
+    return json.dumps(message).encode()
+
+
+def _envelope(item: bytes, *, queue: str, why: str) -> bytes:
+    message = {
+        "body": base64.b64encode(item[:KEPT_BYTES]).decode(),
+        "content-type": "application/octet-stream",
+        "content-encoding": "binary",
+        "headers": {UNREADABLE: why},
+        "properties": {
+            "delivery_tag": str(uuid.uuid4()),
+            "delivery_info": {"exchange": "", "routing_key": queue},
+            "body_encoding": "base64",
+        },
+    }
+    return json.dumps(message).encode()

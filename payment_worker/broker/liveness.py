@@ -1,0 +1,42 @@
+"""A file that is touched as long as the worker's event loop turns: a probe reads its age.
+
+`celery inspect ping` costs most of a second of CPU a call, and asks Redis as well as the worker.
+"""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from celery import bootsteps
+
+# A probe may call a worker dead after several times this.
+EVERY_SECONDS = 5.0
+
+
+class Liveness(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types
+    """Touches the file named by `liveness_file` in celeryconfig, from the loop that receives messages."""
+
+    def __init__(self, consumer: Any, **options: Any) -> None:  # noqa: ANN401
+        configured = consumer.app.conf.get("liveness_file")
+        self._file = Path(configured) if configured else None
+        consumer.liveness = self
+        super().__init__(consumer, **options)
+
+    def touch(self) -> None:
+        """Show life, if anybody looks."""
+        # A full disk is the probe's concern. To Celery an OSError would mean that Redis is gone.
+        with contextlib.suppress(OSError):
+            if self._file:
+                self._file.touch()
+
+    def register_with_event_loop(self, _consumer: Any, hub: Any) -> None:  # noqa: ANN401
+        """Called at each connection to Redis, with prefork and with threads."""
+        if self._file:
+            self.touch()
+            hub.timer.call_repeatedly(EVERY_SECONDS, self.touch)
+
+    def shutdown(self, _consumer: Any) -> None:  # noqa: ANN401
+        """Leave no sign of a worker that has ended."""
+        with contextlib.suppress(OSError):
+            if self._file:
+                self._file.unlink()

@@ -1,0 +1,81 @@
+"""Where a message goes that cannot be run: into `rejected_request`, masked, so that no money request vanishes."""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast
+
+from kombu.utils.imports import symbol_by_name
+from kombu.utils.json import loads
+
+from payment_worker.broker.envelope import KEPT_BYTES, UNREADABLE
+from payment_worker.contracts.masking import masked
+
+UNKNOWN = "unknown"
+_PLAIN = re.compile(r"[\w.:-]{1,100}", re.ASCII)
+
+
+class KeepRejected(Protocol):
+    """Commits a request that cannot be run, with why. Which one does is named by `keep_rejected` in celeryconfig."""
+
+    def __call__(self, task: str, arguments: Mapping[str, object], errors: Sequence[str]) -> object:
+        """Return once it is kept for good; raise if it is not."""
+
+
+def keep_rejected(app: Any, task: str, arguments: Mapping[str, object], why: str) -> None:  # noqa: ANN401
+    """Keep a request that cannot be run, with anything sensitive masked.
+
+    Raises:
+        Exception: it is not kept.
+    """
+    # Found when it is needed: what only routes or watches tasks has no database, and need not load its code.
+    keep: KeepRejected = symbol_by_name(app.conf.keep_rejected)
+    keep(task, cast("Mapping[str, object]", masked(dict(arguments))), [why])
+
+
+def request_in(message: Any) -> tuple[str, dict[str, object]]:  # noqa: ANN401 kombu has no types
+    """The task that a message asks for, and its keyword arguments: as much of both as can be made out."""
+    headers, value = message.headers, _payload(message)
+    if UNREADABLE in headers and isinstance(value, dict):
+        # A message that kombu could not open: encoded, what is sensitive in it would not be recognised.
+        headers, value = value.get("headers"), _decoded(value)
+    task = headers.get("task") if isinstance(headers, dict) else None
+    plain = isinstance(task, str) and _PLAIN.fullmatch(task)
+    return str(task) if plain else UNKNOWN, _arguments(value)
+
+
+def _payload(message: Any) -> object:  # noqa: ANN401 kombu has no types
+    try:
+        payload: object = message.payload
+    except Exception:  # noqa: BLE001 that it cannot be decoded may be why we are here
+        payload = None
+    return _read(message.body) if payload is None else payload
+
+
+def _decoded(message: dict[str, Any]) -> object:
+    body = message.get("body")
+    if not isinstance(body, str):
+        return message
+    try:
+        return _read(base64.b64decode(body, validate=True))
+    except ValueError:
+        return _read(body)
+
+
+def _read(body: object) -> object:
+    """What a body says: parsed if possible, for the names in it tell what is to be masked."""
+    text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
+    try:
+        return loads(text)
+    except Exception:  # noqa: BLE001 kombu's reviver raises what it likes
+        return text[:KEPT_BYTES]
+
+
+def _arguments(value: object) -> dict[str, object]:
+    match value:
+        case [[] | None, dict() as kwargs, *_]:
+            return dict(kwargs)
+        case {"kwargs": dict() as kwargs, **rest} if not rest.get("args"):
+            return dict(kwargs)
+        case _:
+            return {"body": value}

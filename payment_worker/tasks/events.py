@@ -1,0 +1,52 @@
+"""Tasks about Stripe's events."""
+
+from collections.abc import Mapping
+
+from celery import Task
+
+from payment_worker import wiring
+from payment_worker.celery import app
+from payment_worker.contracts.requests import FieldError, StripeEventRequest
+from payment_worker.flows.inbox import receive, settle_event, settle_handed
+from payment_worker.gateway.webhook import BadPayloadError, BadSignatureError, Event, verified
+from payment_worker.store.events import EventStatus
+from payment_worker.tasks.obeying import parsed, refuse, unless_unavailable, world
+
+Result = Mapping[str, str | None]
+
+
+@app.task(bind=True, name="payment_worker.receive_stripe_event", typing=False)
+def receive_stripe_event(self: Task, *args: object, **kwargs: object) -> Result:
+    """Take in a webhook that another app terminated, as if it had come to us."""
+    request = parsed(self, StripeEventRequest, args, kwargs)
+    event = _verified(self, request)
+    stored = unless_unavailable(self, lambda: receive(world(self), event, source="task"))
+    if stored is None:
+        return {"event_id": event.event_id, "status": "known"}
+    status = unless_unavailable(self, lambda: settle_event(world(self), stored))
+    return {"event_id": event.event_id, "status": status}
+
+
+def _verified(task: Task, request: StripeEventRequest) -> Event:
+    try:
+        return verified(request.payload, request.signature, secrets=wiring.webhook_secrets())
+    except BadSignatureError:
+        error = FieldError(
+            "signature", "bad_signature", "does not fit the payload and our secrets, or is too old"
+        )
+    except BadPayloadError:
+        error = FieldError("payload", "not_an_event", "is no event of Stripe's")
+    # What nobody vouches for is not kept: its size is a stranger's to choose.
+    refuse(task, {"payload": f"{len(request.payload)} characters"}, [error])
+
+
+@app.task(bind=True, name="payment_worker.settle_event", typing=False)
+def settle_stored(self: Task, *, stripe_account: str, event_id: str, lease_token: int) -> Result:
+    """Settle an event of the inbox."""
+    status: EventStatus | None = unless_unavailable(
+        self,
+        lambda: settle_handed(
+            world(self), stripe_account=stripe_account, event_id=event_id, lease_token=lease_token
+        ),
+    )
+    return {"event_id": event_id, "status": status or "in other hands"}

@@ -1,0 +1,55 @@
+"""Tasks that beat enqueues. Each is harmless when it runs twice, or twice at once."""
+
+from celery import Task
+
+from payment_worker import wiring
+from payment_worker.celery import app
+from payment_worker.contracts.requests import MaintenanceRequest
+from payment_worker.domain.attempt import Action
+from payment_worker.flows.publish import publish
+from payment_worker.flows.resume import hand_out_due
+from payment_worker.stream import StreamUnavailableError
+from payment_worker.tasks.obeying import parsed, unless_unavailable, world
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+
+@app.task(bind=True, name="payment_worker.resume_stalled", typing=False)
+def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
+    """Find work that is due or whose owner died, and have it done."""
+    parsed(self, MaintenanceRequest, args, kwargs)
+    due = unless_unavailable(self, lambda: hand_out_due(world(self)))
+    for attempt in due.attempts:
+        app.send_task(
+            "payment_worker.perform",
+            kwargs={"attempt_id": attempt.attempt_id, "lease_token": attempt.lease_token},
+            queue="refunds" if attempt.action == Action.REFUND else "charges",
+        )
+    for account, event_id, lease_token in due.events:
+        app.send_task(
+            "payment_worker.settle_event",
+            kwargs={"stripe_account": account, "event_id": event_id, "lease_token": lease_token},
+        )
+    for refund_id in due.waiting_refunds:
+        app.send_task("payment_worker.continue_refund", kwargs={"refund_id": str(refund_id)})
+    counts = {
+        "attempts": len(due.attempts),
+        "events": len(due.events),
+        "waiting_refunds": len(due.waiting_refunds),
+    }
+    if any(counts.values()):
+        log.info("resumed", **counts)
+    return counts
+
+
+@app.task(bind=True, name="payment_worker.publish_events", typing=False)
+def publish_events(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
+    """Tell what is still to be told."""
+    parsed(self, MaintenanceRequest, args, kwargs)
+    try:
+        count = unless_unavailable(self, lambda: publish(world(self), wiring.process().stream))
+    except StreamUnavailableError as error:
+        log.warning("stream is unavailable", error=str(error))
+        return {"published": 0}
+    return {"published": count}
