@@ -1,0 +1,60 @@
+# Everything one does with this project. `make` alone lists it.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+.PHONY: help demo dev test check static format requirements clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## the whole story in under 90 seconds, on real servers, compared with Stripe cent by cent
+	@$(BIN)/python -m payment_worker.devstack.demo
+
+dev: $(READY) ## the same stack, left running: enqueue from another shell, watch it in Flower
+	@$(BIN)/python -m payment_worker.devstack.dev
+
+test: $(READY) ## every test, against real servers that it starts itself (ARGS="-k refund" chooses)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: static test ## format, lint, types, floors, then every test
+
+static: $(READY) ## format, lint, types and floors, without the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+requirements: $(READY) ## pin every package anew, with hashes, for all Pythons and machines that are supported
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/pip install --quiet uv
+	for file in runtime dev; do sed -n 1p requirements/$$file.txt >build/$$file.txt; done
+	$(PIN) pyproject.toml >>build/runtime.txt
+	$(PIN) pyproject.toml requirements/build.in --extra test --constraint build/runtime.txt >>build/dev.txt
+	mv build/runtime.txt build/dev.txt requirements/
+PIN := build/uv/bin/uv --quiet pip compile --no-config --universal --python-version 3.11 --upgrade \
+	--generate-hashes --no-header --no-annotate
+
+clean: ## forget the environment and everything that was built
+	rm -rf $(VENV) build dist var .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Some systems ship Python without the part that puts pip into an environment: then the system's own pip fills it.
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@echo "Installing what is needed into $(VENV), once"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || $(PYTHON) -m venv --clear --without-pip $(VENV)
+	@pip=$$(test -x $(BIN)/pip && echo "$(BIN)/python -m pip" || echo "$(PYTHON) -m pip --python $(BIN)/python") && \
+	$$pip install -qq --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.txt && \
+	$$pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,37 @@
+"""Flower's policy: a window on the workers, closed to strangers, through which nothing can be done.
+
+`celery -A payment_worker flower --conf=flowerconfig.py`. Flower believes its command line first, then this
+file, then the environment; so what may be set from the environment (`FLOWER_…`) is read here.
+"""
+
+import os
+from pathlib import Path
+
+
+def _secret(name: str) -> str:
+    """A value from the environment, or from the file that `…_FILE` names."""
+    path = os.environ.get(f"{name}_FILE")
+    return os.environ.get(name) or (Path(path).read_text(encoding="utf-8").strip() if path else "")
+
+
+# Without it everybody who reaches the port reads arguments and tracebacks.
+basic_auth = [pair for pair in _secret("FLOWER_BASIC_AUTH").split(",") if pair]
+if not basic_auth and not os.environ.get("FLOWER_AUTH_PROVIDER"):
+    raise SystemExit("Flower does not start without a password: set FLOWER_BASIC_AUTH=user:password")
+
+# Nobody else's machine reaches it unless told: /metrics and /healthcheck ask for no password.
+address = os.environ.get("FLOWER_ADDRESS") or "127.0.0.1"
+
+# Otherwise whoever reads may also revoke tasks, send them and stop workers. Apps move money, not this page.
+read_only = os.environ.get("FLOWER_READ_ONLY", "true").lower() not in {"false", "0", "no"}
+
+# The page survives a restart. It is a view, never an account: the tables are that.
+persistent = True
+db = os.environ.get("FLOWER_DB") or "flower"
+state_save_interval = 60_000
+
+# Each task kept costs a few kilobytes of memory.
+max_tasks = int(os.environ.get("FLOWER_MAX_TASKS") or 20_000)
+
+# Seconds. A charge is one call to Stripe, usually a third of a second to two. Floats, or Flower fails.
+task_runtime_metric_buckets = [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, float("inf")]

@@ -1,0 +1,1 @@
+"""The world on a laptop: real PostgreSQL and Valkey, every process of the worker, and the demo."""

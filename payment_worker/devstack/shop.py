@@ -1,0 +1,87 @@
+"""Another app: it has charges and refunds done by name, with Celery alone and none of the worker's code."""
+
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Self
+from uuid import uuid4
+
+from celery import Celery
+
+from payment_worker.devstack.ports import LOOPBACK
+
+
+class Shop:
+    """What a shop does with payments: have them charged and refunded, and hand on what Stripe tells it."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._app = Celery("shop", broker=redis_url, set_as_current=False)
+
+    def charge(
+        self, amount: int, currency: str = "EUR", payment_method: str = "pm_card_visa", *, copies: int = 1
+    ) -> str:
+        """Enqueue a charge of so many minor units, `copies` times over, and return its payment's id."""
+        payment_id = str(uuid4())
+        arguments = {
+            "payment_id": payment_id,
+            "order_id": str(uuid4()),
+            "amount": amount,
+            "currency": currency,
+            "payment_method": payment_method,
+        }
+        for _ in range(copies):
+            self._app.send_task("payment_worker.charge", kwargs=arguments, queue="charges")
+        return payment_id
+
+    def refund(self, payment_id: str, amount: int | None = None, *, copies: int = 1) -> str:
+        """Enqueue a refund, of all that is left unless an amount is given, and return its id."""
+        refund_id = str(uuid4())
+        arguments = {"refund_id": refund_id, "payment_id": payment_id}
+        for _ in range(copies):
+            self._app.send_task(
+                "payment_worker.refund",
+                kwargs=arguments if amount is None else {**arguments, "amount": amount},
+                queue="refunds",
+            )
+        return refund_id
+
+    def hand_on(self, payload: str, signature: str) -> None:
+        """Enqueue what Stripe has posted."""
+        self._app.send_task(
+            "payment_worker.receive_stripe_event",
+            kwargs={"payload": payload, "signature": signature},
+            queue="events",
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._app.pool.force_close_all()
+        self._app.close()
+
+
+class ShopWindow:
+    """Where Stripe's webhooks reach a shop that terminates them itself and hands them on."""
+
+    def __init__(self, shop: Shop) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                shop.hand_on(body.decode(), self.headers["Stripe-Signature"])
+                self.send_response(HTTPStatus.NO_CONTENT)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing: the screen belongs to the story."""
+
+        self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
+        self.url = f"http://{LOOPBACK}:{self._server.server_address[1]}/"
+
+    def __enter__(self) -> Self:
+        Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()

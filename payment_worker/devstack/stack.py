@@ -1,0 +1,158 @@
+"""Everything that the worker needs and is, up and running: the given servers and Stripe, or our own."""
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from payment_worker.devstack import programs
+from payment_worker.devstack.ports import LOOPBACK, free_port
+from payment_worker.devstack.postgresql import PostgreSQL
+from payment_worker.devstack.processes import Process
+from payment_worker.devstack.screen import Screen
+from payment_worker.devstack.shop import Shop, ShopWindow
+from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.valkey import Valkey
+from payment_worker.settings import Settings
+from payment_worker.store.migrate import upgrade
+
+_LIVE_KEYS = ("sk_live_", "rk_live_")
+_DATABASE = "payments"
+# Patience that fits an audience. Production's is in `settings`; the order of these must be the same.
+IMPATIENT: Mapping[str, str] = {
+    "PAYMENT_WORKER_LEASE": "6",
+    "PAYMENT_WORKER_ABSENCE_DELAY": "6",
+    "PAYMENT_WORKER_RESUME_EVERY": "1",
+    "PAYMENT_WORKER_PUBLISH_EVERY": "1",
+    "PAYMENT_WORKER_POLL_EVERY": "5",
+    "PAYMENT_WORKER_VISIBILITY_TIMEOUT": "30",
+    "PAYMENT_WORKER_LOG_FORMAT": "json",
+}
+
+
+class RefusedError(Exception):
+    """The stack does not start with what it was given. The message says why."""
+
+
+@dataclass(kw_only=True)
+class Stack:
+    """What runs, and how to reach it. `processes` are by name, each with its log."""
+
+    settings: dict[str, str]
+    directory: Path
+    shop: Shop
+    simulator: Simulator | None = None
+    processes: dict[str, Process] = field(default_factory=dict)
+    flower_url: str = ""
+    flower_login: tuple[str, str] = ("", "")
+
+    def replace_worker(self) -> None:
+        """Start a worker in the place of one that is gone."""
+        self.processes["worker"].start().wait_ready()
+
+
+@contextmanager
+def running(
+    screen: Screen, *, timings: Mapping[str, str] = IMPATIENT, flower_port: int = 0
+) -> Iterator[Stack]:
+    """Bring the stack up, step by step on the screen, and take all of it down at the end.
+
+    `DATABASE_URL`, `REDIS_URL` and Stripe's variables are used where the environment has them, and so is
+    every `PAYMENT_WORKER_…` in place of the timings.
+
+    Raises:
+        RefusedError: the Stripe key is a live one.
+        SettingsError: the environment's settings have faults.
+    """
+    given = Settings.from_environment(needed_by=())
+    settings = {**timings, **_from_environment("PAYMENT_WORKER_")}
+    with ExitStack() as started:
+        directory = Path(tempfile.mkdtemp(prefix="payment-worker-"))
+        started.callback(shutil.rmtree, directory, ignore_errors=True)
+        settings["DATABASE_URL"] = _database(screen, started, given)
+        settings["REDIS_URL"] = _redis(screen, started, given)
+        stack = Stack(
+            settings=settings, directory=directory, shop=started.enter_context(Shop(settings["REDIS_URL"]))
+        )
+        _stripe(screen, started, given, stack)
+        _programs(screen, started, stack, flower_port or free_port())
+        yield stack
+
+
+def _from_environment(prefix: str) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(prefix)}
+
+
+def _database(screen: Screen, started: ExitStack, given: Settings) -> str:
+    with screen.step("PostgreSQL") as step:
+        if given.database_url:
+            url, step.detail = given.database_url.get_secret_value(), "yours, from DATABASE_URL"
+        else:
+            server = started.enter_context(PostgreSQL())
+            url, step.detail = (
+                server.create_database(_DATABASE),
+                f"on port {server.port}",
+            )
+    with screen.step("Migrations"):
+        upgrade(url)
+    return url
+
+
+def _redis(screen: Screen, started: ExitStack, given: Settings) -> str:
+    with screen.step("Redis") as step:
+        if given.redis_url:
+            step.detail = "yours, from REDIS_URL"
+            return given.redis_url.get_secret_value()
+        server = started.enter_context(Valkey())
+        step.detail = f"Valkey on port {server.port}, append-only"
+        return server.url()
+
+
+def _stripe(screen: Screen, started: ExitStack, given: Settings, stack: Stack) -> None:
+    with screen.step("Stripe") as step:
+        if _from_environment("STRIPE_"):
+            _check_key(given)
+            stack.settings |= _from_environment("STRIPE_")
+            step.detail = f"yours, at {given.stripe_api_base}"
+            return
+        secret = f"whsec_{secrets.token_hex(16)}"
+        window = started.enter_context(ShopWindow(stack.shop))
+        arguments = ("--webhook-url", window.url, "--webhook-secret", secret)
+        stack.simulator = Simulator.start(stack.directory, arguments=arguments)
+        started.callback(stack.simulator.stop)
+        stack.settings |= {
+            "STRIPE_API_BASE": stack.simulator.url,
+            "STRIPE_API_KEY": f"sk_test_{secrets.token_hex(12)}",
+            "STRIPE_WEBHOOK_SECRET": secret,
+        }
+        step.detail = f"the simulator, at {stack.simulator.url}"
+
+
+def _check_key(given: Settings) -> None:
+    if given.stripe_api_key is None:
+        raise RefusedError("Of Stripe's variables STRIPE_API_KEY is missing.")
+    if given.stripe_api_key.get_secret_value().startswith(_LIVE_KEYS):
+        raise RefusedError("This charges cards: it takes Stripe's test keys only, and yours is a live one.")
+
+
+def _programs(screen: Screen, started: ExitStack, stack: Stack, flower_port: int) -> None:
+    stack.flower_login = ("operator", secrets.token_urlsafe(9))
+    stack.flower_url = f"http://{LOOPBACK}:{flower_port}"
+    watched = {**stack.settings, "FLOWER_BASIC_AUTH": ":".join(stack.flower_login)}
+    stack.processes = {
+        "worker": programs.worker(stack.settings, directory=stack.directory),
+        "beat": programs.beat(stack.settings, directory=stack.directory),
+        "Flower": programs.flower(watched, directory=stack.directory, port=flower_port),
+    }
+    # Together: each of them spends its first two seconds importing.
+    for process in stack.processes.values():
+        started.enter_context(process.start())
+    details = {"worker": "two processes, all queues", "Flower": f"{stack.flower_url} (read-only)"}
+    for name, process in stack.processes.items():
+        with screen.step(f"The {name}" if name != "Flower" else name) as step:
+            process.wait_ready()
+            step.detail = details.get(name, "")

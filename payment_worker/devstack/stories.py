@@ -1,0 +1,153 @@
+"""The stories that the demo tells: each makes payments, waits for their end, and names them."""
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, text
+
+from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.stack import Stack
+from payment_worker.devstack.waiting import wait_until
+
+# Longer than two leases, two absence delays and a worker's start together.
+_PATIENCE_SECONDS = 45
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a story went: the payments it was about, and what was seen on the way."""
+
+    payment_ids: list[str]
+    seen: str
+
+
+@dataclass(frozen=True)
+class Story:
+    """`needs_faults`: it hurts Stripe, which only the simulator bears."""
+
+    title: str
+    tell: Callable[["World"], Told]
+    needs_faults: bool = False
+
+
+@dataclass(frozen=True)
+class World:
+    """Where stories happen."""
+
+    stack: Stack
+    database: Engine
+
+    @property
+    def simulator(self) -> Simulator:
+        """The simulator of a story that needs faults."""
+        if self.stack.simulator is None:
+            raise RuntimeError("this story needs the simulator")
+        return self.stack.simulator
+
+    def wait(self, table: str, ids: list[str], *statuses: str) -> None:
+        """Wait until each of the rows of `payment` or `refund` has one of the statuses."""
+        key = f"{table}_id"
+        found = f"{key} = ANY(CAST(:ids AS uuid[])) AND status = ANY(:statuses)"
+        query = text(f"SELECT count(*) FROM {table} WHERE {found}")  # noqa: S608 two names of ours
+
+        def arrived() -> bool:
+            with self.database.connect() as connection:
+                parameters = {"ids": ids, "statuses": list(statuses)}
+                return bool(connection.execute(query, parameters).scalar_one() == len(ids))
+
+        what = f"{len(ids)} rows of {table} that are {' or '.join(statuses)}"
+        wait_until(arrived, seconds=_PATIENCE_SECONDS, what=what, every_seconds=0.05)
+
+
+def charges_that_succeed(world: World) -> Told:
+    """Four currencies with two, none and three decimals; each message sent three times."""
+    asked = ((4_999, "EUR"), (129_900, "USD"), (5_400, "JPY"), (12_340, "KWD"), (777, "GBP"))
+    payments = [world.stack.shop.charge(amount, currency, copies=3) for amount, currency in asked]
+    world.wait("payment", payments, "SUCCEEDED")
+    return Told(payments, f"{3 * len(payments)} messages, {len(payments)} payments")
+
+
+def charges_that_are_declined(world: World) -> Told:
+    """The issuer's no is an answer: it is noted, and nothing retries it."""
+    cards = (
+        "pm_card_visa_chargeDeclined",
+        "pm_card_visa_chargeDeclinedInsufficientFunds",
+        "pm_card_chargeDeclinedExpiredCard",
+    )
+    payments = [world.stack.shop.charge(2_500, "EUR", card) for card in cards]
+    world.wait("payment", payments, "FAILED")
+    query = text("SELECT decline_code FROM payment WHERE payment_id = ANY(CAST(:ids AS uuid[]))")
+    with world.database.connect() as connection:
+        codes = [code or "declined" for code in connection.execute(query, {"ids": payments}).scalars()]
+    return Told(payments, ", ".join(sorted(codes)))
+
+
+def refunds_partial_and_whole(world: World) -> Told:
+    """Two parts of one charge, and all of another; each message sent twice."""
+    shop = world.stack.shop
+    payments = [shop.charge(10_000, "EUR"), shop.charge(8_050, "USD")]
+    world.wait("payment", payments, "SUCCEEDED")
+    refunds = [
+        shop.refund(payments[0], 2_500, copies=2),
+        shop.refund(payments[0], 1_999, copies=2),
+        shop.refund(payments[1], copies=2),
+    ]
+    world.wait("refund", refunds, "PROCESSED")
+    return Told(payments, "6 messages, 3 refunds: 25.00 and 19.99 of 100.00 EUR; all of 80.50 USD")
+
+
+def an_answer_that_is_lost_and_found(world: World) -> Told:
+    """Stripe takes the money, and the connection breaks before it can say so, twice."""
+    world.simulator.fault(
+        "reset", when="after", endpoint="payment_intents.create", params={"amount": "31337"}, times=2
+    )
+    payments = [world.stack.shop.charge(31_337, "EUR")]
+    world.wait("payment", payments, "SUCCEEDED")
+    return Told(payments, _requests(world, payments[0]))
+
+
+def a_worker_killed_in_the_middle_of_a_charge(world: World) -> Told:
+    """SIGKILL after Stripe took the money and before the worker heard of it. Another worker takes over."""
+    world.simulator.fault(
+        "latency",
+        when="after",
+        endpoint="payment_intents.create",
+        params={"amount": "64200"},
+        seconds=2,
+    )
+    payments = [world.stack.shop.charge(64_200, "EUR")]
+    wait_until(
+        lambda: [entry for entry in _journal(world, payments[0]) if entry["effect"]],
+        seconds=_PATIENCE_SECONDS,
+        what="Stripe takes the money",
+    )
+    status = world.stack.processes["worker"].kill()
+    world.stack.replace_worker()
+    world.wait("payment", payments, "SUCCEEDED")
+    killed = "killed (SIGKILL)" if status == 128 + signal.SIGKILL else f"ended with {status}"
+    return Told(payments, f"{killed}, then {_requests(world, payments[0])}")
+
+
+def _journal(world: World, payment_id: str) -> list[dict[str, object]]:
+    entries = world.simulator.journal(endpoint="payment_intents.create")
+    return [entry for entry in entries if payment_id in str(entry["params"])]
+
+
+def _requests(world: World, payment_id: str) -> str:
+    heard = _journal(world, payment_id)
+    keys = {entry["key"] for entry in heard}
+    return f"{_counted(len(heard), 'request')} under {_counted(len(keys), 'key')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+STORIES = (
+    Story("Charges that succeed", charges_that_succeed),
+    Story("Charges that are declined", charges_that_are_declined),
+    Story("Refunds, partial and whole", refunds_partial_and_whole),
+    Story("An answer that is lost and found", an_answer_that_is_lost_and_found, needs_faults=True),
+    Story("A worker killed in mid-charge", a_worker_killed_in_the_middle_of_a_charge, needs_faults=True),
+)

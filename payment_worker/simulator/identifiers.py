@@ -1,0 +1,19 @@
+"""Ids look like Stripe's and are never given twice, not even by two simulators unless they share a seed."""
+
+import random
+import string
+
+_LETTERS = string.ascii_letters + string.digits
+
+
+class Identifiers:
+    """Counts; the tail tells one simulator's ids from another's."""
+
+    def __init__(self, dice: random.Random) -> None:
+        self._tail = "".join(dice.choices(_LETTERS, k=8))
+        self._count = 0
+
+    def new(self, prefix: str) -> str:
+        """A fresh id, e.g. `pi_3QmZkT4aB0000000001` for the prefix `pi_3`."""
+        self._count += 1
+        return f"{prefix}{self._tail}{self._count:010d}"

@@ -1,0 +1,11 @@
+"""Objects as JSON text."""
+
+import json
+from collections.abc import Mapping
+
+_ENCODER = json.JSONEncoder(separators=(", ", ": "))
+
+
+def written(record: Mapping[str, object]) -> str:
+    """JSON, non-ASCII characters escaped as Stripe does."""
+    return _ENCODER.encode(record)

@@ -1,0 +1,86 @@
+"""A small app on our own celeryconfig, whose tasks write into a journal, and whose worker can be Celery's own.
+
+With `BROKER_APP_AS_SHIPPED=transport,consumer,task` those parts are Celery's: run the tests with it after an
+upgrade to see which of our guards can go.
+"""
+
+import json
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from threading import Event
+from typing import Any
+
+import redis
+from celery import Celery, Task
+
+from payment_worker.broker.redaction import RedactedTask
+from payment_worker.broker.transport import register
+
+_as_shipped = os.environ.get("BROKER_APP_AS_SHIPPED", "").split(",")
+# Not the broker, for it must be there while the broker is away.
+_journal = redis.Redis.from_url(os.environ["BROKER_APP_JOURNAL"])
+
+if "transport" not in _as_shipped:
+    register()
+
+app = Celery("broker_app", task_cls=Task if "task" in _as_shipped else RedactedTask, set_as_current=False)
+app.config_from_object("celeryconfig")
+app.conf.keep_rejected = f"{__name__}:keep"
+app.conf.beat_schedule = {}
+if "consumer" in _as_shipped:
+    app.conf.worker_consumer = "celery.worker.consumer:Consumer"
+if "channel_errors" in _as_shipped:
+    app.conf.broker_channel_error_retry = False
+if "BROKER_APP_PATIENCE" in os.environ:
+    seconds = float(os.environ["BROKER_APP_PATIENCE"])
+    app.conf.broker_transport_options |= dict.fromkeys(
+        ("socket_timeout", "socket_connect_timeout", "health_check_interval"), seconds
+    )
+
+
+def keep(task: str, arguments: Mapping[str, object], errors: Sequence[str]) -> None:
+    """Stands where the database would: into the journal, unless the test says that it is away."""
+    if _journal.exists("away"):
+        raise ConnectionError("the database is away")
+    _journal.rpush("kept", json.dumps({"task": task, "arguments": arguments, "errors": errors}))
+
+
+@app.task(name="probe.work", bind=True)  # type: ignore[untyped-decorator] # Celery has no types
+def work(self: Any, *, payment_id: str, seconds: float = 0, **_: object) -> dict[str, str]:  # noqa: ANN401
+    """Say so when it begins and when it ends."""
+    facts = {"redelivered": self.request.delivery_info["redelivered"], "redeliveries": self.request.get("redeliveries")}
+    _journal.rpush("facts", json.dumps(facts))
+    _journal.rpush("begun", payment_id)
+    Event().wait(seconds)
+    _journal.rpush("ended", payment_id)
+    return {"payment_id": payment_id, "status": "SUCCEEDED"}
+
+
+@app.task(name="probe.die")  # type: ignore[untyped-decorator] # Celery has no types
+def die(*, payment_id: str) -> None:
+    """Kill the process that runs it."""
+    _journal.rpush("begun", payment_id)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="probe.break")  # type: ignore[untyped-decorator] # Celery has no types
+def break_(*, payment_id: str, note: str) -> None:
+    """End in an error that says too much, caused by another that does too."""
+    _journal.rpush("begun", payment_id)
+    try:
+        raise KeyError(note)
+    except KeyError as error:
+        raise ValueError(note, payment_id) from error
+
+
+@app.task(name="probe.retry", bind=True, max_retries=1)  # type: ignore[untyped-decorator] # Celery has no types
+def retry(self: Any, *, payment_id: str, note: str) -> str:  # noqa: ANN401
+    """Ask for one more run, because of an error that says too much."""
+    _journal.rpush("begun", payment_id)
+    if self.request.retries:
+        return "retried"
+    try:
+        raise ValueError(note)
+    except ValueError as error:
+        raise self.retry(exc=error, countdown=0.1) from error

@@ -1,0 +1,25 @@
+"""Scenes for tests of the broker: at the session's Valkey, or at one of the test's own that it may hurt."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from payment_worker.devstack.valkey import Valkey
+from tests.broker.scene import Scene
+
+
+@pytest.fixture
+def scene(valkey: Valkey, redis_url: str, tmp_path: Path) -> Iterator[Scene]:
+    """A scene at a Valkey that stays."""
+    broker_url = f"{redis_url.rpartition('/')[0]}/{2048 + int(redis_url.rpartition('/')[2])}"
+    with Scene(broker_url=broker_url, journal_url=redis_url, directory=tmp_path) as scene:
+        scene.broker.flushdb()
+        yield scene
+
+
+@pytest.fixture
+def own_scene(own_valkey: Valkey, redis_url: str, tmp_path: Path) -> Iterator[Scene]:
+    """A scene whose broker is `own_valkey`, which the test may stop and kill."""
+    with Scene(broker_url=own_valkey.url(), journal_url=redis_url, directory=tmp_path) as scene:
+        yield scene
