@@ -15,6 +15,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 
 Role = Literal["broker", "database", "stripe", "webhook"]
 
@@ -253,7 +254,7 @@ def _read(environ: Mapping[str, str], model: type[BaseModel]) -> tuple[dict[str,
     return values, faults
 
 
-def _fault(detail: Any) -> str:
+def _fault(detail: ErrorDetails) -> str:
     where = ".".join(str(part) for part in detail["loc"][:1])
     message = str(detail["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message

@@ -44,9 +44,12 @@ CREATE TABLE payment (
     CONSTRAINT payment_failed_has_a_reason CHECK ((status = 'FAILED') = (failure_reason IS NOT NULL))
 );
 COMMENT ON TABLE payment IS 'One row a payment: its current state. Amounts are minor units of its currency.';
-COMMENT ON COLUMN payment.version IS 'Raised by every write; an answer from Stripe is trusted if nothing was written since it was asked for.';
-COMMENT ON COLUMN payment.amount_refund_reserved IS 'What refunds that may still succeed, or have, hold of the captured amount.';
-COMMENT ON COLUMN payment.fingerprint IS 'SHA-256 of the request; the same id with another fingerprint is a conflict.';
+COMMENT ON COLUMN payment.version IS
+    'Raised by every write; an answer from Stripe is trusted if nothing was written since it was asked for.';
+COMMENT ON COLUMN payment.amount_refund_reserved IS
+    'What refunds that may still succeed, or have, hold of the captured amount.';
+COMMENT ON COLUMN payment.fingerprint IS
+    'SHA-256 of the request; the same id with another fingerprint is a conflict.';
 CREATE UNIQUE INDEX payment_stripe_payment_intent_id ON payment (stripe_payment_intent_id);
 CREATE INDEX payment_order_id ON payment (order_id);
 CREATE INDEX payment_created_at ON payment (created_at);
@@ -81,7 +84,8 @@ CREATE TABLE refund (
 COMMENT ON TABLE refund IS 'One row a refund: its current state. Amounts are minor units of its currency.';
 COMMENT ON COLUMN refund.waits_until IS
     'Set while the payment is not known to be captured: nothing is reserved or asked yet, and it is looked at again then.';
-COMMENT ON COLUMN refund.fingerprint IS 'SHA-256 of the request; null for a refund that was made elsewhere and adopted.';
+COMMENT ON COLUMN refund.fingerprint IS
+    'SHA-256 of the request; null for a refund that was made elsewhere and adopted.';
 CREATE UNIQUE INDEX refund_stripe_refund_id ON refund (stripe_refund_id);
 CREATE INDEX refund_payment_id ON refund (payment_id);
 CREATE INDEX refund_created_at ON refund (created_at);
@@ -116,10 +120,14 @@ CREATE TABLE payment_attempt (
     CONSTRAINT attempt_refund_names_its_refund CHECK ((action = 'refund') = (refund_id IS NOT NULL)),
     UNIQUE NULLS NOT DISTINCT (payment_id, refund_id, number)
 );
-COMMENT ON TABLE payment_attempt IS 'One row a request to Stripe under one idempotency key, with what exactly is sent.';
-COMMENT ON COLUMN payment_attempt.parameters IS 'JSON text, never rewritten: the same key must go with the same parameters.';
-COMMENT ON COLUMN payment_attempt.next_action_at IS 'The lease of its owner while somebody works on it; the time of the next try otherwise.';
-COMMENT ON COLUMN payment_attempt.sent_until IS 'No request of this attempt was or will be sent after this instant, but by whoever claims it next.';
+COMMENT ON TABLE payment_attempt IS
+    'One row a request to Stripe under one idempotency key, with what exactly is sent.';
+COMMENT ON COLUMN payment_attempt.parameters IS
+    'JSON text, never rewritten: the same key must go with the same parameters.';
+COMMENT ON COLUMN payment_attempt.next_action_at IS
+    'The lease of its owner while somebody works on it; the time of the next try otherwise.';
+COMMENT ON COLUMN payment_attempt.sent_until IS
+    'No request of this attempt was or will be sent after this instant, but by whoever claims it next.';
 COMMENT ON COLUMN payment_attempt.lease_token IS 'Raised by every claim; a write under an older one is refused.';
 CREATE UNIQUE INDEX payment_attempt_one_unfinished_a_payment ON payment_attempt (payment_id)
     WHERE refund_id IS NULL AND finished_at IS NULL;
@@ -141,7 +149,8 @@ CREATE TABLE payment_history (
     detail jsonb NOT NULL DEFAULT '{}',
     recorded_at timestamptz NOT NULL
 );
-COMMENT ON TABLE payment_history IS 'Every transition of a payment or of a refund of it, with its cause and actor. Append-only.';
+COMMENT ON TABLE payment_history IS
+    'Every transition of a payment or of a refund of it, with its cause and actor. Append-only.';
 CREATE INDEX payment_history_payment_id ON payment_history (payment_id, history_id);
 CREATE FUNCTION refuse_to_change_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -175,7 +184,8 @@ CREATE TABLE stripe_event (
 );
 COMMENT ON TABLE stripe_event IS 'The inbox: every event that Stripe told us, once, and what came of it.';
 COMMENT ON COLUMN stripe_event.stripe_account IS 'The connected account; empty for the platform''s own.';
-COMMENT ON COLUMN stripe_event.outcome IS 'What settling it did, why it is ignored, or the error it is retried or parked for.';
+COMMENT ON COLUMN stripe_event.outcome IS
+    'What settling it did, why it is ignored, or the error it is retried or parked for.';
 CREATE INDEX stripe_event_due ON stripe_event (next_action_at) WHERE status = 'RECEIVED';
 CREATE INDEX stripe_event_parked ON stripe_event (received_at) WHERE status = 'PARKED';
 CREATE INDEX stripe_event_received_at ON stripe_event (received_at);
@@ -191,7 +201,8 @@ CREATE TABLE outbox (
     occurred_at timestamptz NOT NULL,
     published_at timestamptz
 );
-COMMENT ON TABLE outbox IS 'What we tell other apps, written with the change it tells of and published to the stream after it.';
+COMMENT ON TABLE outbox IS
+    'What we tell other apps, written with the change it tells of and published to the stream after it.';
 CREATE INDEX outbox_unpublished ON outbox (position) WHERE published_at IS NULL;
 CREATE INDEX outbox_occurred_at ON outbox (occurred_at);
 """
@@ -204,7 +215,8 @@ CREATE TABLE rejected_request (
     errors jsonb NOT NULL,
     received_at timestamptz NOT NULL
 );
-COMMENT ON TABLE rejected_request IS 'Requests that were refused as malformed or conflicting, so that nobody''s money request vanishes.';
+COMMENT ON TABLE rejected_request IS
+    'Requests that were refused as malformed or conflicting, so that nobody''s money request vanishes.';
 CREATE INDEX rejected_request_received_at ON rejected_request (received_at);
 """
 

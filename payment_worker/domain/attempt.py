@@ -71,7 +71,7 @@ NEVER_ABSENT = frozenset({Doubt.KEY_MISMATCH, Doubt.CONTRADICTED})
 """Doubts that prove that something was executed, so that “not found” is never believed. A person has to look."""
 
 LOOKED_UP = frozenset({Doubt.SERVER_ERROR, Doubt.REPLAYED_ERROR, Doubt.OVERTAKEN, *NEVER_ABSENT})
-"""Doubts that are met by looking first: Stripe may have stored a 5xx and would replay it as long as it keeps the key."""
+"""Doubts that are met by looking first: Stripe may have stored a 5xx, and replays it as long as it keeps the key."""
 
 
 def doubt_after_absence(doubt: Doubt | None) -> Doubt:

@@ -6,7 +6,7 @@ from uuid import UUID
 from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import Settled
 from payment_worker.domain.settlement import Advanced, Contradicted, Stale, Unchanged
-from payment_worker.flows.heard import Heard, Later, owner, over
+from payment_worker.flows.heard import Heard, Later, over, owner
 from payment_worker.flows.settle import settle_payment
 from payment_worker.flows.world import World
 from payment_worker.store import payments
@@ -65,7 +65,7 @@ def _settle(world: World, event: InboxEvent, payment_id: UUID, seen: PaymentSeen
         verdict, writes = settle_payment(payment, seen, cause=cause, now=world.clock())
         match verdict:
             case Advanced():
-                return over(world, connection, event, EventStatus.SETTLED, "news", writes)
+                return over(world, connection, event, EventStatus.SETTLED, "news", writes=writes)
             case Unchanged():
                 return over(world, connection, event, EventStatus.SETTLED, "nothing new")
             case Contradicted(contradiction):

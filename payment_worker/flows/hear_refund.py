@@ -14,8 +14,8 @@ from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.records import Payment, Refund
 from payment_worker.domain.refund import LOST, RefundStatus
 from payment_worker.domain.settlement import Advanced, Contradicted, NoRoom, RefundVerdict, Unchanged
-from payment_worker.flows.heard import Heard, Later, as_uuid, over, owner
 from payment_worker.flows.hear_payment import FOREIGN, catch_up
+from payment_worker.flows.heard import Heard, Later, as_uuid, over, owner
 from payment_worker.flows.settle import (
     Writes,
     payment_writes,
@@ -44,7 +44,7 @@ def hear_refund(world: World, event: InboxEvent, seen: RefundSeen) -> Heard | La
         verdict, writes = settle_seen(world, connection, payment_id, seen, cause=_cause(world, event))
         match verdict:
             case Advanced():
-                return over(world, connection, event, EventStatus.SETTLED, "news", writes)
+                return over(world, connection, event, EventStatus.SETTLED, "news", writes=writes)
             case Unchanged():
                 return over(world, connection, event, EventStatus.SETTLED, "nothing new")
             case Contradicted(contradiction):

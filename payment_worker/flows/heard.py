@@ -26,12 +26,13 @@ class Later:
     because: str
 
 
-def over(  # noqa: PLR0913 - what is written, and where
+def over(
     world: World,
     connection: Connection,
     event: InboxEvent,
     status: EventStatus,
     outcome: str,
+    *,
     writes: Writes | None = None,
 ) -> Heard:
     """Write what the event changes and that it is over, in the transaction that is open."""

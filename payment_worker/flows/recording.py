@@ -135,9 +135,9 @@ def _payment_seen(entry: _Entry, seen: PaymentSeen, request_id: str | None) -> A
         case Contradicted(contradiction):
             return _put_off(entry, Doubt.CONTRADICTED, code=contradiction)
         case Advanced(after):
-            return _finish(entry, _status_of(seen), writes, after, None, request_id)
+            return _finish(entry, _status_of(seen), writes, after, request_id=request_id)
         case Unchanged():
-            return _finish(entry, _status_of(seen), writes, payment, None, request_id)
+            return _finish(entry, _status_of(seen), writes, payment, request_id=request_id)
         case _:
             assert_never(verdict)
 
@@ -158,9 +158,13 @@ def _refund_seen(entry: _Entry, seen: RefundSeen, request_id: str | None) -> Ans
         case Contradicted(contradiction):
             return _put_off(entry, Doubt.CONTRADICTED, code=contradiction)
         case Advanced(after, after_refund):
-            return _finish(entry, AttemptStatus.SETTLED, writes, after, after_refund, request_id)
+            return _finish(
+                entry, AttemptStatus.SETTLED, writes, after, refund=after_refund, request_id=request_id
+            )
         case Unchanged() | NoRoom():
-            return _finish(entry, AttemptStatus.SETTLED, writes, payment, refund, request_id)
+            return _finish(
+                entry, AttemptStatus.SETTLED, writes, payment, refund=refund, request_id=request_id
+            )
         case _:
             assert_never(verdict)
 
@@ -175,14 +179,14 @@ def _refused(entry: _Entry, decline: Decline, request_id: str | None, status: At
         return _fail_refund(entry, str(code), status, cause_name=status.lower(), request_id=request_id)
     payment = entry.payment
     if payment_states.after(payment.status, PaymentNews.FAILED) is not PaymentStatus.FAILED:
-        return _finish(entry, status, [], payment, None, request_id, code)
+        return _finish(entry, status, [], payment, request_id=request_id, code=code)
     failed = settlement.fail_payment(
         replace(payment, version=payment.version + 1),
         error_code=decline.error_code,
         decline_code=decline.decline_code,
     )
     writes = payment_writes(payment, failed, cause=cause, now=entry.now)
-    return _finish(entry, status, writes, failed, None, request_id, code)
+    return _finish(entry, status, writes, failed, request_id=request_id, code=code)
 
 
 def _fail_refund(
@@ -191,10 +195,12 @@ def _fail_refund(
     payment, refund = entry.payment, _refund(entry)
     cause = entry.world.because(cause_name, attempt=entry.attempt.number, stripe_request_id=request_id)
     if refund_after(refund.status, RefundNews.FAILED) is refund.status:
-        return _finish(entry, status, [], payment, refund, request_id, reason)
+        return _finish(entry, status, [], payment, refund=refund, request_id=request_id, code=reason)
     advanced = settlement.move_refund(payment, refund, RefundStatus.FAILED, failure_reason=reason)
     writes = refund_writes((payment, refund), advanced, cause=cause, now=entry.now)
-    return _finish(entry, status, writes, advanced.payment, advanced.refund, request_id, reason)
+    return _finish(
+        entry, status, writes, advanced.payment, refund=advanced.refund, request_id=request_id, code=reason
+    )
 
 
 def _absent(entry: _Entry) -> Answer | Again:
@@ -254,12 +260,13 @@ def _put_off(entry: _Entry, doubt: Doubt | None, *, code: str) -> Answer:
     return payment_answer(entry.payment, Unfinished.OURS, again_at)
 
 
-def _finish(  # noqa: PLR0913 - what is written, and what is told of it
+def _finish(
     entry: _Entry,
     status: AttemptStatus,
     writes: Writes,
     payment: Payment,
-    refund: Refund | None,
+    *,
+    refund: Refund | None = None,
     request_id: str | None,
     code: str | None = None,
 ) -> Answer:

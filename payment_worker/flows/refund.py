@@ -71,7 +71,14 @@ def continue_refund(world: World, refund_id: UUID) -> Answer | None:
         decided = replace(waiting, amount=decision.amount, version=waiting.version + 1)
         after = _decided(decided, decision)
         done = _write(
-            world, connection, payment, after, decision, refunds.changed(after, now=now), waiting, now
+            world,
+            connection,
+            payment,
+            after,
+            decision=decision,
+            row=refunds.changed(after, now=now),
+            before=waiting,
+            now=now,
         )
     world.ring()
     return perform(world, done.attempt, done.payment) if isinstance(done, _Reserved) else done
@@ -116,7 +123,7 @@ def _note(
             },
             now=now,
         )
-        return _write(world, connection, payment, after, decision, row, None, now)
+        return _write(world, connection, payment, after, decision=decision, row=row, before=None, now=now)
 
 
 def _asked_before(connection: Connection, request: RefundRequest, known: Refund) -> _AskedBefore | Conflict:
@@ -133,11 +140,12 @@ def _decided(refund: Refund, decision: Reserve | Wait | Refuse) -> Refund:
     return refund
 
 
-def _write(  # noqa: PLR0913 - the decision and all that it is written with
+def _write(
     world: World,
     connection: Connection,
     payment: Payment,
     refund: Refund,
+    *,
     decision: Reserve | Wait | Refuse,
     row: Write,
     before: Refund | None,

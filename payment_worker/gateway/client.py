@@ -1,4 +1,4 @@
-"""Calls to Stripe: every POST under its stored key, every answer as an outcome, and no exception for what may happen."""
+"""Calls to Stripe: every POST under its stored key, every answer as an outcome, no exception for what may happen."""
 
 import json
 from collections.abc import Callable, Mapping

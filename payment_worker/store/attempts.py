@@ -115,8 +115,10 @@ def count(connection: Connection, *, payment_id: UUID, refund_id: UUID | None = 
 
 
 def key(subject: UUID, action: Action, number: int) -> str:
-    """The idempotency key of an attempt: made of ids alone, so that even a database restored from before it
-    was noted makes the same one again."""
+    """The idempotency key of an attempt.
+
+    Made of ids alone, so that even a database restored from before it was noted makes the same one again.
+    """
     return f"{subject}:{action}:{number}"
 
 
@@ -181,7 +183,7 @@ def finished(
     )
 
 
-def put_off(  # noqa: PLR0913 - a row of the table has these columns
+def put_off(
     attempt: Attempt,
     *,
     doubt: Doubt | None,

@@ -49,7 +49,7 @@ def keep(
     created_at: datetime,
     now: datetime,
     leased_until: datetime,
-) -> bool:  # noqa: E501, PLR0913 - a row has these columns
+) -> bool:
     """Store an event, leased to whoever stores it.
 
     Returns:

@@ -17,7 +17,7 @@ class Cause:
     detail: dict[str, object] = field(default_factory=dict)
 
 
-def transition(  # noqa: PLR0913 - a row of the table has these columns
+def transition(
     *,
     payment_id: UUID,
     refund_id: UUID | None = None,

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from payment_worker.store import tables
 
 
-def keep(  # noqa: PLR0913 - a row of the table has these columns
+def keep(
     connection: Connection,
     *,
     request_id: UUID,

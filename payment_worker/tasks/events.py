@@ -37,7 +37,7 @@ def _verified(task: Task, request: StripeEventRequest) -> Event:
     except BadPayloadError:
         error = FieldError("payload", "not_an_event", "is no event of Stripe's")
     # What nobody vouches for is not kept: its size is a stranger's to choose.
-    refuse(task, {"payload": f"{len(request.payload)} characters"}, [error])
+    return refuse(task, {"payload": f"{len(request.payload)} characters"}, [error])
 
 
 @app.task(bind=True, name="payment_worker.settle_event", typing=False)

@@ -1,7 +1,6 @@
 """What a worker does before its first task: checks the settings, and sets up its logs."""
 
 import sys
-from typing import Any
 
 from celery.signals import setup_logging, worker_init
 
@@ -11,13 +10,13 @@ from payment_worker.telemetry import configure
 
 
 @setup_logging.connect
-def _log(**_: Any) -> None:
+def _log(**_: object) -> None:
     chosen = Settings.from_environment(needed_by=())
     configure(log_format=chosen.log_format, level=chosen.log_level)
 
 
 @worker_init.connect
-def _check(**_: Any) -> None:
+def _check(**_: object) -> None:
     """A worker that cannot do its work says why, all of it, and does not start."""
     try:
         wiring.settings()
