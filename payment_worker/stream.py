@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import redis
 
-from payment_worker.contracts.messages import envelope
+from payment_worker.contracts.messages import MessageType, envelope
 from payment_worker.store.outbox import Message
 
 TIMEOUT_SECONDS: Final = 5.0
@@ -67,7 +67,7 @@ class Stream:
 def _envelope(message: Message) -> dict[str, object]:
     return envelope(
         message_id=UUID(str(message.message_id)),
-        type=message.type,
+        type=cast("MessageType", message.type),
         payment_id=message.payment_id,
         time=message.occurred_at,
         data=message.data,

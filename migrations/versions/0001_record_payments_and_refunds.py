@@ -83,7 +83,7 @@ CREATE TABLE refund (
 );
 COMMENT ON TABLE refund IS 'One row a refund: its current state. Amounts are minor units of its currency.';
 COMMENT ON COLUMN refund.waits_until IS
-    'Set while the payment is not known to be captured: nothing is reserved or asked yet, and it is looked at again then.';
+    'Set while the payment is not known to be captured: nothing is reserved or asked of Stripe before that time.';
 COMMENT ON COLUMN refund.fingerprint IS
     'SHA-256 of the request; null for a refund that was made elsewhere and adopted.';
 CREATE UNIQUE INDEX refund_stripe_refund_id ON refund (stripe_refund_id);
@@ -127,7 +127,7 @@ COMMENT ON COLUMN payment_attempt.parameters IS
 COMMENT ON COLUMN payment_attempt.next_action_at IS
     'The lease of its owner while somebody works on it; the time of the next try otherwise.';
 COMMENT ON COLUMN payment_attempt.sent_until IS
-    'No request of this attempt was or will be sent after this instant, but by whoever claims it next.';
+    'No request of this attempt is sent after this instant, but by whoever claims it next.';
 COMMENT ON COLUMN payment_attempt.lease_token IS 'Raised by every claim; a write under an older one is refused.';
 CREATE UNIQUE INDEX payment_attempt_one_unfinished_a_payment ON payment_attempt (payment_id)
     WHERE refund_id IS NULL AND finished_at IS NULL;

@@ -1,0 +1,121 @@
+"""The Payment Database refuses what must never be, whoever writes it, and migrates both ways."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import psycopg2
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from payment_worker.store import migrate
+from payment_worker.store.database import sqlalchemy_url
+from payment_worker.store.tables import metadata
+from tests.harness.rows import Rows
+
+PAYMENT = """
+INSERT INTO payment (payment_id, order_id, amount, currency, status, payment_method, capture_method, fingerprint,
+    stripe_payment_intent_id, amount_captured, created_at, updated_at)
+VALUES (gen_random_uuid(), gen_random_uuid(), 1000, 'EUR', 'SUCCEEDED', 'pm_card_visa', 'automatic', 'f',
+    'pi_' || gen_random_uuid(), 1000, now(), now()) RETURNING payment_id
+"""
+
+
+def _kinds(differences: list[Any]) -> Iterator[tuple[str, object]]:
+    for difference in differences:
+        for each in difference if isinstance(difference, list) else [difference]:
+            yield each[0], each
+
+
+@pytest.fixture
+def payment_id(rows: Rows) -> str:
+    return str(rows.one(PAYMENT)["payment_id"])
+
+
+@pytest.fixture
+def fresh(empty_database_url: str) -> Iterator[Rows]:
+    with closing(Rows(empty_database_url)) as reader:
+        yield reader
+
+
+def test_it_migrates_up_down_and_up_again(empty_database_url: str, fresh: Rows) -> None:
+    migrate.upgrade(empty_database_url)
+    migrate.downgrade(empty_database_url, "base")
+    assert [
+        row["tablename"] for row in fresh("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    ] == ["alembic_version"]
+    migrate.upgrade(empty_database_url)
+    migrate.upgrade(empty_database_url)
+
+
+def test_the_migrations_make_just_the_tables_that_the_code_knows(database_url: str) -> None:
+    engine = create_engine(sqlalchemy_url(database_url), poolclass=NullPool)
+    with engine.connect() as connection:
+        assert migrate.current(engine) == migrate.newest()
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = list(_kinds(compare_metadata(context, metadata)))
+    # Indexes, defaults and comments are written in the migrations alone: the code needs tables and columns.
+    assert {kind for kind, _ in differences} <= {
+        "remove_index",
+        "remove_constraint",
+        "modify_comment",
+        "remove_table_comment",
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "amount_refund_reserved = 1001",
+        "amount_refunded = 1",
+        "amount_refunded = -1",
+        "amount_captured = 1001",
+        "amount_captured = 0",
+        "amount = 0",
+        "currency = 'eur'",
+        "status = 'DONE'",
+        "status = 'FAILED', amount_captured = 0",
+        "stripe_payment_intent_id = NULL",
+    ],
+)
+def test_no_payment_can_say_what_cannot_be(rows: Rows, payment_id: str, change: str) -> None:
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        rows(f"UPDATE payment SET {change} WHERE payment_id = %s", payment_id)  # noqa: S608 - the cases above
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE payment_history SET actor = 'me'", "DELETE FROM payment_history", "TRUNCATE payment_history"],
+)
+def test_history_only_grows(rows: Rows, payment_id: str, change: str) -> None:
+    rows(
+        "INSERT INTO payment_history (payment_id, to_status, cause, actor, recorded_at)"
+        " VALUES (%s, 'SUCCEEDED', 'test', 'test', now())",
+        payment_id,
+    )
+    with pytest.raises(psycopg2.errors.RaiseException, match="append-only"):
+        rows(change)
+
+
+def test_a_payment_has_one_unfinished_attempt_at_the_most(rows: Rows, payment_id: str) -> None:
+    attempt = (
+        "INSERT INTO payment_attempt (payment_id, number, action, path, parameters, idempotency_key, status,"
+        " next_action_at, first_sent_at, sent_until, created_at)"
+        " VALUES (%s, %s, 'charge', '/', '{}', %s, 'OPEN', now(), now(), now(), now())"
+    )
+    rows(attempt, payment_id, 1, "one")
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        rows(attempt, payment_id, 2, "two")
+
+
+def test_every_unfinished_attempt_has_a_time_at_which_somebody_looks(rows: Rows, payment_id: str) -> None:
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        rows(
+            "INSERT INTO payment_attempt (payment_id, number, action, path, parameters, idempotency_key, status,"
+            " first_sent_at, sent_until, created_at)"
+            " VALUES (%s, 1, 'charge', '/', '{}', 'k', 'OPEN', now(), now(), now())",
+            payment_id,
+        )

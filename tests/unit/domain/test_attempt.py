@@ -1,0 +1,96 @@
+"""An attempt is sent again only while that is safe, and its absence is believed only when nothing can be on its way."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from payment_worker.domain.attempt import (
+    FIRST_DELAY,
+    LONGEST_DELAY,
+    NEVER_ABSENT,
+    Action,
+    Attempt,
+    AttemptStatus,
+    Step,
+    absence_is_believed,
+    delay_before,
+    doubt_after_absence,
+    next_step,
+)
+from payment_worker.domain.outcome import Doubt
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+SAFE = timedelta(hours=23)
+DELAY = timedelta(minutes=2)
+
+
+def an_attempt(**changes: Any) -> Attempt:  # noqa: ANN401 - any field of an attempt
+    ordinary: dict[str, Any] = {
+        "attempt_id": 1,
+        "payment_id": uuid4(),
+        "refund_id": None,
+        "number": 1,
+        "action": Action.CHARGE,
+        "path": "/v1/payment_intents",
+        "parameters": "{}",
+        "idempotency_key": "key",
+        "status": AttemptStatus.OPEN,
+        "doubt": None,
+        "first_sent_at": NOON,
+        "sent_until": NOON,
+        "tries": 0,
+        "lease_token": 1,
+        "leased_until": NOON + timedelta(minutes=1),
+        "basis": 1,
+    }
+    return Attempt(**ordinary | changes)
+
+
+@pytest.mark.parametrize("doubt", [None, *Doubt])
+def test_past_its_keys_safe_age_an_attempt_is_only_looked_for(doubt: Doubt | None) -> None:
+    assert next_step(an_attempt(doubt=doubt), now=NOON + SAFE, key_safe_age=SAFE) is Step.LOOK_UP
+
+
+@pytest.mark.parametrize("doubt", [None, Doubt.SILENCE, Doubt.BROKEN_ANSWER, Doubt.NOT_FOUND])
+def test_silence_is_met_by_the_same_request_under_the_same_key(doubt: Doubt | None) -> None:
+    assert next_step(an_attempt(doubt=doubt), now=NOON, key_safe_age=SAFE) is Step.SEND
+
+
+@pytest.mark.parametrize(
+    "doubt", [Doubt.SERVER_ERROR, Doubt.REPLAYED_ERROR, Doubt.KEY_MISMATCH, Doubt.OVERTAKEN]
+)
+def test_after_a_server_error_stripe_is_asked_what_exists(doubt: Doubt) -> None:
+    assert next_step(an_attempt(doubt=doubt), now=NOON, key_safe_age=SAFE) is Step.LOOK_UP
+
+
+def test_absence_is_believed_once_no_request_can_be_on_its_way() -> None:
+    attempt = an_attempt(doubt=Doubt.REPLAYED_ERROR)
+    assert not absence_is_believed(attempt, asked_at=NOON + DELAY - timedelta(seconds=1), absence_delay=DELAY)
+    assert absence_is_believed(attempt, asked_at=NOON + DELAY, absence_delay=DELAY)
+
+
+def test_absence_is_counted_from_the_last_moment_at_which_anybody_may_have_sent() -> None:
+    attempt = an_attempt(sent_until=NOON + timedelta(minutes=1))
+    assert not absence_is_believed(attempt, asked_at=NOON + DELAY, absence_delay=DELAY)
+
+
+@pytest.mark.parametrize("doubt", NEVER_ABSENT)
+def test_a_key_that_somebody_used_is_never_taken_for_absent(doubt: Doubt) -> None:
+    asked_at = NOON + timedelta(days=30)
+    assert not absence_is_believed(an_attempt(doubt=doubt), asked_at=asked_at, absence_delay=DELAY)
+    assert doubt_after_absence(doubt) is doubt
+
+
+def test_a_fresh_server_error_may_be_sent_again_once_nothing_was_found_and_a_replayed_one_not() -> None:
+    assert doubt_after_absence(Doubt.SERVER_ERROR) is Doubt.NOT_FOUND
+    assert doubt_after_absence(Doubt.REPLAYED_ERROR) is Doubt.REPLAYED_ERROR
+
+
+def test_delays_double_up_to_a_limit_and_the_dice_move_them_by_a_quarter() -> None:
+    delays = [delay_before(tries, dice=0.5) for tries in range(1, 40)]
+    assert delays[0] == FIRST_DELAY
+    assert delays == sorted(delays)
+    assert delays[-1] == LONGEST_DELAY
+    assert delay_before(1, dice=0) == FIRST_DELAY * 0.75

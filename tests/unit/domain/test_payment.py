@@ -1,0 +1,64 @@
+"""A payment's states only move forward, and its final ones are never left.
+
+The table is the truth in one place; what must hold of it is written here by hand, for a test made from the
+table could not see a wrong one.
+"""
+
+import itertools
+
+import pytest
+
+from payment_worker.domain.payment import (
+    FINAL_NEWS,
+    PAYMENT_TRANSITIONS,
+    PaymentNews,
+    PaymentStatus,
+    after,
+)
+
+EVERY_PAIR = list(itertools.product(PaymentStatus, PaymentNews))
+
+
+def test_every_state_is_in_the_table_final_ones_written_out_empty() -> None:
+    assert set(PAYMENT_TRANSITIONS) == set(PaymentStatus)
+    assert {status for status, moves in PAYMENT_TRANSITIONS.items() if not moves} == {
+        PaymentStatus.SUCCEEDED,
+        PaymentStatus.CANCELED,
+    }
+
+
+@pytest.mark.parametrize("news", PaymentNews)
+def test_success_is_never_taken_back(news: PaymentNews) -> None:
+    assert after(PaymentStatus.SUCCEEDED, news) is PaymentStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("status", set(PaymentStatus) - {PaymentStatus.SUCCEEDED, PaymentStatus.CANCELED})
+def test_success_is_heard_in_every_open_state(status: PaymentStatus) -> None:
+    assert after(status, PaymentNews.SUCCEEDED) is PaymentStatus.SUCCEEDED
+
+
+def test_nothing_goes_back_to_requested_but_another_attempt_after_a_decline() -> None:
+    assert EVERY_PAIR
+    ways = {(status, news) for status, news in EVERY_PAIR if after(status, news) is PaymentStatus.REQUESTED}
+    assert {way for way in ways if way[0] is not PaymentStatus.REQUESTED} == {
+        (PaymentStatus.FAILED, PaymentNews.RETRIED)
+    }
+
+
+def test_an_authorisation_ends_only_in_capture_or_cancellation() -> None:
+    assert set(PAYMENT_TRANSITIONS[PaymentStatus.AUTHORIZED].values()) == {
+        PaymentStatus.SUCCEEDED,
+        PaymentStatus.CANCELED,
+    }
+
+
+def test_only_final_news_is_timeless() -> None:
+    assert {PaymentNews.SUCCEEDED, PaymentNews.CANCELED} == FINAL_NEWS
+
+
+def test_every_state_can_come_to_an_end() -> None:
+    def ends(status: PaymentStatus, seen: frozenset[PaymentStatus] = frozenset()) -> bool:
+        moves = PAYMENT_TRANSITIONS[status]
+        return not moves or any(ends(to, seen | {status}) for to in moves.values() if to not in seen)
+
+    assert all(ends(status) for status in PaymentStatus)

@@ -1,0 +1,51 @@
+"""A refund only moves forward, and may still fail after it succeeded."""
+
+import itertools
+
+import pytest
+
+from payment_worker.domain.refund import (
+    REFUND_TRANSITIONS,
+    RELEASED,
+    RefundNews,
+    RefundStatus,
+    after,
+)
+
+ORDER = (
+    RefundStatus.REQUESTED,
+    RefundStatus.REQUIRES_ACTION,
+    RefundStatus.PENDING,
+    RefundStatus.PROCESSED,
+    RefundStatus.FAILED,
+)
+
+
+def test_every_state_is_in_the_table() -> None:
+    assert set(REFUND_TRANSITIONS) == set(RefundStatus)
+
+
+def test_every_move_is_forward() -> None:
+    moves = [(one, to) for one, ways in REFUND_TRANSITIONS.items() for to in ways.values()]
+    assert moves
+    rank = {status: place for place, status in enumerate(ORDER)} | {RefundStatus.CANCELED: len(ORDER)}
+    assert all(rank[one] < rank[to] for one, to in moves)
+
+
+def test_a_processed_refund_may_still_fail_and_nothing_else() -> None:
+    assert dict(REFUND_TRANSITIONS[RefundStatus.PROCESSED]) == {RefundNews.FAILED: RefundStatus.FAILED}
+
+
+def test_what_has_given_its_money_back_never_moves_again() -> None:
+    assert {status for status, ways in REFUND_TRANSITIONS.items() if not ways} == RELEASED
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [pair for pair in itertools.combinations(RefundNews, 2) if RefundNews.CANCELED not in pair],
+)
+def test_two_pieces_of_news_lead_to_the_same_state_in_either_order(
+    one: RefundNews, other: RefundNews
+) -> None:
+    start = RefundStatus.REQUESTED
+    assert after(after(start, one), other) is after(after(start, other), one)

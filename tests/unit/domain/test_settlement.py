@@ -1,0 +1,228 @@
+"""Whatever is heard, in whatever order and however often, the record ends the same, and never over-refunded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID, uuid5
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from payment_worker.domain.observation import Decline, PaymentSeen, RefundSeen
+from payment_worker.domain.payment import PaymentNews, PaymentStatus
+from payment_worker.domain.records import Payment, Refund
+from payment_worker.domain.refund import RELEASED, RefundNews, RefundStatus
+from payment_worker.domain.settlement import (
+    Advanced,
+    Contradicted,
+    Contradiction,
+    NoRoom,
+    Stale,
+    Unchanged,
+    adopt_refund,
+    settle_payment,
+    settle_refund,
+)
+
+OURS = UUID("00000000-0000-4000-8000-000000000001")
+
+
+def a_payment(**changes: Any) -> Payment:  # noqa: ANN401 - any field of a payment
+    ordinary: dict[str, Any] = {
+        "payment_id": OURS,
+        "order_id": OURS,
+        "customer_id": None,
+        "version": 1,
+        "status": PaymentStatus.REQUESTED,
+        "amount": 1000,
+        "currency": "EUR",
+    }
+    return Payment(**ordinary | changes)
+
+
+def a_sight(news: PaymentNews | None, **changes: Any) -> PaymentSeen:  # noqa: ANN401 - any field
+    ordinary: dict[str, Any] = {
+        "stripe_payment_intent_id": "pi_1",
+        "news": news,
+        "amount": 1000,
+        "currency": "EUR",
+        "amount_received": 1000 if news is PaymentNews.SUCCEEDED else 0,
+        "stripe_charge_id": "ch_1",
+        "basis": 1,
+    }
+    return PaymentSeen(**ordinary | changes)
+
+
+def a_refund_sight(number: int, amount: int, news: RefundNews) -> RefundSeen:
+    return RefundSeen(
+        stripe_refund_id=f"re_{number}",
+        news=news,
+        amount=amount,
+        currency="EUR",
+        stripe_payment_intent_id="pi_1",
+        failure_reason="expired_or_canceled_card" if news is RefundNews.FAILED else None,
+    )
+
+
+def test_success_is_settled_with_what_was_received() -> None:
+    verdict = settle_payment(a_payment(), a_sight(PaymentNews.SUCCEEDED))
+    assert isinstance(verdict, Advanced)
+    assert verdict.payment.status is PaymentStatus.SUCCEEDED
+    assert verdict.payment.amount_captured == 1000
+    assert verdict.payment.version == 2
+
+
+def test_a_decline_tells_the_catalogues_reason_beside_stripes_code() -> None:
+    decline = Decline(error_code="card_declined", decline_code="insufficient_funds")
+    verdict = settle_payment(a_payment(), a_sight(PaymentNews.FAILED, decline=decline))
+    assert isinstance(verdict, Advanced)
+    assert (verdict.payment.failure_reason, verdict.payment.decline_code) == (
+        "INSUFFICIENT_FUNDS",
+        "insufficient_funds",
+    )
+
+
+def test_a_snapshot_that_may_be_older_than_our_record_is_fetched_again() -> None:
+    overtaken = a_payment(version=2, status=PaymentStatus.PROCESSING)
+    assert isinstance(settle_payment(overtaken, a_sight(PaymentNews.FAILED, basis=1)), Stale)
+    assert isinstance(settle_payment(overtaken, a_sight(PaymentNews.FAILED, basis=None)), Stale)
+
+
+def test_success_is_believed_however_old_the_snapshot_is() -> None:
+    failed = a_payment(version=5, status=PaymentStatus.FAILED, failure_reason="CARD_DECLINED")
+    verdict = settle_payment(failed, a_sight(PaymentNews.SUCCEEDED, basis=None))
+    assert isinstance(verdict, Advanced)
+    assert verdict.payment.failure_reason is None
+
+
+def test_another_amount_another_currency_or_another_intent_is_left_for_a_person() -> None:
+    known = a_payment(stripe_payment_intent_id="pi_1")
+    for seen, contradiction in (
+        (a_sight(PaymentNews.SUCCEEDED, amount=999), Contradiction.AMOUNT_DIFFERS),
+        (a_sight(PaymentNews.SUCCEEDED, currency="USD"), Contradiction.CURRENCY_DIFFERS),
+        (
+            a_sight(PaymentNews.SUCCEEDED, stripe_payment_intent_id="pi_2"),
+            Contradiction.ANOTHER_PAYMENT_INTENT,
+        ),
+    ):
+        assert settle_payment(known, seen) == Contradicted(contradiction)
+
+
+def test_a_refund_that_was_believed_never_made_and_exists_is_left_for_a_person() -> None:
+    payment = a_payment(status=PaymentStatus.SUCCEEDED, amount_captured=1000)
+    gone = Refund(
+        refund_id=OURS,
+        payment_id=OURS,
+        version=2,
+        status=RefundStatus.FAILED,
+        amount=10,
+        currency="EUR",
+        failure_reason="never_executed_by_stripe",
+    )
+    verdict = settle_refund(payment, gone, a_refund_sight(1, 10, RefundNews.SUCCEEDED))
+    assert verdict == Contradicted(Contradiction.EXISTS_AFTER_ALL)
+
+
+@dataclass
+class Books:
+    """A payment and its refunds, settled the way the flows do it: what has no room yet is heard again later."""
+
+    payment: Payment = field(default_factory=a_payment)
+    refunds: dict[str, Refund] = field(default_factory=dict)
+
+    def hear(self, seen: PaymentSeen | RefundSeen) -> bool:
+        """Settle one piece of news; False if it must be heard again later."""
+        if isinstance(seen, PaymentSeen):
+            return self._hear_payment(seen)
+        if self.payment.status is not PaymentStatus.SUCCEEDED and seen.news is not RefundNews.FAILED:
+            return False
+        known = self.refunds.get(seen.stripe_refund_id)
+        verdict = (
+            settle_refund(self.payment, known, seen)
+            if known
+            else adopt_refund(self.payment, self._new(seen), seen)
+        )
+        match verdict:
+            case Advanced(payment, refund):
+                assert refund is not None
+                self.payment, self.refunds[seen.stripe_refund_id] = payment, refund
+            case NoRoom():
+                return False
+            case Contradicted():
+                raise AssertionError(verdict)
+            case Unchanged():
+                pass
+        self.check()
+        return True
+
+    def _hear_payment(self, seen: PaymentSeen) -> bool:
+        match settle_payment(self.payment, seen):
+            case Advanced(payment):
+                self.payment = payment
+            case Stale():
+                # The flows fetch it again then: Stripe shows how it ended.
+                return self._hear_payment(a_sight(PaymentNews.SUCCEEDED, basis=self.payment.version))
+            case Contradicted() as verdict:
+                raise AssertionError(verdict)
+            case Unchanged():
+                pass
+        return True
+
+    def _new(self, seen: RefundSeen) -> Refund:
+        return Refund(
+            refund_id=uuid5(OURS, seen.stripe_refund_id),
+            payment_id=OURS,
+            version=0,
+            status=RefundStatus.REQUESTED,
+            amount=seen.amount,
+            currency="EUR",
+        )
+
+    def check(self) -> None:
+        """What a CHECK holds in the database."""
+        payment = self.payment
+        assert 0 <= payment.amount_refunded <= payment.amount_refund_reserved <= payment.amount_captured
+        held = sum(each.amount for each in self.refunds.values() if each.status not in RELEASED)
+        assert payment.amount_refund_reserved == held
+
+    def hear_all(self, news: Sequence[PaymentSeen | RefundSeen]) -> None:
+        waiting = list(news)
+        while waiting:
+            later = [seen for seen in waiting if not self.hear(seen)]
+            assert len(later) < len(waiting), "news that never finds its place"
+            waiting = later
+
+    def facts(self) -> tuple[object, ...]:
+        refunds = {
+            name: (each.status, each.amount, each.failure_reason) for name, each in self.refunds.items()
+        }
+        return replace(self.payment, version=0), refunds
+
+
+NEWS: list[PaymentSeen | RefundSeen] = [
+    a_sight(PaymentNews.STARTED, basis=None),
+    a_sight(PaymentNews.FAILED, basis=None, decline=Decline(error_code="card_declined")),
+    a_sight(PaymentNews.SUCCEEDED, basis=None),
+    a_refund_sight(1, 300, RefundNews.PENDED),
+    a_refund_sight(1, 300, RefundNews.SUCCEEDED),
+    a_refund_sight(2, 400, RefundNews.SUCCEEDED),
+    # Failed days after it succeeded, and only then was there room for the fourth.
+    a_refund_sight(3, 300, RefundNews.SUCCEEDED),
+    a_refund_sight(3, 300, RefundNews.FAILED),
+    a_refund_sight(4, 300, RefundNews.SUCCEEDED),
+]
+
+
+@settings(max_examples=3000, deadline=None)
+@given(order=st.permutations(NEWS), again=st.lists(st.sampled_from(NEWS), max_size=6), data=st.data())
+def test_any_order_of_news_with_repetitions_ends_in_the_same_record(
+    order: list[PaymentSeen | RefundSeen], again: list[PaymentSeen | RefundSeen], data: st.DataObject
+) -> None:
+    heard = list(order)
+    for seen in again:
+        heard.insert(data.draw(st.integers(0, len(heard))), seen)
+    books, straight = Books(), Books()
+    books.hear_all(heard)
+    straight.hear_all(NEWS)
+    assert books.facts() == straight.facts()
+    assert books.payment.amount_refunded == 1000

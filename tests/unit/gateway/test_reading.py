@@ -1,0 +1,69 @@
+"""Stripe's objects are read into our words, and nothing is guessed."""
+
+import re
+
+import pytest
+import stripe
+
+from payment_worker.domain.payment import PaymentNews
+from payment_worker.domain.refund import RefundNews
+from payment_worker.gateway.reading import (
+    PAYMENT_NEWS,
+    REFUND_NEWS,
+    UnreadableError,
+    payment_seen,
+    refund_seen,
+)
+
+
+def an_intent(status: str, **changes: object) -> dict[str, object]:
+    return {"id": "pi_1", "status": status, "amount": 100, "currency": "eur", "metadata": {}, **changes}
+
+
+def test_every_status_that_the_sdk_knows_is_read() -> None:
+    annotation = str(stripe.PaymentIntent.__annotations__["status"])
+    statuses = set(re.findall(r"['\"]([a-z_]+)['\"]", annotation))
+    assert statuses
+    assert set(PAYMENT_NEWS) == statuses
+    assert set(REFUND_NEWS) == {"pending", "requires_action", "succeeded", "failed", "canceled"}
+
+
+def test_a_demand_for_authentication_is_no_decline() -> None:
+    error = {"code": "authentication_required", "decline_code": "authentication_required"}
+    seen = payment_seen(an_intent("requires_payment_method", last_payment_error=error))
+    assert seen.news is PaymentNews.ACTION_REQUIRED
+
+
+def test_an_intent_that_waits_for_its_first_method_says_nothing() -> None:
+    assert payment_seen(an_intent("requires_payment_method", last_payment_error=None)).news is None
+
+
+def test_the_charge_is_read_from_an_id_and_from_the_object_itself() -> None:
+    assert payment_seen(an_intent("processing", latest_charge="ch_1")).stripe_charge_id == "ch_1"
+    assert payment_seen(an_intent("processing", latest_charge={"id": "ch_1"})).stripe_charge_id == "ch_1"
+
+
+def test_what_has_another_shape_is_not_read_at_all() -> None:
+    for unreadable in (
+        {},
+        {"id": "pi_1"},
+        an_intent("requires_source"),
+        an_intent("succeeded", currency=None),
+    ):
+        with pytest.raises(UnreadableError):
+            payment_seen(unreadable)
+    with pytest.raises(UnreadableError):
+        refund_seen({"id": "re_1", "status": "unheard of", "amount": 1, "currency": "eur"})
+
+
+def test_a_refund_is_read_with_whose_it_is() -> None:
+    seen = refund_seen(
+        {
+            "id": "re_1",
+            "status": "succeeded",
+            "amount": 5,
+            "currency": "jpy",
+            "metadata": {"refund_id": "ours"},
+        }
+    )
+    assert (seen.news, seen.currency, seen.refund_id) == (RefundNews.SUCCEEDED, "JPY", "ours")
