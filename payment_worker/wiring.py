@@ -38,6 +38,25 @@ def settings() -> Settings:
     return Settings.from_environment(needed_by=("broker", "database", "stripe"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbox:
+    """As much of the world as it takes to store events: no Stripe, and so no key of Stripe's."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    policy: Policy
+
+
+def inbox(chosen: Settings, *, connections: int) -> Inbox:
+    """The inbox as a receiver of webhooks fills it, over so many connections."""
+    return Inbox(database=database(chosen, connections=connections), clock=now, policy=policy(chosen))
+
+
+def database(chosen: Settings, *, connections: int = 5) -> Database:
+    """The Payment Database of these settings; nothing is connected yet."""
+    return Database(_secret(chosen.database_url), connections=connections)
+
+
 _processes: dict[int, Process] = {}
 
 
@@ -53,7 +72,7 @@ def process() -> Process:
 def _open(chosen: Settings) -> Process:
     return Process(
         settings=chosen,
-        database=Database(_secret(chosen.database_url)),
+        database=database(chosen),
         stripe=Gateway(
             api_key=_secret(chosen.stripe_api_key),
             api_base=chosen.stripe_api_base,
@@ -95,13 +114,19 @@ def policy(chosen: Settings) -> Policy:
         key_safe_age=timedelta(seconds=chosen.key_safe_age),
         absence_delay=timedelta(seconds=chosen.absence_delay),
         max_attempts=chosen.max_attempts,
-        livemode=_secret(chosen.stripe_api_key).startswith(("sk_live_", "rk_live_")),
+        livemode=bool(is_live(chosen)),
     )
 
 
-def webhook_secrets() -> tuple[str, ...]:
+def is_live(chosen: Settings) -> bool | None:
+    """Whether the Stripe key is a live one; None where there is none."""
+    key = _secret(chosen.stripe_api_key)
+    return key.startswith(("sk_live_", "rk_live_")) if key else None
+
+
+def webhook_secrets(chosen: Settings | None = None) -> tuple[str, ...]:
     """The endpoint's signing secrets; empty where this process has none."""
-    return tuple(secret.get_secret_value() for secret in settings().stripe_webhook_secret)
+    return tuple(secret.get_secret_value() for secret in (chosen or settings()).stripe_webhook_secret)
 
 
 def keep_rejected(

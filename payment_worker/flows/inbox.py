@@ -1,15 +1,16 @@
 """Events in: stored first, then settled under a lease, whatever became of whoever stored them."""
 
-from datetime import timedelta
-from typing import Final
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from payment_worker.domain.attempt import delay_before
 from payment_worker.flows.heard import Later
 from payment_worker.flows.hearing import hear
-from payment_worker.flows.world import World
+from payment_worker.flows.world import Policy, World
 from payment_worker.gateway.webhook import Event
 from payment_worker.store import events
-from payment_worker.store.database import write
+from payment_worker.store.database import Database, write
 from payment_worker.store.events import EventStatus, InboxEvent
 from payment_worker.telemetry import logger
 
@@ -19,7 +20,23 @@ MOST_TRIES: Final = 12
 """With doubling delays up to 15 minutes that is more than an hour: what has not been settled then needs a person."""
 
 
-def receive(world: World, event: Event, *, source: str) -> InboxEvent | None:
+class Receives(Protocol):
+    """What storing an event takes: a `World`, or as much of one as a receiver of webhooks has."""
+
+    @property
+    def database(self) -> Database:
+        """Where events are kept."""
+
+    @property
+    def clock(self) -> Callable[[], datetime]:
+        """Now, aware."""
+
+    @property
+    def policy(self) -> Policy:
+        """How long a lease is."""
+
+
+def receive(world: Receives, event: Event, *, source: str) -> InboxEvent | None:
     """Store an event; None when it is stored already. Once this returns, nothing can lose it."""
     now = world.clock()
     stored = InboxEvent(

@@ -67,15 +67,21 @@ def event_of(payload: str) -> Event:
         BadPayloadError: it holds none.
     """
     try:
-        body = json.loads(payload)
+        body = json.loads(payload, parse_constant=_no_json)
         event = event_from(body)
-    except (ValueError, KeyError, TypeError, AttributeError) as fault:
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as fault:
         raise BadPayloadError(type(fault).__name__) from None
     return event
 
 
+def _no_json(constant: str) -> None:
+    # Python reads NaN and Infinity; JSON and PostgreSQL do not.
+    raise ValueError(constant)
+
+
 def event_from(body: dict[str, Any]) -> Event:
     """The event that Stripe's JSON object is."""
+    body = _storable(body)
     about = body["data"]["object"]
     return Event(
         event_id=str(body["id"]),
@@ -87,3 +93,16 @@ def event_from(body: dict[str, Any]) -> Event:
         object_id=str(about["id"]) if about.get("id") else None,
         payload=body,
     )
+
+
+def _storable(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """The same JSON with NUL and lone surrogates made visible: no text in PostgreSQL holds them."""
+    match value:
+        case str():
+            return value.replace("\0", "␀").encode("utf-8", "backslashreplace").decode()
+        case dict():
+            return {_storable(key): _storable(inner) for key, inner in value.items()}
+        case list():
+            return [_storable(inner) for inner in value]
+        case _:
+            return value

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table, Update, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 
 STATEMENT_TIMEOUT_SECONDS: Final = 15
 """Longer than any statement of ours on a healthy server; shorter than a lease."""
@@ -55,6 +56,8 @@ class Database:
                 yield connection
         except (OperationalError, InterfaceError) as error:
             raise DatabaseUnavailableError(type(error.orig).__name__) from None
+        except NoConnectionFreeError:
+            raise DatabaseUnavailableError("no connection became free") from None
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise DatabaseUnavailableError(type(error.orig).__name__) from None

@@ -6,18 +6,29 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, text
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 import payment_worker
-from payment_worker.store.database import sqlalchemy_url
+from payment_worker.store.database import DatabaseUnavailableError, sqlalchemy_url
 
 MIGRATION_LOCK = 0x7061796D656E74
 """Two that migrate at once take turns: an advisory lock under this number."""
 
 
+class UnknownRevisionError(Exception):
+    """There is no such revision. The message names it."""
+
+
 def upgrade(database_url: str, revision: str = "head") -> None:
-    """Migrate up to the revision. Harmless when it stands there already, and when two do it at once."""
+    """Migrate up to the revision. Harmless when it stands there already, and when two do it at once.
+
+    Raises:
+        DatabaseUnavailableError: it cannot serve now.
+        UnknownRevisionError: this package has no such revision.
+    """
     _run(database_url, revision, up=True)
 
 
@@ -32,6 +43,17 @@ def current(engine: Engine) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+def is_behind(connection: Connection) -> bool:
+    """Whether the database lacks a migration that this package carries.
+
+    One that a newer package has migrated lacks none: while a new version is rolled out, both run.
+    """
+    script = ScriptDirectory.from_config(_config())
+    revision = MigrationContext.configure(connection).get_current_revision()
+    carried = {each.revision for each in script.walk_revisions()}
+    return revision is None or (revision in carried and revision != script.get_current_head())
+
+
 def newest() -> str | None:
     """The newest revision that this package carries."""
     return ScriptDirectory.from_config(_config()).get_current_head()
@@ -39,14 +61,20 @@ def newest() -> str | None:
 
 def _run(database_url: str, revision: str, *, up: bool) -> None:
     engine = create_engine(sqlalchemy_url(database_url), poolclass=NullPool)
-    with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
-        connection.commit()  # the lock is the session's: it outlives this transaction
-        config = _config()
-        config.attributes["connection"] = connection
-        (command.upgrade if up else command.downgrade)(config, revision)
-        connection.commit()
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            connection.commit()  # the lock is the session's: it outlives this transaction
+            config = _config()
+            config.attributes["connection"] = connection
+            (command.upgrade if up else command.downgrade)(config, revision)
+            connection.commit()
+    except OperationalError as error:
+        raise DatabaseUnavailableError(type(error.orig).__name__) from None
+    except CommandError as error:
+        raise UnknownRevisionError(str(error)) from None
+    finally:
+        engine.dispose()
 
 
 def _config() -> Config:
