@@ -26,6 +26,7 @@ class Delay(StrEnum):
     KEY_IN_USE = "key in use"
     LOCKED = "object locked"
     NOT_ALLOWED = "credentials refused"
+    LEASE_ENDED = "lease ended before it was sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Settled:
 
     seen: PaymentSeen | RefundSeen
     stripe_request_id: str | None = None
+    is_present: bool = True
+    """Whether it shows the object as it is now. A replayed answer shows it as it was at the first execution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Declined:
     decline: Decline
     seen: PaymentSeen | None
     stripe_request_id: str | None = None
+    is_present: bool = True
+    """As for `Settled`."""
 
 
 @dataclass(frozen=True, slots=True)

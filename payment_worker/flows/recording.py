@@ -101,13 +101,13 @@ def present(connection: Connection, attempt: Attempt) -> Answer:
 
 def _note(entry: _Entry, outcome: Outcome | Absent) -> Answer | Again:
     match outcome:
-        case Settled(seen, request_id):
+        case Settled(seen, request_id, is_present):
             if isinstance(seen, PaymentSeen):
-                return _payment_seen(entry, seen, request_id)
+                return _payment_seen(entry, _based(entry, seen, is_present), request_id)
             return _refund_seen(entry, seen, request_id)
-        case Declined(decline, intent, request_id):
+        case Declined(decline, intent, request_id, is_present):
             if intent is not None:
-                return _payment_seen(entry, intent, request_id)
+                return _payment_seen(entry, _based(entry, intent, is_present), request_id)
             return _refused(entry, decline, request_id, AttemptStatus.DECLINED)
         case Refused(code, request_id):
             return _refused(entry, Decline(error_code=code), request_id, AttemptStatus.REFUSED)
@@ -127,7 +127,7 @@ def _payment_seen(entry: _Entry, seen: PaymentSeen, request_id: str | None) -> A
         # It exists and nothing has come of it: whatever was sent is not over.
         return _put_off(entry, Doubt.NOT_FOUND, code="unconfirmed")
     cause = entry.world.because("answered", attempt=attempt.number, stripe_request_id=request_id)
-    verdict, writes = settle_payment(payment, seen.on(attempt.basis), cause=cause, now=entry.now)
+    verdict, writes = settle_payment(payment, seen, cause=cause, now=entry.now)
     match verdict:
         case Stale():
             known = replace(payment, stripe_payment_intent_id=seen.stripe_payment_intent_id)
@@ -140,6 +140,10 @@ def _payment_seen(entry: _Entry, seen: PaymentSeen, request_id: str | None) -> A
             return _finish(entry, _status_of(seen), writes, payment, request_id=request_id)
         case _:
             assert_never(verdict)
+
+
+def _based(entry: _Entry, seen: PaymentSeen, is_present: bool) -> PaymentSeen:  # noqa: FBT001 - the field it is
+    return seen.on(entry.attempt.basis) if is_present else seen
 
 
 def _status_of(seen: PaymentSeen) -> AttemptStatus:

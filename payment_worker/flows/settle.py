@@ -9,6 +9,7 @@ from datetime import datetime
 
 from payment_worker.domain import settlement
 from payment_worker.domain.observation import PaymentSeen, RefundSeen
+from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.records import Payment, Refund
 from payment_worker.domain.settlement import Advanced, PaymentVerdict, RefundVerdict
 from payment_worker.flows.telling import payment_message, refund_message
@@ -17,6 +18,9 @@ from payment_worker.store.database import Row, Write
 from payment_worker.store.history import Cause, transition
 
 Writes = list[Write]
+
+UNDECIDED = frozenset({PaymentStatus.REQUESTED, PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION})
+"""States in which a refund waits to see what becomes of its payment."""
 
 
 def settle_payment(
@@ -45,6 +49,8 @@ def payment_writes(before: Payment, after: Payment, *, cause: Cause, now: dateti
     if after.status is not before.status:
         writes.append(_payment_transition(before, after, cause=cause, now=now))
         writes += present(payment_message(after, now=now))
+        if after.status not in UNDECIDED:
+            writes.append(refunds.woken(after.payment_id, now=now))
     return writes
 
 

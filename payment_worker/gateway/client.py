@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -14,6 +15,7 @@ from payment_worker.domain.attempt import Action, Attempt
 from payment_worker.domain.observation import RefundSeen
 from payment_worker.domain.outcome import (
     Absent,
+    Declined,
     Delay,
     Doubt,
     Outcome,
@@ -61,7 +63,21 @@ class Gateway:
 
         Repeats connection errors, cut answers, 409 and 429 with the same key and the same parameters.
         """
-        return self._patiently(lambda: self._post(attempt, account), time_left=time_left)
+        sent_before = attempt.lease_token > 1 or attempt.tries > 0
+
+        def post() -> Outcome:
+            nonlocal sent_before
+            if time_left() <= 0:
+                # Whoever takes the attempt over next may already be sending: a process that slept sends no more.
+                return Postponed(Delay.LEASE_ENDED)
+            outcome = self._post(attempt, account)
+            if sent_before and isinstance(outcome, Settled | Declined):
+                # Stripe replays the first execution's answer, whose object may have moved on since.
+                outcome = replace(outcome, is_present=False)
+            sent_before = True
+            return outcome
+
+        return self._patiently(post, time_left=time_left)
 
     def payment_intent(self, stripe_payment_intent_id: str, *, account: str | None) -> Sighting:
         """The PaymentIntent as it is now."""

@@ -96,11 +96,14 @@ def claim_waiting(connection: Connection, *, now: datetime, until: datetime, lim
     return connection.execute(claimed).scalars().all()
 
 
-def waiting_for(connection: Connection, payment_id: UUID) -> Sequence[UUID]:
-    """Refunds that wait for this payment."""
-    table = tables.refund.c
-    query = select(table.refund_id).where(table.payment_id == payment_id, table.waits_until.is_not(None))
-    return connection.execute(query).scalars().all()
+def woken(payment_id: UUID, *, now: datetime) -> Update:
+    """The update that has the refunds that wait for this payment looked at by the next sweep."""
+    table = tables.refund
+    return (
+        table.update()
+        .where(table.c.payment_id == payment_id, table.c.waits_until.is_not(None))
+        .values(waits_until=now)
+    )
 
 
 def _one(connection: Connection, query: Select[Any]) -> Refund | None:
