@@ -24,6 +24,8 @@ class Payment:
     amount_refunded: int = 0
     amount_refund_reserved: int = 0
     """What refunds that may still succeed, or have, hold of the captured amount."""
+    is_disputed: bool = False
+    """Whether a dispute that is open or lost holds its money, so that nothing can be refunded."""
     failure_reason: str | None = None
     decline_code: str | None = None
     stripe_account: str | None = None

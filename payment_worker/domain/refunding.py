@@ -16,6 +16,8 @@ class RefundRefusal(StrEnum):
     PAYMENT_NOT_CAPTURED = "payment_not_captured"
     NOTHING_LEFT = "nothing_left_to_refund"
     EXCEEDS_REFUNDABLE = "amount_exceeds_refundable"
+    CHARGE_DISPUTED = "charge_disputed"
+    """Stripe's own word for it."""
     NEVER_EXECUTED = "never_executed_by_stripe"
 
 
@@ -44,6 +46,8 @@ class Refuse:
 def decide_refund(payment: Payment, *, amount: int | None) -> Reserve | Wait | Refuse:
     """Decide about a refund of `amount` minor units, or of all that is still refundable, under the payment's lock."""
     match payment.status:
+        case PaymentStatus.SUCCEEDED if payment.is_disputed:
+            return Refuse(amount or 0, RefundRefusal.CHARGE_DISPUTED)
         case PaymentStatus.SUCCEEDED:
             return _of_captured(payment.amount_refundable, amount)
         case PaymentStatus.REQUESTED | PaymentStatus.PROCESSING | PaymentStatus.REQUIRES_ACTION:

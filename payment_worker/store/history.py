@@ -21,6 +21,7 @@ def transition(
     *,
     payment_id: UUID,
     refund_id: UUID | None = None,
+    stripe_dispute_id: str | None = None,
     before: str | None,
     after: str,
     cause: Cause,
@@ -33,6 +34,7 @@ def transition(
         {
             "payment_id": payment_id,
             "refund_id": refund_id,
+            "stripe_dispute_id": stripe_dispute_id,
             "from_status": before,
             "to_status": after,
             "cause": cause.cause,

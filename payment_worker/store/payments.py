@@ -21,6 +21,7 @@ MUTABLE = (
     "amount_captured",
     "amount_refunded",
     "amount_refund_reserved",
+    "is_disputed",
     "failure_reason",
     "decline_code",
     "stripe_payment_intent_id",

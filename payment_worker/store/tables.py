@@ -35,6 +35,11 @@ payment = Table(
     Column("amount_captured", BigInteger, nullable=False, default=0),
     Column("amount_refunded", BigInteger, nullable=False, default=0),
     Column("amount_refund_reserved", BigInteger, nullable=False, default=0),
+    Column("is_disputed", Boolean, nullable=False, default=False),
+    Column("stripe_balance_transaction_id", Text),
+    Column("fee", BigInteger),
+    Column("net", BigInteger),
+    Column("settlement_currency", Text),
     Column("failure_reason", Text),
     Column("decline_code", Text),
     Column("stripe_account", Text),
@@ -73,6 +78,21 @@ refund = Table(
     _instant("updated_at"),
 )
 
+dispute = Table(
+    "dispute",
+    metadata,
+    Column("stripe_dispute_id", Text, primary_key=True),
+    Column("payment_id", Uuid, ForeignKey("payment.payment_id"), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("stripe_charge_id", Text),
+    Column("reason", Text),
+    Column("evidence_due_by", DateTime(timezone=True)),
+    _instant("created_at"),
+    _instant("updated_at"),
+)
+
 payment_attempt = Table(
     "payment_attempt",
     metadata,
@@ -103,6 +123,7 @@ payment_history = Table(
     Column("history_id", BigInteger, Identity(always=True), primary_key=True),
     Column("payment_id", Uuid, ForeignKey("payment.payment_id"), nullable=False),
     Column("refund_id", Uuid, ForeignKey("refund.refund_id")),
+    Column("stripe_dispute_id", Text),
     Column("from_status", Text),
     Column("to_status", Text, nullable=False),
     Column("cause", Text, nullable=False),
