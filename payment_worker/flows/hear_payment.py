@@ -4,7 +4,7 @@ from typing import Final
 from uuid import UUID
 
 from payment_worker.domain.observation import PaymentSeen
-from payment_worker.domain.outcome import Settled
+from payment_worker.domain.outcome import Postponed, Settled, Unanswered
 from payment_worker.domain.settlement import Advanced, Contradicted, Stale, Unchanged
 from payment_worker.flows.heard import Heard, Later, over, owner
 from payment_worker.flows.settle import settle_payment
@@ -42,6 +42,25 @@ def hear_payment(
             return settled
         seen = None
     return Later("overtaken by other news")
+
+
+def owner_of_intent(world: World, payment_intent: str | None, *, account: str | None) -> UUID | Later | None:
+    """Whose PaymentIntent it is; where that is not known and it may be ours all the same, Stripe is asked."""
+    if payment_intent is None:
+        return None
+    with world.database.begin() as connection:
+        if known := owner(connection, payment_intent=payment_intent, named=None):
+            return known
+    sighting = world.stripe.payment_intent(payment_intent, account=account)
+    match sighting:
+        case Unanswered() | Postponed():
+            # Who knows whose it is: an event that is ours may not be ignored.
+            return Later("the PaymentIntent could not be fetched")
+        case Settled(PaymentSeen(payment_id=named)):
+            with world.database.begin() as connection:
+                return owner(connection, payment_intent=payment_intent, named=named)
+        case _:
+            return None
 
 
 def fetch(world: World, payment_id: UUID, payment_intent: str) -> PaymentSeen | None:

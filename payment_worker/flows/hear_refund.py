@@ -9,13 +9,12 @@ from sqlalchemy import Connection
 
 from payment_worker.domain import settlement
 from payment_worker.domain.observation import RefundSeen
-from payment_worker.domain.outcome import Settled
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.records import Payment, Refund
 from payment_worker.domain.refund import LOST, RefundStatus
 from payment_worker.domain.settlement import Advanced, Contradicted, NoRoom, RefundVerdict, Unchanged
-from payment_worker.flows.hear_payment import FOREIGN, catch_up
-from payment_worker.flows.heard import Heard, Later, as_uuid, over, owner
+from payment_worker.flows.hear_payment import FOREIGN, catch_up, owner_of_intent
+from payment_worker.flows.heard import Heard, Later, as_uuid, over
 from payment_worker.flows.settle import (
     Writes,
     payment_writes,
@@ -37,6 +36,8 @@ ADOPTED: Final = UUID("6f6e6520-646f-6f72-8000-616461707465")
 def hear_refund(world: World, event: InboxEvent, seen: RefundSeen) -> Heard | Later:
     """Settle news of a Refund. Its states only move forward, so no snapshot of it is too old to be heard."""
     payment_id = _owner(world, event, seen)
+    if isinstance(payment_id, Later):
+        return payment_id
     if payment_id is None:
         with world.database.begin() as connection:
             return over(world, connection, event, EventStatus.IGNORED, FOREIGN)
@@ -82,19 +83,12 @@ def _cause(world: World, event: InboxEvent) -> Cause:
     return world.because(f"event {event.type}", event_id=event.event_id)
 
 
-def _owner(world: World, event: InboxEvent, seen: RefundSeen) -> UUID | None:
-    """Whose refund it is; where that is not known and may be ours all the same, Stripe is asked."""
-    intent = seen.stripe_payment_intent_id
+def _owner(world: World, event: InboxEvent, seen: RefundSeen) -> UUID | Later | None:
+    """Whose refund it is."""
     with world.database.begin() as connection:
         if known := refunds.find_by_stripe(connection, seen.stripe_refund_id):
             return known.payment_id
-        payment_id = owner(connection, payment_intent=intent, named=None)
-    if payment_id or intent is None:
-        return payment_id
-    sighting = world.stripe.payment_intent(intent, account=event.stripe_account or None)
-    named = getattr(sighting.seen, "payment_id", None) if isinstance(sighting, Settled) else None
-    with world.database.begin() as connection:
-        return owner(connection, payment_intent=intent, named=named)
+    return owner_of_intent(world, seen.stripe_payment_intent_id, account=event.stripe_account or None)
 
 
 def settle_seen(

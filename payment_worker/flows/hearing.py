@@ -6,14 +6,18 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any, Final, assert_never
 
+from payment_worker.domain.disputing import DisputeSeen
 from payment_worker.domain.observation import RefundSeen
 from payment_worker.domain.outcome import Settled
 from payment_worker.domain.payment import PaymentStatus
+from payment_worker.flows.hear_charge import hear_charge
+from payment_worker.flows.hear_dispute import hear_dispute
 from payment_worker.flows.hear_payment import FOREIGN, catch_up, hear_payment
 from payment_worker.flows.hear_refund import hear_refund, hear_refunds
 from payment_worker.flows.heard import Heard, Later, ignore, over, owner
 from payment_worker.flows.world import World
-from payment_worker.gateway.reading import UnreadableError, id_of, payment_seen, refund_seen
+from payment_worker.gateway.fetching import fetch_dispute
+from payment_worker.gateway.reading import UnreadableError, dispute_seen, id_of, payment_seen, refund_seen
 from payment_worker.gateway.webhook import PINNED_VERSION
 from payment_worker.store import payments
 from payment_worker.store.events import EventStatus, InboxEvent
@@ -25,6 +29,8 @@ class Subject(Enum):
     PAYMENT_INTENT = auto()
     REFUND = auto()
     REFUNDED_CHARGE = auto()
+    CHARGE = auto()
+    DISPUTE = auto()
 
 
 SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
@@ -40,9 +46,17 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
         "refund.failed": Subject.REFUND,
         "charge.refund.updated": Subject.REFUND,
         "charge.refunded": Subject.REFUNDED_CHARGE,
+        "charge.succeeded": Subject.CHARGE,
+        "charge.failed": Subject.CHARGE,
+        "charge.updated": Subject.CHARGE,
+        "charge.dispute.created": Subject.DISPUTE,
+        "charge.dispute.updated": Subject.DISPUTE,
+        "charge.dispute.closed": Subject.DISPUTE,
+        "charge.dispute.funds_withdrawn": Subject.DISPUTE,
+        "charge.dispute.funds_reinstated": Subject.DISPUTE,
     }
 )
-"""The events that matter to us. All others are kept as ignored."""
+"""The events that matter to us; all others are kept as ignored. Stripe's list takes at most 20 types at once."""
 
 
 def hear(world: World, event: InboxEvent) -> Heard | Later:
@@ -61,6 +75,10 @@ def hear(world: World, event: InboxEvent) -> Heard | Later:
                 return _refund(world, event, about)
             case Subject.REFUNDED_CHARGE:
                 return _refunded_charge(world, event, about)
+            case Subject.CHARGE:
+                return hear_charge(world, event, about)
+            case Subject.DISPUTE:
+                return _dispute(world, event, about)
             case _:
                 assert_never(subject)
     except (UnreadableError, KeyError, TypeError, AttributeError) as fault:
@@ -85,6 +103,15 @@ def _refund(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard 
     if isinstance(sighting, Settled) and isinstance(sighting.seen, RefundSeen):
         return hear_refund(world, event, sighting.seen)
     return Later("the Refund could not be fetched")
+
+
+def _dispute(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard | Later:
+    if event.api_version == PINNED_VERSION:
+        return hear_dispute(world, event, dispute_seen(about))
+    seen = fetch_dispute(world.stripe, about["id"], account=event.stripe_account or None)
+    if isinstance(seen, DisputeSeen):
+        return hear_dispute(world, event, seen)
+    return Later("the dispute could not be fetched")
 
 
 def _refunded_charge(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard | Later:

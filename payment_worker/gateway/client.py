@@ -94,6 +94,19 @@ class Gateway:
             f"/v1/refunds/{stripe_refund_id}", {}, account, lambda body: Settled(refund_seen(body))
         )
 
+    def read(
+        self, path: str, params: Mapping[str, Any], *, account: str | None
+    ) -> JSON | Absent | Unanswered | Postponed:
+        """What Stripe answers to a GET, as JSON of the pinned API version; `Absent` where the object is not."""
+        try:
+            return self._ask(path, params, account)
+        except stripe.InvalidRequestError as error:
+            gone = error.http_status == 404 or error.code == "resource_missing"  # noqa: PLR2004 - not found
+            return Absent() if gone else Unanswered(Doubt.SERVER_ERROR)
+        except stripe.StripeError as error:
+            outcome = outcome_of(error)
+            return outcome if isinstance(outcome, Unanswered | Postponed) else Unanswered(Doubt.SERVER_ERROR)
+
     def find_payment_intent(
         self, payment_id: UUID, *, since: datetime, until: datetime, customer: str | None, account: str | None
     ) -> Sighting:

@@ -1,9 +1,13 @@
 """Reads Stripe's objects, as JSON of the pinned API version, into observations."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
+from payment_worker.domain.booking import Booking
+from payment_worker.domain.dispute import DisputeStatus
+from payment_worker.domain.disputing import DisputeSeen
 from payment_worker.domain.observation import Decline, PaymentSeen, RefundSeen
 from payment_worker.domain.payment import PaymentNews
 from payment_worker.domain.refund import RefundNews
@@ -99,6 +103,45 @@ def refund_seen(refund: JSON) -> RefundSeen:
         )
     except (KeyError, TypeError, AttributeError) as fault:
         raise UnreadableError(f"Refund: {type(fault).__name__}") from None
+
+
+def dispute_seen(dispute: JSON) -> DisputeSeen:
+    """What a Dispute shows.
+
+    Raises:
+        UnreadableError: it is no Dispute of the pinned API version.
+    """
+    try:
+        due_by = (dispute.get("evidence_details") or {}).get("due_by")
+        return DisputeSeen(
+            stripe_dispute_id=dispute["id"],
+            status=DisputeStatus(dispute["status"].upper()),
+            amount=dispute["amount"],
+            currency=dispute["currency"].upper(),
+            stripe_payment_intent_id=id_of(dispute.get("payment_intent")),
+            stripe_charge_id=id_of(dispute.get("charge")),
+            reason=dispute.get("reason"),
+            evidence_due_by=datetime.fromtimestamp(due_by, tz=UTC) if due_by else None,
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as fault:
+        raise UnreadableError(f"Dispute: {type(fault).__name__}") from None
+
+
+def booking_of(transaction: JSON) -> Booking:
+    """What a balance transaction says of its charge.
+
+    Raises:
+        UnreadableError: it is no balance transaction of the pinned API version.
+    """
+    try:
+        return Booking(
+            stripe_balance_transaction_id=transaction["id"],
+            fee=transaction["fee"],
+            net=transaction["net"],
+            currency=transaction["currency"].upper(),
+        )
+    except (KeyError, TypeError, AttributeError) as fault:
+        raise UnreadableError(f"balance transaction: {type(fault).__name__}") from None
 
 
 def id_of(reference: object) -> str | None:

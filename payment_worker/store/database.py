@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, Update, create_engine
+from sqlalchemy import Connection, Insert, Table, Update, create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 
 STATEMENT_TIMEOUT_SECONDS: Final = 15
@@ -21,6 +21,14 @@ CONNECT_TIMEOUT_SECONDS: Final = 5
 
 class DatabaseUnavailableError(Exception):
     """PostgreSQL cannot serve now: away, restarting, out of connections, or undoing one of two that deadlocked."""
+
+
+class NotMigratedError(DatabaseUnavailableError):
+    """A table or a column is not there (yet): migrations have to be run, and whoever waits for that goes on."""
+
+
+NOT_THERE: Final = frozenset({"42P01", "42703"})
+"""PostgreSQL's codes for an undefined table and an undefined column."""
 
 
 class Database:
@@ -58,6 +66,10 @@ class Database:
             raise DatabaseUnavailableError(type(error.orig).__name__) from None
         except NoConnectionFreeError:
             raise DatabaseUnavailableError("no connection became free") from None
+        except ProgrammingError as error:
+            if getattr(error.orig, "pgcode", None) in NOT_THERE:
+                raise NotMigratedError("migrations have to be run") from None
+            raise
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise DatabaseUnavailableError(type(error.orig).__name__) from None
@@ -87,10 +99,21 @@ Write = Row | Update
 
 
 def write(connection: Connection, writes: Sequence[Write]) -> None:
-    """Several inserts and updates of different rows as one statement, for one round trip instead of many."""
-    statements = [
-        each.table.insert().values(**each.values) if isinstance(each, Row) else each for each in writes
+    """Several inserts and updates of different rows as one statement, for one round trip instead of many.
+
+    PostgreSQL runs the parts of such a statement in any order. Rows of one table are one part of it, so that
+    they are numbered in the order given.
+    """
+    rows: dict[tuple[Table, tuple[str, ...]], list[dict[str, Any]]] = {}
+    for each in writes:
+        if isinstance(each, Row):
+            rows.setdefault((each.table, tuple(each.values)), []).append(dict(each.values))
+    statements: list[Insert | Update] = [
+        # SQLAlchemy does not cache what it compiles for several, so that one is not made to look like them.
+        table.insert().values(many if len(many) > 1 else many[0])
+        for (table, _), many in rows.items()
     ]
+    statements += [each for each in writes if isinstance(each, Update)]
     if statements:
         *others, last = statements
         connection.execute(last.add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(others))))

@@ -1,0 +1,15 @@
+"""What Stripe books of a charge on the account's balance, some time after it has succeeded."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """A balance transaction of a charge. Amounts in minor units of `currency`, which may not be the charge's."""
+
+    stripe_balance_transaction_id: str
+    fee: int
+    """What Stripe keeps."""
+    net: int
+    """What is left of the charge; negative where the fee is more."""
+    currency: str

@@ -1,0 +1,46 @@
+"""A flow's world without Celery: the test's own database, the simulator over HTTP, and a clock that can be moved."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from payment_worker.devstack.simulator import Simulator
+from payment_worker.flows.world import Policy, World
+from payment_worker.gateway.client import Gateway
+from payment_worker.store.database import Database
+from tests.integration.scene import Clock, Scene
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The world's clock: real time, and what the test adds to it."""
+    return Clock()
+
+
+@pytest.fixture
+def world(database_url: str, simulator: Simulator, clock: Clock) -> Iterator[World]:
+    """What flows work with. Nobody else works in it, so nothing happens that the test does not do."""
+    with closing(Database(database_url)) as database:
+        yield World(
+            database=database,
+            stripe=Gateway(api_key="sk_test_simulator", api_base=simulator.url, timeout_seconds=10),
+            clock=clock,
+            dice=lambda: 0.5,
+            policy=Policy(
+                lease=timedelta(seconds=60),
+                key_safe_age=timedelta(hours=23),
+                absence_delay=timedelta(seconds=120),
+                max_attempts=3,
+                livemode=False,
+            ),
+            actor="test",
+            ring=lambda: None,
+        )
+
+
+@pytest.fixture
+def scene(world: World, simulator: Simulator, clock: Clock) -> Scene:
+    """The ordinary things that a test makes happen in its world."""
+    return Scene(world, simulator, clock)

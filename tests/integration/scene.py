@@ -1,0 +1,96 @@
+"""Ordinary things that happen in a test's world: charges, refunds, and events that come or do not come."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from payment_worker.contracts.requests import ChargeRequest, RefundRequest, parse
+from payment_worker.devstack.simulator import Simulator
+from payment_worker.flows.answer import Answer
+from payment_worker.flows.charge import charge
+from payment_worker.flows.inbox import receive, settle_event, settle_handed
+from payment_worker.flows.refund import refund
+from payment_worker.flows.resume import hand_out_due
+from payment_worker.flows.world import World
+from payment_worker.gateway.webhook import Event, event_from
+from payment_worker.store.events import EventStatus
+
+ROUNDS = 20
+"""Rounds of retries after which an event that still waits waits for ever."""
+
+
+class Clock:
+    """Real time, and what the test adds to it."""
+
+    def __init__(self) -> None:
+        self.added = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(tz=UTC) + self.added
+
+    def advance(self, seconds: float) -> None:
+        """Let so much of our time pass at once."""
+        self.added += timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A world, its Stripe and its clock."""
+
+    world: World
+    simulator: Simulator
+    clock: Clock
+
+    def advance(self, seconds: float) -> None:
+        """Let so much time pass, here and at Stripe."""
+        self.clock.advance(seconds)
+        self.simulator.advance(seconds)
+
+    def charge(self, **arguments: object) -> UUID:
+        """Charge, and return the payment's id."""
+        payment_id = uuid4()
+        asked: dict[str, object] = {
+            "payment_id": str(payment_id),
+            "order_id": str(uuid4()),
+            "amount": 5000,
+            "currency": "EUR",
+            "payment_method": "pm_card_visa",
+            **arguments,
+        }
+        answer = charge(self.world, parse(ChargeRequest, asked))
+        assert isinstance(answer, Answer)
+        return UUID(str(asked["payment_id"]))
+
+    def refund(self, payment_id: UUID, **arguments: object) -> Answer:
+        """Refund, and return what was answered."""
+        asked = {"refund_id": str(uuid4()), "payment_id": str(payment_id), **arguments}
+        answer = refund(self.world, parse(RefundRequest, asked))
+        assert isinstance(answer, Answer)
+        return answer
+
+    def events(self, *, types: Iterable[str] = ()) -> list[Event]:
+        """All that happened at Stripe so far, oldest first."""
+        wanted = tuple(types)
+        found: list[dict[str, Any]] = self.simulator.get("events")["data"]
+        return [event_from(body) for body in found if not wanted or body["type"] in wanted]
+
+    def deliver(self, events: Iterable[Event]) -> list[EventStatus | None]:
+        """Take these in as webhooks, in this order; None for one that was there before."""
+        return [self._deliver(event) for event in events]
+
+    def _deliver(self, event: Event) -> EventStatus | None:
+        stored = receive(self.world, event, source="webhook")
+        return settle_event(self.world, stored) if stored else None
+
+    def settle_waiting(self) -> None:
+        """Settle what was put off, letting our time pass until nothing waits any more."""
+        for _ in range(ROUNDS):
+            self.clock.advance(1000)
+            due = hand_out_due(self.world).events
+            if not due:
+                return
+            for account, event_id, token in due:
+                settle_handed(self.world, stripe_account=account, event_id=event_id, lease_token=token)
+        raise AssertionError("events wait for ever")
