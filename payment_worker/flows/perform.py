@@ -51,8 +51,11 @@ def perform(world: World, attempt: Attempt, payment: Payment) -> Answer:
 
 
 def _send(world: World, attempt: Attempt, payment: Payment) -> Outcome:
+    key_is_safe_until = attempt.first_sent_at + world.policy.key_safe_age
+    until = min(attempt.leased_until - MARGIN, key_is_safe_until)
+
     def time_left() -> float:
-        return (attempt.leased_until - MARGIN - world.clock()).total_seconds()
+        return (until - world.clock()).total_seconds()
 
     return world.stripe.send(attempt, account=payment.stripe_account, time_left=time_left)
 
