@@ -15,9 +15,7 @@ def charge_fee(amount: int) -> int:
     return (amount * 29 + 500) // 1000 + 30
 
 
-def book(  # noqa: PLR0913 - a booking has that many columns
-    act: Act, *, amount: int, fee: int, currency: str, kind: str, source: str, why: str | None
-) -> str:
+def book(act: Act, *, amount: int, fee: int, currency: str, kind: str, source: str, why: str | None) -> str:
     """Move the balance by `amount - fee` minor units; the id of the balance transaction."""
     fees = [
         {

@@ -18,8 +18,9 @@ class BreakableProtocol(H11Protocol):
     gone: ClassVar[dict[tuple[str, int], asyncio.Event]] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Remember the connection."""
+        """Remember the connection, and let small writes leave at once: headers and body are two."""
         super().connection_made(transport)
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.client is not None:
             self.open[self.client] = transport
             self.gone[self.client] = asyncio.Event()

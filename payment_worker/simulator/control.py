@@ -8,10 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from payment_worker.simulator.faults import BadFaultError
 from payment_worker.simulator.parameters import decode
 from payment_worker.simulator.refusals import Refusal
-from payment_worker.simulator.settings import BadSettingError
 from payment_worker.simulator.world import Act, World
 from payment_worker.simulator.writing import written
 
@@ -66,7 +64,7 @@ def answered(world: World, path: str, method: str, control: Control) -> Route:
             answer, status = (result if isinstance(result, dict) else await result), 200
         except ControlError as error:
             answer, status = {"error": str(error)}, error.status
-        except (BadFaultError, BadSettingError) as error:
+        except (ValueError, TypeError) as error:
             answer, status = {"error": str(error)}, 400
         except Refusal as refusal:
             answer, status = (

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.routing import Route
 
 from payment_worker.simulator.control import ControlError, Given, Json, answered
-from payment_worker.simulator.webhooks import Delivery, Endpoint, Mode
+from payment_worker.simulator.deliveries import Delivery, Endpoint, Mode
 from payment_worker.simulator.world import World
 
 _MODES = ("normal", "hold", "drop")

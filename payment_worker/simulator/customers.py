@@ -6,7 +6,7 @@ from payment_worker.simulator import listing
 from payment_worker.simulator.events import emit
 from payment_worker.simulator.parameters import merged_metadata
 from payment_worker.simulator.payment_methods import TEST_METHODS, Behaviour
-from payment_worker.simulator.refusals import no_such
+from payment_worker.simulator.refusals import Refusal, no_such
 from payment_worker.simulator.world import Act, Json
 
 BILLING_DETAILS: Json = {
@@ -142,7 +142,7 @@ def retrieve_method(act: Act, object_id: str, _params: dict[str, Any]) -> Json:
     """The payment method of that id."""
     try:
         return method_for(act, object_id)[0]
-    except Exception as error:
+    except Refusal as error:
         raise no_such("PaymentMethod", object_id, param="payment_method", status=404) from error
 
 

@@ -64,6 +64,7 @@ def open_dispute(
             "has_evidence": False,
             "past_due": False,
             "submission_count": 0,
+            "submission_method": "not_submitted",
         },
         "is_charge_refundable": inquiry,
         "livemode": charge["livemode"],
@@ -118,7 +119,9 @@ def move(act: Act, record: Json, *, status: str | None, evidence: Json | None, m
     )
     details = record["evidence_details"]
     if evidence is not None:
-        details = {**details, "has_evidence": True, "submission_count": details["submission_count"] + 1}
+        count = details["submission_count"] + 1
+        submitted = {"has_evidence": True, "submission_count": count, "submission_method": "manual"}
+        details = {**details, **submitted}
     new_status = status or ("under_review" if evidence is not None else record["status"])
     previous = change(
         record,

@@ -15,19 +15,17 @@ from payment_worker.simulator import (
     payment_intents,
     refunds,
 )
-from payment_worker.simulator.parameters import (
-    Check,
-    anything,
-    boolean,
-    clearable,
-    integer,
-    mapping,
-    metadata,
-    off_session,
-    one_of,
-    strings,
-    text,
+from payment_worker.simulator.accepted import (
+    CANCEL,
+    CAPTURE,
+    CONFIRM,
+    CREATE,
+    CUSTOMER,
+    EXPAND,
+    REFUND,
+    UPDATE,
 )
+from payment_worker.simulator.parameters import Check, anything, boolean, metadata, strings, text
 from payment_worker.simulator.world import Act, Json
 
 Handler = Callable[[Act, str, dict[str, Any]], Json]
@@ -51,111 +49,6 @@ class Endpoint:
         return self.name.endswith(".list")
 
 
-_DESCRIPTOR = clearable(text(22))
-_TYPES = one_of("automatic", "automatic_async", "manual")
-_FUTURE = clearable(one_of("off_session", "on_session"))
-_EXPAND: dict[str, Check] = {"expand": strings}
-
-_CONFIRM: dict[str, Check] = {
-    **_EXPAND,
-    **dict.fromkeys(
-        (
-            "allowed_payment_method_types", "amount_details", "amount_to_confirm", "confirmation_token",
-            "excluded_payment_method_types", "hooks", "mandate", "mandate_data", "payment_details",
-            "payment_method_data", "payment_method_options", "radar_options", "shipping",
-        ),
-        anything,
-    ),
-    "capture_method": _TYPES,
-    "error_on_requires_action": boolean,
-    "off_session": off_session,
-    "payment_method": text(),
-    "receipt_email": clearable(text()),
-    "return_url": text(),
-    "setup_future_usage": _FUTURE,
-    "use_stripe_sdk": boolean,
-}  # fmt: skip
-_CREATE: dict[str, Check] = {
-    **{name: check for name, check in _CONFIRM.items() if name != "amount_to_confirm"},
-    **dict.fromkeys(
-        (
-            "application_fee_amount", "customer_account", "on_behalf_of", "payment_method_configuration",
-            "transfer_data", "transfer_group",
-        ),
-        anything,
-    ),
-    "allowed_payment_method_types": strings,
-    "amount": integer,
-    "automatic_payment_methods": mapping(enabled=boolean, allow_redirects=one_of("always", "never")),
-    "confirm": boolean,
-    "confirmation_method": one_of("automatic", "manual"),
-    "currency": text(),
-    "customer": text(),
-    "description": text(1000),
-    "metadata": metadata,
-    "statement_descriptor": _DESCRIPTOR,
-    "statement_descriptor_suffix": _DESCRIPTOR,
-}  # fmt: skip
-_UPDATE: dict[str, Check] = {
-    **dict.fromkeys(
-        (
-            "allowed_payment_method_types", "amount_details", "application_fee_amount", "customer_account",
-            "excluded_payment_method_types", "hooks", "payment_details", "payment_method_configuration",
-            "payment_method_data", "payment_method_options", "shipping", "transfer_data", "transfer_group",
-        ),
-        anything,
-    ),
-    **_EXPAND,
-    **{name: _CREATE[name] for name in ("amount", "capture_method", "currency", "customer", "metadata")},
-    "description": clearable(text(1000)),
-    "payment_method": clearable(text()),
-    "receipt_email": clearable(text()),
-    "setup_future_usage": _FUTURE,
-    "statement_descriptor": _DESCRIPTOR,
-    "statement_descriptor_suffix": _DESCRIPTOR,
-}  # fmt: skip
-_CAPTURE: dict[str, Check] = {
-    **_EXPAND,
-    **dict.fromkeys(
-        ("amount_details", "application_fee_amount", "hooks", "payment_details", "transfer_data"), anything
-    ),
-    "amount_to_capture": integer,
-    "final_capture": boolean,
-    "metadata": metadata,
-    "statement_descriptor": _DESCRIPTOR,
-    "statement_descriptor_suffix": _DESCRIPTOR,
-}
-_REASONS = ("duplicate", "fraudulent", "requested_by_customer")
-_CANCEL: dict[str, Check] = {**_EXPAND, "cancellation_reason": one_of("abandoned", *_REASONS)}
-_REFUND: dict[str, Check] = {
-    **_EXPAND,
-    **dict.fromkeys(
-        (
-            "currency",
-            "customer",
-            "instructions_email",
-            "origin",
-            "refund_application_fee",
-            "reverse_transfer",
-        ),
-        anything,
-    ),
-    "amount": integer,
-    "charge": text(),
-    "metadata": metadata,
-    "payment_intent": text(),
-    "reason": one_of(*_REASONS),
-}
-_CUSTOMER: dict[str, Check] = {
-    **_EXPAND,
-    **dict.fromkeys(
-        ("address", "invoice_settings", "payment_method", "preferred_locales", "shipping"), anything
-    ),
-    **{name: clearable(text()) for name in ("description", "email", "name", "phone")},
-    "metadata": metadata,
-}
-
-
 def _listed(**more: Check) -> dict[str, Check]:
     return {**listing.ACCEPTED, **more}
 
@@ -165,12 +58,12 @@ def _list_of(name: str, handler: Handler, kind: str, **more: Check) -> Endpoint:
 
 
 def _one_of(name: str, handler: Handler, kind: str) -> Endpoint:
-    return Endpoint(f"{name}.retrieve", "GET", f"/v1/{name}/{{id}}", handler, kind, _EXPAND)
+    return Endpoint(f"{name}.retrieve", "GET", f"/v1/{name}/{{id}}", handler, kind, EXPAND)
 
 
 _INTENTS = "/v1/payment_intents"
 _INTENT = "payment_intent"
-_INTENT_RETRIEVE: dict[str, Check] = {**_EXPAND, "client_secret": text()}
+_INTENT_RETRIEVE: dict[str, Check] = {**EXPAND, "client_secret": text()}
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "payment_intents.create",
@@ -178,7 +71,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _INTENTS,
         payment_intents.create,
         _INTENT,
-        _CREATE,
+        CREATE,
         ("amount", "currency"),
     ),
     _list_of(
@@ -192,22 +85,20 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         _INTENT,
         _INTENT_RETRIEVE,
     ),
-    Endpoint(
-        "payment_intents.update", "POST", f"{_INTENTS}/{{id}}", payment_intents.update, _INTENT, _UPDATE
-    ),
+    Endpoint("payment_intents.update", "POST", f"{_INTENTS}/{{id}}", payment_intents.update, _INTENT, UPDATE),
     Endpoint(
         "payment_intents.confirm",
         "POST",
         f"{_INTENTS}/{{id}}/confirm",
         payment_intents.confirm,
         _INTENT,
-        _CONFIRM,
+        CONFIRM,
     ),
     Endpoint(
-        "payment_intents.capture", "POST", f"{_INTENTS}/{{id}}/capture", capturing.capture, _INTENT, _CAPTURE
+        "payment_intents.capture", "POST", f"{_INTENTS}/{{id}}/capture", capturing.capture, _INTENT, CAPTURE
     ),
     Endpoint(
-        "payment_intents.cancel", "POST", f"{_INTENTS}/{{id}}/cancel", capturing.cancel, _INTENT, _CANCEL
+        "payment_intents.cancel", "POST", f"{_INTENTS}/{{id}}/cancel", capturing.cancel, _INTENT, CANCEL
     ),
     _list_of(
         "charges",
@@ -218,7 +109,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         transfer_group=text(),
     ),
     _one_of("charges", charges.retrieve, "charge"),
-    Endpoint("refunds.create", "POST", "/v1/refunds", refunds.create, "refund", _REFUND),
+    Endpoint("refunds.create", "POST", "/v1/refunds", refunds.create, "refund", REFUND),
     _list_of("refunds", refunds.list_refunds, "refund", charge=text(), payment_intent=text()),
     _one_of("refunds", refunds.retrieve, "refund"),
     Endpoint(
@@ -227,9 +118,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "/v1/refunds/{id}",
         refunds.update,
         "refund",
-        {**_EXPAND, "metadata": metadata},
+        {**EXPAND, "metadata": metadata},
     ),
-    Endpoint("refunds.cancel", "POST", "/v1/refunds/{id}/cancel", refunds.cancel, "refund", _EXPAND),
+    Endpoint("refunds.cancel", "POST", "/v1/refunds/{id}/cancel", refunds.cancel, "refund", EXPAND),
     _list_of(
         "events", event_lists.list_events, "event", delivery_success=boolean, type=text(), types=strings
     ),
@@ -252,10 +143,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "/v1/disputes/{id}",
         disputes.update,
         "dispute",
-        {**_EXPAND, "evidence": anything, "metadata": metadata, "submit": boolean},
+        {**EXPAND, "evidence": anything, "metadata": metadata, "submit": boolean},
     ),
-    Endpoint("disputes.close", "POST", "/v1/disputes/{id}/close", disputes.close, "dispute", _EXPAND),
-    Endpoint("customers.create", "POST", "/v1/customers", customers.create, "customer", _CUSTOMER),
+    Endpoint("disputes.close", "POST", "/v1/disputes/{id}/close", disputes.close, "dispute", EXPAND),
+    Endpoint("customers.create", "POST", "/v1/customers", customers.create, "customer", CUSTOMER),
     _list_of("customers", customers.list_customers, "customer", email=text()),
     _one_of("customers", customers.retrieve, "customer"),
     _one_of("payment_methods", customers.retrieve_method, "payment_method"),
@@ -265,11 +156,11 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "/v1/payment_methods/{id}/attach",
         customers.attach,
         "payment_method",
-        {**_EXPAND, "customer": text()},
+        {**EXPAND, "customer": text()},
         ("customer",),
     ),
-    Endpoint("account.retrieve", "GET", "/v1/account", balance.retrieve_account, "account", _EXPAND),
-    Endpoint("balance.retrieve", "GET", "/v1/balance", balance.retrieve_balance, "balance", _EXPAND),
+    Endpoint("account.retrieve", "GET", "/v1/account", balance.retrieve_account, "account", EXPAND),
+    Endpoint("balance.retrieve", "GET", "/v1/balance", balance.retrieve_balance, "balance", EXPAND),
 )
 
 _FIXED = {(endpoint.method, endpoint.path): endpoint for endpoint in ENDPOINTS if "{id}" not in endpoint.path}

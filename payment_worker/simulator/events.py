@@ -15,7 +15,8 @@ def emit(act: Act, kind: str, record: Json, previous: Json | None = None) -> Non
         world.event_count += 1
         if world.settings.event_lag_seconds and not world.event_count % world.settings.event_lag_every:
             act.account.late_events[event["id"]] = world.clock.now() + world.settings.event_lag_seconds
-        world.webhooks.announce(event)
+        if world.accounts.get(act.account.id) is act.account:  # not one that a reset has forgotten meanwhile
+            world.webhooks.announce(event)
 
 
 def _event(act: Act, kind: str, record: Json, previous: Json | None) -> Json:

@@ -26,7 +26,7 @@ class KeyStore:
     def __init__(self) -> None:
         self._kept: dict[str, Remembered] = {}
 
-    def claim(  # noqa: PLR0913 - all that a first use is compared by
+    def claim(
         self,
         key: str,
         *,

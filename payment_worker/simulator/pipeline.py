@@ -1,12 +1,7 @@
 """A request's way: who asks, may it pass, was it made before, what does it do, what goes wrong."""
 
 import asyncio
-import base64
-import binascii
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from payment_worker.simulator.answers import (
     Answer,
@@ -19,40 +14,19 @@ from payment_worker.simulator.answers import (
     send_broken,
     server_error,
 )
+from payment_worker.simulator.authentication import who_asks
 from payment_worker.simulator.endpoints import Endpoint, route
 from payment_worker.simulator.execution import execute
 from payment_worker.simulator.faults import Facts, Fault
 from payment_worker.simulator.idempotency import KEY_LENGTH
 from payment_worker.simulator.journal import Entry
 from payment_worker.simulator.parameters import decode
-from payment_worker.simulator.refusals import Refusal, bad_request, rate_limited, unauthorized, unknown_path
-from payment_worker.simulator.world import Account, Act, World
+from payment_worker.simulator.refusals import Refusal, bad_request, rate_limited, unknown_path
+from payment_worker.simulator.requests import Request, body_of, metadata_of
+from payment_worker.simulator.world import Act, World
 
 _OWN_ANSWER = frozenset({"latency", "server_error"})
 """Faults `before` that let the request reach its key: the others never come so far."""
-_API_KEY = re.compile(r"(sk|rk)_\w+")
-_ACCOUNT = re.compile(r"acct_\w+")
-
-
-@dataclass(slots=True)
-class Request:
-    """A request as it was understood."""
-
-    method: str
-    path: str
-    endpoint: Endpoint | None
-    object_id: str
-    account: Account
-    key: str | None
-    params: dict[str, Any]
-    body: str
-    request_id: str
-    entry: Entry | None = None
-
-    @property
-    def name(self) -> str | None:
-        """The endpoint's name, if there is one."""
-        return None if self.endpoint is None else self.endpoint.name
 
 
 class Pipeline:
@@ -65,7 +39,7 @@ class Pipeline:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or break off if a fault says so."""
         world, request_id = self.world, self.world.ids.new("req_")
-        text = await _body(receive) if scope["method"] != "GET" else scope["query_string"].decode("latin-1")
+        text = await body_of(receive) if scope["method"] != "GET" else scope["query_string"].decode("latin-1")
         try:
             request = self._understand(scope, text, request_id)
         except Refusal as refusal:
@@ -91,7 +65,7 @@ class Pipeline:
 
     def _understand(self, scope: Scope, text: str, request_id: str) -> Request:
         headers = dict(scope["headers"])
-        account = self._authenticate(headers)
+        account = self.world.account(who_asks(headers, self.api_keys))
         method, path = scope["method"], scope["path"]
         routed = route(method, path)
         key = headers.get(b"idempotency-key", b"").decode("latin-1") or None
@@ -109,19 +83,6 @@ class Pipeline:
         if method != "GET":
             request.entry = self._note(request)
         return request
-
-    def _authenticate(self, headers: dict[bytes, bytes]) -> Account:
-        given = _credential(headers.get(b"authorization", b"").decode("latin-1"))
-        if not given:
-            raise unauthorized("You did not provide an API key in the Authorization header.")
-        good = given in self.api_keys if self.api_keys else _API_KEY.fullmatch(given) is not None
-        if not good:
-            raise unauthorized(f"Invalid API Key provided: {given[:8]}****")
-        named = headers.get(b"stripe-account", b"").decode("latin-1")
-        if named and not _ACCOUNT.fullmatch(named):
-            message = f"The provided key does not have access to account '{named}'."
-            raise bad_request(message, code="account_invalid", status=403)
-        return self.world.account(named or None)
 
     def _note(self, request: Request) -> Entry:
         return self.world.journal.add(
@@ -150,7 +111,7 @@ class Pipeline:
             request.account.id,
             request.key,
             request.params,
-            _metadata_of(request),
+            metadata_of(request),
         )
         fault = faults.pick(facts)
         if fault is not None and request.entry is not None:
@@ -159,11 +120,11 @@ class Pipeline:
 
     async def _serve(self, request: Request, fault: Fault | None) -> Answer:
         """Claim the key, wait if so told, do it once, keep the answer."""
-        world, keys, key = self.world, request.account.keys, request.key
+        settings = self.world.settings
         try:
             if request.endpoint is None:
                 raise unknown_path(request.method, request.path)
-            if not request.account.rate.admits(world.settings.rate_limit_per_second):
+            if not request.account.rate.admits(settings.rate_limit_per_second):
                 raise rate_limited()
             replay = self._claim(request)
         except Refusal as refusal:
@@ -171,17 +132,24 @@ class Pipeline:
         if replay is not None:
             return replay
         early = fault if fault is not None and fault.when == "before" else None
-        wait = world.settings.latency_seconds + (early.seconds if early and early.kind == "latency" else 0.0)
+        wait = settings.latency_seconds + (early.seconds if early and early.kind == "latency" else 0.0)
         if wait:
             await asyncio.sleep(wait)
-        act = Act(world, request.account, request.request_id, key)
-        if early is not None and early.kind == "server_error":
-            answer = server_error()
-            answer.kept = True
-        else:
-            answer = execute(act, request.endpoint, request.object_id, request.params)
-        if key is not None:
-            keys.finish(key, status=answer.status, body=answer.body, kept=answer.kept)
+        return self._do(request, request.endpoint, fails=early is not None and early.kind == "server_error")
+
+    def _do(self, request: Request, endpoint: Endpoint, *, fails: bool) -> Answer:
+        act = Act(self.world, request.account, request.request_id, request.key)
+        answer = server_error()
+        try:
+            if fails:
+                answer.kept = True
+            else:
+                answer = execute(act, endpoint, request.object_id, request.params)
+        finally:
+            if request.key is not None:
+                request.account.keys.finish(
+                    request.key, status=answer.status, body=answer.body, kept=answer.kept
+                )
         return self._noted(request, answer, act)
 
     def _claim(self, request: Request) -> Answer | None:
@@ -232,40 +200,3 @@ class Pipeline:
         if request is not None and request.key is not None:
             answer.headers["Idempotency-Key"] = request.key
         await send_answer(send, answer)
-
-
-def _metadata_of(request: Request) -> dict[str, str]:
-    given = request.params.get("metadata")
-    if isinstance(given, dict):
-        return given
-    account, params = request.account, request.params
-    for name in (request.object_id, params.get("payment_intent"), params.get("charge")):
-        for store in (account.payment_intents, account.refunds, account.charges):
-            if isinstance(name, str) and name in store:
-                found: dict[str, str] = store[name]["metadata"]
-                return found
-    return {}
-
-
-def _credential(header: str) -> str:
-    scheme, _, rest = header.partition(" ")
-    if scheme.lower() == "bearer":
-        return rest.strip()
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(rest).decode().partition(":")[0]
-        except (binascii.Error, UnicodeDecodeError):
-            return ""
-    return ""
-
-
-async def _body(receive: Receive) -> str:
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        parts.append(message.get("body", b""))
-        if not message.get("more_body"):
-            break
-    return b"".join(parts).decode("utf-8", "replace")

@@ -4,13 +4,14 @@ import argparse
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import uvicorn
 
 from payment_worker.simulator.application import Application
 from payment_worker.simulator.connections import BreakableProtocol
+from payment_worker.simulator.deliveries import Endpoint
 from payment_worker.simulator.settings import Settings
-from payment_worker.simulator.webhooks import Endpoint
 from payment_worker.simulator.world import World
 
 # Longer than a client keeps an idle connection: the simulator breaks connections only when told to.
@@ -29,7 +30,7 @@ class _Server(uvicorn.Server):
             sys.stdout.flush()
 
 
-def serve(  # noqa: PLR0913 - one argument for each option of the command
+def serve(
     *,
     host: str = "127.0.0.1",
     port: int = 0,
@@ -56,7 +57,7 @@ def serve(  # noqa: PLR0913 - one argument for each option of the command
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
     )
-    with socket.create_server((host, port), backlog=_BACKLOG) as listening:
+    with socket.create_server((host, port), backlog=_BACKLOG) as listening, suppress(KeyboardInterrupt):
         _Server(config).run(sockets=[listening])
 
 

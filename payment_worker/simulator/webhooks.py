@@ -4,10 +4,11 @@ import asyncio
 import random
 import time
 from collections import deque
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from payment_worker.simulator.clock import Clock
+from payment_worker.simulator.deliveries import Delivery, Endpoint, Mode, matches
 from payment_worker.simulator.posting import Poster
 from payment_worker.simulator.settings import Settings
 from payment_worker.simulator.signing import signature_header
@@ -24,51 +25,6 @@ AT_ONCE = 16
 _REMEMBERED_ATTEMPTS = 20_000
 
 
-@dataclass(slots=True)
-class Endpoint:
-    """Where events are sent; `accounts` is own, connected or all."""
-
-    id: str
-    url: str
-    secrets: list[str]
-    api_version: str | None = None
-    types: list[str] = field(default_factory=lambda: ["*"])
-    accounts: str = "all"
-    enabled: bool = True
-
-    def wants(self, event: Json) -> bool:
-        """Whether this event is to be sent here."""
-        side = "connected" if "account" in event else "own"
-        return self.enabled and self.accounts in ("all", side) and matches(self.types, event["type"])
-
-
-@dataclass(slots=True)
-class Mode:
-    """How deliveries are treated; docs/simulator.md tells the fields."""
-
-    mode: str = "normal"
-    copies: int = 1
-    shuffle: int = 0
-    drop_probability: float = 0.0
-    delay_seconds: float = 0.0
-    types: list[str] = field(default_factory=lambda: ["*"])
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One event on its way to one endpoint; the attempt counts from 1."""
-
-    event: Json
-    endpoint: Endpoint
-    since: float
-    attempt: int = 1
-
-
-def matches(types: list[str], kind: str) -> bool:
-    """Whether an event type is among those named; `*` names all."""
-    return "*" in types or kind in types
-
-
 class Webhooks:
     """All endpoints, and what is on its way to them."""
 
@@ -79,7 +35,9 @@ class Webhooks:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def forget(self, *, clock: Clock, settings: Settings, dice: random.Random) -> None:
-        """Start again with the endpoints kept; deliveries in flight end by themselves."""
+        """Start again with the endpoints kept; what is in flight is called off."""
+        for task in self._tasks:
+            task.cancel()
         self.clock, self.settings, self.dice = clock, settings, dice
         self.mode = Mode()
         self.held: list[Delivery] = []
@@ -203,7 +161,7 @@ class Webhooks:
                 while self._tasks or self._gathered:
                     if self._gathered:
                         self._scatter()
-                    await asyncio.gather(*self._tasks)
+                    await asyncio.gather(*self._tasks, return_exceptions=True)
         except TimeoutError:
             return False
         return True

@@ -46,7 +46,7 @@ def _faults(value: object, hint: Any, owner: type, at: str) -> Iterable[str]:  #
     return _plain_faults(value, hint, at)
 
 
-def _plain_faults(value: object, hint: Any, at: str) -> Iterable[str]:  # noqa: ANN401, PLR0911 - any plain type
+def _plain_faults(value: object, hint: Any, at: str) -> Iterable[str]:  # noqa: ANN401 - any plain type
     if hint in (Any, object):
         return ()
     if hint is None or hint is type(None):
@@ -73,9 +73,13 @@ def _union_faults(value: object, members: tuple[Any, ...], owner: type, at: str)
         if not found:
             return ()
         # The member that came deepest before it failed tells most.
-        if best is None or max(map(len, found)) > max(map(len, best)):
+        if best is None or _depth(found) > _depth(best):
             best = found
     return best or ()
+
+
+def _depth(found: list[str]) -> int:
+    return max(len(fault.partition(":")[0]) for fault in found)
 
 
 def _generic_faults(

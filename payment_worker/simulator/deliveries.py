@@ -1,0 +1,51 @@
+"""Where events go, in which mode, and one event on its way."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Endpoint:
+    """Where events are sent; `accounts` is own, connected or all."""
+
+    id: str
+    url: str
+    secrets: list[str]
+    api_version: str | None = None
+    types: list[str] = field(default_factory=lambda: ["*"])
+    accounts: str = "all"
+    enabled: bool = True
+
+    def wants(self, event: Json) -> bool:
+        """Whether this event is to be sent here."""
+        side = "connected" if "account" in event else "own"
+        return self.enabled and self.accounts in ("all", side) and matches(self.types, event["type"])
+
+
+@dataclass(slots=True)
+class Mode:
+    """How deliveries are treated; docs/simulator.md tells the fields."""
+
+    mode: str = "normal"
+    copies: int = 1
+    shuffle: int = 0
+    drop_probability: float = 0.0
+    delay_seconds: float = 0.0
+    types: list[str] = field(default_factory=lambda: ["*"])
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event on its way to one endpoint; the attempt counts from 1."""
+
+    event: Json
+    endpoint: Endpoint
+    since: float
+    attempt: int = 1
+
+
+def matches(types: list[str], kind: str) -> bool:
+    """Whether an event type is among those named; `*` names all."""
+    return "*" in types or kind in types
