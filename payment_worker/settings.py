@@ -81,6 +81,37 @@ class Settings(BaseModel):
         description="Seconds one call to Stripe may take before its outcome counts as unknown. "
         "Where it is not set: less than 20 if the lease or the absence delay is short.",
     )
+    stripe_rate: float | None = Field(
+        None,
+        alias="PAYMENT_WORKER_STRIPE_RATE",
+        gt=0,
+        le=100_000,
+        description="Calls a second that all workers together begin for one Stripe account. Where it is not set: 100 "
+        "with a live key and 25 with a test key, which are Stripe's limits; with another STRIPE_API_BASE no limit.",
+    )
+    stripe_endpoint_rate: float | None = Field(
+        None,
+        alias="PAYMENT_WORKER_STRIPE_ENDPOINT_RATE",
+        gt=0,
+        le=100_000,
+        description="Calls a second to one endpoint: charges, refunds, and all others together. Where it is not set: "
+        "only the account's rate counts. Stripe grants most endpoints 25 and some more; a 429 whose "
+        "`Stripe-Rate-Limited-Reason` is `endpoint-rate` says that yours needs this.",
+    )
+    breaker_failures: int = Field(
+        10,
+        alias="PAYMENT_WORKER_BREAKER_FAILURES",
+        ge=1,
+        le=10_000,
+        description="Calls in a row to which Stripe gave no answer, or a server error, before all calls are held.",
+    )
+    breaker_cool_down: Seconds = Field(
+        10,
+        alias="PAYMENT_WORKER_BREAKER_COOL_DOWN",
+        le=300,
+        description="Seconds that calls are held before one of them probes whether Stripe is back. "
+        "Doubles up to 300 with each probe that fails.",
+    )
     lease: Seconds = Field(
         60,
         alias="PAYMENT_WORKER_LEASE",

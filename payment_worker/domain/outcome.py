@@ -27,6 +27,16 @@ class Delay(StrEnum):
     LOCKED = "object locked"
     NOT_ALLOWED = "credentials refused"
     LEASE_ENDED = "lease ended before it was sent"
+    STRIPE_DOWN = "Stripe is down"
+    NO_TURN = "no turn within our own rate"
+    PAUSED = "paused"
+
+
+NOT_SENT = frozenset({Delay.LEASE_ENDED, Delay.STRIPE_DOWN, Delay.NO_TURN, Delay.PAUSED})
+"""Delays that we decided on: Stripe was not asked."""
+
+WAITS_ITS_TURN = frozenset({Delay.RATE_LIMITED, Delay.STRIPE_DOWN, Delay.NO_TURN, Delay.PAUSED})
+"""Delays that say nothing against the request: it is made soon after it can be, however long that took."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,40 @@
+"""A client of the Redis that `REDIS_URL` names, one server or what sentinels watch."""
+
+from typing import Any, Final, cast
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+USUAL_MASTER: Final = "mymaster"
+"""What Redis's own documentation calls it."""
+
+_SENTINEL_PORT: Final = 26379
+
+
+def redis_client(url: str, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - redis-py's types say async or not
+    """A client that says within about this time that Redis is away. Nothing is connected yet.
+
+    One more try is for a connection that had gone stale; by default there would be three, with pauses.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_seconds,
+        "socket_connect_timeout": timeout_seconds,
+        "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+    }
+    if not url.startswith("sentinel://"):
+        return redis.Redis.from_url(url, **options)
+    parts = [urlsplit(each) for each in url.split(";")]
+    query = dict(parse_qsl(parts[-1].query))
+    watchers: Any = cast("Any", Sentinel)(
+        [(str(each.hostname), each.port or _SENTINEL_PORT) for each in parts], sentinel_kwargs=options
+    )
+    return watchers.master_for(
+        query.get("master_name", USUAL_MASTER),
+        db=int(parts[0].path.strip("/") or 0),
+        username=parts[0].username,
+        password=unquote(parts[0].password) if parts[0].password else None,
+        **options,
+    )
