@@ -10,8 +10,12 @@ from functools import cache
 from uuid import UUID, uuid4
 
 from payment_worker.contracts.masking import masked
+from payment_worker.flows.pausing import Pauses
 from payment_worker.flows.world import Policy, World
 from payment_worker.gateway.client import Gateway
+from payment_worker.gateway.limits import LIVE_RATE, STRIPE, TEST_RATE, Limits, Rate
+from payment_worker.gateway.traffic import REDIS_TIMEOUT_SECONDS, Traffic
+from payment_worker.redis_client import redis_client
 from payment_worker.settings import Settings
 from payment_worker.store import rejected
 from payment_worker.store.database import Database
@@ -24,6 +28,7 @@ class Process:
 
     settings: Settings
     database: Database
+    pauses: Pauses
     stripe: Gateway
     stream: Stream
 
@@ -70,13 +75,19 @@ def process() -> Process:
 
 
 def _open(chosen: Settings) -> Process:
+    opened = database(chosen)
     return Process(
         settings=chosen,
-        database=database(chosen),
+        database=opened,
+        pauses=Pauses(opened),
         stripe=Gateway(
             api_key=_secret(chosen.stripe_api_key),
             api_base=chosen.stripe_api_base,
             timeout_seconds=chosen.stripe_timeout,
+            traffic=Traffic(
+                redis_client(_secret(chosen.redis_url), timeout_seconds=REDIS_TIMEOUT_SECONDS),
+                limits(chosen),
+            ),
         ),
         stream=Stream(
             _secret(chosen.redis_url),
@@ -101,6 +112,7 @@ def world(*, actor: str, ring: Callable[[], None] = lambda: None) -> World:
         clock=now,
         dice=random.random,
         policy=policy(held.settings),
+        pauses=held.pauses,
         actor=f"{actor} on {_host()}",
         ring=ring,
     )
@@ -115,6 +127,22 @@ def policy(chosen: Settings) -> Policy:
         absence_delay=timedelta(seconds=chosen.absence_delay),
         max_attempts=chosen.max_attempts,
         livemode=bool(is_live(chosen)),
+    )
+
+
+@cache
+def limits(chosen: Settings) -> Limits:
+    """The settings as limits for calls to Stripe."""
+    rate = chosen.stripe_rate
+    if rate is None and chosen.stripe_api_base.rstrip("/") == STRIPE:
+        rate = LIVE_RATE if is_live(chosen) else TEST_RATE
+    return Limits(
+        account=Rate(rate) if rate else None,
+        endpoint=Rate(chosen.stripe_endpoint_rate) if chosen.stripe_endpoint_rate else None,
+        failures=chosen.breaker_failures,
+        cool_down_seconds=chosen.breaker_cool_down,
+        # A call may take its timeout twice: until it is connected, and until it is answered.
+        probe_seconds=2 * chosen.stripe_timeout,
     )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from payment_worker.domain.outcome import Doubt
+from payment_worker.domain.outcome import WAITS_ITS_TURN, Doubt
 
 
 class AttemptStatus(StrEnum):
@@ -58,6 +58,8 @@ class Attempt:
     leased_until: datetime
     basis: int
     """The version of the payment's row when the attempt was claimed."""
+    unsent: bool = False
+    """Whether it is certain that nothing of it was ever sent, so that its key has no age yet."""
 
 
 class Step(StrEnum):
@@ -85,6 +87,8 @@ def doubt_after_absence(doubt: Doubt | None) -> Doubt:
 
 def next_step(attempt: Attempt, *, now: datetime, key_safe_age: timedelta) -> Step:
     """Send again under the same key while Stripe surely remembers it; after that, only look."""
+    if attempt.unsent:
+        return Step.SEND
     if attempt.doubt in LOOKED_UP or now - attempt.first_sent_at >= key_safe_age:
         return Step.LOOK_UP
     return Step.SEND
@@ -102,7 +106,29 @@ FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=15)
 
 
-def delay_before(tries: int, *, dice: float) -> timedelta:
+LONGEST_TURN = timedelta(seconds=24)
+"""Half a minute with the jitter: what only waits its turn goes on soon after Stripe is back."""
+
+LONGEST_PAUSE = timedelta(hours=1)
+"""For what was never sent and is paused: the end of the pause makes it due, and this is for an end that got lost."""
+
+TURNS_COUNTED = 6
+"""The rounds after which that delay is reached."""
+
+
+def delay_before(tries: int, *, dice: float, longest: timedelta = LONGEST_DELAY) -> timedelta:
     """How long to wait after this many rounds without an outcome: doubling, jittered by `dice` in [0, 1)."""
-    doubled = min(FIRST_DELAY * 2 ** min(max(tries - 1, 0), 20), LONGEST_DELAY)
+    doubled = min(FIRST_DELAY * 2 ** min(max(tries - 1, 0), 20), longest)
     return timedelta(seconds=doubled.total_seconds() * (0.75 + dice / 2))
+
+
+def next_round(tries: int, because: str, *, dice: float) -> tuple[int, timedelta]:
+    """The rounds to count after one more without an outcome, and how long to wait for the next.
+
+    To wait one's turn is no failure: however often it happens, it counts no further than its own longest delay, so
+    that trouble that comes later is met with short delays again.
+    """
+    if because not in WAITS_ITS_TURN:
+        return tries + 1, delay_before(tries + 1, dice=dice)
+    counted = max(tries, min(tries + 1, TURNS_COUNTED))
+    return counted, delay_before(tries + 1, dice=dice, longest=LONGEST_TURN)

@@ -39,4 +39,5 @@ def new_attempt(
         lease_token=1,
         leased_until=leased_until,
         basis=payment.version,
+        unsent=True,
     )

@@ -5,11 +5,19 @@ No transaction and no lock is open while Stripe is asked.
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from payment_worker.domain.attempt import Attempt, AttemptStatus, Step, next_step
-from payment_worker.domain.outcome import Doubt, Outcome, Unanswered
+from payment_worker.domain.outcome import (
+    NOT_SENT,
+    Absent,
+    Delay,
+    Doubt,
+    Outcome,
+    Postponed,
+    Unanswered,
+)
 from payment_worker.domain.records import Payment
 from payment_worker.flows.answer import Answer
 from payment_worker.flows.looking import look_up
@@ -31,16 +39,18 @@ MARGIN: Final = timedelta(seconds=0.25)
 def perform(world: World, attempt: Attempt, payment: Payment) -> Answer:
     """Work on an attempt that is ours until its lease ends."""
     for _ in range(MOST_STEPS):
-        if next_step(attempt, now=world.clock(), key_safe_age=world.policy.key_safe_age) is Step.SEND:
+        step = next_step(attempt, now=world.clock(), key_safe_age=world.policy.key_safe_age)
+        if step is Step.SEND and not world.pauses.hold(attempt.action):
             outcome = _send(world, attempt, payment)
-            attempt = replace(attempt, sent_until=world.clock())
+            attempt = _sent(attempt, outcome, now=world.clock())
             if isinstance(outcome, Unanswered) and outcome.doubt in MUST_LOOK:
                 attempt = replace(attempt, status=AttemptStatus.UNKNOWN, doubt=outcome.doubt)
                 continue
             noted = record(world, attempt, outcome, asked_at=attempt.sent_until)
         else:
             asked_at = world.clock()
-            noted = record(world, attempt, look_up(world, attempt, payment), asked_at=asked_at)
+            look = look_up if step is Step.LOOK_UP else _look_up_while_paused
+            noted = record(world, attempt, look(world, attempt, payment), asked_at=asked_at)
         if isinstance(noted, Answer):
             return noted
         attempt, payment = noted.attempt, noted.payment
@@ -58,6 +68,19 @@ def _send(world: World, attempt: Attempt, payment: Payment) -> Outcome:
         return (until - world.clock()).total_seconds()
 
     return world.stripe.send(attempt, account=payment.stripe_account, time_left=time_left)
+
+
+def _sent(attempt: Attempt, outcome: Outcome, *, now: datetime) -> Attempt:
+    held_back = isinstance(outcome, Postponed) and outcome.delay in NOT_SENT
+    return replace(attempt, sent_until=now, unsent=attempt.unsent and held_back)
+
+
+def _look_up_while_paused(world: World, attempt: Attempt, payment: Payment) -> Outcome:
+    """What Stripe shows of an attempt that may not be sent now; whatever is not there waits for the pause's end."""
+    if attempt.unsent:
+        return Postponed(Delay.PAUSED)
+    seen = look_up(world, attempt, payment)
+    return Postponed(Delay.PAUSED) if isinstance(seen, Absent) else seen
 
 
 def take_due(world: World, attempt_id: int) -> Answer | None:
@@ -79,11 +102,12 @@ def _take(world: World, attempt_id: int, may: Callable[[Attempt], bool]) -> Answ
         now = world.clock()
         leased_until = now + world.policy.lease
         sends = next_step(attempt, now=now, key_safe_age=world.policy.key_safe_age) is Step.SEND
-        write(connection, [attempts.claimed(attempt, leased_until=leased_until, sends=sends)])
+        write(connection, [attempts.claimed(attempt, now=now, leased_until=leased_until, sends=sends)])
     ours = replace(
         attempt,
         lease_token=attempt.lease_token + 1,
         leased_until=leased_until,
         sent_until=leased_until if sends else attempt.sent_until,
+        first_sent_at=now if attempt.unsent else attempt.first_sent_at,
     )
     return perform(world, ours, payment)

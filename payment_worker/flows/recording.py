@@ -9,17 +9,19 @@ from sqlalchemy import Connection
 from payment_worker.domain import payment as payment_states
 from payment_worker.domain import settlement
 from payment_worker.domain.attempt import (
+    LONGEST_PAUSE,
     Action,
     Attempt,
     AttemptStatus,
     absence_is_believed,
-    delay_before,
     doubt_after_absence,
+    next_round,
 )
 from payment_worker.domain.observation import Decline, PaymentSeen, RefundSeen
 from payment_worker.domain.outcome import (
     Absent,
     Declined,
+    Delay,
     Doubt,
     Outcome,
     Postponed,
@@ -38,7 +40,7 @@ from payment_worker.flows.noting import new_attempt
 from payment_worker.flows.settle import Writes, payment_writes, refund_writes, settle_payment, settle_refund
 from payment_worker.flows.world import World
 from payment_worker.gateway.requests import Request
-from payment_worker.store import attempts, payments, refunds
+from payment_worker.store import attempts, pauses, payments, refunds
 from payment_worker.store.database import write
 from payment_worker.telemetry import logger
 
@@ -240,8 +242,10 @@ def _next_attempt(entry: _Entry) -> Again:
 
 def _put_off(entry: _Entry, doubt: Doubt | None, *, code: str) -> Answer:
     attempt = entry.attempt
-    tries = attempt.tries + 1
-    again_at = entry.now + delay_before(tries, dice=entry.world.dice())
+    tries, delay = next_round(attempt.tries, code, dice=entry.world.dice())
+    if code == Delay.PAUSED and attempt.unsent and pauses.stands(entry.connection, attempt.action):
+        delay = LONGEST_PAUSE
+    again_at = entry.now + delay
     put_off = attempts.put_off(
         attempt,
         doubt=doubt,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from payment_worker.flows.pausing import Pauses
 from payment_worker.gateway.client import Gateway
 from payment_worker.store.database import Database
 from payment_worker.store.history import Cause
@@ -30,6 +31,7 @@ class World:
     clock: Callable[[], datetime]
     dice: Callable[[], float]
     policy: Policy
+    pauses: Pauses
     actor: str
     """Who acts, for the history: the task or the command, and where it runs."""
     ring: Callable[[], None]

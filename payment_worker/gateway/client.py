@@ -1,15 +1,15 @@
 """Calls to Stripe: every POST under its stored key, every answer as an outcome, no exception for what may happen."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
 import stripe
-from tenacity import RetryCallState, Retrying, retry_if_result, stop_any, wait_random_exponential
-from tenacity.stop import stop_base
 
 from payment_worker.domain.attempt import Action, Attempt
 from payment_worker.domain.observation import RefundSeen
@@ -24,31 +24,30 @@ from payment_worker.domain.outcome import (
     Sighting,
     Unanswered,
 )
-from payment_worker.gateway.errors import outcome_of
+from payment_worker.gateway.errors import NotSentError, outcome_of
+from payment_worker.gateway.limits import Held, Pass, endpoint_of
+from payment_worker.gateway.patience import Seconds, patiently
 from payment_worker.gateway.reading import JSON, UnreadableError, payment_seen, refund_seen
+from payment_worker.gateway.traffic import Traffic
 
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 PAGE: Final = 100
 """Objects a page; Stripe's limit."""
 
-REPEATED: Final = frozenset(
-    {Doubt.SILENCE, Doubt.BROKEN_ANSWER, Delay.KEY_IN_USE, Delay.RATE_LIMITED, Delay.LOCKED}
-)
-"""What may pass within seconds. A 5xx is not among them: Stripe may have stored it and would only say it again."""
+LONGEST_TURN_SECONDS: Final = 5.0
+"""How long a call waits for its turn where no lease says so: what comes later comes back later."""
 
 stripe.enable_telemetry = (
     False  # it writes a file under the home directory and adds a header (stripe-python 16.1.0)
 )
 
-Seconds = Callable[[], float]
-"""How many seconds are left in which a call may still begin."""
-
 
 class Gateway:
     """Stripe, as one process reaches it. Made after a fork: a client's connection may not be shared with a child."""
 
-    def __init__(self, *, api_key: str, api_base: str, timeout_seconds: float) -> None:
+    def __init__(self, *, api_key: str, api_base: str, timeout_seconds: float, traffic: Traffic) -> None:
         self.timeout_seconds = timeout_seconds
+        self._traffic = traffic
         self._client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base.rstrip("/")},
@@ -63,21 +62,24 @@ class Gateway:
 
         Repeats connection errors, cut answers, 409 and 429 with the same key and the same parameters.
         """
-        sent_before = attempt.lease_token > 1 or attempt.tries > 0
+        sent_before = not attempt.unsent
 
         def post() -> Outcome:
             nonlocal sent_before
+            turn = self._turn("post", attempt.path, account, time_left() - self.timeout_seconds)
+            if isinstance(turn, Held):
+                return Postponed(turn.delay)
             if time_left() <= 0:
                 # Whoever takes the attempt over next may already be sending: a process that slept sends no more.
                 return Postponed(Delay.LEASE_ENDED)
-            outcome = self._post(attempt, account)
+            outcome = self._post(attempt, account, turn)
             if sent_before and isinstance(outcome, Settled | Declined):
                 # Stripe replays the first execution's answer, whose object may have moved on since.
                 outcome = replace(outcome, is_present=False)
             sent_before = True
             return outcome
 
-        return self._patiently(post, time_left=time_left)
+        return patiently(post, time_left=time_left, call_seconds=self.timeout_seconds)
 
     def payment_intent(self, stripe_payment_intent_id: str, *, account: str | None) -> Sighting:
         """The PaymentIntent as it is now."""
@@ -150,14 +152,12 @@ class Gateway:
         end = self._find("/v1/refunds", params, account, gather, lambda body: Settled(refund_seen(body)))
         return end if isinstance(end, Unanswered | Postponed) else seen
 
-    def _post(self, attempt: Attempt, account: str | None) -> Outcome:
+    def _post(self, attempt: Attempt, account: str | None, turn: Pass) -> Outcome:
         options: dict[str, Any] = {"idempotency_key": attempt.idempotency_key}
-        if account:
-            options["stripe_account"] = account
         read = refund_seen if attempt.action is Action.REFUND else payment_seen
         try:
-            answer = self._client.raw_request(
-                "post", attempt.path, **json.loads(attempt.parameters), **options
+            answer = self._call(
+                "post", attempt.path, json.loads(attempt.parameters), account, turn, options=options
             )
             return Settled(read(answer.data), answer.request_id)
         except stripe.StripeError as error:
@@ -202,44 +202,38 @@ class Gateway:
             last = page["data"][-1]["id"]
 
     def _ask(self, path: str, params: Mapping[str, Any], account: str | None) -> JSON:
-        options = {"stripe_account": account} if account else {}
-        body: JSON = self._client.raw_request("get", path, **params, **options).data
+        turn = self._turn("get", path, account, LONGEST_TURN_SECONDS)
+        if isinstance(turn, Held):
+            raise NotSentError(turn.delay)
+        body: JSON = self._call("get", path, params, account, turn).data
         return body
 
-    def _patiently(self, call: Callable[[], Outcome], *, time_left: Seconds) -> Outcome:
-        retrying = Retrying(
-            stop=stop_any(_OutOfTime(time_left, self.timeout_seconds)),
-            wait=wait_random_exponential(multiplier=0.2, max=5),
-            retry=retry_if_result(_may_pass),
-            retry_error_callback=_last_outcome,
-        )
-        outcome: Outcome = retrying(call)
-        return outcome
+    def _turn(self, method: str, path: str, account: str | None, longest_wait: float) -> Pass | Held:
+        """Wait for the call's turn, if it comes within this time. No transaction may be open meanwhile."""
+        turn = self._traffic.admit(endpoint_of(method, path), account=account, longest_wait=longest_wait)
+        if isinstance(turn, Pass) and turn.wait_seconds:
+            time.sleep(turn.wait_seconds)
+        return turn
 
-
-class _OutOfTime(stop_base):
-    """Stops when a further call, after its wait, could not end before the time is up."""
-
-    def __init__(self, time_left: Seconds, call_seconds: float) -> None:
-        self.time_left = time_left
-        self.call_seconds = call_seconds
-
-    def __call__(self, retry_state: RetryCallState) -> bool:
-        return self.time_left() < retry_state.upcoming_sleep + self.call_seconds
-
-
-def _may_pass(outcome: Outcome) -> bool:
-    match outcome:
-        case Unanswered(doubt=why) | Postponed(delay=why):
-            return why in REPEATED
-        case _:
-            return False
-
-
-def _last_outcome(state: RetryCallState) -> Outcome:
-    # tenacity stops only after a call, so there is an outcome.
-    outcome: Outcome = state.outcome.result()  # type: ignore[union-attr]
-    return outcome
+    def _call(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any],
+        account: str | None,
+        turn: Pass,
+        *,
+        options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Any:  # noqa: ANN401 - the SDK gives this answer no name that is public
+        """One request, and the traffic is told whether Stripe answered. Raises stripe.StripeError."""
+        whose = {"stripe_account": account} if account else {}
+        try:
+            answer = self._client.raw_request(method, path, **params, **options, **whose)
+        except stripe.StripeError as error:
+            self._traffic.note(turn, outcome_of(error))
+            raise
+        self._traffic.note(turn, None)
+        return answer
 
 
 def _sighting_of(outcome: Outcome) -> Sighting:

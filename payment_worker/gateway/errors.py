@@ -23,8 +23,18 @@ from payment_worker.gateway.reading import decline_of, payment_seen
 SERVER_ERRORS_FROM: Final = 500
 
 
+class NotSentError(sdk.StripeError):
+    """We did not send it. The delay says why. One of Stripe's errors, so that whoever meets those meets this one."""
+
+    def __init__(self, delay: Delay) -> None:
+        super().__init__(str(delay))
+        self.delay = delay
+
+
 def outcome_of(error: sdk.StripeError) -> Outcome:
     """What a request that ended with this error came to."""
+    if isinstance(error, NotSentError):
+        return Postponed(error.delay)
     return READINGS[type(error)](error)
 
 

@@ -1,6 +1,6 @@
 """Rows of `payment_attempt`: what is being asked of Stripe, by whom, and when it is looked at next."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, Update, func, select
 
 from payment_worker.domain.attempt import Action, Attempt, AttemptStatus
-from payment_worker.domain.outcome import Doubt
+from payment_worker.domain.outcome import Delay, Doubt
 from payment_worker.domain.records import Payment
 from payment_worker.store import payments, tables
 from payment_worker.store.database import Row
@@ -34,6 +34,7 @@ COLUMNS = [
         table.c.tries,
         table.c.lease_token,
         table.c.next_action_at,
+        table.c.unsent,
     )
 ]
 """Labelled, so that a payment's columns can stand beside them."""
@@ -72,6 +73,7 @@ def attempt_of(row: RowMapping, *, basis: int) -> Attempt:
         lease_token=row["attempt_lease_token"],
         leased_until=row["attempt_next_action_at"],
         basis=basis,
+        unsent=row["attempt_unsent"],
     )
 
 
@@ -156,11 +158,13 @@ def note(connection: Connection, attempt: Attempt) -> Attempt:
     return replace(attempt, attempt_id=inserted.scalar_one())
 
 
-def claimed(attempt: Attempt, *, leased_until: datetime, sends: bool) -> Update:
+def claimed(attempt: Attempt, *, now: datetime, leased_until: datetime, sends: bool) -> Update:
     """The update that gives an attempt, locked now, to its next owner."""
     values: dict[str, Any] = {"lease_token": attempt.lease_token + 1, "next_action_at": leased_until}
     if sends:
         values["sent_until"] = leased_until
+        if attempt.unsent:
+            values |= {"unsent": False, "first_sent_at": now}
     return table.update().where(table.c.attempt_id == attempt.attempt_id).values(**values)
 
 
@@ -202,6 +206,7 @@ def put_off(
         error_code=error_code,
         stripe_request_id=stripe_request_id,
         sent_until=sent_until or attempt.sent_until,
+        unsent=attempt.unsent,
     )
 
 
@@ -224,6 +229,27 @@ def hand_out_due(
         .returning(*HANDED_OUT)
     )
     return [HandedOut(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def end_pause(connection: Connection, *, actions: Collection[str], now: datetime) -> int:
+    """Make due at once what waited for the end of a pause of these actions.
+
+    Nobody works on any of it: whoever claims an attempt notes first that it is not unsent any more.
+
+    Returns:
+        How many.
+    """
+    waiting = (
+        table.update()
+        .where(
+            table.c.unsent,
+            table.c.finished_at.is_(None),
+            table.c.error_code == Delay.PAUSED,
+            table.c.action.in_(actions),
+        )
+        .values(next_action_at=now)
+    )
+    return connection.execute(waiting).rowcount
 
 
 def _owned(attempt: Attempt) -> Update:

@@ -115,6 +115,7 @@ payment_attempt = Table(
     _instant("sent_until"),
     _instant("created_at"),
     _instant("finished_at", nullable=True),
+    Column("unsent", Boolean, nullable=False),
 )
 
 payment_history = Table(
@@ -173,4 +174,89 @@ rejected_request = Table(
     Column("arguments", JSONB, nullable=False),
     Column("errors", JSONB, nullable=False),
     _instant("received_at"),
+)
+
+event_poll = Table(
+    "event_poll",
+    metadata,
+    Column("stripe_account", Text, primary_key=True),
+    Column("read_until", DateTime(timezone=True)),
+    Column("window_since", DateTime(timezone=True)),
+    Column("window_newest", DateTime(timezone=True)),
+    Column("cursor", Text),
+    _instant("polled_at"),
+)
+
+pause = Table(
+    "pause",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("reason", Text),
+    Column("paused_by", Text, nullable=False),
+    _instant("paused_at"),
+)
+
+pause_history = Table(
+    "pause_history",
+    metadata,
+    Column("pause_history_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("change", Text, nullable=False),
+    Column("reason", Text),
+    Column("actor", Text, nullable=False),
+    _instant("recorded_at"),
+)
+
+reconciliation_run = Table(
+    "reconciliation_run",
+    metadata,
+    Column("run_id", BigInteger, Identity(always=True), primary_key=True),
+    _instant("since"),
+    _instant("until"),
+    Column("is_scheduled", Boolean, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("stripe_account", Text, nullable=False),
+    Column("cursor", Text),
+    _instant("read_back_to", nullable=True),
+    Column("payments", BigInteger, nullable=False, default=0),
+    Column("refunds", BigInteger, nullable=False, default=0),
+    Column("disputes", BigInteger, nullable=False, default=0),
+    Column("repaired", BigInteger, nullable=False, default=0),
+    Column("left_open", BigInteger, nullable=False, default=0),
+    Column("closed", BigInteger, nullable=False, default=0),
+    _instant("started_at"),
+    _instant("updated_at"),
+    _instant("finished_at", nullable=True),
+)
+
+reconciliation_match = Table(
+    "reconciliation_match",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True),
+    Column("object_id", Text, primary_key=True),
+)
+
+reconciliation_finding = Table(
+    "reconciliation_finding",
+    metadata,
+    Column("finding_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("stripe_account", Text),
+    Column("payment_id", Uuid),
+    Column("refund_id", Uuid),
+    Column("status", Text, nullable=False),
+    Column("detail", JSONB, nullable=False),
+    Column("run_id", BigInteger, ForeignKey("reconciliation_run.run_id")),
+    _instant("found_at"),
+    _instant("resolved_at", nullable=True),
+)
+
+stream_memory = Table(
+    "stream_memory",
+    metadata,
+    Column("stream", Text, primary_key=True),
+    Column("last_entry_id", Text, nullable=False),
+    _instant("updated_at"),
 )

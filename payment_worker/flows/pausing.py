@@ -1,0 +1,92 @@
+"""Pausing: while a kind of work is paused, requests are accepted and noted, and Stripe is not asked to do them."""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from payment_worker.domain.attempt import Action
+from payment_worker.store import attempts, pauses
+from payment_worker.store.database import Database
+from payment_worker.store.pauses import ALL, Pause
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+KINDS: Final = (ALL, *Action)
+"""What can be paused."""
+
+READ_EVERY_SECONDS: Final = 2.0
+"""How long after `pause` a process may still begin a call."""
+
+
+class Pauses:
+    """The pauses that stand, read from the database now and then. Any thread may ask."""
+
+    def __init__(self, database: Database, *, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._read_at: float | None = None
+        self._kinds: frozenset[str] = frozenset()
+
+    def hold(self, action: Action) -> bool:
+        """Whether this may not be asked of Stripe now.
+
+        Raises:
+            DatabaseUnavailableError: it cannot be known, so nothing is asked.
+        """
+        now = self._seconds()
+        with self._lock:
+            if self._read_at is None or now - self._read_at >= READ_EVERY_SECONDS:
+                with self._database.begin() as connection:
+                    self._kinds = frozenset(pause.kind for pause in pauses.standing(connection))
+                self._read_at = now
+        return ALL in self._kinds or action in self._kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """What the end of pauses came to."""
+
+    ended: Sequence[str]
+    """The kinds of those that stood."""
+    due: int
+    """Attempts that waited for it and are due now."""
+    still: Sequence[str]
+    """The kinds of those that stand on."""
+
+
+def pause(
+    database: Database, kind: str, *, reason: str | None, actor: str, now: datetime
+) -> tuple[Pause, bool]:
+    """Pause a kind of work.
+
+    Returns:
+        The pause that stands now, and whether it is new.
+    """
+    wanted = Pause(kind, reason, actor, now)
+    with database.begin() as connection:
+        is_new = pauses.begin(connection, wanted)
+        (stands,) = [each for each in pauses.standing(connection) if each.kind == kind] or [wanted]
+    if is_new:
+        log.warning("paused", kind=kind, reason=reason, actor=actor)
+    return stands, is_new
+
+
+def resume(database: Database, kinds: Collection[str], *, actor: str, now: datetime) -> Resumed:
+    """End these pauses, or all if none is named, and make due what waited for it.
+
+    In two transactions: what is put off while the first waits for it is found by the second.
+    """
+    with database.begin() as connection:
+        ended = pauses.end(connection, kinds, actor=actor, now=now)
+    with database.begin() as connection:
+        still = [each.kind for each in pauses.standing(connection)]
+        free = [] if ALL in still else [action for action in Action if action not in still]
+        due = attempts.end_pause(connection, actions=free, now=now)
+    for kind in ended:
+        log.warning("resumed", kind=kind, actor=actor)
+    return Resumed(ended, due, still)
