@@ -1,6 +1,6 @@
 """Events in: stored first, then settled under a lease, whatever became of whoever stored them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -10,8 +10,9 @@ from payment_worker.flows.hearing import hear
 from payment_worker.flows.world import Policy, World
 from payment_worker.gateway.webhook import Event
 from payment_worker.store import events
-from payment_worker.store.database import Database, write
-from payment_worker.store.events import EventStatus, InboxEvent
+from payment_worker.store.database import Database
+from payment_worker.store.events import Arrival, EventStatus, InboxEvent
+from payment_worker.store.writing import write
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -38,7 +39,19 @@ class Receives(Protocol):
 
 def receive(world: Receives, event: Event, *, source: str) -> InboxEvent | None:
     """Store an event; None when it is stored already. Once this returns, nothing can lose it."""
+    return receive_all(world, [event], source=source)[0]
+
+
+def receive_all(world: Receives, events_in: Sequence[Event], *, source: str) -> list[InboxEvent | None]:
+    """Store events, all or none of them; None in the place of each that is stored already."""
     now = world.clock()
+    arrivals = [_arrival(event) for event in events_in]
+    with world.database.begin() as connection:
+        new = events.keep(connection, arrivals, source=source, now=now, leased_until=now + world.policy.lease)
+    return [_if_new(each.event, new) for each in arrivals]
+
+
+def _arrival(event: Event) -> Arrival:
     stored = InboxEvent(
         stripe_account=event.stripe_account,
         event_id=event.event_id,
@@ -49,17 +62,15 @@ def receive(world: Receives, event: Event, *, source: str) -> InboxEvent | None:
         tries=0,
         lease_token=1,
     )
-    with world.database.begin() as connection:
-        new = events.keep(
-            connection,
-            stored,
-            source=source,
-            object_id=event.object_id,
-            created_at=event.created_at,
-            now=now,
-            leased_until=now + world.policy.lease,
-        )
-    return stored if new else None
+    return Arrival(event=stored, object_id=event.object_id, created_at=event.created_at)
+
+
+def _if_new(event: InboxEvent, new: set[tuple[str, str]]) -> InboxEvent | None:
+    key = (event.stripe_account, event.event_id)
+    if key not in new:
+        return None
+    new.remove(key)  # the same event twice in one batch is new once
+    return event
 
 
 def settle_handed(

@@ -40,37 +40,39 @@ class InboxEvent:
 COLUMNS: Final = [table.c[name] for name in InboxEvent.__slots__]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """An event as it came in."""
+
+    event: InboxEvent
+    object_id: str | None
+    created_at: datetime
+
+
 def keep(
-    connection: Connection,
-    event: InboxEvent,
-    *,
-    source: str,
-    object_id: str | None,
-    created_at: datetime,
-    now: datetime,
-    leased_until: datetime,
-) -> bool:
-    """Store an event, leased to whoever stores it.
+    connection: Connection, arrivals: Sequence[Arrival], *, source: str, now: datetime, leased_until: datetime
+) -> set[tuple[str, str]]:
+    """Store events in one statement, leased to whoever stores them.
 
     Returns:
-        False when it was there before: somebody else has it, or is done with it.
+        Account and id of those that are new. The others were there before: somebody else has them, or is done.
     """
-    values = {name: getattr(event, name) for name in InboxEvent.__slots__}
-    stored = connection.execute(
-        insert(table)
-        .values(
-            **values,
-            object_id=object_id,
-            status=EventStatus.RECEIVED,
-            source=source,
-            next_action_at=leased_until,
-            created_at=created_at,
-            received_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(table.c.event_id)
-    )
-    return stored.one_or_none() is not None
+    # In one order, whoever stores the same ones at the same time: else two could wait for each other.
+    ordered = sorted(arrivals, key=lambda each: (each.event.stripe_account, each.event.event_id))
+    rows = [
+        {
+            **{name: getattr(each.event, name) for name in InboxEvent.__slots__},
+            "object_id": each.object_id,
+            "status": EventStatus.RECEIVED,
+            "source": source,
+            "next_action_at": leased_until,
+            "created_at": each.created_at,
+            "received_at": now,
+        }
+        for each in ordered
+    ]
+    statement = insert(table).on_conflict_do_nothing().returning(table.c.stripe_account, table.c.event_id)
+    return {(row.stripe_account, row.event_id) for row in connection.execute(statement, rows)}
 
 
 def owned(

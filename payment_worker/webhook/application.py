@@ -1,0 +1,51 @@
+"""The paths: Stripe's webhooks, and what watches over the process that receives them."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from payment_worker.webhook.outcomes import ANSWERS
+from payment_worker.webhook.readiness import Readiness
+from payment_worker.webhook.receiver import Receiver
+
+PATH = "/webhooks/stripe"
+
+
+def application(receiver: Receiver, readiness: Readiness, *, close: Callable[[], None]) -> Starlette:
+    """The ASGI application; `close` is called once the last request has been answered."""
+
+    async def webhook(request: Request) -> Response:
+        outcome = await receiver.receive(request)
+        return JSONResponse({"outcome": outcome.value}, ANSWERS[outcome])
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"alive": True})
+
+    async def readyz(_: Request) -> Response:
+        fault = await readiness.fault()
+        if fault:
+            return JSONResponse({"ready": False, "because": fault}, HTTPStatus.SERVICE_UNAVAILABLE)
+        return JSONResponse({"ready": True})
+
+    async def metrics(_: Request) -> Response:
+        return Response(receiver.metrics.exposition(), media_type=receiver.metrics.content_type)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        close()
+
+    return Starlette(
+        routes=[
+            Route(PATH, webhook, methods=["POST"]),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/metrics", metrics),
+        ],
+        lifespan=lifespan,
+    )

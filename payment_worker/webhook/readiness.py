@@ -1,0 +1,37 @@
+"""Whether webhooks can be taken in right now: the database answers, and has the shape that this code needs."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from payment_worker.store import migrate
+from payment_worker.store.database import Database, DatabaseUnavailableError
+
+ANSWER_SECONDS: Final = 3.0
+"""Probes wait no longer."""
+
+
+class Readiness:
+    """Asks the database, in a thread of its own: a burst of webhooks does not make the receiver unready."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="readiness")
+
+    async def fault(self) -> str | None:
+        """Why not; None when it is ready."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                is_behind = await loop.run_in_executor(self._thread, self._is_behind)
+        except (DatabaseUnavailableError, TimeoutError):
+            return "the database does not answer"
+        return "the database lacks migrations: payment-worker migrate" if is_behind else None
+
+    def close(self) -> None:
+        """Stop asking."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _is_behind(self) -> bool:
+        with self._database.begin() as connection:
+            return migrate.is_behind(connection)

@@ -1,0 +1,96 @@
+"""What is done with a webhook: read, verified, stored, and only then acknowledged."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+
+from payment_worker.broker.redaction import told
+from payment_worker.gateway.webhook import BadPayloadError, BadSignatureError, Event, verified
+from payment_worker.store.database import DatabaseUnavailableError
+from payment_worker.telemetry import logger
+from payment_worker.webhook import body
+from payment_worker.webhook.hints import Hints
+from payment_worker.webhook.metrics import Metrics
+from payment_worker.webhook.outcomes import Outcome
+from payment_worker.webhook.storing import Storing
+
+log = logger(__name__)
+
+ANSWER_SECONDS: Final = 8.0
+"""From the whole body to the answer. Stripe gives up a little later, and would not hear it."""
+
+
+class Receiver:
+    """Takes webhooks in."""
+
+    def __init__(
+        self,
+        *,
+        secrets: Sequence[str],
+        livemode: bool | None,
+        storing: Storing,
+        hints: Hints,
+        metrics: Metrics,
+    ) -> None:
+        """Set up.
+
+        Args:
+            secrets: all that are valid now.
+            livemode: the mode whose events workers settle; None where that is not known.
+            storing: where verified events go.
+            hints: told of every event that is new.
+            metrics: where all of it is counted.
+        """
+        self.metrics = metrics
+        self._secrets = secrets
+        self._livemode = livemode
+        self._storing = storing
+        self._hints = hints
+
+    async def receive(self, request: Request) -> Outcome:
+        """Take one webhook in, count it and write its line in the log."""
+        began = time.monotonic()
+        outcome, event = await self._outcome(request)
+        seconds = time.monotonic() - began
+        self.metrics.webhook(outcome, seconds=seconds)
+        known = {"event_id": event.event_id, "type": event.type} if event else {}
+        if event and self._livemode not in {None, event.livemode}:
+            known["mode"] = "live" if event.livemode else "test"
+        log.info("webhook", outcome=outcome.value, **known, seconds=round(seconds, 4))
+        return outcome
+
+    async def _outcome(self, request: Request) -> tuple[Outcome, Event | None]:
+        try:
+            event = verified(
+                (await body.read(request)).decode(),
+                request.headers.get("stripe-signature", ""),
+                secrets=self._secrets,
+            )
+        except body.TooLargeError:
+            return Outcome.TOO_LARGE, None
+        except TimeoutError:
+            return Outcome.TOO_SLOW, None
+        except ClientDisconnect:
+            return Outcome.GONE, None
+        except BadSignatureError:
+            return Outcome.BAD_SIGNATURE, None
+        except (BadPayloadError, UnicodeDecodeError):
+            return Outcome.BAD_BODY, None
+        return await self._store(event), event
+
+    async def _store(self, event: Event) -> Outcome:
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                stored = await self._storing.keep(event)
+        except (DatabaseUnavailableError, TimeoutError):
+            return Outcome.UNAVAILABLE
+        except Exception as bug:  # noqa: BLE001 - its text may hold the payload, and is told to nobody
+            log.error("webhook broke", event_id=event.event_id, error=str(told(bug)))  # noqa: TRY400 - as above
+            return Outcome.BROKEN
+        if stored is None:
+            return Outcome.KNOWN
+        self._hints.give(stored)
+        return Outcome.STORED
