@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 import payment_worker
-from payment_worker.store.database import DatabaseUnavailableError, sqlalchemy_url
+from payment_worker.store.database import Database, DatabaseUnavailableError, sqlalchemy_url
 
 MIGRATION_LOCK = 0x7061796D656E74
 """Two that migrate at once take turns: an advisory lock under this number."""
@@ -41,6 +41,20 @@ def current(engine: Engine) -> str | None:
     """The revision that the database has; None before the first migration."""
     with engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
+
+
+def revision(database_url: str) -> str | None:
+    """The revision of the database at this address; None before the first migration.
+
+    Raises:
+        DatabaseUnavailableError: it cannot serve now.
+    """
+    database = Database(database_url)
+    try:
+        with database.begin() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    finally:
+        database.close()
 
 
 def is_behind(connection: Connection) -> bool:

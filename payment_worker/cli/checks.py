@@ -1,0 +1,39 @@
+"""What `doctor` says of one thing."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """How bad it is."""
+
+    FINE = "fine"
+    NOTE = "note"
+    """Somebody should know; nothing is broken."""
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    verdict: Verdict
+    says: str
+    remedy: str | None = None
+    """What to do; always there unless it is fine."""
+
+
+def fine(name: str, says: str) -> Check:
+    """It is as it should be."""
+    return Check(name=name, verdict=Verdict.FINE, says=says)
+
+
+def note(name: str, says: str, *, remedy: str) -> Check:
+    """It works, and somebody should know."""
+    return Check(name=name, verdict=Verdict.NOTE, says=says, remedy=remedy)
+
+
+def problem(name: str, says: str, *, remedy: str) -> Check:
+    """It is broken, or about to be."""
+    return Check(name=name, verdict=Verdict.PROBLEM, says=says, remedy=remedy)

@@ -1,0 +1,85 @@
+"""Looks at everything once, whatever else is broken, and shows what was found."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from rich.markup import escape
+
+from payment_worker import wiring
+from payment_worker.cli import symptoms
+from payment_worker.cli.checks import Check, Verdict, fine, problem
+from payment_worker.cli.printing import console, print_json
+from payment_worker.settings import Role, Settings, SettingsError
+from payment_worker.store.database import DatabaseUnavailableError
+
+_NEEDED: Final[tuple[Role, ...]] = ("broker", "database", "stripe")
+_MARKS: Final[Mapping[Verdict, str]] = {
+    Verdict.FINE: "[bold green]✓[/]",
+    Verdict.NOTE: "[bold yellow]![/]",
+    Verdict.PROBLEM: "[bold red]✗[/]",
+}
+
+
+def examine(*, unknown_after_seconds: float) -> Sequence[Check]:
+    """Look at all that the settings allow to be looked at."""
+    settings, chosen = _settings()
+    checks = [settings]
+    if chosen:
+        checks += _servers(chosen)
+        if chosen.database_url:
+            checks += _rows(chosen, timedelta(seconds=unknown_after_seconds))
+    return checks
+
+
+def is_healthy(checks: Sequence[Check]) -> bool:
+    """Whether nothing is broken."""
+    return all(check.verdict is not Verdict.PROBLEM for check in checks)
+
+
+def show(checks: Sequence[Check], *, as_json: bool) -> None:
+    """Print what was found, each with how to mend it."""
+    if as_json:
+        print_json({"healthy": is_healthy(checks), "checks": checks})
+        return
+    out = console()
+    for check in checks:
+        out.print(f" {_MARKS[check.verdict]} {check.name:<18} {escape(check.says)}", soft_wrap=True)
+        if check.remedy:
+            out.print(f"   {'':<18} [dim]→ {escape(check.remedy)}[/]", soft_wrap=True)
+
+
+def _settings() -> tuple[Check, Settings | None]:
+    try:
+        return fine("settings", "all that is needed is set"), Settings.from_environment(needed_by=_NEEDED)
+    except SettingsError as error:
+        fault = problem("settings", "; ".join(error.faults), remedy="set these in the environment")
+    try:
+        return fault, Settings.from_environment(needed_by=())
+    except SettingsError:
+        return fault, None
+
+
+def _servers(chosen: Settings) -> Iterator[Check]:
+    from payment_worker.cli import connections
+
+    if chosen.database_url:
+        database = wiring.database(chosen, connections=1)
+        yield from connections.database(database)
+        database.close()
+    if chosen.redis_url:
+        yield from connections.broker()
+    if chosen.stripe_api_key:
+        yield from connections.stripe(chosen)
+    yield from connections.secrets(chosen)
+
+
+def _rows(chosen: Settings, unknown_after: timedelta) -> Iterator[Check]:
+    database = wiring.database(chosen, connections=1)
+    try:
+        with database.begin() as connection:
+            yield from symptoms.all_of_them(connection, chosen, now=wiring.now(), unknown_after=unknown_after)
+    except DatabaseUnavailableError:
+        return  # said above
+    finally:
+        database.close()

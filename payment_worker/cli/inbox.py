@@ -1,0 +1,63 @@
+"""The inbox on the screen, and events put back into it as if they had just come."""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.markup import escape
+from rich.table import Table
+
+from payment_worker import wiring
+from payment_worker.cli.operator import operator
+from payment_worker.cli.printing import console, duration, print_json, table
+from payment_worker.cli.records import records
+from payment_worker.store import listed_events
+from payment_worker.store.listed_events import Listed
+
+
+def show(*, status: str | None, type_: str | None, limit: int, as_json: bool) -> None:
+    """Print the newest events."""
+    with records() as connection:
+        found = listed_events.newest(connection, status=status, type_=type_, limit=limit)
+    if as_json:
+        print_json(found)
+    else:
+        console().print(listed(found, now=wiring.now()) if found else "No such events.")
+
+
+def listed(found: Sequence[Listed], *, now: datetime) -> Table:
+    """Events as a table."""
+    shown = table("Event", "Type", "Status", "Tries", "Outcome", "Age")
+    for event in found:
+        age = duration(now - event.received_at)
+        shown.add_row(
+            event.event_id,
+            event.type,
+            event.status,
+            str(event.tries),
+            escape(event.outcome or ""),
+            age,
+        )
+    return shown
+
+
+def replay(event_ids: Sequence[str] | None, *, type_: str | None, as_json: bool) -> Sequence[str]:
+    """Make these events due, or all that are parked; those that there are not."""
+    with records() as connection:
+        due = listed_events.replay(
+            connection,
+            event_ids=event_ids,
+            type_=type_,
+            because=f"replayed by {operator()}",
+            now=wiring.now(),
+        )
+    missing = sorted(set(event_ids or ()) - set(due))
+    if as_json:
+        print_json({"due": sorted(due), "missing": missing})
+        return missing
+    console().print(
+        f"{len(due)} {'event is' if len(due) == 1 else 'events are'} due; the next sweep takes them."
+    )
+    for event_id in missing:
+        sys.stderr.write(f"No such event: {event_id}\n")
+    return missing

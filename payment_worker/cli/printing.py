@@ -1,0 +1,77 @@
+"""How things look: a table at a terminal, the same without colours in a file, JSON for programs."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from payment_worker.domain.money import CURRENCIES, decimal_string
+
+_FILE_WIDTH: Final = 160
+"""A file has no edge; rich takes 80 columns for one, which breaks most lines."""
+
+
+@cache
+def console() -> Console:
+    """Standard output."""
+    chosen = Console(highlight=False, soft_wrap=False)
+    if not chosen.is_terminal and "COLUMNS" not in os.environ:
+        chosen.width = _FILE_WIDTH
+    return chosen
+
+
+def print_json(value: object) -> None:
+    """Write it as JSON: instants in ISO 8601, dataclasses as objects."""
+    sys.stdout.write(json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n")
+
+
+def table(*headings: str) -> Table:
+    """An empty table as all of ours look."""
+    made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
+    for heading in headings:
+        made.add_column(heading, overflow="fold")
+    return made
+
+
+def money(amount: int, currency: str) -> str:
+    """An amount of minor units as people write it."""
+    return decimal_string(amount, CURRENCIES[currency])
+
+
+def instant(at: datetime) -> str:
+    """UTC to the millisecond."""
+    return at.strftime("%Y-%m-%d %H:%M:%S.") + f"{at.microsecond // 1000:03}"
+
+
+def duration(length: timedelta) -> str:
+    """Its two greatest units: `3 d 4 h`, `12 min 5 s`, `0.3 s`."""
+    seconds = length.total_seconds()
+    if seconds < 0:
+        return f"-{duration(-length)}"
+    if seconds < 10:  # noqa: PLR2004 - where a fraction stops to matter
+        return f"{seconds:.1f} s"
+    parts: Sequence[tuple[int, str]] = (
+        (int(seconds) // 86_400, "d"),
+        (int(seconds) // 3_600 % 24, "h"),
+        (int(seconds) // 60 % 60, "min"),
+        (int(seconds) % 60, "s"),
+    )
+    first = next(n for n, (count, _) in enumerate(parts) if count)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)

@@ -1,0 +1,114 @@
+"""What the rows tell of trouble: work that nobody does, outcomes that nobody knows, states that nobody leaves."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from sqlalchemy import Connection
+
+from payment_worker.cli.checks import Check, fine, note, problem
+from payment_worker.cli.printing import duration
+from payment_worker.settings import Settings
+from payment_worker.store import symptoms
+from payment_worker.store.symptoms import Many
+
+REJECTED_WITHIN: Final = timedelta(days=1)
+NAMED: Final = 5
+"""Payments that are named; the others are counted."""
+
+PATIENCE: Final[Mapping[tuple[str, str], tuple[timedelta, str]]] = MappingProxyType(
+    {
+        ("payment", "REQUESTED"): (
+            timedelta(hours=1),
+            "payment-worker show tells what its attempt waits for",
+        ),
+        ("payment", "PROCESSING"): (timedelta(days=14), "ask the customer's bank, or Stripe's support"),
+        ("payment", "REQUIRES_ACTION"): (timedelta(days=2), "the customer never came back: cancel it"),
+        ("payment", "AUTHORIZED"): (timedelta(days=6), "capture it: most authorisations end after 7 days"),
+        ("refund", "REQUESTED"): (timedelta(hours=1), "payment-worker show tells what its attempt waits for"),
+        ("refund", "PENDING"): (timedelta(days=30), "ask Stripe's support"),
+        ("refund", "REQUIRES_ACTION"): (timedelta(days=30), "the customer must tell where the money goes"),
+    }
+)
+"""How long a payment or a refund may be in each state that is not final, and what to do after that."""
+
+
+def all_of_them(
+    connection: Connection, chosen: Settings, *, now: datetime, unknown_after: timedelta
+) -> Iterator[Check]:
+    """Everything that the rows tell."""
+    yield _overdue(connection, chosen, now)
+    yield _unknown(connection, now, unknown_after)
+    yield _lingering(connection, now)
+    yield _parked(connection, now)
+    yield _rejected(connection, now)
+
+
+def _overdue(connection: Connection, chosen: Settings, now: datetime) -> Check:
+    # Three sweeps missed in a row is no chance.
+    grace = timedelta(seconds=max(30.0, 3 * chosen.resume_every, 3 * chosen.publish_every))
+    found = symptoms.overdue(connection, before=now - grace)
+    late = [_counted(name, many, now) for name, many in found.items() if many.count]
+    if not late:
+        return fine("overdue", "nothing")
+    return problem(
+        "overdue",
+        ", ".join(late),
+        remedy="start beat and enough workers: celery -A payment_worker beat | worker",
+    )
+
+
+def _unknown(connection: Connection, now: datetime, after: timedelta) -> Check:
+    found = symptoms.unknown(connection, before=now - after)
+    if not found:
+        return fine("unknown", f"no outcome is unknown for longer than {duration(after)}")
+    named = [
+        f"{each.action} of payment {each.payment_id} for {duration(now - each.since)} ({each.doubt})"
+        for each in found[:NAMED]
+    ]
+    more = [f"and {len(found) - NAMED} more"] if len(found) > NAMED else []
+    return problem(
+        "unknown",
+        "; ".join([*named, *more]),
+        remedy="compare payment-worker show with Stripe's dashboard: workers go on asking by themselves",
+    )
+
+
+def _lingering(connection: Connection, now: datetime) -> Check:
+    told, remedies = [], []
+    for (table, status), (patience, remedy) in PATIENCE.items():
+        many = symptoms.lingering(connection, table=table, status=status, before=now - patience)
+        if many.count:
+            told.append(_counted(f"{table}s {status}", many, now))
+            remedies.append(f"{table} {status}: {remedy}")
+    if not told:
+        return fine("lingering", "no payment or refund is in one state for too long")
+    return problem("lingering", ", ".join(told), remedy="; ".join(remedies))
+
+
+def _parked(connection: Connection, now: datetime) -> Check:
+    many = symptoms.parked(connection)
+    if not many.count:
+        return fine("parked events", "none")
+    return problem(
+        "parked events",
+        _counted("events", many, now),
+        remedy="payment-worker events list --status parked tells why; then payment-worker events replay --parked",
+    )
+
+
+def _rejected(connection: Connection, now: datetime) -> Check:
+    many = symptoms.rejected(connection, since=now - REJECTED_WITHIN)
+    if not many.count:
+        return fine("rejected requests", f"none within {duration(REJECTED_WITHIN)}")
+    return note(
+        "rejected requests",
+        f"{_counted('requests', many, now)}, within {duration(REJECTED_WITHIN)}",
+        remedy="read their errors in table rejected_request, and mend the app that sent them",
+    )
+
+
+def _counted(name: str, many: Many, now: datetime) -> str:
+    age = f", the oldest from {duration(now - many.oldest_at)} ago" if many.oldest_at else ""
+    return f"{many.count} {name}{age}"

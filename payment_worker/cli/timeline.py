@@ -1,0 +1,147 @@
+"""A payment's story on the screen: how it stands now, and line by line how it came to that."""
+
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from rich.markup import escape
+from sqlalchemy import Connection
+
+from payment_worker import wiring
+from payment_worker.cli.inbox import listed
+from payment_worker.cli.printing import console, instant, money, print_json, table
+from payment_worker.cli.records import records
+from payment_worker.flows.story import Entry, Story, story_of
+from payment_worker.store import listed_events, stories
+
+EVENT: Final = "evt_"
+KINDS: Final = ("pi_", "ch_", "py_", "re_", "pyr_", "dp_", "du_", EVENT)
+"""How the ids of Stripe's objects begin that a payment can be found by."""
+
+_STYLES: Final[Mapping[str, str]] = {
+    "payment": "bold",
+    "refund": "bold",
+    "dispute": "bold red",
+    "attempt": "cyan",
+    "event": "magenta",
+    "message": "dim",
+}
+_SHOWN: Final = (
+    "stripe_payment_intent_id",
+    "stripe_charge_id",
+    "stripe_refund_id",
+    "stripe_dispute_id",
+    "event_id",
+    "stripe_request_id",
+    "failure_reason",
+    "decline_code",
+)
+"""What of an entry's details stands beside it; the rest is in the JSON."""
+_UUID: Final = re.compile(r"\b([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+"""Whole in the JSON; on the screen its beginning tells one from another."""
+
+
+class NoIdError(Exception):
+    """The text is no id that a payment can be found by."""
+
+
+def show(identity: str, *, as_json: bool) -> bool:
+    """Print what there is about this id; whether there is anything.
+
+    Raises:
+        NoIdError: it cannot be an id.
+    """
+    known = _id(identity)
+    with records() as connection:
+        payment_id = _payment_of(connection, known)
+        story = story_of(connection, payment_id) if payment_id else None
+        heard = [] if story else listed_events.about(connection, object_ids=[], event_ids=[identity])
+    if story is None and not heard:
+        sys.stderr.write(f"Nothing is known of {identity}.\n")
+        return False
+    if as_json:
+        print_json(story or {"events": heard})
+    elif story:
+        _print(story)
+    else:
+        console().print(
+            "This event is about no payment of ours.", listed(heard, now=wiring.now()), sep="\n\n"
+        )
+    return True
+
+
+def _id(text: str) -> UUID | str:
+    if text.startswith(KINDS):
+        return text
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NoIdError(text) from None
+
+
+def _payment_of(connection: Connection, known: UUID | str) -> UUID | None:
+    if isinstance(known, str) and known.startswith(EVENT):
+        return stories.payment_of_event(connection, known)
+    return stories.payment_of(connection, known)
+
+
+def _print(story: Story) -> None:
+    out, payment = console(), story.payment
+    amount = money(payment["amount"], payment["currency"])
+    out.print(f"[bold]Payment {payment['payment_id']}[/]  {amount}  [bold]{payment['status']}[/]")
+    for line in _lines(payment):
+        out.print(f"  {escape(line)}", soft_wrap=True)
+    for refund in story.refunds:
+        out.print(f"  refund {refund['refund_id']}  {_refund(refund)}", soft_wrap=True)
+    out.print()
+    shown = table("When (UTC)", "", "What", "Why", "Who")
+    for entry in story.entries:
+        shown.add_row(*_row(entry), style=_STYLES[entry.kind])
+    out.print(shown)
+
+
+def _lines(payment: Mapping[str, Any]) -> list[str]:
+    currency = payment["currency"]
+    refundable = payment["amount_captured"] - payment["amount_refund_reserved"]
+    amounts = {
+        "authorised": payment["amount_authorized"],
+        "captured": payment["amount_captured"],
+        "refunded": payment["amount_refunded"],
+        "still refundable": refundable,
+    }
+    reasons = [payment["failure_reason"], payment["decline_code"]]
+    stripe = [payment["stripe_payment_intent_id"], payment["stripe_charge_id"], payment["stripe_account"]]
+    lines = [
+        ", ".join(f"{name} {money(each, currency)}" for name, each in amounts.items() if each),
+        ", ".join(each for each in reasons if each),
+        "disputed: nothing can be refunded" if payment["is_disputed"] else "",
+        f"order {payment['order_id']}",
+        "Stripe " + ", ".join(each for each in stripe if each) if any(stripe) else "",
+    ]
+    return [line for line in lines if line]
+
+
+def _refund(refund: Mapping[str, Any]) -> str:
+    parts = [
+        money(refund["amount"], refund["currency"]),
+        refund["status"],
+        refund["failure_reason"],
+        refund["stripe_refund_id"],
+        f"asked for by {refund['requested_by']}" if refund["requested_by"] else None,
+    ]
+    return escape("  ".join(part for part in parts if part))
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    details = ", ".join(entry.ids[name] for name in _SHOWN if name in entry.ids)
+    what = f"{entry.what} ({details})" if details else entry.what
+    refund = entry.ids.get("refund_id", "")[:8] if entry.kind == "refund" else ""
+    kind = f"{entry.kind} {refund}".strip()
+    at = f"due {instant(entry.at)}" if entry.is_ahead else instant(entry.at)
+    return at, kind, escape(what), escape(_short(entry.cause)), escape(_short(entry.actor))
+
+
+def _short(text: str) -> str:
+    return _UUID.sub(r"\1…", text)

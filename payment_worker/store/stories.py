@@ -1,0 +1,106 @@
+"""All rows that tell a payment's story, found from any id that somebody may hold."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Table, or_, select
+
+from payment_worker.store import tables
+
+Record = Mapping[str, Any]
+"""A row as it is."""
+
+ATTEMPT_COLUMNS = (
+    "attempt_id",
+    "refund_id",
+    "number",
+    "action",
+    "idempotency_key",
+    "status",
+    "doubt",
+    "error_code",
+    "stripe_request_id",
+    "tries",
+    "next_action_at",
+    "created_at",
+    "finished_at",
+)
+"""Without the parameters: they hold what a customer told."""
+
+
+def payment_of(connection: Connection, identity: UUID | str) -> UUID | None:
+    """Whose id this is: a payment's or a refund's own, or one of Stripe's objects'."""
+    payment, refund = tables.payment.c, tables.refund.c
+    if isinstance(identity, UUID):
+        of_payment = select(payment.payment_id).where(payment.payment_id == identity)
+        of_refund = select(refund.payment_id).where(refund.refund_id == identity)
+    else:
+        stripe_ids = (payment.stripe_payment_intent_id, payment.stripe_charge_id)
+        of_payment = select(payment.payment_id).where(or_(*(each == identity for each in stripe_ids)))
+        of_refund = select(refund.payment_id).where(refund.stripe_refund_id == identity)
+    of_dispute = select(tables.dispute.c.payment_id).where(
+        tables.dispute.c.stripe_dispute_id == str(identity)
+    )
+    owners = of_payment.union(of_refund, of_dispute)
+    return connection.scalars(owners).first()
+
+
+def payment_of_event(connection: Connection, event_id: str) -> UUID | None:
+    """Whose event this is: that of the object it is about, or of the PaymentIntent that object names."""
+    event = tables.stripe_event.c
+    about = event.payload["data"]["object"]
+    row = connection.execute(
+        select(
+            event.object_id,
+            about["payment_intent"].astext.label("payment_intent"),
+            about["payment_intent"]["id"].astext.label("expanded"),
+        ).where(event.event_id == event_id)
+    ).first()
+    named = [each for each in row or () if each]
+    owners = (payment_of(connection, each) for each in named)
+    return next((owner for owner in owners if owner), None)
+
+
+def payment(connection: Connection, payment_id: UUID) -> Record:
+    """The payment's row, without what the customer told."""
+    hidden = {"metadata", "description", "fingerprint", "payment_method"}
+    columns = [column for column in tables.payment.c if column.name not in hidden]
+    query = select(*columns).where(tables.payment.c.payment_id == payment_id)
+    return dict(connection.execute(query).mappings().one())
+
+
+def refunds(connection: Connection, payment_id: UUID) -> Sequence[Record]:
+    """Its refunds, oldest first."""
+    columns = [column for column in tables.refund.c if column.name != "fingerprint"]
+    return _of(connection, tables.refund, columns, payment_id, "created_at")
+
+
+def history(connection: Connection, payment_id: UUID) -> Sequence[Record]:
+    """Every transition of it and of its refunds, in order."""
+    table = tables.payment_history
+    return _of(connection, table, list(table.c), payment_id, "history_id")
+
+
+def attempts(connection: Connection, payment_id: UUID) -> Sequence[Record]:
+    """Every request to Stripe for it, in order."""
+    table = tables.payment_attempt
+    return _of(connection, table, [table.c[name] for name in ATTEMPT_COLUMNS], payment_id, "attempt_id")
+
+
+def messages(connection: Connection, payment_id: UUID) -> Sequence[Record]:
+    """What other apps were told of it, in order."""
+    table = tables.outbox
+    columns = [table.c.position, table.c.type, table.c.occurred_at, table.c.published_at]
+    return _of(connection, table, columns, payment_id, "position")
+
+
+def _of(
+    connection: Connection,
+    table: Table,
+    columns: Sequence[ColumnElement[Any]],
+    payment_id: UUID,
+    order: str,
+) -> Sequence[Record]:
+    query = select(*columns).where(table.c.payment_id == payment_id).order_by(table.c[order])
+    return [dict(row) for row in connection.execute(query).mappings()]

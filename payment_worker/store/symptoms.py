@@ -1,0 +1,87 @@
+"""Rows that should not be there: overdue, in doubt for long, parked, rejected. Each query has an index."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, and_, func, select
+
+from payment_worker.domain.attempt import AttemptStatus
+from payment_worker.store import tables
+from payment_worker.store.events import EventStatus
+
+_ATTEMPT: Final = tables.payment_attempt.c
+_EVENT: Final = tables.stripe_event.c
+_REFUND: Final = tables.refund.c
+_OUTBOX: Final = tables.outbox.c
+
+_DUE: Final[Mapping[str, tuple[ColumnElement[datetime], ColumnElement[bool]]]] = MappingProxyType(
+    {
+        "attempts": (_ATTEMPT.next_action_at, _ATTEMPT.finished_at.is_(None)),
+        "events": (_EVENT.next_action_at, _EVENT.status == EventStatus.RECEIVED),
+        "waiting refunds": (_REFUND.waits_until, _REFUND.waits_until.is_not(None)),
+        "messages": (_OUTBOX.occurred_at, _OUTBOX.published_at.is_(None)),
+    }
+)
+"""When each kind of work is due, and which rows still have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """So many rows, the oldest of them from this instant."""
+
+    count: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """An attempt whose outcome is unknown."""
+
+    payment_id: UUID
+    action: str
+    doubt: str
+    since: datetime
+
+
+def overdue(connection: Connection, *, before: datetime) -> Mapping[str, Many]:
+    """What should have been done before this instant, and was not."""
+    return {name: _many(connection, due, and_(waits, due < before)) for name, (due, waits) in _DUE.items()}
+
+
+def unknown(connection: Connection, *, before: datetime) -> Sequence[Doubtful]:
+    """Attempts that were begun before this instant and whose outcome is still unknown, oldest first."""
+    query = (
+        select(_ATTEMPT.payment_id, _ATTEMPT.action, _ATTEMPT.doubt, _ATTEMPT.created_at.label("since"))
+        .where(
+            _ATTEMPT.finished_at.is_(None),
+            _ATTEMPT.status == AttemptStatus.UNKNOWN,
+            _ATTEMPT.created_at < before,
+        )
+        .order_by(_ATTEMPT.created_at)
+    )
+    return [Doubtful(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def parked(connection: Connection) -> Many:
+    """Events that were tried too often."""
+    return _many(connection, _EVENT.received_at, _EVENT.status == EventStatus.PARKED)
+
+
+def rejected(connection: Connection, *, since: datetime) -> Many:
+    """Requests that could not be accepted since this instant."""
+    received_at = tables.rejected_request.c.received_at
+    return _many(connection, received_at, received_at >= since)
+
+
+def lingering(connection: Connection, *, table: str, status: str, before: datetime) -> Many:
+    """Payments or refunds that have been in one state since before this instant."""
+    columns = tables.metadata.tables[table].c
+    return _many(connection, columns.updated_at, and_(columns.status == status, columns.updated_at < before))
+
+
+def _many(connection: Connection, at: ColumnElement[datetime], where: ColumnElement[bool]) -> Many:
+    return Many(*connection.execute(select(func.count(), func.min(at)).where(where)).one())
