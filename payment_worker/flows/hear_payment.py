@@ -10,8 +10,8 @@ from payment_worker.flows.heard import Heard, Later, over, owner
 from payment_worker.flows.settle import settle_payment
 from payment_worker.flows.world import World
 from payment_worker.store import payments
-from payment_worker.store.database import write
 from payment_worker.store.events import EventStatus, InboxEvent
+from payment_worker.store.writing import write
 
 MOST_LOOKS: Final = 3
 """Times that a payment may change while it is being fetched before the event waits its turn."""

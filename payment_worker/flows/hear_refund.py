@@ -25,9 +25,9 @@ from payment_worker.flows.settle import (
 from payment_worker.flows.telling import refund_message
 from payment_worker.flows.world import World
 from payment_worker.store import payments, refunds
-from payment_worker.store.database import write
 from payment_worker.store.events import EventStatus, InboxEvent
 from payment_worker.store.history import Cause
+from payment_worker.store.writing import write
 
 ADOPTED: Final = UUID("6f6e6520-646f-6f72-8000-616461707465")
 """The namespace of the ids that adopted refunds get: the same Refund of Stripe's always gets the same."""

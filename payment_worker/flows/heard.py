@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 from payment_worker.flows.settle import Writes
 from payment_worker.flows.world import World
 from payment_worker.store import events, payments
-from payment_worker.store.database import write
 from payment_worker.store.events import EventStatus, InboxEvent
+from payment_worker.store.writing import write
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from payment_worker.flows.looking import look_up
 from payment_worker.flows.recording import Again, record
 from payment_worker.flows.world import World
 from payment_worker.store import attempts
-from payment_worker.store.database import write
+from payment_worker.store.writing import write
 
 MOST_STEPS: Final = 5
 """Steps in one run: send, look after a 5xx, look again when overtaken, send the attempt after one that never was."""

@@ -41,7 +41,7 @@ from payment_worker.flows.settle import Writes, payment_writes, refund_writes, s
 from payment_worker.flows.world import World
 from payment_worker.gateway.requests import Request
 from payment_worker.store import attempts, pauses, payments, refunds
-from payment_worker.store.database import write
+from payment_worker.store.writing import write
 from payment_worker.telemetry import logger
 
 log = logger(__name__)

@@ -21,7 +21,7 @@ from payment_worker.flows.world import World
 from payment_worker.gateway.requests import refund_request
 from payment_worker.store import attempts, payments, refunds
 from payment_worker.store.attempts import HandedOut
-from payment_worker.store.database import Write, write
+from payment_worker.store.writing import Write, write
 
 
 @dataclass(frozen=True, slots=True)

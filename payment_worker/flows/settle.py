@@ -14,8 +14,8 @@ from payment_worker.domain.records import Payment, Refund
 from payment_worker.domain.settlement import Advanced, PaymentVerdict, RefundVerdict
 from payment_worker.flows.telling import payment_message, refund_message
 from payment_worker.store import payments, refunds
-from payment_worker.store.database import Row, Write
 from payment_worker.store.history import Cause, transition
+from payment_worker.store.writing import Row, Write
 
 Writes = list[Write]
 

@@ -11,8 +11,8 @@ from payment_worker.domain.disputing import DisputeKnown, DisputeMoved, DisputeS
 from payment_worker.flows.settle import Writes
 from payment_worker.flows.world import World
 from payment_worker.store import disputes, outbox, payments
-from payment_worker.store.database import Row
 from payment_worker.store.history import Cause, transition
+from payment_worker.store.writing import Row
 
 
 def settle_dispute(

@@ -10,7 +10,7 @@ from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.records import Payment, Refund
 from payment_worker.domain.refund import RefundStatus
 from payment_worker.store import outbox
-from payment_worker.store.database import Row
+from payment_worker.store.writing import Row
 
 Told = tuple[str, dict[str, object]]
 

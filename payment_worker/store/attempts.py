@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, Update, func, select
+from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select
 
 from payment_worker.domain.attempt import Action, Attempt, AttemptStatus
 from payment_worker.domain.outcome import Delay, Doubt
 from payment_worker.domain.records import Payment
 from payment_worker.store import payments, tables
-from payment_worker.store.database import Row
+from payment_worker.store.writing import Change, Row
 
 table: Final = tables.payment_attempt
 
@@ -42,7 +42,7 @@ COLUMNS = [
 
 @dataclass(frozen=True, slots=True)
 class HandedOut:
-    """A due attempt that was claimed for whoever the message reaches."""
+    """A due attempt, for whomever the message reaches to claim."""
 
     attempt_id: int
     lease_token: int
@@ -77,18 +77,17 @@ def attempt_of(row: RowMapping, *, basis: int) -> Attempt:
     )
 
 
+LOCKED: Final = (
+    select(*payments.COLUMNS, *COLUMNS)
+    .join_from(tables.payment, table, table.c.payment_id == tables.payment.c.payment_id)
+    .where(table.c.attempt_id == bindparam("attempt_id"), table.c.finished_at.is_(None))
+    .with_for_update(of=[tables.payment, table])
+)
+
+
 def lock_unfinished(connection: Connection, attempt_id: int) -> tuple[Payment, Attempt] | None:
     """An unfinished attempt and its payment, both locked until the transaction ends."""
-    found = (
-        connection.execute(
-            select(*payments.COLUMNS, *COLUMNS)
-            .join_from(tables.payment, table, table.c.payment_id == tables.payment.c.payment_id)
-            .where(table.c.attempt_id == attempt_id, table.c.finished_at.is_(None))
-            .with_for_update(of=[tables.payment, table])
-        )
-        .mappings()
-        .one_or_none()
-    )
+    found = connection.execute(LOCKED, {"attempt_id": attempt_id}).mappings().one_or_none()
     if found is None:
         return None
     payment = payments.payment_of(found)
@@ -175,15 +174,19 @@ def finished(
     error_code: str | None = None,
     stripe_request_id: str | None = None,
     now: datetime,
-) -> Update:
-    """The update that ends an attempt."""
-    return _owned(attempt).values(
-        status=status,
-        doubt=None,
-        error_code=error_code,
-        stripe_request_id=stripe_request_id,
-        next_action_at=None,
-        finished_at=now,
+) -> Change:
+    """The change that ends an attempt."""
+    return Change(
+        table,
+        {"attempt_id": attempt.attempt_id, "lease_token": attempt.lease_token},
+        {
+            "status": status,
+            "doubt": None,
+            "error_code": error_code,
+            "stripe_request_id": stripe_request_id,
+            "next_action_at": None,
+            "finished_at": now,
+        },
     )
 
 
@@ -197,8 +200,9 @@ def put_off(
     stripe_request_id: str | None = None,
     sent_until: datetime | None = None,
 ) -> Update:
-    """The update that leaves an attempt for later; with a doubt, as unknown."""
+    """The update that leaves an attempt for later; with a doubt, as unknown. Messages about it before are void."""
     return _owned(attempt).values(
+        lease_token=attempt.lease_token + 1,
         status=AttemptStatus.UNKNOWN if doubt else AttemptStatus.OPEN,
         doubt=doubt,
         tries=tries,
@@ -213,7 +217,11 @@ def put_off(
 def hand_out_due(
     connection: Connection, *, now: datetime, leased_until: datetime, limit: int
 ) -> Sequence[HandedOut]:
-    """Claim attempts that are due or whose owner's lease has ended; nobody else is given them meanwhile."""
+    """Attempts that are due or whose owner's lease has ended; nobody else is given them for a while.
+
+    They are not claimed: whoever gets the message does that. Where messages wait longer than that while, an
+    attempt is given out again, and whichever message is read first is still good.
+    """
     due = (
         select(table.c.attempt_id)
         .where(table.c.finished_at.is_(None), table.c.next_action_at <= now)
@@ -225,7 +233,7 @@ def hand_out_due(
     claim = (
         table.update()
         .where(table.c.attempt_id.in_(due))
-        .values(lease_token=table.c.lease_token + 1, next_action_at=leased_until)
+        .values(next_action_at=leased_until)
         .returning(*HANDED_OUT)
     )
     return [HandedOut(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name

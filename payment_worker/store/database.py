@@ -1,11 +1,10 @@
 """The door to PostgreSQL: transactions, their time limits, and one error for a database that cannot serve now."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Insert, Table, Update, create_engine
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
@@ -84,36 +83,3 @@ def sqlalchemy_url(url: str) -> str:
     """The same address with the driver that we use."""
     parsed = make_url(url.replace("postgres://", "postgresql://", 1))
     return parsed.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row that is to be inserted."""
-
-    table: Table
-    values: Mapping[str, Any]
-
-
-Write = Row | Update
-"""One thing that is to be written."""
-
-
-def write(connection: Connection, writes: Sequence[Write]) -> None:
-    """Several inserts and updates of different rows as one statement, for one round trip instead of many.
-
-    PostgreSQL runs the parts of such a statement in any order. Rows of one table are one part of it, so that
-    they are numbered in the order given.
-    """
-    rows: dict[tuple[Table, tuple[str, ...]], list[dict[str, Any]]] = {}
-    for each in writes:
-        if isinstance(each, Row):
-            rows.setdefault((each.table, tuple(each.values)), []).append(dict(each.values))
-    statements: list[Insert | Update] = [
-        # SQLAlchemy does not cache what it compiles for several, so that one is not made to look like them.
-        table.insert().values(many if len(many) > 1 else many[0])
-        for (table, _), many in rows.items()
-    ]
-    statements += [each for each in writes if isinstance(each, Update)]
-    if statements:
-        *others, last = statements
-        connection.execute(last.add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(others))))

@@ -97,7 +97,11 @@ def owned(
 def hand_out_due(
     connection: Connection, *, now: datetime, leased_until: datetime, limit: int
 ) -> Sequence[tuple[str, str, int]]:
-    """Claim events that are due or whose owner's lease has ended: account, id and token of each."""
+    """Events that are due or whose owner's lease has ended: account, id and token of each.
+
+    The token stays: where messages wait longer than the lease, an event is given out again, and whichever
+    message is read first is still good. Settling it twice at once does no harm.
+    """
     key = tuple_(table.c.stripe_account, table.c.event_id)
     due = (
         select(table.c.stripe_account, table.c.event_id)
@@ -109,7 +113,7 @@ def hand_out_due(
     claim = (
         table.update()
         .where(key.in_(due))
-        .values(lease_token=table.c.lease_token + 1, next_action_at=leased_until)
+        .values(next_action_at=leased_until)
         .returning(table.c.stripe_account, table.c.event_id, table.c.lease_token)
     )
     return [(row.stripe_account, row.event_id, row.lease_token) for row in connection.execute(claim)]
@@ -123,8 +127,13 @@ def finished(event: InboxEvent, *, status: EventStatus, outcome: str, now: datet
 
 
 def put_off(event: InboxEvent, *, outcome: str, next_action_at: datetime) -> Update:
-    """The update that leaves an event for another try."""
-    return _owned(event).values(outcome=outcome, tries=event.tries + 1, next_action_at=next_action_at)
+    """The update that leaves an event for another try. Messages about it before are void."""
+    return _owned(event).values(
+        outcome=outcome,
+        tries=event.tries + 1,
+        lease_token=event.lease_token + 1,
+        next_action_at=next_action_at,
+    )
 
 
 def _owned(event: InboxEvent) -> Update:

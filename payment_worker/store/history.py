@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from payment_worker.store import tables
-from payment_worker.store.database import Row
+from payment_worker.store.writing import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

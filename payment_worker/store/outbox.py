@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from sqlalchemy import Connection, func, select, update
 
 from payment_worker.store import tables
-from payment_worker.store.database import Row
+from payment_worker.store.writing import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

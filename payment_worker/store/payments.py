@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, Select, Update, select
+from sqlalchemy import Connection, RowMapping, Select, select
 
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.records import Payment
 from payment_worker.store import tables
+from payment_worker.store.writing import Change
 
 COLUMNS = [tables.payment.c[field.name] for field in fields(Payment)]
 
@@ -63,14 +64,10 @@ def fingerprint(connection: Connection, payment_id: UUID) -> str | None:
     )
 
 
-def changed(payment: Payment, *, now: datetime) -> Update:
-    """The update that makes the row say what the record says."""
+def changed(payment: Payment, *, now: datetime) -> Change:
+    """The change that makes the row say what the record says."""
     values = {name: getattr(payment, name) for name in MUTABLE}
-    return (
-        tables.payment.update()
-        .where(tables.payment.c.payment_id == payment.payment_id)
-        .values(**values, updated_at=now)
-    )
+    return Change(tables.payment, {"payment_id": payment.payment_id}, {**values, "updated_at": now})
 
 
 def _one(connection: Connection, query: Select[Any]) -> Payment | None:

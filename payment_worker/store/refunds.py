@@ -3,15 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, Select, Update, select
+from sqlalchemy import Connection, RowMapping, Select, select
 
 from payment_worker.domain.records import Refund
 from payment_worker.domain.refund import RefundStatus
 from payment_worker.store import tables
-from payment_worker.store.database import Row
+from payment_worker.store.writing import Change, Row
+
+MUTABLE: Final = ("version", "status", "amount", "failure_reason", "stripe_refund_id")
+"""What of a refund ever changes; the rest is the request."""
 
 COLUMNS = [tables.refund.c[field.name] for field in fields(Refund)]
 
@@ -60,20 +63,13 @@ def noted(refund: Refund, *, request: Mapping[str, object], now: datetime) -> Ro
     return Row(tables.refund, {**values, **request, "created_at": now, "updated_at": now})
 
 
-def changed(refund: Refund, *, now: datetime, waits_until: datetime | None = None) -> Update:
-    """The update that makes the row say what the record says."""
-    return (
-        tables.refund.update()
-        .where(tables.refund.c.refund_id == refund.refund_id)
-        .values(
-            version=refund.version,
-            status=refund.status,
-            amount=refund.amount,
-            failure_reason=refund.failure_reason,
-            stripe_refund_id=refund.stripe_refund_id,
-            waits_until=waits_until,
-            updated_at=now,
-        )
+def changed(refund: Refund, *, now: datetime, waits_until: datetime | None = None) -> Change:
+    """The change that makes the row say what the record says."""
+    values = {name: getattr(refund, name) for name in MUTABLE}
+    return Change(
+        tables.refund,
+        {"refund_id": refund.refund_id},
+        {**values, "waits_until": waits_until, "updated_at": now},
     )
 
 
@@ -96,14 +92,12 @@ def claim_waiting(connection: Connection, *, now: datetime, until: datetime, lim
     return connection.execute(claimed).scalars().all()
 
 
-def woken(payment_id: UUID, *, now: datetime) -> Update:
-    """The update that has the refunds that wait for this payment looked at by the next sweep."""
-    table = tables.refund
-    return (
-        table.update()
-        .where(table.c.payment_id == payment_id, table.c.waits_until.is_not(None))
-        .values(waits_until=now)
-    )
+WAITING: Final = tables.refund.c.waits_until.is_not(None)
+
+
+def woken(payment_id: UUID, *, now: datetime) -> Change:
+    """The change that has the refunds that wait for this payment looked at by the next sweep."""
+    return Change(tables.refund, {"payment_id": payment_id}, {"waits_until": now}, only=WAITING)
 
 
 def _one(connection: Connection, query: Select[Any]) -> Refund | None:
