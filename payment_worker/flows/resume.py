@@ -15,7 +15,7 @@ BATCH: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What was claimed for whoever gets the message about it."""
+    """What was given out: whoever gets the message about it claims it."""
 
     attempts: Sequence[HandedOut]
     events: Sequence[tuple[str, str, int]]
@@ -24,7 +24,7 @@ class Due:
 
 
 def hand_out_due(world: World) -> Due:
-    """Claim what is due. A message about it that gets lost costs one lease, no more."""
+    """Give out what is due. A message about it that gets lost costs one lease, no more; a late one is still good."""
     now = world.clock()
     until = now + world.policy.lease
     with world.database.begin() as connection:
