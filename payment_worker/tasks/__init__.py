@@ -1,5 +1,5 @@
 """When Celery calls us: parse, run the flow, obey its answer."""
 
-from payment_worker.tasks import charges, events, maintenance, refunds, startup
+from payment_worker.tasks import charges, events, maintenance, reconciliation, refunds, startup
 
-__all__ = ["charges", "events", "maintenance", "refunds", "startup"]
+__all__ = ["charges", "events", "maintenance", "reconciliation", "refunds", "startup"]

@@ -6,9 +6,14 @@ from datetime import timedelta
 
 import pytest
 
+from payment_worker import wiring
 from payment_worker.devstack.simulator import Simulator
+from payment_worker.flows.pausing import Pauses
 from payment_worker.flows.world import Policy, World
 from payment_worker.gateway.client import Gateway
+from payment_worker.gateway.traffic import Traffic
+from payment_worker.redis_client import redis_client
+from payment_worker.settings import Settings
 from payment_worker.store.database import Database
 from tests.integration.scene import Clock, Scene
 
@@ -20,12 +25,19 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def world(database_url: str, simulator: Simulator, clock: Clock) -> Iterator[World]:
+def world(environment: dict[str, str], clock: Clock) -> Iterator[World]:
     """What flows work with. Nobody else works in it, so nothing happens that the test does not do."""
-    with closing(Database(database_url)) as database:
+    settings = Settings.from_environment(environment)
+    traffic = Traffic(redis_client(environment["REDIS_URL"], timeout_seconds=1), wiring.limits(settings))
+    with closing(Database(environment["DATABASE_URL"])) as database:
         yield World(
             database=database,
-            stripe=Gateway(api_key="sk_test_simulator", api_base=simulator.url, timeout_seconds=10),
+            stripe=Gateway(
+                api_key=environment["STRIPE_API_KEY"],
+                api_base=environment["STRIPE_API_BASE"],
+                timeout_seconds=10,
+                traffic=traffic,
+            ),
             clock=clock,
             dice=lambda: 0.5,
             policy=Policy(
@@ -35,6 +47,7 @@ def world(database_url: str, simulator: Simulator, clock: Clock) -> Iterator[Wor
                 max_attempts=3,
                 livemode=False,
             ),
+            pauses=Pauses(database),
             actor="test",
             ring=lambda: None,
         )

@@ -1,0 +1,55 @@
+"""Tasks that look for what nobody told us: the poll of Stripe's events."""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from celery import Task
+
+from payment_worker import wiring
+from payment_worker.celery import app
+from payment_worker.contracts.requests import MaintenanceRequest
+from payment_worker.flows.poll import Manner, poll
+from payment_worker.store.events import InboxEvent
+from payment_worker.tasks.obeying import parsed, unless_unavailable, world
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+
+@app.task(bind=True, name="payment_worker.poll_stripe_events", typing=False)
+def poll_stripe_events(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
+    """Read what is new in Stripe's list of events, and have it settled."""
+    parsed(self, MaintenanceRequest, args, kwargs)
+    chosen = wiring.settings()
+    # A page that is begun by then is read, stored and handed out before the task's soft limit.
+    seconds = (chosen.lease - chosen.stripe_timeout) / 2
+    manner = Manner(overlap=timedelta(seconds=chosen.poll_overlap), go_on=within(seconds), hand_out=_hand_out)
+    polled = unless_unavailable(self, lambda: poll(world(self), manner))
+    if polled is None:
+        log.info("somebody else polls")
+        return {"requests": 0, "new": 0}
+    if polled.new or not polled.is_finished:
+        log.info("polled", requests=polled.requests, new=polled.new, is_finished=polled.is_finished)
+    return {"requests": polled.requests, "new": polled.new}
+
+
+def within(seconds: float) -> Callable[[], bool]:
+    """Whether this time has not passed yet."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() < end
+
+
+def _hand_out(found: Sequence[InboxEvent]) -> None:
+    try:
+        for event in found:
+            app.send_task(
+                "payment_worker.settle_event",
+                kwargs={
+                    "stripe_account": event.stripe_account,
+                    "event_id": event.event_id,
+                    "lease_token": event.lease_token,
+                },
+            )
+    except Exception as error:  # noqa: BLE001 - a hint: the sweep settles them when their lease has ended
+        log.warning("events were not handed out", error=type(error).__name__)

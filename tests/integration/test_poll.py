@@ -1,0 +1,221 @@
+"""Lost webhooks lose nothing: the poll finds every event once, with few requests, wherever a poll was killed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from payment_worker.devstack.processes import Process
+from payment_worker.flows.inbox import settle_event
+from payment_worker.flows.poll import TYPES, Manner, Polled, poll
+from payment_worker.flows.world import World
+from payment_worker.store.database import Database
+from payment_worker.store.events import EventStatus, InboxEvent
+from payment_worker.store.exclusive import POLL_LOCK, alone
+from tests.harness.rows import Rows
+from tests.integration.scene import Scene
+
+OVERLAP = timedelta(seconds=300)
+
+Poll = Callable[..., Polled | None]
+
+
+@pytest.fixture
+def poll_and_settle(world: World) -> Poll:
+    """A poll whose events are settled at once, as workers do."""
+
+    def settle(found: Sequence[InboxEvent]) -> None:
+        for event in found:
+            settle_event(world, event)
+
+    def once(**manner: Any) -> Polled | None:  # noqa: ANN401 - parts of a Manner
+        return poll(world, replace(Manner(overlap=OVERLAP, hand_out=settle), **manner))
+
+    return once
+
+
+def a_page_of_foreign_events(scene: Scene, count: int) -> None:
+    for _ in range(count):
+        scene.simulator.post(
+            "events", {"type": "payment_intent.processing", "object": {"id": "pi_foreign", "metadata": {}}}
+        )
+
+
+def states(rows: Rows) -> list[tuple[object, ...]]:
+    payments = rows(
+        "SELECT status, amount_refunded, is_disputed, fee, version FROM payment ORDER BY payment_id"
+    )
+    refunds = rows("SELECT status, amount, version FROM refund ORDER BY refund_id")
+    told = rows("SELECT type, payment_id FROM outbox ORDER BY position")
+    return [tuple(row.values()) for row in (*payments, *refunds, *told)]
+
+
+def test_e8_an_hour_of_lost_webhooks_is_brought_right_by_the_poll_alone(
+    scene: Scene, rows: Rows, poll_and_settle: Poll
+) -> None:
+    slow = scene.charge(payment_method="pm_card_processing")
+    refunded, failing = scene.charge(), scene.charge(payment_method="pm_card_refundFail")
+    disputed = scene.charge(payment_method="pm_card_createDispute")
+    scene.refund(failing, amount=700)
+    for intent in scene.simulator.ledger()["payment_intents"]:
+        if intent["metadata"]["payment_id"] == str(refunded):
+            scene.simulator.post(f"payment_intents/{intent['id']}/refund", {"amount": 1200})
+    scene.advance(3600)
+
+    poll_and_settle()
+
+    status = {row["payment_id"]: row for row in rows("SELECT * FROM payment")}
+    assert status[str(slow)]["status"] == "SUCCEEDED"
+    assert status[str(refunded)]["amount_refunded"] == 1200
+    assert status[str(failing)]["amount_refund_reserved"] == 0
+    assert status[str(disputed)]["is_disputed"]
+    assert all(row["fee"] is not None for row in status.values())
+    assert rows("SELECT 1 FROM stripe_event WHERE status NOT IN ('SETTLED', 'IGNORED')") == []
+
+
+def test_what_both_webhook_and_poll_bring_and_all_of_it_twice_happens_once(
+    scene: Scene, rows: Rows, poll_and_settle: Poll
+) -> None:
+    payment_id = scene.charge(payment_method="pm_card_createDispute")
+    scene.refund(payment_id, amount=700)
+    scene.advance(3600)
+    scene.deliver(scene.events()[::2])
+    poll_and_settle()
+    before = states(rows)
+
+    scene.deliver(scene.events() * 2)
+    poll_and_settle()
+    poll_and_settle()
+
+    assert states(rows) == before
+    types = [row["type"] for row in rows("SELECT type FROM outbox")]
+    assert len(types) == len(set(types)), types
+
+
+def test_an_event_that_becomes_visible_late_is_found_within_the_overlap(
+    scene: Scene, rows: Rows, poll_and_settle: Poll
+) -> None:
+    scene.simulator.post("settings", {"event_lag_seconds": 200, "event_lag_every": 2})
+    scene.charge(payment_method="pm_card_processing")
+    scene.advance(10)
+    scene.charge()
+    poll_and_settle()
+    late = len(rows("SELECT 1 FROM stripe_event"))
+    scene.advance(201)
+    scene.charge()
+    poll_and_settle()
+    scene.advance(201)
+    poll_and_settle()
+
+    heard = {row["event_id"] for row in rows("SELECT event_id FROM stripe_event")}
+    assert heard == {event.event_id for event in scene.events(types=TYPES)}
+    assert late < len(heard)
+    assert {row["status"] for row in rows("SELECT status FROM payment")} == {"SUCCEEDED"}
+
+
+def test_a_poll_without_news_costs_one_request(scene: Scene, poll_and_settle: Poll) -> None:
+    scene.charge()
+    scene.advance(3600)
+    poll_and_settle()
+    scene.advance(3600)
+    assert poll_and_settle() == Polled(requests=1, new=0, is_finished=True)
+
+
+def test_nothing_is_asked_before_there_is_a_payment(poll_and_settle: Poll) -> None:
+    assert poll_and_settle() == Polled(requests=0, new=0, is_finished=True)
+
+
+def test_a_poll_that_is_killed_is_gone_on_with_and_reads_no_page_twice(
+    scene: Scene, rows: Rows, poll_and_settle: Poll
+) -> None:
+    payment_id = scene.charge(payment_method="pm_card_processing")
+    scene.advance(10)
+    a_page_of_foreign_events(scene, 250)
+    pages = iter([True, False])
+    first = poll_and_settle(go_on=lambda: next(pages))
+    assert first == Polled(requests=1, new=100, is_finished=False)
+    assert rows.one("SELECT status FROM payment")["status"] == "PROCESSING"
+    a_page_of_foreign_events(scene, 30)
+
+    second = poll_and_settle()
+
+    assert second is not None
+    assert second.requests == 2
+    row = rows.one("SELECT status FROM payment WHERE payment_id = %s", str(payment_id))
+    assert row["status"] == "SUCCEEDED"
+    third = poll_and_settle()
+    assert third is not None
+    assert third.new == 30
+
+
+def test_a_window_whose_place_stripe_has_forgotten_is_opened_anew(
+    scene: Scene, rows: Rows, poll_and_settle: Poll
+) -> None:
+    scene.charge()
+    a_page_of_foreign_events(scene, 150)
+    pages = iter([True, False])
+    poll_and_settle(go_on=lambda: next(pages))
+    rows("UPDATE event_poll SET cursor = 'evt_forgotten'")
+    poll_and_settle()
+    result = poll_and_settle()
+    assert result is not None
+    assert result.is_finished
+
+
+def test_a_list_that_cannot_be_read_moves_nothing(scene: Scene, rows: Rows, poll_and_settle: Poll) -> None:
+    scene.charge()
+    scene.simulator.fault("unavailable", endpoint="events.list")
+    assert poll_and_settle() == Polled(requests=1, new=0, is_finished=False)
+    assert rows("SELECT 1 FROM event_poll") == []
+    result = poll_and_settle()
+    assert result is not None
+    assert result.new > 0
+
+
+def test_c6_a_second_poll_at_the_same_time_leaves_at_once(
+    scene: Scene, database_url: str, poll_and_settle: Poll
+) -> None:
+    scene.charge()
+    elsewhere = Database(database_url)
+    with alone(elsewhere, POLL_LOCK) as is_ours:
+        assert is_ours
+        assert poll_and_settle() is None
+    elsewhere.close()
+    assert poll_and_settle() is not None
+
+
+def test_the_events_of_connected_accounts_are_polled_too(
+    scene: Scene, rows: Rows, poll_and_settle: Poll
+) -> None:
+    scene.charge(payment_method="pm_card_processing", stripe_account="acct_one")
+    scene.charge(payment_method="pm_card_processing", stripe_account="acct_two")
+    scene.advance(3600)
+    poll_and_settle()
+    assert [row["status"] for row in rows("SELECT status FROM payment")] == ["SUCCEEDED"] * 2
+    accounts = {row["stripe_account"] for row in rows("SELECT stripe_account FROM stripe_event")}
+    assert accounts == {"acct_one", "acct_two"}
+
+
+def test_an_event_whose_finder_died_before_settling_it_is_settled_by_the_sweep(
+    scene: Scene, rows: Rows, poll_and_settle: Poll
+) -> None:
+    scene.charge(payment_method="pm_card_processing")
+    scene.advance(3600)
+    poll_and_settle(hand_out=lambda _: None)
+    assert {row["status"] for row in rows("SELECT status FROM stripe_event")} == {EventStatus.RECEIVED}
+    scene.settle_waiting()
+    assert rows.one("SELECT status FROM payment")["status"] == "SUCCEEDED"
+
+
+def test_beat_and_a_worker_poll_by_themselves(
+    scene: Scene, rows: Rows, worker: Callable[..., Process], beat: Callable[..., Process]
+) -> None:
+    settings = {"PAYMENT_WORKER_POLL_EVERY": "0.5"}
+    scene.charge(payment_method="pm_card_processing")
+    scene.advance(3600)
+    worker(settings=settings, pool="threads")
+    beat(settings=settings)
+    rows.wait_for("SELECT 1 FROM payment WHERE status = 'SUCCEEDED' AND fee IS NOT NULL")
+    assert {row["source"] for row in rows("SELECT source FROM stripe_event")} == {"poll"}
