@@ -42,7 +42,9 @@ class Settings:
                 raise BadSettingError(f"no setting is called {name!r}")
             _check(name, value, getattr(self, name))
         for name, value in given.items():
-            setattr(self, name, value)
+            # A whole number of seconds must not turn a time into a count, which is never less than 1.
+            is_count = isinstance(getattr(self, name), int)
+            setattr(self, name, float(value) if isinstance(value, int) and not is_count else value)
 
     def shown(self) -> dict[str, Any]:
         """All of them."""
