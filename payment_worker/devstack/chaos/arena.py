@@ -1,0 +1,118 @@
+"""Everything that a run breaks: servers with durable settings, Stripe, and every process of the worker."""
+
+import secrets
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from payment_worker.devstack import programs
+from payment_worker.devstack.ports import LOOPBACK, free_port
+from payment_worker.devstack.postgresql import PostgreSQL
+from payment_worker.devstack.processes import Process
+from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.valkey import Valkey
+from payment_worker.store.migrate import upgrade
+
+TIMINGS: Final[Mapping[str, str]] = {
+    # As short as their order allows, so that a run sees leases end, absence believed and messages redelivered.
+    "PAYMENT_WORKER_STRIPE_TIMEOUT": "2",
+    "PAYMENT_WORKER_LEASE": "6",
+    "PAYMENT_WORKER_ABSENCE_DELAY": "6",
+    "PAYMENT_WORKER_RESUME_EVERY": "1",
+    "PAYMENT_WORKER_PUBLISH_EVERY": "1",
+    "PAYMENT_WORKER_POLL_EVERY": "5",
+    "PAYMENT_WORKER_POLL_OVERLAP": "20",
+    "PAYMENT_WORKER_RECONCILE_EVERY": "3600",
+    "PAYMENT_WORKER_VISIBILITY_TIMEOUT": "30",
+    "PAYMENT_WORKER_LOG_FORMAT": "json",
+}
+
+STRIPES_TIMINGS: Final[Mapping[str, object]] = {
+    "latency_seconds": 0.02,
+    "processing_delay_seconds": 3,
+    "pending_refund_delay_seconds": 3,
+    "refund_failure_delay_seconds": 4,
+    "webhook_retry_seconds": [1, 2, 4, 8],
+    "webhook_timeout_seconds": 5,
+    "event_lag_seconds": 3,
+    "event_lag_every": 7,
+}
+LEASE_SECONDS: Final = float(TIMINGS["PAYMENT_WORKER_LEASE"])
+
+
+@dataclass(kw_only=True)
+class Arena:
+    """What runs. `processes` are by name; those of the pool `prefork` have children."""
+
+    directory: Path
+    settings: dict[str, str]
+    postgresql: PostgreSQL
+    valkey: Valkey
+    simulator: Simulator
+    processes: dict[str, Process]
+
+    @property
+    def workers(self) -> list[str]:
+        """The names of the workers."""
+        return [name for name in self.processes if name.startswith("worker")]
+
+
+@contextmanager
+def running(*, seed: int) -> Iterator[Arena]:
+    """Bring everything up, and take it down at the end. The directory with the logs stays."""
+    with ExitStack() as started:
+        directory = Path(tempfile.mkdtemp(prefix=f"payment-worker-chaos-{seed}-"))
+        postgresql = started.enter_context(PostgreSQL())
+        valkey = started.enter_context(Valkey())
+        database_url = postgresql.create_database("payments")
+        upgrade(database_url)
+        port, secret = free_port(), f"whsec_{secrets.token_hex(16)}"
+        simulator = _simulator(directory, seed=seed, port=port, secret=secret)
+        started.callback(simulator.stop)
+        settings = {
+            **TIMINGS,
+            "DATABASE_URL": database_url,
+            "REDIS_URL": valkey.url(),
+            "STRIPE_API_BASE": simulator.url,
+            "STRIPE_API_KEY": f"sk_test_{secrets.token_hex(12)}",
+            "STRIPE_WEBHOOK_SECRET": secret,
+        }
+        processes = _programs(settings, directory, port)
+        # Together: each of them spends its first two seconds importing.
+        for process in processes.values():
+            started.enter_context(process.start())
+        for process in processes.values():
+            process.wait_ready()
+        yield Arena(
+            directory=directory,
+            settings=settings,
+            postgresql=postgresql,
+            valkey=valkey,
+            simulator=simulator,
+            processes=processes,
+        )
+
+
+def _simulator(directory: Path, *, seed: int, port: int, secret: str) -> Simulator:
+    url = f"http://{LOOPBACK}:{port}/webhooks/stripe"
+    arguments = ("--seed", str(seed), "--webhook-url", url, "--webhook-secret", secret)
+    simulator = Simulator.start(directory, arguments=arguments)
+    simulator.post("settings", STRIPES_TIMINGS)
+    return simulator
+
+
+def _programs(settings: dict[str, str], directory: Path, port: int) -> dict[str, Process]:
+    return {
+        # Two pools: children can be killed in the one, and there is much in flight at once in the other.
+        "worker-children": programs.worker(
+            settings, directory=directory, name="worker-children", pool="prefork", concurrency=2
+        ),
+        "worker-threads": programs.worker(
+            settings, directory=directory, name="worker-threads", pool="threads", concurrency=12
+        ),
+        "beat": programs.beat(settings, directory=directory),
+        "webhook": programs.webhook(settings, directory=directory, port=port),
+    }

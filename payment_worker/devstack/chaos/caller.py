@@ -1,0 +1,120 @@
+"""The app that asks: sends every request as planned, and again whatever has left no row.
+
+Our promise begins with the row. A request that Redis forgot before a worker saw it is the caller's to repeat,
+so this one keeps a list of its own, as `docs/guarantees.md` tells callers to.
+"""
+
+import heapq
+import time
+from collections.abc import Iterable
+from threading import Event, Thread
+from typing import Final, Self
+
+import redis.exceptions
+from celery import Celery
+from kombu.exceptions import OperationalError
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from payment_worker.devstack.chaos.plan import Ask
+
+PATIENCE_SECONDS: Final = 12.0
+"""How long after sending it a caller looks for its row. A refund waits up to 15 s for a payment nobody knows."""
+_LOOK_EVERY_SECONDS: Final = 2.0
+_TURN_SECONDS: Final = 0.05
+
+_RECORDED = text(
+    "SELECT payment_id::text FROM payment WHERE payment_id = ANY(CAST(:ids AS uuid[]))"
+    " UNION ALL SELECT refund_id::text FROM refund WHERE refund_id = ANY(CAST(:ids AS uuid[]))"
+)
+
+
+class Caller:
+    """A thread that sends. `recorded`, `sent` and `sent_again` may be read at any time."""
+
+    def __init__(self, asks: Iterable[Ask], *, redis_url: str, database: Engine) -> None:
+        self._app = Celery("caller", broker=redis_url, set_as_current=False)
+        self._app.conf.update(
+            broker_transport_options={"socket_timeout": 3, "socket_connect_timeout": 2},
+            task_publish_retry=False,
+        )
+        self._database = database
+        self._asks = {ask.identity: ask for ask in asks}
+        self._due = [(at, ask.identity) for ask in self._asks.values() for at in ask.at]
+        heapq.heapify(self._due)
+        self._waiting: dict[str, float] = {}
+        self._asked: set[str] = set()
+        self.recorded: set[str] = set()
+        self.sent = self.sent_again = self.unsent = 0
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name="caller", daemon=True)
+
+    @property
+    def done(self) -> bool:
+        """Whether every request was sent as often as planned, and has a row."""
+        return not self._due and not self._waiting
+
+    @property
+    def asked(self) -> int:
+        """Different requests that were sent so far."""
+        return len(self._asked)
+
+    @property
+    def waiting(self) -> int:
+        """Messages to send, and requests without a row."""
+        return len(self._due) + len(self._waiting)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._app.close()
+
+    def _run(self) -> None:
+        began = looked = time.monotonic()
+        while not self._stop.wait(_TURN_SECONDS):
+            now = time.monotonic()
+            self._send_due(now - began)
+            if now - looked >= _LOOK_EVERY_SECONDS:
+                self._look(now - began)
+                looked = now
+
+    def _send_due(self, now: float) -> None:
+        while self._due and self._due[0][0] <= now and not self._stop.is_set():
+            _, identity = heapq.heappop(self._due)
+            if not self._send(self._asks[identity]):
+                heapq.heappush(self._due, (now + 1.0, identity))
+                return
+            self._asked.add(identity)
+            if identity not in self.recorded:
+                self._waiting.setdefault(identity, now + PATIENCE_SECONDS)
+
+    def _send(self, ask: Ask) -> bool:
+        try:
+            self._app.send_task(ask.task, kwargs=dict(ask.arguments), queue=ask.queue)
+        except (OperationalError, redis.exceptions.RedisError, OSError):
+            self.unsent += 1
+            return False
+        self.sent += 1
+        return True
+
+    def _look(self, now: float) -> None:
+        """Strike off what has a row, and send again what should have one by now."""
+        if not self._waiting:
+            return
+        try:
+            with self._database.connect() as connection:
+                found = set(connection.execute(_RECORDED, {"ids": list(self._waiting)}).scalars())
+        except SQLAlchemyError:
+            return
+        self.recorded |= found
+        for identity in found:
+            del self._waiting[identity]
+        for identity, patient_until in list(self._waiting.items()):
+            if patient_until <= now:
+                self._waiting[identity] = now + PATIENCE_SECONDS
+                self.sent_again += 1
+                heapq.heappush(self._due, (now, identity))

@@ -1,0 +1,54 @@
+"""How Stripe misbehaves in a run: one request in ten goes wrong, and webhooks get lost, doubled and shuffled."""
+
+from typing import Final
+
+from payment_worker.devstack.simulator import Simulator
+
+ONE_IN: Final = 10
+"""Requests to Stripe of which one goes wrong."""
+
+_LATE_SECONDS: Final = 3.0
+"""Longer than the worker waits: the effect comes when it has given up."""
+
+_FAULTS: Final[tuple[tuple[str, str, float], ...]] = (
+    ("latency", "before", 0.5),
+    ("latency", "before", _LATE_SECONDS),
+    ("latency", "after", _LATE_SECONDS),
+    ("hang", "before", 0),
+    ("hang", "after", 0),
+    ("rate_limited", "before", 0),
+    ("rate_limited_html", "before", 0),
+    ("lock_timeout", "before", 0),
+    ("conflict", "before", 0),
+    ("server_error", "before", 0),
+    ("server_error", "after", 0),
+    ("server_error_unstored", "before", 0),
+    ("server_error_unstored", "after", 0),
+    ("retry_header", "before", 0),
+    ("bad_gateway", "before", 0),
+    ("bad_gateway", "after", 0),
+    ("unavailable", "before", 0),
+    ("unavailable", "after", 0),
+    ("reset", "before", 0),
+    ("reset", "after", 0),
+    ("cut_body", "after", 0),
+    ("cut_connection", "after", 0),
+    ("empty", "after", 0),
+)
+"""Kind, when, seconds."""
+
+
+def misbehave(simulator: Simulator) -> None:
+    """Begin."""
+    for kind, when, seconds in _FAULTS:
+        probability = 1 / ONE_IN / len(_FAULTS)
+        simulator.fault(kind, when=when, seconds=seconds, probability=probability, times=None)
+    simulator.post("webhooks/mode", {"mode": "normal", "copies": 2, "shuffle": 5, "drop_probability": 0.2})
+
+
+def behave(simulator: Simulator) -> int:
+    """End, and deliver webhooks as they should be. Returns how many requests went wrong."""
+    applied = sum(fault["applied"] for fault in simulator.get("faults")["faults"])
+    simulator.delete("faults")
+    simulator.post("webhooks/mode", {"mode": "normal", "copies": 1, "shuffle": 0, "drop_probability": 0.0})
+    return int(applied)

@@ -1,0 +1,47 @@
+"""When all is quiet: nothing is on its way, neither in our rows nor at Stripe."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from payment_worker.devstack.chaos.verdict import AT_REST
+from payment_worker.devstack.simulator import Simulator
+
+_SOON_SECONDS = 3600
+"""What Stripe will do by itself later than this (an authorisation expires in a week) is not waited for."""
+
+_QUERIES: Mapping[str, str] = {
+    "payments under way": "SELECT count(*) FROM payment WHERE status <> ALL(:at_rest)",
+    "refunds under way": "SELECT count(*) FROM refund WHERE status <> ALL(:at_rest)",
+    "attempts without an outcome": "SELECT count(*) FROM payment_attempt WHERE finished_at IS NULL",
+    "events to settle": "SELECT count(*) FROM stripe_event WHERE status = 'RECEIVED'",
+    "messages to publish": "SELECT count(*) FROM outbox WHERE published_at IS NULL",
+}
+
+
+def unquiet(database: Engine, simulator: Simulator) -> dict[str, int]:
+    """How much of what is still on its way; empty when all is quiet."""
+    counts = {**_rows(database), **_stripe(simulator)}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _rows(database: Engine) -> dict[str, int]:
+    try:
+        with database.connect() as connection:
+            parameters = {"at_rest": sorted(AT_REST)}
+            return {
+                name: connection.execute(text(query), parameters).scalar_one()
+                for name, query in _QUERIES.items()
+            }
+    except SQLAlchemyError:
+        return {"databases that do not answer": 1}
+
+
+def _stripe(simulator: Simulator) -> dict[str, int]:
+    clock, webhooks = simulator.get("clock"), simulator.get("webhooks")
+    due = clock["next_due_at"]
+    return {
+        "things due at Stripe": int(due is not None and due < clock["now"] + _SOON_SECONDS),
+        "webhooks on their way": webhooks["in_flight"] + webhooks["held"] + webhooks["waiting_for_retry"],
+    }

@@ -1,0 +1,91 @@
+"""Both sides of the story as values: what our tables say at the end, and what Stripe says."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.request import Request, urlopen
+
+from sqlalchemy import Engine, text
+
+from payment_worker.devstack.simulator import Simulator
+
+Row = Mapping[str, Any]
+_TIMEOUT_SECONDS: Final = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Everything, by our ids."""
+
+    payments: Mapping[str, Row]
+    refunds: Mapping[str, Row]
+    refunds_of: Mapping[str, list[Row]]
+    history_of: Mapping[str, list[Row]]
+    """By payment, in the order in which it was written; its refunds' rows too."""
+    rejected: list[Row]
+    intents_of: Mapping[str, list[Row]]
+    """Stripe's PaymentIntents, by the payment that their metadata names."""
+    stripe_refunds_of: Mapping[str, list[Row]]
+    """Stripe's Refunds, by the refund that their metadata names."""
+    disputes: Mapping[str, Row]
+    """By Stripe's id."""
+    stripe_disputes: Mapping[str, Row]
+    """Stripe's disputes, by id."""
+
+
+def read(database: Engine, simulator: Simulator, *, api_key: str) -> Records:
+    """Read both sides, which must be at rest."""
+    payments = _rows(database, "SELECT *, payment_id::text AS id FROM payment")
+    refunds = _rows(
+        database, "SELECT *, refund_id::text AS id, payment_id::text AS whose FROM refund ORDER BY created_at"
+    )
+    history = _rows(
+        database,
+        "SELECT payment_id::text AS whose, COALESCE(stripe_dispute_id, refund_id::text, payment_id::text) AS subject,"
+        " CASE WHEN stripe_dispute_id IS NOT NULL THEN 'dispute' WHEN refund_id IS NOT NULL THEN 'refund'"
+        " ELSE 'payment' END AS kind, from_status, to_status, recorded_at FROM payment_history"
+        " ORDER BY history_id",
+    )
+    disputes = _rows(database, "SELECT *, payment_id::text AS whose FROM dispute")
+    intents = simulator.ledger()["payment_intents"]
+    stripes = [refund for intent in intents for refund in intent["refunds"]]
+    return Records(
+        payments={row["id"]: row for row in payments},
+        refunds={row["id"]: row for row in refunds},
+        refunds_of=_grouped((row["whose"], row) for row in refunds),
+        history_of=_grouped((row["whose"], row) for row in history),
+        rejected=_rows(database, "SELECT * FROM rejected_request"),
+        intents_of=_grouped((intent["metadata"].get("payment_id", ""), intent) for intent in intents),
+        stripe_refunds_of=_grouped((refund["metadata"].get("refund_id", ""), refund) for refund in stripes),
+        disputes={row["stripe_dispute_id"]: row for row in disputes},
+        stripe_disputes={dispute["id"]: dispute for dispute in _stripes_disputes(simulator.url, api_key)},
+    )
+
+
+def _stripes_disputes(url: str, api_key: str) -> Iterator[Row]:
+    """Page by page, as any client of Stripe's reads them."""
+    after = ""
+    while True:
+        request = Request(  # noqa: S310 our own simulator
+            f"{url}/v1/disputes?limit=100{after}", headers={"Authorization": f"Bearer {api_key}"}
+        )
+        with urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 as above
+            page = json.load(answer)
+        yield from page["data"]
+        if not page["has_more"]:
+            return
+        after = f"&starting_after={page['data'][-1]['id']}"
+
+
+def _rows(database: Engine, query: str) -> list[Row]:
+    with database.connect() as connection:
+        return [dict(row) for row in connection.execute(text(query)).mappings()]
+
+
+def _grouped(pairs: Iterable[tuple[str, Row]]) -> Mapping[str, list[Row]]:
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for key, row in pairs:
+        groups[key].append(row)
+    return groups

@@ -1,0 +1,161 @@
+"""One run from beginning to end: ask and break, let it come to rest, judge."""
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from threading import Event
+from typing import Final
+
+from sqlalchemy import Engine
+
+from payment_worker.devstack.chaos import misbehaviour, report
+from payment_worker.devstack.chaos.arena import Arena, running
+from payment_worker.devstack.chaos.audience import Audience
+from payment_worker.devstack.chaos.caller import Caller
+from payment_worker.devstack.chaos.harms import Harms
+from payment_worker.devstack.chaos.options import Options
+from payment_worker.devstack.chaos.plan import Plan, plan
+from payment_worker.devstack.chaos.progress import Progress
+from payment_worker.devstack.chaos.quiet import unquiet
+from payment_worker.devstack.chaos.records import read
+from payment_worker.devstack.chaos.testimony import testimony
+from payment_worker.devstack.chaos.verdict import Breach, Evidence, judged
+from payment_worker.devstack.show import closing_engine
+
+_LOOK_EVERY_SECONDS: Final = 0.5
+_STAYS_QUIET_SECONDS: Final = 4.0
+"""An event may still be on its way out of Stripe's list, which shows some of them late."""
+_PATIENCE_SECONDS: Final = 120.0
+"""Several leases, absence delays and redeliveries; and for each payment a little more."""
+_PATIENCE_PER_PAYMENT_SECONDS: Final = 0.05
+_STORIES: Final = 3
+
+
+@dataclass(kw_only=True)
+class Run:
+    """Everything that takes part."""
+
+    options: Options
+    plan: Plan
+    arena: Arena
+    database: Engine
+    caller: Caller
+    audience: Audience
+    harms: Harms
+    progress: Progress
+
+
+def run(options: Options) -> int:
+    """Make a run and tell it. Returns 0 when nothing is amiss, 1 when anything is."""
+    progress = Progress()
+    progress.say(
+        f"{options.payments} payments in {options.seconds:.0f} s, seed {options.seed},"
+        f" {'with' if options.kills else 'without'} kills, {'with' if options.faults else 'without'} faults",
+        style="bold",
+    )
+    made = plan(seed=options.seed, payments=options.payments, seconds=options.seconds)
+    with ExitStack() as entered:
+        arena = entered.enter_context(running(seed=options.seed))
+        progress.say(f"Logs in {arena.directory}")
+        redis_url = arena.settings["REDIS_URL"]
+        database = entered.enter_context(closing_engine(arena.settings["DATABASE_URL"]))
+        harm_every = options.harm_every_seconds if options.kills else None
+        return _told(
+            Run(
+                options=options,
+                plan=made,
+                arena=arena,
+                database=database,
+                audience=entered.enter_context(Audience(redis_url)),
+                caller=entered.enter_context(Caller(made.asks, redis_url=redis_url, database=database)),
+                harms=entered.enter_context(Harms(arena, seed=options.seed, every_seconds=harm_every)),
+                progress=progress,
+            )
+        )
+
+
+def _told(one: Run) -> int:
+    with one.progress.live():
+        hit = _ask_and_break(one)
+        began = time.monotonic()
+        left = _come_to_rest(one)
+        rest_seconds = time.monotonic() - began
+    if not left:
+        one.audience.catch_up()
+    records = read(one.database, one.arena.simulator, api_key=one.arena.settings["STRIPE_API_KEY"])
+    breaches = judged(Evidence(plan=one.plan, records=records, told=one.audience.told))
+    for line in report.statuses(records):
+        one.progress.say(line)
+    one.progress.say(
+        f"{one.caller.sent} messages sent, {one.caller.sent_again} of them again because there was no row;"
+        f" {one.caller.unsent} not taken by Redis"
+    )
+    one.progress.say(f"{one.audience.count} messages told, {one.audience.doubled} of them more than once")
+    one.progress.say(f"{hit} requests to Stripe went wrong; harm done: {report.listed(one.harms.dealt)}")
+    one.progress.say(f"Quiet {rest_seconds:.0f} s after the last harm; {one.progress.seconds:.0f} s in all")
+    return _judge(one, left, breaches)
+
+
+def _ask_and_break(one: Run) -> int:
+    if one.options.faults:
+        misbehaviour.misbehave(one.arena.simulator)
+    never, began = Event(), time.monotonic()
+    while time.monotonic() - began < one.options.seconds:
+        never.wait(_LOOK_EVERY_SECONDS)
+        one.harms.check()
+        one.progress.line(_now(one, {}))
+    one.harms.stop()
+    return misbehaviour.behave(one.arena.simulator)
+
+
+def _come_to_rest(one: Run) -> Mapping[str, int]:
+    """Wait until all is quiet and stays so. Returns what is still under way when patience is at its end."""
+    never, now = Event(), time.monotonic()
+    deadline = now + _PATIENCE_SECONDS + _PATIENCE_PER_PAYMENT_SECONDS * one.options.payments
+    quiet_since: float | None = None
+    while True:
+        one.harms.check()
+        left = unquiet(one.database, one.arena.simulator)
+        if not one.caller.done:
+            left["requests without a row"] = one.caller.waiting
+        now = time.monotonic()
+        quiet_since = None if left else quiet_since or now
+        if now > deadline or (quiet_since and now - quiet_since >= _STAYS_QUIET_SECONDS):
+            return left
+        one.progress.line(_now(one, left))
+        never.wait(_LOOK_EVERY_SECONDS)
+
+
+def _now(one: Run, left: Mapping[str, int]) -> str:
+    parts = [
+        f"asked {one.caller.asked}/{len(one.plan.asks)}",
+        f"recorded {len(one.caller.recorded)}",
+        f"told {one.audience.count}",
+        f"harms {one.harms.dealt.total()} ({one.harms.last})",
+    ]
+    return "  ".join([*parts, f"waiting for {report.listed(left)}" if left else ""])
+
+
+def _judge(one: Run, left: Mapping[str, int], breaches: Mapping[str, list[Breach]]) -> int:
+    say = one.progress.say
+    faults = [f"never quiet: {report.listed(left)}"] if left else []
+    faults += [f"message against its schema: {each}" for each in one.audience.invalid]
+    faults += [f"ended by itself: {each}" for each in one.harms.ended_unasked]
+    guilty = report.guilty(breaches)
+    amiss = bool(faults or guilty)
+    say(report.verdict(breaches), style="bold red" if amiss else "bold green")
+    for fault in faults:
+        say(fault, style="red")
+    for payment_id, guilts in guilty.items():
+        say(f"{payment_id}: {'; '.join(guilts)}", style="red")
+    for payment_id in list(guilty)[:_STORIES]:
+        say(f"\nThe story of {payment_id}", style="bold")
+        story = testimony(
+            payment_id, database=one.database, simulator=one.arena.simulator, told=one.audience.told
+        )
+        for line in story:
+            say(line)
+    if amiss:
+        say(f"\nGuilty. Again with: {one.options.command}", style="bold red")
+    return int(amiss)
