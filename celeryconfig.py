@@ -4,8 +4,8 @@ What differs between installations comes from the environment (`payment_worker.s
 Behaviour was seen with celery 5.7.0, kombu 5.7.0 and Valkey 9.1; `tests/broker` shows it.
 """
 
-from kombu import Exchange as _Exchange
-from kombu import Queue as _Queue
+from kombu.entity import Exchange as _Exchange
+from kombu.entity import Queue as _Queue
 
 from payment_worker.broker.address import broker_address as _broker_address
 from payment_worker.settings import Settings as _Settings
@@ -17,7 +17,8 @@ _redis_url = _settings.redis_url.get_secret_value() if _settings.redis_url else 
 broker_url, _address_options = _broker_address(_redis_url)
 
 # `rediss://` takes its TLS from the URL, which the settings refuse without `ssl_cert_reqs=CERT_REQUIRED`; redis-py
-# then checks the host's name too. `broker_use_ssl` stays unset: True would send no TLS at all, a table override the URL.
+# then checks the host's name too. `broker_use_ssl` stays unset: True would send no TLS at all, and a table would take
+# the place of what the URL says.
 
 broker_transport_options = {
     **_address_options,
@@ -46,7 +47,10 @@ broker_channel_error_retry = True
 # Queues instead of priorities: their lengths can be seen, and each can have workers of its own (`-Q`).
 # A worker without `-Q` takes all of them, in turns, so that none starves another.
 _names = ("charges", "refunds", "events", "maintenance")
-task_queues = [_Queue(name, _Exchange(name, type="direct"), routing_key=name) for name in _names]
+task_queues = [
+    _Queue(name, _Exchange(name, type="direct"), routing_key=name)  # type: ignore[no-untyped-call] # kombu has no types
+    for name in _names
+]
 # A misspelt name fails where it is written, instead of making a queue that nobody consumes.
 task_create_missing_queues = False
 # What no route names is no money.

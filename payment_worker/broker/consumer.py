@@ -17,7 +17,7 @@ from vine import promise as vine_promise
 from payment_worker.broker.heart import Heart
 from payment_worker.broker.inspection import fault_in
 from payment_worker.broker.liveness import Liveness
-from payment_worker.broker.rejection import keep_rejected, request_in
+from payment_worker.broker.rejection import asked_by, keep_rejected
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _NOT_THESE = {
 class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
     """A consumer for money: whatever is in a queue, it is run, or kept, or stays with Redis."""
 
-    class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[misc,name-defined] # Celery has no types
+    class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[misc] # Celery has no types
         """Celery's own steps, with another heart, and a sign of life."""
 
         default_steps = (
@@ -65,20 +65,20 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
 
     def set_aside(self, message: Any, why: str) -> None:  # noqa: ANN401 kombu has no types
         """Keep a message that cannot be run, then acknowledge it; or else leave it with Redis."""
-        task, arguments = request_in(message)
+        asked = asked_by(message)
         try:
-            keep_rejected(self.app, task, arguments, why)
+            keep_rejected(self.app, asked, why)
         except Exception as error:  # noqa: BLE001 neither PostgreSQL's absence nor a bug may stop the worker
             message.channel.qos.leave(message.delivery_tag)
             logger.error(  # noqa: TRY400 a traceback may show the message
                 "A message for %s cannot be run (%s) nor kept (%s): it stays in Redis until the visibility timeout",
-                task,
+                asked.task,
                 why,
                 type(error).__name__,
             )
             return
         message.ack_log_error(logger, self.connection_errors)
-        logger.warning("A message for %s cannot be run and was kept as rejected: %s", task, why)
+        logger.warning("A message for %s cannot be run and was kept as rejected: %s", asked.task, why)
         signals.task_rejected.send(sender=self, message=message, exc=None)
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:  # noqa: ANN401 kombu has no types

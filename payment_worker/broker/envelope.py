@@ -17,7 +17,8 @@ KEPT_BYTES = 64 * 1024
 # The header that says why an item was put into an envelope of ours.
 UNREADABLE = "payment_worker.unreadable"
 
-_BODY_ENCODINGS = {None, "", "utf-8", "base64"}
+# No set: what is compared with these may be anything, a list too.
+_BODY_ENCODINGS = (None, "", "utf-8", "base64")
 
 
 def enveloped(item: bytes, *, queue: str) -> bytes:
@@ -28,14 +29,15 @@ def enveloped(item: bytes, *, queue: str) -> bytes:
     In an envelope it is a message like any other, which the consumer can set aside and then acknowledge.
     """
     if len(item) > MAX_ITEM_BYTES:
-        return _envelope(item, queue=queue, why=f"{len(item)} bytes are more than a message may have")
+        why = f"{len(item)} bytes are more than a message may have"
+        return _envelope(_beginning(item), queue=queue, why=why)
     try:
-        message = loads(item.decode())
-        why = _unopenable(message)
+        message = loads(item.decode())  # type: ignore[no-untyped-call] # kombu has no types
+        fault = _unopenable(message)
     except Exception:  # noqa: BLE001 kombu's reviver raises what it likes: ValueError, KeyError, RecursionError, …
         return _envelope(item, queue=queue, why="this is not JSON")
-    if why:
-        return _envelope(item, queue=queue, why=why)
+    if fault:
+        return _envelope(item, queue=queue, why=fault)
     return item if _returns_to(queue, message) else _readdressed(message, queue)
 
 
@@ -61,15 +63,24 @@ def _unopenable_body(body: object, encoding: object) -> str | None:
         return "properties.body_encoding must be base64 or utf-8"
     if encoding == "base64":
         try:
-            base64.b64decode(body)
+            base64.b64decode("".join(body.split()), validate=True)
         except (binascii.Error, ValueError):
             return "the body is not base64"
     return None
 
 
+def _beginning(item: bytes) -> bytes:
+    """The beginning of what a large item says: encoded, what is sensitive in it would not be recognised."""
+    try:
+        message = loads(item.decode())  # type: ignore[no-untyped-call] # kombu has no types
+        return base64.b64decode(message["body"])[:KEPT_BYTES]
+    except Exception:  # noqa: BLE001 as above
+        return item[:KEPT_BYTES]
+
+
 def _returns_to(queue: str, message: Mapping[str, Any]) -> bool:
     address = message["properties"].get("delivery_info") or {}
-    return bool(address.get("routing_key") == queue and address.get("exchange") in {"", queue})
+    return bool(address.get("routing_key") == queue and address.get("exchange") in ("", queue))
 
 
 def _readdressed(message: dict[str, Any], queue: str) -> bytes:
@@ -80,7 +91,7 @@ def _readdressed(message: dict[str, Any], queue: str) -> bytes:
 
 def _envelope(item: bytes, *, queue: str, why: str) -> bytes:
     message = {
-        "body": base64.b64encode(item[:KEPT_BYTES]).decode(),
+        "body": base64.b64encode(item).decode(),
         "content-type": "application/octet-stream",
         "content-encoding": "binary",
         "headers": {UNREADABLE: why},

@@ -50,7 +50,7 @@ def fault_in(
 def _fault_in_body(payload: object, *, protocol_2: bool) -> str | None:
     match payload:
         case dict():
-            args, kwargs, embed = payload.get("args", []), payload.get("kwargs", {}), {}
+            args, kwargs, embed = payload.get("args", []), payload.get("kwargs", {}), None
         case [args, kwargs, embed] if protocol_2:
             pass
         case _:

@@ -15,7 +15,8 @@ from celery.exceptions import Ignore, Reject, Retry
 SHOWN = frozenset({"payment_id", "refund_id", "attempt_id", "event_id", "stripe_event_id", "run_id"})
 # A uuid, an id of Stripe's, or a small number: nothing that a card number or an e-mail fits into.
 _ID = re.compile(
-    r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[a-z]{2,12}_[A-Za-z0-9_]{1,64}|[0-9]{1,11}", re.ASCII
+    r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[a-z]{2,12}_[A-Za-z0-9_]{1,64}|[0-9]{1,11}",
+    re.ASCII,
 )
 
 

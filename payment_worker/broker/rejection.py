@@ -3,45 +3,73 @@
 import base64
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from kombu.utils.imports import symbol_by_name
 from kombu.utils.json import loads
 
 from payment_worker.broker.envelope import KEPT_BYTES, UNREADABLE
-from payment_worker.contracts.masking import masked
+from payment_worker.contracts.faults import FieldError
+from payment_worker.contracts.masking import mask_text, masked
 
 UNKNOWN = "unknown"
 _PLAIN = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a message asks for, as much as can be made out."""
+
+    request_id: str | None
+    task: str
+    arguments: Mapping[str, object]
+
+
 class KeepRejected(Protocol):
     """Commits a request that cannot be run, with why. Which one does is named by `keep_rejected` in celeryconfig."""
 
-    def __call__(self, task: str, arguments: Mapping[str, object], errors: Sequence[str]) -> object:
+    def __call__(
+        self,
+        task: str,
+        arguments: Mapping[str, object],
+        errors: Sequence[object],
+        *,
+        request_id: str | None,
+    ) -> object:
         """Return once it is kept for good; raise if it is not."""
 
 
-def keep_rejected(app: Any, task: str, arguments: Mapping[str, object], why: str) -> None:  # noqa: ANN401
+def keep_rejected(app: Any, asked: Asked, why: str) -> None:  # noqa: ANN401 Celery has no types
     """Keep a request that cannot be run, with anything sensitive masked.
 
     Raises:
         Exception: it is not kept.
     """
     # Found when it is needed: what only routes or watches tasks has no database, and need not load its code.
-    keep: KeepRejected = symbol_by_name(app.conf.keep_rejected)
-    keep(task, cast("Mapping[str, object]", masked(dict(arguments))), [why])
+    keep: KeepRejected = symbol_by_name(app.conf.keep_rejected)  # type: ignore[no-untyped-call] # kombu has no types
+    error = FieldError(field="message", code="cannot_be_run", message=why)
+    arguments = cast("Mapping[str, object]", masked(dict(asked.arguments)))
+    keep(asked.task, arguments, [error.as_dict()], request_id=asked.request_id)
 
 
-def request_in(message: Any) -> tuple[str, dict[str, object]]:  # noqa: ANN401 kombu has no types
-    """The task that a message asks for, and its keyword arguments: as much of both as can be made out."""
+def asked_by(message: Any) -> Asked:  # noqa: ANN401 kombu has no types
+    """Make out what a message asks for."""
     headers, value = message.headers, _payload(message)
     if UNREADABLE in headers and isinstance(value, dict):
         # A message that kombu could not open: encoded, what is sensitive in it would not be recognised.
         headers, value = value.get("headers"), _decoded(value)
-    task = headers.get("task") if isinstance(headers, dict) else None
-    plain = isinstance(task, str) and _PLAIN.fullmatch(task)
-    return str(task) if plain else UNKNOWN, _arguments(value)
+    told = headers if isinstance(headers, dict) else {}
+    return Asked(
+        request_id=_plain(told.get("id")),
+        # A name goes into the log as well.
+        task=mask_text(_plain(told.get("task")) or UNKNOWN),
+        arguments=_arguments(value),
+    )
+
+
+def _plain(text: object) -> str | None:
+    return text if isinstance(text, str) and _PLAIN.fullmatch(text) else None
 
 
 def _payload(message: Any) -> object:  # noqa: ANN401 kombu has no types
@@ -66,7 +94,7 @@ def _read(body: object) -> object:
     """What a body says: parsed if possible, for the names in it tell what is to be masked."""
     text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
     try:
-        return loads(text)
+        return loads(text)  # type: ignore[no-untyped-call] # kombu has no types
     except Exception:  # noqa: BLE001 kombu's reviver raises what it likes
         return text[:KEPT_BYTES]
 

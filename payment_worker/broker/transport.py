@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 REDELIVERIES = "redeliveries"
 
 
-class QoS(kombu_redis.QoS):  # type: ignore[misc] # kombu has no types
+class QoS(kombu_redis.QoS):
     """The messages that were delivered and not acknowledged, of which some may be left with Redis."""
 
     returning = False
@@ -40,16 +40,16 @@ class QoS(kombu_redis.QoS):  # type: ignore[misc] # kombu has no types
     def append(self, message: Any, delivery_tag: str) -> None:  # noqa: ANN401 kombu has no types
         """Count a message as delivered, even if Redis is full or gone and cannot be told."""
         try:
-            super().append(message, delivery_tag)
+            super().append(message, delivery_tag)  # type: ignore[no-untyped-call] # kombu has no types
         except (RedisError, OSError) as error:
             logger.warning("A message is run without being in `unacked`: %s", type(error).__name__)
-            virtual.QoS.append(self, message, delivery_tag)
+            virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call] # kombu has no types
 
     def restore_unacked(self, client: "Redis | None" = None) -> None:
         """Give back what was not begun. That is no fault of the messages, and is not counted as one."""
         self.returning = True
         try:
-            super().restore_unacked(client)
+            super().restore_unacked(client)  # type: ignore[no-untyped-call] # kombu has no types
         finally:
             self.returning = False
 
@@ -62,7 +62,7 @@ class _Mended:
 
     def __init__(self, connection: Any, **options: Any) -> None:  # noqa: ANN401
         self._known = SimpleNamespace(client=connection.client, default_port=connection.default_port)
-        super().__init__(connection, **options)
+        super().__init__(connection, **options)  # type: ignore[call-arg] # the next class is kombu's channel
 
     # test_outage: a busy worker exits when Redis goes away, for its channel, once closed, has forgotten
     # where Redis was, and is asked to give back or acknowledge what it delivered.
@@ -121,25 +121,25 @@ def redeliveries(headers: dict[str, Any]) -> int:
     return count if isinstance(count, int) and count > 0 else 0
 
 
-class Channel(_Mended, kombu_redis.Channel):  # type: ignore[misc] # kombu has no types
+class Channel(_Mended, kombu_redis.Channel):
     """A channel to one Redis."""
 
     QoS = QoS
 
 
-class SentinelChannel(_Mended, kombu_redis.SentinelChannel):  # type: ignore[misc] # kombu has no types
+class SentinelChannel(_Mended, kombu_redis.SentinelChannel):
     """A channel to whichever Redis the sentinels call the master."""
 
     QoS = QoS
 
 
-class Transport(kombu_redis.Transport):  # type: ignore[misc] # kombu has no types
+class Transport(kombu_redis.Transport):
     """`redis://` and `rediss://`."""
 
     Channel = Channel
 
 
-class SentinelTransport(kombu_redis.SentinelTransport):  # type: ignore[misc] # kombu has no types
+class SentinelTransport(kombu_redis.SentinelTransport):
     """`sentinel://`."""
 
     Channel = SentinelChannel

@@ -20,6 +20,9 @@ RequestT = TypeVar("RequestT", bound=Request)
 T = TypeVar("T")
 
 LONGEST_COUNTDOWN_SECONDS: Final = 30.0
+NO_LIMIT: Final = 1_000_000_000
+"""For a retry that is counted by us or not at all. None would mean the task's own limit (celery 5.7.0)."""
+
 MOST_RETRIES: Final = 4
 """Times that a task itself comes back to unfinished work; after that the sweep finds it, for the row says when."""
 
@@ -77,7 +80,7 @@ def unless_unavailable(task: Task, work: Callable[[], T]) -> T:
     except DatabaseUnavailableError as error:
         countdown = min(2.0 ** min(task.request.retries, 5), longest_countdown(wiring.settings()))
         log.warning("database is unavailable", task=task.name, error=str(error), countdown=countdown)
-        raise task.retry(countdown=countdown, max_retries=None) from None
+        raise task.retry(countdown=countdown, max_retries=NO_LIMIT) from None
 
 
 def obey(task: Task, answer: Answer | Conflict, arguments: Mapping[str, object]) -> Mapping[str, str | None]:
@@ -87,7 +90,7 @@ def obey(task: Task, answer: Answer | Conflict, arguments: Mapping[str, object])
         refuse(task, arguments, [taken])
     again_in = _again_in(task, answer)
     if again_in is not None and task.request.retries < MOST_RETRIES:
-        raise task.retry(countdown=again_in, max_retries=None)
+        raise task.retry(countdown=again_in, max_retries=NO_LIMIT)
     return answer.as_result()
 
 

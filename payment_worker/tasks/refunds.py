@@ -10,7 +10,7 @@ from payment_worker.celery import app
 from payment_worker.contracts.requests import FieldError, RefundRequest
 from payment_worker.flows.refund import NoSuchPayment, continue_refund
 from payment_worker.flows.refund import refund as refund_flow
-from payment_worker.tasks.obeying import obey, parsed, refuse, unless_unavailable, world
+from payment_worker.tasks.obeying import NO_LIMIT, obey, parsed, refuse, unless_unavailable, world
 
 WAITS_FOR_ITS_CHARGE: Final = (1, 2, 4, 8)
 """Seconds between looks for the payment: its charge may be a little behind, in another queue."""
@@ -23,7 +23,7 @@ def refund(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | No
     answer = unless_unavailable(self, lambda: refund_flow(world(self), request))
     if isinstance(answer, NoSuchPayment):
         if self.request.retries < len(WAITS_FOR_ITS_CHARGE):
-            raise self.retry(countdown=WAITS_FOR_ITS_CHARGE[self.request.retries], max_retries=None)
+            raise self.retry(countdown=WAITS_FOR_ITS_CHARGE[self.request.retries], max_retries=NO_LIMIT)
         refuse(self, kwargs, [FieldError("payment_id", "unknown_payment", "names no payment that we know")])
     return obey(self, answer, kwargs)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import redis
 from celery import Celery, Task
+from celery.exceptions import SoftTimeLimitExceeded
 
 from payment_worker.broker.redaction import RedactedTask
 from payment_worker.broker.transport import register
@@ -39,20 +40,48 @@ if "BROKER_APP_PATIENCE" in os.environ:
     )
 
 
-def keep(task: str, arguments: Mapping[str, object], errors: Sequence[str]) -> None:
+def keep(
+    task: str, arguments: Mapping[str, object], errors: Sequence[dict[str, str]], *, request_id: str | None
+) -> None:
     """Stands where the database would: into the journal, unless the test says that it is away."""
     if _journal.exists("away"):
         raise ConnectionError("the database is away")
-    _journal.rpush("kept", json.dumps({"task": task, "arguments": arguments, "errors": errors}))
+    _journal.rpush(
+        "kept",
+        json.dumps(
+            {
+                "task": task,
+                "arguments": arguments,
+                "errors": [error["message"] for error in errors],
+                "request_id": request_id,
+            }
+        ),
+    )
 
 
 @app.task(name="probe.work", bind=True)  # type: ignore[untyped-decorator] # Celery has no types
-def work(self: Any, *, payment_id: str, seconds: float = 0, **_: object) -> dict[str, str]:  # noqa: ANN401
-    """Say so when it begins and when it ends."""
-    facts = {"redelivered": self.request.delivery_info["redelivered"], "redeliveries": self.request.get("redeliveries")}
+def work(
+    self: Any,  # noqa: ANN401
+    *,
+    payment_id: str,
+    seconds: float = 0,
+    deaf: bool = False,
+    **_: object,
+) -> dict[str, str]:
+    """Say so when it begins and when it ends. A deaf one ignores the soft time limit."""
+    facts = {
+        "redelivered": self.request.delivery_info["redelivered"],
+        "redeliveries": self.request.get("redeliveries"),
+    }
     _journal.rpush("facts", json.dumps(facts))
     _journal.rpush("begun", payment_id)
-    Event().wait(seconds)
+    if not _journal.exists("hurry"):
+        try:
+            Event().wait(seconds)
+        except SoftTimeLimitExceeded:
+            if not deaf:
+                raise
+            Event().wait(seconds)
     _journal.rpush("ended", payment_id)
     return {"payment_id": payment_id, "status": "SUCCEEDED"}
 
@@ -69,7 +98,7 @@ def break_(*, payment_id: str, note: str) -> None:
     """End in an error that says too much, caused by another that does too."""
     _journal.rpush("begun", payment_id)
     try:
-        raise KeyError(note)
+        raise KeyError(note)  # noqa: TRY301 it is the error that is tested
     except KeyError as error:
         raise ValueError(note, payment_id) from error
 
@@ -81,6 +110,6 @@ def retry(self: Any, *, payment_id: str, note: str) -> str:  # noqa: ANN401
     if self.request.retries:
         return "retried"
     try:
-        raise ValueError(note)
+        raise ValueError(note)  # noqa: TRY301 it is the error that is tested
     except ValueError as error:
         raise self.retry(exc=error, countdown=0.1) from error

@@ -10,7 +10,7 @@ from tests.broker.scene import Scene
 
 
 @pytest.fixture
-def scene(valkey: Valkey, redis_url: str, tmp_path: Path) -> Iterator[Scene]:
+def scene(redis_url: str, tmp_path: Path) -> Iterator[Scene]:
     """A scene at a Valkey that stays."""
     broker_url = f"{redis_url.rpartition('/')[0]}/{2048 + int(redis_url.rpartition('/')[2])}"
     with Scene(broker_url=broker_url, journal_url=redis_url, directory=tmp_path) as scene:

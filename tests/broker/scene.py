@@ -37,7 +37,7 @@ class Scene:
         visibility_seconds: float = 6,
         settings: Mapping[str, str] | None = None,
     ) -> Process:
-        """A worker that is ready."""
+        """A worker that is ready. Without mingling, for which each would wait a second."""
         self._workers += 1
         environ = {
             "REDIS_URL": through or self.broker_url,
@@ -47,8 +47,8 @@ class Scene:
             **(settings or {}),
         }
         name = f"worker{self._workers}"
-        flags = (f"--pool={pool}", f"--concurrency={concurrency}", f"--hostname={name}@here", "--loglevel=INFO")
-        arguments = ("-A", "tests.broker.broker_app", "worker", *flags)
+        flags = (f"--pool={pool}", f"--concurrency={concurrency}", f"--hostname={name}@here")
+        arguments = ("-A", "tests.broker.broker_app", "worker", *flags, "--loglevel=INFO", "--without-mingle")
         process = python_module(
             "celery", *arguments, directory=self._directory, name=name, ready=r"\bready\.", settings=environ
         )
@@ -61,7 +61,7 @@ class Scene:
 
     def said(self, what: str) -> list[str]:
         """The journal's entries of one kind, oldest first."""
-        return [str(entry) for entry in self.journal.lrange(what, 0, -1)]  # type: ignore[union-attr] # not asyncio
+        return [str(entry) for entry in self.journal.lrange(what, 0, -1)]
 
     def kept(self) -> list[dict[str, Any]]:
         """The requests that were kept as rejected."""
@@ -69,19 +69,23 @@ class Scene:
 
     def wait_for(self, what: str, *payment_ids: str, seconds: float = 20) -> None:
         """Wait until the journal says this of all these payments."""
-        wait_until(lambda: set(payment_ids) <= set(self.said(what)), seconds=seconds, what=f"{what} {payment_ids}")
+        wait_until(
+            lambda: set(payment_ids) <= set(self.said(what)), seconds=seconds, what=f"{what} {payment_ids}"
+        )
 
     def wait_until_empty(self, *, seconds: float = 10) -> None:
         """Wait until no message is in the queue or unacknowledged."""
-        wait_until(lambda: not self.waiting() and not self.unacknowledged(), seconds=seconds, what="an empty broker")
+        wait_until(
+            lambda: not self.waiting() and not self.unacknowledged(), seconds=seconds, what="an empty broker"
+        )
 
     def waiting(self) -> int:
         """How many messages are in the queue."""
-        return int(self.broker.llen(QUEUE))  # type: ignore[arg-type] # not asyncio
+        return int(self.broker.llen(QUEUE))
 
     def unacknowledged(self) -> int:
         """How many messages were delivered and not acknowledged."""
-        return int(self.broker.hlen("unacked"))  # type: ignore[arg-type] # not asyncio
+        return int(self.broker.hlen("unacked"))
 
     def __enter__(self) -> Self:
         return self

@@ -6,75 +6,112 @@ a loop of reconnections, raw text costs a restart and is lost; the rest is dropp
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
+import redis
+
+from payment_worker.devstack.processes import Process
 from payment_worker.devstack.waiting import wait_until
 from tests.broker.raw import QUEUE, a_message
 from tests.broker.scene import Scene
+from tests.harness.rows import Rows
 
 CARD = "4242 4242 4242 4242"
 SECRET = "hunter2-in-the-body"
 ARGUMENTS = {"payment_id": "p1", "note": SECRET, "card_number": CARD}
 BODY = [[], ARGUMENTS, {}]
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+TOO_LARGE = a_message([[], {"note": f"{CARD} {SECRET} {'x' * 5_000_000}"}, {}])
 
-MALFORMED: dict[str, bytes] = {
-    "this is not JSON": f"{SECRET} is no JSON".encode(),
-    "no utf-8": b"\xff\xfe" + SECRET.encode(),
-    "nested without end": b"[" * 100_000,
-    "no message": json.dumps([SECRET]).encode(),
-    "no properties": json.dumps({"body": SECRET}).encode(),
-    "no delivery tag": a_message(BODY, properties={"delivery_tag": None}),
-    "odd delivery info": a_message(BODY, properties={"delivery_info": "charges"}),
-    "odd headers": a_message(BODY, envelope={"headers": None}),
-    "no base64": a_message(raw_body="%%%"),
-    "odd body encoding": a_message(BODY, properties={"body_encoding": "rot13"}),
-    "odd body": a_message(BODY, envelope={"body": {"note": SECRET}}),
-    "compressed": a_message(BODY, headers={"compression": "application/x-gzip"}),
-    "too large": a_message([[], {"payment_id": "x" * 5_000_000}, {}]),
-    "body is a number": a_message(7),
-    "body is too short": a_message([[], ARGUMENTS]),
-    "body is no JSON": a_message(raw_body=base64.b64encode(f"{{{SECRET}".encode()).decode()),
-    "body is an invented type": a_message([[], {"payment_id": {"__type__": "datetime", "__value__": SECRET}}, {}]),
-    "args are no list": a_message([{}, ARGUMENTS, {}]),
-    "kwargs are no object": a_message([[], [SECRET], {}]),
-    "embed is no object": a_message([[], ARGUMENTS, SECRET]),
-    "no id": a_message(BODY, headers={"id": None}),
-    "odd id": a_message(BODY, headers={"id": 7}),
-    "no task": a_message(BODY, headers={"task": None}),
-    "odd task": a_message(BODY, headers={"task": [SECRET]}),
-    "unknown task": a_message(BODY, headers={"task": "probe.wrok"}),
-    "pickle": a_message(BODY, envelope={"content-type": "application/x-python-serialize"}),
-    "text": a_message(BODY, envelope={"content-type": "text/plain"}),
-    "unknown type": a_message(BODY, envelope={"content-type": "image/png"}),
-    "unknown charset": a_message(BODY, envelope={"content-encoding": "utf-9000"}),
-    "odd eta": a_message(BODY, headers={"eta": "soon"}),
-    "eta is a number": a_message(BODY, headers={"eta": 7}),
-    "eta too far": a_message(BODY, headers={"eta": TOMORROW}),
-    "odd expires": a_message(BODY, headers={"expires": {}}),
-    "odd retries": a_message(BODY, headers={"retries": "many"}),
-    "odd stamps": a_message(BODY, headers={"stamped_headers": 7, "expires": TOMORROW}),
-    "came back too often": a_message(BODY, headers={"redeliveries": 11}),
-    "protocol 1, no id": a_message({"task": "probe.work", "kwargs": ARGUMENTS}, headers={"task": None, "id": None}),
-    "character 0": a_message([[], {"payment_id": "a\0b", "note": "\ud800"}, {}], headers={"task": "nul"}),
+# What is kept as the error, and the messages that it is kept for.
+MALFORMED: dict[str, list[bytes]] = {
+    "this is not JSON": [
+        f"{SECRET} is no JSON".encode(),
+        b"\xff\xfe" + SECRET.encode(),
+        b"[" * 100_000,
+        b'{"body": {"__type__": "datetime", "__value__": 7}}',
+    ],
+    "this is not a message: no object with properties": [
+        json.dumps([SECRET]).encode(),
+        json.dumps({"body": SECRET}).encode(),
+    ],
+    "properties.delivery_tag must be a text": [a_message(BODY, properties={"delivery_tag": None})],
+    "properties.delivery_info must be an object": [a_message(BODY, properties={"delivery_info": "charges"})],
+    "properties.body_encoding must be base64 or utf-8": [
+        a_message(BODY, properties={"body_encoding": "rot13"}),
+        a_message(BODY, properties={"body_encoding": ["base64"]}),
+    ],
+    "headers must be an object": [a_message(BODY, envelope={"headers": None})],
+    "the body must be a text": [a_message(BODY, envelope={"body": {"note": SECRET}})],
+    "the body is not base64": [a_message(raw_body="%%%"), a_message(raw_body="YQ")],
+    "compressed messages are not taken: a small one may unfold to more than there is memory": [
+        a_message(BODY, headers={"compression": "application/x-gzip"})
+    ],
+    f"{len(TOO_LARGE)} bytes are more than a message may have": [TOO_LARGE],
+    "the body must be [args, kwargs, embed]": [
+        a_message(7),
+        a_message([[], ARGUMENTS]),
+        a_message(SECRET),
+        a_message(raw_body=""),
+    ],
+    "the body is not JSON": [
+        a_message(raw_body=base64.b64encode(f"{{{SECRET}".encode()).decode()),
+        a_message(raw_body=base64.b64encode(b"[" * 100_000).decode()),
+        a_message([[], {"payment_id": {"__type__": "datetime", "__value__": SECRET}}, {}]),
+    ],
+    "args must be a list": [a_message([{}, ARGUMENTS, {}])],
+    "kwargs must be an object": [a_message([[], [SECRET], {}])],
+    "embed must be an object": [a_message([[], ARGUMENTS, SECRET])],
+    "id must be a text": [
+        a_message(BODY, headers={"id": None}),
+        a_message(BODY, headers={"id": 7}),
+        a_message({"task": "probe.work", "kwargs": ARGUMENTS}, headers={"task": None, "id": None}),
+    ],
+    "there is no header task": [a_message(BODY, headers={"task": None})],
+    "task must be a text": [a_message(BODY, headers={"task": [SECRET]})],
+    "there is no task of this name": [
+        a_message(BODY, headers={"task": "probe.wrok"}),
+        a_message([[], {"payment_id": "a\0b", "note": "\ud800"}, {}], headers={"task": "4242424242424242"}),
+    ],
+    "only content of type application/json is taken": [
+        a_message(BODY, envelope={"content-type": "application/x-python-serialize"}),
+        a_message(BODY, envelope={"content-type": "text/plain"}),
+        a_message(BODY, envelope={"content-type": "image/png"}),
+    ],
+    "eta and expires must be instants in ISO 8601": [
+        a_message(BODY, headers={"eta": "soon"}),
+        a_message(BODY, headers={"eta": 7}),
+        a_message(BODY, headers={"expires": {}}),
+    ],
+    "eta may be at most 3 s ahead: keep what is to happen later yourself": [
+        a_message(BODY, headers={"eta": TOMORROW})
+    ],
+    "retries must be a number": [
+        a_message(BODY, headers={"retries": "many"}),
+        a_message(BODY, headers={"retries": -1}),
+    ],
+    "stamped_headers must be a list": [a_message(BODY, headers={"stamped_headers": 7, "expires": TOMORROW})],
+    "it came back 11 times without having been finished": [a_message(BODY, headers={"redeliveries": 11})],
 }
 
 
 def test_each_is_kept_and_its_neighbours_are_run(scene: Scene) -> None:
     worker = scene.worker(concurrency=1)
-    names = list(MALFORMED)
+    messages = [(why, message) for why, messages in MALFORMED.items() for message in messages]
 
-    for name in names:
-        scene.broker.lpush(QUEUE, MALFORMED[name])
-        scene.send("work", name)
-    scene.wait_for("ended", *names, seconds=30)
+    for number, (_, message) in enumerate(messages):
+        scene.broker.lpush(QUEUE, message)
+        scene.send("work", f"{number}")
+    neighbours = [f"{number}" for number in range(len(messages))]
+    scene.wait_for("ended", *neighbours, seconds=30)
 
     scene.wait_until_empty()
-    assert [kept["errors"] for kept in scene.kept()] == [[error] for error in MALFORMED]
+    assert [kept["errors"] for kept in scene.kept()] == [[why] for why, _ in messages]
+    assert scene.said("begun") == neighbours
     assert worker.running
     assert "Connection to broker lost" not in worker.output()
-    assert scene.said("begun") == names
-    assert all(len(kept["errors"]) == 1 for kept in scene.kept())
     assert SECRET not in worker.output()
     assert "4242424242" not in (worker.output() + str(scene.kept())).replace(" ", "")
 
@@ -82,7 +119,10 @@ def test_each_is_kept_and_its_neighbours_are_run(scene: Scene) -> None:
 def test_the_arguments_are_kept_where_there_are_any(scene: Scene) -> None:
     scene.worker(concurrency=1)
 
-    scene.broker.lpush(QUEUE, a_message([[], {"payment_id": "p1", "amount": 5}, {}], headers={"task": "shop.pay"}))
+    scene.broker.lpush(
+        QUEUE,
+        a_message([[], {"payment_id": "p1", "amount": 5}, {}], headers={"task": "shop.pay", "id": "m1"}),
+    )
     wait_until(scene.kept)
 
     assert scene.kept() == [
@@ -90,6 +130,7 @@ def test_the_arguments_are_kept_where_there_are_any(scene: Scene) -> None:
             "task": "shop.pay",
             "arguments": {"payment_id": "p1", "amount": 5},
             "errors": ["there is no task of this name"],
+            "request_id": "m1",
         }
     ]
 
@@ -119,3 +160,20 @@ def test_a_message_in_the_older_protocol_or_from_elsewhere_is_run(scene: Scene) 
 
     scene.wait_for("ended", "older", "elsewhere")
     scene.wait_until_empty()
+
+
+def test_in_the_worker_itself_it_becomes_a_row(
+    worker: Callable[..., Process], redis_client: "redis.Redis", rows: Rows
+) -> None:
+    request_id = str(uuid4())
+    headers = {"task": "payment_worker.chrage", "id": request_id}
+    running = worker(concurrency=1)
+
+    redis_client.lpush(QUEUE, a_message(BODY, headers=headers), b"\xff is no message")
+
+    wait_until(lambda: len(rows("SELECT 1 FROM rejected_request")) == 2)
+    (kept,) = rows("SELECT * FROM rejected_request WHERE request_id = %s", request_id)
+    assert kept["task"] == "payment_worker.chrage"
+    assert kept["errors"][0]["message"] == "there is no task of this name"
+    assert kept["arguments"]["card_number"] == "***"
+    assert running.running

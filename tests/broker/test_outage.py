@@ -23,7 +23,7 @@ def test_a_busy_worker_survives_an_outage(
     # A result backend, for with one Celery may cancel what runs when the connection is lost.
     settings = {"PAYMENT_WORKER_LIVENESS_FILE": str(alive), "PAYMENT_WORKER_RESULT_BACKEND": redis_url}
     worker = own_scene.worker(pool=pool, settings=settings)
-    own_scene.send("work", "running", seconds=5)
+    own_scene.send("work", "running", seconds=4)
     own_scene.send("work", "later", countdown=2)
     own_scene.wait_for("begun", "running")
     wait_until(lambda: own_scene.unacknowledged() == 2)
@@ -47,7 +47,7 @@ def test_a_task_that_runs_while_its_connection_is_cut_is_not_begun_again(
 ) -> None:
     proxy = fault_proxy(scene.broker_url)
     worker = scene.worker(through=proxy.url)
-    scene.send("work", "running", seconds=4)
+    scene.send("work", "running", seconds=3)
     scene.wait_for("begun", "running")
 
     proxy.cut()
@@ -59,9 +59,7 @@ def test_a_task_that_runs_while_its_connection_is_cut_is_not_begun_again(
     assert scene.said("begun").count("running") == 1
 
 
-def test_a_half_open_connection_is_given_up(
-    scene: Scene, fault_proxy: Callable[[str], FaultProxy]
-) -> None:
+def test_a_half_open_connection_is_given_up(scene: Scene, fault_proxy: Callable[[str], FaultProxy]) -> None:
     proxy = fault_proxy(scene.broker_url)
     worker = scene.worker(through=proxy.url, settings={"BROKER_APP_PATIENCE": "1"})
 
