@@ -67,7 +67,12 @@ def _send(world: World, attempt: Attempt, payment: Payment) -> Outcome:
     def time_left() -> float:
         return (until - world.clock()).total_seconds()
 
-    return world.stripe.send(attempt, account=payment.stripe_account, time_left=time_left)
+    return world.stripe.send(
+        attempt,
+        account=payment.stripe_account,
+        time_left=time_left,
+        is_paused=lambda: world.pauses.hold(attempt.action),
+    )
 
 
 def _sent(attempt: Attempt, outcome: Outcome, *, now: datetime) -> Attempt:

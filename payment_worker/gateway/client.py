@@ -57,7 +57,9 @@ class Gateway:
             max_network_retries=0,
         )
 
-    def send(self, attempt: Attempt, *, account: str | None, time_left: Seconds) -> Outcome:
+    def send(
+        self, attempt: Attempt, *, account: str | None, time_left: Seconds, is_paused: Callable[[], bool]
+    ) -> Outcome:
         """Send an attempt's request under its key, again and again while that is safe and there is time.
 
         Repeats connection errors, cut answers, 409 and 429 with the same key and the same parameters.
@@ -66,6 +68,8 @@ class Gateway:
 
         def post() -> Outcome:
             nonlocal sent_before
+            if is_paused():
+                return Postponed(Delay.PAUSED)
             turn = self._turn("post", attempt.path, account, time_left() - self.timeout_seconds)
             if isinstance(turn, Held):
                 return Postponed(turn.delay)

@@ -34,7 +34,7 @@ local begins, arrivals = now, {}
 for n = 3, #KEYS do
     local interval, tolerance = tonumber(ARGV[2 * n - 3]), tonumber(ARGV[2 * n - 2])
     local arrival = tonumber(redis.call('GET', KEYS[n]) or now)
-    if arrival < now or arrival > now + furthest then arrival = now end
+    if arrival < now or arrival > now + furthest + interval then arrival = now end
     begins = math.max(begins, arrival - tolerance)
     arrivals[n] = arrival + interval
 end

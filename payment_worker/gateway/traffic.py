@@ -34,7 +34,14 @@ FAILURES: Final = frozenset({Doubt.SILENCE, Doubt.BROKEN_ANSWER, Doubt.SERVER_ER
 class Traffic:
     """The limits and the breaker of all workers. Any thread may use it; made after a fork, as its connections are."""
 
-    def __init__(self, client: Any, limits: Limits) -> None:  # noqa: ANN401 - redis-py's types say async or not
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401 - redis-py's types say async or not
+        limits: Limits,
+        *,
+        redis_again_seconds: float = REDIS_AGAIN_SECONDS,
+    ) -> None:
+        self._again_seconds = redis_again_seconds
         self._shared = SharedTraffic(client, limits)
         self._own = OwnTraffic(limits)
         self._lock = threading.Lock()
@@ -99,13 +106,13 @@ class Traffic:
             if self._redis_again_at is None or now < self._redis_again_at:
                 return self._redis_again_at is None
             # One thread asks; the others go on by themselves meanwhile.
-            self._redis_again_at = now + REDIS_AGAIN_SECONDS
+            self._redis_again_at = now + self._again_seconds
             return True
 
     def _redis_is_away(self, error: redis.RedisError) -> None:
         with self._lock:
             was_there = self._redis_again_at is None
-            self._redis_again_at = time.monotonic() + REDIS_AGAIN_SECONDS
+            self._redis_again_at = time.monotonic() + self._again_seconds
         if was_there:
             log.warning("redis is away: this process limits itself", error=type(error).__name__)
 
