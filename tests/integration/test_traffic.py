@@ -1,0 +1,214 @@
+"""All workers together keep Stripe's limits and leave it in peace while it is down, with Redis or without."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+
+import pytest
+
+from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.waiting import wait_until
+from payment_worker.domain.outcome import Delay, Doubt, Refused, Unanswered
+from payment_worker.gateway.limits import Held, Limits, Pass, Rate
+from payment_worker.gateway.traffic import Traffic
+from payment_worker.redis_client import redis_client
+
+SLOW = Rate(1 / 60)
+"""So slow that no test waits for the second call."""
+NOTHING = Unanswered(Doubt.SILENCE)
+Starts = Callable[..., Traffic]
+
+ONE_PROCESS = """
+import sys
+from payment_worker.gateway.limits import Limits, Pass, Rate
+from payment_worker.gateway.traffic import Traffic
+from payment_worker.redis_client import redis_client
+limits = Limits(account=Rate(1 / 60), endpoint=None, failures=10, cool_down_seconds=10, probe_seconds=10)
+traffic = Traffic(redis_client(sys.argv[1], timeout_seconds=5), limits)
+given = [traffic.admit("other", account=None, longest_wait=3 * 60 - 20) for _ in range(20)]
+print(sum(isinstance(each, Pass) for each in given))
+"""
+
+
+def limits(**changes: object) -> Limits:
+    ordinary: dict[str, object] = {
+        "account": None,
+        "endpoint": None,
+        "failures": 3,
+        "cool_down_seconds": 300,
+        "probe_seconds": 60,
+    }
+    return Limits(**ordinary | changes)  # type: ignore[arg-type] # any field of the limits
+
+
+@pytest.fixture
+def start(redis_url: str) -> Iterator[Starts]:
+    """Starts the traffic of one more process, with a connection of its own."""
+    with ExitStack() as opened:
+
+        def one(*, url: str = redis_url, timeout_seconds: float = 5, **changes: object) -> Traffic:
+            client = opened.enter_context(closing(redis_client(url, timeout_seconds=timeout_seconds)))
+            return Traffic(client, limits(**changes), redis_again_seconds=0.1)
+
+        yield one
+
+
+def passes(given: Sequence[Pass | Held]) -> list[Pass]:
+    return [each for each in given if isinstance(each, Pass)]
+
+
+def ask(traffic: Traffic, *, account: str | None = None, longest_wait: float = 0) -> Pass | Held:
+    return traffic.admit("other", account=account, longest_wait=longest_wait)
+
+
+def a_pass(traffic: Traffic) -> Pass:
+    given = ask(traffic)
+    assert isinstance(given, Pass)
+    return given
+
+
+def fail(traffic: Traffic, *, times: int) -> None:
+    for _ in range(times):
+        traffic.note(a_pass(traffic), NOTHING)
+
+
+def is_held(traffic: Traffic) -> bool:
+    given = ask(traffic)
+    return isinstance(given, Held) and given.delay is Delay.STRIPE_DOWN
+
+
+def test_threads_share_one_limit_and_each_gets_a_turn_of_its_own(start: Starts) -> None:
+    mine = [start(account=SLOW) for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        given = list(threads.map(lambda n: ask(mine[n % 4], longest_wait=3 * 60 - 20), range(40)))
+    waits = sorted(each.wait_seconds for each in passes(given))
+    assert [round(wait / 60) for wait in waits] == [0, 1, 2]
+    held = [each for each in given if isinstance(each, Held)]
+    assert {each.delay for each in held} == {Delay.NO_TURN}
+
+
+def test_processes_share_one_limit(redis_url: str) -> None:
+    command = [sys.executable, "-c", ONE_PROCESS, redis_url]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    counts = [int(each.communicate(timeout=60)[0]) for each in running]
+    assert sum(counts) == 3
+
+
+def test_a_call_that_gets_no_turn_takes_nobody_elses(start: Starts) -> None:
+    traffic = start(account=SLOW)
+    a_pass(traffic)
+    assert not passes([ask(traffic, longest_wait=30) for _ in range(50)])
+    (given,) = passes([ask(traffic, longest_wait=60)])
+    assert round(given.wait_seconds / 60) == 1
+
+
+def test_each_stripe_account_has_a_limit_of_its_own(start: Starts) -> None:
+    traffic = start(account=SLOW)
+    given = [ask(traffic, account=name) for name in (None, "acct_1", "acct_2", None, "acct_1")]
+    assert len(passes(given)) == 3
+
+
+def test_an_endpoints_limit_holds_that_endpoint_alone(start: Starts) -> None:
+    traffic = start(account=Rate(1000), endpoint=SLOW)
+    endpoints = ["payment_intents.create", "refunds.create", "other"]
+    given = [traffic.admit(name, account=None, longest_wait=1) for name in endpoints * 2]
+    assert [isinstance(each, Pass) for each in given] == [True] * 3 + [False] * 3
+
+
+def test_without_a_rate_nothing_is_held(start: Starts) -> None:
+    traffic = start()
+    assert {each.wait_seconds for each in passes([ask(traffic) for _ in range(300)])} == {0}
+
+
+def test_failures_in_a_row_hold_the_calls_of_every_process(start: Starts) -> None:
+    one, other = start(), start()
+    fail(one, times=2)
+    assert not is_held(other)
+    fail(other, times=1)
+    assert is_held(one)
+    assert is_held(other)
+
+
+@pytest.mark.parametrize("outcome", [None, Refused("amount_too_small"), Unanswered(Doubt.REPLAYED_ERROR)])
+def test_any_answer_at_all_ends_the_row(start: Starts, outcome: Refused | Unanswered | None) -> None:
+    traffic = start()
+    fail(traffic, times=2)
+    traffic.note(a_pass(traffic), outcome)
+    fail(traffic, times=2)
+    assert not is_held(traffic)
+
+
+def test_another_account_is_not_held(start: Starts) -> None:
+    traffic = start()
+    fail(traffic, times=3)
+    assert passes([ask(traffic, account="acct_1")])
+
+
+def test_after_the_cool_down_one_call_probes_and_its_answer_lets_all_go_on(start: Starts) -> None:
+    one, other = start(cool_down_seconds=0.2), start(cool_down_seconds=0.2)
+    fail(one, times=3)
+    (probe,) = wait_until(lambda: passes([ask(one)]))
+    assert probe.is_probe
+    assert is_held(one)
+    assert is_held(other)
+    one.note(probe, None)
+    assert not is_held(one)
+    assert not a_pass(other).is_probe
+
+
+def test_a_probe_that_fails_doubles_the_cool_down(start: Starts) -> None:
+    traffic = start(cool_down_seconds=0.2)
+    fail(traffic, times=3)
+    for doubled in (0.4, 0.8):
+        (probe,) = wait_until(lambda: passes([ask(traffic)]))
+        traffic.note(probe, NOTHING)
+        held = ask(traffic)
+        assert isinstance(held, Held)
+        assert doubled / 2 < held.wait_seconds <= doubled
+
+
+def test_a_probe_whose_process_died_is_followed_by_another(start: Starts) -> None:
+    traffic = start(cool_down_seconds=0.1, probe_seconds=0.2)
+    fail(traffic, times=3)
+    probes = [wait_until(lambda: passes([ask(traffic)])) for _ in range(2)]
+    assert all(probe.is_probe for (probe,) in probes)
+
+
+def test_without_redis_each_process_goes_on_alone_at_a_tenth(start: Starts, own_valkey: Valkey) -> None:
+    # 100 a second begin 10 at once; a tenth of it begins one, and the next after a tenth of a second.
+    traffic = start(url=own_valkey.url(), account=Rate(100))
+    assert len(passes([ask(traffic) for _ in range(5)])) == 5
+    own_valkey.kill()
+    alone = passes([ask(traffic, longest_wait=60) for _ in range(5)])
+    assert not any(each.is_shared for each in alone)
+    assert alone[-1].wait_seconds > 0.2
+
+
+def test_without_redis_the_breaker_still_opens(start: Starts, own_valkey: Valkey) -> None:
+    traffic = start(url=own_valkey.url())
+    fail(traffic, times=1)
+    own_valkey.kill()
+    fail(traffic, times=3)
+    assert is_held(traffic)
+
+
+def test_once_redis_is_back_all_share_again(start: Starts, own_valkey: Valkey) -> None:
+    traffic = start(url=own_valkey.url(), account=SLOW)
+    own_valkey.kill()
+    assert not a_pass(traffic).is_shared
+    own_valkey.start()
+    other = start(url=own_valkey.url(), account=SLOW)
+    wait_until(lambda: any(each.is_shared for each in passes([ask(traffic)])))
+    assert not passes([ask(other)])
+
+
+def test_a_redis_that_hangs_is_not_waited_for(start: Starts, own_valkey: Valkey) -> None:
+    traffic = start(url=own_valkey.url(), timeout_seconds=0.2)
+    assert a_pass(traffic).is_shared
+    own_valkey.pause()
+    try:
+        assert not a_pass(traffic).is_shared
+    finally:
+        own_valkey.resume()
