@@ -14,10 +14,10 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## the whole story in under 90 seconds, on real servers, compared with Stripe cent by cent
-	@$(BIN)/python -m payment_worker.devstack.demo
+	@$(BIN)/payment-worker demo
 
 dev: $(READY) ## the same stack, left running: enqueue from another shell, watch it in Flower
-	@$(BIN)/python -m payment_worker.devstack.dev
+	@$(BIN)/payment-worker dev || test $$? -eq 130
 
 test: $(READY) ## every test, against real servers that it starts itself (ARGS="-k refund" chooses)
 	$(BIN)/python -m pytest $(ARGS)
@@ -36,7 +36,7 @@ format: $(READY) ## format the code and mend what the linter can
 
 requirements: $(READY) ## pin every package anew, with hashes, for all Pythons and machines that are supported
 	$(PYTHON) -m venv build/uv
-	build/uv/bin/pip install --quiet uv
+	build/uv/bin/pip install -qq uv
 	for file in runtime dev; do sed -n 1p requirements/$$file.txt >build/$$file.txt; done
 	$(PIN) pyproject.toml >>build/runtime.txt
 	$(PIN) pyproject.toml requirements/build.in --extra test --constraint build/runtime.txt >>build/dev.txt

@@ -18,6 +18,7 @@ from payment_worker.devstack.valkey import Valkey
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
+from tests.harness.window import Window
 
 _STRIPE_KEYS = {"STRIPE_API_KEY": "sk_test_simulator", "STRIPE_WEBHOOK_SECRET": "whsec_simulator"}
 _TEMPLATE = "migrated"
@@ -124,6 +125,16 @@ def simulator(session_simulator: Simulator) -> Simulator:
 
 
 @pytest.fixture
+def stripe_webhooks(simulator: Simulator, redis_url: str) -> Iterator[str]:
+    """Stripe's webhooks reach the worker, through an app that hands them on. The endpoint's id."""
+    with closing(Producer(redis_url)) as app, Window(app.hand_on) as window:
+        secrets = [_STRIPE_KEYS["STRIPE_WEBHOOK_SECRET"]]
+        endpoint = simulator.post("webhooks/endpoints", {"url": window.url, "secrets": secrets})
+        yield str(endpoint["id"])
+        simulator.delete(f"webhooks/endpoints/{endpoint['id']}")
+
+
+@pytest.fixture
 def environment(database_url: str, redis_url: str, simulator: Simulator) -> dict[str, str]:
     """The settings of a worker in this test's world. A test may change them before it starts one."""
     return {
@@ -144,6 +155,8 @@ def worker(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...
 
         def start(*, settings: dict[str, str] | None = None, **flags: Any) -> Process:  # noqa: ANN401
             flags.setdefault("name", f"worker{next(_numbers)}")
+            # Asking for neighbours takes a second of every start.
+            flags["arguments"] = ("--without-mingle", *flags.get("arguments", ()))
             process = worker_program({**environment, **(settings or {})}, directory=tmp_path, **flags)
             return started.enter_context(process.start()).wait_ready()
 

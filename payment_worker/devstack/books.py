@@ -45,6 +45,9 @@ class Ledger(Protocol):
     def accounts(self, stripe_ids: Mapping[str, str | None]) -> dict[str, Account]:
         """What Stripe did, by payment id; given are the PaymentIntents' ids as far as we know them."""
 
+    def strangers(self, payment_ids: Iterable[str]) -> int:
+        """How many PaymentIntents Stripe has that belong to none of the payments, as far as can be told."""
+
 
 class SimulatorLedger:
     """The simulator's own account, which our code has no part in."""
@@ -59,6 +62,12 @@ class SimulatorLedger:
             for payment_id in found.keys() & set(intent["metadata"].values()):
                 found[payment_id].append(intent)
         return {payment_id: _sum(intents) for payment_id, intents in found.items()}
+
+    def strangers(self, payment_ids: Iterable[str]) -> int:
+        """How many PaymentIntents belong to none of the payments."""
+        known = set(payment_ids)
+        intents = self._simulator.ledger()["payment_intents"]
+        return sum(known.isdisjoint(intent["metadata"].values()) for intent in intents)
 
 
 def _sum(intents: Iterable[Mapping[str, Any]]) -> Account:
@@ -83,6 +92,10 @@ class StripeLedger:
             payment_id: self._account(stripe_id) if stripe_id else Account()
             for payment_id, stripe_id in stripe_ids.items()
         }
+
+    def strangers(self, payment_ids: Iterable[str]) -> int:  # noqa: ARG002 the account may serve other apps
+        """None can be told from another app's."""
+        return 0
 
     def _account(self, stripe_id: str) -> Account:
         url = f"{self._api_base}/v1/payment_intents/{stripe_id}?expand[]=latest_charge"

@@ -40,6 +40,7 @@ def main(arguments: list[str]) -> int:
     status = _watch(program, alarm)
     if status is None:
         status = _end(program, int(options.get("last-signal", signal.SIGKILL)), alarm)
+        _slay_descendants()
         if "remove" in options:
             shutil.rmtree(options["remove"], ignore_errors=True)
     _slay_descendants()

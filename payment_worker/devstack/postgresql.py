@@ -116,9 +116,11 @@ class PostgreSQL(Server):
             ],
             log=self.directory / "initdb.log",
             identity=self._identity,
+            remove=self.directory if self._temporary else None,
         )
-        if initdb.start().wait(60):
-            raise ProcessEndedError(f"initdb failed\n{initdb.tail()}")
+        with initdb.start():
+            if initdb.wait(60):
+                raise ProcessEndedError(f"initdb failed\n{initdb.tail()}")
 
     def _described(self) -> Process:
         settings = {**_SETTINGS, "port": str(self.port), **({} if self._durable else _FORGETFUL)}

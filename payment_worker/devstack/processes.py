@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
@@ -30,7 +30,7 @@ class Process:
     `pause` and `resume` act on everything that it has started too.
     """
 
-    def __init__(  # noqa: PLR0913 each one is a property of a process that some caller sets
+    def __init__(
         self,
         command: Sequence[str | Path],
         *,
@@ -91,8 +91,13 @@ class Process:
                 )
             finally:
                 os.close(write_end)
-            self.pid = int(os.read(read_end, 32) or 0)
+            told = os.read(read_end, 32)
         self.exit_status = None
+        if not told:
+            # Signals to a pid of 0 would reach ourselves.
+            self._collect()
+            raise ProcessEndedError(f"{self.command[0]} has no guardian\n{self.tail()}")
+        self.pid = int(told)
         return self
 
     def wait_ready(self, *, seconds: float = 60) -> Self:
@@ -164,23 +169,24 @@ class Process:
 
     def kill(self) -> int:
         """SIGKILL for it and for everything it has started, at once."""
-        for pid in (self.pid, *self.descendants()) if self.running else ():
-            _signal(pid, signal.SIGKILL)
+        self._send_to_all(signal.SIGKILL)
         return self.wait()
 
     def pause(self) -> None:
         """Freeze it and all it has started (SIGSTOP): connections stay open, and nothing answers."""
-        for pid in (self.pid, *self.descendants()):
-            _signal(pid, signal.SIGSTOP)
+        self._send_to_all(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let it go on after `pause`."""
-        for pid in (self.pid, *self.descendants()):
-            _signal(pid, signal.SIGCONT)
+        self._send_to_all(signal.SIGCONT)
+
+    def _send_to_all(self, number: signal.Signals) -> None:
+        for pid in (self.pid, *self.descendants()) if self.running else ():
+            _signal(pid, number)
 
     def descendants(self) -> list[int]:
         """The ids of all processes that it, and they in turn, have started and that still run."""
-        return list(_descendants(self.pid)) if self.running else []
+        return descendants(self.pid) if self.running else []
 
     def output(self) -> str:
         """What it has written since its last start."""
@@ -240,12 +246,12 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def _descendants(pid: int) -> Iterator[int]:
+def descendants(pid: int) -> list[int]:
+    """The ids of all processes that this one, and they in turn, have started and that still run."""
     children: dict[int, list[int]] = {}
     for child, parent in guardian.parents():
         children.setdefault(parent, []).append(child)
-    waiting = [pid]
-    while waiting:
-        found = children.get(waiting.pop(), [])
-        yield from found
-        waiting += found
+    found = [pid]
+    for each in found:
+        found += children.get(each, [])
+    return found[1:]

@@ -55,7 +55,7 @@ def _celery(
     )
 
 
-def worker(  # noqa: PLR0913 each one is a flag of the worker
+def worker(
     settings: Mapping[str, str],
     *,
     directory: Path,

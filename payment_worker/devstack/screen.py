@@ -45,6 +45,10 @@ class Screen:
     def _done(self, text: str, detail: str, seconds: float) -> None:
         self.console.print(f" [bold green]✓[/] {escape(text):<33} [dim]{seconds:5.1f} s[/]  {escape(detail)}")
 
+    def line(self, text: str) -> None:
+        """Say something that is meant to be copied: it is not broken into lines."""
+        self.console.print(f"   {escape(text)}" if text else "", soft_wrap=True)
+
     def note(self, text: str) -> None:
         """Say something in passing."""
         self.console.print(f"   [dim]{escape(text)}[/]")

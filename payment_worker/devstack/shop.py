@@ -1,14 +1,9 @@
 """Another app: it has charges and refunds done by name, with Celery alone and none of the worker's code."""
 
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Self
 from uuid import uuid4
 
 from celery import Celery
-
-from payment_worker.devstack.ports import LOOPBACK
 
 
 class Shop:
@@ -45,43 +40,9 @@ class Shop:
             )
         return refund_id
 
-    def hand_on(self, payload: str, signature: str) -> None:
-        """Enqueue what Stripe has posted."""
-        self._app.send_task(
-            "payment_worker.receive_stripe_event",
-            kwargs={"payload": payload, "signature": signature},
-            queue="events",
-        )
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._app.pool.force_close_all()
         self._app.close()
-
-
-class ShopWindow:
-    """Where Stripe's webhooks reach a shop that terminates them itself and hands them on."""
-
-    def __init__(self, shop: Shop) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                shop.hand_on(body.decode(), self.headers["Stripe-Signature"])
-                self.send_response(HTTPStatus.NO_CONTENT)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing: the screen belongs to the story."""
-
-        self._server = ThreadingHTTPServer((LOOPBACK, 0), Handler)
-        self.url = f"http://{LOOPBACK}:{self._server.server_address[1]}/"
-
-    def __enter__(self) -> Self:
-        Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()

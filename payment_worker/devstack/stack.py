@@ -14,7 +14,7 @@ from payment_worker.devstack.ports import LOOPBACK, free_port
 from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.screen import Screen
-from payment_worker.devstack.shop import Shop, ShopWindow
+from payment_worker.devstack.shop import Shop
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.valkey import Valkey
 from payment_worker.settings import Settings
@@ -28,7 +28,7 @@ IMPATIENT: Mapping[str, str] = {
     "PAYMENT_WORKER_ABSENCE_DELAY": "6",
     "PAYMENT_WORKER_RESUME_EVERY": "1",
     "PAYMENT_WORKER_PUBLISH_EVERY": "1",
-    "PAYMENT_WORKER_POLL_EVERY": "5",
+    "PAYMENT_WORKER_POLL_EVERY": "60",
     "PAYMENT_WORKER_VISIBILITY_TIMEOUT": "30",
     "PAYMENT_WORKER_LOG_FORMAT": "json",
 }
@@ -47,8 +47,14 @@ class Stack:
     shop: Shop
     simulator: Simulator | None = None
     processes: dict[str, Process] = field(default_factory=dict)
+    webhook_port: int = field(default_factory=free_port)
     flower_url: str = ""
     flower_login: tuple[str, str] = ("", "")
+
+    @property
+    def webhook_url(self) -> str:
+        """Where Stripe's webhooks are received."""
+        return f"http://{LOOPBACK}:{self.webhook_port}/webhooks/stripe"
 
     def replace_worker(self) -> None:
         """Start a worker in the place of one that is gone."""
@@ -120,8 +126,7 @@ def _stripe(screen: Screen, started: ExitStack, given: Settings, stack: Stack) -
             step.detail = f"yours, at {given.stripe_api_base}"
             return
         secret = f"whsec_{secrets.token_hex(16)}"
-        window = started.enter_context(ShopWindow(stack.shop))
-        arguments = ("--webhook-url", window.url, "--webhook-secret", secret)
+        arguments = ("--webhook-url", stack.webhook_url, "--webhook-secret", secret)
         stack.simulator = Simulator.start(stack.directory, arguments=arguments)
         started.callback(stack.simulator.stop)
         stack.settings |= {
@@ -146,13 +151,22 @@ def _programs(screen: Screen, started: ExitStack, stack: Stack, flower_port: int
     stack.processes = {
         "worker": programs.worker(stack.settings, directory=stack.directory),
         "beat": programs.beat(stack.settings, directory=stack.directory),
-        "Flower": programs.flower(watched, directory=stack.directory, port=flower_port),
+        "flower": programs.flower(watched, directory=stack.directory, port=flower_port),
     }
+    if "STRIPE_WEBHOOK_SECRET" in stack.settings:
+        stack.processes["webhook"] = programs.webhook(
+            stack.settings, directory=stack.directory, port=stack.webhook_port
+        )
     # Together: each of them spends its first two seconds importing.
     for process in stack.processes.values():
         started.enter_context(process.start())
-    details = {"worker": "two processes, all queues", "Flower": f"{stack.flower_url} (read-only)"}
+    details = {
+        "worker": "two processes, all queues",
+        "beat": "sweeps for what is due or orphaned",
+        "flower": f"{stack.flower_url}, read-only",
+        "webhook": stack.webhook_url,
+    }
     for name, process in stack.processes.items():
-        with screen.step(f"The {name}" if name != "Flower" else name) as step:
+        with screen.step(name.capitalize()) as step:
             process.wait_ready()
-            step.detail = details.get(name, "")
+            step.detail = details[name]

@@ -152,10 +152,7 @@ def test_a_paused_one_is_frozen_with_its_children(process: Callable[[str], Proce
     wait_until(lambda: states() == {"S"})
 
 
-@pytest.mark.parametrize("last_word", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-def test_a_dead_starter_leaves_no_process_and_no_directory_behind(
-    tmp_path: Path, last_word: signal.Signals
-) -> None:
+def test_a_dead_starter_leaves_no_process_and_no_directory_behind(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", STARTER, str(tmp_path)],
         stdin=subprocess.PIPE,
@@ -168,6 +165,6 @@ def test_a_dead_starter_leaves_no_process_and_no_directory_behind(
         processes = [int(pid) for pid in pids]
         assert len(processes) > 8
         assert all(_alive(pid) for pid in processes)
-        starter.send_signal(last_word)
+        starter.kill()
     wait_until(lambda: not [pid for pid in processes if _alive(pid)], what="everything ends")
     wait_until(lambda: not Path(postgresql).exists() and not Path(valkey).exists(), what="nothing is left")

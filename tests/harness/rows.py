@@ -14,7 +14,11 @@ class Rows:
 
     def __init__(self, database_url: str) -> None:
         self.url = database_url
-        self._connection = psycopg2.connect(database_url)
+        self.reconnect()
+
+    def reconnect(self) -> None:
+        """Connect, again after the server was gone."""
+        self._connection = psycopg2.connect(self.url)
         self._connection.autocommit = True
 
     def __call__(self, query: str, *parameters: object) -> list[dict[str, Any]]:

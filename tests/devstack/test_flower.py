@@ -1,0 +1,80 @@
+"""Flower shows what the workers do to those who have its password, and lets nobody do anything."""
+
+import base64
+import json
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from payment_worker.devstack import programs
+from payment_worker.devstack.ports import free_port
+from payment_worker.devstack.processes import ProcessEndedError
+from payment_worker.devstack.valkey import Valkey
+
+_LOGIN = "operator:a password"
+
+
+@pytest.fixture(scope="module")
+def flower(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    port = free_port()
+    settings = {"REDIS_URL": valkey.url(), "FLOWER_BASIC_AUTH": _LOGIN}
+    with programs.flower(settings, directory=tmp_path_factory.mktemp("flower"), port=port) as process:
+        process.start().wait_ready()
+        yield f"http://127.0.0.1:{port}"
+
+
+def _status(url: str, *, login: str | None = None, method: str = "GET", body: object = None) -> int:
+    headers = {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"} if login else {}
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        with urlopen(Request(url, data, headers, method=method), timeout=10) as answer:  # noqa: S310 our own
+            return int(answer.status)
+    except HTTPError as error:
+        with error:
+            return error.code
+
+
+@pytest.mark.parametrize("page", ["/", "/workers", "/tasks/datatable", "/api/tasks", "/api/workers"])
+def test_nobody_sees_it_without_the_password(flower: str, page: str) -> None:
+    assert _status(flower + page) == HTTPStatus.UNAUTHORIZED
+    assert _status(flower + page, login="operator:guess") == HTTPStatus.UNAUTHORIZED
+
+
+def test_whoever_has_the_password_sees_the_workers(flower: str) -> None:
+    assert _status(f"{flower}/workers", login=_LOGIN) == HTTPStatus.OK
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "task/send-task/payment_worker.charge",
+        "task/async-apply/payment_worker.charge",
+        "task/revoke/some-id",
+        "worker/shutdown/worker@here",
+        "worker/queue/cancel-consumer/worker@here?queue=charges",
+    ],
+)
+def test_nobody_can_do_anything_through_it(flower: str, action: str) -> None:
+    status = _status(f"{flower}/api/{action}", login=_LOGIN, method="POST", body={"args": []})
+    assert status == HTTPStatus.FORBIDDEN
+
+
+def test_it_does_not_start_open_to_everybody(valkey: Valkey, tmp_path: Path) -> None:
+    with programs.flower({"REDIS_URL": valkey.url()}, directory=tmp_path, port=free_port()) as process:
+        process.start()
+        with pytest.raises(ProcessEndedError, match="does not start without a password"):
+            process.wait_ready()
+
+
+def test_its_password_may_come_from_a_file(valkey: Valkey, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(f"{_LOGIN}\n", encoding="utf-8")
+    port = free_port()
+    settings = {"REDIS_URL": valkey.url(), "FLOWER_BASIC_AUTH_FILE": str(secret)}
+    with programs.flower(settings, directory=tmp_path, port=port) as process:
+        process.start().wait_ready()
+        assert _status(f"http://127.0.0.1:{port}/", login=_LOGIN) == HTTPStatus.OK
