@@ -1,5 +1,6 @@
 """Commands that run something until it ends: the stack on a laptop, the simulator, the webhook, the migrations."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -52,7 +53,10 @@ def webhook(
     try:
         serve(host=host, port=port)
     except OSError as error:
-        typer.echo(f"Cannot listen on {host} port {port}: {error.strerror}.", err=True)
+        # A name that cannot be resolved has a negative number, and its own words.
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror
+        typer.echo(f"Cannot listen on {host} port {port}: {reason}.", err=True)
         raise typer.Exit(1) from None
 
 

@@ -1,6 +1,8 @@
 """What can be counted of webhooks: outcomes, how long they took, and whether workers were told."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from contextlib import AbstractContextManager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from payment_worker.webhook.outcomes import Outcome
@@ -30,6 +32,11 @@ class Metrics:
             registry=self._registry,
             buckets=_BUCKETS,
         )
+        self._in_flight = Gauge(
+            "payment_worker_webhooks_in_flight",
+            "Webhooks that have begun to come in and have no outcome yet.",
+            registry=self._registry,
+        )
         self._hints = Counter(
             "payment_worker_webhook_hints",
             "Hints to workers: sent, or dropped because the broker was away (the sweep then finds the event).",
@@ -39,6 +46,10 @@ class Metrics:
         for outcome in Outcome:
             self._webhooks.labels(outcome)
         self.hints()
+
+    def in_flight(self) -> AbstractContextManager[object]:
+        """Counts one webhook as in flight while it lasts."""
+        return self._in_flight.track_inprogress()
 
     def webhook(self, outcome: Outcome, *, seconds: float) -> None:
         """Count one webhook."""

@@ -53,7 +53,8 @@ class Receiver:
     async def receive(self, request: Request) -> Outcome:
         """Take one webhook in, count it and write its line in the log."""
         began = time.monotonic()
-        outcome, event = await self._outcome(request)
+        with self.metrics.in_flight():
+            outcome, event = await self._outcome(request)
         seconds = time.monotonic() - began
         self.metrics.webhook(outcome, seconds=seconds)
         known = {"event_id": event.event_id, "type": event.type} if event else {}

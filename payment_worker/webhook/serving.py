@@ -26,6 +26,9 @@ MOST_REQUESTS: Final = 4_096
 """Beyond so many open connections the answer is 503 at once, which Stripe meets with a retry."""
 
 BACKLOG: Final = 2_048
+KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than load balancers keep an idle connection (60 s): who closes first must not be the one that is asked."""
+
 LAST_WORDS_SECONDS: Final = 20
 """For requests that are under way when the process is told to stop: longer than any of them takes."""
 
@@ -76,6 +79,7 @@ def _config(chosen: Settings) -> uvicorn.Config:
         server_header=False,
         backlog=BACKLOG,
         limit_concurrency=MOST_REQUESTS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=LAST_WORDS_SECONDS,
     )
 

@@ -1,0 +1,120 @@
+"""While PostgreSQL is away nothing is acknowledged; while Redis is away everything is, and settled all the same."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from payment_worker.devstack.postgresql import PostgreSQL
+from payment_worker.devstack.processes import Process
+from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.waiting import wait_until
+from tests.harness.fault_proxy import FaultProxy
+from tests.harness.rows import Rows
+from tests.webhook.conftest import Crew, Start
+from tests.webhook.sending import SECRET, an_event, written
+
+SHORT_LEASE = {"PAYMENT_WORKER_LEASE": "2", "PAYMENT_WORKER_RESUME_EVERY": "0.5"}
+
+
+def test_stripe_delivers_again_what_postgresql_could_not_store(
+    own_postgresql: PostgreSQL, receiver: Start, simulator: Simulator
+) -> None:
+    sender = receiver(settings={"DATABASE_URL": own_postgresql.url("payments")})
+    simulator.post("webhooks/endpoints", {"url": sender.webhooks, "secrets": [SECRET]})
+    own_postgresql.stop(keep=True)
+
+    intent = simulator.post("payment_intents", {"amount": 5000, "currency": "eur"})
+    assert simulator.post("webhooks/settle")["settled"]
+    refused = simulator.get("webhooks/deliveries")["deliveries"]
+    assert {each["status"] for each in refused} == {503}
+    assert sender.get("/readyz").status == 503
+    assert sender.get("/healthz").status == 200
+
+    own_postgresql.start()
+    simulator.advance(60)
+    with closing(Rows(own_postgresql.url("payments"))) as rows:
+        rows.wait_for(
+            "SELECT 1 FROM stripe_event WHERE object_id = %s AND type = 'payment_intent.succeeded'",
+            intent["id"],
+        )
+    assert sender.get("/readyz").status == 200
+
+
+def test_postgresql_that_was_restarted_costs_no_webhook(own_postgresql: PostgreSQL, receiver: Start) -> None:
+    sender = receiver(settings={"DATABASE_URL": own_postgresql.url("payments")})
+    assert sender.send(written(an_event())).status == 200
+
+    own_postgresql.restart()
+
+    assert [sender.send(written(an_event())).status for _ in range(4)] == [200] * 4
+
+
+def test_postgresql_that_hangs_is_answered_for_in_time(own_postgresql: PostgreSQL, receiver: Start) -> None:
+    sender = receiver(settings={"DATABASE_URL": own_postgresql.url("payments")})
+    body = written(an_event())
+    own_postgresql.pause()
+    try:
+        began = time.monotonic()
+        answer = sender.send(body)
+        seconds = time.monotonic() - began
+        unready = sender.get("/readyz")
+    finally:
+        own_postgresql.resume()
+
+    assert (answer.status, answer.outcome) == (503, "unavailable")
+    assert seconds < 10, "Stripe would not have waited for it"
+    assert unready.status == 503
+    wait_until(lambda: sender.send(body).status == 200, seconds=30)
+
+
+def test_a_database_without_tables_makes_it_unready_and_loses_nothing(
+    empty_database_url: str, receiver: Start
+) -> None:
+    sender = receiver(settings={"DATABASE_URL": empty_database_url})
+
+    assert sender.get("/readyz").body == (
+        '{"ready":false,"because":"the database lacks migrations: payment-worker migrate"}'
+    )
+    assert sender.send(written(an_event())).status == 503
+
+
+def test_redis_that_is_away_delays_no_answer_and_loses_no_event(
+    receiver: Start,
+    crew: Crew,
+    fault_proxy: Callable[[str], FaultProxy],
+    redis_url: str,
+    rows: Rows,
+) -> None:
+    proxy = fault_proxy(redis_url)
+    sender = receiver(settings={"REDIS_URL": proxy.url, **SHORT_LEASE})
+    crew(SHORT_LEASE)
+
+    for behave in (proxy.refuse, proxy.reset, proxy.blackhole):
+        behave()
+        event = an_event()
+        began = time.monotonic()
+        assert sender.send(written(event)).outcome == "stored"
+        assert time.monotonic() - began < 2
+        rows.wait_for("SELECT 1 FROM stripe_event WHERE event_id = %s AND status = 'IGNORED'", event["id"])
+    wait_until(lambda: "took no hint" in sender.process.output(), seconds=30)
+
+
+def test_workers_are_told_again_once_redis_is_back(
+    receiver: Start,
+    worker: Callable[..., Process],
+    fault_proxy: Callable[[str], FaultProxy],
+    redis_url: str,
+    rows: Rows,
+) -> None:
+    proxy = fault_proxy(redis_url)
+    sender = receiver(settings={"REDIS_URL": proxy.url})
+    worker(pool="threads")
+    proxy.refuse()
+    sender.send(written(an_event()))
+    wait_until(lambda: "took no hint" in sender.process.output(), seconds=30)
+
+    proxy.forward()
+    event = an_event()
+    sender.send(written(event))
+
+    rows.wait_for("SELECT 1 FROM stripe_event WHERE event_id = %s AND status = 'IGNORED'", event["id"])
