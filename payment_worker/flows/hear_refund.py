@@ -101,13 +101,14 @@ def settle_seen(
         raise AssertionError("payments are never deleted while a refund names them")
     if payment.status is not PaymentStatus.SUCCEEDED and seen.news not in LOST:
         return NoRoom(), []
-    known = _known(connection, payment, seen)
+    known = known_refund(connection, payment, seen)
     if known:
         return settle_refund(payment, known, seen, cause=cause, now=now)
     return _adopt(payment, seen, cause=cause, now=now)
 
 
-def _known(connection: Connection, payment: Payment, seen: RefundSeen) -> Refund | None:
+def known_refund(connection: Connection, payment: Payment, seen: RefundSeen) -> Refund | None:
+    """Our refund that this Refund is: by its own id, or by the one that it names, if that is not another already."""
     if by_stripe := refunds.find_by_stripe(connection, seen.stripe_refund_id):
         return by_stripe
     named = refunds.find(connection, refund_id) if (refund_id := as_uuid(seen.refund_id)) else None

@@ -1,4 +1,4 @@
-"""Tasks that look for what nobody told us: the poll of Stripe's events."""
+"""Tasks that look for what nobody told us: the poll of Stripe's events, and reconciliation."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -8,8 +8,9 @@ from celery import Task
 
 from payment_worker import wiring
 from payment_worker.celery import app
-from payment_worker.contracts.requests import MaintenanceRequest
+from payment_worker.contracts.requests import MaintenanceRequest, ReconcileRequest
 from payment_worker.flows.poll import Manner, poll
+from payment_worker.flows.reconcile import reconcile as reconcile_flow
 from payment_worker.store.events import InboxEvent
 from payment_worker.tasks.obeying import parsed, unless_unavailable, world
 from payment_worker.telemetry import logger
@@ -32,6 +33,26 @@ def poll_stripe_events(self: Task, *args: object, **kwargs: object) -> dict[str,
     if polled.new or not polled.is_finished:
         log.info("polled", requests=polled.requests, new=polled.new, is_finished=polled.is_finished)
     return {"requests": polled.requests, "new": polled.new}
+
+
+@app.task(bind=True, name="payment_worker.reconcile", typing=False)
+def reconcile(self: Task, *args: object, **kwargs: object) -> dict[str, object]:
+    """Compare a period, or all that is new, with what Stripe has. What takes longer is gone on with at once."""
+    request = parsed(self, ReconcileRequest, args, kwargs)
+    # Half of the time until the message would be given to another worker; the rest is for the last page.
+    has_time = within(wiring.settings().visibility_timeout / 2)
+    done = unless_unavailable(
+        self,
+        lambda: reconcile_flow(
+            world(self), since=request.since, until=request.until, on_page=lambda _: has_time()
+        ),
+    )
+    if done is None:
+        log.info("somebody else reconciles")
+        return {"run_id": None, "finished": False}
+    if not done.run.is_finished and not done.stripe_is_away:
+        app.send_task(self.name, kwargs=kwargs)
+    return {"run_id": done.run.run_id, "finished": done.run.is_finished}
 
 
 def within(seconds: float) -> Callable[[], bool]:

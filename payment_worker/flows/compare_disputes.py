@@ -1,0 +1,101 @@
+"""Comparing Stripe's disputes with ours, page by page."""
+
+from uuid import UUID
+
+from payment_worker.domain import dispute as states
+from payment_worker.domain.dispute import DisputeStatus
+from payment_worker.domain.disputing import DisputeMoved, DisputeSeen, MoneyNotSeen
+from payment_worker.domain.outcome import Absent
+from payment_worker.domain.reconciling import Difference, FindingKind
+from payment_worker.flows.comparing import Checker, Examined, Stride, StripeAwayError, Tally
+from payment_worker.flows.hear_payment import catch_up
+from payment_worker.flows.settle_dispute import settle_dispute
+from payment_worker.gateway.fetching import fetch_dispute
+from payment_worker.gateway.listing import Page, Period, disputes_page
+from payment_worker.store import comparing, disputes
+from payment_worker.store.findings import FindingStatus
+from payment_worker.store.writing import write
+
+
+def listed_disputes(checker: Checker, period: Period) -> Stride:
+    """Compare a page of an account's disputes with ours."""
+    run = checker.run
+    page = disputes_page(checker.world.stripe, period, after=run.cursor, account=run.stripe_account)
+    if not isinstance(page, Page):
+        raise StripeAwayError
+    with checker.world.database.begin() as connection:
+        owners = {
+            str(each.payment.stripe_payment_intent_id): each.payment.payment_id
+            for each in comparing.known_payments(
+                connection,
+                payment_intents={str(seen.stripe_payment_intent_id) for seen in page.objects},
+            )
+        }
+        known = disputes.statuses(connection, [seen.stripe_dispute_id for seen in page.objects])
+    tally = Tally()
+    for seen in page.objects:
+        payment_id = owners.get(str(seen.stripe_payment_intent_id))
+        if payment_id is not None:
+            tally += Tally(disputes=1)
+            ours = known.get(seen.stripe_dispute_id)
+            if ours is not seen.status:
+                tally += _settle(checker, payment_id, ours, seen).tally
+    return Stride(tally=tally, cursor=page.cursor, read_back_to=page.oldest_at)
+
+
+def examine_dispute(
+    checker: Checker, *, payment_id: UUID, stripe_dispute_id: str, account: str | None
+) -> Examined:
+    """Look at one dispute, repair what can be repaired, and note what differs.
+
+    Raises:
+        StripeAwayError: it could not be looked at.
+    """
+    seen = fetch_dispute(checker.world.stripe, stripe_dispute_id, account=account)
+    if isinstance(seen, Absent):
+        return Examined()
+    if not isinstance(seen, DisputeSeen):
+        raise StripeAwayError
+    with checker.world.database.begin() as connection:
+        ours = disputes.statuses(connection, [stripe_dispute_id]).get(stripe_dispute_id)
+    return Examined() if ours is seen.status else _settle(checker, payment_id, ours, seen)
+
+
+def _settle(checker: Checker, payment_id: UUID, ours: DisputeStatus | None, seen: DisputeSeen) -> Examined:
+    difference = _difference(checker, payment_id, ours, seen)
+    if ours and states.after(ours, seen.status) is ours:
+        # The list may be older than our row; if it is not, no step forward explains it.
+        return _left(checker, difference)
+    for _ in range(2):
+        with checker.world.database.begin() as connection:
+            verdict, writes = settle_dispute(
+                checker.world, connection, payment_id, seen, cause=checker.cause()
+            )
+            match verdict:
+                case DisputeMoved():
+                    write(connection, writes)
+                    return Examined(checker.note(connection, difference, FindingStatus.REPAIRED))
+                case MoneyNotSeen():
+                    pass
+                case _:
+                    return Examined()
+        catch_up(checker.world, payment_id, str(seen.stripe_payment_intent_id), because="reconciliation")
+    return _left(checker, difference)
+
+
+def _difference(
+    checker: Checker, payment_id: UUID, ours: DisputeStatus | None, seen: DisputeSeen
+) -> Difference:
+    return Difference(
+        kind=FindingKind.DISPUTE_STATUS_DIFFERS if ours else FindingKind.DISPUTE_NOT_RECORDED,
+        object_id=seen.stripe_dispute_id,
+        stripe_account=checker.run.stripe_account or None,
+        payment_id=payment_id,
+        detail={"ours": ours, "theirs": seen.status},
+    )
+
+
+def _left(checker: Checker, difference: Difference) -> Examined:
+    with checker.world.database.begin() as connection:
+        tally = checker.note(connection, difference, FindingStatus.OPEN)
+    return Examined(tally, frozenset({difference.kind}))

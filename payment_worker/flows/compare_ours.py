@@ -1,0 +1,143 @@
+"""The other way round: our rows that no list showed, what is unknown for long, and findings that may have gone."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from payment_worker.domain.reconciling import TOO_LONG, Difference, FindingKind
+from payment_worker.flows.compare_disputes import examine_dispute
+from payment_worker.flows.compare_payments import examine_payment
+from payment_worker.flows.compare_refunds import examine_refund
+from payment_worker.flows.comparing import Checker, Examined, Stride, Tally
+from payment_worker.store import comparing, findings
+from payment_worker.store.comparing import Ours
+from payment_worker.store.findings import Finding, FindingStatus
+
+ROWS: Final = 500
+"""Our rows that are read at once."""
+
+LOOKS: Final = 50
+"""Objects that are asked for one by one before the run's place is written."""
+
+UNKNOWN_AT_MOST: Final = 1000
+"""Attempts that are found unknown in one run. With more of them something else is the matter, and is alerted."""
+
+
+def our_payments(checker: Checker) -> Stride:
+    """Ask for the PaymentIntents of the period's payments that no list showed."""
+    return _one_by_one(
+        checker,
+        comparing.our_payments,
+        lambda each: examine_payment(
+            checker,
+            payment_id=each.payment_id,
+            payment_intent=each.stripe_id,
+            account=each.stripe_account,
+        ),
+    )
+
+
+def our_refunds(checker: Checker) -> Stride:
+    """Ask for the Refunds of the period's refunds that no list showed."""
+    return _one_by_one(
+        checker,
+        comparing.our_refunds,
+        lambda each: examine_refund(
+            checker,
+            payment_id=each.payment_id,
+            stripe_refund_id=each.stripe_id,
+            account=each.stripe_account,
+        ),
+    )
+
+
+def _one_by_one(
+    checker: Checker, read: Callable[..., Sequence[Ours]], examine: Callable[[Ours], Examined]
+) -> Stride:
+    run = checker.run
+    with checker.world.database.begin() as connection:
+        rows = read(
+            connection,
+            run_id=run.run_id,
+            since=run.since,
+            until=run.until,
+            after=_place(run.cursor),
+            limit=ROWS,
+        )
+    tally, looks, last = Tally(), 0, None
+    for last in rows:
+        if not last.is_matched:
+            tally += examine(last).tally
+            looks += 1
+        if looks == LOOKS:
+            break
+    done = last is None or (len(rows) < ROWS and last is rows[-1])
+    return Stride(tally=tally, cursor=None if done or last is None else _cursor(last))
+
+
+def _cursor(row: Ours) -> str:
+    return f"{row.created_at.isoformat()} {row.identity}"
+
+
+def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
+    if cursor is None:
+        return None
+    at, identity = cursor.split()
+    return datetime.fromisoformat(at), UUID(identity)
+
+
+def unknown_attempts(checker: Checker) -> Stride:
+    """Note what has been unknown for long, whatever the run's period."""
+    now = checker.world.clock()
+    tally = Tally()
+    with checker.world.database.begin() as connection:
+        for each in comparing.unknown_since(connection, before=now - TOO_LONG, limit=UNKNOWN_AT_MOST):
+            difference = Difference(
+                kind=FindingKind.UNKNOWN_TOO_LONG,
+                object_id=each.idempotency_key,
+                payment_id=each.payment_id,
+                refund_id=each.refund_id,
+                detail={
+                    "status": each.status,
+                    "doubt": each.doubt,
+                    "first_sent_at": each.first_sent_at.isoformat(),
+                },
+            )
+            tally += checker.note(connection, difference, FindingStatus.OPEN)
+    return Stride(tally=tally)
+
+
+def open_findings(checker: Checker) -> Stride:
+    """Look again at what is left open, from whatever run, and close what has gone."""
+    with checker.world.database.begin() as connection:
+        page = findings.still_open(connection, after=int(checker.run.cursor or 0), limit=LOOKS)
+    closed = 0
+    for finding in page:
+        if FindingKind(finding.kind) not in _look_again(checker, finding).left:
+            with checker.world.database.begin() as connection:
+                now = checker.world.clock()
+                closed += findings.close(connection, finding.finding_id, run_id=checker.run.run_id, now=now)
+    cursor = str(page[-1].finding_id) if len(page) == LOOKS else None
+    return Stride(tally=Tally(closed=closed), cursor=cursor)
+
+
+def _look_again(checker: Checker, finding: Finding) -> Examined:
+    kind, account = FindingKind(finding.kind), finding.stripe_account
+    if kind is FindingKind.UNKNOWN_TOO_LONG:
+        with checker.world.database.begin() as connection:
+            is_there = comparing.is_unfinished(connection, finding.object_id)
+        return Examined(left=frozenset({kind}) if is_there else frozenset())
+    if finding.payment_id is None:
+        return Examined(left=frozenset({kind}))
+    if finding.kind.startswith("dispute"):
+        return examine_dispute(
+            checker, payment_id=finding.payment_id, stripe_dispute_id=finding.object_id, account=account
+        )
+    if "refund" in finding.kind:
+        return examine_refund(
+            checker, payment_id=finding.payment_id, stripe_refund_id=finding.object_id, account=account
+        )
+    return examine_payment(
+        checker, payment_id=finding.payment_id, payment_intent=finding.object_id, account=account
+    )

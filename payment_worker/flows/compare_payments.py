@@ -1,0 +1,137 @@
+"""Comparing PaymentIntents with our payments: page by page, and once more where a difference shows."""
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from payment_worker.domain.observation import PaymentSeen
+from payment_worker.domain.outcome import Absent, Settled
+from payment_worker.domain.reconciling import (
+    REPAIRABLE,
+    Difference,
+    compare_payment,
+    payment_missing_here,
+    payment_missing_there,
+)
+from payment_worker.domain.records import Payment
+from payment_worker.domain.settlement import Advanced, Stale
+from payment_worker.flows.comparing import Checker, Examined, Stride, StripeAwayError, Tally
+from payment_worker.flows.heard import as_uuid
+from payment_worker.flows.settle import settle_payment
+from payment_worker.gateway.listing import Page, PaymentListed, Period, payment_intents_page
+from payment_worker.store import attempts, bookings, comparing, payments
+from payment_worker.store.comparing import KnownPayment
+from payment_worker.store.findings import FindingStatus
+from payment_worker.store.writing import write
+
+MOST_LOOKS: Final = 3
+"""Times that a payment may change while it is looked at before it is left alone: it is in good hands then."""
+
+
+def payment_intents(checker: Checker, period: Period) -> Stride:
+    """Compare a page of an account's PaymentIntents with our payments."""
+    run = checker.run
+    page = payment_intents_page(checker.world.stripe, period, after=run.cursor, account=run.stripe_account)
+    if not isinstance(page, Page):
+        raise StripeAwayError
+    known = _known(checker, page)
+    tally, matched = Tally(), []
+    for listed in page.objects:
+        ours = known.get(listed.seen.stripe_payment_intent_id) or known.get(str(listed.seen.payment_id))
+        if ours or as_uuid(listed.seen.payment_id):
+            matched.append(listed.seen.stripe_payment_intent_id)
+            tally += Tally(payments=1) + _compare(checker, listed, ours)
+    return Stride(tally=tally, matched=matched, cursor=page.cursor, read_back_to=page.oldest_at)
+
+
+def _known(checker: Checker, page: Page[PaymentListed]) -> Mapping[str, KnownPayment]:
+    """Our payments that are on the page, by the id of their PaymentIntent and by their own."""
+    named = [as_uuid(listed.seen.payment_id) for listed in page.objects]
+    with checker.world.database.begin() as connection:
+        found = comparing.known_payments(
+            connection,
+            payment_intents=[listed.seen.stripe_payment_intent_id for listed in page.objects],
+            payment_ids=[each for each in named if each],
+        )
+    by_id = {str(each.payment.payment_id): each for each in found}
+    return by_id | {str(each.payment.stripe_payment_intent_id): each for each in found}
+
+
+def _compare(checker: Checker, listed: PaymentListed, ours: KnownPayment | None) -> Tally:
+    if ours and listed.booking and not ours.is_booked:
+        booked = bookings.booked(ours.payment.payment_id, listed.booking, now=checker.world.clock())
+        with checker.world.database.begin() as connection:
+            write(connection, [booked])
+    if ours and (ours.is_in_work or compare_payment(ours.payment, listed.seen) is None):
+        return Tally()
+    # The page may be older than our row, or the row than the page: only a second look tells.
+    payment_id = ours.payment.payment_id if ours else as_uuid(listed.seen.payment_id)
+    return examine_payment(
+        checker,
+        payment_id=payment_id,
+        payment_intent=listed.seen.stripe_payment_intent_id,
+        account=checker.run.stripe_account or None,
+    ).tally
+
+
+def examine_payment(
+    checker: Checker, *, payment_id: UUID | None, payment_intent: str, account: str | None
+) -> Examined:
+    """Look at one PaymentIntent and its payment, repair what can be repaired, and note what differs.
+
+    Raises:
+        StripeAwayError: it could not be looked at.
+    """
+    for _ in range(MOST_LOOKS):
+        with checker.world.database.begin() as connection:
+            before = payments.find(connection, payment_id) if payment_id else None
+        sighting = checker.world.stripe.payment_intent(payment_intent, account=account)
+        match sighting:
+            case Absent():
+                return _absent(checker, before, payment_intent)
+            case Settled(PaymentSeen() as seen):
+                examined = _settle(checker, payment_id, seen.on(before.version) if before else seen, account)
+                if examined is not None:
+                    return examined
+            case _:
+                raise StripeAwayError
+    return Examined()
+
+
+def _absent(checker: Checker, payment: Payment | None, payment_intent: str) -> Examined:
+    if payment is None or payment.stripe_payment_intent_id != payment_intent:
+        return Examined()
+    with checker.world.database.begin() as connection:
+        return _left(checker, connection, payment_missing_there(payment))
+
+
+def _settle(
+    checker: Checker, payment_id: UUID | None, seen: PaymentSeen, account: str | None
+) -> Examined | None:
+    """None where the payment has moved on meanwhile."""
+    with checker.world.database.begin() as connection:
+        payment = payments.lock(connection, payment_id) if payment_id else None
+        if payment is None:
+            named = payment_id or as_uuid(seen.payment_id)
+            missing = named and payment_missing_here(seen, payment_id=named, stripe_account=account)
+            return _left(checker, connection, missing) if missing else Examined()
+        difference = compare_payment(payment, seen)
+        if difference is None or attempts.unfinished(connection, payment_id=payment.payment_id):
+            return Examined()
+        if difference.kind not in REPAIRABLE:
+            return _left(checker, connection, difference)
+        verdict, writes = settle_payment(payment, seen, cause=checker.cause(), now=checker.world.clock())
+        if isinstance(verdict, Stale):
+            return None
+        write(connection, writes)
+        after = verdict.payment if isinstance(verdict, Advanced) else payment
+        if left := compare_payment(after, seen):
+            return _left(checker, connection, left)
+        return Examined(checker.note(connection, difference, FindingStatus.REPAIRED))
+
+
+def _left(checker: Checker, connection: Connection, difference: Difference) -> Examined:
+    tally = checker.note(connection, difference, FindingStatus.OPEN)
+    return Examined(tally, frozenset({difference.kind}))

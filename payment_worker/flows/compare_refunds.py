@@ -1,0 +1,166 @@
+"""Comparing Refunds with our refunds: page by page, and once more where a difference shows."""
+
+from dataclasses import replace
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from payment_worker.domain.observation import RefundSeen
+from payment_worker.domain.outcome import Absent, Settled
+from payment_worker.domain.reconciling import (
+    REFUND_CONTRADICTIONS,
+    REPAIRABLE,
+    Difference,
+    FindingKind,
+    compare_refund,
+    refund_missing_there,
+)
+from payment_worker.domain.records import Payment, Refund
+from payment_worker.domain.settlement import Advanced, Contradicted
+from payment_worker.flows.comparing import Checker, Examined, Stride, StripeAwayError, Tally
+from payment_worker.flows.hear_payment import catch_up
+from payment_worker.flows.hear_refund import known_refund, settle_seen
+from payment_worker.flows.heard import as_uuid
+from payment_worker.gateway.listing import Page, Period, refunds_page
+from payment_worker.store import attempts, comparing, payments, refunds
+from payment_worker.store.comparing import KnownRefund
+from payment_worker.store.findings import FindingStatus
+from payment_worker.store.writing import write
+
+MOST_TRIES: Final = 2
+"""The second after the payment was brought up to date, without which a refund may find no room."""
+
+
+def listed_refunds(checker: Checker, period: Period) -> Stride:
+    """Compare a page of an account's Refunds with our refunds."""
+    run = checker.run
+    page = refunds_page(checker.world.stripe, period, after=run.cursor, account=run.stripe_account)
+    if not isinstance(page, Page):
+        raise StripeAwayError
+    with checker.world.database.begin() as connection:
+        owners = {
+            str(each.payment.stripe_payment_intent_id): each.payment
+            for each in comparing.known_payments(
+                connection,
+                payment_intents={str(seen.stripe_payment_intent_id) for seen in page.objects},
+            )
+        }
+        found = comparing.known_refunds(
+            connection,
+            stripe_refund_ids=[seen.stripe_refund_id for seen in page.objects],
+            refund_ids=[each for seen in page.objects if (each := as_uuid(seen.refund_id))],
+        )
+    by_id = {each.refund.refund_id: each for each in found}
+    by_stripe = {str(each.refund.stripe_refund_id): each for each in found}
+    tally, matched = Tally(), []
+    for seen in page.objects:
+        payment = owners.get(str(seen.stripe_payment_intent_id))
+        if payment is not None:
+            matched.append(seen.stripe_refund_id)
+            named = by_id.get(as_uuid(seen.refund_id) or payment.payment_id)
+            known = by_stripe.get(seen.stripe_refund_id)
+            tally += Tally(refunds=1) + _compare(checker, payment, known or named, named, seen)
+    return Stride(tally=tally, matched=matched, cursor=page.cursor, read_back_to=page.oldest_at)
+
+
+def _compare(
+    checker: Checker,
+    payment: Payment,
+    known: KnownRefund | None,
+    named: KnownRefund | None,
+    seen: RefundSeen,
+) -> Tally:
+    same = known and (known.is_in_work or compare_refund(payment, known.refund, seen) is None)
+    if same and named in {None, known}:
+        return Tally()
+    examined = examine_refund(
+        checker,
+        payment_id=payment.payment_id,
+        stripe_refund_id=seen.stripe_refund_id,
+        account=payment.stripe_account,
+    )
+    return examined.tally
+
+
+def examine_refund(
+    checker: Checker, *, payment_id: UUID, stripe_refund_id: str, account: str | None
+) -> Examined:
+    """Look at one Refund and our refund, repair what can be repaired, and note what differs.
+
+    Raises:
+        StripeAwayError: it could not be looked at.
+    """
+    sighting = checker.world.stripe.refund(stripe_refund_id, account=account)
+    match sighting:
+        case Absent():
+            return _absent(checker, stripe_refund_id, account)
+        case Settled(RefundSeen() as seen):
+            return _settle(checker, payment_id, seen)
+        case _:
+            raise StripeAwayError
+
+
+def _absent(checker: Checker, stripe_refund_id: str, account: str | None) -> Examined:
+    with checker.world.database.begin() as connection:
+        refund = refunds.find_by_stripe(connection, stripe_refund_id)
+        if refund is None:
+            return Examined()
+        return _left(checker, connection, refund_missing_there(refund, stripe_account=account))
+
+
+def _settle(checker: Checker, payment_id: UUID, seen: RefundSeen) -> Examined:
+    examined = Examined()
+    for _ in range(MOST_TRIES):
+        with checker.world.database.begin() as connection:
+            payment = payments.lock(connection, payment_id)
+            if payment is None:
+                return Examined()
+            refund = known_refund(connection, payment, seen)
+            if refund and attempts.unfinished(connection, payment_id=payment_id, refund_id=refund.refund_id):
+                return Examined()
+            second = _second(connection, payment, refund, seen)
+            examined = _repair(checker, connection, payment, refund, seen)
+            if second:
+                also = _left(checker, connection, second)
+                examined = Examined(examined.tally + also.tally, examined.left | also.left)
+        repairable = examined.left & REPAIRABLE
+        if not repairable or not seen.stripe_payment_intent_id:
+            break
+        catch_up(checker.world, payment_id, seen.stripe_payment_intent_id, because="reconciliation")
+    return examined
+
+
+def _second(
+    connection: Connection, payment: Payment, refund: Refund | None, seen: RefundSeen
+) -> Difference | None:
+    """Whether it carries the id of a refund of ours that is another Refund: perhaps it was given twice."""
+    named = refunds.find(connection, refund_id) if (refund_id := as_uuid(seen.refund_id)) else None
+    if named is None or (refund and named.refund_id == refund.refund_id):
+        return None
+    return compare_refund(payment, named, seen)
+
+
+def _repair(
+    checker: Checker, connection: Connection, payment: Payment, refund: Refund | None, seen: RefundSeen
+) -> Examined:
+    difference = compare_refund(payment, refund, seen)
+    if difference is None:
+        return Examined()
+    if difference.kind not in REPAIRABLE:
+        return _left(checker, connection, difference)
+    verdict, writes = settle_seen(checker.world, connection, payment.payment_id, seen, cause=checker.cause())
+    write(connection, writes)
+    match verdict:
+        case Advanced(_, Refund() as after) if compare_refund(payment, after, seen) is None:
+            return Examined(checker.note(connection, difference, FindingStatus.REPAIRED))
+        case Contradicted(contradiction):
+            kind = REFUND_CONTRADICTIONS.get(contradiction, FindingKind.REFUND_STATUS_DIFFERS)
+            return _left(checker, connection, replace(difference, kind=kind))
+        case _:
+            return _left(checker, connection, difference)
+
+
+def _left(checker: Checker, connection: Connection, difference: Difference) -> Examined:
+    tally = checker.note(connection, difference, FindingStatus.OPEN)
+    return Examined(tally, frozenset({difference.kind}))

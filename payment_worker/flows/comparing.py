@@ -1,0 +1,73 @@
+"""What the parts of a reconciliation share: what a step came to, and how a difference is noted."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from sqlalchemy import Connection
+
+from payment_worker.domain.reconciling import Difference, FindingKind
+from payment_worker.flows.world import World
+from payment_worker.store import findings
+from payment_worker.store.findings import FindingStatus
+from payment_worker.store.history import Cause
+from payment_worker.store.runs import Run
+
+
+class StripeAwayError(Exception):
+    """Stripe does not answer now: the run stays where it is and is gone on with later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many objects were compared, and what became of the differences."""
+
+    payments: int = 0
+    refunds: int = 0
+    disputes: int = 0
+    repaired: int = 0
+    left_open: int = 0
+    closed: int = 0
+
+    def __add__(self, other: Self) -> "Tally":
+        return Tally(**{name: getattr(self, name) + getattr(other, name) for name in Tally.__slots__})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stride:
+    """What comparing a page came to, and where the next one begins."""
+
+    tally: Tally
+    matched: Collection[str] = ()
+    """Stripe's ids of the objects that were met."""
+    cursor: str | None = None
+    """None: this part of the run is done."""
+    read_back_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """A run at work."""
+
+    world: World
+    run: Run
+
+    def cause(self) -> Cause:
+        """Why a record changes that the run repairs."""
+        return self.world.because("reconciliation", run_id=self.run.run_id)
+
+    def note(self, connection: Connection, difference: Difference, status: FindingStatus) -> Tally:
+        """Note a difference in the transaction that is open."""
+        findings.note(connection, difference, status=status, run_id=self.run.run_id, now=self.world.clock())
+        is_open = status is FindingStatus.OPEN
+        return Tally(left_open=int(is_open), repaired=int(not is_open))
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What looking at one object once more came to."""
+
+    tally: Tally = Tally()
+    left: frozenset[FindingKind] = frozenset()
+    """The differences that are still there."""

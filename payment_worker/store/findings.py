@@ -1,0 +1,127 @@
+"""Rows of `reconciliation_finding`: each difference once, however often it is found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, case, or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from payment_worker.domain.reconciling import Difference
+from payment_worker.store import tables
+
+table: Final = tables.reconciliation_finding
+
+
+class FindingStatus(StrEnum):
+    """What became of a finding."""
+
+    OPEN = "OPEN"
+    REPAIRED = "REPAIRED"
+    CLOSED = "CLOSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A finding as recorded."""
+
+    finding_id: int
+    kind: str
+    object_id: str
+    stripe_account: str | None
+    payment_id: UUID | None
+    refund_id: UUID | None
+    status: str
+    detail: dict[str, Any]
+    run_id: int | None
+    found_at: datetime
+    resolved_at: datetime | None
+
+
+COLUMNS: Final = [table.c[name] for name in Finding.__slots__]
+
+
+def note(
+    connection: Connection,
+    difference: Difference,
+    *,
+    status: FindingStatus,
+    run_id: int | None,
+    now: datetime,
+) -> None:
+    """Note a difference. One that is known and is as it was changes nothing."""
+    new = insert(table).values(
+        kind=difference.kind,
+        object_id=difference.object_id,
+        stripe_account=difference.stripe_account,
+        payment_id=difference.payment_id,
+        refund_id=difference.refund_id,
+        status=status,
+        detail=dict(difference.detail),
+        run_id=run_id,
+        found_at=now,
+        resolved_at=None if status is FindingStatus.OPEN else now,
+    )
+    told = new.excluded
+    goes_on = (table.c.status == FindingStatus.OPEN) & (told.status == FindingStatus.OPEN)
+    connection.execute(
+        new.on_conflict_do_update(
+            constraint="reconciliation_finding_is_noted_once",
+            set_={
+                "status": told.status,
+                "detail": told.detail,
+                "payment_id": told.payment_id,
+                "refund_id": told.refund_id,
+                "run_id": told.run_id,
+                "found_at": case((goes_on, table.c.found_at), else_=told.found_at),
+                "resolved_at": told.resolved_at,
+            },
+            where=or_(
+                table.c.status != told.status,
+                table.c.detail != told.detail,
+                told.status == FindingStatus.REPAIRED,
+            ),
+        )
+    )
+
+
+def close(connection: Connection, finding_id: int, *, run_id: int, now: datetime) -> bool:
+    """Note that a difference has gone; whether it was open until now."""
+    closed = connection.execute(
+        table.update()
+        .where(table.c.finding_id == finding_id, table.c.status == FindingStatus.OPEN)
+        .values(status=FindingStatus.CLOSED, run_id=run_id, resolved_at=now)
+    )
+    return closed.rowcount == 1
+
+
+def still_open(connection: Connection, *, after: int, limit: int) -> Sequence[Finding]:
+    """Open findings whose id is greater than this, in the order of their ids."""
+    query = (
+        select(*COLUMNS)
+        .where(table.c.status == FindingStatus.OPEN, table.c.finding_id > after)
+        .order_by(table.c.finding_id)
+        .limit(limit)
+    )
+    return [Finding(**row) for row in connection.execute(query).mappings()]
+
+
+def found(
+    connection: Connection,
+    *,
+    statuses: Sequence[FindingStatus],
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int,
+) -> Sequence[Finding]:
+    """The newest findings in these states that were found in this period."""
+    query = select(*COLUMNS).where(table.c.status.in_(statuses))
+    if since is not None:
+        query = query.where(table.c.found_at >= since)
+    if until is not None:
+        query = query.where(table.c.found_at < until)
+    newest = query.order_by(table.c.found_at.desc(), table.c.finding_id.desc()).limit(limit)
+    return [Finding(**row) for row in connection.execute(newest).mappings()]

@@ -1,0 +1,105 @@
+"""Rows of `reconciliation_run`: how far each reconciliation has come, written with what it did."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, Select, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from payment_worker.store import tables
+
+table: Final = tables.reconciliation_run
+matches: Final = tables.reconciliation_match
+
+RUNNING: Final = "RUNNING"
+FINISHED: Final = "FINISHED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A reconciliation of a period, and where it stands."""
+
+    run_id: int
+    since: datetime
+    until: datetime
+    is_scheduled: bool
+    status: str
+    step: str
+    stripe_account: str
+    cursor: str | None
+    read_back_to: datetime | None
+    """When the last object of the list was made that was read so far: lists are read from their newest end."""
+    payments: int = 0
+    refunds: int = 0
+    disputes: int = 0
+    repaired: int = 0
+    left_open: int = 0
+    closed: int = 0
+    started_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all of the period was compared."""
+        return self.status == FINISHED
+
+
+COLUMNS: Final = [table.c[name] for name in Run.__slots__]
+
+
+def begin(
+    connection: Connection, *, since: datetime, until: datetime, is_scheduled: bool, step: str, now: datetime
+) -> Run:
+    """Begin a run."""
+    new = insert(table).values(
+        since=since,
+        until=until,
+        is_scheduled=is_scheduled,
+        status=RUNNING,
+        step=step,
+        stripe_account="",
+        started_at=now,
+        updated_at=now,
+    )
+    return Run(**connection.execute(new.returning(*COLUMNS)).mappings().one())
+
+
+def save(connection: Connection, run: Run, *, matched: Iterable[str] = (), now: datetime) -> Run:
+    """Write how far the run has come, and which objects it met; the run as it is now."""
+    objects = [{"run_id": run.run_id, "object_id": each} for each in set(matched)]
+    if objects:
+        connection.execute(insert(matches).values(objects).on_conflict_do_nothing())
+    saved = replace(run, updated_at=now)
+    values = {name: value for name, value in asdict(saved).items() if name != "run_id"}
+    connection.execute(table.update().where(table.c.run_id == run.run_id).values(**values))
+    return saved
+
+
+def finish(connection: Connection, run: Run, *, now: datetime) -> Run:
+    """Write that all was compared, and forget the objects that were met."""
+    connection.execute(matches.delete().where(matches.c.run_id == run.run_id))
+    return save(connection, replace(run, status=FINISHED, cursor=None, finished_at=now), now=now)
+
+
+def unfinished(connection: Connection) -> Sequence[Run]:
+    """Runs that were begun and not finished, oldest first."""
+    return _runs(connection, select(*COLUMNS).where(table.c.status == RUNNING).order_by(table.c.run_id))
+
+
+def newest(connection: Connection, *, limit: int) -> Sequence[Run]:
+    """The runs that were begun last."""
+    return _runs(connection, select(*COLUMNS).order_by(table.c.run_id.desc()).limit(limit))
+
+
+def scheduled_until(connection: Connection) -> datetime | None:
+    """Until when scheduled runs have compared everything."""
+    done = select(func.max(table.c.until)).where(table.c.is_scheduled, table.c.status == FINISHED)
+    at: datetime | None = connection.scalar(done)
+    return at
+
+
+def _runs(connection: Connection, query: Select[tuple[object, ...]]) -> list[Run]:
+    return [Run(**row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,119 @@
+"""A reconciliation that is killed, crowded or left alone by Stripe is gone on with, and leaves no gap."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from itertools import pairwise
+
+from payment_worker.devstack.processes import Process
+from payment_worker.flows.reconcile import Reconciled, Step, reconcile
+from payment_worker.flows.world import World
+from payment_worker.store.database import Database
+from payment_worker.store.exclusive import RECONCILE_LOCK, alone
+from payment_worker.store.runs import Run
+from tests.harness.producer import Producer
+from tests.harness.rows import Rows
+from tests.integration.scene import Scene
+
+
+def test_a_killed_run_is_gone_on_with_where_it_was(scene: Scene, rows: Rows, world: World) -> None:
+    for _ in range(3):
+        scene.refund(scene.charge(), amount=700)
+    world_end = world.clock() + timedelta(minutes=1)
+    begin = world_end - timedelta(days=1)
+    steps: list[str] = []
+
+    def go(stop_after: int) -> Reconciled:
+        pages = 0
+
+        def on_page(run: Run) -> bool:
+            nonlocal pages
+            pages += 1
+            steps.append(run.step)
+            return pages < stop_after
+
+        done = reconcile(world, since=begin, until=world_end, on_page=on_page)
+        assert done is not None
+        return done
+
+    while not go(stop_after=1).run.is_finished:
+        pass
+
+    run = rows.one("SELECT * FROM reconciliation_run")
+    assert (run["status"], run["payments"], run["refunds"]) == ("FINISHED", 3, 3)
+    assert steps == list(Step)[1:]
+
+
+def test_a_run_that_somebody_left_is_finished_by_the_next_scheduled_one(
+    scene: Scene, rows: Rows, world: World
+) -> None:
+    scene.charge()
+    now = world.clock()
+    since = now - timedelta(days=2)
+    reconcile(world, since=since, until=now, on_page=lambda _: False)
+    done = reconcile(world, since=None, until=None, on_page=lambda _: True)
+    assert done is not None
+    assert done.run.is_scheduled
+    assert [row["status"] for row in rows("SELECT status FROM reconciliation_run")] == ["FINISHED"] * 2
+
+
+def test_scheduled_runs_leave_no_gap_between_them(scene: Scene, rows: Rows, world: World) -> None:
+    scene.charge()
+    for _ in range(3):
+        reconcile(world, since=None, until=None, on_page=lambda _: True)
+        scene.clock.advance(3600)
+    runs = rows("SELECT since, until FROM reconciliation_run ORDER BY run_id")
+    for before, after in pairwise(runs):
+        assert after["since"] <= before["until"] < after["until"]
+    first = rows.one("SELECT min(created_at) AS at FROM payment")
+    assert runs[0]["since"] < first["at"]
+
+
+def test_while_stripe_is_away_the_run_waits_where_it_is(scene: Scene, rows: Rows, world: World) -> None:
+    scene.charge()
+    scene.simulator.fault("unavailable", endpoint="refunds.list")
+    waits = reconcile(world, since=None, until=None, on_page=lambda _: True)
+    assert waits is not None
+    assert waits.stripe_is_away
+    assert rows.one("SELECT step, status FROM reconciliation_run") == {"step": "Refunds", "status": "RUNNING"}
+    done = reconcile(world, since=None, until=None, on_page=lambda _: True)
+    assert done is not None
+    assert done.run.is_finished
+    assert done.run.payments == 1
+
+
+def test_c6_a_second_reconciliation_at_the_same_time_leaves_at_once(world: World, database_url: str) -> None:
+    elsewhere = Database(database_url)
+    with alone(elsewhere, RECONCILE_LOCK):
+        assert reconcile(world, since=None, until=None, on_page=lambda _: True) is None
+    elsewhere.close()
+
+
+def test_pages_and_connected_accounts_are_all_gone_through(scene: Scene, rows: Rows, world: World) -> None:
+    for _ in range(3):
+        scene.charge(stripe_account="acct_one", payment_method="pm_card_processing")
+    scene.charge(payment_method="pm_card_processing")
+    for _ in range(120):
+        scene.simulator.post(
+            "payment_intents",
+            {"amount": 700, "currency": "eur", "payment_method": "pm_card_visa", "confirm": False},
+        )
+    scene.simulator.advance(60)
+    done = reconcile(world, since=None, until=None, on_page=lambda _: True)
+    assert done is not None
+    assert (done.run.payments, done.run.repaired) == (4, 4)
+    assert {row["status"] for row in rows("SELECT status FROM payment")} == {"SUCCEEDED"}
+    asked = scene.simulator.get("requests")
+    assert asked["payment_intents.list"]["200"] == 3
+
+
+def test_a_worker_reconciles_when_it_is_asked_to(
+    scene: Scene, rows: Rows, producer: Producer, worker: Callable[..., Process]
+) -> None:
+    scene.charge(payment_method="pm_card_processing")
+    scene.simulator.advance(60)
+    worker(pool="threads")
+    since = (scene.clock() - timedelta(hours=1)).isoformat()
+    producer.send("payment_worker.reconcile", "maintenance", {"since": since})
+    run = rows.wait_for("SELECT * FROM reconciliation_run WHERE status = 'FINISHED'")
+    assert (run["payments"], run["repaired"]) == (1, 1)
+    assert rows.one("SELECT status FROM payment")["status"] == "SUCCEEDED"
