@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from payment_worker.flows.world import World
 from payment_worker.store import attempts, events, refunds
 from payment_worker.store.attempts import HandedOut
 
-BATCH: Final = 200
-"""Rows of a kind that one sweep hands out: at the default interval 20 a second, on top of the ordinary work."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How many rows of each kind one sweep may hand out."""
+
+    attempts: int = 200
+    events: int = 200
+    waiting_refunds: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +28,14 @@ class Due:
     waiting_refunds: Sequence[UUID]
 
 
-def hand_out_due(world: World) -> Due:
+def hand_out_due(world: World, room: Room = Room()) -> Due:
     """Give out what is due. A message about it that gets lost costs one lease, no more; a late one is still good."""
     now = world.clock()
     until = now + world.policy.lease
     with world.database.begin() as connection:
-        due_attempts = attempts.hand_out_due(connection, now=now, leased_until=until, limit=BATCH)
+        due_attempts = attempts.hand_out_due(connection, now=now, leased_until=until, limit=room.attempts)
     with world.database.begin() as connection:
-        due_events = events.hand_out_due(connection, now=now, leased_until=until, limit=BATCH)
+        due_events = events.hand_out_due(connection, now=now, leased_until=until, limit=room.events)
     with world.database.begin() as connection:
-        waiting = refunds.claim_waiting(connection, now=now, until=until, limit=BATCH)
+        waiting = refunds.claim_waiting(connection, now=now, until=until, limit=room.waiting_refunds)
     return Due(due_attempts, due_events, waiting)

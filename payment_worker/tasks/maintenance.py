@@ -10,6 +10,7 @@ from payment_worker.flows.publish import publish
 from payment_worker.flows.resume import hand_out_due
 from payment_worker.stream import StreamUnavailableError
 from payment_worker.tasks.obeying import parsed, unless_unavailable, world
+from payment_worker.tasks.room import room_for_due
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -19,7 +20,10 @@ log = logger(__name__)
 def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
     """Find work that is due or whose owner died, and have it done."""
     parsed(self, MaintenanceRequest, args, kwargs)
-    due = unless_unavailable(self, lambda: hand_out_due(world(self)))
+    room = room_for_due(sweep_seconds=wiring.settings().resume_every)
+    if room is None:
+        return {}
+    due = unless_unavailable(self, lambda: hand_out_due(world(self), room))
     for attempt in due.attempts:
         app.send_task(
             "payment_worker.perform",
