@@ -16,7 +16,6 @@ from payment_worker.domain.observation import PaymentSeen, RefundSeen
 from payment_worker.domain.payment import PaymentNews, PaymentStatus
 from payment_worker.domain.records import Payment, Refund
 from payment_worker.domain.refund import LOST, RELEASED, RefundNews, RefundStatus
-from payment_worker.domain.settlement import Contradiction
 
 
 class FindingKind(StrEnum):
@@ -236,23 +235,3 @@ def refund_missing_there(refund: Refund, *, stripe_account: str | None) -> Diffe
         refund_id=refund.refund_id,
         detail={"ours": refund.status, "theirs": None},
     )
-
-
-PAYMENT_CONTRADICTIONS: Final[Mapping[Contradiction, FindingKind]] = MappingProxyType(
-    {
-        Contradiction.ANOTHER_PAYMENT_INTENT: FindingKind.SECOND_PAYMENT_INTENT,
-        Contradiction.AMOUNT_DIFFERS: FindingKind.PAYMENT_AMOUNT_DIFFERS,
-        Contradiction.CURRENCY_DIFFERS: FindingKind.PAYMENT_CURRENCY_DIFFERS,
-    }
-)
-"""The finding that settling a PaymentIntent makes where it contradicts the record."""
-
-REFUND_CONTRADICTIONS: Final[Mapping[Contradiction, FindingKind]] = MappingProxyType(
-    {
-        Contradiction.ANOTHER_REFUND: FindingKind.SECOND_REFUND,
-        Contradiction.AMOUNT_DIFFERS: FindingKind.REFUND_AMOUNT_DIFFERS,
-        Contradiction.CURRENCY_DIFFERS: FindingKind.REFUND_CURRENCY_DIFFERS,
-        Contradiction.EXISTS_AFTER_ALL: FindingKind.REFUND_EXISTS_AFTER_ALL,
-    }
-)
-"""The finding that settling a Refund makes where it contradicts the record."""

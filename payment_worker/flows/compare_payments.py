@@ -118,8 +118,11 @@ def _settle(
             missing = named and payment_missing_here(seen, payment_id=named, stripe_account=account)
             return _left(checker, connection, missing) if missing else Examined()
         difference = compare_payment(payment, seen)
-        if difference is None or attempts.unfinished(connection, payment_id=payment.payment_id):
+        if difference is None:
             return Examined()
+        if attempts.unfinished(connection, payment_id=payment.payment_id):
+            # Nothing is noted of what is in work; what was found before is not over.
+            return Examined(left=frozenset({difference.kind}))
         if difference.kind not in REPAIRABLE:
             return _left(checker, connection, difference)
         verdict, writes = settle_payment(payment, seen, cause=checker.cause(), now=checker.world.clock())

@@ -1,6 +1,5 @@
 """Comparing Refunds with our refunds: page by page, and once more where a difference shows."""
 
-from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -9,15 +8,13 @@ from sqlalchemy import Connection
 from payment_worker.domain.observation import RefundSeen
 from payment_worker.domain.outcome import Absent, Settled
 from payment_worker.domain.reconciling import (
-    REFUND_CONTRADICTIONS,
     REPAIRABLE,
     Difference,
-    FindingKind,
     compare_refund,
     refund_missing_there,
 )
 from payment_worker.domain.records import Payment, Refund
-from payment_worker.domain.settlement import Advanced, Contradicted
+from payment_worker.domain.settlement import Advanced
 from payment_worker.flows.comparing import Checker, Examined, Stride, StripeAwayError, Tally
 from payment_worker.flows.hear_payment import catch_up
 from payment_worker.flows.hear_refund import known_refund, settle_seen
@@ -118,7 +115,7 @@ def _settle(checker: Checker, payment_id: UUID, seen: RefundSeen) -> Examined:
                 return Examined()
             refund = known_refund(connection, payment, seen)
             if refund and attempts.unfinished(connection, payment_id=payment_id, refund_id=refund.refund_id):
-                return Examined()
+                return _in_work(payment, refund, seen)
             second = _second(connection, payment, refund, seen)
             examined = _repair(checker, connection, payment, refund, seen)
             if second:
@@ -129,6 +126,12 @@ def _settle(checker: Checker, payment_id: UUID, seen: RefundSeen) -> Examined:
             break
         catch_up(checker.world, payment_id, seen.stripe_payment_intent_id, because="reconciliation")
     return examined
+
+
+def _in_work(payment: Payment, refund: Refund, seen: RefundSeen) -> Examined:
+    """Nothing is noted of what is in work; what was found before is not over."""
+    difference = compare_refund(payment, refund, seen)
+    return Examined(left=frozenset({difference.kind}) if difference else frozenset())
 
 
 def _second(
@@ -154,9 +157,6 @@ def _repair(
     match verdict:
         case Advanced(_, Refund() as after) if compare_refund(payment, after, seen) is None:
             return Examined(checker.note(connection, difference, FindingStatus.REPAIRED))
-        case Contradicted(contradiction):
-            kind = REFUND_CONTRADICTIONS.get(contradiction, FindingKind.REFUND_STATUS_DIFFERS)
-            return _left(checker, connection, replace(difference, kind=kind))
         case _:
             return _left(checker, connection, difference)
 

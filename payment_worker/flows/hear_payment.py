@@ -6,6 +6,7 @@ from uuid import UUID
 from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import Postponed, Settled, Unanswered
 from payment_worker.domain.settlement import Advanced, Contradicted, Stale, Unchanged
+from payment_worker.flows.contradicting import payment_contradicted
 from payment_worker.flows.heard import Heard, Later, over, owner
 from payment_worker.flows.settle import settle_payment
 from payment_worker.flows.world import World
@@ -28,16 +29,17 @@ def hear_payment(
         named: what the object's metadata calls our payment.
         snapshot: the event's own, where it cannot be out of date; else it is fetched.
     """
-    with world.database.begin() as connection:
-        payment_id = owner(connection, payment_intent=payment_intent, named=named)
-        if payment_id is None:
-            return over(world, connection, event, EventStatus.IGNORED, FOREIGN)
     seen = snapshot
     for _ in range(MOST_LOOKS):
-        seen = seen or fetch(world, payment_id, payment_intent)
         if seen is None:
-            return Later("the PaymentIntent could not be fetched")
-        settled = _settle(world, event, payment_id, seen)
+            with world.database.begin() as connection:
+                payment_id = owner(connection, payment_intent=payment_intent, named=named)
+                if payment_id is None:
+                    return over(world, connection, event, EventStatus.IGNORED, FOREIGN)
+            seen = fetch(world, payment_id, payment_intent)
+            if seen is None:
+                return Later("the PaymentIntent could not be fetched")
+        settled = _settle(world, event, seen, named=named)
         if settled is not None:
             return settled
         seen = None
@@ -75,12 +77,14 @@ def fetch(world: World, payment_id: UUID, payment_intent: str) -> PaymentSeen | 
     return None
 
 
-def _settle(world: World, event: InboxEvent, payment_id: UUID, seen: PaymentSeen) -> Heard | None:
+def _settle(world: World, event: InboxEvent, seen: PaymentSeen, *, named: object) -> Heard | None:
+    """Find whose it is, settle it and mark the event in one transaction; None if it must be fetched again."""
     cause = world.because(f"event {event.type}", event_id=event.event_id)
     with world.database.begin() as connection:
-        payment = payments.lock(connection, payment_id)
+        payment_id = owner(connection, payment_intent=seen.stripe_payment_intent_id, named=named)
+        payment = payments.lock(connection, payment_id) if payment_id else None
         if payment is None:
-            return None
+            return over(world, connection, event, EventStatus.IGNORED, FOREIGN)
         verdict, writes = settle_payment(payment, seen, cause=cause, now=world.clock())
         match verdict:
             case Advanced():
@@ -88,6 +92,7 @@ def _settle(world: World, event: InboxEvent, payment_id: UUID, seen: PaymentSeen
             case Unchanged():
                 return over(world, connection, event, EventStatus.SETTLED, "nothing new")
             case Contradicted(contradiction):
+                payment_contradicted(world, connection, payment, seen)
                 return over(world, connection, event, EventStatus.PARKED, contradiction)
             case Stale():
                 return None

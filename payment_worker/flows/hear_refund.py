@@ -13,6 +13,7 @@ from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.records import Payment, Refund
 from payment_worker.domain.refund import LOST, RefundStatus
 from payment_worker.domain.settlement import Advanced, Contradicted, NoRoom, RefundVerdict, Unchanged
+from payment_worker.flows.contradicting import refund_contradicted
 from payment_worker.flows.hear_payment import FOREIGN, catch_up, owner_of_intent
 from payment_worker.flows.heard import Heard, Later, as_uuid, over
 from payment_worker.flows.settle import (
@@ -103,7 +104,10 @@ def settle_seen(
         return NoRoom(), []
     known = known_refund(connection, payment, seen)
     if known:
-        return settle_refund(payment, known, seen, cause=cause, now=now)
+        verdict, writes = settle_refund(payment, known, seen, cause=cause, now=now)
+        if isinstance(verdict, Contradicted):
+            refund_contradicted(world, connection, payment, known, seen)
+        return verdict, writes
     return _adopt(payment, seen, cause=cause, now=now)
 
 

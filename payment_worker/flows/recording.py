@@ -36,6 +36,7 @@ from payment_worker.domain.refund import after as refund_after
 from payment_worker.domain.refunding import RefundRefusal
 from payment_worker.domain.settlement import Advanced, Contradicted, NoRoom, Stale, Unchanged
 from payment_worker.flows.answer import Answer, Unfinished, payment_answer, refund_answer
+from payment_worker.flows.contradicting import payment_contradicted, refund_contradicted
 from payment_worker.flows.noting import new_attempt
 from payment_worker.flows.settle import Writes, payment_writes, refund_writes, settle_payment, settle_refund
 from payment_worker.flows.world import World
@@ -135,6 +136,7 @@ def _payment_seen(entry: _Entry, seen: PaymentSeen, request_id: str | None) -> A
             known = replace(payment, stripe_payment_intent_id=seen.stripe_payment_intent_id)
             return Again(replace(attempt, doubt=Doubt.OVERTAKEN, basis=payment.version), known)
         case Contradicted(contradiction):
+            payment_contradicted(entry.world, entry.connection, payment, seen)
             return _put_off(entry, Doubt.CONTRADICTED, code=contradiction)
         case Advanced(after):
             return _finish(entry, _status_of(seen), writes, after, request_id=request_id)
@@ -162,6 +164,7 @@ def _refund_seen(entry: _Entry, seen: RefundSeen, request_id: str | None) -> Ans
     verdict, writes = settle_refund(payment, refund, seen, cause=cause, now=entry.now)
     match verdict:
         case Contradicted(contradiction):
+            refund_contradicted(entry.world, entry.connection, payment, refund, seen)
             return _put_off(entry, Doubt.CONTRADICTED, code=contradiction)
         case Advanced(after, after_refund):
             return _finish(

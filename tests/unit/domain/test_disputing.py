@@ -1,0 +1,118 @@
+"""Disputes only move forward, and a payment is disputed exactly while one of them holds its money."""
+
+from itertools import permutations, product
+from uuid import UUID
+
+import pytest
+
+from payment_worker.domain import dispute as states
+from payment_worker.domain.dispute import BLOCKING, OVER, RANKS, TOLD, DisputeStatus
+from payment_worker.domain.disputing import (
+    Dispute,
+    DisputeKnown,
+    DisputeMoved,
+    DisputeSeen,
+    MoneyNotSeen,
+    settle_dispute,
+)
+from payment_worker.domain.payment import PaymentStatus
+from payment_worker.domain.records import Payment
+from payment_worker.domain.refunding import RefundRefusal, Refuse, Reserve, decide_refund
+
+OURS = UUID("00000000-0000-4000-8000-000000000001")
+
+
+def a_payment(status: PaymentStatus = PaymentStatus.SUCCEEDED) -> Payment:
+    return Payment(
+        payment_id=OURS,
+        order_id=OURS,
+        customer_id=None,
+        version=1,
+        status=status,
+        amount=1000,
+        currency="EUR",
+        amount_captured=1000,
+        stripe_payment_intent_id="pi_1",
+    )
+
+
+def a_sight(status: DisputeStatus, number: int = 1) -> DisputeSeen:
+    return DisputeSeen(stripe_dispute_id=f"du_{number}", status=status, amount=1000, currency="EUR")
+
+
+def after_all(*seen: DisputeSeen) -> tuple[Payment, dict[str, Dispute], list[str]]:
+    payment = a_payment()
+    known: dict[str, Dispute] = {}
+    told: list[str] = []
+    for each in seen:
+        verdict = settle_dispute(payment, known.values(), each)
+        if isinstance(verdict, DisputeMoved):
+            payment = verdict.payment
+            known[each.stripe_dispute_id] = verdict.dispute
+            told += ["opened"] * verdict.opened + ["closed"] * verdict.closed
+    return payment, known, told
+
+
+def test_every_state_has_a_rank_and_blocking_and_over_are_told() -> None:
+    assert set(RANKS) == set(DisputeStatus)
+    assert BLOCKING | OVER == TOLD
+    assert not any(status.startswith("WARNING") for status in TOLD)
+
+
+@pytest.mark.parametrize(("status", "seen"), list(product(DisputeStatus, DisputeStatus)))
+def test_no_news_moves_a_dispute_backwards(status: DisputeStatus, seen: DisputeStatus) -> None:
+    after = states.after(status, seen)
+    assert after in {status, seen}
+    assert RANKS[after] >= RANKS[status]
+    assert after is status or RANKS[after] > RANKS[status]
+
+
+def test_e4_any_order_of_a_disputes_news_ends_in_the_same_state_and_tells_each_thing_once() -> None:
+    life = [
+        DisputeStatus.WARNING_NEEDS_RESPONSE,
+        DisputeStatus.NEEDS_RESPONSE,
+        DisputeStatus.UNDER_REVIEW,
+        DisputeStatus.LOST,
+    ]
+    ends = {
+        (payment.is_disputed, tuple(known.values()), tuple(told))
+        for order in permutations([a_sight(each) for each in (*life, life[-1])])
+        for payment, known, told in [after_all(*order)]
+    }
+    assert len(ends) == 1
+    ((is_disputed, (dispute,), told),) = ends
+    assert is_disputed
+    assert dispute.status is DisputeStatus.LOST
+    assert told == ("opened", "closed")
+
+
+def test_a_payment_is_disputed_until_the_last_of_its_disputes_lets_go() -> None:
+    first, second = (DisputeStatus.NEEDS_RESPONSE, 1), (DisputeStatus.NEEDS_RESPONSE, 2)
+    payment, _, _ = after_all(a_sight(*first), a_sight(*second), a_sight(DisputeStatus.WON, 1))
+    assert payment.is_disputed
+    payment, _, _ = after_all(
+        a_sight(*first), a_sight(*second), a_sight(DisputeStatus.WON, 1), a_sight(DisputeStatus.WON, 2)
+    )
+    assert not payment.is_disputed
+
+
+def test_what_is_known_already_changes_nothing() -> None:
+    _, known, _ = after_all(a_sight(DisputeStatus.UNDER_REVIEW))
+    verdict = settle_dispute(a_payment(), known.values(), a_sight(DisputeStatus.NEEDS_RESPONSE))
+    assert verdict == DisputeKnown()
+
+
+@pytest.mark.parametrize("status", sorted(set(PaymentStatus) - {PaymentStatus.SUCCEEDED}))
+def test_a_dispute_waits_for_the_news_of_its_money(status: PaymentStatus) -> None:
+    seen = a_sight(DisputeStatus.NEEDS_RESPONSE)
+    assert settle_dispute(a_payment(status), [], seen) == MoneyNotSeen()
+
+
+@pytest.mark.parametrize("status", DisputeStatus)
+def test_r6_refunds_are_refused_exactly_while_the_money_is_held(status: DisputeStatus) -> None:
+    payment, _, _ = after_all(a_sight(status))
+    decision = decide_refund(payment, amount=100)
+    if status in {DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.LOST}:
+        assert decision == Refuse(100, RefundRefusal.CHARGE_DISPUTED)
+    else:
+        assert decision == Reserve(100)

@@ -1,0 +1,157 @@
+"""Whatever settle would call a contradiction reconciliation finds, and what agrees it passes over."""
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from payment_worker.domain.observation import PaymentSeen, RefundSeen
+from payment_worker.domain.payment import PaymentNews, PaymentStatus
+from payment_worker.domain.reconciling import (
+    REPAIRABLE,
+    STATUS_OF_NEWS,
+    STATUS_OF_REFUND,
+    FindingKind,
+    compare_payment,
+    compare_refund,
+)
+from payment_worker.domain.records import Payment, Refund
+from payment_worker.domain.refund import RefundNews, RefundStatus
+from payment_worker.domain.settlement import Advanced, Contradicted, settle_payment, settle_refund
+
+OURS = UUID("00000000-0000-4000-8000-000000000001")
+
+
+def a_payment(status: PaymentStatus = PaymentStatus.SUCCEEDED, **changes: Any) -> Payment:  # noqa: ANN401
+    ordinary: dict[str, Any] = {
+        "payment_id": OURS,
+        "order_id": OURS,
+        "customer_id": None,
+        "version": 1,
+        "status": status,
+        "amount": 1000,
+        "currency": "EUR",
+        "amount_captured": 1000 if status is PaymentStatus.SUCCEEDED else 0,
+        "stripe_payment_intent_id": "pi_1",
+    }
+    return Payment(**ordinary | changes)
+
+
+def a_sight(news: PaymentNews | None = PaymentNews.SUCCEEDED, **changes: Any) -> PaymentSeen:  # noqa: ANN401
+    ordinary: dict[str, Any] = {
+        "stripe_payment_intent_id": "pi_1",
+        "news": news,
+        "amount": 1000,
+        "currency": "EUR",
+        "amount_received": 1000 if news is PaymentNews.SUCCEEDED else 0,
+        "basis": 1,
+    }
+    return PaymentSeen(**ordinary | changes)
+
+
+def a_refund(status: RefundStatus = RefundStatus.PROCESSED, **changes: Any) -> Refund:  # noqa: ANN401
+    ordinary: dict[str, Any] = {
+        "refund_id": OURS,
+        "payment_id": OURS,
+        "version": 1,
+        "status": status,
+        "amount": 100,
+        "currency": "EUR",
+        "stripe_refund_id": "re_1",
+    }
+    return Refund(**ordinary | changes)
+
+
+def a_refund_sight(news: RefundNews = RefundNews.SUCCEEDED, **changes: Any) -> RefundSeen:  # noqa: ANN401
+    ordinary: dict[str, Any] = {
+        "stripe_refund_id": "re_1",
+        "news": news,
+        "amount": 100,
+        "currency": "EUR",
+    }
+    return RefundSeen(**ordinary | changes)
+
+
+PAYMENT_CHANGES: list[dict[str, Any]] = [
+    {},
+    {"amount": 999},
+    {"currency": "USD"},
+    {"stripe_payment_intent_id": "pi_2"},
+]
+REFUND_CHANGES: list[dict[str, Any]] = [{}, {"amount": 99}, {"currency": "USD"}, {"stripe_refund_id": "re_2"}]
+
+
+@pytest.mark.parametrize(("status", "news"), list(product(PaymentStatus, PaymentNews)))
+def test_a_payment_agrees_with_just_the_news_of_its_state(status: PaymentStatus, news: PaymentNews) -> None:
+    if news is PaymentNews.RETRIED:
+        assert news not in STATUS_OF_NEWS
+        return
+    difference = compare_payment(a_payment(status), a_sight(news))
+    assert (difference is None) is (STATUS_OF_NEWS[news] is status)
+
+
+@pytest.mark.parametrize(
+    ("status", "news", "change"), list(product(PaymentStatus, STATUS_OF_NEWS, PAYMENT_CHANGES))
+)
+def test_whatever_contradicts_a_payment_is_a_difference_that_nothing_repairs(
+    status: PaymentStatus, news: PaymentNews, change: dict[str, Any]
+) -> None:
+    payment, seen = a_payment(status), a_sight(news, **change)
+    verdict = settle_payment(payment, seen)
+    difference = compare_payment(payment, seen)
+    if isinstance(verdict, Contradicted):
+        assert difference is not None
+        assert difference.kind not in REPAIRABLE
+    if isinstance(verdict, Advanced):
+        assert compare_payment(verdict.payment, seen) is None
+    if difference is None:
+        assert not isinstance(verdict, Contradicted)
+
+
+def test_less_captured_than_stripe_took_is_a_difference() -> None:
+    difference = compare_payment(a_payment(amount_captured=600), a_sight())
+    assert difference is not None
+    assert difference.kind is FindingKind.PAYMENT_AMOUNT_DIFFERS
+    assert difference.detail == {"ours": 600, "theirs": 1000}
+
+
+def test_a_payment_that_does_not_know_its_payment_intent_is_a_difference() -> None:
+    difference = compare_payment(
+        a_payment(PaymentStatus.FAILED, stripe_payment_intent_id=None), a_sight(PaymentNews.FAILED)
+    )
+    assert difference is not None
+    assert difference.kind in REPAIRABLE
+
+
+@pytest.mark.parametrize(("status", "news"), list(product(RefundStatus, RefundNews)))
+def test_a_refund_agrees_with_just_the_news_of_its_state(status: RefundStatus, news: RefundNews) -> None:
+    difference = compare_refund(a_payment(), a_refund(status), a_refund_sight(news))
+    assert (difference is None) is (STATUS_OF_REFUND[news] is status)
+
+
+@pytest.mark.parametrize(
+    ("status", "news", "change", "sent"),
+    list(product(RefundStatus, RefundNews, REFUND_CHANGES, [True, False])),
+)
+def test_whatever_contradicts_a_refund_is_a_difference_that_nothing_repairs(
+    status: RefundStatus,
+    news: RefundNews,
+    change: dict[str, Any],
+    sent: bool,  # noqa: FBT001 - one case of the table
+) -> None:
+    refund = a_refund(status) if sent else replace(a_refund(status), stripe_refund_id=None)
+    payment = a_payment(amount_refund_reserved=100, amount_refunded=100)
+    seen = a_refund_sight(news, **change)
+    if isinstance(settle_refund(payment, refund, seen), Contradicted):
+        difference = compare_refund(payment, refund, seen)
+        assert difference is not None
+        assert difference.kind not in REPAIRABLE
+
+
+def test_a_refund_that_nobody_here_asked_for_is_adopted() -> None:
+    difference = compare_refund(a_payment(), None, a_refund_sight())
+    assert difference is not None
+    assert difference.kind is FindingKind.REFUND_NOT_OURS
+    assert difference.kind in REPAIRABLE
