@@ -200,7 +200,8 @@ def _history(read: _Read) -> Iterator[str]:
         life = lives[payment_id, refund_id]
         froms, tos = [row["from_status"] for row in life], [row["to_status"] for row in life]
         if froms != [None, *tos[:-1]] or tos[-1:] != [status] or any(map(str.__eq__, tos, tos[1:])):
-            yield f"history of payment {payment_id}, refund {refund_id}: {list(zip(froms, tos, strict=True))} ends as {status}"
+            steps = list(zip(froms, tos, strict=True))
+            yield f"history of payment {payment_id}, refund {refund_id}: {steps}, and it is {status}"
         yield from (
             f"history of payment {payment_id}: no cause or actor in {row}"
             for row in life

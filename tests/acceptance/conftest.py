@@ -1,0 +1,60 @@
+"""Scenes of acceptance tests: one a module where its tests cannot disturb each other, else one a test."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+import redis
+
+from payment_worker.devstack.postgresql import PostgreSQL
+from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.valkey import Valkey
+from tests.acceptance.scene import Scene
+
+# Far from those that the other tests count up to.
+_databases = itertools.count(4000)
+
+
+@pytest.fixture(scope="module")
+def new_scene(
+    postgresql: PostgreSQL,
+    migrated_template: str,
+    valkey: Valkey,
+    session_simulator: Simulator,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., Scene]]:
+    """Makes a scene with settings of its own, `new_scene(PAYMENT_WORKER_LEASE="5")`; nothing runs in it yet."""
+    scenes: list[Scene] = []
+    number = next(_databases)
+    name = f"acceptance_{number}"
+
+    def make(**settings: str) -> Scene:
+        for scene in scenes:
+            scene.kill_processes()
+        redis_url = valkey.url(number)
+        with closing(redis.Redis.from_url(redis_url)) as client:
+            client.flushdb()
+        session_simulator.reset()
+        postgresql.drop_database(name)
+        scene = Scene(
+            database_url=postgresql.create_database(name, template=migrated_template),
+            redis_url=redis_url,
+            simulator=session_simulator,
+            directory=tmp_path_factory.mktemp("scene"),
+            settings=settings,
+        )
+        scenes.append(scene)
+        return scene
+
+    yield make
+    for scene in scenes:
+        scene.close()
+    postgresql.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def scene(new_scene: Callable[..., Scene]) -> Scene:
+    """The module's scene: one worker of threads, and beat."""
+    made = new_scene()
+    return made.ready(made.worker(), made.beat())
