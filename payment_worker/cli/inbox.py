@@ -55,9 +55,8 @@ def replay(event_ids: Sequence[str] | None, *, type_: str | None, as_json: bool)
     if as_json:
         print_json({"due": sorted(due), "missing": missing})
         return missing
-    console().print(
-        f"{len(due)} {'event is' if len(due) == 1 else 'events are'} due; the next sweep takes them."
-    )
+    are, them = ("event is", "it") if len(due) == 1 else ("events are", "them")
+    console().print(f"{len(due)} {are} due; the next sweep takes {them}.")
     for event_id in missing:
         sys.stderr.write(f"No such event: {event_id}\n")
     return missing

@@ -54,7 +54,7 @@ def _overdue(connection: Connection, chosen: Settings, now: datetime) -> Check:
         return fine("overdue", "nothing")
     return problem(
         "overdue",
-        ", ".join(late),
+        "; ".join(late),
         remedy="start beat and enough workers: celery -A payment_worker beat | worker",
     )
 
@@ -71,7 +71,7 @@ def _unknown(connection: Connection, now: datetime, after: timedelta) -> Check:
     return problem(
         "unknown",
         "; ".join([*named, *more]),
-        remedy="compare payment-worker show with Stripe's dashboard: workers go on asking by themselves",
+        remedy="compare payment-worker show with Stripe's dashboard; workers go on asking",
     )
 
 
@@ -84,7 +84,7 @@ def _lingering(connection: Connection, now: datetime) -> Check:
             remedies.append(f"{table} {status}: {remedy}")
     if not told:
         return fine("lingering", "no payment or refund is in one state for too long")
-    return problem("lingering", ", ".join(told), remedy="; ".join(remedies))
+    return problem("lingering", "; ".join(told), remedy="; ".join(remedies))
 
 
 def _parked(connection: Connection, now: datetime) -> Check:
@@ -94,7 +94,7 @@ def _parked(connection: Connection, now: datetime) -> Check:
     return problem(
         "parked events",
         _counted("events", many, now),
-        remedy="payment-worker events list --status parked tells why; then payment-worker events replay --parked",
+        remedy="payment-worker events list --status parked tells why; then: events replay --parked",
     )
 
 
@@ -104,11 +104,11 @@ def _rejected(connection: Connection, now: datetime) -> Check:
         return fine("rejected requests", f"none within {duration(REJECTED_WITHIN)}")
     return note(
         "rejected requests",
-        f"{_counted('requests', many, now)}, within {duration(REJECTED_WITHIN)}",
+        f"within {duration(REJECTED_WITHIN)}: {many.count}",
         remedy="read their errors in table rejected_request, and mend the app that sent them",
     )
 
 
 def _counted(name: str, many: Many, now: datetime) -> str:
-    age = f", the oldest from {duration(now - many.oldest_at)} ago" if many.oldest_at else ""
-    return f"{many.count} {name}{age}"
+    oldest = f", the oldest from {duration(now - many.oldest_at)} ago" if many.oldest_at else ""
+    return f"{name}: {many.count}{oldest}"

@@ -66,9 +66,8 @@ def show(identity: str, *, as_json: bool) -> bool:
     elif story:
         _print(story)
     else:
-        console().print(
-            "This event is about no payment of ours.", listed(heard, now=wiring.now()), sep="\n\n"
-        )
+        console().print("This event is about no payment of ours.\n")
+        console().print(listed(heard, now=wiring.now()))
     return True
 
 

@@ -1,0 +1,185 @@
+"""`payment-worker doctor` finds whatever is wrong, whatever else is broken, and says how to mend it."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+
+from payment_worker.devstack.simulator import Simulator
+from payment_worker.store.migrate import newest
+from tests.cli.conftest import Ran, Run
+from tests.harness.rows import Rows
+
+PAYMENT = "11111111-1111-4111-8111-111111111111"
+
+
+def _problems(ran: Ran) -> dict[str, str]:
+    """What is wrong, by the name of the check; each must say how to mend it."""
+    told = json.loads(ran.out)
+    wrong = [check for check in told["checks"] if check["verdict"] == "problem"]
+    assert all(check["remedy"] for check in wrong)
+    assert (ran.status, told["healthy"]) == ((1, False) if wrong else (0, True))
+    return {check["name"]: check["says"] for check in wrong}
+
+
+def test_a_healthy_world_is_told_line_by_line(run: Run, environment: dict[str, str]) -> None:
+    ran = run("doctor")
+
+    assert (ran.status, ran.err) == (0, "")
+    assert re.sub(r"\d+ ms", "N ms", ran.screen) == (
+        " ✓ settings           all that is needed is set\n"
+        " ✓ database           answers in N ms\n"
+        f" ✓ migrations         all of them were run, up to {newest()}\n"
+        " ✓ broker             answers in N ms; messages waiting: charges 0, refunds 0, events 0, maintenance 0\n"
+        f" ✓ stripe             {environment['STRIPE_API_BASE']} takes the key (test mode) and answers in N ms\n"
+        " ✓ clock              agrees with Stripe's\n"
+        " ✓ webhook secret     1 is set\n"
+        " ✓ overdue            nothing\n"
+        " ✓ unknown            no outcome is unknown for longer than 15 min\n"
+        " ✓ lingering          no payment or refund is in one state for too long\n"
+        " ✓ parked events      none\n"
+        " ✓ rejected requests  none within 1 d\n"
+    )
+
+
+def test_every_server_that_is_away_is_told_without_its_password(bare: Run) -> None:
+    ran = bare(
+        "doctor",
+        "--json",
+        settings={
+            "DATABASE_URL": "postgresql://nobody:planted4711@127.0.0.1:1/nothing",
+            "REDIS_URL": "redis://:planted4712@127.0.0.1:1/0",
+            "STRIPE_API_BASE": "http://127.0.0.1:1",
+            "STRIPE_API_KEY": "sk_test_planted4713",
+        },
+    )
+
+    assert _problems(ran) == {
+        "database": "cannot be reached (OperationalError)",
+        "broker": "cannot be reached (OperationalError)",
+        "stripe": "http://127.0.0.1:1 cannot be reached (APIConnectionError)",
+    }
+    assert "planted" not in ran.out + ran.err
+
+
+def test_settings_that_are_missing_do_not_hide_the_rest(bare: Run, database_url: str) -> None:
+    ran = bare("doctor", "--json", settings={"DATABASE_URL": database_url})
+
+    assert _problems(ran) == {"settings": "REDIS_URL: must be set; STRIPE_API_KEY: must be set"}
+    checks = {check["name"]: check["verdict"] for check in json.loads(ran.out)["checks"]}
+    assert checks["database"] == "fine"
+    assert checks["webhook secret"] == "note"
+
+
+def test_settings_that_cannot_be_read_are_all_there_is_to_say(bare: Run) -> None:
+    ran = bare("doctor", settings={"REDIS_URL": "http://x", "PAYMENT_WORKER_LEASE": "soon"})
+
+    assert ran.status == 1
+    assert ran.screen.startswith(" ✗ settings           PAYMENT_WORKER_LEASE: ")
+    assert "→ set these in the environment" in ran.screen
+
+
+def test_a_database_without_tables_is_told(run: Run, empty_database_url: str) -> None:
+    ran = run("doctor", "--json", settings={"DATABASE_URL": empty_database_url})
+
+    assert _problems(ran) == {"migrations": "some were not run"}
+
+
+def test_a_key_that_stripe_refuses_is_told(
+    run: Run, simulator: Simulator, environment: dict[str, str]
+) -> None:
+    simulator.fault("unauthorized", times=None)
+
+    assert _problems(run("doctor", "--json")) == {
+        "stripe": f"{environment['STRIPE_API_BASE']} refuses the key"
+    }
+
+
+@pytest.mark.parametrize(("seconds", "side"), [(-400, "6 min 40 s ahead of"), (400, "6 min 39 s behind")])
+def test_a_clock_that_is_wrong_is_told(run: Run, seconds: int, side: str) -> None:
+    with _stripe_whose_clock_is_off(seconds) as base:
+        problems = _problems(run("doctor", "--json", settings={"STRIPE_API_BASE": base}))
+
+    minutes = re.escape(side).replace("40", r"\d+").replace("39", r"\d+")
+    assert re.fullmatch(f"ours is {minutes} Stripe's", problems["clock"])
+
+
+@contextmanager
+def _stripe_whose_clock_is_off(seconds: float) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response_only(200)
+            date = (datetime.now(tz=UTC) + timedelta(seconds=seconds)).strftime("%a, %d %b %Y %H:%M:%S GMT")
+            self.send_header("Date", date)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"{}")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+NEGLECT = """
+WITH times AS (SELECT now() - interval '3 hours 5 minutes' AS begun, now() - interval '65 minutes' AS due),
+payments AS (
+    INSERT INTO payment (payment_id, order_id, amount, currency, status, payment_method, capture_method, metadata,
+                         fingerprint, version, created_at, updated_at)
+    SELECT %s, gen_random_uuid(), 500, 'EUR', 'REQUESTED', 'pm_1', 'automatic', '{}', 'x', 1, begun, begun FROM times
+    RETURNING payment_id),
+attempts AS (
+    INSERT INTO payment_attempt (payment_id, number, action, path, parameters, idempotency_key, status, doubt,
+                                 next_action_at, first_sent_at, sent_until, created_at)
+    SELECT payment_id, 1, 'charge', '/v1', '{}', 'k', 'UNKNOWN', 'no answer', due, begun, begun, begun
+    FROM payments, times),
+events AS (
+    INSERT INTO stripe_event (event_id, type, livemode, payload, status, outcome, source, created_at, received_at,
+                              finished_at)
+    SELECT 'evt_1', 'refund.created', false, '{}', 'PARKED', 'why', 'webhook', begun, begun, begun FROM times),
+messages AS (
+    INSERT INTO outbox (message_id, payment_id, type, data, occurred_at)
+    SELECT gen_random_uuid(), payment_id, 'PaymentRequested', '{}', begun FROM payments, times)
+INSERT INTO rejected_request (request_id, task, arguments, errors, received_at)
+SELECT gen_random_uuid(), 'payment_worker.charge', '{}', '[]', begun FROM times
+"""
+
+
+@pytest.fixture
+def neglected(rows: Rows) -> None:
+    """A payment that was begun three hours ago and is in doubt since; nobody has worked for an hour."""
+    rows(NEGLECT, PAYMENT)
+
+
+@pytest.mark.usefixtures("neglected")
+def test_rows_that_nobody_cares_for_are_told_with_their_age(run: Run) -> None:
+    ran = run("doctor")
+
+    assert ran.status == 1
+    assert ran.screen.partition(" ✗ overdue            ")[2].splitlines() == [
+        "attempts: 1, the oldest from 1 h 5 min ago; messages: 1, the oldest from 3 h 5 min ago",
+        "                      → start beat and enough workers: celery -A payment_worker beat | worker",
+        f" ✗ unknown            charge of payment {PAYMENT} for 3 h 5 min (no answer)",
+        "                      → compare payment-worker show with Stripe's dashboard; workers go on asking",
+        " ✗ lingering          payments REQUESTED: 1, the oldest from 3 h 5 min ago",
+        "                      → payment REQUESTED: payment-worker show tells what its attempt waits for",
+        " ✗ parked events      events: 1, the oldest from 3 h 5 min ago",
+        "                      → payment-worker events list --status parked tells why; then: events replay --parked",
+        " ! rejected requests  within 1 d: 1",
+        "                      → read their errors in table rejected_request, and mend the app that sent them",
+    ]
+
+
+@pytest.mark.usefixtures("neglected")
+def test_how_long_an_outcome_may_be_unknown_can_be_said(run: Run) -> None:
+    patient = _problems(run("doctor", "--json", "--unknown-after", "86400"))
+
+    assert patient.keys() == {"overdue", "lingering", "parked events"}

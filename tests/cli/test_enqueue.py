@@ -1,0 +1,48 @@
+"""What is enqueued by hand is checked first, and then goes the way of every other request."""
+
+import json
+from collections.abc import Callable
+from uuid import UUID
+
+from payment_worker.devstack.processes import Process
+from tests.cli.conftest import Run
+from tests.harness.rows import Rows
+
+CHARGE = ("charge", "--amount", "1099", "--currency", "EUR", "--payment-method", "pm_card_visa")
+
+
+def test_every_fault_of_a_request_is_told_and_nothing_is_enqueued(run: Run, redis_client: "object") -> None:
+    ran = run("charge", "--amount", "0", "--currency", "EUX", "--payment-method", "4242424242424242")
+
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == (
+        "The request has faults, and was not enqueued:\n"
+        "  currency must be an ISO 4217 code of a currency in which Stripe charges cards\n"
+        "  amount must be greater than 0\n"
+        "  payment_method must match ^[A-Za-z]+_[A-Za-z0-9_]+$\n"
+    )
+    assert redis_client.keys("charges*") == []  # type: ignore[attr-defined]
+
+
+def test_a_charge_has_new_ids_unless_some_are_given(run: Run) -> None:
+    first, second = (json.loads(run(*CHARGE, "--json").out) for _ in range(2))
+
+    assert first["task"] == "payment_worker.charge"
+    assert UUID(first["payment_id"]) != UUID(second["payment_id"])
+
+
+def test_all_that_a_charge_may_say_arrives(run: Run, worker: Callable[..., Process], rows: Rows) -> None:
+    worker(pool="threads")
+
+    run(*CHARGE, "--manual", "--description", "By hand", "--metadata", "a=1", "--metadata", "b=x=y")
+
+    row = rows.wait_for("SELECT * FROM payment WHERE status = 'AUTHORIZED'")
+    assert (row["capture_method"], row["description"]) == ("manual", "By hand")
+    assert row["metadata"] == {"a": "1", "b": "x=y"}
+
+
+def test_metadata_must_be_pairs(run: Run) -> None:
+    ran = run(*CHARGE, "--metadata", "nothing")
+
+    assert ran.status == 2
+    assert "must be NAME=VALUE" in ran.err
