@@ -1,10 +1,15 @@
 """Commands that pause what is asked of Stripe, all of it or one kind, and let it go on."""
 
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from payment_worker.cli.enqueue import AsJson
+
+if TYPE_CHECKING:
+    from payment_worker.store.database import Database
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,7 +21,9 @@ def add_to(app: typer.Typer) -> None:
 def pause(
     *,
     kind: Annotated[str, typer.Option(help="all, or one action: charge, refund, …")] = "all",
-    reason: Annotated[str | None, typer.Option(help="Why, for the record and for whoever comes next.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="Why, for the record and for whoever comes next.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Ask nothing more of Stripe, or nothing of one kind. Every worker obeys within two seconds.
@@ -26,18 +33,19 @@ def pause(
     from payment_worker import wiring
     from payment_worker.cli.operator import operator
     from payment_worker.cli.printing import instant, print_json
-    from payment_worker.cli.records import opened
     from payment_worker.flows import pausing
 
     chosen = _kind(kind)
-    with opened() as database:
+    with _database() as database:
         stands, is_new = pausing.pause(database, chosen, reason=reason, actor=operator(), now=wiring.now())
     if as_json:
         print_json({"paused": stands, "is_new": is_new})
         return
     since = "" if is_new else f" already, since {instant(stands.paused_at)}"
     because = f": {stands.reason}" if stands.reason else ""
-    typer.echo(f"Paused {stands.kind}{since}, by {stands.paused_by}{because}\nGo on with: payment-worker resume")
+    typer.echo(
+        f"Paused {stands.kind}{since}, by {stands.paused_by}{because}\nGo on with: payment-worker resume"
+    )
 
 
 def resume(
@@ -51,11 +59,10 @@ def resume(
     from payment_worker import wiring
     from payment_worker.cli.operator import operator
     from payment_worker.cli.printing import print_json
-    from payment_worker.cli.records import opened
     from payment_worker.flows import pausing
 
     kinds = [] if kind is None else [_kind(kind)]
-    with opened() as database:
+    with _database() as database:
         resumed = pausing.resume(database, kinds, actor=operator(), now=wiring.now())
     if as_json:
         print_json(resumed)
@@ -65,6 +72,19 @@ def resume(
         typer.echo(f"{resumed.due} that waited for it {'is' if resumed.due == 1 else 'are'} due now.")
     if resumed.still:
         typer.echo(f"Still paused: {', '.join(resumed.still)}.")
+
+
+@contextmanager
+def _database() -> Iterator["Database"]:
+    from payment_worker import wiring
+    from payment_worker.settings import Settings
+
+    # Neither Redis nor a key of Stripe's is needed: to pause must be possible whatever else is wrong.
+    database = wiring.database(Settings.from_environment(needed_by=("database",)), connections=1)
+    try:
+        yield database
+    finally:
+        database.close()
 
 
 def _kind(named: str) -> str:

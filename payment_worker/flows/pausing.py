@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -30,7 +30,7 @@ class Pauses:
         self._seconds = seconds
         self._lock = threading.Lock()
         self._read_at: float | None = None
-        self._kinds: frozenset[str] = frozenset()
+        self._standing: Mapping[str, Pause] = {}
 
     def hold(self, action: Action) -> bool:
         """Whether this may not be asked of Stripe now.
@@ -41,10 +41,19 @@ class Pauses:
         now = self._seconds()
         with self._lock:
             if self._read_at is None or now - self._read_at >= READ_EVERY_SECONDS:
-                with self._database.begin() as connection:
-                    self._kinds = frozenset(pause.kind for pause in pauses.standing(connection))
+                self._read()
                 self._read_at = now
-        return ALL in self._kinds or action in self._kinds
+            return ALL in self._standing or action in self._standing
+
+    def _read(self) -> None:
+        with self._database.begin() as connection:
+            standing = {pause.kind: pause for pause in pauses.standing(connection)}
+        for kind in standing.keys() - self._standing.keys():
+            begun = standing[kind]
+            log.warning("pause is obeyed", kind=kind, reason=begun.reason, paused_by=begun.paused_by)
+        for kind in self._standing.keys() - standing.keys():
+            log.warning("pause is over", kind=kind)
+        self._standing = standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +80,6 @@ def pause(
     with database.begin() as connection:
         is_new = pauses.begin(connection, wanted)
         (stands,) = [each for each in pauses.standing(connection) if each.kind == kind] or [wanted]
-    if is_new:
-        log.warning("paused", kind=kind, reason=reason, actor=actor)
     return stands, is_new
 
 
@@ -87,6 +94,4 @@ def resume(database: Database, kinds: Collection[str], *, actor: str, now: datet
         still = [each.kind for each in pauses.standing(connection)]
         free = [] if ALL in still else [action for action in Action if action not in still]
         due = attempts.end_pause(connection, actions=free, now=now)
-    for kind in ended:
-        log.warning("resumed", kind=kind, actor=actor)
     return Resumed(ended, due, still)
