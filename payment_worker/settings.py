@@ -105,9 +105,10 @@ class Settings(BaseModel):
         le=10_000,
         description="Calls in a row to which Stripe gave no answer, or a server error, before all calls are held.",
     )
-    breaker_cool_down: Seconds = Field(
+    breaker_cool_down: float = Field(
         10,
         alias="PAYMENT_WORKER_BREAKER_COOL_DOWN",
+        gt=0,
         le=300,
         description="Seconds that calls are held before one of them probes whether Stripe is back. "
         "Doubles up to 300 with each probe that fails.",
@@ -117,9 +118,11 @@ class Settings(BaseModel):
         alias="PAYMENT_WORKER_LEASE",
         description="Seconds a worker owns an attempt or an event; a dead owner's work is taken over after it.",
     )
-    key_safe_age: Seconds = Field(
+    # Not `Seconds`: of two limits pydantic keeps the one that comes with the type.
+    key_safe_age: float = Field(
         82_800,
         alias="PAYMENT_WORKER_KEY_SAFE_AGE",
+        gt=0,
         le=86_400,
         description="Seconds after which an idempotency key is never sent again. Stripe forgets keys after 24 h.",
     )
@@ -175,6 +178,11 @@ class Settings(BaseModel):
         alias="PAYMENT_WORKER_STREAM_MAX_LENGTH",
         ge=100,
         description="About how many messages the stream keeps. Older ones can be replayed from the database.",
+    )
+    told_again: Seconds = Field(
+        3600,
+        alias="PAYMENT_WORKER_TOLD_AGAIN",
+        description="Seconds back from which messages are told again when Redis has lost the stream.",
     )
     liveness_file: Path | None = Field(
         None,
