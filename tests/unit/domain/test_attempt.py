@@ -9,6 +9,7 @@ import pytest
 from payment_worker.domain.attempt import (
     FIRST_DELAY,
     LONGEST_DELAY,
+    LONGEST_TURN,
     NEVER_ABSENT,
     Action,
     Attempt,
@@ -17,9 +18,10 @@ from payment_worker.domain.attempt import (
     absence_is_believed,
     delay_before,
     doubt_after_absence,
+    next_round,
     next_step,
 )
-from payment_worker.domain.outcome import Doubt
+from payment_worker.domain.outcome import WAITS_ITS_TURN, Delay, Doubt
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SAFE = timedelta(hours=23)
@@ -94,3 +96,36 @@ def test_delays_double_up_to_a_limit_and_the_dice_move_them_by_a_quarter() -> No
     assert delays == sorted(delays)
     assert delays[-1] == LONGEST_DELAY
     assert delay_before(1, dice=0) == FIRST_DELAY * 0.75
+
+
+def after_rounds(because: str, rounds: int) -> tuple[int, list[timedelta]]:
+    tries, delays = 0, []
+    for _ in range(rounds):
+        tries, delay = next_round(tries, because, dice=0.999)
+        delays.append(delay)
+    return tries, delays
+
+
+@pytest.mark.parametrize("because", sorted(WAITS_ITS_TURN))
+def test_what_waits_its_turn_comes_back_within_half_a_minute_however_long_that_lasts(because: Delay) -> None:
+    tries, delays = after_rounds(because, 1000)
+    assert delays == sorted(delays)
+    assert delays[-1] == LONGEST_TURN * (0.75 + 0.999 / 2) < timedelta(seconds=30)
+    _, then = next_round(tries, Doubt.SILENCE, dice=0.5)
+    assert then <= timedelta(minutes=2)
+
+
+@pytest.mark.parametrize("because", [*Doubt, *(set(Delay) - WAITS_ITS_TURN)])
+def test_all_else_comes_back_later_and_later(because: Doubt | Delay) -> None:
+    tries, delays = after_rounds(because, 30)
+    assert tries == 30
+    assert delays[-1] > LONGEST_DELAY
+
+
+def test_to_wait_its_turn_takes_no_count_back() -> None:
+    assert next_round(20, Delay.PAUSED, dice=0)[0] == 20
+
+
+def test_what_was_never_sent_is_sent_however_old_it_is() -> None:
+    attempt = an_attempt(unsent=True)
+    assert next_step(attempt, now=NOON + timedelta(days=30), key_safe_age=SAFE) is Step.SEND

@@ -1,0 +1,105 @@
+"""While Stripe is down it is left in peace; once it is back all goes on, and nobody has spent an attempt on it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+import redis
+
+from payment_worker.devstack.processes import Process
+from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.waiting import wait_until
+from payment_worker.flows.perform import take_due
+from tests.harness.producer import Producer
+from tests.harness.rows import Rows
+from tests.integration.scene import Scene
+
+FAILURES = 3
+CONCURRENCY = 2
+PAYMENTS = 8
+
+
+@pytest.fixture
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    return {
+        **environment,
+        "PAYMENT_WORKER_BREAKER_FAILURES": str(FAILURES),
+        "PAYMENT_WORKER_BREAKER_COOL_DOWN": "300",
+        "PAYMENT_WORKER_RESUME_EVERY": "0.5",
+    }
+
+
+def charges(producer: Producer, count: int) -> list[str]:
+    payment_ids = [str(uuid4()) for _ in range(count)]
+    for payment_id in payment_ids:
+        producer.charge(
+            payment_id=payment_id,
+            order_id=str(uuid4()),
+            amount=1000,
+            currency="EUR",
+            payment_method="pm_card_visa",
+        )
+    return payment_ids
+
+
+def requests_heard(simulator: Simulator) -> int:
+    counts: dict[str, dict[str, int]] = simulator.get("requests")
+    return sum(sum(each.values()) for each in counts.values())
+
+
+def held(rows: Rows, *, tries: int) -> int:
+    query = "SELECT count(*) AS held FROM payment_attempt WHERE error_code = 'Stripe is down' AND tries >= %s"
+    return int(rows.one(query, tries)["held"])
+
+
+def test_after_some_failures_nothing_more_is_sent_though_work_comes_back_again_and_again(
+    worker: Callable[..., Process],
+    beat: Callable[..., Process],
+    producer: Producer,
+    simulator: Simulator,
+    rows: Rows,
+) -> None:
+    simulator.fault("unavailable", times=None)
+    worker(pool="threads", concurrency=CONCURRENCY)
+    beat()
+    charges(producer, PAYMENTS)
+    # Each has met the breaker, most of them several times.
+    wait_until(lambda: held(rows, tries=1) == PAYMENTS and held(rows, tries=3) > PAYMENTS / 2, seconds=60)
+    # The one that opens it, and those that had begun before.
+    assert FAILURES <= requests_heard(simulator) < FAILURES + CONCURRENCY
+
+
+def test_one_probe_at_a_time_finds_stripe_back_and_every_payment_ends_with_its_first_attempt(
+    worker: Callable[..., Process],
+    beat: Callable[..., Process],
+    producer: Producer,
+    simulator: Simulator,
+    rows: Rows,
+) -> None:
+    failing_probes = 1
+    simulator.fault("unavailable", times=FAILURES + CONCURRENCY - 1 + failing_probes)
+    worker(pool="threads", concurrency=CONCURRENCY, settings={"PAYMENT_WORKER_BREAKER_COOL_DOWN": "0.3"})
+    beat()
+    for payment_id in charges(producer, PAYMENTS):
+        rows.wait_for(
+            "SELECT 1 FROM payment WHERE payment_id = %s AND status = 'SUCCEEDED'", payment_id, seconds=60
+        )
+    attempts = rows("SELECT number, status FROM payment_attempt")
+    assert [(each["number"], each["status"]) for each in attempts] == [(1, "SETTLED")] * PAYMENTS
+    assert simulator.ledger()["totals"]["eur"]["effects"] == PAYMENTS
+
+
+def test_what_was_never_sent_has_no_key_that_grows_too_old(
+    scene: Scene, rows: Rows, simulator: Simulator, redis_client: "redis.Redis"
+) -> None:
+    simulator.fault("unavailable", times=FAILURES)
+    while not rows("SELECT 1 FROM payment_attempt WHERE unsent"):
+        payment_id = scene.charge()
+    scene.advance(timedelta(hours=30).total_seconds())
+    redis_client.flushdb()
+    (attempt,) = rows("SELECT attempt_id, error_code FROM payment_attempt WHERE unsent")
+    assert attempt["error_code"] == "Stripe is down"
+    take_due(scene.world, attempt["attempt_id"])
+    assert rows.one("SELECT status FROM payment WHERE payment_id = %s", payment_id)["status"] == "SUCCEEDED"
+    assert rows("SELECT number FROM payment_attempt WHERE payment_id = %s", payment_id) == [{"number": 1}]
