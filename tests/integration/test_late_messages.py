@@ -1,0 +1,49 @@
+"""A message about due work is good however late it is read: a queue longer than a lease holds nothing up for ever."""
+
+from payment_worker.domain.payment import PaymentStatus
+from payment_worker.flows.inbox import receive, settle_handed
+from payment_worker.flows.perform import take_handed
+from payment_worker.flows.resume import Due, hand_out_due
+from payment_worker.store.events import EventStatus
+from tests.integration.scene import Scene
+
+LONGER_THAN_A_LEASE = 61
+
+
+def swept(scene: Scene) -> Due:
+    """What a sweep hands out once everybody's lease has ended."""
+    scene.clock.advance(LONGER_THAN_A_LEASE)
+    return hand_out_due(scene.world)
+
+
+def test_the_first_of_several_messages_about_an_event_settles_it(scene: Scene) -> None:
+    scene.charge()
+    for event in scene.events(types=["payment_intent.succeeded"]):
+        receive(scene.world, event, source="webhook")
+    messages = [message for _ in range(3) for message in swept(scene).events]
+    done = [
+        settle_handed(scene.world, stripe_account=account, event_id=event_id, lease_token=token)
+        for account, event_id, token in messages
+    ]
+    assert done == [EventStatus.SETTLED, None, None]
+
+
+def test_the_first_of_several_messages_about_an_attempt_finishes_it(scene: Scene) -> None:
+    scene.simulator.fault("unavailable", endpoint="payment_intents.create", times=1)
+    scene.charge()
+    messages = [message for _ in range(3) for message in swept(scene).attempts]
+    answers = [
+        take_handed(scene.world, message.attempt_id, lease_token=message.lease_token) for message in messages
+    ]
+    assert [answer and answer.status for answer in answers] == [PaymentStatus.SUCCEEDED, None, None]
+
+
+def test_messages_about_an_event_that_was_put_off_are_void(scene: Scene) -> None:
+    scene.charge()
+    (event,) = scene.events(types=["payment_intent.succeeded"])
+    receive(scene.world, event, source="webhook")
+    (message,) = swept(scene).events
+    scene.simulator.fault("unavailable", method="GET", times=None)
+    account, event_id, token = message
+    settle_handed(scene.world, stripe_account=account, event_id=event_id, lease_token=token)
+    assert settle_handed(scene.world, stripe_account=account, event_id=event_id, lease_token=token) is None
