@@ -43,6 +43,7 @@ class Caller:
         self._due = [(at, ask.identity) for ask in self._asks.values() for at in ask.at]
         heapq.heapify(self._due)
         self._waiting: dict[str, float] = {}
+        self._patience: dict[str, float] = {}
         self._asked: set[str] = set()
         self.recorded: set[str] = set()
         self.sent = self.sent_again = self.unsent = 0
@@ -115,6 +116,8 @@ class Caller:
             del self._waiting[identity]
         for identity, patient_until in list(self._waiting.items()):
             if patient_until <= now:
-                self._waiting[identity] = now + PATIENCE_SECONDS
+                # Longer each time: whoever is slow does not get quicker by being asked more often.
+                self._patience[identity] = 2 * self._patience.get(identity, PATIENCE_SECONDS)
+                self._waiting[identity] = now + self._patience[identity]
                 self.sent_again += 1
                 heapq.heappush(self._due, (now, identity))

@@ -15,6 +15,7 @@ from payment_worker.devstack.chaos.arena import LEASE_SECONDS, Arena
 
 _TURN_SECONDS: Final = 0.2
 _LONGEST_OUTAGE_SECONDS: Final = 3.0
+_START_SECONDS: Final = 15.0
 _LAST_WORDS_SECONDS: Final = 20.0
 _PAST_ITS_LEASE_SECONDS: Final = LEASE_SECONDS + 2.0
 
@@ -40,6 +41,7 @@ class Harms:
         self._down: dict[str, float] = {}
         self._paused: dict[str, float] = {}
         self._leaving: dict[str, float] = {}
+        self._started: dict[str, float] = {}
         self.dealt: Counter[str] = Counter()
         self.ended_unasked: list[str] = []
         self.last = "none yet"
@@ -96,7 +98,7 @@ class Harms:
             self._arena.processes[name].resume()
         for name in [name for name, until in self._down.items() if until <= over]:
             del self._down[name]
-            self._arena.processes[name].start()
+            self._start(name)
 
         for name in [name for name, until in self._leaving.items() if until <= now]:
             self._arena.processes[name].kill()
@@ -109,7 +111,11 @@ class Harms:
                 self.ended_unasked.append(
                     f"{name} ended with {process.exit_status}: {process.tail()[-2000:]}"
                 )
-            process.start()
+            self._start(name)
+
+    def _start(self, name: str) -> None:
+        self._arena.processes[name].start()
+        self._started[name] = time.monotonic()
 
     def _kill(self, name: str) -> None:
         self._paused.pop(name, None)
@@ -125,8 +131,10 @@ class Harms:
 
     def kill_child(self) -> None:
         """One process of a pool dies with the task that it runs."""
-        children = self._arena.processes["worker-children"].descendants()
-        if children:
+        name = "worker-children"
+        children = self._arena.processes[name].descendants()
+        # Celery gives up, and leaves the rest to its supervisor, where a child dies before all are up.
+        if children and time.monotonic() - self._started.get(name, 0) > _START_SECONDS:
             with suppress(ProcessLookupError):
                 os.kill(self._dice.choice(children), signal.SIGKILL)
 

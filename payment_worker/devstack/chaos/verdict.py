@@ -101,8 +101,14 @@ def stuck(evidence: Evidence) -> Iterator[Breach]:
         if row["status"] not in AT_REST:
             yield Breach(payment_id, f"payment is still {row['status']}")
     for refund_id, row in evidence.records.refunds.items():
-        if row["status"] not in AT_REST:
+        if row["status"] not in AT_REST and not _waits_for_the_customer(evidence.records, row):
             yield Breach(row["whose"], f"refund {refund_id} is still {row['status']}")
+
+
+def _waits_for_the_customer(records: Records, refund: Row) -> bool:
+    """A refund waits as long as its payment does."""
+    waits = refund["status"] == "REQUESTED" and refund["waits_until"] is not None
+    return waits and records.payments[refund["whose"]]["status"] == "REQUIRES_ACTION"
 
 
 def over_refunded(evidence: Evidence) -> Iterator[Breach]:
@@ -140,7 +146,8 @@ def refunds_differ(evidence: Evidence) -> Iterator[Breach]:
     for refund_id, row in evidence.records.refunds.items():
         made = evidence.records.stripe_refunds_of.get(refund_id, [])
         ours = (row["status"], row["stripe_refund_id"], row["amount"])
-        theirs = ("FAILED", None, row["amount"])
+        waits = _waits_for_the_customer(evidence.records, row)
+        theirs = ("REQUESTED" if waits else "FAILED", None, row["amount"])
         if made:
             theirs = (REFUND_STATUS.get(made[-1]["status"], ""), made[-1]["id"], made[-1]["amount"])
         if ours != theirs:
