@@ -1,7 +1,13 @@
-"""Logs: one line for each thing that matters, JSON in production and readable at a terminal, nothing secret."""
+"""Logs: one line for each thing that matters, JSON in production and readable at a terminal, nothing secret.
+
+What a line is about (`task_id`, `payment_id`, `attempt`, …) is bound once, by whoever knows it first, to every line
+that follows on the same thread until its block ends.
+"""
 
 import logging
 import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import structlog
@@ -26,7 +32,7 @@ def configure(*, log_format: Literal["auto", "json", "console"], level: str) -> 
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[_of_celery, *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
@@ -46,3 +52,37 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
     """The logger of a module."""
     log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return log
+
+
+@contextmanager
+def about(**known: object) -> Iterator[None]:
+    """Bind what the lines of this block are about; a value of None binds nothing.
+
+    What is `learned` meanwhile is bound until the block ends, too.
+    """
+    before = structlog.contextvars.get_contextvars()
+    learned(**known)
+    try:
+        yield
+    finally:
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(**before)
+
+
+def learned(**known: object) -> None:
+    """Bind what is known from here on, until the block of `about` ends."""
+    told = {name: _plain(value) for name, value in known.items() if value is not None}
+    structlog.contextvars.bind_contextvars(**told)
+
+
+def _plain(value: object) -> str | int:
+    return value if isinstance(value, int) else str(value)
+
+
+def _of_celery(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401
+    # Celery's own lines about a task carry its id and name; what they carry beside is in the line already.
+    data = getattr(line["_record"], "data", None)
+    if isinstance(data, dict) and "id" in data:
+        line.setdefault("task_id", data["id"])
+        line.setdefault("task", data.get("name"))
+    return line
