@@ -1,10 +1,11 @@
 """Events in: stored first, then settled under a lease, whatever became of whoever stored them."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Protocol
 
-from payment_worker.domain.attempt import delay_before
+from payment_worker.domain.attempt import next_round
+from payment_worker.domain.outcome import Delay
 from payment_worker.flows.heard import Later
 from payment_worker.flows.hearing import hear
 from payment_worker.flows.world import Policy, World
@@ -101,13 +102,16 @@ def fail_event(world: World, event: InboxEvent, *, because: str) -> EventStatus:
 
 def _put_off(world: World, event: InboxEvent, because: str) -> EventStatus:
     now = world.clock()
-    tries = event.tries + 1
+    # While Stripe is down nothing can be fetched, which says nothing against the event.
+    reason = Delay.STRIPE_DOWN if world.stripe.is_down(account=event.stripe_account or None) else because
+    tries, delay = next_round(event.tries, reason, dice=world.dice())
     parked = tries >= MOST_TRIES
-    delay: timedelta = delay_before(tries, dice=world.dice())
     with world.database.begin() as connection:
         if parked:
             write(connection, [events.finished(event, status=EventStatus.PARKED, outcome=because, now=now)])
         else:
-            write(connection, [events.put_off(event, outcome=because, next_action_at=now + delay)])
+            write(
+                connection, [events.put_off(event, outcome=because, tries=tries, next_action_at=now + delay)]
+            )
     log.warning("event is put off", event_id=event.event_id, type=event.type, because=because, parked=parked)
     return EventStatus.PARKED if parked else EventStatus.RECEIVED

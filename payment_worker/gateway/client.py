@@ -85,6 +85,10 @@ class Gateway:
 
         return patiently(post, time_left=time_left, call_seconds=self.timeout_seconds)
 
+    def is_down(self, *, account: str | None) -> bool:
+        """Whether calls are held because Stripe does not answer."""
+        return self._traffic.is_down(account)
+
     def payment_intent(self, stripe_payment_intent_id: str, *, account: str | None) -> Sighting:
         """The PaymentIntent as it is now."""
         return self._get(

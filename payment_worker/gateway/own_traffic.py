@@ -92,6 +92,12 @@ class OwnTraffic:
             is_probe = breaker.begin(now, probe_seconds=self._limits.probe_seconds)
             return Pass(account, begins - now, breaker.failures, is_probe, is_shared=False)
 
+    def is_down(self, account: str) -> bool:
+        """See `Traffic.is_down`."""
+        with self._lock:
+            breaker = self._breakers.get(account)
+            return breaker is not None and breaker.open_until is not None
+
     def failed(self, given: Pass, *, now: float) -> float:
         """See `SharedTraffic.failed`."""
         with self._lock:

@@ -101,6 +101,10 @@ class SharedTraffic:
             case _:
                 return Pass(account, wait_seconds, failures, verdict == b"probe", is_shared=True)
 
+    def is_down(self, account: str) -> bool:
+        """See `Traffic.is_down`."""
+        return bool(self._client.hexists(_breaker(account)[0], "open_until"))
+
     def failed(self, given: Pass) -> float:
         """A call came to nothing; for how many seconds that opens the breaker, 0 if it does not."""
         limits = self._limits

@@ -63,6 +63,16 @@ class Traffic:
                 return given
         return self._own.admit(endpoint, account=name, longest_wait=longest_wait, now=time.monotonic())
 
+    def is_down(self, account: str | None) -> bool:
+        """Whether Stripe has been taken for down and has not answered since."""
+        name = account or PLATFORM
+        if self._redis_may_be_asked():
+            try:
+                return self._shared.is_down(name)
+            except redis.RedisError as error:
+                self._redis_is_away(error)
+        return self._own.is_down(name)
+
     def note(self, given: Pass, outcome: Outcome | None) -> None:
         """Tell what came of a call; None for an answer that was none of the ordinary ones, but an answer."""
         if isinstance(outcome, Unanswered) and outcome.doubt in FAILURES:

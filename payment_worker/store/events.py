@@ -126,11 +126,11 @@ def finished(event: InboxEvent, *, status: EventStatus, outcome: str, now: datet
     )
 
 
-def put_off(event: InboxEvent, *, outcome: str, next_action_at: datetime) -> Update:
+def put_off(event: InboxEvent, *, outcome: str, tries: int, next_action_at: datetime) -> Update:
     """The update that leaves an event for another try. Messages about it before are void."""
     return _owned(event).values(
         outcome=outcome,
-        tries=event.tries + 1,
+        tries=tries,
         lease_token=event.lease_token + 1,
         next_action_at=next_action_at,
     )

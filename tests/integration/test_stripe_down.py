@@ -10,7 +10,9 @@ import redis
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.waiting import wait_until
+from payment_worker.flows.inbox import settle_handed
 from payment_worker.flows.perform import take_due
+from payment_worker.flows.resume import hand_out_due
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
@@ -103,3 +105,25 @@ def test_what_was_never_sent_has_no_key_that_grows_too_old(
     take_due(scene.world, attempt["attempt_id"])
     assert rows.one("SELECT status FROM payment WHERE payment_id = %s", payment_id)["status"] == "SUCCEEDED"
     assert rows("SELECT number FROM payment_attempt WHERE payment_id = %s", payment_id) == [{"number": 1}]
+
+
+def test_however_long_it_is_down_no_event_is_given_up(
+    scene: Scene, rows: Rows, simulator: Simulator, redis_client: "redis.Redis"
+) -> None:
+    payment_id = scene.charge(payment_method="pm_card_visa", capture_method="manual")
+    (intent,) = simulator.ledger()["payment_intents"]
+    simulator.post(f"payment_intents/{intent['id']}/cancel")
+    fault = simulator.fault("unavailable", times=None)
+    while not scene.world.stripe.is_down(account=None):
+        scene.world.stripe.payment_intent(intent["id"], account=None)
+    scene.deliver(scene.events(types=["payment_intent.canceled"]))
+    for _ in range(30):
+        scene.clock.advance(100)
+        for account, event_id, token in hand_out_due(scene.world).events:
+            settle_handed(scene.world, stripe_account=account, event_id=event_id, lease_token=token)
+    assert rows.one("SELECT status FROM stripe_event") == {"status": "RECEIVED"}
+    simulator.delete(f"faults/{fault}")
+    redis_client.flushdb()
+    scene.settle_waiting()
+    assert rows("SELECT status FROM stripe_event") == [{"status": "SETTLED"}]
+    assert rows.one("SELECT status FROM payment WHERE payment_id = %s", payment_id)["status"] == "CANCELED"

@@ -126,9 +126,11 @@ def test_failures_in_a_row_hold_the_calls_of_every_process(start: Starts) -> Non
     one, other = start(), start()
     fail(one, times=2)
     assert not is_held(other)
+    assert not other.is_down(None)
     fail(other, times=1)
     assert is_held(one)
     assert is_held(other)
+    assert one.is_down(None)
 
 
 @pytest.mark.parametrize("outcome", [None, Refused("amount_too_small"), Unanswered(Doubt.REPLAYED_ERROR)])
