@@ -180,9 +180,9 @@ class Settings(BaseModel):
         description="About how many messages the stream keeps. Older ones can be replayed from the database.",
     )
     told_again: Seconds = Field(
-        3600,
+        86_400,
         alias="PAYMENT_WORKER_TOLD_AGAIN",
-        description="Seconds back from which messages are told again when Redis has lost the stream.",
+        description="Seconds back from which messages are told again when Redis has lost the stream, or a part of it.",
     )
     liveness_file: Path | None = Field(
         None,

@@ -127,6 +127,7 @@ def policy(chosen: Settings) -> Policy:
         absence_delay=timedelta(seconds=chosen.absence_delay),
         max_attempts=chosen.max_attempts,
         livemode=bool(is_live(chosen)),
+        told_again=timedelta(seconds=chosen.told_again),
     )
 
 

@@ -22,6 +22,8 @@ class Policy:
     """Whether the key is a live one; events of the other mode are not ours."""
 
 
+    told_again: timedelta = timedelta(days=1)
+    """How far back messages are told again where Redis has lost the stream."""
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """Everything outside that a flow touches."""

@@ -3,12 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.store import tables
 from payment_worker.store.writing import Row
+
+box: Final = tables.outbox
+memory: Final = tables.stream_memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +38,7 @@ def message(
 ) -> Row:
     """The row of one message."""
     return Row(
-        tables.outbox,
+        box,
         {
             "message_id": identity,
             "payment_id": payment_id,
@@ -55,7 +60,6 @@ def lock_publishing(connection: Connection) -> bool:
 
 def unpublished(connection: Connection, *, limit: int) -> Sequence[Message]:
     """The oldest messages that are not known to be published, in the order in which they were written."""
-    box = tables.outbox
     rows = connection.execute(
         select(box.c.position, box.c.message_id, box.c.payment_id, box.c.type, box.c.data, box.c.occurred_at)
         .where(box.c.published_at.is_(None))
@@ -67,5 +71,78 @@ def unpublished(connection: Connection, *, limit: int) -> Sequence[Message]:
 
 def mark_published(connection: Connection, positions: Sequence[int], *, now: datetime) -> None:
     """Note that these are on the stream."""
-    box = tables.outbox
     connection.execute(update(box).where(box.c.position.in_(positions)).values(published_at=now))
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What we know of a stream."""
+
+    last_entry_id: str
+    lost_since: datetime | None
+    """Set while what was published from then on is taken for unpublished."""
+
+
+def remembered(connection: Connection, stream: str) -> Memory | None:
+    """What we know of a stream; None where it may hold anything."""
+    query = select(memory.c.last_entry_id, memory.c.lost_since).where(memory.c.stream == stream)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Memory(row.last_entry_id, row.lost_since)
+
+
+def lose(connection: Connection, stream: str, *, since: datetime) -> None:
+    """Note that the stream has lost what was published from then on."""
+    connection.execute(memory.update().where(memory.c.stream == stream).values(lost_since=since))
+
+
+def remember(connection: Connection, stream: str, entry_id: str, *, now: datetime) -> None:
+    """Note the last entry that was added to the stream."""
+    new = insert(memory).values(stream=stream, last_entry_id=entry_id, updated_at=now)
+    changed = {"last_entry_id": entry_id, "updated_at": now}
+    connection.execute(new.on_conflict_do_update(index_elements=["stream"], set_=changed))
+
+
+def forget(connection: Connection, stream: str) -> None:
+    """Note that the stream may hold anything."""
+    connection.execute(memory.delete().where(memory.c.stream == stream))
+
+
+def published_at(connection: Connection, message_id: UUID) -> datetime | None:
+    """When a message was published last."""
+    at: datetime | None = connection.scalar(select(box.c.published_at).where(box.c.message_id == message_id))
+    return at
+
+
+def oldest_of_newest(connection: Connection, *, count: int) -> datetime | None:
+    """When the oldest was published of so many that were published last; None where there are not so many."""
+    newest = select(box.c.published_at).where(box.c.published_at.is_not(None))
+    at: datetime | None = connection.scalar(
+        newest.order_by(box.c.published_at.desc()).offset(count - 1).limit(1)
+    )
+    return at
+
+
+def unpublish(connection: Connection, *, since: datetime, limit: int) -> int:
+    """Have messages published again that were published from then on, at the most so many; how many it were."""
+    some = select(box.c.position).where(box.c.published_at >= since).limit(limit)
+    again = update(box).where(box.c.position.in_(some.scalar_subquery())).values(published_at=None)
+    return connection.execute(again).rowcount
+
+
+def unpublish_occurred(
+    connection: Connection, *, since: datetime, until: datetime, after: int, limit: int
+) -> Sequence[int]:
+    """Have messages of a period published again, at the most so many after this position; their positions."""
+    some = (
+        select(box.c.position)
+        .where(
+            box.c.occurred_at >= since,
+            box.c.occurred_at < until,
+            box.c.published_at.is_not(None),
+            box.c.position > after,
+        )
+        .order_by(box.c.position)
+        .limit(limit)
+    )
+    again = update(box).where(box.c.position.in_(some.scalar_subquery())).values(published_at=None)
+    return sorted(connection.execute(again.returning(box.c.position)).scalars())

@@ -260,3 +260,4 @@ stream_memory = Table(
     Column("last_entry_id", Text, nullable=False),
     _instant("updated_at"),
 )
+    _instant("lost_since", nullable=True),
