@@ -17,21 +17,18 @@ REJECTED_WITHIN: Final = timedelta(days=1)
 NAMED: Final = 5
 """Payments that are named; the others are counted."""
 
-PATIENCE: Final[Mapping[tuple[str, str], tuple[timedelta, str]]] = MappingProxyType(
+REMEDIES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
-        ("payment", "REQUESTED"): (
-            timedelta(hours=1),
-            "payment-worker show tells what its attempt waits for",
-        ),
-        ("payment", "PROCESSING"): (timedelta(days=14), "ask the customer's bank, or Stripe's support"),
-        ("payment", "REQUIRES_ACTION"): (timedelta(days=2), "the customer never came back: cancel it"),
-        ("payment", "AUTHORIZED"): (timedelta(days=6), "capture it: most authorisations end after 7 days"),
-        ("refund", "REQUESTED"): (timedelta(hours=1), "payment-worker show tells what its attempt waits for"),
-        ("refund", "PENDING"): (timedelta(days=30), "ask Stripe's support"),
-        ("refund", "REQUIRES_ACTION"): (timedelta(days=30), "the customer must tell where the money goes"),
+        ("payment", "REQUESTED"): "payment-worker show tells what its attempt waits for",
+        ("payment", "PROCESSING"): "ask the customer's bank, or Stripe's support",
+        ("payment", "REQUIRES_ACTION"): "the customer never came back: cancel it",
+        ("payment", "AUTHORIZED"): "capture it: most authorisations end after 7 days",
+        ("refund", "REQUESTED"): "payment-worker show tells what its attempt waits for",
+        ("refund", "PENDING"): "ask Stripe's support",
+        ("refund", "REQUIRES_ACTION"): "the customer must tell where the money goes",
     }
 )
-"""How long a payment or a refund may be in each state that is not final, and what to do after that."""
+"""What to do about a payment or a refund that has been in this state beyond its deadline."""
 
 
 def all_of_them(
@@ -77,11 +74,10 @@ def _unknown(connection: Connection, now: datetime, after: timedelta) -> Check:
 
 def _lingering(connection: Connection, now: datetime) -> Check:
     told, remedies = [], []
-    for (table, status), (patience, remedy) in PATIENCE.items():
-        many = symptoms.lingering(connection, table=table, status=status, before=now - patience)
-        if many.count:
-            told.append(_counted(f"{table}s {status}", many, now))
-            remedies.append(f"{table} {status}: {remedy}")
+    for late in symptoms.beyond_deadline(connection, now=now):
+        if late.many.count:
+            told.append(_counted(f"{late.table}s {late.status}", late.many, now))
+            remedies.append(f"{late.table} {late.status}: {REMEDIES[late.table, late.status]}")
     if not told:
         return fine("lingering", "no payment or refund is in one state for too long")
     return problem("lingering", "; ".join(told), remedy="; ".join(remedies))

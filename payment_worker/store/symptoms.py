@@ -1,15 +1,16 @@
 """Rows that should not be there: overdue, in doubt for long, parked, rejected. Each query has an index."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select
 
 from payment_worker.domain.attempt import AttemptStatus
+from payment_worker.domain.deadlines import PAYMENT_DEADLINES, REFUND_DEADLINES
 from payment_worker.store import tables
 from payment_worker.store.events import EventStatus
 
@@ -28,6 +29,11 @@ _DUE: Final[Mapping[str, tuple[ColumnElement[datetime], ColumnElement[bool]]]] =
 )
 """When each kind of work is due, and which rows still have it."""
 
+_DEADLINES: Final[Sequence[tuple[Table, Mapping[str, timedelta]]]] = (
+    (tables.payment, {str(status): patience for status, patience in PAYMENT_DEADLINES.items()}),
+    (tables.refund, {str(status): patience for status, patience in REFUND_DEADLINES.items()}),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Many:
@@ -45,6 +51,15 @@ class Doubtful:
     action: str
     doubt: str
     since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lingering:
+    """Payments or refunds that have been in one state for longer than they may."""
+
+    table: str
+    status: str
+    many: Many
 
 
 def overdue(connection: Connection, *, before: datetime) -> Mapping[str, Many]:
@@ -77,10 +92,13 @@ def rejected(connection: Connection, *, since: datetime) -> Many:
     return _many(connection, received_at, received_at >= since)
 
 
-def lingering(connection: Connection, *, table: str, status: str, before: datetime) -> Many:
-    """Payments or refunds that have been in one state since before this instant."""
-    columns = tables.metadata.tables[table].c
-    return _many(connection, columns.updated_at, and_(columns.status == status, columns.updated_at < before))
+def beyond_deadline(connection: Connection, *, now: datetime) -> Iterator[Lingering]:
+    """For each state that is not final: payments or refunds that have been in it for longer than they may."""
+    for table, deadlines in _DEADLINES:
+        columns = table.c
+        for status, patience in deadlines.items():
+            late = and_(columns.status == status, columns.updated_at < now - patience)
+            yield Lingering(table.name, status, _many(connection, columns.updated_at, late))
 
 
 def _many(connection: Connection, at: ColumnElement[datetime], where: ColumnElement[bool]) -> Many:
