@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: help demo dev test check static format requirements clean
+.PHONY: bench help demo dev test check static format requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ static: $(READY) ## format, lint, types and floors, without the tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(READY) ## what a charge costs here beside an empty task, in one run (ARGS="--tasks 3000")
+	@$(BIN)/python -m payment_worker.devstack.bench $(ARGS)
 
 format: $(READY) ## format the code and mend what the linter can
 	$(BIN)/ruff format .

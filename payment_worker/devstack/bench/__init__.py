@@ -1,0 +1,1 @@
+"""What a charge costs, measured on this machine in one run: `make bench`."""

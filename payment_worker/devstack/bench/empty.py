@@ -1,0 +1,9 @@
+"""A task that does nothing: what a worker costs by itself, measured with the same settings as a charge."""
+
+from payment_worker.celery import app
+
+
+@app.task(name="payment_worker.empty", queue="maintenance", typing=False)  # type: ignore[untyped-decorator]
+def empty(**_: object) -> dict[str, str]:
+    """Answer as a charge does, having done nothing."""
+    return {"status": "EMPTY"}
