@@ -32,6 +32,14 @@ class Action(StrEnum):
 
     CHARGE = "charge"
     REFUND = "refund"
+    CAPTURE = "capture"
+    CANCEL = "cancel"
+    RETRY = "retry"
+    """Another try to charge, after a decline: the same PaymentIntent is confirmed again."""
+
+
+ON_EXISTING = frozenset({Action.CAPTURE, Action.CANCEL, Action.RETRY})
+"""Actions on a PaymentIntent that is there already: what came of them is seen by its id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +68,8 @@ class Attempt:
     """The version of the payment's row when the attempt was claimed."""
     unsent: bool = False
     """Whether it is certain that nothing of it was ever sent, so that its key has no age yet."""
+    request_id: UUID | None = None
+    """The message that asked for it, where the request has no other id: the same one again asks for nothing."""
 
 
 class Step(StrEnum):

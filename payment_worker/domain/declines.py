@@ -151,3 +151,15 @@ def may_retry(decline_code: str | None, advice_code: str | None) -> bool:
         return ADVICE[advice_code]
     policy = DECLINES.get(decline_code) if decline_code else None
     return policy is not None and _MAY_RETRY[policy.decline_class]
+
+
+def never_again(decline_code: str | None, advice_code: str | None) -> bool:
+    """Whether the same card may not even be tried again when somebody asks for it.
+
+    Where the customer can put things right with the issuer, or the card's data have been brought up to date, a
+    person may know better than the table. Not so where a thief is suspected, or the issuer says never.
+    """
+    policy = DECLINES.get(decline_code) if decline_code else None
+    return advice_code == "do_not_try_again" or (
+        policy is not None and policy.decline_class is DeclineClass.FRAUD
+    )

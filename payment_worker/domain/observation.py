@@ -6,6 +6,7 @@ nothing that we know can be newer. A snapshot out of an event has no basis.
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Self
 
 from payment_worker.domain.payment import FINAL_NEWS, PaymentNews
@@ -37,6 +38,13 @@ class PaymentSeen:
     payment_id: str | None = None
     """What its metadata calls ours."""
     livemode: bool = False
+    cancellation_reason: str | None = None
+    capture_before: datetime | None = None
+    """When the issuer lets go what was authorised."""
+    action_url: str | None = None
+    """Where the customer has to be sent, if it is a redirect; never with a secret in it."""
+    is_of_attempt: bool = False
+    """Whether it is known to show what the unfinished attempt came to, and not what was before it."""
     basis: int | None = None
 
     @property

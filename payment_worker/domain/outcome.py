@@ -66,6 +66,8 @@ class Refused:
 
     code: str
     stripe_request_id: str | None = None
+    seen: PaymentSeen | None = None
+    """The PaymentIntent that it was about, looked at after the refusal: our record of it may be out of date."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Theory of operation. A payment begins as REQUESTED: accepted by us, and Stripe i
 answered. News of Stripe's PaymentIntent moves it along the table below, and only along it: a pair that is
 not in the table changes nothing. SUCCEEDED and CANCELED are final, as they are at Stripe, so news of them
 can be late but never wrong. FAILED is not: Stripe leaves a declined PaymentIntent open, and another attempt
-may follow.
+may follow. It may also follow while a payment waits for its customer, for instance with another card.
 """
 
 from collections.abc import Mapping
@@ -54,6 +54,7 @@ PAYMENT_TRANSITIONS: Mapping[PaymentStatus, Mapping[PaymentNews, PaymentStatus]]
             PaymentNews.CANCELED: PaymentStatus.CANCELED,
         },
         PaymentStatus.REQUIRES_ACTION: {
+            PaymentNews.RETRIED: PaymentStatus.REQUESTED,
             PaymentNews.STARTED: PaymentStatus.PROCESSING,
             PaymentNews.AUTHORIZED: PaymentStatus.AUTHORIZED,
             PaymentNews.SUCCEEDED: PaymentStatus.SUCCEEDED,

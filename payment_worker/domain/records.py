@@ -1,6 +1,7 @@
 """Our rows as values: what is known of a payment and of a refund."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from payment_worker.domain.payment import PaymentStatus
@@ -28,6 +29,16 @@ class Payment:
     """Whether a dispute that is open or lost holds its money, so that nothing can be refunded."""
     failure_reason: str | None = None
     decline_code: str | None = None
+    advice_code: str | None = None
+    """What the issuer advises after a decline: Stripe's word."""
+    retries: int = 0
+    """How often it was tried again after a decline."""
+    capture_before: datetime | None = None
+    """When the issuer lets go what was authorised, as far as Stripe tells."""
+    action_url: str | None = None
+    """Where its customer has to be sent, while it waits for them and it is a redirect."""
+    cancellation_reason: str | None = None
+    """Why it is canceled, or why it was asked to be: Stripe's word or the caller's."""
     stripe_account: str | None = None
     stripe_payment_intent_id: str | None = None
     stripe_charge_id: str | None = None

@@ -9,8 +9,8 @@ from enum import StrEnum
 from payment_worker.domain import payment as payments
 from payment_worker.domain import refund as refunds
 from payment_worker.domain.declines import failure_reason
-from payment_worker.domain.observation import PaymentSeen, RefundSeen
-from payment_worker.domain.payment import PaymentStatus
+from payment_worker.domain.observation import Decline, PaymentSeen, RefundSeen
+from payment_worker.domain.payment import PaymentNews, PaymentStatus
 from payment_worker.domain.records import Payment, Refund
 from payment_worker.domain.refund import LOST, RELEASED, RefundStatus
 
@@ -65,6 +65,8 @@ def settle_payment(payment: Payment, seen: PaymentSeen) -> PaymentVerdict:
         return Contradicted(contradiction)
     if not seen.is_timeless and seen.basis != payment.version:
         return Stale()
+    if shows_former_try(payment, seen):
+        return Unchanged()
     status = payment.status if seen.news is None else payments.after(payment.status, seen.news)
     known = replace(
         payment,
@@ -73,6 +75,21 @@ def settle_payment(payment: Payment, seen: PaymentSeen) -> PaymentVerdict:
     )
     moved = _moved(known, status, seen) if status is not payment.status else known
     return Unchanged() if moved == payment else Advanced(replace(moved, version=payment.version + 1))
+
+
+def shows_former_try(payment: Payment, seen: PaymentSeen) -> bool:
+    """Whether it shows what was before another try that has no outcome yet, and so is no news of that try.
+
+    A try that was executed off session and came to nothing leaves a failed charge of its own. One that left none
+    cannot be told from the try before it, unless it is known to be what is shown.
+    """
+    return (
+        payment.status is PaymentStatus.REQUESTED
+        and payment.retries > 0
+        and not seen.is_of_attempt
+        and seen.news in {None, PaymentNews.FAILED, PaymentNews.ACTION_REQUIRED}
+        and seen.stripe_charge_id == payment.stripe_charge_id
+    )
 
 
 def _payment_contradiction(payment: Payment, seen: PaymentSeen) -> Contradiction | None:
@@ -88,30 +105,48 @@ def _payment_contradiction(payment: Payment, seen: PaymentSeen) -> Contradiction
 def _moved(payment: Payment, status: PaymentStatus, seen: PaymentSeen) -> Payment:
     match status:
         case PaymentStatus.FAILED:
-            return fail_payment(
-                payment,
-                error_code=seen.decline.error_code if seen.decline else None,
-                decline_code=seen.decline.decline_code if seen.decline else None,
-            )
+            return fail_payment(payment, seen.decline or Decline())
         case PaymentStatus.SUCCEEDED:
-            return replace(_cleared(payment), status=status, amount_captured=seen.amount_received)
+            cleared = replace(_cleared(payment), cancellation_reason=None)
+            return replace(cleared, status=status, amount_captured=seen.amount_received)
         case PaymentStatus.AUTHORIZED:
-            return replace(_cleared(payment), status=status, amount_authorized=seen.amount_capturable)
+            return replace(
+                _cleared(payment),
+                status=status,
+                amount_authorized=seen.amount_capturable,
+                capture_before=seen.capture_before,
+            )
+        case PaymentStatus.REQUIRES_ACTION:
+            return replace(_cleared(payment), status=status, action_url=seen.action_url)
+        case PaymentStatus.CANCELED:
+            why = seen.cancellation_reason or payment.cancellation_reason
+            return replace(_cleared(payment), status=status, cancellation_reason=why)
         case _:
             return replace(_cleared(payment), status=status)
 
 
 def _cleared(payment: Payment) -> Payment:
-    return replace(payment, failure_reason=None, decline_code=None)
+    return replace(payment, failure_reason=None, decline_code=None, advice_code=None, action_url=None)
 
 
-def fail_payment(payment: Payment, *, error_code: str | None, decline_code: str | None) -> Payment:
+def fail_payment(payment: Payment, decline: Decline) -> Payment:
     """The payment as failed for Stripe's reason, in the catalogue's words. The version is the caller's to raise."""
     return replace(
-        payment,
+        _cleared(payment),
         status=PaymentStatus.FAILED,
-        failure_reason=failure_reason(error_code, decline_code).value,
-        decline_code=decline_code or error_code,
+        failure_reason=failure_reason(decline.error_code, decline.decline_code).value,
+        decline_code=decline.decline_code or decline.error_code,
+        advice_code=decline.advice_code,
+    )
+
+
+def retry_payment(payment: Payment) -> Payment:
+    """The payment as it is once another try is asked for."""
+    return replace(
+        _cleared(payment),
+        status=payments.after(payment.status, PaymentNews.RETRIED),
+        retries=payment.retries + 1,
+        version=payment.version + 1,
     )
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from payment_worker.contracts.requests import ChargeRequest, fingerprint
-from payment_worker.domain.attempt import Attempt
+from payment_worker.domain.attempt import Action, Attempt
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.records import Payment
 from payment_worker.flows.answer import Answer, Conflict, Unfinished, payment_answer
@@ -53,7 +53,7 @@ def _note(world: World, request: ChargeRequest, payment: Payment, now: datetime)
         statement_descriptor_suffix=request.statement_descriptor_suffix,
         metadata=dict(request.metadata),
     )
-    attempt = new_attempt(world, payment, asked, now=now)
+    attempt = new_attempt(world, payment, asked, action=Action.CHARGE, now=now)
     with world.database.begin() as connection:
         return charges.note_charge(
             connection,

@@ -5,8 +5,11 @@ from datetime import timedelta
 from typing import Final, assert_never
 
 from payment_worker.domain.attempt import Action, Attempt
+from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import Absent, Doubt, Outcome, Postponed, Settled, Sighting, Unanswered
+from payment_worker.domain.payment import PaymentNews
 from payment_worker.domain.records import Payment
+from payment_worker.domain.settlement import shows_former_try
 from payment_worker.flows.world import World
 
 CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
@@ -45,5 +48,23 @@ def _sighting(world: World, attempt: Attempt, payment: Payment) -> Sighting:
                 stripe_payment_intent_id=json.loads(attempt.parameters)["payment_intent"],
                 account=account,
             )
+        case Action.CAPTURE | Action.CANCEL | Action.RETRY:
+            seen = world.stripe.payment_intent(str(payment.stripe_payment_intent_id), account=account)
+            return Absent() if _shows_no_effect(attempt, payment, seen) else seen
         case _:
             assert_never(attempt.action)
+
+
+def _shows_no_effect(attempt: Attempt, payment: Payment, sighting: Sighting) -> bool:
+    """Whether the PaymentIntent is as it was before the attempt, so far."""
+    if not isinstance(sighting, Settled) or not isinstance(sighting.seen, PaymentSeen):
+        return False
+    seen = sighting.seen
+    match attempt.action:
+        case Action.CAPTURE:
+            return seen.news is PaymentNews.AUTHORIZED
+        case Action.CANCEL:
+            return not seen.is_timeless
+        case _:
+            # Once there was an answer, whatever is shown is what came of it.
+            return attempt.doubt is not Doubt.OVERTAKEN and shows_former_try(payment, seen)

@@ -15,12 +15,13 @@ def new_attempt(
     payment: Payment,
     request: Request,
     *,
+    action: Action,
     now: datetime,
     refund_id: UUID | None = None,
     number: int = 1,
+    request_id: UUID | None = None,
 ) -> Attempt:
     """An attempt under a key of its own, leased to us. Its id comes from the database."""
-    action = Action.REFUND if refund_id else Action.CHARGE
     leased_until = now + world.policy.lease
     return Attempt(
         attempt_id=0,
@@ -40,4 +41,5 @@ def new_attempt(
         leased_until=leased_until,
         basis=payment.version,
         unsent=True,
+        request_id=request_id,
     )

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from payment_worker.domain.attempt import Attempt, AttemptStatus, Step, next_step
+from payment_worker.domain.attempt import ON_EXISTING, Attempt, AttemptStatus, Step, next_step
+from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import (
     NOT_SENT,
     Absent,
@@ -16,12 +17,15 @@ from payment_worker.domain.outcome import (
     Doubt,
     Outcome,
     Postponed,
+    Refused,
+    Settled,
     Unanswered,
 )
 from payment_worker.domain.records import Payment
 from payment_worker.flows.answer import Answer
+from payment_worker.flows.entry import Again
 from payment_worker.flows.looking import look_up
-from payment_worker.flows.recording import Again, record
+from payment_worker.flows.recording import record
 from payment_worker.flows.world import World
 from payment_worker.store import attempts
 from payment_worker.store.writing import write
@@ -43,6 +47,7 @@ def perform(world: World, attempt: Attempt, payment: Payment) -> Answer:
         if step is Step.SEND and not world.pauses.hold(attempt.action):
             outcome = _send(world, attempt, payment)
             attempt = _sent(attempt, outcome, now=world.clock())
+            outcome = _looked_at(world, attempt, payment, outcome)
             if isinstance(outcome, Unanswered) and outcome.doubt in MUST_LOOK:
                 attempt = replace(attempt, status=AttemptStatus.UNKNOWN, doubt=outcome.doubt)
                 continue
@@ -78,6 +83,23 @@ def _send(world: World, attempt: Attempt, payment: Payment) -> Outcome:
 def _sent(attempt: Attempt, outcome: Outcome, *, now: datetime) -> Attempt:
     held_back = isinstance(outcome, Postponed) and outcome.delay in NOT_SENT
     return replace(attempt, sent_until=now, unsent=attempt.unsent and held_back)
+
+
+def _looked_at(world: World, attempt: Attempt, payment: Payment, outcome: Outcome) -> Outcome:
+    """A refusal, with the PaymentIntent as it is instead of what we took it for.
+
+    Where it cannot be looked at now, the same request gets the same refusal later.
+    """
+    if not isinstance(outcome, Refused) or attempt.action not in ON_EXISTING:
+        return outcome
+    seen = world.stripe.payment_intent(str(payment.stripe_payment_intent_id), account=payment.stripe_account)
+    match seen:
+        case Settled(PaymentSeen() as intent):
+            return replace(outcome, seen=intent)
+        case Unanswered() | Postponed():
+            return Unanswered(Doubt.SILENCE)
+        case _:
+            return outcome
 
 
 def _look_up_while_paused(world: World, attempt: Attempt, payment: Payment) -> Outcome:

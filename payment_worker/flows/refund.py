@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from payment_worker.contracts.requests import RefundRequest, fingerprint
-from payment_worker.domain.attempt import Attempt
+from payment_worker.domain.attempt import Action, Attempt
 from payment_worker.domain.records import Payment, Refund
 from payment_worker.domain.refund import RefundStatus
 from payment_worker.domain.refunding import Refuse, Reserve, Wait, decide_refund
@@ -185,4 +185,4 @@ def _attempt(world: World, payment: Payment, refund: Refund, now: datetime) -> A
         amount=refund.amount,
         reason=refund.reason,
     )
-    return new_attempt(world, payment, asked, now=now, refund_id=refund.refund_id)
+    return new_attempt(world, payment, asked, action=Action.REFUND, now=now, refund_id=refund.refund_id)

@@ -1,9 +1,10 @@
 """What a flow works with: the database, Stripe, the clock, the dice and the rules, handed in and never looked up."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from payment_worker.domain.deciding import RetryPolicy
 from payment_worker.flows.pausing import Pauses
 from payment_worker.gateway.client import Gateway
 from payment_worker.store.database import Database
@@ -18,12 +19,13 @@ class Policy:
     key_safe_age: timedelta
     absence_delay: timedelta
     max_attempts: int
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
     livemode: bool
     """Whether the key is a live one; events of the other mode are not ours."""
-
-
     told_again: timedelta = timedelta(days=1)
     """How far back messages are told again where Redis has lost the stream."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """Everything outside that a flow touches."""

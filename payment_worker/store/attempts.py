@@ -35,6 +35,7 @@ COLUMNS = [
         table.c.lease_token,
         table.c.next_action_at,
         table.c.unsent,
+        table.c.request_id,
     )
 ]
 """Labelled, so that a payment's columns can stand beside them."""
@@ -74,6 +75,7 @@ def attempt_of(row: RowMapping, *, basis: int) -> Attempt:
         leased_until=row["attempt_next_action_at"],
         basis=basis,
         unsent=row["attempt_unsent"],
+        request_id=row["attempt_request_id"],
     )
 
 
@@ -107,10 +109,13 @@ def unfinished(
     return None if row is None else HandedOut(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
 
 
-def count(connection: Connection, *, payment_id: UUID, refund_id: UUID | None = None) -> int:
-    """How many attempts there were on this refund, or on this payment itself."""
+def count_absent(connection: Connection, attempt: Attempt) -> int:
+    """How many attempts before this one asked for the same and were never executed."""
     query = select(func.count()).where(
-        table.c.payment_id == payment_id, table.c.refund_id.is_not_distinct_from(refund_id)
+        table.c.payment_id == attempt.payment_id,
+        table.c.refund_id.is_not_distinct_from(attempt.refund_id),
+        table.c.action == attempt.action,
+        table.c.status == AttemptStatus.ABSENT,
     )
     return connection.execute(query).scalar_one()
 
@@ -142,6 +147,7 @@ def noted(attempt: Attempt) -> Row:
             "first_sent_at": attempt.first_sent_at,
             "sent_until": attempt.sent_until,
             "created_at": attempt.first_sent_at,
+            **({"request_id": attempt.request_id} if attempt.request_id else {}),
         },
     )
 
@@ -173,9 +179,10 @@ def finished(
     status: AttemptStatus,
     error_code: str | None = None,
     stripe_request_id: str | None = None,
+    retry_at: datetime | None = None,
     now: datetime,
 ) -> Change:
-    """The change that ends an attempt."""
+    """The change that ends an attempt; with the time of another try, if the worker makes one by itself."""
     return Change(
         table,
         {"attempt_id": attempt.attempt_id, "lease_token": attempt.lease_token},
@@ -186,6 +193,7 @@ def finished(
             "stripe_request_id": stripe_request_id,
             "next_action_at": None,
             "finished_at": now,
+            **({"retry_at": retry_at} if retry_at else {}),
         },
     )
 

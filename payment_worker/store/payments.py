@@ -25,6 +25,11 @@ MUTABLE = (
     "is_disputed",
     "failure_reason",
     "decline_code",
+    "advice_code",
+    "retries",
+    "capture_before",
+    "action_url",
+    "cancellation_reason",
     "stripe_payment_intent_id",
     "stripe_charge_id",
 )

@@ -42,6 +42,11 @@ payment = Table(
     Column("settlement_currency", Text),
     Column("failure_reason", Text),
     Column("decline_code", Text),
+    Column("advice_code", Text),
+    Column("retries", Integer, nullable=False, default=0),
+    Column("capture_before", DateTime(timezone=True)),
+    Column("action_url", Text),
+    Column("cancellation_reason", Text),
     Column("stripe_account", Text),
     Column("stripe_customer", Text),
     Column("stripe_payment_intent_id", Text),
@@ -116,6 +121,8 @@ payment_attempt = Table(
     _instant("created_at"),
     _instant("finished_at", nullable=True),
     Column("unsent", Boolean, nullable=False),
+    Column("request_id", Uuid),
+    Column("retry_at", DateTime(timezone=True)),
 )
 
 payment_history = Table(
@@ -258,6 +265,6 @@ stream_memory = Table(
     metadata,
     Column("stream", Text, primary_key=True),
     Column("last_entry_id", Text, nullable=False),
+    _instant("lost_since", nullable=True),
     _instant("updated_at"),
 )
-    _instant("lost_since", nullable=True),

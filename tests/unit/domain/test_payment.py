@@ -37,12 +37,27 @@ def test_success_is_heard_in_every_open_state(status: PaymentStatus) -> None:
     assert after(status, PaymentNews.SUCCEEDED) is PaymentStatus.SUCCEEDED
 
 
-def test_nothing_goes_back_to_requested_but_another_attempt_after_a_decline() -> None:
+def test_nothing_goes_back_to_requested_but_another_try_of_what_has_not_succeeded() -> None:
     assert EVERY_PAIR
     ways = {(status, news) for status, news in EVERY_PAIR if after(status, news) is PaymentStatus.REQUESTED}
     assert {way for way in ways if way[0] is not PaymentStatus.REQUESTED} == {
-        (PaymentStatus.FAILED, PaymentNews.RETRIED)
+        (PaymentStatus.FAILED, PaymentNews.RETRIED),
+        (PaymentStatus.REQUIRES_ACTION, PaymentNews.RETRIED),
     }
+
+
+@pytest.mark.parametrize("status", [PaymentStatus.AUTHORIZED, PaymentStatus.PROCESSING])
+def test_what_may_still_take_the_money_is_not_tried_again(status: PaymentStatus) -> None:
+    assert after(status, PaymentNews.RETRIED) is status
+
+
+@pytest.mark.parametrize("status", set(PaymentStatus) - {PaymentStatus.SUCCEEDED})
+def test_cancellation_is_heard_in_every_state_but_success(status: PaymentStatus) -> None:
+    assert after(status, PaymentNews.CANCELED) is PaymentStatus.CANCELED
+
+
+def test_what_is_held_is_not_lost_to_a_late_decline() -> None:
+    assert after(PaymentStatus.AUTHORIZED, PaymentNews.FAILED) is PaymentStatus.AUTHORIZED
 
 
 def test_an_authorisation_ends_only_in_capture_or_cancellation() -> None:

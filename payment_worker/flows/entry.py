@@ -1,0 +1,123 @@
+"""One attempt being noted, everything that it touches locked: how it ends, or is left for later."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection
+
+from payment_worker.domain.attempt import LONGEST_PAUSE, Action, Attempt, AttemptStatus, next_round
+from payment_worker.domain.deciding import automatic_retry_at
+from payment_worker.domain.observation import PaymentSeen
+from payment_worker.domain.outcome import Delay, Doubt
+from payment_worker.domain.records import Payment, Refund
+from payment_worker.flows.answer import Answer, Unfinished, payment_answer, refund_answer
+from payment_worker.flows.settle import Writes
+from payment_worker.flows.world import World
+from payment_worker.store import attempts, pauses
+from payment_worker.store.history import Cause
+from payment_worker.store.writing import write
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+CHARGES: Final = frozenset({Action.CHARGE, Action.RETRY})
+"""Actions that try to take the money."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """There is more to do at once: with the same attempt, or with the one that follows it."""
+
+    attempt: Attempt
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One attempt being noted, everything locked."""
+
+    world: World
+    connection: Connection
+    payment: Payment
+    refund: Refund | None
+    attempt: Attempt
+    now: datetime
+    asked_at: datetime
+
+    def because(self, cause: str, **detail: object) -> Cause:
+        """The cause of a change that this attempt makes."""
+        told = {name: value for name, value in detail.items() if value is not None}
+        return self.world.because(cause, attempt=self.attempt.number, **told)
+
+    def based(self, seen: PaymentSeen, *, is_present: bool) -> PaymentSeen:
+        """What the answer to the attempt shows; on the basis that was known before asking, if it shows the present."""
+        if not is_present:
+            return seen
+        # A look-up that shows what was before the attempt does not come here: it has found nothing.
+        return replace(seen.on(self.attempt.basis), is_of_attempt=True)
+
+    def put_off(self, doubt: Doubt | None, *, code: str) -> Answer:
+        """Leave the attempt for later; with a doubt, as unknown."""
+        attempt = self.attempt
+        tries, delay = next_round(attempt.tries, code, dice=self.world.dice())
+        if code == Delay.PAUSED and attempt.unsent and pauses.stands(self.connection, attempt.action):
+            delay = LONGEST_PAUSE
+        again_at = self.now + delay
+        put_off = attempts.put_off(
+            attempt,
+            doubt=doubt,
+            tries=tries,
+            next_action_at=again_at,
+            error_code=code,
+            sent_until=attempt.sent_until,
+        )
+        write(self.connection, [put_off])
+        log.warning("attempt is put off", **self._ids(), because=code, tries=tries)
+        if self.refund:
+            return refund_answer(self.refund, Unfinished.OURS, again_at)
+        return payment_answer(self.payment, Unfinished.OURS, again_at)
+
+    def finish(
+        self,
+        status: AttemptStatus,
+        writes: Writes,
+        payment: Payment,
+        *,
+        refund: Refund | None = None,
+        request_id: str | None,
+        code: str | None = None,
+    ) -> Answer:
+        """End the attempt, and write what came of it."""
+        ended = attempts.finished(
+            self.attempt,
+            status=status,
+            error_code=code,
+            stripe_request_id=request_id,
+            retry_at=self._retry_at(status, payment),
+            now=self.now,
+        )
+        write(self.connection, [*writes, ended])
+        answer = refund_answer(refund) if refund else payment_answer(payment)
+        log.info(
+            "attempt is over",
+            **self._ids(),
+            outcome=status,
+            status=answer.status,
+            stripe_id=answer.stripe_id,
+        )
+        return answer
+
+    def _retry_at(self, status: AttemptStatus, payment: Payment) -> datetime | None:
+        if status is not AttemptStatus.DECLINED or self.attempt.action not in CHARGES:
+            return None
+        return automatic_retry_at(payment, policy=self.world.policy.retries, now=self.now)
+
+    def _ids(self) -> dict[str, object]:
+        attempt = self.attempt
+        return {
+            "payment_id": str(attempt.payment_id),
+            "refund_id": attempt.refund_id and str(attempt.refund_id),
+            "attempt": attempt.number,
+            "action": attempt.action,
+        }

@@ -1,0 +1,79 @@
+"""Noting what an attempt to charge, or to charge again, came to."""
+
+from dataclasses import replace
+from typing import assert_never
+
+from payment_worker.domain import payment as payment_states
+from payment_worker.domain import settlement
+from payment_worker.domain.attempt import AttemptStatus
+from payment_worker.domain.observation import Decline, PaymentSeen
+from payment_worker.domain.outcome import Doubt
+from payment_worker.domain.payment import PaymentNews, PaymentStatus
+from payment_worker.domain.settlement import Advanced, Contradicted, Stale, Unchanged
+from payment_worker.flows.answer import Answer
+from payment_worker.flows.contradicting import payment_contradicted
+from payment_worker.flows.entry import Again, Entry
+from payment_worker.flows.settle import payment_writes, settle_payment
+
+
+def payment_seen(entry: Entry, seen: PaymentSeen, request_id: str | None) -> Answer | Again:
+    """Stripe showed the PaymentIntent, after the attempt or in answer to it."""
+    attempt, payment = entry.attempt, entry.payment
+    if seen.news is None:
+        # It exists and nothing has come of it: whatever was sent is not over.
+        return entry.put_off(Doubt.NOT_FOUND, code="unconfirmed")
+    cause = entry.because("answered", stripe_request_id=request_id)
+    verdict, writes = settle_payment(payment, seen, cause=cause, now=entry.now)
+    match verdict:
+        case Stale():
+            known = replace(payment, stripe_payment_intent_id=seen.stripe_payment_intent_id)
+            return Again(replace(attempt, doubt=Doubt.OVERTAKEN, basis=payment.version), known)
+        case Contradicted(contradiction):
+            payment_contradicted(entry.world, entry.connection, payment, seen)
+            return entry.put_off(Doubt.CONTRADICTED, code=contradiction)
+        case Advanced(after):
+            return entry.finish(_status_of(seen), writes, after, request_id=request_id)
+        case Unchanged():
+            return entry.finish(_status_of(seen), writes, payment, request_id=request_id)
+        case _:
+            assert_never(verdict)
+
+
+def _status_of(seen: PaymentSeen) -> AttemptStatus:
+    return (
+        AttemptStatus.DECLINED
+        if seen.decline and seen.news is not PaymentNews.SUCCEEDED
+        else AttemptStatus.SETTLED
+    )
+
+
+def charge_refused(entry: Entry, decline: Decline, request_id: str | None, status: AttemptStatus) -> Answer:
+    """Nothing was charged, and no PaymentIntent tells more."""
+    payment, code = entry.payment, decline.decline_code or decline.error_code
+    cause = entry.because(status.lower(), code=code, stripe_request_id=request_id)
+    if payment_states.after(payment.status, PaymentNews.FAILED) is not PaymentStatus.FAILED:
+        return entry.finish(status, [], payment, request_id=request_id, code=code)
+    failed = settlement.fail_payment(replace(payment, version=payment.version + 1), decline)
+    writes = payment_writes(payment, failed, cause=cause, now=entry.now)
+    return entry.finish(status, writes, failed, request_id=request_id, code=code)
+
+
+def retry_refused(entry: Entry, seen: PaymentSeen, *, code: str, request_id: str | None) -> Answer | Again:
+    """Stripe refused another try and did nothing; what its PaymentIntent is instead was looked at then."""
+    attempt, payment = entry.attempt, entry.payment
+    cause = entry.because("refused", code=code, stripe_request_id=request_id)
+    shown = seen.on(attempt.basis)
+    verdict, writes = settle_payment(payment, shown, cause=cause, now=entry.now)
+    match verdict:
+        case Stale():
+            # The same request gets the same no, and what is there is looked at again.
+            return Again(replace(attempt, basis=payment.version), payment)
+        case Contradicted(contradiction):
+            payment_contradicted(entry.world, entry.connection, payment, shown)
+            return entry.put_off(Doubt.CONTRADICTED, code=contradiction)
+        case Advanced(after) if after.status is not PaymentStatus.REQUESTED:
+            return entry.finish(AttemptStatus.REFUSED, writes, after, request_id=request_id, code=code)
+        case Advanced() | Unchanged():
+            return charge_refused(entry, Decline(error_code=code), request_id, AttemptStatus.REFUSED)
+        case _:
+            assert_never(verdict)

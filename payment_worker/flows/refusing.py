@@ -1,0 +1,58 @@
+"""Refusing what was asked about a payment: kept beside the malformed requests, and the payment stays as it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from payment_worker.domain.attempt import Action
+from payment_worker.store import rejected
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+TASKS: Final[Mapping[Action, str]] = MappingProxyType(
+    {
+        Action.CAPTURE: "payment_worker.capture",
+        Action.CANCEL: "payment_worker.cancel",
+        Action.RETRY: "payment_worker.retry_charge",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What was asked for and cannot be."""
+
+    action: Action
+    payment_id: UUID
+    arguments: Mapping[str, object]
+    reason: str
+    """A `Refusal`, or Stripe's code."""
+
+
+def keep_refused(connection: Connection, refused: Refused, *, request_id: UUID, now: datetime) -> None:
+    """Keep the request and why it was refused; the same message again is kept once."""
+    field = "amount" if "amount" in refused.reason else "payment_id"
+    message = f"names a payment that does not allow it now: {refused.reason}"
+    if field == "amount":
+        message = f"cannot be captured: {refused.reason}"
+    rejected.keep(
+        connection,
+        request_id=request_id,
+        task=TASKS[refused.action],
+        arguments={"payment_id": str(refused.payment_id), **refused.arguments},
+        errors=[{"field": field, "code": refused.reason, "message": message}],
+        now=now,
+    )
+    log.warning(
+        "request is refused",
+        task=TASKS[refused.action],
+        payment_id=str(refused.payment_id),
+        request_id=str(request_id),
+        reason=refused.reason,
+    )
