@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from payment_worker import __version__
-from payment_worker.cli import enqueue, events, examine, pausing, programs, story
+from payment_worker.cli import enqueue, events, examine, pausing, programs, reconciling, story
 
 app = typer.Typer(
     help="Charges and refunds against Stripe: none doubled, lost or stuck.",
@@ -15,7 +15,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (programs, enqueue, story, events, examine, pausing):
+for group in (programs, enqueue, story, events, examine, pausing, reconciling):
     group.add_to(app)
 
 
