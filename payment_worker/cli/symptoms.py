@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from payment_worker.cli.checks import Check, fine, note, problem
 from payment_worker.cli.printing import duration
 from payment_worker.settings import Settings
-from payment_worker.store import symptoms
+from payment_worker.store import pauses, symptoms
 from payment_worker.store.symptoms import Many
 
 REJECTED_WITHIN: Final = timedelta(days=1)
@@ -35,11 +35,23 @@ def all_of_them(
     connection: Connection, chosen: Settings, *, now: datetime, unknown_after: timedelta
 ) -> Iterator[Check]:
     """Everything that the rows tell."""
+    yield _paused(connection, now)
     yield _overdue(connection, chosen, now)
     yield _unknown(connection, now, unknown_after)
     yield _lingering(connection, now)
     yield _parked(connection, now)
     yield _rejected(connection, now)
+
+
+def _paused(connection: Connection, now: datetime) -> Check:
+    standing = [
+        f"{each.kind} for {duration(now - each.paused_at)}, by {each.paused_by}"
+        + (f" ({each.reason})" if each.reason else "")
+        for each in pauses.standing(connection)
+    ]
+    if not standing:
+        return fine("pauses", "nothing is paused")
+    return note("pauses", "; ".join(standing), remedy="payment-worker resume")
 
 
 def _overdue(connection: Connection, chosen: Settings, now: datetime) -> Check:

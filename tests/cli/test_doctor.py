@@ -39,6 +39,7 @@ def test_a_healthy_world_is_told_line_by_line(run: Run, environment: dict[str, s
         f" ✓ stripe             {environment['STRIPE_API_BASE']} takes the key (test mode) and answers in N ms\n"
         " ✓ clock              agrees with Stripe's\n"
         " ✓ webhook secret     1 is set\n"
+        " ✓ pauses             nothing is paused\n"
         " ✓ overdue            nothing\n"
         " ✓ unknown            no outcome is unknown for longer than 15 min\n"
         " ✓ lingering          no payment or refund is in one state for too long\n"
@@ -183,3 +184,12 @@ def test_how_long_an_outcome_may_be_unknown_can_be_said(run: Run) -> None:
     patient = _problems(run("doctor", "--json", "--unknown-after", "86400"))
 
     assert patient.keys() == {"overdue", "lingering", "parked events"}
+
+
+def test_what_is_paused_is_told_and_is_no_problem(run: Run) -> None:
+    run("pause", "--kind", "refund", "--reason", "wrong prices")
+    ran = run("doctor", "--json")
+    (told,) = [check for check in json.loads(ran.out)["checks"] if check["name"] == "pauses"]
+    assert (ran.status, told["verdict"]) == (0, "note")
+    assert told["says"].startswith("refund for ")
+    assert told["says"].endswith("(wrong prices)")
