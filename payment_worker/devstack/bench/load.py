@@ -39,7 +39,7 @@ class Run:
 
 def cpu_seconds(worker: Process) -> float:
     """CPU time that a worker and its children have taken so far."""
-    family = [psutil.Process(pid) for pid in worker.descendants()]
+    family = [psutil.Process(pid) for pid in (worker.pid, *worker.descendants())]
     return sum(sum(one.cpu_times()[:2]) for one in family)
 
 
