@@ -1,0 +1,54 @@
+"""What `REDIS_URL` names is reached, a server or the master that sentinels watch, and one that is away is told soon."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import redis
+
+from payment_worker.devstack.binaries import valkey_server
+from payment_worker.devstack.ports import LOOPBACK, answers, free_port
+from payment_worker.devstack.processes import Process
+from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.waiting import wait_until
+from payment_worker.redis_client import redis_client
+
+
+@pytest.fixture
+def sentinel(own_valkey: Valkey, tmp_path: Path) -> Iterator[str]:
+    """A sentinel that watches a master `payments`. Its host and port."""
+    port = free_port()
+    configuration = tmp_path / "sentinel.conf"
+    configuration.write_text(
+        f"bind {LOOPBACK}\nport {port}\nsentinel monitor payments {LOOPBACK} {own_valkey.port} 1\n"
+    )
+    command: list[str | Path] = [valkey_server(), configuration, "--sentinel"]
+    log = tmp_path / "sentinel.log"
+    with Process(command, log=log, ready=lambda: answers(port), cwd=tmp_path).start().wait_ready():
+        yield f"{LOOPBACK}:{port}"
+
+
+def test_the_master_that_sentinels_watch_is_found(sentinel: str, own_valkey: Valkey) -> None:
+    gone = f"{LOOPBACK}:{free_port()}"
+    url = f"sentinel://{gone}/3;sentinel://{sentinel}?master_name=payments"
+    with (
+        closing(redis_client(url, timeout_seconds=5)) as found,
+        closing(redis.Redis.from_url(own_valkey.url(3))) as directly,
+    ):
+        wait_until(lambda: found.set("who", "it is"))
+        assert directly.get("who") == b"it is"
+
+
+@pytest.mark.parametrize("scheme", ["redis", "sentinel"])
+def test_a_server_that_is_not_there_is_told_as_an_error_of_redis(scheme: str) -> None:
+    url = f"{scheme}://{LOOPBACK}:{free_port()}"
+    with closing(redis_client(url, timeout_seconds=1)) as client, pytest.raises(redis.RedisError):
+        client.ping()
+
+
+def test_a_connection_that_went_stale_is_made_anew(own_valkey: Valkey) -> None:
+    with closing(redis_client(own_valkey.url(), timeout_seconds=5)) as client:
+        client.set("who", "it is")
+        own_valkey.restart()
+        assert client.get("who") == b"it is"
