@@ -5,12 +5,13 @@ raised: an exception's arguments hold whatever somebody put there, and those of 
 """
 
 import re
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
+
+from payment_worker.telemetry.bugs import described
 
 SHOWN = frozenset({"payment_id", "refund_id", "attempt_id", "event_id", "stripe_event_id", "run_id"})
 # A uuid, an id of Stripe's, or a small number: nothing that a card number or an e-mail fits into.
@@ -77,11 +78,4 @@ class RedactedTask(Task):  # type: ignore[misc] # Celery has no types
 
 def told(error: BaseException) -> TaskBrokeError:
     """What may be told of an error: its class, and the innermost line of ours that it passed."""
-    kind = f"{type(error).__module__}.{type(error).__qualname__}"
-    places = [
-        f"{frame.f_globals.get('__name__', '?')}:{line}"
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_globals.get("__name__") != __name__
-    ]
-    ours = [place for place in places if place.startswith("payment_worker.")]
-    return TaskBrokeError(f"{kind} at {(ours or places or ['an unknown place'])[-1]}")
+    return TaskBrokeError(described(error, besides=__name__))

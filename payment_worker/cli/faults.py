@@ -5,11 +5,11 @@ from typing import Final
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
-from payment_worker.broker.redaction import told
 from payment_worker.contracts.requests import InvalidRequest
 from payment_worker.settings import SettingsError
 from payment_worker.store.database import DatabaseUnavailableError, NotMigratedError
 from payment_worker.store.migrate import UnknownRevisionError
+from payment_worker.telemetry.bugs import described
 
 PROBLEMS: Final = 1
 WRONG_USAGE: Final = 2
@@ -33,4 +33,4 @@ def explained(error: Exception) -> tuple[str, int]:
             kind = type(error).__name__
             return f"Redis cannot be reached ({kind}). Is it up, and is REDIS_URL right?", PROBLEMS
         case _:
-            return f"This is a bug: {told(error)}", PROBLEMS
+            return f"This is a bug: {described(error)}", PROBLEMS

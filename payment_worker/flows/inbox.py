@@ -6,15 +6,16 @@ from typing import Final, Protocol
 
 from payment_worker.domain.attempt import next_round
 from payment_worker.domain.outcome import Delay
-from payment_worker.flows.heard import Later
+from payment_worker.flows.heard import Heard, Later, over
 from payment_worker.flows.hearing import hear
 from payment_worker.flows.world import Policy, World
 from payment_worker.gateway.webhook import Event
 from payment_worker.store import events
-from payment_worker.store.database import Database
+from payment_worker.store.database import Database, DatabaseUnavailableError
 from payment_worker.store.events import Arrival, EventStatus, InboxEvent
 from payment_worker.store.writing import write
 from payment_worker.telemetry import logger
+from payment_worker.telemetry.bugs import described
 
 log = logger(__name__)
 
@@ -79,15 +80,24 @@ def settle_handed(
 ) -> EventStatus | None:
     """Settle an event that was handed out under this token; None where the token is not valid any more."""
     with world.database.begin() as connection:
-        event = events.owned(
+        owned = events.owned(
             connection, stripe_account=stripe_account, event_id=event_id, lease_token=lease_token
         )
-    return settle_event(world, event) if event else None
+        if owned is None:
+            return None
+        event, received_at = owned
+        if event.tries >= MOST_TRIES:
+            # The last of them ended with its worker's death: nobody was left to park it.
+            return over(world, connection, event, EventStatus.PARKED, "workers die of it").status
+        if world.clock() - received_at > world.policy.lease:
+            # Not its first try: somebody may have died of it before, and somebody may now.
+            write(connection, [events.begun(event)])
+    return settle_event(world, event)
 
 
 def settle_event(world: World, event: InboxEvent) -> EventStatus:
     """Settle an event that is ours; retried later with growing delay, and parked when that does not help."""
-    heard = hear(world, event)
+    heard = _heard(world, event)
     if isinstance(heard, Later):
         return _put_off(world, event, heard.because)
     log.info("event is over", event_id=event.event_id, type=event.type, outcome=heard.status)
@@ -95,9 +105,15 @@ def settle_event(world: World, event: InboxEvent) -> EventStatus:
     return heard.status
 
 
-def fail_event(world: World, event: InboxEvent, *, because: str) -> EventStatus:
-    """Note that settling an event broke, so that it is tried again, or parked."""
-    return _put_off(world, event, because)
+def _heard(world: World, event: InboxEvent) -> Heard | Later:
+    try:
+        return hear(world, event)
+    except DatabaseUnavailableError:
+        raise
+    except Exception as bug:  # noqa: BLE001 - counted as any other failure, so that it ends parked, and seen
+        because = f"it broke: {described(bug)}"
+        log.error("event broke", event_id=event.event_id, type=event.type, because=because)  # noqa: TRY400 - its text
+        return Later(because)
 
 
 def _put_off(world: World, event: InboxEvent, because: str) -> EventStatus:

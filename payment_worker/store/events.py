@@ -77,11 +77,11 @@ def keep(
 
 def owned(
     connection: Connection, *, stripe_account: str, event_id: str, lease_token: int
-) -> InboxEvent | None:
-    """The event, if it waits and this token still owns it."""
+) -> tuple[InboxEvent, datetime] | None:
+    """The event and when it was received, if it waits and this token still owns it."""
     row = (
         connection.execute(
-            select(*COLUMNS).where(
+            select(*COLUMNS, table.c.received_at).where(
                 table.c.stripe_account == stripe_account,
                 table.c.event_id == event_id,
                 table.c.lease_token == lease_token,
@@ -91,7 +91,9 @@ def owned(
         .mappings()
         .one_or_none()
     )
-    return None if row is None else InboxEvent(**row)
+    if row is None:
+        return None
+    return InboxEvent(**{column.name: row[column] for column in COLUMNS}), row["received_at"]
 
 
 def hand_out_due(
@@ -117,6 +119,11 @@ def hand_out_due(
         .returning(table.c.stripe_account, table.c.event_id, table.c.lease_token)
     )
     return [(row.stripe_account, row.event_id, row.lease_token) for row in connection.execute(claim)]
+
+
+def begun(event: InboxEvent) -> Update:
+    """The update that counts a try when it begins, for its owner may not live to count it."""
+    return _owned(event).values(tries=event.tries + 1)
 
 
 def finished(event: InboxEvent, *, status: EventStatus, outcome: str, now: datetime) -> Update:

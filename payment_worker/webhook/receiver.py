@@ -7,10 +7,10 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from payment_worker.broker.redaction import told
 from payment_worker.gateway.webhook import BadPayloadError, BadSignatureError, Event, verified
 from payment_worker.store.database import DatabaseUnavailableError
 from payment_worker.telemetry import logger
+from payment_worker.telemetry.bugs import described
 from payment_worker.webhook import body
 from payment_worker.webhook.hints import Hints
 from payment_worker.webhook.metrics import Metrics
@@ -89,7 +89,7 @@ class Receiver:
         except (DatabaseUnavailableError, TimeoutError):
             return Outcome.UNAVAILABLE
         except Exception as bug:  # noqa: BLE001 - its text may hold the payload, and is told to nobody
-            log.error("webhook broke", event_id=event.event_id, error=str(told(bug)))  # noqa: TRY400 - as above
+            log.error("webhook broke", event_id=event.event_id, error=described(bug))  # noqa: TRY400 - as above
             return Outcome.BROKEN
         if stored is None:
             return Outcome.KNOWN

@@ -1,0 +1,18 @@
+"""What may be told of a bug: its kind and its place, never its words."""
+
+import traceback
+
+
+def described(error: BaseException, *, besides: str = "") -> str:
+    """An error's class, and the innermost line of ours that it passed, but for those of the module `besides`.
+
+    Its own words are not repeated: they hold whatever somebody put there.
+    """
+    kind = f"{type(error).__module__}.{type(error).__qualname__}"
+    places = [
+        f"{frame.f_globals.get('__name__', '?')}:{line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__") != besides
+    ]
+    ours = [place for place in places if place.startswith("payment_worker.")]
+    return f"{kind} at {(ours or places or ['an unknown place'])[-1]}"

@@ -1,0 +1,89 @@
+"""An event that cannot be settled is tried again, parked in the end with its reason, and can be replayed."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from payment_worker.flows.inbox import MOST_TRIES, receive, receive_all, settle_handed
+from payment_worker.flows.resume import hand_out_due
+from payment_worker.flows.world import World
+from payment_worker.store import listed_events
+from tests.harness.rows import Rows
+from tests.integration.scene import Clock, Scene
+
+BROKEN = """
+INSERT INTO stripe_event (event_id, type, livemode, payload, status, source, next_action_at, created_at, received_at)
+VALUES ('evt_1', 'payment_intent.succeeded', false, '{}', 'RECEIVED', 'webhook', now(), now(), now())
+"""
+EVENT = "SELECT * FROM stripe_event"
+
+
+def test_an_event_that_breaks_its_handler_is_parked_with_the_place_where_it_broke(
+    scene: Scene, rows: Rows
+) -> None:
+    rows(BROKEN)
+
+    scene.settle_waiting()
+
+    row = rows.one(EVENT)
+    assert (row["status"], row["tries"]) == ("PARKED", MOST_TRIES)
+    assert row["outcome"].startswith("it broke: builtins.KeyError at payment_worker.flows.hearing:")
+
+
+def test_a_parked_event_is_settled_once_it_is_replayed_and_can_be(scene: Scene, rows: Rows) -> None:
+    rows(BROKEN)
+    scene.settle_waiting()
+    payload = '{"data": {"object": {"id": "pi_of_another_app"}}}'
+    rows("UPDATE stripe_event SET payload = %s, api_version = 'old'", payload)
+
+    with scene.world.database.begin() as connection:
+        due = listed_events.replay(connection, event_ids=None, because="mended", now=scene.clock())
+    assert due == ["evt_1"]
+    scene.settle_waiting()
+
+    row = rows.one(EVENT)
+    assert (row["status"], row["tries"]) == ("IGNORED", 1)
+
+
+def test_an_event_that_kills_its_worker_each_time_is_parked(scene: Scene, rows: Rows) -> None:
+    rows(BROKEN.replace("{}", '{"data": {"object": {"id": "pi_1"}}}'))
+
+    for _ in range(1 + MOST_TRIES):  # the first, which is early, is not counted as it begins
+        with pytest.raises(SystemExit):
+            _settle_due(scene, replace(scene.world, clock=_DeadlyClock(scene.clock)))
+        assert rows.one(EVENT)["status"] == "RECEIVED"
+    _settle_due(scene, scene.world)
+
+    row = rows.one(EVENT)
+    assert (row["status"], row["outcome"]) == ("PARKED", "workers die of it")
+
+
+class _DeadlyClock:
+    """Tells when work begins, and kills whoever would note when it ended."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._times = iter([clock()])
+
+    def __call__(self) -> datetime:
+        for time in self._times:
+            return time
+        raise SystemExit
+
+
+def _settle_due(scene: Scene, world: World) -> None:
+    scene.clock.advance(1000)
+    ((account, event_id, token),) = hand_out_due(scene.world).events
+    settle_handed(world, stripe_account=account, event_id=event_id, lease_token=token)
+
+
+def test_a_batch_is_stored_in_one_go_each_event_once(scene: Scene, rows: Rows) -> None:
+    scene.simulator.post("payment_intents", {"amount": 5000, "currency": "eur"})
+    first, second, *others = scene.events()
+    assert receive(scene.world, second, source="webhook")
+
+    stored = receive_all(scene.world, [first, second, first, *others], source="poll")
+
+    assert [event is not None for event in stored] == [True, False, False, *(True for _ in others)]
+    sources = rows("SELECT source, count(*) AS events FROM stripe_event GROUP BY source ORDER BY source")
+    assert [(row["source"], row["events"]) for row in sources] == [("poll", 1 + len(others)), ("webhook", 1)]
