@@ -7,10 +7,9 @@ from datetime import datetime
 from rich.markup import escape
 from rich.table import Table
 
-from payment_worker import wiring
 from payment_worker.cli.operator import operator
 from payment_worker.cli.printing import console, duration, print_json, table
-from payment_worker.cli.records import records
+from payment_worker.cli.records import now, records
 from payment_worker.store import listed_events
 from payment_worker.store.listed_events import Listed
 
@@ -22,7 +21,7 @@ def show(*, status: str | None, type_: str | None, limit: int, as_json: bool) ->
     if as_json:
         print_json(found)
     else:
-        console().print(listed(found, now=wiring.now()) if found else "No such events.")
+        console().print(listed(found, now=now()) if found else "No such events.")
 
 
 def listed(found: Sequence[Listed], *, now: datetime) -> Table:
@@ -49,7 +48,7 @@ def replay(event_ids: Sequence[str] | None, *, type_: str | None, as_json: bool)
             event_ids=event_ids,
             type_=type_,
             because=f"replayed by {operator()}",
-            now=wiring.now(),
+            now=now(),
         )
     missing = sorted(set(event_ids or ()) - set(due))
     if as_json:

@@ -1,12 +1,13 @@
-"""The Payment Database as commands reach it: one transaction, and neither Redis nor Stripe is needed."""
+"""The Payment Database as commands reach it: one transaction, and nothing of Redis or Stripe is even loaded."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from payment_worker import wiring
 from payment_worker.settings import Settings
+from payment_worker.store.database import Database
 
 
 @contextmanager
@@ -17,9 +18,15 @@ def records() -> Iterator[Connection]:
         SettingsError: the settings do not name a database.
         DatabaseUnavailableError: it cannot serve now.
     """
-    database = wiring.database(Settings.from_environment(needed_by=("database",)), connections=1)
+    url = Settings.from_environment(needed_by=("database",)).database_url
+    database = Database(url.get_secret_value() if url else "", connections=1)
     try:
         with database.begin() as connection:
             yield connection
     finally:
         database.close()
+
+
+def now() -> datetime:
+    """The clock."""
+    return datetime.now(tz=UTC)

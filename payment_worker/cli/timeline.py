@@ -9,10 +9,9 @@ from uuid import UUID
 from rich.markup import escape
 from sqlalchemy import Connection
 
-from payment_worker import wiring
 from payment_worker.cli.inbox import listed
 from payment_worker.cli.printing import console, instant, money, print_json, table
-from payment_worker.cli.records import records
+from payment_worker.cli.records import now, records
 from payment_worker.flows.story import Entry, Story, story_of
 from payment_worker.store import listed_events, stories
 
@@ -67,7 +66,7 @@ def show(identity: str, *, as_json: bool) -> bool:
         _print(story)
     else:
         console().print("This event is about no payment of ours.\n")
-        console().print(listed(heard, now=wiring.now()))
+        console().print(listed(heard, now=now()))
     return True
 
 
