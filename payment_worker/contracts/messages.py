@@ -1,5 +1,5 @@
 """What we tell: a builder for the data of each message, whose form the JSON Schemas in `schemas/` fix."""
-# ruff: noqa: PLR0913 - a message has as many fields as it has, and every one is given by name
+
 
 from datetime import datetime
 from uuid import UUID

@@ -4,14 +4,13 @@ Hypothesis plays callers, Stripe's network, the dashboard, the bank, dying worke
 real PostgreSQL and the simulator; the simulator's ledger says what really happened to the money.
 """
 
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
-from urllib.request import Request, urlopen
 from uuid import UUID, uuid4
 
 import pytest
@@ -145,7 +144,7 @@ class OnePayment(RuleBasedStateMachine):
         events = self._events()
         if events:
             for event in data.draw(st.lists(st.sampled_from(events), max_size=6)):
-                self._run(lambda event=event: self._hear(event))
+                self._run(partial(self._hear, event))
 
     @rule(amount=st.sampled_from([1, 300, AMOUNT]))
     def somebody_refunds_in_the_dashboard(self, amount: int) -> None:
@@ -266,11 +265,7 @@ class OnePayment(RuleBasedStateMachine):
         return ledger
 
     def _events(self) -> list[dict[str, Any]]:
-        request = Request(
-            f"{self.simulator.url}/v1/events?limit=100", headers={"Authorization": "Bearer sk_test_x"}
-        )  # noqa: S310 - our own simulator
-        with urlopen(request, timeout=5) as answer:  # noqa: S310 - the same
-            events: list[dict[str, Any]] = json.load(answer)["data"]
+        events: list[dict[str, Any]] = self.simulator.get("events")["data"]
         return events
 
 
@@ -296,7 +291,7 @@ def test_nothing_that_befalls_one_payment_breaks_the_promise(
 
         Here.database, Here.simulator, Here.clock, Here.rows = database, simulator, clock, rows
         Here.world = replace(world, database=database, stripe=stripe, policy=policy)
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
             Here,
             settings=settings(
                 max_examples=int(os.environ.get("EXAMPLES", "20")),
