@@ -102,3 +102,17 @@ def test_nothing_of_a_payload_and_no_secret_is_told(
     assert password
     for secret in ("planted47", SECRET, signature(body).partition("v1=")[2], password[1]):
         assert secret not in everything
+
+
+def test_what_cannot_be_stored_is_answered_alone_and_told_without_its_text(receiver: Start) -> None:
+    sender = receiver()
+    # Too large for a float, it becomes one that JSON has no word for: PostgreSQL refuses it, and quotes it.
+    broken = written(an_event(planted4718=0)).replace(b'"planted4718": 0', b'"planted4718": 1e999')
+    bodies = [broken, *(written(an_event()) for _ in range(20))]
+
+    with ThreadPoolExecutor(len(bodies)) as threads:
+        answers = list(threads.map(sender.send, bodies))
+
+    assert [answer.status for answer in answers] == [500, *(200 for _ in bodies[1:])]
+    assert "webhook broke" in sender.process.output()
+    assert "planted4718" not in sender.process.output()
