@@ -14,6 +14,7 @@ from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.valkey import Valkey
+from payment_worker.flows.hearing import SUBJECTS
 from payment_worker.store.migrate import upgrade
 
 TIMINGS: Final[Mapping[str, str]] = {
@@ -101,6 +102,10 @@ def _simulator(directory: Path, *, seed: int, port: int, secret: str) -> Simulat
     arguments = ("--seed", str(seed), "--webhook-url", url, "--webhook-secret", secret)
     simulator = Simulator.start(directory, arguments=arguments)
     simulator.post("settings", STRIPES_TIMINGS)
+    # As `docs` tell operators to: only what the worker hears of, and one type that it ignores.
+    for endpoint in simulator.get("webhooks")["endpoints"]:
+        types = [*SUBJECTS, "payment_intent.created"]
+        simulator.post(f"webhooks/endpoints/{endpoint['id']}", {"types": types})
     return simulator
 
 

@@ -74,6 +74,10 @@ class Caller:
         self._thread.join()
         self._app.close()
 
+    def send(self, task: str, **arguments: object) -> None:
+        """Send one more task, once."""
+        self._app.send_task(task, kwargs=arguments, queue="maintenance")
+
     def _run(self) -> None:
         began = looked = time.monotonic()
         while not self._stop.wait(_TURN_SECONDS):

@@ -1,15 +1,17 @@
 """One run from beginning to end: ask and break, let it come to rest, judge."""
 
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from threading import Event
 from typing import Final
 
 from sqlalchemy import Engine
 
-from payment_worker.devstack.chaos import misbehaviour, report
+from payment_worker.devstack.chaos import auditor, misbehaviour, report
 from payment_worker.devstack.chaos.arena import Arena, running
 from payment_worker.devstack.chaos.audience import Audience
 from payment_worker.devstack.chaos.caller import Caller
@@ -29,6 +31,8 @@ _STAYS_QUIET_SECONDS: Final = 4.0
 _PATIENCE_SECONDS: Final = 120.0
 """Several leases, absence delays and redeliveries; and for each payment a little more."""
 _PATIENCE_PER_PAYMENT_SECONDS: Final = 0.05
+_PATIENCE_UNDER_FIRE: Final = 3
+"""How many times longer the harm goes on where a slow machine has not recorded everything by then."""
 _STORIES: Final = 3
 
 
@@ -44,6 +48,7 @@ class Run:
     audience: Audience
     harms: Harms
     progress: Progress
+    began_at: datetime
 
 
 def run(options: Options) -> int:
@@ -71,6 +76,7 @@ def run(options: Options) -> int:
                 caller=entered.enter_context(Caller(made.asks, redis_url=redis_url, database=database)),
                 harms=entered.enter_context(Harms(arena, seed=options.seed, every_seconds=harm_every)),
                 progress=progress,
+                began_at=datetime.now(tz=UTC),
             )
         )
 
@@ -85,6 +91,7 @@ def _told(one: Run) -> int:
         one.audience.catch_up()
     records = read(one.database, one.arena.simulator, api_key=one.arena.settings["STRIPE_API_KEY"])
     breaches = judged(Evidence(plan=one.plan, records=records, told=one.audience.told))
+    compared, found = _audit(one, left)
     for line in report.statuses(records):
         one.progress.say(line)
     one.progress.say(
@@ -94,14 +101,17 @@ def _told(one: Run) -> int:
     one.progress.say(f"{one.audience.count} messages told, {one.audience.doubled} of them more than once")
     one.progress.say(f"{hit} requests to Stripe went wrong; harm done: {report.listed(one.harms.dealt)}")
     one.progress.say(f"Quiet {rest_seconds:.0f} s after the last harm; {one.progress.seconds:.0f} s in all")
-    return _judge(one, left, breaches)
+    one.progress.say(compared)
+    return _judge(one, left, found, breaches)
 
 
 def _ask_and_break(one: Run) -> int:
     if one.options.faults:
         misbehaviour.misbehave(one.arena.simulator)
     never, began = Event(), time.monotonic()
-    while time.monotonic() - began < one.options.seconds:
+    while (seconds := time.monotonic() - began) < one.options.seconds * _PATIENCE_UNDER_FIRE:
+        if seconds >= one.options.seconds and one.caller.done:
+            break
         never.wait(_LOOK_EVERY_SECONDS)
         one.harms.check()
         one.progress.line(_now(one, {}))
@@ -127,6 +137,14 @@ def _come_to_rest(one: Run) -> Mapping[str, int]:
         never.wait(_LOOK_EVERY_SECONDS)
 
 
+def _audit(one: Run, left: Mapping[str, int]) -> tuple[str, list[str]]:
+    if left:
+        return "not reconciled: it is not quiet", []
+    return auditor.findings(
+        one.database, send=one.caller.send, since=one.began_at, payments=one.options.payments
+    )
+
+
 def _now(one: Run, left: Mapping[str, int]) -> str:
     parts = [
         f"asked {one.caller.asked}/{len(one.plan.asks)}",
@@ -137,10 +155,11 @@ def _now(one: Run, left: Mapping[str, int]) -> str:
     return "  ".join([*parts, f"waiting for {report.listed(left)}" if left else ""])
 
 
-def _judge(one: Run, left: Mapping[str, int], breaches: Mapping[str, list[Breach]]) -> int:
+def _judge(one: Run, left: Mapping[str, int], found: list[str], breaches: Mapping[str, list[Breach]]) -> int:
     say = one.progress.say
     faults = [f"never quiet: {report.listed(left)}"] if left else []
     faults += [f"message against its schema: {each}" for each in one.audience.invalid]
+    faults += [f"reconciliation found: {each}" for each in found]
     faults += [f"ended by itself: {each}" for each in one.harms.ended_unasked]
     guilty = report.guilty(breaches)
     amiss = bool(faults or guilty)
@@ -156,6 +175,8 @@ def _judge(one: Run, left: Mapping[str, int], breaches: Mapping[str, list[Breach
         )
         for line in story:
             say(line)
-    if amiss:
+    if not amiss:
+        shutil.rmtree(one.arena.directory, ignore_errors=True)
+    else:
         say(f"\nGuilty. Again with: {one.options.command}", style="bold red")
     return int(amiss)

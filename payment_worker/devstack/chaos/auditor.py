@@ -1,0 +1,40 @@
+"""The worker's own reconciliation, asked after the verdict: it must find what the verdict found, and nothing else."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Engine, text
+
+from payment_worker.devstack.waiting import wait_until
+
+_PATIENCE_SECONDS: Final = 120.0
+_PATIENCE_PER_PAYMENT_SECONDS: Final = 0.02
+_MARGIN: Final = timedelta(minutes=1)
+
+_FINISHED = text("SELECT * FROM reconciliation_run WHERE status = 'FINISHED' AND NOT is_scheduled")
+_FINDINGS = text(
+    "SELECT kind, object_id, payment_id::text, status FROM reconciliation_finding"
+    " WHERE status = 'OPEN' OR run_id = :run_id ORDER BY finding_id"
+)
+
+
+def findings(
+    database: Engine, *, send: Callable[..., None], since: datetime, payments: int
+) -> tuple[str, list[str]]:
+    """Have everything since then reconciled. Returns what was compared, and a line for each difference."""
+    until = datetime.now(tz=UTC)
+    send("payment_worker.reconcile", since=(since - _MARGIN).isoformat(), until=until.isoformat())
+    patience = _PATIENCE_SECONDS + _PATIENCE_PER_PAYMENT_SECONDS * payments
+
+    def finished() -> Any:  # noqa: ANN401 a row has no type of its own
+        with database.connect() as connection:
+            return connection.execute(_FINISHED).mappings().first()
+
+    run = wait_until(finished, seconds=patience, what="a finished reconciliation", every_seconds=0.1)
+    with database.connect() as connection:
+        found = connection.execute(_FINDINGS, {"run_id": run["run_id"]}).mappings().all()
+    compared = f"{run['payments']} payments, {run['refunds']} refunds, {run['disputes']} disputes reconciled"
+    return compared, [
+        f"{row['kind']} {row['object_id']} of {row['payment_id']} {row['status']}" for row in found
+    ]
