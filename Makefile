@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: bench help demo dev test check static format requirements clean
+.PHONY: bench chaos help demo dev test check static format requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ dev: $(READY) ## the same stack, left running: enqueue from another shell, watch
 
 test: $(READY) ## every test, against real servers that it starts itself (ARGS="-k refund" chooses)
 	$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(READY) ## many payments while everything dies at random, then the books (N=300 SEED=7 SECONDS=60)
+	@$(BIN)/python -m payment_worker.devstack.chaos $(if $(N),--payments $(N)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 check: static test ## format, lint, types, floors, then every test
 
