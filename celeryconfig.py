@@ -59,7 +59,7 @@ task_default_queue = task_default_routing_key = "maintenance"
 task_routes = {
     f"payment_worker.{task}": {"queue": queue}
     for queue, tasks in {
-        "charges": ("charge", "capture", "cancel", "retry_charge", "perform"),
+        "charges": ("charge", "capture", "cancel", "retry_charge", "retry_declined", "perform"),
         "refunds": ("refund", "continue_refund"),
         "events": ("receive_stripe_event", "settle_event"),
         "maintenance": ("poll_stripe_events", "resume_stalled", "reconcile", "publish_events", "prune"),

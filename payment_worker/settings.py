@@ -162,6 +162,37 @@ class Settings(BaseModel):
         le=20,
         description="Attempts the worker makes by itself when Stripe turns out never to have executed the one before.",
     )
+    automatic_retries: int = Field(
+        0,
+        alias="PAYMENT_WORKER_AUTOMATIC_RETRIES",
+        ge=0,
+        le=20,
+        description="Times that the worker tries a declined payment again by itself, where the decline allows it. "
+        "0: never; only `payment_worker.retry_charge` does.",
+    )
+    automatic_retry_after: Seconds = Field(
+        86_400,
+        alias="PAYMENT_WORKER_AUTOMATIC_RETRY_AFTER",
+        description="Seconds from a decline to the first of those; doubled before each further one.",
+    )
+    retries_most: int = Field(
+        20,
+        alias="PAYMENT_WORKER_RETRIES_MOST",
+        ge=0,
+        le=1000,
+        description="Times in all that one payment is tried again, asked for or by itself.",
+    )
+    retries_in_period: int = Field(
+        14,
+        alias="PAYMENT_WORKER_RETRIES_IN_PERIOD",
+        ge=0,
+        le=1000,
+        description="The same within PAYMENT_WORKER_RETRIES_PERIOD. With the charge itself that is Visa's cap of 15 "
+        "in 30 days.",
+    )
+    retries_period: Seconds = Field(
+        2_592_000, alias="PAYMENT_WORKER_RETRIES_PERIOD", description="Seconds in that period."
+    )
     result_backend: SecretStr | None = Field(
         None,
         alias="PAYMENT_WORKER_RESULT_BACKEND",

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
 from payment_worker.contracts.masking import masked
+from payment_worker.domain.deciding import RetryPolicy
 from payment_worker.flows.pausing import Pauses
 from payment_worker.flows.world import Policy, World
 from payment_worker.gateway.client import Gateway
@@ -134,6 +136,13 @@ def policy(chosen: Settings) -> Policy:
 @cache
 def limits(chosen: Settings) -> Limits:
     """The settings as limits for calls to Stripe."""
+        retries=RetryPolicy(
+            automatic=chosen.automatic_retries,
+            first_delay=timedelta(seconds=chosen.automatic_retry_after),
+            most=chosen.retries_most,
+            most_in_period=chosen.retries_in_period,
+            period=timedelta(seconds=chosen.retries_period),
+        ),
     rate = chosen.stripe_rate
     if rate is None and chosen.stripe_api_base.rstrip("/") == STRIPE:
         rate = LIVE_RATE if is_live(chosen) else TEST_RATE
@@ -169,7 +178,7 @@ def keep_rejected(
     with process().database.begin() as connection:
         rejected.keep(
             connection,
-            request_id=_uuid(request_id),
+            request_id=message_id(request_id),
             task=task,
             arguments=masked(dict(arguments)),
             errors=errors,
@@ -177,11 +186,13 @@ def keep_rejected(
         )
 
 
-def _uuid(text: str | None) -> UUID:
+def message_id(text: str | None) -> UUID:
+    """The id of a Celery message as a UUID, which most clients make it anyhow."""
     try:
         return UUID(str(text))
     except ValueError:
-        return uuid4()
+        # Another client's ids may look otherwise: the same one is the same request all the same.
+        return uuid5(NAMESPACE_OID, text) if text else uuid4()
 
 
 def _secret(value: object) -> str:

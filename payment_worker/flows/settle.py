@@ -16,6 +16,8 @@ from payment_worker.flows.telling import payment_message, refund_message
 from payment_worker.store import payments, refunds
 from payment_worker.store.history import Cause, transition
 from payment_worker.store.writing import Row, Write
+from payment_worker.telemetry.counted import CAPTURED, PAYMENTS, REFUNDED, REFUNDS, RETURNED, label
+from payment_worker.telemetry.counting import count
 
 Writes = list[Write]
 
@@ -46,7 +48,9 @@ def settle_refund(
 def payment_writes(before: Payment, after: Payment, *, cause: Cause, now: datetime) -> Writes:
     """The row as it must be; with its history and its message where the status is another."""
     writes: Writes = [payments.changed(after, now=now)]
+    _count_money(before, after)
     if after.status is not before.status:
+        count(PAYMENTS, label(after.status))
         writes.append(_payment_transition(before, after, cause=cause, now=now))
         writes += present(payment_message(after, now=now))
         if after.status not in UNDECIDED:
@@ -62,12 +66,23 @@ def refund_writes(
     after = advanced.refund
     assert after is not None  # noqa: S101 - a refund's verdict always carries it
     writes: Writes = [refunds.changed(after, now=now)]
+    _count_money(payment, advanced.payment)
     if advanced.payment != payment:
         writes.append(payments.changed(advanced.payment, now=now))
     if after.status is not refund.status:
+        count(REFUNDS, label(after.status))
         writes.append(refund_transition(refund.status, after, cause=cause, now=now))
         writes += present(refund_message(advanced.payment, after, now=now))
     return writes
+
+
+def _count_money(before: Payment, after: Payment) -> None:
+    currency = after.currency
+    refunded = after.amount_refunded - before.amount_refunded
+    if after.amount_captured > before.amount_captured:
+        count(CAPTURED, currency, by=after.amount_captured - before.amount_captured)
+    if refunded:
+        count(REFUNDED if refunded > 0 else RETURNED, currency, by=abs(refunded))
 
 
 def refund_transition(before: str | None, after: Refund, *, cause: Cause, now: datetime) -> Row:
@@ -95,6 +110,8 @@ def _payment_transition(before: Payment, after: Payment, *, cause: Cause, now: d
         "amount_captured",
         "failure_reason",
         "decline_code",
+        "advice_code",
+        "cancellation_reason",
         "stripe_payment_intent_id",
         "stripe_charge_id",
     )

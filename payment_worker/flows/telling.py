@@ -73,6 +73,7 @@ def _authorized(payment: Payment, now: datetime) -> Told:
         currency=payment.currency,
         processor_reference=payment.stripe_charge_id,
         authorized_at=now,
+        capture_before=payment.capture_before,
     )
 
 
@@ -82,12 +83,16 @@ def _action_required(payment: Payment, now: datetime) -> Told:
         order_id=payment.order_id,
         processor_reference=payment.stripe_payment_intent_id,
         required_at=now,
+        action_url=payment.action_url,
     )
 
 
 def _canceled(payment: Payment, now: datetime) -> Told:
     return "PaymentCanceled", messages.payment_canceled(
-        payment_id=payment.payment_id, order_id=payment.order_id, canceled_at=now
+        payment_id=payment.payment_id,
+        order_id=payment.order_id,
+        canceled_at=now,
+        reason=payment.cancellation_reason,
     )
 
 

@@ -93,7 +93,8 @@ class Gateway:
         """The PaymentIntent as it is now."""
         return self._get(
             f"/v1/payment_intents/{stripe_payment_intent_id}",
-            {},
+            # The charge tells until when it can be captured.
+            {"expand": ["latest_charge"]},
             account,
             lambda body: Settled(payment_seen(body)),
         )
@@ -131,6 +132,7 @@ class Gateway:
         return self._find(
             "/v1/payment_intents",
             params,
+            "expand": ["data.latest_charge"],
             account,
             lambda body: body["metadata"].get("payment_id") == str(payment_id),
             lambda body: Settled(payment_seen(body)),

@@ -61,8 +61,11 @@ def payment_seen(intent: JSON) -> PaymentSeen:
             decline=decline_of(error) if error else None,
             payment_id=(intent.get("metadata") or {}).get("payment_id"),
             livemode=bool(intent.get("livemode")),
+            cancellation_reason=intent.get("cancellation_reason"),
+            capture_before=_capture_before(intent.get("latest_charge")),
+            action_url=_action_url(intent.get("next_action")),
         )
-    except (KeyError, TypeError, AttributeError) as fault:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as fault:
         raise UnreadableError(f"PaymentIntent: {type(fault).__name__}") from None
 
 
@@ -72,6 +75,20 @@ def _payment_news(status: str, error: JSON | None) -> PaymentNews | None:
         needs_customer = error.get("code") == "authentication_required"
         return PaymentNews.ACTION_REQUIRED if needs_customer else PaymentNews.FAILED
     return PAYMENT_NEWS[status]
+
+
+def _capture_before(charge: object) -> datetime | None:
+    """When the issuer lets the money go; known only where the charge stands in its PaymentIntent."""
+    details = charge.get("payment_method_details") if isinstance(charge, Mapping) else None
+    moment = (details.get(details.get("type")) or {}).get("capture_before") if details else None
+    return datetime.fromtimestamp(moment, tz=UTC) if moment else None
+
+
+def _action_url(action: JSON | None) -> str | None:
+    """Where the customer has to be sent. Some such addresses hold the client secret: those stay at Stripe."""
+    redirect = (action or {}).get("redirect_to_url") or {}
+    url = redirect.get("url")
+    return str(url) if url and "secret" not in url else None
 
 
 def decline_of(error: JSON) -> Decline:

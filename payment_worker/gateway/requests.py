@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 
@@ -41,10 +42,35 @@ def charge_request(  # noqa: PLR0913 - a charge has these parts
             "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
             # Without it Stripe captures by itself, asynchronously: its default, and the quicker one.
             "capture_method": "manual" if capture_method == "manual" else None,
+            # The charge tells until when it can be captured.
+            "expand": ["latest_charge"] if capture_method == "manual" else None,
             "description": description,
             "statement_descriptor_suffix": statement_descriptor_suffix,
             "metadata": {"order_id": str(order_id), **(metadata or {}), "payment_id": str(payment_id)},
         },
+    )
+
+
+CANCELLATION_REASONS: Final = frozenset({"abandoned", "duplicate", "fraudulent", "requested_by_customer"})
+"""Those that Stripe takes."""
+
+
+def capture_request(*, stripe_payment_intent_id: str, amount: int) -> Request:
+    """Take so much of what is authorised; Stripe lets go the rest."""
+    return _request(f"/v1/payment_intents/{stripe_payment_intent_id}/capture", {"amount_to_capture": amount})
+
+
+def cancel_request(*, stripe_payment_intent_id: str, reason: str | None) -> Request:
+    """Give up a PaymentIntent; what is authorised is let go. Stripe is told a reason if it is one of its own."""
+    known = reason if reason in CANCELLATION_REASONS else None
+    return _request(f"/v1/payment_intents/{stripe_payment_intent_id}/cancel", {"cancellation_reason": known})
+
+
+def retry_request(*, stripe_payment_intent_id: str, payment_method: str) -> Request:
+    """Confirm a PaymentIntent again, with the customer away. After a decline it has no payment method any more."""
+    return _request(
+        f"/v1/payment_intents/{stripe_payment_intent_id}/confirm",
+        {"payment_method": payment_method, "off_session": True, "expand": ["latest_charge"]},
     )
 
 

@@ -1,5 +1,14 @@
 """When Celery calls us: parse, run the flow, obey its answer."""
 
-from payment_worker.tasks import charges, events, maintenance, reconciliation, refunds, startup
+from payment_worker.tasks import (
+    changes,
+    charges,
+    events,
+    maintenance,
+    observing,
+    reconciliation,
+    refunds,
+    startup,
+)
 
-__all__ = ["charges", "events", "maintenance", "reconciliation", "refunds", "startup"]
+__all__ = ["changes", "charges", "events", "maintenance", "observing", "reconciliation", "refunds", "startup"]

@@ -8,6 +8,7 @@ from payment_worker.contracts.requests import MaintenanceRequest
 from payment_worker.domain.attempt import Action
 from payment_worker.flows.publish import publish
 from payment_worker.flows.resume import hand_out_due
+from payment_worker.flows.retry_charge import hand_out_retries
 from payment_worker.stream import StreamUnavailableError
 from payment_worker.tasks.obeying import parsed, unless_unavailable, world
 from payment_worker.tasks.room import room_for_due
@@ -39,10 +40,14 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
         app.send_task("payment_worker.continue_refund", kwargs={"refund_id": str(refund_id)})
     counts = {
         "attempts": len(due.attempts),
+    retries = unless_unavailable(self, lambda: hand_out_retries(world(self)))
+    for attempt_id in retries:
+        app.send_task("payment_worker.retry_declined", kwargs={"attempt_id": attempt_id})
         "events": len(due.events),
         "waiting_refunds": len(due.waiting_refunds),
     }
     if any(counts.values()):
+        "retries": len(retries),
         log.info("resumed", **counts)
     return counts
 

@@ -4,15 +4,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 from uuid import UUID, uuid4
 
-from payment_worker.contracts.requests import ChargeRequest, RefundRequest, parse
+from payment_worker.contracts.requests import (
+    CancelRequest,
+    CaptureRequest,
+    ChargeRequest,
+    RefundRequest,
+    RetryChargeRequest,
+    parse,
+)
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.flows.answer import Answer
+from payment_worker.flows.cancel import cancel
+from payment_worker.flows.capture import capture
 from payment_worker.flows.charge import charge
 from payment_worker.flows.inbox import receive, settle_event, settle_handed
+from payment_worker.flows.perform import take_handed
 from payment_worker.flows.refund import refund
 from payment_worker.flows.resume import hand_out_due
+from payment_worker.flows.retry_charge import retry_charge
 from payment_worker.flows.world import World
 from payment_worker.gateway.webhook import Event, event_from
 from payment_worker.store.events import EventStatus
@@ -69,6 +82,49 @@ class Scene:
         answer = refund(self.world, parse(RefundRequest, asked))
         assert isinstance(answer, Answer)
         return answer
+
+    def capture(self, payment_id: UUID, *, message_id: UUID | None = None, **arguments: object) -> Answer:
+        """Capture, and return what was answered."""
+        request = parse(CaptureRequest, {"payment_id": str(payment_id), **arguments})
+        answer = capture(self.world, request, message_id=message_id or uuid4(), patient=False)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def cancel(self, payment_id: UUID, *, message_id: UUID | None = None, **arguments: object) -> Answer:
+        """Cancel, and return what was answered."""
+        request = parse(CancelRequest, {"payment_id": str(payment_id), **arguments})
+        answer = cancel(self.world, request, message_id=message_id or uuid4(), patient=False)
+        assert isinstance(answer, Answer)
+        return answer
+
+    def retry(self, payment_id: UUID, *, message_id: UUID | None = None, **arguments: object) -> Answer:
+        """Try again, and return what was answered."""
+        request = parse(RetryChargeRequest, {"payment_id": str(payment_id), **arguments})
+        answer = retry_charge(self.world, request, message_id=message_id or uuid4())
+        assert isinstance(answer, Answer)
+        return answer
+
+    def confirm_on_session(self, payment_intent: str, payment_method: str) -> None:
+        """What the customer's browser does: confirm with them present, in the other app."""
+        parameters = {"payment_method": payment_method, "return_url": "https://shop.example/done"}
+        request = Request(  # noqa: S310 our own simulator
+            f"{self.simulator.url}/v1/payment_intents/{payment_intent}/confirm",
+            data=urlencode(parameters).encode(),
+            headers={"Authorization": "Bearer sk_test_simulator", "Idempotency-Key": str(uuid4())},
+        )
+        with urlopen(request, timeout=10):  # noqa: S310 likewise
+            pass
+
+    def resume(self) -> None:
+        """Let time pass, here alone, until no attempt waits any more."""
+        for _ in range(ROUNDS):
+            self.clock.advance(1000)
+            due = hand_out_due(self.world).attempts
+            if not due:
+                return
+            for each in due:
+                take_handed(self.world, each.attempt_id, lease_token=each.lease_token)
+        raise AssertionError("attempts wait for ever")
 
     def events(self, *, types: Iterable[str] = ()) -> list[Event]:
         """All that happened at Stripe so far, oldest first."""

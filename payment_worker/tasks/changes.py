@@ -1,0 +1,86 @@
+"""Tasks that change a payment which Stripe knows: capture, cancel, try again."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from celery import Task
+
+from payment_worker import wiring
+from payment_worker.celery import app
+from payment_worker.contracts.requests import (
+    CancelRequest,
+    CaptureRequest,
+    FieldError,
+    RetryChargeRequest,
+)
+from payment_worker.flows.answer import Answer
+from payment_worker.flows.cancel import cancel as cancel_flow
+from payment_worker.flows.capture import capture as capture_flow
+from payment_worker.flows.changing import Busy, NoSuchPayment
+from payment_worker.flows.retry_charge import retry_charge as retry_flow
+from payment_worker.flows.retry_charge import retry_declined as retry_declined_flow
+from payment_worker.tasks.obeying import obey, parsed, refuse, unless_unavailable, world
+
+Result = Mapping[str, str | None]
+
+WAITS_FOR_THE_CHARGE: Final = (1, 2, 4, 8)
+"""Seconds between looks for a payment whose charge is still on its way, or has no answer yet."""
+
+
+@app.task(bind=True, name="payment_worker.capture", typing=False)
+def capture(self: Task, *args: object, **kwargs: object) -> Result:
+    """Capture what was authorised, or a part of it, once."""
+    request = parsed(self, CaptureRequest, args, kwargs)
+
+    def run() -> Answer | NoSuchPayment | Busy:
+        return capture_flow(world(self), request, message_id=message_id(self), patient=_is_patient(self))
+
+    return _obey(self, run, kwargs)
+
+
+@app.task(bind=True, name="payment_worker.cancel", typing=False)
+def cancel(self: Task, *args: object, **kwargs: object) -> Result:
+    """Give up a payment that has not succeeded."""
+    request = parsed(self, CancelRequest, args, kwargs)
+
+    def run() -> Answer | NoSuchPayment | Busy:
+        return cancel_flow(world(self), request, message_id=message_id(self), patient=_is_patient(self))
+
+    return _obey(self, run, kwargs)
+
+
+@app.task(bind=True, name="payment_worker.retry_charge", typing=False)
+def retry_charge(self: Task, *args: object, **kwargs: object) -> Result:
+    """Try a declined payment again."""
+    request = parsed(self, RetryChargeRequest, args, kwargs)
+    return _obey(self, lambda: retry_flow(world(self), request, message_id=message_id(self)), kwargs)
+
+
+@app.task(bind=True, name="payment_worker.retry_declined", typing=False)
+def retry_declined(self: Task, *, attempt_id: int) -> Mapping[str, Any]:
+    """Try a payment again by ourselves, after this attempt of it was declined."""
+    answer = unless_unavailable(self, lambda: retry_declined_flow(world(self), attempt_id))
+    return answer.as_result() if answer else {"attempt_id": attempt_id, "status": "not to be followed"}
+
+
+def message_id(task: Task) -> UUID:
+    """The id of the message that the task came with, the same however often it is delivered."""
+    return wiring.message_id(task.request.id)
+
+
+def _is_patient(task: Task) -> bool:
+    return bool(task.request.retries < len(WAITS_FOR_THE_CHARGE))
+
+
+def _obey(
+    task: Task, run: Callable[[], Answer | NoSuchPayment | Busy], arguments: Mapping[str, object]
+) -> Result:
+    answer = unless_unavailable(task, run)
+    if isinstance(answer, Answer):
+        return obey(task, answer, arguments)
+    if _is_patient(task):
+        raise task.retry(countdown=WAITS_FOR_THE_CHARGE[task.request.retries], max_retries=None)
+    return refuse(
+        task, arguments, [FieldError("payment_id", "unknown_payment", "names no payment that we know")]
+    )
