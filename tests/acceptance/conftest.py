@@ -12,6 +12,12 @@ from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.valkey import Valkey
 from tests.acceptance.scene import Scene
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Our own mark."""
+    config.addinivalue_line("markers", "only(*types): the types of Stripe's events that are heard of")
+
+
 # Far from those that the other tests count up to.
 _databases = itertools.count(4000)
 

@@ -1,13 +1,22 @@
-"""K3: past its safe age a key is never sent again. Stripe is only asked what exists, and that decides."""
+"""K3, K9: past its safe age a key is never sent again. Stripe is only asked what exists, and that decides, in time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
-from payment_worker.devstack.waiting import wait_until
 from tests.acceptance.scene import Json, Scene, a_charge, a_refund
 
 SAFE_SECONDS = 2
+# Each as long as the test lasts, or with an effect that comes when Stripe has already been asked what exists.
+MADE: Mapping[str, Json] = {
+    "is reset": {"kind": "reset", "when": "after", "times": None},
+    "never comes": {"kind": "hang", "when": "after", "times": None},
+    "would come after its effect, late": {"kind": "latency", "seconds": 3.6},
+}
+NEVER_MADE: Mapping[str, Json] = {
+    "is reset": {"kind": "reset", "times": None},
+    "never comes": {"kind": "hang", "times": None},
+}
 
 
 @pytest.fixture(scope="module")
@@ -17,55 +26,58 @@ def scene(new_scene: Callable[..., Scene]) -> Scene:
 
 
 @pytest.fixture(scope="module")
-def unheard(scene: Scene) -> list[Json]:
-    """Charges that Stripe never answers: the first two it makes all the same, the others it never hears of."""
-    charges = [a_charge() for _ in range(4)]
-    kinds = (("reset", "after"), ("hang", "after"), ("reset", "before"), ("hang", "before"))
-    for charge, (kind, when) in zip(charges, kinds, strict=True):
-        scene.fault(kind, charge=charge["payment_id"], when=when, times=None)
+def sent(scene: Scene) -> Mapping[tuple[str, bool], tuple[str, str]]:
+    """By what becomes of its answer, and whether Stripe made it: a charge's payment, and a refund."""
+    faults = {
+        (name, made): fault
+        for made in (True, False)
+        for name, fault in (MADE if made else NEVER_MADE).items()
+    }
+    paid = {about: scene.paid() for about in faults}
+    requests = {}
+    for about, fault in faults.items():
+        charge, refund = a_charge(), a_refund(paid[about], amount=100)
+        scene.fault(charge=charge["payment_id"], **fault)
+        scene.fault(refund=refund["refund_id"], **fault)
         scene.producer.charge(**charge)
-    return charges
+        scene.producer.refund(**refund)
+        requests[about] = charge["payment_id"], refund["refund_id"]
+    return requests
 
 
-def test_a_charge_that_was_made_is_found(scene: Scene, unheard: list[Json]) -> None:
-    for charge in unheard[:2]:
-        scene.payment(charge["payment_id"], "SUCCEEDED")
-        assert scene.history(charge["payment_id"]) == ["REQUESTED", "SUCCEEDED"]
+Sent = Mapping[tuple[str, bool], tuple[str, str]]
 
 
-def test_a_charge_that_was_never_made_fails_in_the_end(scene: Scene, unheard: list[Json]) -> None:
-    for charge in unheard[2:]:
-        scene.payment(charge["payment_id"], "FAILED")
-        assert not any(post["effect"] for post in scene.posts(charge["payment_id"]))
+@pytest.mark.parametrize("answer", MADE)
+def test_what_was_made_is_found_though_its_answer(scene: Scene, sent: Sent, answer: str) -> None:
+    payment_id, refund_id = sent[answer, True]
+    scene.payment(payment_id, "SUCCEEDED")
+    scene.refund_row(refund_id, "PROCESSED")
+    for each in (payment_id, refund_id):
+        assert len(scene.history(each)) == 2
+        assert sum(post["effect"] for post in scene.posts(each)) == 1
+        _no_post_is_late(scene, each)
 
 
-def test_a_refund_that_was_made_is_found(scene: Scene) -> None:
-    refund = a_refund(scene.paid(), amount=10)
-    scene.fault("reset", refund=refund["refund_id"], when="after", times=None)
-    scene.producer.refund(**refund)
-    scene.refund_row(refund["refund_id"], "PROCESSED")
-    assert len(scene.posts(refund["refund_id"])) > 1
-    _no_post_is_late(scene, refund["refund_id"])
+@pytest.mark.parametrize("answer", NEVER_MADE)
+def test_what_was_never_made_fails_once_that_is_sure_and_its_answer(
+    scene: Scene, sent: Sent, answer: str
+) -> None:
+    payment_id, refund_id = sent[answer, False]
+    scene.payment(payment_id, "FAILED")
+    assert scene.refund_row(refund_id, "FAILED")["failure_reason"] == "never_executed_by_stripe"
+    for each in (payment_id, refund_id):
+        assert not any(post["effect"] for post in scene.posts(each))
+        _no_post_is_late(scene, each)
 
 
-def test_nothing_is_sent_once_the_key_is_old(scene: Scene, unheard: list[Json]) -> None:
-    for charge in unheard:
-        _no_post_is_late(scene, charge["payment_id"])
-
-
-def test_stripe_is_asked_what_exists_until_absence_is_sure(scene: Scene) -> None:
-    charge = a_charge()
-    scene.fault("reset", charge=charge["payment_id"], times=None)
-    before = _lists(scene)
-    scene.producer.charge(**charge)
-    wait_until(lambda: _lists(scene) >= before + 2, seconds=20, what="two look-ups")
-    scene.payment(charge["payment_id"], "FAILED")
-    _no_post_is_late(scene, charge["payment_id"])
+@pytest.mark.usefixtures("sent")
+def test_stripe_was_asked_what_exists_by_list_and_never_by_search(scene: Scene) -> None:
+    asked = scene.simulator.get("requests")
+    assert sum(asked["payment_intents.list"].values()) > len(NEVER_MADE)
+    assert sum(asked["refunds.list"].values()) > len(NEVER_MADE)
+    assert not any("search" in endpoint or endpoint == "unknown" for endpoint in asked)
     scene.books.must_agree()
-
-
-def _lists(scene: Scene) -> int:
-    return sum(scene.simulator.get("requests").get("payment_intents.list", {}).values())
 
 
 def _no_post_is_late(scene: Scene, identity: str) -> None:

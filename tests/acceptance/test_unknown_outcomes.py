@@ -59,7 +59,7 @@ TROUBLES: Mapping[str, Trouble] = {
     # Nobody's fault but the operator's.
     "credentials refused": Trouble(faults=[_fault("unauthorized")], requests=(2, 2)),
     "one trouble after the other": Trouble(
-        faults=[_fault("rate_limited"), _fault("reset", nth=2), _fault("bad_gateway", "after", nth=3)],
+        faults=[_fault("rate_limited"), _fault("reset"), _fault("bad_gateway", "after")],
     ),
 }
 
