@@ -22,6 +22,9 @@ from payment_worker.settings import Settings
 from payment_worker.store import rejected
 from payment_worker.store.database import Database
 from payment_worker.stream import Stream
+from payment_worker.sweeps import Sweeps
+from payment_worker.telemetry.counted import REJECTED, task_label
+from payment_worker.telemetry.counting import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Process:
     pauses: Pauses
     stripe: Gateway
     stream: Stream
+    sweeps: Sweeps
 
 
 @cache
@@ -64,6 +68,11 @@ def database(chosen: Settings, *, connections: int = 5) -> Database:
     return Database(_secret(chosen.database_url), connections=connections)
 
 
+def redis(chosen: Settings, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - redis-py's types say async or not
+    """The Redis of these settings; nothing is connected yet."""
+    return redis_client(_secret(chosen.redis_url), timeout_seconds=timeout_seconds)
+
+
 _processes: dict[int, Process] = {}
 
 
@@ -86,10 +95,7 @@ def _open(chosen: Settings) -> Process:
             api_key=_secret(chosen.stripe_api_key),
             api_base=chosen.stripe_api_base,
             timeout_seconds=chosen.stripe_timeout,
-            traffic=Traffic(
-                redis_client(_secret(chosen.redis_url), timeout_seconds=REDIS_TIMEOUT_SECONDS),
-                limits(chosen),
-            ),
+            traffic=Traffic(redis(chosen, timeout_seconds=REDIS_TIMEOUT_SECONDS), limits(chosen)),
         ),
         stream=Stream(
             _secret(chosen.redis_url),
@@ -97,6 +103,7 @@ def _open(chosen: Settings) -> Process:
             max_length=chosen.stream_max_length,
             bell_seconds=chosen.publish_every,
         ),
+        sweeps=Sweeps(redis(chosen, timeout_seconds=REDIS_TIMEOUT_SECONDS)),
     )
 
 
@@ -129,13 +136,6 @@ def policy(chosen: Settings) -> Policy:
         absence_delay=timedelta(seconds=chosen.absence_delay),
         max_attempts=chosen.max_attempts,
         livemode=bool(is_live(chosen)),
-        told_again=timedelta(seconds=chosen.told_again),
-    )
-
-
-@cache
-def limits(chosen: Settings) -> Limits:
-    """The settings as limits for calls to Stripe."""
         retries=RetryPolicy(
             automatic=chosen.automatic_retries,
             first_delay=timedelta(seconds=chosen.automatic_retry_after),
@@ -143,6 +143,13 @@ def limits(chosen: Settings) -> Limits:
             most_in_period=chosen.retries_in_period,
             period=timedelta(seconds=chosen.retries_period),
         ),
+        told_again=timedelta(seconds=chosen.told_again),
+    )
+
+
+@cache
+def limits(chosen: Settings) -> Limits:
+    """The settings as limits for calls to Stripe."""
     rate = chosen.stripe_rate
     if rate is None and chosen.stripe_api_base.rstrip("/") == STRIPE:
         rate = LIVE_RATE if is_live(chosen) else TEST_RATE
@@ -184,6 +191,7 @@ def keep_rejected(
             errors=errors,
             now=now(),
         )
+    count(REJECTED, task_label(task))
 
 
 def message_id(text: str | None) -> UUID:

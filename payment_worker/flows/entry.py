@@ -18,6 +18,8 @@ from payment_worker.store import attempts, pauses
 from payment_worker.store.history import Cause
 from payment_worker.store.writing import write
 from payment_worker.telemetry import logger
+from payment_worker.telemetry.counted import ATTEMPTS, PUT_OFF, label
+from payment_worker.telemetry.counting import count
 
 log = logger(__name__)
 
@@ -73,6 +75,7 @@ class Entry:
             sent_until=attempt.sent_until,
         )
         write(self.connection, [put_off])
+        count(PUT_OFF, attempt.action, label(code))
         log.warning("attempt is put off", **self._ids(), because=code, tries=tries)
         if self.refund:
             return refund_answer(self.refund, Unfinished.OURS, again_at)
@@ -99,6 +102,7 @@ class Entry:
         )
         write(self.connection, [*writes, ended])
         answer = refund_answer(refund) if refund else payment_answer(payment)
+        count(ATTEMPTS, self.attempt.action, label(status))
         log.info(
             "attempt is over",
             **self._ids(),

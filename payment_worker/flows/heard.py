@@ -10,6 +10,7 @@ from payment_worker.flows.world import World
 from payment_worker.store import events, payments
 from payment_worker.store.events import EventStatus, InboxEvent
 from payment_worker.store.writing import write
+from payment_worker.telemetry import learned
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,15 @@ def ignore(world: World, event: InboxEvent, outcome: str) -> Heard:
 
 def owner(connection: Connection, *, payment_intent: str | None, named: object) -> UUID | None:
     """Whose payment an object belongs to: by its PaymentIntent, or by the id that its metadata names."""
+    payment_id = _owner(connection, payment_intent, as_uuid(named))
+    learned(payment_id=payment_id)
+    return payment_id
+
+
+def _owner(connection: Connection, payment_intent: str | None, named: UUID | None) -> UUID | None:
     if payment_intent and (known := payments.id_by_payment_intent(connection, payment_intent)):
         return known
-    payment = payments.find(connection, payment_id) if (payment_id := as_uuid(named)) else None
+    payment = payments.find(connection, named) if named else None
     if payment is None or payment.stripe_payment_intent_id not in {None, payment_intent}:
         return None
     return payment.payment_id

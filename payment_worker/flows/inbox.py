@@ -14,8 +14,10 @@ from payment_worker.store import events
 from payment_worker.store.database import Database, DatabaseUnavailableError
 from payment_worker.store.events import Arrival, EventStatus, InboxEvent
 from payment_worker.store.writing import write
-from payment_worker.telemetry import logger
+from payment_worker.telemetry import about, logger
 from payment_worker.telemetry.bugs import described
+from payment_worker.telemetry.counted import EVENTS, label
+from payment_worker.telemetry.counting import count
 
 log = logger(__name__)
 
@@ -97,10 +99,12 @@ def settle_handed(
 
 def settle_event(world: World, event: InboxEvent) -> EventStatus:
     """Settle an event that is ours; retried later with growing delay, and parked when that does not help."""
-    heard = _heard(world, event)
-    if isinstance(heard, Later):
-        return _put_off(world, event, heard.because)
-    log.info("event is over", event_id=event.event_id, type=event.type, outcome=heard.status)
+    with about(event_id=event.event_id):
+        heard = _heard(world, event)
+        if isinstance(heard, Later):
+            return _put_off(world, event, heard.because)
+        log.info("event is over", event_id=event.event_id, type=event.type, outcome=heard.status)
+    count(EVENTS, label(heard.status))
     world.ring()
     return heard.status
 
@@ -129,5 +133,6 @@ def _put_off(world: World, event: InboxEvent, because: str) -> EventStatus:
             write(
                 connection, [events.put_off(event, outcome=because, tries=tries, next_action_at=now + delay)]
             )
+    count(EVENTS, label(EventStatus.PARKED if parked else EventStatus.RECEIVED))
     log.warning("event is put off", event_id=event.event_id, type=event.type, because=because, parked=parked)
     return EventStatus.PARKED if parked else EventStatus.RECEIVED

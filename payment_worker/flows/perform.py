@@ -29,6 +29,7 @@ from payment_worker.flows.recording import record
 from payment_worker.flows.world import World
 from payment_worker.store import attempts
 from payment_worker.store.writing import write
+from payment_worker.telemetry import about, learned
 
 MOST_STEPS: Final = 5
 """Steps in one run: send, look after a 5xx, look again when overtaken, send the attempt after one that never was."""
@@ -42,7 +43,13 @@ MARGIN: Final = timedelta(seconds=0.25)
 
 def perform(world: World, attempt: Attempt, payment: Payment) -> Answer:
     """Work on an attempt that is ours until its lease ends."""
+    with about(payment_id=attempt.payment_id, refund_id=attempt.refund_id, action=attempt.action):
+        return _perform(world, attempt, payment)
+
+
+def _perform(world: World, attempt: Attempt, payment: Payment) -> Answer:
     for _ in range(MOST_STEPS):
+        learned(attempt=attempt.number)
         step = next_step(attempt, now=world.clock(), key_safe_age=world.policy.key_safe_age)
         if step is Step.SEND and not world.pauses.hold(attempt.action):
             outcome = _send(world, attempt, payment)

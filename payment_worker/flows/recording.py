@@ -34,6 +34,8 @@ from payment_worker.gateway.requests import Request
 from payment_worker.store import attempts, payments, refunds
 from payment_worker.store.writing import write
 from payment_worker.telemetry import logger
+from payment_worker.telemetry.counted import ATTEMPTS, label
+from payment_worker.telemetry.counting import count
 
 log = logger(__name__)
 
@@ -153,6 +155,7 @@ def _next_attempt(entry: Entry) -> Again:
     before = entry.attempt
     ended = attempts.finished(before, status=AttemptStatus.ABSENT, error_code=before.doubt, now=entry.now)
     write(entry.connection, [ended])
+    count(ATTEMPTS, before.action, label(AttemptStatus.ABSENT))
     following = new_attempt(
         entry.world,
         entry.payment,

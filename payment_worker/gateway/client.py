@@ -26,9 +26,13 @@ from payment_worker.domain.outcome import (
 )
 from payment_worker.gateway.errors import NotSentError, outcome_of
 from payment_worker.gateway.limits import Held, Pass, endpoint_of
+from payment_worker.gateway.naming import answer_name, endpoint_name
 from payment_worker.gateway.patience import Seconds, patiently
 from payment_worker.gateway.reading import JSON, UnreadableError, payment_seen, refund_seen
 from payment_worker.gateway.traffic import Traffic
+from payment_worker.telemetry import learned
+from payment_worker.telemetry.counted import HELD, STRIPE_SECONDS, label
+from payment_worker.telemetry.counting import count, observe
 
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 PAGE: Final = 100
@@ -128,11 +132,11 @@ class Gateway:
         params = {
             "created": {"gte": int(since.timestamp()), "lte": int(until.timestamp()) + 1},
             "customer": customer,
+            "expand": ["data.latest_charge"],
         }
         return self._find(
             "/v1/payment_intents",
             params,
-            "expand": ["data.latest_charge"],
             account,
             lambda body: body["metadata"].get("payment_id") == str(payment_id),
             lambda body: Settled(payment_seen(body)),
@@ -221,7 +225,9 @@ class Gateway:
     def _turn(self, method: str, path: str, account: str | None, longest_wait: float) -> Pass | Held:
         """Wait for the call's turn, if it comes within this time. No transaction may be open meanwhile."""
         turn = self._traffic.admit(endpoint_of(method, path), account=account, longest_wait=longest_wait)
-        if isinstance(turn, Pass) and turn.wait_seconds:
+        if isinstance(turn, Held):
+            count(HELD, label(turn.delay))
+        elif turn.wait_seconds:
             time.sleep(turn.wait_seconds)
         return turn
 
@@ -237,13 +243,21 @@ class Gateway:
     ) -> Any:  # noqa: ANN401 - the SDK gives this answer no name that is public
         """One request, and the traffic is told whether Stripe answered. Raises stripe.StripeError."""
         whose = {"stripe_account": account} if account else {}
+        name, began = endpoint_name(method, path), time.monotonic()
         try:
             answer = self._client.raw_request(method, path, **params, **options, **whose)
         except stripe.StripeError as error:
-            self._traffic.note(turn, outcome_of(error))
+            self._note(turn, name, outcome_of(error), error.request_id, began)
             raise
-        self._traffic.note(turn, None)
+        self._note(turn, name, None, answer.request_id, began)
         return answer
+
+    def _note(
+        self, turn: Pass, name: str, outcome: Outcome | None, request_id: str | None, began: float
+    ) -> None:
+        observe(STRIPE_SECONDS, name, answer_name(outcome), seconds=time.monotonic() - began)
+        learned(stripe_request_id=request_id)
+        self._traffic.note(turn, outcome)
 
 
 def _sighting_of(outcome: Outcome) -> Sighting:

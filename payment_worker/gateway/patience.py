@@ -7,6 +7,8 @@ from tenacity import RetryCallState, Retrying, retry_if_result, wait_random_expo
 from tenacity.stop import stop_base
 
 from payment_worker.domain.outcome import Delay, Doubt, Outcome, Postponed, Unanswered
+from payment_worker.telemetry.counted import SENT_AGAIN, label
+from payment_worker.telemetry.counting import count
 
 REPEATED: Final = frozenset(
     {Doubt.SILENCE, Doubt.BROKEN_ANSWER, Delay.KEY_IN_USE, Delay.RATE_LIMITED, Delay.LOCKED}
@@ -36,6 +38,7 @@ def patiently(call: Callable[[], Outcome], *, time_left: Seconds, call_seconds: 
         wait=wait_random_exponential(multiplier=0.2, max=5),
         retry=retry_if_result(_may_pass),
         retry_error_callback=_last_outcome,
+        before_sleep=_count,
     )
     outcome: Outcome = retrying(noted)
     return doubt if doubt and isinstance(outcome, Postponed) else outcome
@@ -58,6 +61,12 @@ def _may_pass(outcome: Outcome) -> bool:
             return why in REPEATED
         case _:
             return False
+
+
+def _count(state: RetryCallState) -> None:
+    match _last_outcome(state):
+        case Unanswered(doubt=why) | Postponed(delay=why):
+            count(SENT_AGAIN, label(why))
 
 
 def _last_outcome(state: RetryCallState) -> Outcome:

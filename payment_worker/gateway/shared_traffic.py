@@ -5,6 +5,7 @@ endpoint. A bucket is the theoretical arrival of the next call (GCRA). All times
 so that the workers' clocks do not matter. Keys expire by themselves.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from payment_worker.domain.outcome import Delay
@@ -119,6 +120,14 @@ class SharedTraffic:
     def answered(self, given: Pass) -> None:
         """Stripe answered: forget the failures."""
         self._client.delete(*_breaker(given.account))
+
+
+def down(client: Any, accounts: Sequence[str]) -> Sequence[str]:  # noqa: ANN401 - as above
+    """Those of these accounts whose breaker is open, in one round trip. Raises `redis.RedisError`."""
+    pipeline = client.pipeline(transaction=False)
+    for account in accounts:
+        pipeline.hexists(_breaker(account)[0], "open_until")
+    return [account for account, is_open in zip(accounts, pipeline.execute(), strict=True) if is_open]
 
 
 def _breaker(account: str) -> tuple[str, str]:

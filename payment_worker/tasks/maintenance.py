@@ -13,6 +13,8 @@ from payment_worker.stream import StreamUnavailableError
 from payment_worker.tasks.obeying import parsed, unless_unavailable, world
 from payment_worker.tasks.room import room_for_due
 from payment_worker.telemetry import logger
+from payment_worker.telemetry.counted import PUBLISHED, RESUMED
+from payment_worker.telemetry.counting import count
 
 log = logger(__name__)
 
@@ -38,16 +40,18 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
         )
     for refund_id in due.waiting_refunds:
         app.send_task("payment_worker.continue_refund", kwargs={"refund_id": str(refund_id)})
-    counts = {
-        "attempts": len(due.attempts),
     retries = unless_unavailable(self, lambda: hand_out_retries(world(self)))
     for attempt_id in retries:
         app.send_task("payment_worker.retry_declined", kwargs={"attempt_id": attempt_id})
+    counts = {
+        "attempts": len(due.attempts),
         "events": len(due.events),
         "waiting_refunds": len(due.waiting_refunds),
-    }
-    if any(counts.values()):
         "retries": len(retries),
+    }
+    for kind, many in counts.items():
+        count(RESUMED, kind, by=many)
+    if any(counts.values()):
         log.info("resumed", **counts)
     return counts
 
@@ -57,8 +61,9 @@ def publish_events(self: Task, *args: object, **kwargs: object) -> dict[str, int
     """Tell what is still to be told."""
     parsed(self, MaintenanceRequest, args, kwargs)
     try:
-        count = unless_unavailable(self, lambda: publish(world(self), wiring.process().stream))
+        published = unless_unavailable(self, lambda: publish(world(self), wiring.process().stream))
     except StreamUnavailableError as error:
         log.warning("stream is unavailable", error=str(error))
         return {"published": 0}
-    return {"published": count}
+    count(PUBLISHED, by=published)
+    return {"published": published}

@@ -1,5 +1,5 @@
 """What can be seen of this process from outside: its log lines, and what it counts. Nothing secret is in either."""
 
-from payment_worker.telemetry.logs import about, configure, learned, logger
+from payment_worker.telemetry.logs import about, configure, forget, learned, logger
 
-__all__ = ["about", "configure", "learned", "logger"]
+__all__ = ["about", "configure", "forget", "learned", "logger"]

@@ -75,6 +75,11 @@ def learned(**known: object) -> None:
     structlog.contextvars.bind_contextvars(**told)
 
 
+def forget() -> None:
+    """Let go of all that is bound: what follows is about something else."""
+    structlog.contextvars.clear_contextvars()
+
+
 def _plain(value: object) -> str | int:
     return value if isinstance(value, int) else str(value)
 

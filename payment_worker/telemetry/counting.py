@@ -1,0 +1,59 @@
+"""Counting what happens, by whoever makes it happen, without knowing who looks.
+
+A process where nobody looks counts nothing. `payment_worker.watching` begins the counting.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Counted:
+    """One thing that is counted. Its labels hold kinds and codes, never anything of a customer, a key or an id."""
+
+    name: str
+    means: str
+    labels: Mapping[str, Collection[str]] = field(default_factory=lambda: MappingProxyType({}))
+    """Each label with all values that it can have, so that each count is there from the start, as 0; with none where
+    they are not known before: then a count is there once something was counted."""
+    buckets_seconds: tuple[float, ...] = ()
+    """For a duration: the histogram's upper bounds."""
+
+
+class Recorder(Protocol):
+    """Where counts go."""
+
+    def add(self, what: Counted, labels: tuple[str, ...], by: float, /) -> None:
+        """Add to a counter."""
+
+    def observe(self, what: Counted, labels: tuple[str, ...], seconds: float, /) -> None:
+        """Note a duration."""
+
+
+class _Nobody:
+    def add(self, what: Counted, labels: tuple[str, ...], by: float, /) -> None:
+        pass
+
+    def observe(self, what: Counted, labels: tuple[str, ...], seconds: float, /) -> None:
+        pass
+
+
+_recorder: Recorder = _Nobody()
+
+
+def begin(recorder: Recorder) -> None:
+    """Have everything that this process counts from now on go there."""
+    global _recorder  # noqa: PLW0603 - there is one for each process, like its log
+    _recorder = recorder
+
+
+def count(what: Counted, *labels: str, by: float = 1) -> None:
+    """Count it, under these values of its labels in their order."""
+    _recorder.add(what, labels, by)
+
+
+def observe(what: Counted, *labels: str, seconds: float) -> None:
+    """Note how long it took, under these values of its labels in their order."""
+    _recorder.observe(what, labels, seconds)
