@@ -221,6 +221,20 @@ class Settings(BaseModel):
         description="A file that the worker touches every 5 seconds while its event loop turns, for a probe. "
         "None: no file.",
     )
+    metrics_port: int | None = Field(
+        None,
+        alias="PAYMENT_WORKER_METRICS_PORT",
+        ge=1,
+        le=65_535,
+        description="Where a worker or beat answers `GET /metrics`, each on a port of its own: a worker tells what it "
+        "counts, beat what rows and queues tell. None: nowhere. The webhook receiver answers on its own port.",
+    )
+    metrics_address: str = Field(
+        "127.0.0.1",
+        alias="PAYMENT_WORKER_METRICS_ADDRESS",
+        min_length=1,
+        description="The interface for that; `0.0.0.0` for all. No password is asked for, and nothing secret told.",
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto",
         alias="PAYMENT_WORKER_LOG_FORMAT",

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -33,7 +34,8 @@ def application(receiver: Receiver, readiness: Readiness, *, close: Callable[[],
         return JSONResponse({"ready": True})
 
     async def metrics(_: Request) -> Response:
-        return Response(receiver.metrics.exposition(), media_type=receiver.metrics.content_type)
+        told = await run_in_threadpool(receiver.metrics.exposition)
+        return Response(told, media_type=receiver.metrics.content_type)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

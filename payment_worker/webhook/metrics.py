@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
 
 from payment_worker.webhook.outcomes import Outcome
 
@@ -18,8 +19,15 @@ class Metrics:
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self) -> None:
+    def __init__(self, *others: Collector) -> None:
+        """Set up.
+
+        Args:
+            others: who tells something beside what is counted here.
+        """
         self._registry = CollectorRegistry()
+        for other in others:
+            self._registry.register(other)
         self._webhooks = Counter(
             "payment_worker_webhooks",
             "Webhooks received, by what became of them.",
@@ -62,5 +70,5 @@ class Metrics:
         self._hints.labels("dropped").inc(dropped)
 
     def exposition(self) -> bytes:
-        """All of them, in Prometheus's text format."""
+        """All of them, in Prometheus's text format; may take as long as others take to tell."""
         return generate_latest(self._registry)

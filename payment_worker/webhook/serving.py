@@ -13,6 +13,7 @@ from payment_worker.flows.inbox import receive_all
 from payment_worker.settings import Settings
 from payment_worker.store.events import InboxEvent
 from payment_worker.telemetry import configure, logger
+from payment_worker.watching.opening import state_of
 from payment_worker.webhook.application import application
 from payment_worker.webhook.hints import Hints
 from payment_worker.webhook.metrics import Metrics
@@ -51,7 +52,8 @@ def serve(*, host: str, port: int) -> None:
 
 def _config(chosen: Settings) -> uvicorn.Config:
     inbox = wiring.inbox(chosen, connections=THREADS + 1)  # readiness has one of its own
-    metrics = Metrics()
+    state = state_of(chosen, queues=[queue.name for queue in celery.conf.task_queues])
+    metrics = Metrics(state)
     hints = Hints(_hint, metrics)
     storing = Storing(lambda events: receive_all(inbox, events, source="webhook"))
     receiver = Receiver(
@@ -68,6 +70,7 @@ def _config(chosen: Settings) -> uvicorn.Config:
         readiness.close()
         hints.close()
         inbox.database.close()
+        state.close()
 
     return uvicorn.Config(
         application(receiver, readiness, close=close),

@@ -1,0 +1,83 @@
+"""What the rows tell, read in one transaction."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from payment_worker.domain.attempt import UNFINISHED, Action, AttemptStatus
+from payment_worker.domain.outcome import Doubt
+from payment_worker.domain.reconciling import FindingKind
+from payment_worker.flows.pausing import KINDS
+from payment_worker.store import pauses, symptoms, waiting
+from payment_worker.store.waiting import Unfinished
+from payment_worker.telemetry.counted import label
+from payment_worker.watching import told
+from payment_worker.watching.reading import Reading, age
+
+STATEMENT_SECONDS: Final = 5
+"""Prometheus waits for 10 s by default."""
+
+HOUR: Final = timedelta(hours=1)
+
+
+def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
+    """Everything that rows tell. Kinds of which there is none are told as 0."""
+    waiting.hurry(connection, seconds=STATEMENT_SECONDS)
+    yield from _attempts(waiting.attempts(connection), now)
+    yield from _due(connection, now)
+    for late in symptoms.beyond_deadline(connection, now=now):
+        yield Reading(told.BREACHES, late.many.count, (late.table, label(late.status)))
+    yield from _boxes(connection, now)
+    yield from _findings(connection, now)
+    yield Reading(told.REJECTED, symptoms.rejected(connection, since=now - HOUR).count)
+    paused = {pause.kind: pause.paused_at for pause in pauses.standing(connection)}
+    for kind in KINDS:
+        yield Reading(told.PAUSED_SECONDS, age(paused.get(kind), now), (kind,))
+    if reconciled_at := waiting.reconciled_at(connection):
+        yield Reading(told.RECONCILED_SECONDS, age(reconciled_at, now))
+    if polled := [at for _, at in waiting.accounts_polled(connection)]:
+        yield Reading(told.POLLED_SECONDS, age(min(polled), now))
+
+
+def _attempts(unfinished: Sequence[Unfinished], now: datetime) -> Iterator[Reading]:
+    counts: Counter[tuple[str, str]] = Counter()
+    doubts: Counter[str] = Counter()
+    ages: dict[str, float] = {}
+    for each in unfinished:
+        counts[each.action, each.status] += each.many.count
+        if each.status == AttemptStatus.UNKNOWN:
+            doubts[str(each.doubt)] += each.many.count
+            ages[each.action] = max(ages.get(each.action, 0), age(each.many.oldest_at, now))
+    for action in Action:
+        for status in sorted(UNFINISHED):
+            yield Reading(told.ATTEMPTS, counts[action, status], (action, label(status)))
+        yield Reading(told.UNKNOWN_SECONDS, ages.get(action, 0), (action,))
+    for doubt in sorted({*Doubt, *doubts}):
+        yield Reading(told.UNKNOWN, doubts[doubt], (label(doubt),))
+
+
+def _due(connection: Connection, now: datetime) -> Iterator[Reading]:
+    for kind, many in symptoms.overdue(connection, before=now).items():
+        yield Reading(told.DUE, many.count, (label(kind),))
+        yield Reading(told.DUE_SECONDS, age(many.oldest_at, now), (label(kind),))
+
+
+def _boxes(connection: Connection, now: datetime) -> Iterator[Reading]:
+    messages = waiting.messages(connection)
+    yield Reading(told.OUTBOX, messages.count)
+    yield Reading(told.OUTBOX_SECONDS, age(messages.oldest_at, now))
+    for status, many in (("received", waiting.events(connection)), ("parked", symptoms.parked(connection))):
+        yield Reading(told.INBOX, many.count, (status,))
+        yield Reading(told.INBOX_SECONDS, age(many.oldest_at, now), (status,))
+
+
+def _findings(connection: Connection, now: datetime) -> Iterator[Reading]:
+    found = dict(waiting.findings(connection))
+    for kind in sorted({*FindingKind, *found}):
+        yield Reading(told.FINDINGS, found[kind].count if kind in found else 0, (str(kind),))
+    yield Reading(
+        told.FINDINGS_SECONDS, max((age(many.oldest_at, now) for many in found.values()), default=0)
+    )
