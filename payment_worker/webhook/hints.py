@@ -1,9 +1,10 @@
 """Tells workers of events that were stored, off the path of the answer: Redis may be away as long as it likes."""
 
 import queue
-from collections.abc import Callable
-from contextlib import suppress
-from threading import Thread
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 from typing import Final
 
 from payment_worker.store.events import InboxEvent
@@ -17,6 +18,10 @@ MOST_WAITING: Final = 10_000
 
 CLOSING_SECONDS: Final = 5.0
 
+ANSWERS_FIRST_SECONDS: Final = 3.0
+"""How long a burst may hold hints back. To send one costs more than to store an event, and Stripe waits for neither
+Redis nor workers: a burst is acknowledged first and settled after. Under lasting load both are done at once."""
+
 
 class Hints:
     """One thread that sends hints in the order in which they came.
@@ -28,6 +33,10 @@ class Hints:
     def __init__(self, send: Callable[[InboxEvent], None], metrics: Metrics) -> None:
         self._send = send
         self._metrics = metrics
+        self._idle = Event()
+        self._idle.set()
+        self._answering = 0
+        self._busy_since = 0.0
         self._waiting: queue.Queue[InboxEvent | None] = queue.Queue(MOST_WAITING)
         self._thread = Thread(target=self._run, name="hints", daemon=True)
         self._thread.start()
@@ -39,6 +48,20 @@ class Hints:
         except queue.Full:
             self._metrics.hints(dropped=1)
 
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """Holds hints back while somebody waits for an answer. Called in one thread, the loop's."""
+        self._answering += 1
+        if self._answering == 1:
+            self._busy_since = time.monotonic()
+            self._idle.clear()
+        try:
+            yield
+        finally:
+            self._answering -= 1
+            if self._answering == 0:
+                self._idle.set()
+
     def close(self) -> None:
         """Send what waits, unless that takes too long."""
         with suppress(queue.Full):
@@ -47,6 +70,7 @@ class Hints:
 
     def _run(self) -> None:
         while event := self._waiting.get():
+            self._idle.wait(max(0.0, self._busy_since + ANSWERS_FIRST_SECONDS - time.monotonic()))
             try:
                 self._send(event)
                 self._metrics.hints(sent=1)

@@ -53,7 +53,7 @@ class Receiver:
     async def receive(self, request: Request) -> Outcome:
         """Take one webhook in, count it and write its line in the log."""
         began = time.monotonic()
-        with self.metrics.in_flight():
+        with self.metrics.in_flight(), self._hints.held_back():
             outcome, event = await self._outcome(request)
         seconds = time.monotonic() - began
         self.metrics.webhook(outcome, seconds=seconds)
