@@ -1,7 +1,7 @@
 """The receiver as a process of its own, as in production."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from payment_worker.devstack.ports import LOOPBACK, free_port
 from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.valkey import Valkey
+from tests.harness.rows import Rows
 from tests.webhook.sending import SECRET, Sender
 
 
@@ -27,6 +28,7 @@ class Receiver(Sender):
 
 
 Start = Callable[..., Receiver]
+_SHARED = "shared_receiver"
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def shared_sender(
 ) -> Iterator[Receiver]:
     """One receiver for all tests that only look at answers."""
     settings = {
-        "DATABASE_URL": postgresql.create_database("shared_receiver", template=migrated_template),
+        "DATABASE_URL": postgresql.create_database(_SHARED, template=migrated_template),
         "REDIS_URL": valkey.url(0),
         "STRIPE_WEBHOOK_SECRET": SECRET,
     }
@@ -56,6 +58,14 @@ def shared_sender(
     process = programs.webhook(settings, directory=tmp_path_factory.mktemp("webhook"), port=port)
     with process.start():
         yield Receiver(process.wait_ready(), port)
+
+
+@pytest.fixture
+def shared_rows(shared_sender: Receiver, postgresql: PostgreSQL) -> Iterator[Rows]:
+    """Queries of the shared receiver's database."""
+    assert shared_sender.process.running
+    with closing(Rows(postgresql.url(_SHARED))) as reader:
+        yield reader
 
 
 Crew = Callable[[dict[str, str]], None]
