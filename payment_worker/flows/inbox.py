@@ -49,13 +49,14 @@ def receive(world: Receives, event: Event, *, source: str) -> InboxEvent | None:
 def receive_all(world: Receives, events_in: Sequence[Event], *, source: str) -> list[InboxEvent | None]:
     """Store events, all or none of them; None in the place of each that is stored already."""
     now = world.clock()
-    arrivals = [_arrival(event) for event in events_in]
+    arrivals = [arrival(event) for event in events_in]
     with world.database.begin() as connection:
         new = events.keep(connection, arrivals, source=source, now=now, leased_until=now + world.policy.lease)
     return [_if_new(each.event, new) for each in arrivals]
 
 
-def _arrival(event: Event) -> Arrival:
+def arrival(event: Event) -> Arrival:
+    """The event as it is stored, leased to whoever stores it."""
     stored = InboxEvent(
         stripe_account=event.stripe_account,
         event_id=event.event_id,

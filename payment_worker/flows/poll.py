@@ -14,13 +14,14 @@ from typing import Final
 
 from payment_worker.domain.outcome import Absent
 from payment_worker.flows.hearing import SUBJECTS
+from payment_worker.flows.inbox import arrival
 from payment_worker.flows.world import World
 from payment_worker.gateway.listing import NotListed, Page, events_page
 from payment_worker.gateway.webhook import Event
-from payment_worker.store import polls
+from payment_worker.store import events, polls
 from payment_worker.store.events import InboxEvent
 from payment_worker.store.exclusive import POLL_LOCK, alone
-from payment_worker.store.polls import Listed, Poll, Window
+from payment_worker.store.polls import Poll, Window
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -97,34 +98,18 @@ def _after(poll: Poll, page: Page[Event], since: datetime) -> Poll:
 
 def _store(world: World, poll: Poll, page: Page[Event]) -> list[InboxEvent]:
     now = world.clock()
-    listed = {event.event_id: _listed(event) for event in page.objects}
+    arrivals = {event.event_id: arrival(event) for event in page.objects}
     with world.database.begin() as connection:
-        unknown = polls.unknown(connection, poll.stripe_account, list(listed))
-        stored = polls.keep_all(
+        unknown = polls.unknown(connection, poll.stripe_account, list(arrivals))
+        new = events.keep(
             connection,
-            [each for event_id, each in listed.items() if event_id in unknown],
+            [arrivals[event_id] for event_id in unknown],
+            source="poll",
             now=now,
             leased_until=now + world.policy.lease,
         )
         polls.note(connection, poll, now=now)
-    return [each.event for event_id, each in listed.items() if event_id in stored]
-
-
-def _listed(event: Event) -> Listed:
-    return Listed(
-        event=InboxEvent(
-            stripe_account=event.stripe_account,
-            event_id=event.event_id,
-            type=event.type,
-            api_version=event.api_version,
-            livemode=event.livemode,
-            payload=event.payload,
-            tries=0,
-            lease_token=1,
-        ),
-        object_id=event.object_id,
-        created_at=event.created_at,
-    )
+    return [each.event for event_id, each in arrivals.items() if (poll.stripe_account, event_id) in new]
 
 
 def _not_read(world: World, poll: Poll, answer: NotListed) -> None:

@@ -57,6 +57,8 @@ def keep(
     Returns:
         Account and id of those that are new. The others were there before: somebody else has them, or is done.
     """
+    if not arrivals:
+        return set()
     # In one order, whoever stores the same ones at the same time: else two could wait for each other.
     ordered = sorted(arrivals, key=lambda each: (each.event.stripe_account, each.event.event_id))
     rows = [

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.store import tables
-from payment_worker.store.events import EventStatus, InboxEvent
 
 table: Final = tables.event_poll
 
@@ -32,15 +31,6 @@ class Poll:
     stripe_account: str
     read_until: datetime | None = None
     window: Window | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """An event as the list shows it."""
-
-    event: InboxEvent
-    object_id: str | None
-    created_at: datetime
 
 
 ACCOUNTS: Final = text("""
@@ -93,18 +83,6 @@ def unknown(connection: Connection, stripe_account: str, event_ids: Sequence[str
     return set(event_ids) - set(connection.execute(query).scalars())
 
 
-def keep_all(
-    connection: Connection, page: Sequence[Listed], *, now: datetime, leased_until: datetime
-) -> set[str]:
-    """Store events, leased to whoever stores them; those of them that were not there before."""
-    if not page:
-        return set()
-    inbox = tables.stripe_event
-    rows = [_row(listed, now=now, leased_until=leased_until) for listed in page]
-    stored = insert(inbox).values(rows).on_conflict_do_nothing().returning(inbox.c.event_id)
-    return set(connection.execute(stored).scalars())
-
-
 def note(connection: Connection, poll: Poll, *, now: datetime) -> None:
     """Write how far the events of an account are read now. What was read once stays read."""
     window = poll.window
@@ -121,16 +99,3 @@ def note(connection: Connection, poll: Poll, *, now: datetime) -> None:
     connection.execute(
         new.on_conflict_do_update(index_elements=["stripe_account"], set_={**values, "read_until": furthest})
     )
-
-
-def _row(listed: Listed, *, now: datetime, leased_until: datetime) -> dict[str, Any]:
-    values = {name: getattr(listed.event, name) for name in InboxEvent.__slots__}
-    return {
-        **values,
-        "object_id": listed.object_id,
-        "status": EventStatus.RECEIVED,
-        "source": "poll",
-        "next_action_at": leased_until,
-        "created_at": listed.created_at,
-        "received_at": now,
-    }
