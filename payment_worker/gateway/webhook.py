@@ -1,6 +1,7 @@
 """Events as Stripe sends them: whether they are Stripe's, and what they are about."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,10 @@ TOLERANCE_SECONDS: Final = 300
 
 PINNED_VERSION: Final[str] = stripe.api_version
 """The API version of the SDK, which every object that we read must have."""
+
+
+CLIENT_SECRET: Final = re.compile(r"(_secret_)\w+", re.ASCII)
+"""The end of a client secret, alone or within an address."""
 
 
 class BadSignatureError(Exception):
@@ -67,12 +72,17 @@ def event_of(payload: str) -> Event:
         BadPayloadError: it holds none.
     """
     try:
-        body = json.loads(payload, parse_constant=_no_json)
+        body = json.loads(_without_secrets(payload), parse_constant=_no_json)
         # Only an escape can stand for what PostgreSQL does not hold: most payloads need no walk.
         event = event_from(body) if "\\u" in payload else _event(body)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as fault:
         raise BadPayloadError(type(fault).__name__) from None
     return event
+
+
+def _without_secrets(text: str) -> str:
+    """The same without what would let its reader pay, or see, as the customer: we have no use for it."""
+    return CLIENT_SECRET.sub(r"\1…", text) if "_secret_" in text else text
 
 
 def _no_json(constant: str) -> None:
@@ -103,7 +113,8 @@ def _storable(value: Any) -> Any:  # noqa: ANN401 - JSON
     """The same JSON with NUL and lone surrogates made visible: no text in PostgreSQL holds them."""
     match value:
         case str():
-            return value.replace("\0", "␀").encode("utf-8", "backslashreplace").decode()
+            storable = value.replace("\0", "␀").encode("utf-8", "backslashreplace").decode()
+            return _without_secrets(storable)
         case dict():
             return {_storable(key): _storable(inner) for key, inner in value.items()}
         case list():

@@ -1,6 +1,7 @@
 """Stripe's objects are read into our words, and nothing is guessed."""
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 import stripe
@@ -67,3 +68,38 @@ def test_a_refund_is_read_with_whose_it_is() -> None:
         }
     )
     assert (seen.news, seen.currency, seen.refund_id) == (RefundNews.SUCCEEDED, "JPY", "ours")
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://hooks.stripe.com/3d_secure_2/pi_1", "https://hooks.stripe.com/3d_secure_2/pi_1"),
+        ("https://hooks.stripe.com/x?payment_intent_client_secret=pi_1_secret_y", None),
+        ("https://hooks.stripe.com/redirect/src_1?client_secret=src_client_secret_y", None),
+        (None, None),
+    ],
+)
+def test_an_address_with_a_secret_in_it_stays_at_stripe(url: str | None, told: str | None) -> None:
+    step = {"type": "redirect_to_url", "redirect_to_url": {"return_url": "https://shop.example", "url": url}}
+    assert payment_seen(an_intent("requires_action", next_action=step)).action_url == told
+
+
+def test_an_action_that_is_no_redirect_has_no_address() -> None:
+    step = {"type": "use_stripe_sdk", "use_stripe_sdk": {"stripe_js": "https://hooks.stripe.com/1"}}
+    assert payment_seen(an_intent("requires_action", next_action=step)).action_url is None
+
+
+def test_the_end_of_an_authorisation_is_read_where_the_charge_tells_it() -> None:
+    card = {"type": "card", "card": {"capture_before": 1_750_000_000}}
+    charge = {"id": "ch_1", "payment_method_details": card}
+    seen = payment_seen(an_intent("requires_capture", latest_charge=charge))
+    assert seen.capture_before == datetime.fromtimestamp(1_750_000_000, tz=UTC)
+    for silent in ("ch_1", {"id": "ch_1"}, {"id": "ch_1", "payment_method_details": {"type": "card"}}):
+        assert payment_seen(an_intent("requires_capture", latest_charge=silent)).capture_before is None
+
+
+def test_why_it_was_canceled_is_read() -> None:
+    assert (
+        payment_seen(an_intent("canceled", cancellation_reason="automatic")).cancellation_reason
+        == "automatic"
+    )
