@@ -3,9 +3,22 @@
 import json
 from uuid import UUID
 
-from stripe.params import PaymentIntentCreateParams, RefundCreateParams
+import pytest
+from stripe.params import (
+    PaymentIntentCancelParams,
+    PaymentIntentCaptureParams,
+    PaymentIntentConfirmParams,
+    PaymentIntentCreateParams,
+    RefundCreateParams,
+)
 
-from payment_worker.gateway.requests import charge_request, refund_request
+from payment_worker.gateway.requests import (
+    cancel_request,
+    capture_request,
+    charge_request,
+    refund_request,
+    retry_request,
+)
 from tests.simulator.shapes import request_faults
 
 OURS = UUID("00000000-0000-4000-8000-000000000001")
@@ -55,3 +68,29 @@ def test_metadata_cannot_pose_as_another_payment() -> None:
         metadata={"payment_id": "somebody else's"},
     )
     assert json.loads(asked.parameters)["metadata"]["payment_id"] == str(OURS)
+
+
+def test_a_capture_is_a_request_that_stripe_knows_and_names_its_amount() -> None:
+    asked = capture_request(stripe_payment_intent_id="pi_1", amount=5)
+    assert asked.path == "/v1/payment_intents/pi_1/capture"
+    assert request_faults(json.loads(asked.parameters), PaymentIntentCaptureParams) == []
+    assert json.loads(asked.parameters) == {"amount_to_capture": 5}
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [("duplicate", {"cancellation_reason": "duplicate"}), ("out of stock", {}), (None, {})],
+)
+def test_a_cancellation_tells_stripe_only_a_reason_of_its_own(
+    reason: str | None, told: dict[str, str]
+) -> None:
+    asked = cancel_request(stripe_payment_intent_id="pi_1", reason=reason)
+    assert asked.path == "/v1/payment_intents/pi_1/cancel"
+    assert request_faults(json.loads(asked.parameters), PaymentIntentCancelParams) == []
+    assert json.loads(asked.parameters) == told
+
+
+def test_another_try_is_a_request_that_stripe_knows() -> None:
+    asked = retry_request(stripe_payment_intent_id="pi_1", payment_method="pm_2")
+    assert asked.path == "/v1/payment_intents/pi_1/confirm"
+    assert request_faults(json.loads(asked.parameters), PaymentIntentConfirmParams) == []

@@ -1,0 +1,199 @@
+"""What may be done with a payment is decided in every state, and nothing is asked of Stripe that cannot be."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from payment_worker.domain.deciding import (
+    Ask,
+    Decision,
+    Done,
+    Refusal,
+    Refuse,
+    RetryPolicy,
+    automatic_retry_at,
+    decide_cancel,
+    decide_capture,
+    decide_retry,
+)
+from payment_worker.domain.payment import PAYMENT_TRANSITIONS, PaymentNews, PaymentStatus
+from payment_worker.domain.records import Payment
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+ONCE = RetryPolicy(automatic=1)
+STATUSES = list(PaymentStatus)
+
+
+def a_payment(status: PaymentStatus, **changes: Any) -> Payment:  # noqa: ANN401 - any field of a payment
+    held = status in {PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED}
+    ordinary: dict[str, Any] = {
+        "payment_id": uuid4(),
+        "order_id": uuid4(),
+        "customer_id": None,
+        "version": 1,
+        "status": status,
+        "amount": 1000,
+        "currency": "EUR",
+        "amount_authorized": 1000 if held else 0,
+        "amount_captured": 1000 if status is PaymentStatus.SUCCEEDED else 0,
+        "decline_code": "insufficient_funds" if status is PaymentStatus.FAILED else None,
+        "stripe_payment_intent_id": "pi_1",
+        "stripe_charge_id": "ch_1",
+    }
+    return Payment(**ordinary | changes)
+
+
+def retry(payment: Payment, **changes: Any) -> Decision:  # noqa: ANN401 - any argument
+    ordinary: dict[str, Any] = {"same_method": False, "retries_in_period": 0, "policy": RetryPolicy()}
+    return decide_retry(payment, **ordinary | changes)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_only_what_is_held_is_captured(status: PaymentStatus) -> None:
+    asked = isinstance(decide_capture(a_payment(status), amount=None), Ask)
+    assert asked is (status is PaymentStatus.AUTHORIZED)
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_what_the_table_never_cancels_is_never_canceled(status: PaymentStatus) -> None:
+    asked = isinstance(decide_cancel(a_payment(status)), Ask)
+    assert asked is (PaymentNews.CANCELED in PAYMENT_TRANSITIONS[status])
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_what_the_table_never_tries_again_is_never_tried_again(status: PaymentStatus) -> None:
+    asked = isinstance(retry(a_payment(status)), Ask)
+    assert asked is (PaymentNews.RETRIED in PAYMENT_TRANSITIONS[status])
+
+
+@pytest.mark.parametrize(
+    ("amount", "decision"),
+    [
+        (None, Ask(1000)),
+        (1000, Ask(1000)),
+        (1, Ask(1)),
+        (1001, Refuse(Refusal.EXCEEDS_AUTHORIZED)),
+    ],
+)
+def test_a_capture_takes_at_most_what_is_held(amount: int | None, decision: Decision) -> None:
+    assert decide_capture(a_payment(PaymentStatus.AUTHORIZED), amount=amount) == decision
+
+
+@pytest.mark.parametrize(("currency", "amount"), [("KWD", 15), ("ISK", 150)])
+def test_an_amount_that_its_currency_does_not_have_is_refused(currency: str, amount: int) -> None:
+    held = a_payment(PaymentStatus.AUTHORIZED, currency=currency)
+    assert decide_capture(held, amount=amount) == Refuse(Refusal.NOT_A_STEP)
+
+
+@pytest.mark.parametrize(
+    ("captured", "amount", "decision"),
+    [
+        (1000, None, Done()),
+        (1000, 1000, Done()),
+        (400, 400, Done()),
+        (400, None, Refuse(Refusal.ALREADY_CAPTURED)),
+        (400, 401, Refuse(Refusal.ALREADY_CAPTURED)),
+    ],
+)
+def test_a_second_capture_is_done_if_it_asks_for_what_was_taken(
+    captured: int, amount: int | None, decision: Decision
+) -> None:
+    taken = a_payment(PaymentStatus.SUCCEEDED, amount_captured=captured)
+    assert decide_capture(taken, amount=amount) == decision
+
+
+@pytest.mark.parametrize(
+    ("authorized", "reason", "refusal"),
+    [
+        (1000, "automatic", Refusal.EXPIRED),
+        (1000, "expired", Refusal.EXPIRED),
+        (1000, "requested_by_customer", Refusal.CANCELED),
+        (1000, None, Refusal.CANCELED),
+        (0, "automatic", Refusal.CANCELED),
+    ],
+)
+def test_an_authorisation_that_ran_out_is_told_from_one_that_was_given_up(
+    authorized: int, reason: str | None, refusal: Refusal
+) -> None:
+    gone = a_payment(PaymentStatus.CANCELED, amount_authorized=authorized, cancellation_reason=reason)
+    assert decide_capture(gone, amount=None) == Refuse(refusal)
+
+
+@pytest.mark.parametrize("status", [PaymentStatus.FAILED, PaymentStatus.REQUIRES_ACTION])
+def test_what_stripe_never_made_is_neither_canceled_nor_tried_again(status: PaymentStatus) -> None:
+    nothing = a_payment(status, stripe_payment_intent_id=None)
+    assert decide_cancel(nothing) == retry(nothing) == Refuse(Refusal.NOTHING_AT_STRIPE)
+
+
+@pytest.mark.parametrize(
+    ("code", "advice", "for_good"),
+    [
+        ("stolen_card", None, True),
+        ("insufficient_funds", "do_not_try_again", True),
+        ("insufficient_funds", None, False),
+        # The customer may have put it right with the issuer, or the card's data were brought up to date.
+        ("expired_card", "confirm_card_data", False),
+        ("call_issuer", None, False),
+    ],
+)
+def test_a_card_that_was_refused_for_good_is_not_tried_again_but_another_is(
+    code: str, advice: str | None, *, for_good: bool
+) -> None:
+    failed = a_payment(PaymentStatus.FAILED, decline_code=code, advice_code=advice)
+    expected = Refuse(Refusal.DECLINED_FOR_GOOD) if for_good else Ask()
+    assert retry(failed, same_method=True) == expected
+    assert retry(failed, same_method=False) == Ask()
+
+
+def test_tries_are_capped_in_all_and_in_a_period() -> None:
+    policy = RetryPolicy(most=5, most_in_period=2)
+    failed = a_payment(PaymentStatus.FAILED, retries=4)
+    assert retry(failed, policy=policy, retries_in_period=1) == Ask()
+    assert retry(failed, policy=policy, retries_in_period=2) == Refuse(Refusal.TOO_MANY_RETRIES)
+    often = a_payment(PaymentStatus.FAILED, retries=5)
+    assert retry(often, policy=policy) == Refuse(Refusal.TOO_MANY_RETRIES)
+
+
+def test_the_worker_tries_nothing_again_by_itself_unless_it_is_told_to() -> None:
+    declined = a_payment(PaymentStatus.FAILED)
+    assert automatic_retry_at(declined, policy=RetryPolicy(), now=NOON) is None
+    assert automatic_retry_at(declined, policy=ONCE, now=NOON) == NOON + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"retries": 1},
+        {"decline_code": "do_not_try_again"},
+        {"decline_code": "insufficient_funds", "advice_code": "do_not_try_again"},
+        {"decline_code": "expired_card"},
+        {"decline_code": None},
+        {"stripe_payment_intent_id": None},
+    ],
+    ids=str,
+)
+def test_it_does_not_beyond_its_number_nor_where_the_decline_forbids_it(changes: dict[str, Any]) -> None:
+    declined = a_payment(PaymentStatus.FAILED, **changes)
+    assert automatic_retry_at(declined, policy=ONCE, now=NOON) is None
+
+
+@pytest.mark.parametrize("status", set(PaymentStatus) - {PaymentStatus.FAILED})
+def test_it_tries_again_only_what_failed(status: PaymentStatus) -> None:
+    payment = a_payment(status, decline_code="insufficient_funds")
+    assert automatic_retry_at(payment, policy=ONCE, now=NOON) is None
+
+
+def test_the_time_between_its_tries_doubles() -> None:
+    policy = RetryPolicy(automatic=4, first_delay=timedelta(hours=1))
+    payments = [a_payment(PaymentStatus.FAILED, retries=retries) for retries in range(4)]
+    due = [automatic_retry_at(payment, policy=policy, now=NOON) for payment in payments]
+    assert due == [NOON + timedelta(hours=hours) for hours in (1, 2, 4, 8)]
+
+
+def test_every_refusal_has_a_word_of_its_own() -> None:
+    words = [refusal.value for refusal in Refusal]
+    assert words
+    assert all(one != other for one, other in itertools.combinations(words, 2))

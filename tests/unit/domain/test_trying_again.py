@@ -1,0 +1,142 @@
+"""What was before another try is no news of it; what came of it is, however it is heard of."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from payment_worker.domain.observation import Decline, PaymentSeen
+from payment_worker.domain.payment import PaymentNews, PaymentStatus
+from payment_worker.domain.records import Payment
+from payment_worker.domain.settlement import (
+    Advanced,
+    Stale,
+    Unchanged,
+    retry_payment,
+    settle_payment,
+    shows_former_try,
+)
+
+POOR = Decline(error_code="card_declined", decline_code="insufficient_funds", advice_code="try_again_later")
+WEAK_NEWS = [None, PaymentNews.FAILED, PaymentNews.ACTION_REQUIRED]
+STRONG_NEWS = set(PaymentNews) - {None, PaymentNews.FAILED, PaymentNews.ACTION_REQUIRED, PaymentNews.RETRIED}
+
+
+def a_declined_payment(**changes: Any) -> Payment:  # noqa: ANN401 - any field of a payment
+    ordinary: dict[str, Any] = {
+        "payment_id": uuid4(),
+        "order_id": uuid4(),
+        "customer_id": None,
+        "version": 2,
+        "status": PaymentStatus.FAILED,
+        "amount": 1000,
+        "currency": "EUR",
+        "failure_reason": "INSUFFICIENT_FUNDS",
+        "decline_code": "insufficient_funds",
+        "advice_code": "try_again_later",
+        "stripe_payment_intent_id": "pi_1",
+        "stripe_charge_id": "ch_1",
+    }
+    return Payment(**ordinary | changes)
+
+
+def a_sight(news: PaymentNews | None, charge: str | None, **changes: Any) -> PaymentSeen:  # noqa: ANN401 - any field
+    ordinary: dict[str, Any] = {
+        "stripe_payment_intent_id": "pi_1",
+        "news": news,
+        "amount": 1000,
+        "currency": "EUR",
+        "amount_received": 1000 if news is PaymentNews.SUCCEEDED else 0,
+        "stripe_charge_id": charge,
+        "decline": POOR if news is PaymentNews.FAILED else None,
+        "basis": 3,
+    }
+    return PaymentSeen(**ordinary | changes)
+
+
+TRIED = retry_payment(a_declined_payment())
+
+
+def test_a_try_begins_anew_and_is_counted() -> None:
+    assert (TRIED.status, TRIED.retries, TRIED.version) == (PaymentStatus.REQUESTED, 1, 3)
+    assert (TRIED.failure_reason, TRIED.decline_code, TRIED.advice_code) == (None, None, None)
+    assert (TRIED.stripe_payment_intent_id, TRIED.stripe_charge_id) == ("pi_1", "ch_1")
+
+
+@pytest.mark.parametrize("news", WEAK_NEWS)
+def test_the_decline_before_it_changes_nothing(news: PaymentNews | None) -> None:
+    assert settle_payment(TRIED, a_sight(news, "ch_1")) == Unchanged()
+
+
+def test_a_decline_with_a_charge_of_its_own_is_news() -> None:
+    verdict = settle_payment(TRIED, a_sight(PaymentNews.FAILED, "ch_2"))
+    assert isinstance(verdict, Advanced)
+    assert (verdict.payment.status, verdict.payment.stripe_charge_id) == (PaymentStatus.FAILED, "ch_2")
+    assert verdict.payment.advice_code == "try_again_later"
+
+
+@pytest.mark.parametrize("news", [PaymentNews.FAILED, PaymentNews.ACTION_REQUIRED])
+def test_what_is_known_to_show_the_try_is_news_without_a_charge(news: PaymentNews) -> None:
+    assert isinstance(settle_payment(TRIED, a_sight(news, "ch_1", is_of_attempt=True)), Advanced)
+
+
+@pytest.mark.parametrize("news", STRONG_NEWS)
+@pytest.mark.parametrize("charge", ["ch_1", "ch_2", None])
+def test_what_a_declined_payment_never_showed_is_news_whatever_its_charge(
+    news: PaymentNews, charge: str | None
+) -> None:
+    assert not shows_former_try(TRIED, a_sight(news, charge))
+    assert isinstance(settle_payment(TRIED, a_sight(news, charge)), Advanced)
+
+
+@pytest.mark.parametrize("news", [PaymentNews.FAILED, PaymentNews.ACTION_REQUIRED])
+def test_the_first_try_has_none_before_it(news: PaymentNews) -> None:
+    first = a_declined_payment(
+        status=PaymentStatus.REQUESTED, failure_reason=None, decline_code=None, stripe_charge_id=None
+    )
+    assert isinstance(settle_payment(first, a_sight(news, None, basis=2)), Advanced)
+
+
+def test_once_it_has_failed_again_the_same_charge_is_simply_known() -> None:
+    failed = settle_payment(TRIED, a_sight(PaymentNews.FAILED, "ch_2"))
+    assert isinstance(failed, Advanced)
+    again = a_sight(PaymentNews.FAILED, "ch_2", basis=failed.payment.version)
+    assert settle_payment(failed.payment, again) == Unchanged()
+
+
+def test_a_snapshot_from_before_the_try_is_fetched_again_first() -> None:
+    assert settle_payment(TRIED, a_sight(PaymentNews.FAILED, "ch_2", basis=2)) == Stale()
+
+
+def test_an_action_that_is_needed_has_its_address_until_it_is_over() -> None:
+    where = "https://hooks.stripe.com/1"
+    needed = settle_payment(TRIED, a_sight(PaymentNews.ACTION_REQUIRED, "ch_2", action_url=where))
+    assert isinstance(needed, Advanced)
+    assert needed.payment.action_url == where
+    over = settle_payment(needed.payment, a_sight(PaymentNews.SUCCEEDED, "ch_3"))
+    assert isinstance(over, Advanced)
+    assert over.payment.action_url is None
+
+
+@pytest.mark.parametrize(
+    ("stripes", "ours", "told"),
+    [
+        ("automatic", None, "automatic"),
+        (None, "out of stock", "out of stock"),
+        ("abandoned", "x", "abandoned"),
+    ],
+)
+def test_a_cancellation_tells_stripes_reason_or_else_the_callers(
+    stripes: str | None, ours: str | None, told: str
+) -> None:
+    asked = a_declined_payment(cancellation_reason=ours)
+    verdict = settle_payment(asked, a_sight(PaymentNews.CANCELED, "ch_1", cancellation_reason=stripes))
+    assert isinstance(verdict, Advanced)
+    assert verdict.payment.cancellation_reason == told
+
+
+def test_success_forgets_why_it_should_have_been_canceled() -> None:
+    asked = a_declined_payment(cancellation_reason="out of stock")
+    verdict = settle_payment(asked, a_sight(PaymentNews.SUCCEEDED, "ch_2"))
+    assert isinstance(verdict, Advanced)
+    assert verdict.payment.cancellation_reason is None
