@@ -6,7 +6,6 @@ so this one keeps a list of its own, as `docs/guarantees.md` tells callers to.
 
 import heapq
 import time
-from collections.abc import Iterable
 from threading import Event, Thread
 from typing import Final, Self
 
@@ -16,7 +15,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from payment_worker.devstack.chaos.plan import Ask
+from payment_worker.devstack.chaos.plan import Ask, Plan
 
 PATIENCE_SECONDS: Final = 12.0
 """How long after sending it a caller looks for its row. A refund waits up to 15 s for a payment nobody knows."""
@@ -26,20 +25,27 @@ _TURN_SECONDS: Final = 0.05
 _RECORDED = text(
     "SELECT payment_id::text FROM payment WHERE payment_id = ANY(CAST(:ids AS uuid[]))"
     " UNION ALL SELECT refund_id::text FROM refund WHERE refund_id = ANY(CAST(:ids AS uuid[]))"
+    " UNION ALL SELECT request_id::text FROM payment_attempt WHERE request_id = ANY(CAST(:ids AS uuid[]))"
+    " UNION ALL SELECT request_id::text FROM rejected_request WHERE request_id = ANY(CAST(:ids AS uuid[]))"
+)
+_AT_AN_END = text(
+    "SELECT payment_id::text FROM payment WHERE payment_id = ANY(CAST(:ids AS uuid[]))"
+    " AND status IN ('SUCCEEDED', 'CANCELED')"
 )
 
 
 class Caller:
     """A thread that sends. `recorded`, `sent` and `sent_again` may be read at any time."""
 
-    def __init__(self, asks: Iterable[Ask], *, redis_url: str, database: Engine) -> None:
+    def __init__(self, plan: Plan, *, redis_url: str, database: Engine) -> None:
         self._app = Celery("caller", broker=redis_url, set_as_current=False)
         self._app.conf.update(
             broker_transport_options={"socket_timeout": 3, "socket_connect_timeout": 2},
             task_publish_retry=False,
         )
         self._database = database
-        self._asks = {ask.identity: ask for ask in asks}
+        self._asks = {ask.identity: ask for ask in plan.asks}
+        self._changes = {ask.identity for ask in plan.changes}
         self._due = [(at, ask.identity) for ask in self._asks.values() for at in ask.at]
         heapq.heapify(self._due)
         self._waiting: dict[str, float] = {}
@@ -99,12 +105,18 @@ class Caller:
 
     def _send(self, ask: Ask) -> bool:
         try:
-            self._app.send_task(ask.task, kwargs=dict(ask.arguments), queue=ask.queue)
+            self._app.send_task(
+                ask.task, kwargs=dict(ask.arguments), queue=ask.queue, task_id=self._message_id(ask)
+            )
         except (OperationalError, redis.exceptions.RedisError, OSError):
             self.unsent += 1
             return False
         self.sent += 1
         return True
+
+    def _message_id(self, ask: Ask) -> str | None:
+        """Its own id where the request is told by that; else a new one for each copy."""
+        return ask.identity if ask.identity in self._changes else None
 
     def _look(self, now: float) -> None:
         """Strike off what has a row, and send again what should have one by now."""
@@ -113,8 +125,14 @@ class Caller:
         try:
             with self._database.connect() as connection:
                 found = set(connection.execute(_RECORDED, {"ids": list(self._waiting)}).scalars())
+                changed = {self._asks[each].payment_id for each in self._waiting if each in self._changes}
+                ended = set(connection.execute(_AT_AN_END, {"ids": list(changed)}).scalars())
         except SQLAlchemyError:
             return
+        # What is asked of a payment where nothing more can change leaves no row of its own.
+        found |= {
+            each for each in self._waiting if each in self._changes and self._asks[each].payment_id in ended
+        }
         self.recorded |= found
         for identity in found:
             del self._waiting[identity]

@@ -26,7 +26,9 @@ _CARDS: Final[Mapping[str, int]] = {
 _CURRENCIES: Final[Mapping[str, int]] = {"EUR": 60, "USD": 20, "JPY": 10, "KWD": 10}
 _MOST: Final = 50_000
 _LEAST: Final = 1_000
-_ONLY_AUTHORISED: Final = 0.05
+_ONLY_AUTHORISED: Final = 0.08
+_DECLINED: Final = "Declined"
+"""In the name of a card that is."""
 _STEP: Final = 10
 """Three-decimal currencies are charged and refunded in tens."""
 
@@ -41,7 +43,7 @@ class Ask:
     task: str
     queue: str
     identity: str
-    """`payment_id` or `refund_id`."""
+    """`payment_id` or `refund_id`; for what has no id of its own, the message's, which its copies share."""
     payment_id: str
     arguments: Mapping[str, Any]
     at: tuple[float, ...]
@@ -53,11 +55,13 @@ class Plan:
 
     charges: tuple[Ask, ...]
     refunds: tuple[Ask, ...]
+    changes: tuple[Ask, ...]
+    """To capture, to cancel, to try again."""
 
     @property
     def asks(self) -> tuple[Ask, ...]:
         """Every request."""
-        return self.charges + self.refunds
+        return self.charges + self.refunds + self.changes
 
 
 def plan(*, seed: int, payments: int, seconds: float) -> Plan:
@@ -76,7 +80,8 @@ class _Planner:
     def plan(self, payments: int) -> Plan:
         charges = [self._charge(self._dice.uniform(0, self._seconds - self._tail)) for _ in range(payments)]
         refunds = [refund for charge in charges for refund in self._refunds(charge)]
-        return Plan(charges=tuple(charges), refunds=tuple(refunds))
+        changes = [change for charge in charges for change in self._changes(charge)]
+        return Plan(charges=tuple(charges), refunds=tuple(refunds), changes=tuple(changes))
 
     def _charge(self, at: float) -> Ask:
         dice = self._dice
@@ -128,6 +133,34 @@ class _Planner:
             identity=refund_id,
             payment_id=charge.payment_id,
             arguments=arguments,
+            at=self._copies(at),
+        )
+
+    def _changes(self, charge: Ask) -> Iterator[Ask]:
+        """What was only authorised is captured, in part or whole, or canceled, or both at once; some try again."""
+        dice, amount = self._dice, int(charge.arguments["amount"])
+        at = self._a_little_after(charge.at[0])
+        if charge.arguments.get("capture_method") == "manual":
+            part = max(amount // dice.randint(1, 3) // _STEP, 1) * _STEP
+            wishes = dice.choice((("capture",), ("capture",), ("part",), ("cancel",), ("part", "cancel"), ()))
+            for wish in wishes:
+                match wish:
+                    case "part":
+                        yield self._change("capture", charge, at, amount=part)
+                    case _:
+                        yield self._change(wish, charge, at)
+        if _DECLINED in charge.arguments["payment_method"]:
+            for _ in range(dice.randint(0, 2)):
+                card = dice.choice(("pm_card_visa", charge.arguments["payment_method"]))
+                yield self._change("retry_charge", charge, at, payment_method=card)
+
+    def _change(self, task: str, charge: Ask, at: float, **arguments: object) -> Ask:
+        return Ask(
+            task=f"payment_worker.{task}",
+            queue="charges",
+            identity=_uuid(self._dice),
+            payment_id=charge.payment_id,
+            arguments={"payment_id": charge.payment_id, **arguments},
             at=self._copies(at),
         )
 

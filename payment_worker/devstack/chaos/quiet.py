@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from payment_worker.devstack.chaos.verdict import AT_REST
+from payment_worker.devstack.chaos.course import AT_REST
 from payment_worker.devstack.simulator import Simulator
 
 _SOON_SECONDS = 3600

@@ -24,7 +24,10 @@ class Records:
     refunds_of: Mapping[str, list[Row]]
     history_of: Mapping[str, list[Row]]
     """By payment, in the order in which it was written; its refunds' rows too."""
-    rejected: list[Row]
+    attempts_of: Mapping[str, list[Row]]
+    """By payment; its refunds' attempts too."""
+    rejected: Mapping[str, Row]
+    """By the request's id."""
     intents_of: Mapping[str, list[Row]]
     """Stripe's PaymentIntents, by the payment that their metadata names."""
     stripe_refunds_of: Mapping[str, list[Row]]
@@ -48,6 +51,10 @@ def read(database: Engine, simulator: Simulator, *, api_key: str) -> Records:
         " ELSE 'payment' END AS kind, from_status, to_status, recorded_at FROM payment_history"
         " ORDER BY history_id",
     )
+    attempts = _rows(
+        database, "SELECT *, payment_id::text AS whose, request_id::text AS asked_by FROM payment_attempt"
+    )
+    rejected = _rows(database, "SELECT *, request_id::text AS id FROM rejected_request")
     disputes = _rows(database, "SELECT *, payment_id::text AS whose FROM dispute")
     intents = simulator.ledger()["payment_intents"]
     stripes = [refund for intent in intents for refund in intent["refunds"]]
@@ -56,7 +63,8 @@ def read(database: Engine, simulator: Simulator, *, api_key: str) -> Records:
         refunds={row["id"]: row for row in refunds},
         refunds_of=_grouped((row["whose"], row) for row in refunds),
         history_of=_grouped((row["whose"], row) for row in history),
-        rejected=_rows(database, "SELECT * FROM rejected_request"),
+        attempts_of=_grouped((row["whose"], row) for row in attempts),
+        rejected={row["id"]: row for row in rejected},
         intents_of=_grouped((intent["metadata"].get("payment_id", ""), intent) for intent in intents),
         stripe_refunds_of=_grouped((refund["metadata"].get("refund_id", ""), refund) for refund in stripes),
         disputes={row["stripe_dispute_id"]: row for row in disputes},

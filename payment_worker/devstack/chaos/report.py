@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from payment_worker.devstack.chaos.evidence import Breach
 from payment_worker.devstack.chaos.records import Records
-from payment_worker.devstack.chaos.verdict import Breach
 
 
 def statuses(records: Records) -> Iterator[str]:

@@ -15,6 +15,7 @@ from payment_worker.devstack.chaos import auditor, misbehaviour, report
 from payment_worker.devstack.chaos.arena import Arena, running
 from payment_worker.devstack.chaos.audience import Audience
 from payment_worker.devstack.chaos.caller import Caller
+from payment_worker.devstack.chaos.evidence import Breach, Evidence
 from payment_worker.devstack.chaos.harms import Harms
 from payment_worker.devstack.chaos.options import Options
 from payment_worker.devstack.chaos.plan import Plan, plan
@@ -22,7 +23,7 @@ from payment_worker.devstack.chaos.progress import Progress
 from payment_worker.devstack.chaos.quiet import unquiet
 from payment_worker.devstack.chaos.records import read
 from payment_worker.devstack.chaos.testimony import testimony
-from payment_worker.devstack.chaos.verdict import Breach, Evidence, judged
+from payment_worker.devstack.chaos.verdict import judged
 from payment_worker.devstack.show import closing_engine
 
 _LOOK_EVERY_SECONDS: Final = 0.5
@@ -73,7 +74,7 @@ def run(options: Options) -> int:
                 arena=arena,
                 database=database,
                 audience=entered.enter_context(Audience(redis_url)),
-                caller=entered.enter_context(Caller(made.asks, redis_url=redis_url, database=database)),
+                caller=entered.enter_context(Caller(made, redis_url=redis_url, database=database)),
                 harms=entered.enter_context(Harms(arena, seed=options.seed, every_seconds=harm_every)),
                 progress=progress,
                 began_at=datetime.now(tz=UTC),
