@@ -3,7 +3,7 @@
 from typing import Any
 
 from payment_worker.simulator import charges
-from payment_worker.simulator.currencies import shown
+from payment_worker.simulator.currencies import check_digits, shown
 from payment_worker.simulator.events import emit
 from payment_worker.simulator.refusals import Refusal, bad_request, no_such
 from payment_worker.simulator.world import Act, Json, change
@@ -57,6 +57,7 @@ def capture(act: Act, object_id: str, params: dict[str, Any]) -> Json:
             code="amount_too_large",
             kept=True,
         )
+    check_digits(amount, intent["currency"], param="amount_to_capture")
     charge = act.account.charges[intent["latest_charge"]]
     charges.take(act, charge, amount, at_once=True)
     if params.get("metadata"):

@@ -3,17 +3,20 @@
 from payment_worker.simulator.refusals import bad_request
 
 LARGEST_AMOUNT = 99_999_999
+_LARGEST = {"inr": 999_999_999, "cop": 9_999_999_999, "idr": 999_999_999_999}
 _TWO_DECIMAL = (
     "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bmd bnd bob brl bsd bwp byn bzd cad cdf "
     "chf cny cop crc cve czk dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gtq gyd hkd hnl htg huf "
     "idr ils inr isk jmd kes kgs khr kyd kzt lak lbp lkr lrd lsl mad mdl mkd mmk mnt mop mur mvr mwk "
     "mxn myr mzn nad ngn nio nok npr nzd pab pen pgk php pkr pln qar ron rsd rub sar sbd scr sek sgd "
-    "shp sle sos srd std szl thb tjs top try ttd twd tzs uah ugx usd uyu uzs wst xcd yer zar zmw"
+    "shp sle sos srd std szl thb tjs top try ttd twd tzs uah ugx usd uyu uzs wst xcd xcg yer zar zmw"
 )
 _ZERO_DECIMAL = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
 _THREE_DECIMAL = "bhd jod kwd omr tnd"
 ZERO_DECIMAL = frozenset(_ZERO_DECIMAL.split())
 THREE_DECIMAL = frozenset(_THREE_DECIMAL.split())
+# They have no cents any more, and are still sent with two digits for them.
+WHOLE_IN_HUNDREDTHS = frozenset(("isk", "ugx"))
 CURRENCIES = ZERO_DECIMAL | THREE_DECIMAL | frozenset(_TWO_DECIMAL.split())
 
 # About half a US dollar; the currencies for which Stripe publishes its own minimum.
@@ -42,9 +45,10 @@ def check_amount(amount: int, currency: str, *, param: str = "amount") -> None:
         raise bad_request(
             "This value must be greater than or equal to 1.", param=param, code="parameter_invalid_integer"
         )
-    if amount > LARGEST_AMOUNT:
+    largest = _LARGEST.get(currency, LARGEST_AMOUNT)
+    if amount > largest:
         raise bad_request(
-            f"Amount must be no more than {shown(LARGEST_AMOUNT, currency)}",
+            f"Amount must be no more than {shown(largest, currency)}",
             param=param,
             code="amount_too_large",
         )
@@ -54,9 +58,18 @@ def check_amount(amount: int, currency: str, *, param: str = "amount") -> None:
             param=param,
             code="amount_too_small",
         )
+    check_digits(amount, currency, param=param)
+
+
+def check_digits(amount: int, currency: str, *, param: str) -> None:
+    """Raises a refusal when the last digits of an amount are none that its currency has."""
     if currency in THREE_DECIMAL and amount % 10:
         raise bad_request(
             f"Invalid amount: the last digit of an amount in {currency} must be 0.", param=param
+        )
+    if currency in WHOLE_IN_HUNDREDTHS and amount % 100:
+        raise bad_request(
+            f"Invalid amount: the last two digits of an amount in {currency} must be 00.", param=param
         )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from payment_worker.simulator.currencies import shown
+from payment_worker.simulator.currencies import check_digits, shown
 from payment_worker.simulator.disputes import refundable
 from payment_worker.simulator.refusals import bad_request, no_such
 from payment_worker.simulator.world import Act, Json
@@ -58,6 +58,7 @@ def checked_amount(act: Act, charge: Json, amount: int | None) -> int:
         return int(left)
     if amount < 1:
         raise bad_request("Invalid positive integer", param="amount", code="parameter_invalid_integer")
+    check_digits(amount, charge["currency"], param="amount")
     if amount > left:
         currency = charge["currency"]
         raise bad_request(
