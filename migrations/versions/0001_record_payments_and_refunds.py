@@ -115,7 +115,8 @@ CREATE TABLE payment_attempt (
     created_at timestamptz NOT NULL,
     finished_at timestamptz,
     CONSTRAINT attempt_unfinished_has_a_next_action CHECK
-        ((status IN ('OPEN', 'UNKNOWN')) = (finished_at IS NULL) AND (finished_at IS NULL) = (next_action_at IS NOT NULL)),
+        ((status IN ('OPEN', 'UNKNOWN')) = (finished_at IS NULL)
+         AND (finished_at IS NULL) = (next_action_at IS NOT NULL)),
     CONSTRAINT attempt_unknown_has_a_doubt CHECK (status <> 'UNKNOWN' OR doubt IS NOT NULL),
     CONSTRAINT attempt_refund_names_its_refund CHECK ((action = 'refund') = (refund_id IS NOT NULL)),
     UNIQUE NULLS NOT DISTINCT (payment_id, refund_id, number)

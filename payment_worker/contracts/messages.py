@@ -1,6 +1,5 @@
 """What we tell: a builder for the data of each message, whose form the JSON Schemas in `schemas/` fix."""
 
-
 from datetime import datetime
 from uuid import UUID
 
