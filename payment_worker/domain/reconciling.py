@@ -105,10 +105,7 @@ UNTOUCHED: Final = frozenset({PaymentStatus.REQUESTED, PaymentStatus.FAILED, Pay
 def compare_payment(payment: Payment, seen: PaymentSeen) -> Difference | None:
     """How a payment and the PaymentIntent that names it differ."""
     if payment.stripe_payment_intent_id not in {None, seen.stripe_payment_intent_id}:
-        own = payment.stripe_payment_intent_id
-        return _payment(
-            FindingKind.SECOND_PAYMENT_INTENT, payment, seen, ours=own, theirs=seen.stripe_payment_intent_id
-        )
+        return second_payment_intent(payment, seen.stripe_payment_intent_id)
     if seen.currency != payment.currency:
         return _payment(
             FindingKind.PAYMENT_CURRENCY_DIFFERS, payment, seen, ours=payment.currency, theirs=seen.currency
@@ -148,6 +145,17 @@ def _payment(
         stripe_account=payment.stripe_account,
         payment_id=payment.payment_id,
         detail={"ours": ours, "theirs": theirs},
+    )
+
+
+def second_payment_intent(payment: Payment, stripe_payment_intent_id: str) -> Difference:
+    """A PaymentIntent that names a payment which is another one."""
+    return Difference(
+        kind=FindingKind.SECOND_PAYMENT_INTENT,
+        object_id=stripe_payment_intent_id,
+        stripe_account=payment.stripe_account,
+        payment_id=payment.payment_id,
+        detail={"ours": payment.stripe_payment_intent_id, "theirs": stripe_payment_intent_id},
     )
 
 

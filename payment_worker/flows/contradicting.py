@@ -3,10 +3,11 @@
 from sqlalchemy import Connection
 
 from payment_worker.domain.observation import PaymentSeen, RefundSeen
-from payment_worker.domain.reconciling import compare_payment, compare_refund
+from payment_worker.domain.reconciling import compare_payment, compare_refund, second_payment_intent
 from payment_worker.domain.records import Payment, Refund
+from payment_worker.flows.heard import as_uuid
 from payment_worker.flows.world import World
-from payment_worker.store import findings
+from payment_worker.store import findings, payments
 from payment_worker.store.findings import FindingStatus
 
 
@@ -14,6 +15,16 @@ def payment_contradicted(world: World, connection: Connection, payment: Payment,
     """Note that a PaymentIntent contradicts its payment, just as reconciliation would."""
     if difference := compare_payment(payment, seen):
         findings.note(connection, difference, status=FindingStatus.OPEN, run_id=None, now=world.clock())
+
+
+def second_contradicted(world: World, connection: Connection, payment_intent: str, *, named: object) -> bool:
+    """Note that a PaymentIntent names a payment which is another one, if it does: it may have been paid twice."""
+    payment = payments.find(connection, payment_id) if (payment_id := as_uuid(named)) else None
+    if payment is None or payment.stripe_payment_intent_id in {None, payment_intent}:
+        return False
+    second = second_payment_intent(payment, payment_intent)
+    findings.note(connection, second, status=FindingStatus.OPEN, run_id=None, now=world.clock())
+    return True
 
 
 def refund_contradicted(

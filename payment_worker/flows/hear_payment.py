@@ -3,10 +3,12 @@
 from typing import Final
 from uuid import UUID
 
+from sqlalchemy import Connection
+
 from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import Postponed, Settled, Unanswered
 from payment_worker.domain.settlement import Advanced, Contradicted, Stale, Unchanged
-from payment_worker.flows.contradicting import payment_contradicted
+from payment_worker.flows.contradicting import payment_contradicted, second_contradicted
 from payment_worker.flows.heard import Heard, Later, over, owner
 from payment_worker.flows.settle import settle_payment
 from payment_worker.flows.world import World
@@ -18,6 +20,7 @@ MOST_LOOKS: Final = 3
 """Times that a payment may change while it is being fetched before the event waits its turn."""
 
 FOREIGN: Final = "not one of our payments"
+SECOND: Final = "names a payment of ours that is another PaymentIntent"
 
 
 def hear_payment(
@@ -35,7 +38,7 @@ def hear_payment(
             with world.database.begin() as connection:
                 payment_id = owner(connection, payment_intent=payment_intent, named=named)
                 if payment_id is None:
-                    return over(world, connection, event, EventStatus.IGNORED, FOREIGN)
+                    return _foreign(world, connection, event, payment_intent, named=named)
             seen = fetch(world, payment_id, payment_intent)
             if seen is None:
                 return Later("the PaymentIntent could not be fetched")
@@ -84,7 +87,7 @@ def _settle(world: World, event: InboxEvent, seen: PaymentSeen, *, named: object
         payment_id = owner(connection, payment_intent=seen.stripe_payment_intent_id, named=named)
         payment = payments.lock(connection, payment_id) if payment_id else None
         if payment is None:
-            return over(world, connection, event, EventStatus.IGNORED, FOREIGN)
+            return _foreign(world, connection, event, seen.stripe_payment_intent_id, named=named)
         verdict, writes = settle_payment(payment, seen, cause=cause, now=world.clock())
         match verdict:
             case Advanced():
@@ -96,6 +99,13 @@ def _settle(world: World, event: InboxEvent, seen: PaymentSeen, *, named: object
                 return over(world, connection, event, EventStatus.PARKED, contradiction)
             case Stale():
                 return None
+
+
+def _foreign(
+    world: World, connection: Connection, event: InboxEvent, payment_intent: str, *, named: object
+) -> Heard:
+    is_second = second_contradicted(world, connection, payment_intent, named=named)
+    return over(world, connection, event, EventStatus.IGNORED, SECOND if is_second else FOREIGN)
 
 
 def catch_up(world: World, payment_id: UUID, payment_intent: str, *, because: str) -> bool:

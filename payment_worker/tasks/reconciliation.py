@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Final
 
 from celery import Task
 
@@ -12,10 +13,13 @@ from payment_worker.contracts.requests import MaintenanceRequest, ReconcileReque
 from payment_worker.flows.poll import Manner, poll
 from payment_worker.flows.reconcile import reconcile as reconcile_flow
 from payment_worker.store.events import InboxEvent
-from payment_worker.tasks.obeying import parsed, unless_unavailable, world
+from payment_worker.tasks.obeying import longest_countdown, parsed, unless_unavailable, world
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
+
+MOST_WAITS: Final = 10
+"""Times that a reconciliation waits for Stripe; what is left then is gone on with by the next that beat enqueues."""
 
 
 @app.task(bind=True, name="payment_worker.poll_stripe_events", typing=False)
@@ -50,6 +54,8 @@ def reconcile(self: Task, *args: object, **kwargs: object) -> dict[str, object]:
     if done is None:
         log.info("somebody else reconciles")
         return {"run_id": None, "finished": False}
+    if done.stripe_is_away and self.request.retries < MOST_WAITS:
+        raise self.retry(countdown=longest_countdown(wiring.settings()), max_retries=None)
     if not done.run.is_finished and not done.stripe_is_away:
         app.send_task(self.name, kwargs=kwargs)
     return {"run_id": done.run.run_id, "finished": done.run.is_finished}

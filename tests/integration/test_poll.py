@@ -52,9 +52,8 @@ def states(rows: Rows) -> list[tuple[object, ...]]:
     return [tuple(row.values()) for row in (*payments, *refunds, *told)]
 
 
-def test_e8_an_hour_of_lost_webhooks_is_brought_right_by_the_poll_alone(
-    scene: Scene, rows: Rows, poll_and_settle: Poll
-) -> None:
+def an_hour_of_news(scene: Scene) -> dict[str, dict[str, object]]:
+    """What happened at Stripe while nobody told us, and how each payment must end."""
     slow = scene.charge(payment_method="pm_card_processing")
     refunded, failing = scene.charge(), scene.charge(payment_method="pm_card_refundFail")
     disputed = scene.charge(payment_method="pm_card_createDispute")
@@ -63,16 +62,54 @@ def test_e8_an_hour_of_lost_webhooks_is_brought_right_by_the_poll_alone(
         if intent["metadata"]["payment_id"] == str(refunded):
             scene.simulator.post(f"payment_intents/{intent['id']}/refund", {"amount": 1200})
     scene.advance(3600)
+    ordinary = {
+        "status": "SUCCEEDED",
+        "amount_refunded": 0,
+        "amount_refund_reserved": 0,
+        "is_disputed": False,
+    }
+    return {
+        str(slow): ordinary,
+        str(failing): ordinary,
+        str(refunded): {**ordinary, "amount_refunded": 1200, "amount_refund_reserved": 1200},
+        str(disputed): {**ordinary, "is_disputed": True},
+    }
 
-    poll_and_settle()
 
-    status = {row["payment_id"]: row for row in rows("SELECT * FROM payment")}
-    assert status[str(slow)]["status"] == "SUCCEEDED"
-    assert status[str(refunded)]["amount_refunded"] == 1200
-    assert status[str(failing)]["amount_refund_reserved"] == 0
-    assert status[str(disputed)]["is_disputed"]
-    assert all(row["fee"] is not None for row in status.values())
+def assert_ended(rows: Rows, expected: dict[str, dict[str, object]]) -> None:
+    payments = {row["payment_id"]: row for row in rows("SELECT * FROM payment")}
+    ended = {key: {name: payments[key][name] for name in value} for key, value in expected.items()}
+    assert ended == expected
+    assert all(row["fee"] is not None for row in payments.values())
     assert rows("SELECT 1 FROM stripe_event WHERE status NOT IN ('SETTLED', 'IGNORED')") == []
+    told = rows("SELECT payment_id, type FROM outbox")
+    assert len(told) == len({tuple(row.values()) for row in told})
+
+
+def test_e8_an_hour_of_lost_webhooks_is_brought_right_by_the_poll_alone(
+    scene: Scene, rows: Rows, poll_and_settle: Poll
+) -> None:
+    expected = an_hour_of_news(scene)
+    poll_and_settle()
+    assert_ended(rows, expected)
+
+
+def test_with_the_poll_off_an_hour_of_webhooks_brings_all_right(scene: Scene, rows: Rows) -> None:
+    expected = an_hour_of_news(scene)
+    scene.deliver(scene.events())
+    scene.settle_waiting()
+    assert_ended(rows, expected)
+
+
+def test_with_both_and_all_of_it_twice_nothing_happens_twice(
+    scene: Scene, rows: Rows, poll_and_settle: Poll
+) -> None:
+    expected = an_hour_of_news(scene)
+    for _ in range(2):
+        poll_and_settle()
+        scene.deliver(replace(each, event_id=f"{each.event_id}_again") for each in scene.events())
+    scene.settle_waiting()
+    assert_ended(rows, expected)
 
 
 def test_what_both_webhook_and_poll_bring_and_all_of_it_twice_happens_once(

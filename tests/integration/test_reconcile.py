@@ -273,19 +273,3 @@ def test_a_payment_that_is_being_worked_on_is_left_alone(
     before = everything(rows)
     assert reconciled().payments == 1
     assert everything(rows) == before
-
-
-def test_news_that_contradicts_our_record_is_a_finding_at_once_and_the_same_one_later(
-    scene: Scene, rows: Rows, reconciled: Reconcile
-) -> None:
-    scene.charge(payment_method="pm_card_processing")
-    rows("UPDATE payment SET amount = 6000")
-    scene.simulator.advance(60)
-    scene.deliver(scene.events(types=["payment_intent.succeeded"]))
-    assert findings(rows) == [("payment_amount_differs", "OPEN")]
-    assert rows.one("SELECT status FROM stripe_event")["status"] == "PARKED"
-    reconciled()
-    before = everything(rows)
-    reconciled()
-    assert everything(rows) == before
-    assert rows.one("SELECT run_id FROM reconciliation_finding")["run_id"] is None

@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import pairwise
+from pathlib import Path
 
 from payment_worker.devstack.processes import Process
+from payment_worker.devstack.programs import python_module
+from payment_worker.devstack.waiting import wait_until
 from payment_worker.flows.reconcile import Reconciled, Step, reconcile
 from payment_worker.flows.world import World
 from payment_worker.store.database import Database
@@ -117,3 +120,31 @@ def test_a_worker_reconciles_when_it_is_asked_to(
     run = rows.wait_for("SELECT * FROM reconciliation_run WHERE status = 'FINISHED'")
     assert (run["payments"], run["repaired"]) == (1, 1)
     assert rows.one("SELECT status FROM payment")["status"] == "SUCCEEDED"
+
+
+def test_a_run_whose_process_was_killed_is_gone_on_with(
+    *, scene: Scene, rows: Rows, world: World, environment: dict[str, str], tmp_path: Path
+) -> None:
+    scene.refund(scene.charge(payment_method="pm_card_refundFail"), amount=700)
+    scene.simulator.advance(60)
+    scene.simulator.fault("hang", endpoint="refunds.list")
+    since = (world.clock() - timedelta(days=1)).isoformat()
+    killed = python_module(
+        *("payment_worker", "reconcile", "--since", since),
+        directory=tmp_path,
+        name="reconcile",
+        ready=lambda: bool(rows("SELECT 1 FROM reconciliation_run WHERE step = 'Refunds'")),
+        settings=environment,
+    )
+    with killed.start():
+        killed.wait_ready()
+    assert rows.one("SELECT status, payments FROM reconciliation_run") == {"status": "RUNNING", "payments": 1}
+
+    def gone_on() -> Reconciled | None:
+        # PostgreSQL notices within moments that the killed one's connection is gone, and frees its lock.
+        return reconcile(world, since=None, until=None, on_page=lambda _: True)
+
+    assert wait_until(gone_on)
+    first, *_ = rows("SELECT * FROM reconciliation_run ORDER BY run_id")
+    assert (first["status"], first["payments"], first["refunds"]) == ("FINISHED", 1, 1)
+    assert rows.one("SELECT status FROM refund")["status"] == "FAILED"
