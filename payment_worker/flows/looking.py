@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 from typing import Final, assert_never
 
-from payment_worker.domain.attempt import Action, Attempt
+from payment_worker.domain.attempt import Action, Attempt, absence_is_believed
 from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import Absent, Doubt, Outcome, Postponed, Settled, Sighting, Unanswered
 from payment_worker.domain.payment import PaymentNews
@@ -14,6 +14,9 @@ from payment_worker.flows.world import World
 
 CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
 """How far our clock and Stripe's may be apart when a list by creation time is read; NTP keeps it far below."""
+
+CLOCKS_DIFFER_LITTLE: Final = timedelta(seconds=10)
+"""How far they ordinarily are apart at most: what exists is nearly always found so near."""
 
 
 def look_up(world: World, attempt: Attempt, payment: Payment) -> Outcome | Absent:
@@ -34,13 +37,7 @@ def _sighting(world: World, attempt: Attempt, payment: Payment) -> Sighting:
         case Action.CHARGE if payment.stripe_payment_intent_id:
             return world.stripe.payment_intent(payment.stripe_payment_intent_id, account=account)
         case Action.CHARGE:
-            return world.stripe.find_payment_intent(
-                payment.payment_id,
-                since=attempt.first_sent_at - CLOCKS_DIFFER_BY,
-                until=attempt.sent_until + CLOCKS_DIFFER_BY,
-                customer=json.loads(attempt.parameters).get("customer"),
-                account=account,
-            )
+            return _listed(world, attempt, payment)
         case Action.REFUND:
             assert attempt.refund_id is not None  # noqa: S101 - a CHECK says so
             return world.stripe.find_refund(
@@ -53,6 +50,30 @@ def _sighting(world: World, attempt: Attempt, payment: Payment) -> Sighting:
             return Absent() if _shows_no_effect(attempt, payment, seen) else seen
         case _:
             assert_never(attempt.action)
+
+
+def _listed(world: World, attempt: Attempt, payment: Payment) -> Sighting:
+    """The PaymentIntent on the list: near the time at which it was sent, then wherever it can be.
+
+    The wide look reads everybody's payments of ten minutes, so it is spared where it would not be believed.
+    """
+    near = _listed_within(world, attempt, payment, CLOCKS_DIFFER_LITTLE)
+    if not isinstance(near, Absent):
+        return near
+    now, absence_delay = world.clock(), world.policy.absence_delay
+    if not absence_is_believed(attempt, asked_at=now, absence_delay=absence_delay):
+        return near
+    return _listed_within(world, attempt, payment, CLOCKS_DIFFER_BY)
+
+
+def _listed_within(world: World, attempt: Attempt, payment: Payment, margin: timedelta) -> Sighting:
+    return world.stripe.find_payment_intent(
+        payment.payment_id,
+        since=attempt.first_sent_at - margin,
+        until=attempt.sent_until + margin,
+        customer=json.loads(attempt.parameters).get("customer"),
+        account=payment.stripe_account,
+    )
 
 
 def _shows_no_effect(attempt: Attempt, payment: Payment, sighting: Sighting) -> bool:

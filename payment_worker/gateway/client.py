@@ -38,6 +38,10 @@ CONNECT_TIMEOUT_SECONDS: Final = 5.0
 PAGE: Final = 100
 """Objects a page; Stripe's limit."""
 
+MOST_TRIES_OF_A_PAGE: Final = 3
+QUICK_SECONDS: Final = 1.0
+BREATH_SECONDS: Final = 0.1
+
 LONGEST_TURN_SECONDS: Final = 5.0
 """How long a call waits for its turn where no lease says so: what comes later comes back later."""
 
@@ -203,7 +207,7 @@ class Gateway:
         last: str | None = None
         while True:
             try:
-                page = self._ask(path, {**params, "limit": PAGE, "starting_after": last}, account)
+                page = self._page(path, {**params, "limit": PAGE, "starting_after": last}, account)
                 found = next((each for each in page["data"] if is_ours(each)), None)
                 if found is not None:
                     return read(found)
@@ -214,6 +218,18 @@ class Gateway:
             if not page["has_more"]:
                 return Absent()
             last = page["data"][-1]["id"]
+
+    def _page(self, path: str, params: Mapping[str, Any], account: str | None) -> JSON:
+        """One page of a list; asked for again when it fails quickly, or a long list would never come to its end."""
+        began = time.monotonic()
+        for _ in range(MOST_TRIES_OF_A_PAGE - 1):
+            try:
+                return self._ask(path, params, account)
+            except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError):
+                if time.monotonic() - began > QUICK_SECONDS:
+                    raise
+                time.sleep(BREATH_SECONDS)
+        return self._ask(path, params, account)
 
     def _ask(self, path: str, params: Mapping[str, Any], account: str | None) -> JSON:
         turn = self._turn("get", path, account, LONGEST_TURN_SECONDS)
