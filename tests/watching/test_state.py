@@ -1,0 +1,188 @@
+"""What rows and queues hold is told as it is, and a server that hangs holds no scrape up for long."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+import redis
+from pydantic import SecretStr
+
+from payment_worker.devstack.postgresql import PostgreSQL
+from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.waiting import wait_until
+from payment_worker.flows import pausing
+from payment_worker.settings import Settings
+from payment_worker.store.database import Database
+from payment_worker.sweeps import Sweeps
+from payment_worker.watching.opening import state_of
+from payment_worker.watching.state import ANSWER_SECONDS, State
+from tests.harness.rows import Rows
+
+QUEUES = ["charges", "maintenance"]
+AN_HOUR_AGO = datetime.now(tz=UTC) - timedelta(hours=1)
+
+
+def _state(database_url: str, redis_url: str) -> State:
+    chosen = Settings(database_url=SecretStr(database_url), redis_url=SecretStr(redis_url))
+    return state_of(chosen, queues=QUEUES)
+
+
+@pytest.fixture
+def state(database_url: str, redis_url: str) -> Iterator[State]:
+    with closing(_state(database_url, redis_url)) as opened:
+        yield opened
+
+
+def _told(state: State) -> dict[tuple[str, ...], float]:
+    """By name, without what all have in common, and values of labels."""
+    return {
+        (reading.what.name.removeprefix("payment_worker_"), *reading.labels): reading.value
+        for reading in state.readings()
+    }
+
+
+def _insert(rows: Rows, table: str, **values: object) -> None:
+    columns, places = ", ".join(values), ", ".join(["%s"] * len(values))
+    rows(f"INSERT INTO {table} ({columns}) VALUES ({places})", *values.values())  # noqa: S608 - ours
+
+
+def _a_payment(rows: Rows, **changes: object) -> str:
+    payment_id = str(uuid4())
+    ordinary: dict[str, object] = {
+        "payment_id": payment_id,
+        "order_id": str(uuid4()),
+        "amount": 100,
+        "currency": "EUR",
+        "status": "REQUESTED",
+        "payment_method": "pm_1",
+        "capture_method": "automatic",
+        "fingerprint": "…",
+        "created_at": AN_HOUR_AGO,
+        "updated_at": AN_HOUR_AGO,
+    }
+    _insert(rows, "payment", **{**ordinary, **changes})
+    return payment_id
+
+
+def test_an_empty_installation_tells_that_nothing_is_wrong(state: State) -> None:
+    told = _told(state)
+    assert told[("database_up",)] == told[("redis_up",)] == 1
+    others = {name: value for name, value in told.items() if name[0] not in {"database_up", "redis_up"}}
+    assert len(others) > 50
+    assert set(others.values()) == {0}
+
+
+def test_an_unknown_attempt_is_told_with_its_doubt_and_its_age(state: State, rows: Rows) -> None:
+    _insert(
+        rows,
+        "payment_attempt",
+        payment_id=_a_payment(rows),
+        number=1,
+        action="charge",
+        path="/v1/payment_intents",
+        parameters="{}",
+        idempotency_key="key",
+        status="UNKNOWN",
+        doubt="no answer",
+        next_action_at=AN_HOUR_AGO + timedelta(minutes=30),
+        first_sent_at=AN_HOUR_AGO,
+        sent_until=AN_HOUR_AGO,
+        created_at=AN_HOUR_AGO,
+    )
+    told = _told(state)
+    assert told["unknown_attempts", "no_answer"] == 1
+    assert told["unfinished_attempts", "charge", "unknown"] == 1
+    assert 3600 <= told["unknown_attempts_oldest_seconds", "charge"] < 3700
+    assert told["unknown_attempts_oldest_seconds", "refund"] == 0
+    assert told["due", "attempts"] == 1
+    assert 1800 <= told["due_oldest_seconds", "attempts"] < 1900
+
+
+def test_what_is_beyond_its_deadline_is_told(state: State, rows: Rows) -> None:
+    _a_payment(rows)
+    _a_payment(rows, updated_at=AN_HOUR_AGO + timedelta(minutes=30))
+    _a_payment(rows, status="AUTHORIZED")
+    told = _told(state)
+    assert told["deadline_breaches", "payment", "requested"] == 1
+    assert told["deadline_breaches", "payment", "authorized"] == 0
+
+
+def test_messages_events_findings_and_rejected_requests_that_wait_are_told(state: State, rows: Rows) -> None:
+    _insert(
+        rows,
+        "outbox",
+        message_id=str(uuid4()),
+        payment_id=str(uuid4()),
+        type="T",
+        data="{}",
+        occurred_at=AN_HOUR_AGO,
+    )
+    event = {"type": "t", "livemode": False, "payload": "{}", "source": "webhook", "created_at": AN_HOUR_AGO}
+    for status, due, ended in (("RECEIVED", AN_HOUR_AGO, None), ("PARKED", None, AN_HOUR_AGO)):
+        times = {"received_at": AN_HOUR_AGO, "next_action_at": due, "finished_at": ended}
+        _insert(rows, "stripe_event", event_id=status, status=status, **event, **times)
+    finding = {"object_id": "pi_1", "status": "OPEN", "found_at": AN_HOUR_AGO}
+    _insert(rows, "reconciliation_finding", kind="second_payment_intent", **finding)
+    rejected = {"task": "t", "arguments": "{}", "errors": "[]"}
+    for received_at in (AN_HOUR_AGO - timedelta(minutes=1), AN_HOUR_AGO + timedelta(minutes=1)):
+        _insert(rows, "rejected_request", request_id=str(uuid4()), received_at=received_at, **rejected)
+
+    told = _told(state)
+    assert (
+        told[("outbox_messages",)] == told["inbox_events", "received"] == told["inbox_events", "parked"] == 1
+    )
+    assert told["findings_open", "second_payment_intent"] == told[("rejected_requests_last_hour",)] == 1
+    for name in (
+        ("outbox_oldest_seconds",),
+        ("inbox_oldest_seconds", "parked"),
+        ("findings_oldest_seconds",),
+    ):
+        assert 3600 <= told[name] < 3700
+
+
+def test_pauses_queues_breakers_and_sweeps_are_told(
+    state: State, database_url: str, redis_client: "redis.Redis"
+) -> None:
+    with closing(Database(database_url)) as database:
+        pausing.pause(database, "refund", reason=None, actor="somebody", now=AN_HOUR_AGO)
+    redis_client.lpush("charges", "a", "b")
+    redis_client.lpush("charges\x06\x163", "of another priority")
+    redis_client.hset("unacked", "tag", "held")
+    redis_client.zadd("unacked_index", {"tag": AN_HOUR_AGO.timestamp()})
+    redis_client.hset("payment_worker:traffic:{platform}:breaker", "open_until", "1")
+    Sweeps(redis_client).note("resume_stalled", now=AN_HOUR_AGO)
+    told = _told(state)
+    assert told["paused_seconds", "all"] == 0
+    assert told["queue_messages", "charges"] == 3
+    assert told["queue_messages", "maintenance"] == 0
+    assert told[("unacknowledged_messages",)] == told[("breakers_open",)] == 1
+    for name in (
+        ("paused_seconds", "refund"),
+        ("unacknowledged_oldest_seconds",),
+        ("swept_seconds", "resume_stalled"),
+    ):
+        assert 3600 <= told[name] < 3700
+
+
+def test_a_database_that_hangs_costs_seconds_and_the_queues_are_told_all_the_same(
+    own_postgresql: PostgreSQL, redis_url: str
+) -> None:
+    with closing(_state(own_postgresql.url("payments"), redis_url)) as state:
+        assert _told(state)[("database_up",)] == 1
+        own_postgresql.pause()
+        wait_until(lambda: _told(state)[("database_up",)] == 0)
+        began = time.monotonic()
+        assert _told(state)["queue_messages", "charges"] == 0
+        assert time.monotonic() - began < ANSWER_SECONDS + 1
+        own_postgresql.resume()
+
+
+def test_a_redis_that_is_gone_is_told(database_url: str, own_valkey: Valkey) -> None:
+    with closing(_state(database_url, own_valkey.url())) as state:
+        own_valkey.stop()
+        told = _told(state)
+        assert told[("redis_up",)] == 0
+        assert told[("database_up",)] == 1
