@@ -30,6 +30,10 @@ class Scrape:
         """Those of all samples."""
         return {name for name, _, _ in self.samples()}
 
+    def families(self) -> set[str]:
+        """What is described, whether there is a sample of it or not; counters without their ending."""
+        return set(re.findall(r"^# TYPE (\S+)", self.text, re.MULTILINE))
+
     def value(self, name: str, **labels: str) -> float | None:
         """The sum of the samples that have these labels; None where there is none."""
         values = [
