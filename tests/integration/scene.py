@@ -76,6 +76,14 @@ class Scene:
         assert isinstance(answer, Answer)
         return UUID(str(asked["payment_id"]))
 
+    def charge_unanswered(self) -> UUID:
+        """Charge, but Stripe only says that it broke, and cannot be asked what became of it."""
+        self.simulator.fault("server_error", when="after", endpoint="payment_intents.create")
+        asking = self.simulator.fault("unavailable", endpoint="payment_intents.list", times=None)
+        payment_id = self.charge()
+        self.simulator.delete(f"faults/{asking}")
+        return payment_id
+
     def refund(self, payment_id: UUID, **arguments: object) -> Answer:
         """Refund, and return what was answered."""
         asked = {"refund_id": str(uuid4()), "payment_id": str(payment_id), **arguments}

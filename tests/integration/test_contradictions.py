@@ -53,9 +53,7 @@ def test_news_that_contradicts_our_record_is_a_finding_at_once_and_the_same_one_
 def test_an_answer_that_contradicts_our_record_is_a_finding_and_its_attempt_stays_open(
     scene: Scene, rows: Rows, world: World
 ) -> None:
-    scene.simulator.fault("server_error", when="after", endpoint="payment_intents.create")
-    scene.simulator.fault("unavailable", endpoint="payment_intents.list")
-    scene.charge()
+    scene.charge_unanswered()
     rows("UPDATE payment SET currency = 'USD'")
     with pytest.raises(AssertionError, match="attempts wait for ever"):
         scene.resume()

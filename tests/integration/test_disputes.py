@@ -107,9 +107,7 @@ def test_e3_late_and_repeated_dispute_news_move_nothing_backwards(scene: Scene, 
 def test_e1_a_dispute_of_a_payment_whose_success_is_not_recorded_yet_loses_nothing(
     scene: Scene, rows: Rows
 ) -> None:
-    scene.simulator.fault("server_error", when="after", endpoint="payment_intents.create")
-    scene.simulator.fault("unavailable", endpoint="payment_intents.list")
-    payment_id = scene.charge()
+    payment_id = scene.charge_unanswered()
     assert rows.one("SELECT status FROM payment")["status"] == "REQUESTED"
     intent = scene.simulator.ledger()["payment_intents"][0]["id"]
     scene.simulator.post("disputes", {"payment_intent": intent})

@@ -55,9 +55,7 @@ def test_e1_an_event_that_overtakes_the_answer_that_we_wait_for_loses_nothing(
 
 
 def test_e1_an_event_before_an_answer_that_never_came_loses_nothing(scene: Scene, rows: Rows) -> None:
-    scene.simulator.fault("server_error", when="after", endpoint="payment_intents.create")
-    scene.simulator.fault("unavailable", endpoint="payment_intents.list")
-    scene.charge()
+    scene.charge_unanswered()
     assert one(rows, "payment", "status") == ("REQUESTED",)
     scene.deliver(scene.events())
     assert one(rows, "payment", "status") == ("SUCCEEDED",)

@@ -249,9 +249,7 @@ def test_a_refund_of_a_payment_whose_success_was_never_heard_finds_its_room(
 def test_what_is_unknown_for_too_long_is_found_and_closed_when_it_is_known(
     scene: Scene, rows: Rows, reconciled: Reconcile
 ) -> None:
-    scene.simulator.fault("server_error", when="after", endpoint="payment_intents.create")
-    scene.simulator.fault("unavailable", endpoint="payment_intents.list")
-    scene.charge()
+    scene.charge_unanswered()
     reconciled()
     assert findings(rows) == []
     scene.clock.advance(2 * 3600)
@@ -267,9 +265,7 @@ def test_what_is_unknown_for_too_long_is_found_and_closed_when_it_is_known(
 def test_a_payment_that_is_being_worked_on_is_left_alone(
     scene: Scene, rows: Rows, reconciled: Reconcile
 ) -> None:
-    scene.simulator.fault("server_error", when="after", endpoint="payment_intents.create")
-    scene.simulator.fault("unavailable", endpoint="payment_intents.list")
-    scene.charge()
+    scene.charge_unanswered()
     before = everything(rows)
     assert reconciled().payments == 1
     assert everything(rows) == before
