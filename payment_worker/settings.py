@@ -215,6 +215,29 @@ class Settings(BaseModel):
         alias="PAYMENT_WORKER_TOLD_AGAIN",
         description="Seconds back from which messages are told again when Redis has lost the stream, or a part of it.",
     )
+    retention_money: Seconds = Field(
+        220_924_800,
+        alias="PAYMENT_WORKER_RETENTION_MONEY",
+        description="Seconds after which the attempts and the history of a payment to which nothing happens any more "
+        "are archived: by default seven years, as tax laws want.",
+    )
+    retention_events: Seconds = Field(
+        7_776_000,
+        alias="PAYMENT_WORKER_RETENTION_EVENTS",
+        description="Seconds for which events of Stripe's are kept once they are over. The default of 90 days is "
+        "longer than Stripe itself lists them.",
+    )
+    retention_outbox: Seconds = Field(
+        2_592_000,
+        alias="PAYMENT_WORKER_RETENTION_OUTBOX",
+        description="Seconds for which messages are kept once they are published; until then they can be replayed.",
+    )
+    retention_reports: Seconds = Field(
+        31_536_000,
+        alias="PAYMENT_WORKER_RETENTION_REPORTS",
+        description="Seconds for which rejected requests, and reconciliations with what they found, are kept. What is "
+        "still open is kept longer.",
+    )
     liveness_file: Path | None = Field(
         None,
         alias="PAYMENT_WORKER_LIVENESS_FILE",

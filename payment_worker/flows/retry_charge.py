@@ -32,8 +32,7 @@ def retry_charge(
 def _retry(world: World, request: RetryChargeRequest, *, message_id: UUID, is_ours: bool = False) -> Change:
 
     def decide(connection: Connection, payment: Payment) -> Wanted | Done | Refuse:
-        before = asking.last_charge(connection, payment.payment_id)
-        last_method = str(before.parameters["payment_method"]) if before else None
+        last_method = asking.last_method(connection, payment.payment_id)
         method = request.payment_method or last_method
         policy = world.policy.retries
         since = world.clock() - policy.period
@@ -46,7 +45,7 @@ def _retry(world: World, request: RetryChargeRequest, *, message_id: UUID, is_ou
         if not isinstance(decision, Ask):
             return decision
         intent = str(payment.stripe_payment_intent_id)
-        asked = retry_request(stripe_payment_intent_id=intent, payment_method=str(method))
+        asked = retry_request(stripe_payment_intent_id=intent, payment_method=method)
         return Wanted(asked, retry_payment(payment))
 
     def is_same(_: Payment, asked: Asked) -> bool:

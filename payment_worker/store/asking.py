@@ -44,15 +44,19 @@ def by_message(connection: Connection, request_id: UUID) -> Asked | None:
     return _one(connection, query.limit(1))
 
 
-def last_charge(connection: Connection, payment_id: UUID) -> Asked | None:
-    """The newest request to take the money: the charge, or another try of it."""
+def last_method(connection: Connection, payment_id: UUID) -> str:
+    """The payment method that was tried last; the first one, where the requests are archived."""
     query = (
         select(*COLUMNS)
         .where(table.c.payment_id == payment_id, table.c.action.in_([Action.CHARGE, Action.RETRY]))
         .order_by(table.c.number.desc())
         .limit(1)
     )
-    return _one(connection, query)
+    if last := _one(connection, query):
+        return str(last.parameters["payment_method"])
+    payment = tables.payment.c
+    first = select(payment.payment_method).where(payment.payment_id == payment_id)
+    return str(connection.execute(first).scalar_one())
 
 
 def last_number(connection: Connection, payment_id: UUID) -> int:

@@ -11,6 +11,7 @@ from payment_worker.store.database import Database, DatabaseUnavailableError
 
 POLL_LOCK: Final = 0x706F6C6C
 RECONCILE_LOCK: Final = 0x7265636F6E
+PRUNE_LOCK: Final = 0x7072756E65
 
 
 @contextmanager

@@ -77,15 +77,23 @@ def refunds(connection: Connection, payment_id: UUID) -> Sequence[Record]:
 
 
 def history(connection: Connection, payment_id: UUID) -> Sequence[Record]:
-    """Every transition of it and of its refunds, in order."""
-    table = tables.payment_history
-    return _of(connection, table, list(table.c), payment_id, "history_id")
+    """Every transition of it and of its refunds, in order; the archived ones are the oldest."""
+    return [
+        row
+        for table in (tables.payment_history_archive, tables.payment_history)
+        for row in _of(connection, table, list(table.c), payment_id, "history_id")
+    ]
 
 
 def attempts(connection: Connection, payment_id: UUID) -> Sequence[Record]:
-    """Every request to Stripe for it, in order."""
-    table = tables.payment_attempt
-    return _of(connection, table, [table.c[name] for name in ATTEMPT_COLUMNS], payment_id, "attempt_id")
+    """Every request to Stripe for it, in order; the archived ones are the oldest."""
+    return [
+        row
+        for table in (tables.payment_attempt_archive, tables.payment_attempt)
+        for row in _of(
+            connection, table, [table.c[name] for name in ATTEMPT_COLUMNS], payment_id, "attempt_id"
+        )
+    ]
 
 
 def messages(connection: Connection, payment_id: UUID) -> Sequence[Record]:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Identity,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     Text,
     Uuid,
@@ -268,3 +269,15 @@ stream_memory = Table(
     _instant("lost_since", nullable=True),
     _instant("updated_at"),
 )
+
+
+def _archive(of: Table) -> Table:
+    """The archive of a table: the same columns, and nothing that refers to other tables."""
+    columns = [Column(each.name, each.type, nullable=each.nullable, key=each.key) for each in of.columns]
+    archive = Table(f"{of.name}_archive", metadata, *columns)
+    archive.append_constraint(PrimaryKeyConstraint(*(each.name for each in of.primary_key)))
+    return archive
+
+
+payment_attempt_archive = _archive(payment_attempt)
+payment_history_archive = _archive(payment_history)

@@ -6,9 +6,10 @@ from payment_worker.tasks import (
     events,
     maintenance,
     observing,
+    pruning,
     reconciliation,
     refunds,
     startup,
 )
 
-__all__ = ["changes", "charges", "events", "maintenance", "observing", "reconciliation", "refunds", "startup"]
+__all__ = ["changes", "charges", "events", "maintenance", "observing", "pruning", "reconciliation", "refunds", "startup"]
