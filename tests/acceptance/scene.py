@@ -39,6 +39,13 @@ IMPATIENT: Mapping[str, str] = {
     "PAYMENT_WORKER_LOG_FORMAT": "json",
 }
 
+# For a crowd on a busy machine, where nothing goes wrong: whoever is slow is not taken for dead.
+PATIENT: Mapping[str, str] = {
+    "PAYMENT_WORKER_STRIPE_TIMEOUT": "10",
+    "PAYMENT_WORKER_LEASE": "20",
+    "PAYMENT_WORKER_ABSENCE_DELAY": "20",
+}
+
 
 def a_charge(**changes: object) -> Json:
     """The arguments of an ordinary charge; `None` leaves one out."""

@@ -40,7 +40,7 @@ def test_what_waits_waits_far_less_than_the_visibility_timeout(new_scene: Callab
     scene.producer.refund(**refund)
     scene.refund(charge["payment_id"])
     scene.rows.wait_for(
-        "SELECT 1 FROM payment WHERE payment_id = %s AND created_at < now() - interval '5 seconds'",
+        "SELECT 1 FROM payment WHERE payment_id = %s AND created_at < now() - interval '3 seconds'",
         charge["payment_id"],
     )
     for fault in (silence, stall):

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Callable
 
-from tests.acceptance.scene import Scene, a_refund
+from tests.acceptance.scene import PATIENT, Scene, a_refund
 
 
 def test_twenty_racing_refunds_from_several_processes_never_exceed_the_charge(
     new_scene: Callable[..., Scene],
 ) -> None:
-    scene = new_scene()
+    scene = new_scene(**PATIENT)
     scene.ready(*(scene.worker(pool="prefork", concurrency=4) for _ in range(2)))
     payment_ids = [scene.paid(amount=10_000) for _ in range(2)]
     scene.simulator.post("settings", {"latency_seconds": 0.1})

@@ -1,7 +1,7 @@
 """The books of a test world, compared: our rows with the simulator's ledger and journal, and with each other.
 
-Written from the outside: the tables and the stream that `interface.md` promises, and what the simulator tells.
-Every difference is a sentence.
+Written from the outside: the tables and the stream that other apps may read, the attempts for their keys, and
+what the simulator tells. Every difference is a sentence.
 """
 
 import json
@@ -60,6 +60,7 @@ class _Read:
     history: list[Json]
     intents: list[Json]
     journal: list[Json]
+    attempts: list[Json]
     messages: list[Json] = field(default_factory=list)
 
 
@@ -92,7 +93,7 @@ class Books:
     def differences(self) -> list[str]:
         """Every difference there is now."""
         read = self._read()
-        checks = [_payments(read), _refunds(read), _history(read), _keys(read)]
+        checks = [_payments(read), _refunds(read), _history(read), _keys(read), _attempts(read)]
         if self._stream is not None:
             checks.append(_messages(read))
         return [sentence for check in checks for sentence in check]
@@ -109,6 +110,7 @@ class Books:
             history=history,
             intents=self._simulator.ledger()["payment_intents"],
             journal=self._simulator.journal(),
+            attempts=self._rows("SELECT payment_id, refund_id, number, idempotency_key FROM payment_attempt"),
             messages=told(self._stream) if self._stream else [],
         )
 
@@ -221,6 +223,18 @@ def _keys(read: _Read) -> Iterator[str]:
             yield f"key {key}: sent with {len({entry['body'] for entry in entries})} different bodies"
         if sum(entry["effect"] for entry in entries) > 1:
             yield f"key {key}: more than one effect"
+
+
+def _attempts(read: _Read) -> Iterator[str]:
+    """Each attempt has a key of its own, and nothing was asked for under any other."""
+    keys = Counter(row["idempotency_key"] for row in read.attempts)
+    yield from (f"key {key}: of {count} attempts" for key, count in keys.items() if count > 1)
+    sent = {
+        entry["key"]
+        for entry in read.journal
+        if entry["endpoint"] in {"payment_intents.create", "refunds.create"}
+    }
+    yield from (f"key {key}: of no attempt" for key in sent - keys.keys())
 
 
 def _messages(read: _Read) -> Iterator[str]:

@@ -1,0 +1,105 @@
+"""A worker's lines are JSON, and say of which task, payment, attempt and request of Stripe's they tell."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from payment_worker.devstack.waiting import wait_until
+from tests.acceptance.scene import Json, Scene
+
+
+@pytest.fixture(scope="module")
+def scene(new_scene: Callable[..., Scene]) -> Scene:
+    """A worker with children, as most installations have it, and beat."""
+    made = new_scene()
+    return made.ready(made.worker(pool="prefork", concurrency=2), made.beat())
+
+
+def _lines(directory: Path, **wanted: object) -> list[Json]:
+    return list(_matching(directory, wanted))
+
+
+def _matching(directory: Path, wanted: Json) -> Iterator[Json]:
+    for log in directory.glob("worker*.log"):
+        for written in log.read_text(encoding="utf-8").splitlines(keepends=True):
+            if written.endswith("\n") and written.startswith("{"):
+                line = json.loads(written)
+                if wanted.items() <= line.items():
+                    yield line
+
+
+def _wait_for(scene: Scene, **wanted: object) -> Json:
+    return wait_until(lambda: _lines(scene.directory, **wanted), what=str(wanted))[0]
+
+
+def _all_about(line: Json, *names: str) -> bool:
+    return all(line.get(name) for name in names)
+
+
+def test_the_lines_of_a_charge_tell_one_story(scene: Scene) -> None:
+    payment_id = scene.paid()
+    task_id = _wait_for(scene, event="attempt is over", payment_id=payment_id)["task_id"]
+    wait_until(lambda: len(_lines(scene.directory, task_id=task_id)) == 3)
+    received, over, succeeded = _lines(scene.directory, task_id=task_id)
+    assert all(line["task"] == "payment_worker.charge" for line in (received, over, succeeded))
+    assert "received" in received["event"]
+    assert over["attempt"] == 1
+    assert over["action"] == "charge"
+    assert over["outcome"] == "SETTLED"
+    assert over["stripe_request_id"] == scene.posts(payment_id)[0]["request_id"]
+    assert "succeeded" in succeeded["event"]
+    assert succeeded["payment_id"] == payment_id
+
+
+def test_a_later_run_of_another_task_tells_of_the_same_attempt(scene: Scene) -> None:
+    payment_id = scene.charge(payment_method="pm_card_visa")
+    scene.payment(payment_id, "SUCCEEDED")
+    refund_id = scene.refund(payment_id)
+    scene.refund_row(refund_id, "PROCESSED")
+    over = _wait_for(scene, event="attempt is over", refund_id=refund_id)
+    assert over["payment_id"] == payment_id
+    assert over["task"] == "payment_worker.refund"
+
+
+def test_an_unknown_outcome_is_told_with_all_that_is_known(scene: Scene) -> None:
+    payment_id = "11111111-2222-4333-8444-555555555555"
+    scene.fault("reset", charge=payment_id, when="after", times=20)
+    scene.charge(payment_id=payment_id)
+    line = _wait_for(scene, event="attempt is put off", payment_id=payment_id)
+    assert line["level"] == "warning"
+    assert line["attempt"] == 1
+    assert line["because"] == "no answer"
+    assert _all_about(line, "task_id", "task", "timestamp")
+
+
+def test_a_rejected_request_is_told_by_the_message_that_brought_it(scene: Scene) -> None:
+    sent = scene.producer.charge(payment_id="none")
+    line = _wait_for(scene, event="request is rejected", task_id=sent)
+    assert line["task"] == "payment_worker.charge"
+
+
+def test_an_event_is_told_with_its_payment(scene: Scene) -> None:
+    scene.hand_on_webhooks("payment_intent.succeeded")
+    payment_id = scene.paid()
+    line = _wait_for(scene, event="event is over", payment_id=payment_id)
+    assert _all_about(line, "task_id", "event_id")
+
+
+def test_what_is_about_no_task_names_none(scene: Scene) -> None:
+    scene.paid()
+    started = [line for line in _lines(scene.directory) if "ready" in line["event"]]
+    assert started
+    assert not any("task_id" in line for line in started)
+
+
+def test_every_line_is_json_with_a_time_and_a_level(scene: Scene) -> None:
+    scene.paid()
+    for log in scene.directory.glob("worker*.log"):
+        written = [line for line in log.read_text(encoding="utf-8").splitlines() if line.strip()]
+        assert written
+        # What Celery prints while it starts is a banner for people, before anything happens.
+        first = next(index for index, line in enumerate(written) if line.startswith("{"))
+        for line in written[first:-1]:
+            assert {"event", "level", "timestamp", "logger"} <= json.loads(line).keys(), line
