@@ -52,6 +52,7 @@ def an_innocent_run(**changes: object) -> Evidence:
         "status": "PROCESSED",
         "stripe_refund_id": "re_1",
         "amount": 40,
+        "fingerprint": "asked for",
         "waits_until": None,
     }
     intent = {

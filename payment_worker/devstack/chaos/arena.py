@@ -22,6 +22,8 @@ TIMINGS: Final[Mapping[str, str]] = {
     "PAYMENT_WORKER_STRIPE_TIMEOUT": "2",
     "PAYMENT_WORKER_LEASE": "6",
     "PAYMENT_WORKER_ABSENCE_DELAY": "6",
+    # Stripe here forgets keys within a minute, so that a key that is used too late shows.
+    "PAYMENT_WORKER_KEY_SAFE_AGE": "40",
     "PAYMENT_WORKER_RESUME_EVERY": "1",
     "PAYMENT_WORKER_PUBLISH_EVERY": "1",
     "PAYMENT_WORKER_POLL_EVERY": "5",
@@ -33,6 +35,7 @@ TIMINGS: Final[Mapping[str, str]] = {
 
 STRIPES_TIMINGS: Final[Mapping[str, object]] = {
     "latency_seconds": 0.02,
+    "idempotency_key_seconds": 60,
     "processing_delay_seconds": 3,
     "pending_refund_delay_seconds": 3,
     "refund_failure_delay_seconds": 4,

@@ -39,8 +39,9 @@ def lost(evidence: Evidence) -> Iterator[Breach]:
         if not _is_answered(records, ask):
             yield Breach(ask.payment_id, f"{ask.task} {ask.identity} was never answered")
     asked = {ask.identity for ask in evidence.plan.asks}
-    for identity in (records.intents_of.keys() | records.stripe_refunds_of.keys()) - asked:
-        yield Breach(identity, "Stripe has something that nobody asked for")
+    adopted = {row["stripe_refund_id"] for row in records.refunds.values() if not row["fingerprint"]}
+    for identity in (records.intents_of.keys() | records.stripe_refunds_of.keys()) - asked - adopted:
+        yield Breach(identity, "Stripe has something that nobody asked us for, and we do not know of it")
 
 
 def _is_answered(records: Records, ask: Ask) -> bool:

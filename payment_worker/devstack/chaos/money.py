@@ -91,7 +91,9 @@ def _payment_at_stripe(intents: list[Row], payment_method: str) -> tuple[str, in
 def refunds_differ(evidence: Evidence) -> Iterator[Breach]:
     """A refund whose status, amount or id is not what Stripe says."""
     for refund_id, row in evidence.records.refunds.items():
-        made = evidence.records.stripe_refunds_of.get(refund_id, [])
+        # One that was made in the dashboard names none of ours: it is known by Stripe's id alone.
+        name = refund_id if row["fingerprint"] else row["stripe_refund_id"]
+        made = evidence.records.stripe_refunds_of.get(name, [])
         ours = (row["status"], row["stripe_refund_id"], row["amount"])
         waits = waits_for_the_customer(evidence.records, row)
         theirs = ("REQUESTED" if waits else "FAILED", None, row["amount"])

@@ -9,6 +9,7 @@ _MOST_SEEDS = 1_000_000
 # What two cores bear with everything dying now and then; slower machines only get a longer queue.
 _PAYMENTS_PER_SECOND = 15.0
 _LEAST_SECONDS = 20.0
+_HARMS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Options:
         flags = ("" if self.kills else " --no-kills") + ("" if self.faults else " --no-faults")
         return (
             f"python -m payment_worker.devstack.chaos --payments {self.payments} --seed {self.seed}"
-            f" --seconds {self.seconds:g}{flags}"
+            f" --seconds {self.seconds:g} --harm-every {self.harm_every_seconds:g}{flags}"
         )
 
 
@@ -45,18 +46,24 @@ def parsed(arguments: Sequence[str] | None = None) -> Options:
         type=_positive,
         help=f"how long requests are made; default: N / {_PAYMENTS_PER_SECOND:.0f}",
     )
-    parser.add_argument("--harm-every", type=_positive, default=3.0, metavar="SECONDS")
+    parser.add_argument(
+        "--harm-every",
+        type=_positive,
+        metavar="SECONDS",
+        help=f"mean time between two harms; default: 1/{_HARMS} of the time, but between 3 and 8 s",
+    )
     parser.add_argument("--no-kills", action="store_true", help="nothing dies")
     parser.add_argument("--no-faults", action="store_true", help="Stripe is reliable")
     given = parser.parse_args(arguments)
     payments = round(given.payments)
+    seconds = given.seconds or max(_LEAST_SECONDS, payments / _PAYMENTS_PER_SECOND)
     return Options(
         payments=payments,
         seed=secrets.randbelow(_MOST_SEEDS) if given.seed is None else given.seed,
-        seconds=given.seconds or max(_LEAST_SECONDS, payments / _PAYMENTS_PER_SECOND),
+        seconds=seconds,
         kills=not given.no_kills,
         faults=not given.no_faults,
-        harm_every_seconds=given.harm_every,
+        harm_every_seconds=given.harm_every or min(max(seconds / _HARMS, 3.0), 8.0),
     )
 
 

@@ -31,7 +31,7 @@ class Records:
     intents_of: Mapping[str, list[Row]]
     """Stripe's PaymentIntents, by the payment that their metadata names."""
     stripe_refunds_of: Mapping[str, list[Row]]
-    """Stripe's Refunds, by the refund that their metadata names."""
+    """Stripe's Refunds, by the refund that their metadata names, or by Stripe's id where they name none."""
     disputes: Mapping[str, Row]
     """By Stripe's id."""
     stripe_disputes: Mapping[str, Row]
@@ -66,7 +66,9 @@ def read(database: Engine, simulator: Simulator, *, api_key: str) -> Records:
         attempts_of=_grouped((row["whose"], row) for row in attempts),
         rejected={row["id"]: row for row in rejected},
         intents_of=_grouped((intent["metadata"].get("payment_id", ""), intent) for intent in intents),
-        stripe_refunds_of=_grouped((refund["metadata"].get("refund_id", ""), refund) for refund in stripes),
+        stripe_refunds_of=_grouped(
+            (refund["metadata"].get("refund_id", refund["id"]), refund) for refund in stripes
+        ),
         disputes={row["stripe_dispute_id"]: row for row in disputes},
         stripe_disputes={dispute["id"]: dispute for dispute in _stripes_disputes(simulator.url, api_key)},
     )

@@ -11,13 +11,14 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from payment_worker.devstack.chaos import auditor, misbehaviour, report
+from payment_worker.devstack.chaos import auditor, misbehaviour, people, report
 from payment_worker.devstack.chaos.arena import Arena, running
 from payment_worker.devstack.chaos.audience import Audience
 from payment_worker.devstack.chaos.caller import Caller
 from payment_worker.devstack.chaos.evidence import Breach, Evidence
 from payment_worker.devstack.chaos.harms import Harms
 from payment_worker.devstack.chaos.options import Options
+from payment_worker.devstack.chaos.people import People
 from payment_worker.devstack.chaos.plan import Plan, plan
 from payment_worker.devstack.chaos.progress import Progress
 from payment_worker.devstack.chaos.quiet import unquiet
@@ -48,6 +49,7 @@ class Run:
     caller: Caller
     audience: Audience
     harms: Harms
+    people: People
     progress: Progress
     began_at: datetime
 
@@ -76,10 +78,18 @@ def run(options: Options) -> int:
                 audience=entered.enter_context(Audience(redis_url)),
                 caller=entered.enter_context(Caller(made, redis_url=redis_url, database=database)),
                 harms=entered.enter_context(Harms(arena, seed=options.seed, every_seconds=harm_every)),
+                people=entered.enter_context(_people(options, arena, database)),
                 progress=progress,
                 began_at=datetime.now(tz=UTC),
             )
         )
+
+
+def _people(options: Options, arena: Arena, database: Engine) -> People:
+    every_seconds = options.seconds / max(1, options.payments // people.ONE_IN)
+    return People(
+        database=database, simulator=arena.simulator, seed=options.seed, every_seconds=every_seconds
+    )
 
 
 def _told(one: Run) -> int:
@@ -101,6 +111,7 @@ def _told(one: Run) -> int:
     )
     one.progress.say(f"{one.audience.count} messages told, {one.audience.doubled} of them more than once")
     one.progress.say(f"{hit} requests to Stripe went wrong; harm done: {report.listed(one.harms.dealt)}")
+    one.progress.say(f"People and banks: {report.listed(one.people.done)}")
     one.progress.say(f"Quiet {rest_seconds:.0f} s after the last harm; {one.progress.seconds:.0f} s in all")
     one.progress.say(compared)
     return _judge(one, left, found, breaches)
@@ -116,6 +127,7 @@ def _ask_and_break(one: Run) -> int:
         never.wait(_LOOK_EVERY_SECONDS)
         one.harms.check()
         one.progress.line(_now(one, {}))
+    one.people.stop()
     one.harms.stop()
     return misbehaviour.behave(one.arena.simulator)
 

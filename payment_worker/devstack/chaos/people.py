@@ -1,0 +1,79 @@
+"""People and banks, who act at Stripe without us: refunds, captures, cancellations and verdicts on disputes."""
+
+import random
+from collections import Counter
+from contextlib import suppress
+from threading import Event, Thread
+from typing import Final, Self
+
+from sqlalchemy import Engine, TextClause, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from payment_worker.devstack.simulator import Simulator, SimulatorError
+
+ONE_IN: Final = 15
+"""Payments of which somebody deals with one."""
+_PAYMENT: Final = text(
+    "SELECT stripe_payment_intent_id, amount FROM payment"
+    " WHERE status = :status AND stripe_payment_intent_id IS NOT NULL ORDER BY random() LIMIT 1"
+)
+_DISPUTE: Final = text(
+    "SELECT stripe_dispute_id, amount FROM dispute WHERE status = 'NEEDS_RESPONSE' ORDER BY random() LIMIT 1"
+)
+_STEP: Final = 10
+
+
+class People:
+    """A thread that does something now and then. `done` counts what Stripe let them do."""
+
+    def __init__(self, *, database: Engine, simulator: Simulator, seed: int, every_seconds: float) -> None:
+        self._database, self._simulator = database, simulator
+        self._dice = random.Random(f"people {seed}")  # noqa: S311 a run must be repeatable
+        self._every_seconds = every_seconds
+        self.done: Counter[str] = Counter()
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name="people", daemon=True)
+
+    def stop(self) -> None:
+        """They go home."""
+        self._stop.set()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._dice.uniform(0.5, 1.5) * self._every_seconds):
+            deed = self._dice.choice(("refund", "refund", "capture", "cancel", "decide"))
+            # The database may be away, and Stripe does not let everybody do everything.
+            with suppress(SQLAlchemyError, SimulatorError, OSError):
+                self.done[deed] += self._does(deed)
+
+    def _does(self, deed: str) -> bool:
+        match deed:
+            case "refund":
+                intent, amount = self._any(_PAYMENT, status="SUCCEEDED")
+                part = max(amount // 5 // _STEP, 1) * _STEP
+                return self._post(intent, f"payment_intents/{intent}/refund", amount=part)
+            case "decide":
+                dispute, _ = self._any(_DISPUTE)
+                return self._post(
+                    dispute, f"disputes/{dispute}/close", status=self._dice.choice(("won", "lost"))
+                )
+            case _:
+                intent, _ = self._any(_PAYMENT, status="AUTHORIZED")
+                return self._post(intent, f"payment_intents/{intent}/{deed}")
+
+    def _any(self, query: TextClause, **parameters: str) -> tuple[str, int]:
+        with self._database.connect() as connection:
+            row = connection.execute(query, parameters).one_or_none()
+        return ("", 0) if row is None else (str(row[0]), int(row[1]))
+
+    def _post(self, subject: str, path: str, **fields: object) -> bool:
+        if subject:
+            self._simulator.post(path, fields)
+        return bool(subject)
