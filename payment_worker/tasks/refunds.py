@@ -11,9 +11,13 @@ from payment_worker.contracts.requests import FieldError, RefundRequest
 from payment_worker.flows.refund import NoSuchPayment, continue_refund
 from payment_worker.flows.refund import refund as refund_flow
 from payment_worker.tasks.obeying import NO_LIMIT, obey, parsed, refuse, unless_unavailable, world
+from payment_worker.tasks.room import may_wait_in
 
 WAITS_FOR_ITS_CHARGE: Final = (1, 2, 4, 8)
-"""Seconds between looks for the payment: its charge may be a little behind, in another queue."""
+"""Seconds between looks for the payment: its charge may be a little behind, in another queue.
+
+After them a refund goes on waiting only while charges are queued, for its own may be among them.
+"""
 
 
 @app.task(bind=True, name="payment_worker.refund", typing=False)
@@ -22,8 +26,10 @@ def refund(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | No
     request = parsed(self, RefundRequest, args, kwargs)
     answer = unless_unavailable(self, lambda: refund_flow(world(self), request))
     if isinstance(answer, NoSuchPayment):
-        if self.request.retries < len(WAITS_FOR_ITS_CHARGE):
-            raise self.retry(countdown=WAITS_FOR_ITS_CHARGE[self.request.retries], max_retries=NO_LIMIT)
+        looks = self.request.retries
+        if looks < len(WAITS_FOR_ITS_CHARGE) or may_wait_in("charges"):
+            countdown = WAITS_FOR_ITS_CHARGE[min(looks, len(WAITS_FOR_ITS_CHARGE) - 1)]
+            raise self.retry(countdown=countdown, max_retries=NO_LIMIT)
         refuse(self, kwargs, [FieldError("payment_id", "unknown_payment", "names no payment that we know")])
     return obey(self, answer, kwargs)
 

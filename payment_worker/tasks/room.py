@@ -22,13 +22,26 @@ TRICKLE: Final = 20
 def room_for_due(*, sweep_seconds: float) -> Room | None:
     """How much of what is due the queues take until the next sweep, in so many seconds; None: Redis is away."""
     enough = max(TRICKLE, round(RESUMED_PER_SECOND * sweep_seconds))
-    try:
-        with app.pool.acquire(block=True) as connection:
-            client = connection.default_channel.client
-            waiting = {queue.name: int(client.llen(queue.name)) for queue in app.conf.task_queues}
-    except (OperationalError, RedisError):
+    waiting = _waiting()
+    if waiting is None:
         return None
     room = {name: max(TRICKLE, enough - count) for name, count in waiting.items()}
     return Room(
         attempts=min(room["charges"], room["refunds"]), events=room["events"], waiting_refunds=room["refunds"]
     )
+
+
+def may_wait_in(queue: str) -> bool:
+    """Whether any message waits there, or it cannot be known that none does."""
+    waiting = _waiting()
+    return waiting is None or waiting[queue] > 0
+
+
+def _waiting() -> dict[str, int] | None:
+    """How many messages wait in each queue; None: Redis is away."""
+    try:
+        with app.pool.acquire(block=True) as connection:
+            client = connection.default_channel.client
+            return {queue.name: int(client.llen(queue.name)) for queue in app.conf.task_queues}
+    except (OperationalError, RedisError):
+        return None
