@@ -40,6 +40,8 @@ def payment_intents(checker: Checker, period: Period) -> Stride:
     tally, matched = Tally(), []
     for listed in page.objects:
         ours = known.get(listed.seen.stripe_payment_intent_id) or known.get(str(listed.seen.payment_id))
+        if ours and (ours.payment.stripe_account or "") != run.stripe_account:
+            continue  # whoever has another account may write what they like into its metadata
         if ours or as_uuid(listed.seen.payment_id):
             matched.append(listed.seen.stripe_payment_intent_id)
             tally += Tally(payments=1) + _compare(checker, listed, ours)
@@ -60,7 +62,8 @@ def _known(checker: Checker, page: Page[PaymentListed]) -> Mapping[str, KnownPay
 
 
 def _compare(checker: Checker, listed: PaymentListed, ours: KnownPayment | None) -> Tally:
-    if ours and listed.booking and not ours.is_booked:
+    is_its_own = ours and ours.payment.stripe_payment_intent_id == listed.seen.stripe_payment_intent_id
+    if ours and is_its_own and listed.booking and not ours.is_booked:
         booked = bookings.booked(ours.payment.payment_id, listed.booking, now=checker.world.clock())
         with checker.world.database.begin() as connection:
             write(connection, [booked])

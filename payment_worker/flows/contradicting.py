@@ -17,10 +17,14 @@ def payment_contradicted(world: World, connection: Connection, payment: Payment,
         findings.note(connection, difference, status=FindingStatus.OPEN, run_id=None, now=world.clock())
 
 
-def second_contradicted(world: World, connection: Connection, payment_intent: str, *, named: object) -> bool:
+def second_contradicted(
+    world: World, connection: Connection, payment_intent: str, *, named: object, account: str | None
+) -> bool:
     """Note that a PaymentIntent names a payment which is another one, if it does: it may have been paid twice."""
     payment = payments.find(connection, payment_id) if (payment_id := as_uuid(named)) else None
     if payment is None or payment.stripe_payment_intent_id in {None, payment_intent}:
+        return False
+    if payment.stripe_account != (account or None):
         return False
     second = second_payment_intent(payment, payment_intent)
     findings.note(connection, second, status=FindingStatus.OPEN, run_id=None, now=world.clock())

@@ -21,7 +21,7 @@ def hear_charge(world: World, event: InboxEvent, about: Mapping[str, Any]) -> He
     intent = id_of(about.get("payment_intent"))
     named = (about.get("metadata") or {}).get("payment_id")
     with world.database.begin() as connection:
-        payment_id = owner(connection, payment_intent=intent, named=named)
+        payment_id = owner(connection, payment_intent=intent, named=named, account=event.stripe_account)
         payment = payments.find(connection, payment_id) if payment_id else None
         if payment is None or intent is None:
             return over(world, connection, event, EventStatus.IGNORED, FOREIGN)

@@ -36,7 +36,9 @@ def hear_payment(
     for _ in range(MOST_LOOKS):
         if seen is None:
             with world.database.begin() as connection:
-                payment_id = owner(connection, payment_intent=payment_intent, named=named)
+                payment_id = owner(
+                    connection, payment_intent=payment_intent, named=named, account=event.stripe_account
+                )
                 if payment_id is None:
                     return _foreign(world, connection, event, payment_intent, named=named)
             seen = fetch(world, payment_id, payment_intent)
@@ -54,7 +56,7 @@ def owner_of_intent(world: World, payment_intent: str | None, *, account: str | 
     if payment_intent is None:
         return None
     with world.database.begin() as connection:
-        if known := owner(connection, payment_intent=payment_intent, named=None):
+        if known := owner(connection, payment_intent=payment_intent, named=None, account=account):
             return known
     sighting = world.stripe.payment_intent(payment_intent, account=account)
     match sighting:
@@ -63,7 +65,7 @@ def owner_of_intent(world: World, payment_intent: str | None, *, account: str | 
             return Later("the PaymentIntent could not be fetched")
         case Settled(PaymentSeen(payment_id=named)):
             with world.database.begin() as connection:
-                return owner(connection, payment_intent=payment_intent, named=named)
+                return owner(connection, payment_intent=payment_intent, named=named, account=account)
         case _:
             return None
 
@@ -84,7 +86,12 @@ def _settle(world: World, event: InboxEvent, seen: PaymentSeen, *, named: object
     """Find whose it is, settle it and mark the event in one transaction; None if it must be fetched again."""
     cause = world.because(f"event {event.type}", event_id=event.event_id)
     with world.database.begin() as connection:
-        payment_id = owner(connection, payment_intent=seen.stripe_payment_intent_id, named=named)
+        payment_id = owner(
+            connection,
+            payment_intent=seen.stripe_payment_intent_id,
+            named=named,
+            account=event.stripe_account,
+        )
         payment = payments.lock(connection, payment_id) if payment_id else None
         if payment is None:
             return _foreign(world, connection, event, seen.stripe_payment_intent_id, named=named)
@@ -104,7 +111,9 @@ def _settle(world: World, event: InboxEvent, seen: PaymentSeen, *, named: object
 def _foreign(
     world: World, connection: Connection, event: InboxEvent, payment_intent: str, *, named: object
 ) -> Heard:
-    is_second = second_contradicted(world, connection, payment_intent, named=named)
+    is_second = second_contradicted(
+        world, connection, payment_intent, named=named, account=event.stripe_account
+    )
     return over(world, connection, event, EventStatus.IGNORED, SECOND if is_second else FOREIGN)
 
 
