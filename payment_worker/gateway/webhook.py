@@ -97,6 +97,7 @@ def event_from(body: dict[str, Any]) -> Event:
 
 def _event(body: dict[str, Any]) -> Event:
     about = body["data"]["object"]
+    _forget_secrets(about)
     return Event(
         event_id=str(body["id"]),
         type=str(body["type"]),
@@ -107,6 +108,14 @@ def _event(body: dict[str, Any]) -> Event:
         object_id=str(about["id"]) if about.get("id") else None,
         payload=body,
     )
+
+
+def _forget_secrets(value: Any) -> None:  # noqa: ANN401 - JSON
+    """Take out what a browser may confirm a payment with: it is nobody's business here, and is not kept."""
+    if isinstance(value, dict):
+        value.pop("client_secret", None)
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _forget_secrets(inner)
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401 - JSON
