@@ -12,4 +12,14 @@ from payment_worker.tasks import (
     startup,
 )
 
-__all__ = ["changes", "charges", "events", "maintenance", "observing", "pruning", "reconciliation", "refunds", "startup"]
+__all__ = [
+    "changes",
+    "charges",
+    "events",
+    "maintenance",
+    "observing",
+    "pruning",
+    "reconciliation",
+    "refunds",
+    "startup",
+]
