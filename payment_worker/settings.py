@@ -258,6 +258,11 @@ class Settings(BaseModel):
         min_length=1,
         description="The interface for that; `0.0.0.0` for all. No password is asked for, and nothing secret told.",
     )
+    tracing: bool = Field(
+        False,  # noqa: FBT003 - the default
+        alias="PAYMENT_WORKER_TRACING",
+        description="`true`: workers send traces to where `OTEL_EXPORTER_OTLP_ENDPOINT` says. Needs the extra `otel`.",
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto",
         alias="PAYMENT_WORKER_LOG_FORMAT",

@@ -2,9 +2,16 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import NoReturn
+from typing import Any, Final, NoReturn
 
-from celery.signals import beat_init, setup_logging, worker_init, worker_process_init
+from celery.concurrency import get_implementation, prefork, solo
+from celery.signals import (
+    beat_init,
+    setup_logging,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+)
 from prometheus_client.registry import Collector
 
 from payment_worker.celery import app
@@ -13,6 +20,10 @@ from payment_worker.telemetry import configure
 from payment_worker.watching.counters import count_here
 from payment_worker.watching.exposing import Exposed, expose
 from payment_worker.watching.opening import state_of
+from payment_worker.watching.tracing import ExtraMissingError, begin_tracing, check_extra
+
+PROCESSES: Final = (prefork.TaskPool, solo.TaskPool)
+"""Pools that say when a process begins in which tasks run."""
 
 _exposed: list[Exposed] = []
 
@@ -24,16 +35,28 @@ def _log(**_: object) -> None:
 
 
 @worker_init.connect
-def _begin_worker(**_: object) -> None:
+def _begin_worker(*, sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery has no types
     """A worker that cannot do its work says why, all of it, and does not start."""
     chosen = _settings(needed_by=("broker", "database", "stripe"))
     _expose(chosen, lambda: [count_here()])
+    if chosen.tracing:
+        _check_extra()
+    if get_implementation(sender.pool_cls) not in PROCESSES:
+        _begin_tasks(chosen)
 
 
 @worker_process_init.connect
 def _begin_child(**_: object) -> None:
     for exposed in _exposed:
         exposed.leave_to_parent()
+    _begin_tasks(Settings.from_environment(needed_by=()))
+
+
+def _begin_tasks(chosen: Settings) -> None:
+    """What begins in the process where tasks run."""
+    if chosen.tracing:
+        end = begin_tracing()
+        worker_process_shutdown.connect(lambda **_: end(), weak=False)
 
 
 @beat_init.connect
@@ -64,6 +87,13 @@ def _expose(chosen: Settings, collectors: Callable[[], Iterable[Collector]]) -> 
             f"Metrics cannot be told on {chosen.metrics_address} port {chosen.metrics_port}: {error.strerror}."
         )
     _exposed.append(exposed)
+
+
+def _check_extra() -> None:
+    try:
+        check_extra()
+    except ExtraMissingError as error:
+        _give_up(str(error))
 
 
 def _give_up(why: str) -> NoReturn:

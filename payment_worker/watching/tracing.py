@@ -1,0 +1,61 @@
+"""Traces for OpenTelemetry: one from the app that enqueues, over the task, to the requests to Stripe. Off unless set.
+
+Where to is said by OpenTelemetry's own variables: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER` and so on. Spans
+hold names of tasks, queues and paths of Stripe's; neither arguments nor results.
+"""
+
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Final
+
+SERVICE: Final = "payment-worker"
+NEEDED: Final = (
+    "opentelemetry.exporter.otlp.proto.http",
+    "opentelemetry.instrumentation.celery",
+    "opentelemetry.instrumentation.requests",
+    "opentelemetry.sdk",
+)
+
+
+class ExtraMissingError(Exception):
+    """PAYMENT_WORKER_TRACING needs what comes with: pip install 'payment-worker[otel]'."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+def check_extra() -> None:
+    """Say so while the worker starts, not when its first child does.
+
+    Raises:
+        ExtraMissingError: the optional packages are not installed.
+    """
+    try:
+        found = [find_spec(module) for module in NEEDED]
+    except ModuleNotFoundError:  # a part of it is there
+        raise ExtraMissingError from None
+    if None in found:
+        raise ExtraMissingError
+
+
+def begin_tracing() -> Callable[[], None]:
+    """Trace what this process does from now on. Called where tasks run, so in a child after the fork.
+
+    Returns:
+        What sends the last spans, to be called before the process ends.
+    """
+    from opentelemetry import trace  # noqa: PLC0415 - an extra, which most installations do without
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - likewise
+    from opentelemetry.instrumentation.celery import CeleryInstrumentor  # noqa: PLC0415 - likewise
+    from opentelemetry.instrumentation.requests import RequestsInstrumentor  # noqa: PLC0415 - likewise
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - likewise
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - likewise
+
+    os.environ.setdefault("OTEL_SERVICE_NAME", SERVICE)
+    provider = TracerProvider()
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    CeleryInstrumentor().instrument()  # type: ignore[no-untyped-call] # half of it is typed
+    RequestsInstrumentor().instrument()
+    return provider.shutdown
