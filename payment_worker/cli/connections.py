@@ -16,11 +16,13 @@ from payment_worker.gateway.probing import KeyRefused, NotReached, Reached, prob
 from payment_worker.settings import Settings
 from payment_worker.store import migrate
 from payment_worker.store.database import Database, DatabaseUnavailableError
+from payment_worker.sweeps import Sweeps
 
 MOST_SKEW: Final = timedelta(seconds=60)
 """Signatures older than 300 s are refused and look-ups allow for as much: a fifth of that is time to act."""
 
 STRIPE_SECONDS: Final = 10
+REDIS_SECONDS: Final = 2.0
 
 
 def database(reached: Database) -> Iterator[Check]:
@@ -56,6 +58,24 @@ def broker() -> Iterator[Check]:
         return
     lengths = ", ".join(f"{name} {length}" for name, length in waiting.items())
     yield fine("broker", f"answers in {answered}; messages waiting: {lengths}")
+
+
+def beat(chosen: Settings) -> Iterator[Check]:
+    """Whether somebody sweeps: beat enqueues, and a worker does it."""
+    start = "start beat, and a worker of queue maintenance: celery -A payment_worker beat | worker"
+    try:
+        client = wiring.redis(chosen, timeout_seconds=REDIS_SECONDS)
+        swept_at = Sweeps(client).last().get("resume_stalled")
+    except RedisError:
+        return  # said above
+    if swept_at is None:
+        yield note("beat", "Redis remembers no sweep", remedy=start)
+        return
+    ago = max(wiring.now() - swept_at, timedelta())
+    # Three sweeps missed in a row is no chance.
+    is_late = ago > timedelta(seconds=max(30.0, 3 * chosen.resume_every))
+    said = f"the last sweep was {duration(ago)} ago"
+    yield problem("beat", said, remedy=start) if is_late else fine("beat", said)
 
 
 def stripe(chosen: Settings) -> Iterator[Check]:

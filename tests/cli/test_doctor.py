@@ -9,9 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+import redis
 
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.store.migrate import newest
+from payment_worker.sweeps import Sweeps
 from tests.cli.conftest import Ran, Run
 from tests.harness.rows import Rows
 
@@ -27,15 +29,19 @@ def _problems(ran: Ran) -> dict[str, str]:
     return {check["name"]: check["says"] for check in wrong}
 
 
-def test_a_healthy_world_is_told_line_by_line(run: Run, environment: dict[str, str]) -> None:
+def test_a_healthy_world_is_told_line_by_line(
+    run: Run, environment: dict[str, str], redis_client: "redis.Redis"
+) -> None:
+    Sweeps(redis_client).note("resume_stalled", now=datetime.now(tz=UTC))
     ran = run("doctor")
 
     assert (ran.status, ran.err) == (0, "")
-    assert re.sub(r"\d+ ms", "N ms", ran.screen) == (
+    assert re.sub(r"[\d.]+ (ms|s ago)", r"N \1", ran.screen) == (
         " ✓ settings           all that is needed is set\n"
         " ✓ database           answers in N ms\n"
         f" ✓ migrations         all of them were run, up to {newest()}\n"
         " ✓ broker             answers in N ms; messages waiting: charges 0, refunds 0, events 0, maintenance 0\n"
+        " ✓ beat               the last sweep was N s ago\n"
         f" ✓ stripe             {environment['STRIPE_API_BASE']} takes the key (test mode) and answers in N ms\n"
         " ✓ clock              agrees with Stripe's\n"
         " ✓ webhook secret     1 is set\n"
@@ -66,6 +72,18 @@ def test_every_server_that_is_away_is_told_without_its_password(bare: Run) -> No
         "stripe": "http://127.0.0.1:1 cannot be reached (APIConnectionError)",
     }
     assert "planted" not in ran.out + ran.err
+
+
+def test_a_beat_that_fell_silent_is_told(run: Run, redis_client: "redis.Redis") -> None:
+    Sweeps(redis_client).note("resume_stalled", now=datetime.now(tz=UTC) - timedelta(hours=2))
+    (said,) = _problems(run("doctor", "--json")).values()
+    assert said.startswith("the last sweep was 2 h")
+
+
+def test_a_beat_that_nobody_remembers_is_noted_and_no_problem(run: Run) -> None:
+    ran = run("doctor")
+    assert " ! beat               Redis remembers no sweep\n" in ran.screen
+    assert ran.status == 0
 
 
 def test_settings_that_are_missing_do_not_hide_the_rest(bare: Run, database_url: str) -> None:
