@@ -10,6 +10,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
+from task_page import page as task_page
 
 from payment_worker.domain.payment import PAYMENT_TRANSITIONS
 from payment_worker.domain.refund import REFUND_TRANSITIONS
@@ -153,6 +154,7 @@ def pages() -> dict[Path, str]:
         REFERENCE / "states.md": STATES.format(
             payment=diagram(PAYMENT_TRANSITIONS), refund=diagram(REFUND_TRANSITIONS)
         ),
+        REFERENCE / "tasks.md": task_page(),
         REFERENCE / "settings.md": SETTINGS.format(rows=settings_rows()),
         REFERENCE / "metrics.md": METRICS.format(
             told=told_rows(), counted=counted_rows(), webhook=webhook_rows()

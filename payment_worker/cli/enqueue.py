@@ -13,6 +13,9 @@ def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(charge)
     app.command()(refund)
+    app.command()(capture)
+    app.command()(cancel)
+    app.command("retry")(retry_charge)
 
 
 def charge(  # noqa: PLR0913 - one option for each argument of the task
@@ -78,6 +81,45 @@ def refund(
         "note": note,
     }
     _enqueue("payment_worker.refund", RefundRequest, arguments, "refund_id", as_json=as_json)
+
+
+def capture(
+    payment_id: Annotated[str, typer.Argument(help="The payment to capture.")],
+    *,
+    amount: Annotated[int | None, typer.Option(help="Minor units; all that is held if not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enqueue a capture: take what is authorised, or a part of it, once."""
+    from payment_worker.contracts.requests import CaptureRequest
+
+    arguments = {"payment_id": payment_id, "amount": amount}
+    _enqueue("payment_worker.capture", CaptureRequest, arguments, "payment_id", as_json=as_json)
+
+
+def cancel(
+    payment_id: Annotated[str, typer.Argument(help="The payment to give up.")],
+    *,
+    reason: Annotated[str | None, typer.Option(help="Told to other apps, and Stripe if it knows it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enqueue a cancellation: give up a payment that has not succeeded."""
+    from payment_worker.contracts.requests import CancelRequest
+
+    arguments = {"payment_id": payment_id, "reason": reason}
+    _enqueue("payment_worker.cancel", CancelRequest, arguments, "payment_id", as_json=as_json)
+
+
+def retry_charge(
+    payment_id: Annotated[str, typer.Argument(help="The payment to try again.")],
+    *,
+    payment_method: Annotated[str | None, typer.Option(help="Another one; the same if not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enqueue another try of a declined payment."""
+    from payment_worker.contracts.requests import RetryChargeRequest
+
+    arguments = {"payment_id": payment_id, "payment_method": payment_method}
+    _enqueue("payment_worker.retry_charge", RetryChargeRequest, arguments, "payment_id", as_json=as_json)
 
 
 def _pairs(texts: list[str]) -> dict[str, str] | None:

@@ -46,3 +46,23 @@ def test_metadata_must_be_pairs(run: Run) -> None:
 
     assert ran.status == 2
     assert "must be NAME=VALUE" in ran.err
+
+
+def test_a_payment_is_captured_canceled_and_tried_again_by_hand(
+    run: Run, worker: Callable[..., Process], rows: Rows
+) -> None:
+    worker(pool="threads")
+    held, given_up = (json.loads(run(*CHARGE, "--manual", "--json").out)["payment_id"] for _ in range(2))
+    poor = [*CHARGE[:-1], "pm_card_visa_chargeDeclined", "--json"]
+    declined = json.loads(run(*poor).out)["payment_id"]
+    query = "SELECT * FROM payment WHERE payment_id = %s AND status = %s"
+    for payment_id, status in ((held, "AUTHORIZED"), (given_up, "AUTHORIZED"), (declined, "FAILED")):
+        rows.wait_for(query, payment_id, status)
+
+    run("capture", held, "--amount", "99")
+    run("cancel", given_up, "--reason", "out of stock")
+    run("retry", declined, "--payment-method", "pm_card_visa")
+
+    assert rows.wait_for(query, held, "SUCCEEDED")["amount_captured"] == 99
+    assert rows.wait_for(query, given_up, "CANCELED")["cancellation_reason"] == "out of stock"
+    assert rows.wait_for(query, declined, "SUCCEEDED")["retries"] == 1

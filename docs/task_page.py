@@ -1,0 +1,184 @@
+"""The reference of the tasks: its words, and the tables of arguments and refusals that the code is asked for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from payment_worker.contracts.requests import (
+    CancelRequest,
+    CaptureRequest,
+    ChargeRequest,
+    ReconcileRequest,
+    RefundRequest,
+    Request,
+    RetryChargeRequest,
+    StripeEventRequest,
+)
+from payment_worker.domain.deciding import Refusal
+from payment_worker.domain.refunding import RefundRefusal
+
+PAGE = """# Tasks
+
+Made from `payment_worker/contracts/requests.py` and the refusals in `payment_worker/domain` by `docs/generate.py`.
+
+Other apps send these by name, with arguments by name, to the queue in brackets; they need nothing of ours installed:
+
+```python
+app.send_task("payment_worker.capture", kwargs={{"payment_id": payment_id, "amount": 1234}}, queue="charges")
+```
+
+`null` means the same as leaving an argument out. Amounts are minor units of the payment's currency. A request with
+unknown, missing or malformed arguments fails with one error that names every bad field; it is kept in
+`rejected_request`, and no retry is spent on it.
+
+Every task answers `{{"payment_id" | "refund_id", "status", "stripe_id", "reason"}}`: the present state, and why it is
+so or why the request was refused. Answers are kept only where `PAYMENT_WORKER_RESULT_BACKEND` is set; the tables and
+the stream tell the same.
+
+## payment_worker.charge [charges]
+
+{charge}
+
+Takes the money, or with `manual` holds it. The same `payment_id` with the same arguments again changes nothing and is
+told the present state; with other arguments it is refused as a `conflict`. The customer is away: where Stripe wants
+them, the payment becomes `REQUIRES_ACTION` and `PaymentActionRequired` tells Stripe's PaymentIntent, which their
+browser completes with the client secret that your app asks Stripe for. It ends when Stripe says so.
+
+## payment_worker.capture [charges]
+
+{capture}
+
+Takes what is held, once; the rest is let go. Sent right after its charge, it waits for it.
+
+## payment_worker.cancel [charges]
+
+{cancel}
+
+Gives up what has not succeeded: what is held is let go, and nothing can be taken for it any more. `PaymentCanceled`
+tells the reason. An authorisation that runs out, or is canceled at Stripe, ends as `CANCELED` too; Stripe's reason is
+then `automatic` or `expired`, or what somebody chose there.
+
+## payment_worker.retry_charge [charges]
+
+{retry}
+
+Confirms the same PaymentIntent again, after a decline or while the payment waits for its customer; `PaymentRequested`
+is told again. It is done once for each message, however often that is delivered; a second message asks for a second
+try. Caps: `PAYMENT_WORKER_RETRIES_MOST`, and `PAYMENT_WORKER_RETRIES_IN_PERIOD` within
+`PAYMENT_WORKER_RETRIES_PERIOD`. The worker tries again by itself only where `PAYMENT_WORKER_AUTOMATIC_RETRIES` says
+how often, and the issuer's advice or else the decline code allows it.
+
+## What a capture, a cancellation or another try is refused for
+
+The payment stays as it is. The word is the `reason` of the answer, and the code in the message's row of
+`rejected_request`; where Stripe refuses for a reason of its own, it is Stripe's code. What is so already is no
+refusal: a second capture of the same amount, a second cancellation, another try of what has succeeded.
+
+{refusals}
+
+## payment_worker.refund [refunds]
+
+{refund}
+
+Gives the money back, once for each `refund_id`. While its payment is not known to be captured it waits. What cannot
+be leaves a refund that is `FAILED`, with one of these as its `failure_reason`, or with Stripe's:
+
+{refund_refusals}
+
+## payment_worker.receive_stripe_event [events]
+
+{event}
+
+For an app that terminates Stripe's webhooks itself. What is not signed, or too long ago, is refused.
+
+## Maintenance [maintenance]
+
+Beat enqueues these, and anybody may; each is harmless when it runs twice, or twice at once. They take no arguments,
+but for `reconcile`.
+
+| task | does |
+|---|---|
+| `payment_worker.resume_stalled` | hands out what is due, or whose owner died, and the worker's own tries |
+| `payment_worker.publish_events` | tells what is still to be told |
+| `payment_worker.poll_stripe_events` | reads Stripe's list of events, for what no webhook told |
+| `payment_worker.reconcile` | compares a period with Stripe: by default the last, or `since` until `until` |
+| `payment_worker.prune` | deletes and archives what is past its retention (`PAYMENT_WORKER_RETENTION_…`) |
+
+{reconcile}
+"""
+
+ARGUMENTS: Mapping[str, type[Request]] = {
+    "charge": ChargeRequest,
+    "capture": CaptureRequest,
+    "cancel": CancelRequest,
+    "retry": RetryChargeRequest,
+    "refund": RefundRequest,
+    "event": StripeEventRequest,
+    "reconcile": ReconcileRequest,
+}
+
+REFUSALS: Mapping[Refusal, str] = {
+    Refusal.NOT_AUTHORIZED: "capture: it is not, or not yet, held",
+    Refusal.FAILED: "capture: it was declined",
+    Refusal.SUCCEEDED: "cancel: too late; what was taken can be refunded",
+    Refusal.CANCELED: "capture, retry: it was given up",
+    Refusal.EXPIRED: "capture: the authorisation ran out",
+    Refusal.ALREADY_CAPTURED: "capture: another amount was",
+    Refusal.EXCEEDS_AUTHORIZED: "capture: more than is held",
+    Refusal.NOT_A_STEP: "capture: amounts in its currency are multiples of 10 or 100",
+    Refusal.NOTHING_AT_STRIPE: "cancel, retry: Stripe refused the charge as it was, and made nothing",
+    Refusal.DECLINED_FOR_GOOD: "retry: only another payment method may be tried",
+    Refusal.TOO_MANY_RETRIES: "retry: a cap is reached",
+    Refusal.ATTEMPT_UNANSWERED: "it is not known yet what another request to Stripe came to; a retry is refused at"
+    " once, the others after 15 seconds",
+    Refusal.NEVER_EXECUTED: "Stripe was asked often enough, and turned out never to have done it",
+}
+
+REFUND_REFUSALS: Mapping[RefundRefusal, str] = {
+    RefundRefusal.PAYMENT_FAILED: "nothing was taken",
+    RefundRefusal.PAYMENT_CANCELED: "nothing was taken",
+    RefundRefusal.PAYMENT_NOT_CAPTURED: "it is only held: cancel it",
+    RefundRefusal.NOTHING_LEFT: "all of it is, or is being, given back",
+    RefundRefusal.EXCEEDS_REFUNDABLE: "more than is left",
+    RefundRefusal.CHARGE_DISPUTED: "the bank holds the money",
+    RefundRefusal.NEVER_EXECUTED: "Stripe was asked often enough, and turned out never to have done it",
+}
+
+
+def page() -> str:
+    """The page as it must be.
+
+    Raises:
+        KeyError: a refusal has no words here.
+    """
+    tables = {name: _arguments(model) for name, model in ARGUMENTS.items()}
+    refusals = _table("reason", {each.value: REFUSALS[each] for each in Refusal})
+    refund_refusals = _table("reason", {each.value: REFUND_REFUSALS[each] for each in RefundRefusal})
+    return PAGE.format(**tables, refusals=refusals, refund_refusals=refund_refusals)
+
+
+def _arguments(model: type[Request]) -> str:
+    schema = model.model_json_schema()
+    required = schema.get("required", [])
+    rows = ["| argument | | meaning |", "|---|---|---|"]
+    for name, form in schema["properties"].items():
+        told = form.get("description") or "The payment."
+        given = "" if name in required else _default(form)
+        rows.append(f"| `{name}` | {_kind(form)}{given} | {told} |")
+    return "\n".join(rows)
+
+
+def _kind(form: Mapping[str, Any]) -> str:
+    kind = next((each for each in form.get("anyOf", []) if each.get("type") != "null"), form)
+    if "enum" in kind:
+        return " or ".join(f"`{each}`" for each in kind["enum"])
+    return {"uuid": "UUID", "date-time": "instant"}.get(kind.get("format", ""), kind["type"])
+
+
+def _default(form: Mapping[str, Any]) -> str:
+    default = form.get("default")
+    return f", default `{default}`" if default else ", optional"
+
+
+def _table(head: str, rows: Mapping[str, str]) -> str:
+    lines = [f"| {head} | |", "|---|---|", *(f"| `{name}` | {text} |" for name, text in rows.items())]
+    return "\n".join(lines)
