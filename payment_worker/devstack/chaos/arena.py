@@ -65,8 +65,13 @@ class Arena:
 
 
 @contextmanager
-def running(*, seed: int) -> Iterator[Arena]:
-    """Bring everything up, and take it down at the end. The directory with the logs stays."""
+def running(*, seed: int, quietly: bool) -> Iterator[Arena]:
+    """Bring everything up, and take it down at the end. The directory with the logs stays.
+
+    Args:
+        seed: decides which faults Stripe has.
+        quietly: whether only warnings are logged.
+    """
     with ExitStack() as started:
         directory = Path(tempfile.mkdtemp(prefix=f"payment-worker-chaos-{seed}-"))
         postgresql = started.enter_context(PostgreSQL())
@@ -78,6 +83,7 @@ def running(*, seed: int) -> Iterator[Arena]:
         started.callback(simulator.stop)
         settings = {
             **TIMINGS,
+            "PAYMENT_WORKER_LOG_LEVEL": "WARNING" if quietly else "INFO",
             "DATABASE_URL": database_url,
             "REDIS_URL": valkey.url(),
             "STRIPE_API_BASE": simulator.url,

@@ -17,8 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from payment_worker.devstack.chaos.plan import Ask, Plan
 
-PATIENCE_SECONDS: Final = 12.0
+PATIENCE_SECONDS: Final = 20.0
 """How long after sending it a caller looks for its row. A refund waits up to 15 s for a payment nobody knows."""
+_MOST_PATIENCE_SECONDS: Final = 60.0
 _LOOK_EVERY_SECONDS: Final = 2.0
 _TURN_SECONDS: Final = 0.05
 
@@ -139,7 +140,8 @@ class Caller:
         for identity, patient_until in list(self._waiting.items()):
             if patient_until <= now:
                 # Longer each time: whoever is slow does not get quicker by being asked more often.
-                self._patience[identity] = 2 * self._patience.get(identity, PATIENCE_SECONDS)
+                before = self._patience.get(identity, PATIENCE_SECONDS)
+                self._patience[identity] = min(2 * before, _MOST_PATIENCE_SECONDS)
                 self._waiting[identity] = now + self._patience[identity]
                 self.sent_again += 1
                 heapq.heappush(self._due, (now, identity))

@@ -31,10 +31,11 @@ _LOOK_EVERY_SECONDS: Final = 0.5
 _STAYS_QUIET_SECONDS: Final = 4.0
 """An event may still be on its way out of Stripe's list, which shows some of them late."""
 _PATIENCE_SECONDS: Final = 120.0
-"""Several leases, absence delays and redeliveries; and for each payment a little more."""
-_PATIENCE_PER_PAYMENT_SECONDS: Final = 0.05
+"""In which nothing gets less: several leases, absence delays, redeliveries and looks of a patient caller."""
 _PATIENCE_UNDER_FIRE: Final = 3
 """How many times longer the harm goes on where a slow machine has not recorded everything by then."""
+_MANY: Final = 2000
+"""Payments of which nobody reads every line of the logs."""
 _STORIES: Final = 3
 
 
@@ -64,7 +65,7 @@ def run(options: Options) -> int:
     )
     made = plan(seed=options.seed, payments=options.payments, seconds=options.seconds)
     with ExitStack() as entered:
-        arena = entered.enter_context(running(seed=options.seed))
+        arena = entered.enter_context(running(seed=options.seed, quietly=options.payments > _MANY))
         progress.say(f"Logs in {arena.directory}")
         redis_url = arena.settings["REDIS_URL"]
         database = entered.enter_context(closing_engine(arena.settings["DATABASE_URL"]))
@@ -133,21 +134,29 @@ def _ask_and_break(one: Run) -> int:
 
 
 def _come_to_rest(one: Run) -> Mapping[str, int]:
-    """Wait until all is quiet and stays so. Returns what is still under way when patience is at its end."""
-    never, now = Event(), time.monotonic()
-    deadline = now + _PATIENCE_SECONDS + _PATIENCE_PER_PAYMENT_SECONDS * one.options.payments
+    """Wait until all is quiet and stays so. Returns what is still under way when nothing gets less any more."""
+    never, least, least_at = Event(), float("inf"), time.monotonic()
     quiet_since: float | None = None
     while True:
         one.harms.check()
-        left = unquiet(one.database, one.arena.simulator)
-        if not one.caller.done:
-            left["requests without a row"] = one.caller.waiting
+        left = _left(one)
         now = time.monotonic()
+        if sum(left.values()) < least:
+            least, least_at = sum(left.values()), now
         quiet_since = None if left else quiet_since or now
-        if now > deadline or (quiet_since and now - quiet_since >= _STAYS_QUIET_SECONDS):
+        if quiet_since and now - quiet_since >= _STAYS_QUIET_SECONDS:
+            return {}
+        if left and now - least_at > _PATIENCE_SECONDS:
             return left
         one.progress.line(_now(one, left))
         never.wait(_LOOK_EVERY_SECONDS)
+
+
+def _left(one: Run) -> dict[str, int]:
+    left = unquiet(one.database, one.arena.simulator)
+    if not one.caller.done:
+        left["requests without a row"] = one.caller.waiting
+    return left
 
 
 def _audit(one: Run, left: Mapping[str, int]) -> tuple[str, list[str]]:
