@@ -56,6 +56,7 @@ def begin_tracing() -> Callable[[], None]:
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
-    CeleryInstrumentor().instrument()  # type: ignore[no-untyped-call] # half of it is typed
+    CeleryInstrumentor().instrument()
     RequestsInstrumentor().instrument()
-    return provider.shutdown
+    stop: Callable[[], None] = provider.shutdown
+    return stop
