@@ -105,6 +105,14 @@ def test_promtool_finds_no_fault_in_the_rules_and_the_configuration() -> None:
     _promtool("check", "config", "prometheus.yml")
 
 
+def test_promtool_finds_no_fault_in_the_queries_of_the_dashboard(tmp_path: Path) -> None:
+    queries = [query.replace("$__rate_interval", "5m") for query in _queries()]
+    rules = [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(queries)]
+    written = tmp_path / "dashboard.yml"
+    written.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}), encoding="utf-8")
+    _promtool("check", "rules", str(written))
+
+
 def test_promtool_sees_each_alert_fire_when_it_should_and_only_then() -> None:
     _promtool("test", "rules", "alerts_test.yml")
 
