@@ -113,7 +113,7 @@ def _simulator(directory: Path, *, seed: int, port: int, secret: str) -> Simulat
     simulator.post("settings", STRIPES_TIMINGS)
     # As `docs` tell operators to: only what the worker hears of, and one type that it ignores.
     for endpoint in simulator.get("webhooks")["endpoints"]:
-        types = [*SUBJECTS, "payment_intent.created"]
+        types = [*SUBJECTS, "charge.captured"]
         simulator.post(f"webhooks/endpoints/{endpoint['id']}", {"types": types})
     return simulator
 
