@@ -22,7 +22,11 @@ from payment_worker.watching.state import ANSWER_SECONDS, State
 from tests.harness.rows import Rows
 
 QUEUES = ["charges", "maintenance"]
-AN_HOUR_AGO = datetime.now(tz=UTC) - timedelta(hours=1)
+
+
+def an_hour_ago() -> datetime:
+    """Counted from now, not from when the tests were collected."""
+    return datetime.now(tz=UTC) - timedelta(hours=1)
 
 
 def _state(database_url: str, redis_url: str) -> State:
@@ -60,8 +64,8 @@ def _a_payment(rows: Rows, **changes: object) -> str:
         "payment_method": "pm_1",
         "capture_method": "automatic",
         "fingerprint": "…",
-        "created_at": AN_HOUR_AGO,
-        "updated_at": AN_HOUR_AGO,
+        "created_at": an_hour_ago(),
+        "updated_at": an_hour_ago(),
     }
     _insert(rows, "payment", **{**ordinary, **changes})
     return payment_id
@@ -87,10 +91,10 @@ def test_an_unknown_attempt_is_told_with_its_doubt_and_its_age(state: State, row
         idempotency_key="key",
         status="UNKNOWN",
         doubt="no answer",
-        next_action_at=AN_HOUR_AGO + timedelta(minutes=30),
-        first_sent_at=AN_HOUR_AGO,
-        sent_until=AN_HOUR_AGO,
-        created_at=AN_HOUR_AGO,
+        next_action_at=an_hour_ago() + timedelta(minutes=30),
+        first_sent_at=an_hour_ago(),
+        sent_until=an_hour_ago(),
+        created_at=an_hour_ago(),
     )
     told = _told(state)
     assert told["unknown_attempts", "no_answer"] == 1
@@ -103,7 +107,7 @@ def test_an_unknown_attempt_is_told_with_its_doubt_and_its_age(state: State, row
 
 def test_what_is_beyond_its_deadline_is_told(state: State, rows: Rows) -> None:
     _a_payment(rows)
-    _a_payment(rows, updated_at=AN_HOUR_AGO + timedelta(minutes=30))
+    _a_payment(rows, updated_at=an_hour_ago() + timedelta(minutes=30))
     _a_payment(rows, status="AUTHORIZED")
     told = _told(state)
     assert told["deadline_breaches", "payment", "requested"] == 1
@@ -118,16 +122,22 @@ def test_messages_events_findings_and_rejected_requests_that_wait_are_told(state
         payment_id=str(uuid4()),
         type="T",
         data="{}",
-        occurred_at=AN_HOUR_AGO,
+        occurred_at=an_hour_ago(),
     )
-    event = {"type": "t", "livemode": False, "payload": "{}", "source": "webhook", "created_at": AN_HOUR_AGO}
-    for status, due, ended in (("RECEIVED", AN_HOUR_AGO, None), ("PARKED", None, AN_HOUR_AGO)):
-        times = {"received_at": AN_HOUR_AGO, "next_action_at": due, "finished_at": ended}
+    event = {
+        "type": "t",
+        "livemode": False,
+        "payload": "{}",
+        "source": "webhook",
+        "created_at": an_hour_ago(),
+    }
+    for status, due, ended in (("RECEIVED", an_hour_ago(), None), ("PARKED", None, an_hour_ago())):
+        times = {"received_at": an_hour_ago(), "next_action_at": due, "finished_at": ended}
         _insert(rows, "stripe_event", event_id=status, status=status, **event, **times)
-    finding = {"object_id": "pi_1", "status": "OPEN", "found_at": AN_HOUR_AGO}
+    finding = {"object_id": "pi_1", "status": "OPEN", "found_at": an_hour_ago()}
     _insert(rows, "reconciliation_finding", kind="second_payment_intent", **finding)
     rejected = {"task": "t", "arguments": "{}", "errors": "[]"}
-    for received_at in (AN_HOUR_AGO - timedelta(minutes=1), AN_HOUR_AGO + timedelta(minutes=1)):
+    for received_at in (an_hour_ago() - timedelta(minutes=1), an_hour_ago() + timedelta(minutes=1)):
         _insert(rows, "rejected_request", request_id=str(uuid4()), received_at=received_at, **rejected)
 
     told = _told(state)
@@ -147,13 +157,13 @@ def test_pauses_queues_breakers_and_sweeps_are_told(
     state: State, database_url: str, redis_client: "redis.Redis"
 ) -> None:
     with closing(Database(database_url)) as database:
-        pausing.pause(database, "refund", reason=None, actor="somebody", now=AN_HOUR_AGO)
+        pausing.pause(database, "refund", reason=None, actor="somebody", now=an_hour_ago())
     redis_client.lpush("charges", "a", "b")
     redis_client.lpush("charges\x06\x163", "of another priority")
     redis_client.hset("unacked", "tag", "held")
-    redis_client.zadd("unacked_index", {"tag": AN_HOUR_AGO.timestamp()})
+    redis_client.zadd("unacked_index", {"tag": an_hour_ago().timestamp()})
     redis_client.hset("payment_worker:traffic:{platform}:breaker", "open_until", "1")
-    Sweeps(redis_client).note("resume_stalled", now=AN_HOUR_AGO)
+    Sweeps(redis_client).note("resume_stalled", now=an_hour_ago())
     told = _told(state)
     assert told["paused_seconds", "all"] == 0
     assert told["queue_messages", "charges"] == 3
