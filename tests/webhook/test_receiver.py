@@ -105,7 +105,7 @@ def test_what_is_not_signed_is_refused_and_not_stored(shared_sender: Receiver, s
         written(an_event(data={"object": {"id": "pi_1", "amount": float("nan")}})),
         b"[" * 100_000,
     ],
-    ids=lambda body: bytes(body)[:40],
+    ids=lambda body: bytes(body)[:12],  # an event of another moment has the same
 )
 def test_a_signed_body_that_is_no_event_is_refused(shared_sender: Receiver, body: bytes) -> None:
     answer = shared_sender.send(body)

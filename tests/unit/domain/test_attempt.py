@@ -115,7 +115,7 @@ def test_what_waits_its_turn_comes_back_within_half_a_minute_however_long_that_l
     assert then <= timedelta(minutes=2)
 
 
-@pytest.mark.parametrize("because", [*Doubt, *(set(Delay) - WAITS_ITS_TURN)])
+@pytest.mark.parametrize("because", [*Doubt, *sorted(set(Delay) - WAITS_ITS_TURN)])
 def test_all_else_comes_back_later_and_later(because: Doubt | Delay) -> None:
     tries, delays = after_rounds(because, 30)
     assert tries == 30

@@ -19,7 +19,9 @@ from payment_worker.domain.settlement import (
 
 POOR = Decline(error_code="card_declined", decline_code="insufficient_funds", advice_code="try_again_later")
 WEAK_NEWS = [None, PaymentNews.FAILED, PaymentNews.ACTION_REQUIRED]
-STRONG_NEWS = set(PaymentNews) - {None, PaymentNews.FAILED, PaymentNews.ACTION_REQUIRED, PaymentNews.RETRIED}
+STRONG_NEWS = sorted(
+    set(PaymentNews) - {PaymentNews.FAILED, PaymentNews.ACTION_REQUIRED, PaymentNews.RETRIED}
+)
 
 
 def a_declined_payment(**changes: Any) -> Payment:  # noqa: ANN401 - any field of a payment
