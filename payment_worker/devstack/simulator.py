@@ -19,27 +19,11 @@ class SimulatorError(Exception):
     """The simulator did not accept a command. The message is its answer."""
 
 
-class Simulator:
-    """A running simulator. Paths and fields of its control API are described in `docs/simulator.md`."""
+class RunningSimulator:
+    """A simulator that serves at `url`, wherever it runs: its control API, as `docs/simulator.md` describes it."""
 
-    def __init__(self, process: Process) -> None:
-        self.process = process
-        self.url = process.wait_for_output(_READY)[1]
-
-    @classmethod
-    def start(cls, directory: Path, *, arguments: Sequence[str] = (), name: str = "simulator") -> Self:
-        """Start one on a free port, with its log in the directory."""
-        process = python_module(
-            *("payment_worker.simulator", "--port", "0", *arguments),
-            directory=directory,
-            name=name,
-            ready=_READY,
-        )
-        return cls(process.start().wait_ready())
-
-    def stop(self) -> None:
-        """End it. It keeps nothing, so nothing is lost."""
-        self.process.kill()
+    def __init__(self, url: str) -> None:
+        self.url = url
 
     def get(self, path: str, **query: object) -> Any:  # noqa: ANN401 JSON
         """`GET /_simulator/{path}`."""
@@ -88,3 +72,26 @@ class Simulator:
         except HTTPError as error:
             with error:
                 raise SimulatorError(f"{method} {path}: {error.code} {error.read().decode()}") from None
+
+
+class Simulator(RunningSimulator):
+    """A simulator in a process of its own."""
+
+    def __init__(self, process: Process) -> None:
+        super().__init__(process.wait_for_output(_READY)[1])
+        self.process = process
+
+    @classmethod
+    def start(cls, directory: Path, *, arguments: Sequence[str] = (), name: str = "simulator") -> Self:
+        """Start one on a free port, with its log in the directory."""
+        process = python_module(
+            *("payment_worker.simulator", "--port", "0", *arguments),
+            directory=directory,
+            name=name,
+            ready=_READY,
+        )
+        return cls(process.start().wait_ready())
+
+    def stop(self) -> None:
+        """End it. It keeps nothing, so nothing is lost."""
+        self.process.kill()

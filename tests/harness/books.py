@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.simulator import RunningSimulator
 from payment_worker.devstack.waiting import DeadlineMissedError, wait_until
 from tests.harness.rows import Rows
 
@@ -67,7 +67,7 @@ class _Read:
 class Books:
     """The books of one world. `stream`: the worker's Redis, or None where a test has emptied it."""
 
-    def __init__(self, rows: Rows, simulator: Simulator, stream: "redis.Redis | None") -> None:
+    def __init__(self, rows: Rows, simulator: RunningSimulator, stream: "redis.Redis | None") -> None:
         self._rows, self._simulator, self._stream = rows, simulator, stream
 
     def must_agree(self, *, but_for: Collection[str] = (), seconds: float = 15) -> None:

@@ -1,0 +1,156 @@
+"""pytest-celery's nodes as containers, the workers of our own image. `make test-docker` builds it and runs this."""
+
+import psycopg2
+import pytest
+from pytest_celery import CeleryTestContainer, CeleryWorkerContainer, RedisContainer
+from pytest_docker_tools import container, fxtr
+
+from payment_worker.devstack.ports import LOOPBACK, free_port
+from payment_worker.devstack.simulator import RunningSimulator
+from payment_worker.store.migrate import upgrade
+from tests.nodes.world import SETTINGS
+
+IMAGE = "payment-worker:test"
+NETWORK = "{default_pytest_celery_network.name}"
+_PASSWORD = "of a database that ends with its test"
+_START_SECONDS = 60
+
+
+class _PostgreSQL(CeleryTestContainer):  # type: ignore[misc] # pytest-celery's bases have no types
+    def ready(self) -> bool:
+        """Serving, not just setting itself up: that it does on its socket only."""
+        if not super().ready():
+            return False
+        try:
+            psycopg2.connect(self.url(LOOPBACK, self._wait_port("5432/tcp"))).close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+    def url(self, host: str, port: int) -> str:
+        password = _PASSWORD.replace(" ", "%20")
+        return f"postgresql://postgres:{password}@{host}:{port}/payments"
+
+    @property
+    def outside(self) -> str:
+        """Its address as the tests reach it."""
+        return self.url(LOOPBACK, self._wait_port("5432/tcp"))
+
+    @property
+    def inside(self) -> str:
+        """Its address as other containers reach it."""
+        return self.url(_name(self), 5432)
+
+
+class _SimulatorContainer(CeleryTestContainer):  # type: ignore[misc] # likewise
+    @property
+    def ready_prompt(self) -> str:
+        return "simulator ready"
+
+
+class _WorkerContainer(CeleryWorkerContainer):  # type: ignore[misc] # likewise
+    @classmethod
+    def command(cls, *args: str, **_: object) -> list[str]:
+        """What compose.yaml runs, but for its name."""
+        return ["celery", "-A", "payment_worker", "worker", "--concurrency=2", *args]
+
+
+def _name(node: CeleryTestContainer) -> str:
+    return str(node.attrs["Config"]["Hostname"])
+
+
+postgresql_container = container(
+    image="postgres:17",
+    environment={"POSTGRES_PASSWORD": _PASSWORD, "POSTGRES_DB": "payments"},
+    ports={"5432/tcp": None},
+    network=NETWORK,
+    wrapper_class=_PostgreSQL,
+    timeout=_START_SECONDS,
+)
+
+simulator_container = container(
+    image=IMAGE,
+    command=["payment-worker", "simulator", "--host=0.0.0.0", "--port=12111"],
+    ports={"12111/tcp": None},
+    network=NETWORK,
+    wrapper_class=_SimulatorContainer,
+    timeout=_START_SECONDS,
+)
+
+
+def _worker_container() -> object:
+    return container(
+        image=IMAGE,
+        command=fxtr("default_worker_command"),
+        environment=fxtr("worker_settings"),
+        network=NETWORK,
+        wrapper_class=_WorkerContainer,
+        timeout=_START_SECONDS,
+        # As compose.yaml runs it.
+        read_only=True,
+        tmpfs={"/tmp": ""},  # noqa: S108 the container's own
+        cap_drop=["ALL"],
+        init=True,
+    )
+
+
+default_worker_container = _worker_container()
+second_worker_container = _worker_container()
+
+
+@pytest.fixture
+def default_worker_container_cls() -> type[_WorkerContainer]:
+    """Whose command `default_worker_command` is."""
+    return _WorkerContainer
+
+
+@pytest.fixture
+def bank(simulator_container: _SimulatorContainer) -> RunningSimulator:
+    """Stripe."""
+    (port,) = simulator_container.ports["12111/tcp"]
+    return RunningSimulator(f"http://{LOOPBACK}:{port}")
+
+
+@pytest.fixture
+def payment_database(postgresql_container: _PostgreSQL) -> str:
+    """The Payment Database's address as this test reaches it."""
+    upgrade(postgresql_container.outside)
+    return postgresql_container.outside
+
+
+@pytest.fixture
+def default_redis_broker_cls() -> type[RedisContainer]:
+    """Redis as compose.yaml runs it: it remembers."""
+    return _Redis
+
+
+class _Redis(RedisContainer):  # type: ignore[misc] # likewise
+    @classmethod
+    def command(cls, *args: str, **_: object) -> list[str]:
+        return ["redis-server", "--appendonly", "yes", "--maxmemory-policy", "noeviction", *args]
+
+    @classmethod
+    def image(cls) -> str:
+        return "redis:8"
+
+    @classmethod
+    def ports(cls) -> dict[str, int]:
+        """The same after a restart, or the app would have to be told."""
+        return {"6379/tcp": free_port()}
+
+
+@pytest.fixture
+def worker_settings(
+    payment_database: str,
+    postgresql_container: _PostgreSQL,
+    simulator_container: _SimulatorContainer,
+    default_redis_broker: RedisContainer,
+) -> dict[str, str]:
+    """The settings of a worker as a worker reaches the servers."""
+    assert payment_database, "migrated first"
+    return {
+        **SETTINGS,
+        "DATABASE_URL": postgresql_container.inside,
+        "REDIS_URL": default_redis_broker.url,
+        "STRIPE_API_BASE": f"http://{_name(simulator_container)}:12111",
+    }
