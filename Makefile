@@ -8,10 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: bench chaos help demo dev test check static format requirements clean
+.PHONY: bench chaos help demo dev test test-docker check static format requirements clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## the whole story in under 90 seconds, on real servers, compared with Stripe cent by cent
 	@$(BIN)/payment-worker demo
@@ -21,6 +21,11 @@ dev: $(READY) ## the same stack, left running: enqueue from another shell, watch
 
 test: $(READY) ## every test, against real servers that it starts itself (ARGS="-k refund" chooses)
 	$(BIN)/python -m pytest $(ARGS)
+
+test-docker: $(READY) ## the nodes' tests on containers of our image, restarted and killed; needs a container engine
+	@docker info >/dev/null 2>&1 || { echo "No container engine answers: 'docker info' says why. make test needs none."; exit 1; }
+	DOCKER_BUILDKIT=1 docker build --quiet --tag payment-worker:test .
+	TEST_NODES=containers $(BIN)/python -m pytest tests/nodes $(ARGS)
 
 chaos: $(READY) ## many payments while everything dies at random, then the books (N=300 SEED=7 SECONDS=60)
 	@$(BIN)/python -m payment_worker.devstack.chaos $(if $(N),--payments $(N)) $(if $(SEED),--seed $(SEED)) \
@@ -47,7 +52,9 @@ requirements: $(READY) ## pin every package anew, with hashes, for all Pythons a
 	for file in runtime dev; do sed -n 1p requirements/$$file.txt >build/$$file.txt; done
 	$(PIN) pyproject.toml >>build/runtime.txt
 	$(PIN) pyproject.toml requirements/build.in --extra test --constraint build/runtime.txt >>build/dev.txt
-	mv build/runtime.txt build/dev.txt requirements/
+	sed -n 1p requirements/build.txt >build/build.txt
+	$(PIN) requirements/build.in --constraint build/dev.txt >>build/build.txt
+	mv build/runtime.txt build/dev.txt build/build.txt requirements/
 PIN := build/uv/bin/uv --quiet pip compile --no-config --universal --python-version 3.11 --upgrade \
 	--generate-hashes --no-header --no-annotate
 

@@ -47,6 +47,16 @@ class _SimulatorContainer(CeleryTestContainer):  # type: ignore[misc] # likewise
     def ready_prompt(self) -> str:
         return "simulator ready"
 
+    @property
+    def outside(self) -> str:
+        """Its address as the tests reach it."""
+        return f"http://{LOOPBACK}:{self._wait_port('12111/tcp')}"
+
+    @property
+    def inside(self) -> str:
+        """Its address as other containers reach it."""
+        return f"http://{_name(self)}:12111"
+
 
 class _WorkerContainer(CeleryWorkerContainer):  # type: ignore[misc] # likewise
     @classmethod
@@ -107,8 +117,7 @@ def default_worker_container_cls() -> type[_WorkerContainer]:
 @pytest.fixture
 def bank(simulator_container: _SimulatorContainer) -> RunningSimulator:
     """Stripe."""
-    (port,) = simulator_container.ports["12111/tcp"]
-    return RunningSimulator(f"http://{LOOPBACK}:{port}")
+    return RunningSimulator(simulator_container.outside)
 
 
 @pytest.fixture
@@ -152,5 +161,5 @@ def worker_settings(
         **SETTINGS,
         "DATABASE_URL": postgresql_container.inside,
         "REDIS_URL": default_redis_broker.url,
-        "STRIPE_API_BASE": f"http://{_name(simulator_container)}:12111",
+        "STRIPE_API_BASE": simulator_container.inside,
     }
