@@ -7,6 +7,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# Tests wait more than they compute. Each process has servers of its own; 0: all in this one.
+PROCESSES ?= 2
 
 .PHONY: bench chaos help demo dev test test-docker check static format requirements clean
 
@@ -20,7 +22,7 @@ dev: $(READY) ## the same stack, left running: enqueue from another shell, watch
 	@$(BIN)/payment-worker dev || test $$? -eq 130
 
 test: $(READY) ## every test, against real servers that it starts itself (ARGS="-k refund" chooses)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 test-docker: $(READY) ## the nodes' tests on containers of our image, restarted and killed; needs a container engine
 	@docker info >/dev/null 2>&1 || { echo "No container engine answers: 'docker info' says why. make test needs none."; exit 1; }
