@@ -8,7 +8,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from payment_worker.domain.attempt import ON_EXISTING, Attempt, AttemptStatus, Step, next_step
+from sqlalchemy import Connection
+
+from payment_worker.domain.attempt import (
+    LOOKED_UP,
+    ON_EXISTING,
+    Action,
+    Attempt,
+    AttemptStatus,
+    Step,
+    next_step,
+)
 from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import (
     NOT_SENT,
@@ -27,7 +37,7 @@ from payment_worker.flows.entry import Again
 from payment_worker.flows.looking import look_up
 from payment_worker.flows.recording import record
 from payment_worker.flows.world import World
-from payment_worker.store import attempts
+from payment_worker.store import attempts, refunds
 from payment_worker.store.writing import write
 from payment_worker.telemetry import about, learned
 
@@ -133,6 +143,10 @@ def _take(world: World, attempt_id: int, may: Callable[[Attempt], bool]) -> Answ
         if locked is None or not may(locked[1]):
             return None
         payment, attempt = locked
+        if _is_shown(connection, payment, attempt):
+            # News came first; or the database was restored, and the key may be older than we know.
+            doubt = attempt.doubt if attempt.doubt in LOOKED_UP else Doubt.OVERTAKEN
+            attempt = replace(attempt, unsent=False, doubt=doubt)
         now = world.clock()
         leased_until = now + world.policy.lease
         sends = next_step(attempt, now=now, key_safe_age=world.policy.key_safe_age) is Step.SEND
@@ -145,3 +159,15 @@ def _take(world: World, attempt_id: int, may: Callable[[Attempt], bool]) -> Answ
         first_sent_at=now if attempt.unsent else attempt.first_sent_at,
     )
     return perform(world, ours, payment)
+
+
+def _is_shown(connection: Connection, payment: Payment, attempt: Attempt) -> bool:
+    """Whether Stripe has shown what this attempt makes: it is looked at, and never asked for again."""
+    match attempt.action:
+        case Action.CHARGE:
+            return payment.stripe_payment_intent_id is not None
+        case Action.REFUND:
+            refund = refunds.find(connection, attempt.refund_id) if attempt.refund_id else None
+            return refund is not None and refund.stripe_refund_id is not None
+        case _:
+            return False
