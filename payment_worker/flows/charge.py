@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from payment_worker.contracts.requests import ChargeRequest, fingerprint
 from payment_worker.domain.attempt import Action, Attempt
 from payment_worker.domain.payment import PaymentStatus
@@ -15,6 +17,7 @@ from payment_worker.flows.world import World
 from payment_worker.gateway.requests import charge_request
 from payment_worker.store import attempts, charges, payments
 from payment_worker.store.history import transition
+from payment_worker.store.writing import write
 
 
 def charge(world: World, request: ChargeRequest) -> Answer | Conflict:
@@ -85,13 +88,34 @@ def _note(world: World, request: ChargeRequest, payment: Payment, now: datetime)
 
 def _asked_before(world: World, request: ChargeRequest) -> Answer | Conflict:
     with world.database.begin() as connection:
-        if payments.fingerprint(connection, request.payment_id) != fingerprint(request):
-            return Conflict("payment_id")
         payment = payments.find(connection, request.payment_id)
+        if not _is_the_same(connection, request, payment):
+            return Conflict("payment_id")
         waiting = attempts.unfinished(connection, payment_id=request.payment_id)
     assert payment is not None  # noqa: S101 - it has a fingerprint, and payments are never deleted
     if waiting is None:
         return payment_answer(payment)
     return take_due(world, waiting.attempt_id) or payment_answer(
         payment, Unfinished.OTHERS, waiting.next_action_at
+    )
+
+
+def _is_the_same(connection: Connection, request: ChargeRequest, payment: Payment | None) -> bool:
+    asked, kept = fingerprint(request), payments.fingerprint(connection, request.payment_id)
+    if payment is None or kept != payments.REQUEST_LOST:
+        return kept == asked
+    if not _may_have_made(request, payment):
+        return False
+    known_now = payments.remembered(payment.payment_id, customer_id=request.customer_id, fingerprint=asked)
+    write(connection, [known_now])
+    return True
+
+
+def _may_have_made(request: ChargeRequest, payment: Payment) -> bool:
+    """Whether this is the request of a payment that was brought back, as far as Stripe tells."""
+    return (
+        request.order_id == payment.order_id
+        and request.amount == payment.amount
+        and request.currency == payment.currency
+        and request.stripe_account == payment.stripe_account
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from payment_worker.domain.booking import Booking
 from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import Absent, Settled
 from payment_worker.domain.reconciling import (
@@ -17,6 +18,7 @@ from payment_worker.domain.reconciling import (
 )
 from payment_worker.domain.records import Payment
 from payment_worker.domain.settlement import Advanced, Stale
+from payment_worker.flows.bringing_back import bring_back
 from payment_worker.flows.comparing import Checker, Examined, Stride, StripeAwayError, Tally
 from payment_worker.flows.heard import as_uuid
 from payment_worker.flows.settle import settle_payment
@@ -63,20 +65,28 @@ def _known(checker: Checker, page: Page[PaymentListed]) -> Mapping[str, KnownPay
 
 def _compare(checker: Checker, listed: PaymentListed, ours: KnownPayment | None) -> Tally:
     is_its_own = ours and ours.payment.stripe_payment_intent_id == listed.seen.stripe_payment_intent_id
-    if ours and is_its_own and listed.booking and not ours.is_booked:
-        booked = bookings.booked(ours.payment.payment_id, listed.booking, now=checker.world.clock())
-        with checker.world.database.begin() as connection:
-            write(connection, [booked])
-    if ours and (ours.is_in_work or compare_payment(ours.payment, listed.seen) is None):
+    if ours and is_its_own and not ours.is_booked:
+        _book(checker, ours.payment.payment_id, listed.booking)
+    in_good_hands = ours and ours.is_in_work and checker.leaves(ours.payment.stripe_payment_intent_id)
+    if ours and (in_good_hands or compare_payment(ours.payment, listed.seen) is None):
         return Tally()
     # The page may be older than our row, or the row than the page: only a second look tells.
     payment_id = ours.payment.payment_id if ours else as_uuid(listed.seen.payment_id)
-    return examine_payment(
+    tally = examine_payment(
         checker,
         payment_id=payment_id,
         payment_intent=listed.seen.stripe_payment_intent_id,
         account=checker.run.stripe_account or None,
     ).tally
+    if payment_id and not ours and tally.repaired:
+        _book(checker, payment_id, listed.booking)
+    return tally
+
+
+def _book(checker: Checker, payment_id: UUID, booking: Booking | None) -> None:
+    if booking is not None:
+        with checker.world.database.begin() as connection:
+            write(connection, [bookings.booked(payment_id, booking, now=checker.world.clock())])
 
 
 def examine_payment(
@@ -90,6 +100,10 @@ def examine_payment(
     for _ in range(MOST_LOOKS):
         with checker.world.database.begin() as connection:
             before = payments.find(connection, payment_id) if payment_id else None
+        if payment_id and not before and not checker.run.is_scheduled:
+            brought_back = bring_back(checker, payment_id, payment_intent, account=account)
+            if brought_back is not None:
+                return brought_back
         sighting = checker.world.stripe.payment_intent(payment_intent, account=account)
         match sighting:
             case Absent():
@@ -123,7 +137,8 @@ def _settle(
         difference = compare_payment(payment, seen)
         if difference is None:
             return Examined()
-        if attempts.unfinished(connection, payment_id=payment.payment_id):
+        in_work = attempts.unfinished(connection, payment_id=payment.payment_id)
+        if in_work and checker.leaves(payment.stripe_payment_intent_id):
             # Nothing is noted of what is in work; what was found before is not over.
             return Examined(left=frozenset({difference.kind}))
         if difference.kind not in REPAIRABLE:

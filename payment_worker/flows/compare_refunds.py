@@ -68,7 +68,8 @@ def _compare(
     named: KnownRefund | None,
     seen: RefundSeen,
 ) -> Tally:
-    same = known and (known.is_in_work or compare_refund(payment, known.refund, seen) is None)
+    in_good_hands = known and known.is_in_work and checker.leaves(known.refund.stripe_refund_id)
+    same = known and (in_good_hands or compare_refund(payment, known.refund, seen) is None)
     if same and named in {None, known}:
         return Tally()
     examined = examine_refund(
@@ -114,7 +115,7 @@ def _settle(checker: Checker, payment_id: UUID, seen: RefundSeen) -> Examined:
             if payment is None:
                 return Examined()
             refund = known_refund(connection, payment, seen)
-            if refund and attempts.unfinished(connection, payment_id=payment_id, refund_id=refund.refund_id):
+            if refund and checker.leaves(refund.stripe_refund_id) and _is_in_work(connection, refund):
                 return _in_work(payment, refund, seen)
             second = _second(connection, payment, refund, seen)
             examined = _repair(checker, connection, payment, refund, seen)
@@ -126,6 +127,11 @@ def _settle(checker: Checker, payment_id: UUID, seen: RefundSeen) -> Examined:
             break
         catch_up(checker.world, payment_id, seen.stripe_payment_intent_id, because="reconciliation")
     return examined
+
+
+def _is_in_work(connection: Connection, refund: Refund) -> bool:
+    found = attempts.unfinished(connection, payment_id=refund.payment_id, refund_id=refund.refund_id)
+    return found is not None
 
 
 def _in_work(payment: Payment, refund: Refund, seen: RefundSeen) -> Examined:

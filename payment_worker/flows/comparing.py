@@ -57,6 +57,14 @@ class Checker:
         """Why a record changes that the run repairs."""
         return self.world.because("reconciliation", run_id=self.run.run_id)
 
+    def leaves(self, stripe_id: str | None) -> bool:
+        """Whether what is in work is left to whoever works on it.
+
+        In a run over a period that a person named, it is not while we know no object of Stripe's for it. Where a
+        database was restored to an older point, its owner would look for what was made too early, or make it again.
+        """
+        return self.run.is_scheduled or stripe_id is not None
+
     def note(self, connection: Connection, difference: Difference, status: FindingStatus) -> Tally:
         """Note a difference in the transaction that is open."""
         findings.note(connection, difference, status=status, run_id=self.run.run_id, now=self.world.clock())

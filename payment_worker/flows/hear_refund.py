@@ -21,6 +21,7 @@ from payment_worker.flows.settle import (
     payment_writes,
     present,
     refund_transition,
+    refund_writes,
     settle_refund,
 )
 from payment_worker.flows.telling import refund_message
@@ -103,12 +104,20 @@ def settle_seen(
     if payment.status is not PaymentStatus.SUCCEEDED and seen.news not in LOST:
         return NoRoom(), []
     known = known_refund(connection, payment, seen)
+    if known and _has_reserved_nothing(connection, known):
+        verdict = settlement.adopt_refund(payment, known, seen)
+        writes = (
+            refund_writes((payment, known), verdict, cause=cause, now=now)
+            if isinstance(verdict, Advanced)
+            else []
+        )
+        return verdict, writes
     if known:
         verdict, writes = settle_refund(payment, known, seen, cause=cause, now=now)
         if isinstance(verdict, Contradicted):
             refund_contradicted(world, connection, payment, known, seen)
         return verdict, writes
-    return _adopt(payment, seen, cause=cause, now=now)
+    return _adopt(payment, _new(connection, payment, seen), seen, cause=cause, now=now)
 
 
 def known_refund(connection: Connection, payment: Payment, seen: RefundSeen) -> Refund | None:
@@ -122,18 +131,31 @@ def known_refund(connection: Connection, payment: Payment, seen: RefundSeen) -> 
     return None
 
 
-def _adopt(
-    payment: Payment, seen: RefundSeen, *, cause: Cause, now: datetime
-) -> tuple[RefundVerdict, Writes]:
-    new = Refund(
-        refund_id=uuid5(ADOPTED, seen.stripe_refund_id),
+def _has_reserved_nothing(connection: Connection, refund: Refund) -> bool:
+    """Whether it waits for its payment: then Stripe has it only where our record was restored to an older point."""
+    request = refunds.request_of(connection, refund.refund_id)
+    return request is not None and request["waits_until"] is not None
+
+
+def _new(connection: Connection, payment: Payment, seen: RefundSeen) -> Refund:
+    """The row of a Refund that we do not have: under its own name if it is one that we lost."""
+    named = as_uuid(seen.refund_id)
+    is_lost = named is not None and refunds.find(connection, named) is None
+    return Refund(
+        refund_id=named if named and is_lost else uuid5(ADOPTED, seen.stripe_refund_id),
         payment_id=payment.payment_id,
-        version=0,
+        # As it was then, so that readers get the message under the id that they know.
+        version=int(is_lost),
         status=RefundStatus.REQUESTED,
         amount=seen.amount,
         currency=payment.currency,
         reason=seen.reason,
     )
+
+
+def _adopt(
+    payment: Payment, new: Refund, seen: RefundSeen, *, cause: Cause, now: datetime
+) -> tuple[RefundVerdict, Writes]:
     verdict = settlement.adopt_refund(payment, new, seen)
     if not isinstance(verdict, Advanced) or verdict.refund is None:
         return verdict, []

@@ -128,10 +128,17 @@ def _note(
 
 def _asked_before(connection: Connection, request: RefundRequest, known: Refund) -> _AskedBefore | Conflict:
     asked = refunds.request_of(connection, request.refund_id)
-    if asked is None or asked["fingerprint"] != fingerprint(request):
+    if asked is None or not _is_the_same(request, known, asked["fingerprint"]):
         return Conflict("refund_id")
     waiting = attempts.unfinished(connection, payment_id=known.payment_id, refund_id=known.refund_id)
     return _AskedBefore(refund_answer(known), waiting)
+
+
+def _is_the_same(request: RefundRequest, known: Refund, kept: str | None) -> bool:
+    if kept is not None:
+        return kept == fingerprint(request)
+    # Adopted, as after its row was lost: only what Stripe shows of the request is known.
+    return request.payment_id == known.payment_id and request.amount in {None, known.amount}
 
 
 def _decided(refund: Refund, decision: Reserve | Wait | Refuse) -> Refund:

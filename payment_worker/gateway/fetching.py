@@ -1,7 +1,8 @@
 """Fetches single objects beside PaymentIntents and Refunds: what a dispute is now, what was booked of a charge."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from payment_worker.domain.booking import Booking
 from payment_worker.domain.disputing import DisputeSeen
@@ -18,18 +19,25 @@ def fetch_dispute(
     stripe: Gateway, stripe_dispute_id: str, *, account: str | None
 ) -> DisputeSeen | NotFetched:
     """The dispute as it is now."""
-    return _fetch(stripe, f"/v1/disputes/{stripe_dispute_id}", account, dispute_seen)
+    return fetch(stripe, f"/v1/disputes/{stripe_dispute_id}", account, dispute_seen)
 
 
 def fetch_booking(
     stripe: Gateway, stripe_balance_transaction_id: str, *, account: str | None
 ) -> Booking | NotFetched:
     """What a balance transaction says."""
-    return _fetch(stripe, f"/v1/balance_transactions/{stripe_balance_transaction_id}", account, booking_of)
+    return fetch(stripe, f"/v1/balance_transactions/{stripe_balance_transaction_id}", account, booking_of)
 
 
-def _fetch(stripe: Gateway, path: str, account: str | None, read: Callable[[JSON], T]) -> T | NotFetched:
-    body = stripe.read(path, {}, account=account)
+def fetch(
+    stripe: Gateway,
+    path: str,
+    account: str | None,
+    read: Callable[[JSON], T],
+    params: Mapping[str, Any] = MappingProxyType({}),
+) -> T | NotFetched:
+    """What is read of the object at this path."""
+    body = stripe.read(path, params, account=account)
     if isinstance(body, Absent | Unanswered | Postponed):
         return body
     try:

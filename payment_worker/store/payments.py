@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, Select, select
+from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.records import Payment
@@ -67,6 +68,31 @@ def fingerprint(connection: Connection, payment_id: UUID) -> str | None:
     return connection.scalar(
         select(tables.payment.c.fingerprint).where(tables.payment.c.payment_id == payment_id)
     )
+
+
+REQUEST_LOST: Final = ""
+"""The fingerprint of a payment that was brought back from Stripe, which knows it only by what it shows."""
+
+
+def bring_back(
+    connection: Connection, payment: Payment, *, request: Mapping[str, object], created_at: datetime
+) -> bool:
+    """Insert a payment that was lost, unless it is there; whether it was.
+
+    Args:
+        request: the columns that its record does not have.
+    """
+    record = {column.name: getattr(payment, column.name) for column in COLUMNS}
+    times = {"created_at": created_at, "updated_at": created_at}
+    row = insert(tables.payment).values({**record, **request, **times, "fingerprint": REQUEST_LOST})
+    new = row.on_conflict_do_nothing().returning(tables.payment.c.payment_id)
+    return connection.scalar(new) is not None
+
+
+def remembered(payment_id: UUID, *, customer_id: UUID | None, fingerprint: str) -> Change:
+    """The change that notes whose request a payment was that had been brought back, now that it came again."""
+    values = {"customer_id": customer_id, "fingerprint": fingerprint}
+    return Change(tables.payment, {"payment_id": payment_id, "fingerprint": REQUEST_LOST}, values)
 
 
 def changed(payment: Payment, *, now: datetime) -> Change:

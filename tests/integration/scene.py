@@ -76,9 +76,9 @@ class Scene:
         assert isinstance(answer, Answer)
         return UUID(str(asked["payment_id"]))
 
-    def charge_unanswered(self) -> UUID:
-        """Charge, but Stripe only says that it broke, and cannot be asked what became of it."""
-        self.simulator.fault("server_error", when="after", endpoint="payment_intents.create")
+    def charge_unanswered(self, *, when: str = "after") -> UUID:
+        """Charge, but Stripe only says that it broke, after or `before` it had done it, and cannot be asked which."""
+        self.simulator.fault("server_error", when=when, endpoint="payment_intents.create")
         asking = self.simulator.fault("unavailable", endpoint="payment_intents.list", times=None)
         payment_id = self.charge()
         self.simulator.delete(f"faults/{asking}")

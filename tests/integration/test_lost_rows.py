@@ -1,0 +1,283 @@
+"""What a database has lost that was restored to an older point, a reconciliation of the period brings back.
+
+What is asked for again then is done already. A run that nobody named a period for brings nothing back: another
+installation may use the same account.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from payment_worker.contracts.requests import ChargeRequest, RefundRequest, parse
+from payment_worker.flows.answer import Answer, Conflict
+from payment_worker.flows.charge import charge
+from payment_worker.flows.pausing import pause, resume
+from payment_worker.flows.reconcile import reconcile
+from payment_worker.flows.refund import continue_refund, refund
+from payment_worker.flows.world import World
+from tests.harness.rows import Rows
+from tests.integration.scene import Scene
+
+KEY_FORGOTTEN_SECONDS = 25 * 3600
+# In the order in which they name each other.
+TABLES = ("payment", "refund", "payment_attempt", "payment_history", "outbox", "pause")
+
+Reconcile = Callable[[], list[tuple[str, str]]]
+
+
+class Backup:
+    """What the tables hold when it is made; `restore` has them hold that again, and nothing else."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        rows("CREATE SCHEMA backup")
+        for table in TABLES:
+            rows(f"CREATE TABLE backup.{table} AS TABLE public.{table}")
+
+    def restore(self) -> None:
+        self._rows(f"TRUNCATE {', '.join(TABLES)} CASCADE")
+        for table in TABLES:
+            overriding = "OVERRIDING SYSTEM VALUE"
+            self._rows(f"INSERT INTO public.{table} {overriding} TABLE backup.{table}")
+
+
+@pytest.fixture
+def reconciled(world: World, rows: Rows) -> Reconcile:
+    """Reconciles the whole time, and returns what was found."""
+
+    def run() -> list[tuple[str, str]]:
+        now = world.clock()
+        done = reconcile(world, since=now - timedelta(days=20), until=None, on_page=lambda _: True)
+        assert done is not None
+        assert done.run.is_finished
+        found = rows("SELECT kind, status FROM reconciliation_finding ORDER BY kind")
+        return [(row["kind"], row["status"]) for row in found]
+
+    return run
+
+
+@pytest.fixture
+def empty(rows: Rows) -> Backup:
+    """A backup from before anything happened."""
+    return Backup(rows)
+
+
+@pytest.fixture(autouse=True)
+def _history_may_be_lost(rows: Rows) -> None:
+    rows("DROP TRIGGER payment_history_is_append_only ON payment_history")
+
+
+def a_request(**changes: object) -> dict[str, object]:
+    return {
+        "payment_id": str(uuid4()),
+        "order_id": str(uuid4()),
+        "customer_id": str(uuid4()),
+        "amount": 5000,
+        "currency": "EUR",
+        "payment_method": "pm_card_visa",
+        "metadata": {"basket": "7"},
+        **changes,
+    }
+
+
+def ledger(scene: Scene) -> list[Any]:
+    """What each PaymentIntent came to."""
+    return list(scene.simulator.ledger()["payment_intents"])
+
+
+def story(rows: Rows, payment_id: object) -> list[dict[str, object]]:
+    return rows(
+        "SELECT message_id, type FROM outbox WHERE payment_id = %s ORDER BY position", str(payment_id)
+    )
+
+
+def test_a_payment_is_brought_back_as_it_was_and_told_of_under_the_ids_that_readers_know(
+    scene: Scene, rows: Rows, reconciled: Reconcile, empty: Backup
+) -> None:
+    asked = a_request(description="Order 7")
+    scene.charge(**asked)
+    scene.advance(60)  # until then nothing is booked
+    before, told = rows.one("SELECT * FROM payment"), story(rows, asked["payment_id"])
+    empty.restore()
+
+    assert reconciled() == [("payment_missing_here", "REPAIRED")]
+
+    after = rows.one("SELECT * FROM payment")
+    ours = {"customer_id", "fingerprint", "created_at", "updated_at"}
+    booked = {"fee", "net", "settlement_currency", "stripe_balance_transaction_id", "payment_method"}
+    assert {name for name in after if after[name] != before[name]} <= ours | booked
+    assert after["fee"] is not None
+    assert story(rows, asked["payment_id"]) == told
+    causes = [row["cause"] for row in rows("SELECT cause FROM payment_history ORDER BY history_id")]
+    assert causes == ["brought back: reconciliation", "reconciliation"]
+
+
+@pytest.mark.parametrize("method", ["pm_card_visa", "pm_card_chargeDeclined"])
+def test_the_same_charge_again_after_the_key_was_forgotten_takes_no_money(
+    scene: Scene, rows: Rows, reconciled: Reconcile, empty: Backup, method: str
+) -> None:
+    asked = a_request(payment_method=method)
+    scene.charge(**asked)
+    status = rows.one("SELECT status FROM payment")["status"]
+    empty.restore()
+    scene.advance(KEY_FORGOTTEN_SECONDS)
+    reconciled()
+    posts = len(scene.simulator.journal())
+
+    for _ in range(2):  # the second finds its own fingerprint
+        answer = charge(scene.world, parse(ChargeRequest, asked))
+        assert isinstance(answer, Answer)
+        assert answer.status == status
+
+    assert len(scene.simulator.journal()) == posts
+    assert str(rows.one("SELECT customer_id FROM payment")["customer_id"]) == asked["customer_id"]
+
+
+@pytest.mark.parametrize("change", [{"amount": 5001}, {"order_id": str(uuid4())}, {"currency": "USD"}])
+def test_another_charge_under_the_id_of_one_that_was_brought_back_is_a_conflict(
+    scene: Scene, reconciled: Reconcile, empty: Backup, change: dict[str, object]
+) -> None:
+    asked = a_request()
+    scene.charge(**asked)
+    empty.restore()
+    reconciled()
+    assert charge(scene.world, parse(ChargeRequest, {**asked, **change})) == Conflict("payment_id")
+
+
+def test_a_refund_is_brought_back_under_its_own_id_and_not_given_again(
+    scene: Scene, rows: Rows, reconciled: Reconcile, empty: Backup
+) -> None:
+    payment_id, refund_id = scene.charge(), str(uuid4())
+    scene.refund(payment_id, refund_id=refund_id, amount=700)
+    told = story(rows, payment_id)[-1]
+    empty.restore()
+    scene.advance(KEY_FORGOTTEN_SECONDS)
+
+    assert reconciled() == [("payment_missing_here", "REPAIRED"), ("refund_not_ours", "REPAIRED")]
+
+    again = {"refund_id": refund_id, "payment_id": str(payment_id)}
+    for amount in ({"amount": 700}, {}):
+        answer = refund(scene.world, parse(RefundRequest, {**again, **amount}))
+        assert isinstance(answer, Answer)
+        assert (answer.identity, answer.status) == (refund_id, "PROCESSED")
+    assert refund(scene.world, parse(RefundRequest, {**again, "amount": 701})) == Conflict("refund_id")
+    assert rows.one("SELECT amount_refunded FROM payment")["amount_refunded"] == 700
+    assert story(rows, payment_id)[-1] == told
+    assert ledger(scene)[0]["refunded"] == 700
+
+
+@pytest.mark.parametrize("status", ["AUTHORIZED", "CANCELED", "SUCCEEDED"])
+def test_every_outcome_of_an_authorization_is_brought_back(
+    scene: Scene, rows: Rows, reconciled: Reconcile, empty: Backup, status: str
+) -> None:
+    payment_id = scene.charge(capture_method="manual")
+    if status == "CANCELED":
+        scene.cancel(payment_id)
+    if status == "SUCCEEDED":
+        scene.capture(payment_id, amount=4000)
+    empty.restore()
+    assert reconciled() == [("payment_missing_here", "REPAIRED")]
+    row = rows.one("SELECT status, capture_method, amount_captured FROM payment")
+    assert row == {
+        "status": status,
+        "capture_method": "manual",
+        "amount_captured": 4000 if status == "SUCCEEDED" else 0,
+    }
+
+
+def test_a_run_for_which_nobody_named_a_period_brings_nothing_back(
+    scene: Scene, rows: Rows, empty: Backup
+) -> None:
+    scene.charge()
+    empty.restore()
+    scene.charge()  # without any there is nothing to compare
+    done = reconcile(scene.world, since=None, until=None, on_page=lambda _: True)
+    assert done is not None
+    assert done.run.left_open == 1
+    assert len(rows("SELECT 1 FROM payment")) == 1
+
+
+def test_what_was_paused_when_the_backup_was_made_and_done_since_is_not_done_again(
+    scene: Scene, rows: Rows, reconciled: Reconcile
+) -> None:
+    """The restored attempts say that nothing of them was ever sent, so that their keys would have no age."""
+    paid = scene.charge()
+    pause(scene.world.database, "all", reason=None, actor="test", now=scene.world.clock())
+    _obeyed(scene)
+    charged, refunded = scene.charge(), scene.refund(paid, amount=700).identity
+    assert len(rows("SELECT 1 FROM payment_attempt WHERE unsent")) == 2
+    backup = Backup(rows)
+    scene.clock.advance(10)
+    resume(scene.world.database, [], actor="test", now=scene.world.clock())
+    _obeyed(scene)
+    scene.resume()
+    made = ledger(scene)
+    assert [each["captured"] for each in made] == [5000, 5000]
+    backup.restore()
+    resume(scene.world.database, [], actor="test", now=scene.world.clock())
+    scene.simulator.advance(KEY_FORGOTTEN_SECONDS)
+
+    reconciled()
+    scene.resume()
+
+    assert ledger(scene) == made
+    assert _statuses(rows, charged, refunded) == ("SUCCEEDED", "PROCESSED")
+    assert rows("SELECT 1 FROM payment_attempt WHERE finished_at IS NULL") == []
+
+
+def test_what_was_unknown_when_the_backup_was_made_and_done_long_after_is_found(
+    scene: Scene, rows: Rows, reconciled: Reconcile
+) -> None:
+    """By the restored attempt's times Stripe would be asked for what was made hours before it was."""
+    scene.simulator.fault("rate_limited", endpoint="payment_intents.create", times=None)
+    payment_id = scene.charge()
+    backup = Backup(rows)
+    scene.simulator.delete("faults")
+    scene.advance(3600)
+    scene.resume()
+    assert rows.one("SELECT status FROM payment")["status"] == "SUCCEEDED"
+    backup.restore()
+    scene.advance(KEY_FORGOTTEN_SECONDS)
+
+    reconciled()
+    scene.resume()
+
+    assert _statuses(rows, payment_id) == ("SUCCEEDED",)
+    assert len(ledger(scene)) == 1
+
+
+def test_a_refund_that_waited_for_its_payment_when_the_backup_was_made_is_counted(
+    scene: Scene, rows: Rows, reconciled: Reconcile
+) -> None:
+    payment_id = scene.charge_unanswered()
+    refund_id = scene.refund(payment_id, amount=700).identity
+    backup = Backup(rows)
+    assert rows.one("SELECT waits_until FROM refund")["waits_until"]
+    scene.resume()
+    continue_refund(scene.world, UUID(refund_id))
+    assert ledger(scene)[0]["refunded"] == 700
+    backup.restore()
+    scene.advance(KEY_FORGOTTEN_SECONDS)
+
+    reconciled()
+    scene.resume()
+    continue_refund(scene.world, UUID(refund_id))
+
+    assert _statuses(rows, payment_id, refund_id) == ("SUCCEEDED", "PROCESSED")
+    assert rows.one("SELECT amount_refunded AS given FROM payment")["given"] == 700
+    assert ledger(scene)[0]["refunded"] == 700
+
+
+def _obeyed(scene: Scene) -> None:
+    """Read the pauses anew: they are read every two seconds."""
+    scene.world.pauses._read_at = None  # noqa: SLF001 - rather than to wait
+
+
+def _statuses(rows: Rows, payment_id: object, refund_id: object = None) -> tuple[str, ...]:
+    found = rows("SELECT status FROM payment WHERE payment_id = %s", str(payment_id))
+    if refund_id:
+        found += rows("SELECT status FROM refund WHERE refund_id = %s", str(refund_id))
+    return tuple(row["status"] for row in found)
