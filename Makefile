@@ -24,10 +24,10 @@ dev: $(READY) ## the same stack, left running: enqueue from another shell, watch
 test: $(READY) ## every test, against real servers that it starts itself (ARGS="-k refund" chooses)
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
-test-docker: $(READY) ## the nodes' tests on containers of our image, restarted and killed; needs a container engine
+test-docker: $(READY) ## tests on containers of our image and of compose.yaml, which get killed; needs an engine
 	@docker info >/dev/null 2>&1 || { echo "No container engine answers: 'docker info' says why. make test needs none."; exit 1; }
 	DOCKER_BUILDKIT=1 docker build --quiet --tag payment-worker:test .
-	TEST_NODES=containers $(BIN)/python -m pytest tests/nodes $(ARGS)
+	TEST_NODES=containers $(BIN)/python -m pytest tests/nodes tests/deployed $(ARGS)
 
 chaos: $(READY) ## many payments while everything dies at random, then the books (N=300 SEED=7 SECONDS=60)
 	@$(BIN)/python -m payment_worker.devstack.chaos $(if $(N),--payments $(N)) $(if $(SEED),--seed $(SEED)) \
