@@ -40,6 +40,7 @@ def all_of_them(
     yield _unknown(connection, now, unknown_after)
     yield _lingering(connection, now)
     yield _parked(connection, now)
+    yield _findings(connection, now)
     yield _rejected(connection, now)
 
 
@@ -103,6 +104,15 @@ def _parked(connection: Connection, now: datetime) -> Check:
         "parked events",
         _counted("events", many, now),
         remedy="payment-worker events list --status parked tells why; then: events replay --parked",
+    )
+
+
+def _findings(connection: Connection, now: datetime) -> Check:
+    many = symptoms.findings(connection)
+    if not many.count:
+        return fine("findings", "none is open")
+    return problem(
+        "findings", _counted("open", many, now), remedy="payment-worker report tells what to decide"
     )
 
 

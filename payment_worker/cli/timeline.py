@@ -23,6 +23,7 @@ _STYLES: Final[Mapping[str, str]] = {
     "payment": "bold",
     "refund": "bold",
     "dispute": "bold red",
+    "finding": "bold yellow",
     "attempt": "cyan",
     "event": "magenta",
     "message": "dim",

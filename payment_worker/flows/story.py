@@ -20,7 +20,7 @@ class Entry:
     rank: int
     """Orders what carries the same instant: what came in, what came of it, what was recorded, what was told."""
     kind: str
-    """`event`, `attempt`, `payment`, `refund`, `dispute` or `message`."""
+    """`event`, `attempt`, `payment`, `refund`, `dispute`, `finding` or `message`."""
     what: str
     cause: str
     actor: str
@@ -58,6 +58,7 @@ def story_of(connection: Connection, payment_id: UUID) -> Story:
         *_heard(heard),
         *_asked(stories.attempts(connection, payment_id)),
         *map(_recorded, history),
+        *map(_found, stories.findings(connection, payment_id)),
         *_told(stories.messages(connection, payment_id)),
     ]
     return Story(
@@ -141,6 +142,18 @@ def _recorded(row: Mapping[str, Any]) -> Entry:
         cause=row["cause"],
         actor=row["actor"],
         ids={name: str(value) for name, value in ids.items() if value is not None},
+    )
+
+
+def _found(row: Mapping[str, Any]) -> Entry:
+    return Entry(
+        at=row["found_at"],
+        rank=2,
+        kind="finding",
+        what=f"{row['kind']} of {row['object_id']} is {row['status']}",
+        cause=f"reconciliation {row['run_id']}" if row["run_id"] else "reconciliation",
+        actor="payment_worker.reconcile",
+        ids={},
     )
 
 

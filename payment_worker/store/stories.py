@@ -103,6 +103,13 @@ def messages(connection: Connection, payment_id: UUID) -> Sequence[Record]:
     return _of(connection, table, columns, payment_id, "position")
 
 
+def findings(connection: Connection, payment_id: UUID) -> Sequence[Record]:
+    """Where a reconciliation found that Stripe says something else of it, in order."""
+    table = tables.reconciliation_finding
+    columns = [table.c[name] for name in ("kind", "object_id", "status", "run_id", "found_at")]
+    return _of(connection, table, columns, payment_id, "finding_id")
+
+
 def _of(
     connection: Connection,
     table: Table,

@@ -13,6 +13,7 @@ from payment_worker.domain.attempt import AttemptStatus
 from payment_worker.domain.deadlines import PAYMENT_DEADLINES, REFUND_DEADLINES
 from payment_worker.store import tables
 from payment_worker.store.events import EventStatus
+from payment_worker.store.findings import FindingStatus
 
 _ATTEMPT: Final = tables.payment_attempt.c
 _EVENT: Final = tables.stripe_event.c
@@ -84,6 +85,12 @@ def unknown(connection: Connection, *, before: datetime) -> Sequence[Doubtful]:
 def parked(connection: Connection) -> Many:
     """Events that were tried too often."""
     return _many(connection, _EVENT.received_at, _EVENT.status == EventStatus.PARKED)
+
+
+def findings(connection: Connection) -> Many:
+    """Differences from Stripe's record that a person has to decide."""
+    finding = tables.reconciliation_finding.c
+    return _many(connection, finding.found_at, finding.status == FindingStatus.OPEN)
 
 
 def rejected(connection: Connection, *, since: datetime) -> Many:

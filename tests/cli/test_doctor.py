@@ -50,6 +50,7 @@ def test_a_healthy_world_is_told_line_by_line(
         " ✓ unknown            no outcome is unknown for longer than 15 min\n"
         " ✓ lingering          no payment or refund is in one state for too long\n"
         " ✓ parked events      none\n"
+        " ✓ findings           none is open\n"
         " ✓ rejected requests  none within 1 d\n"
     )
 
@@ -164,6 +165,9 @@ events AS (
     INSERT INTO stripe_event (event_id, type, livemode, payload, status, outcome, source, created_at, received_at,
                               finished_at)
     SELECT 'evt_1', 'refund.created', false, '{}', 'PARKED', 'why', 'webhook', begun, begun, begun FROM times),
+findings AS (
+    INSERT INTO reconciliation_finding (kind, object_id, stripe_account, payment_id, status, detail, found_at)
+    SELECT 'second_payment_intent', 'pi_2', '', payment_id, 'OPEN', '{}', begun FROM payments, times),
 messages AS (
     INSERT INTO outbox (message_id, payment_id, type, data, occurred_at)
     SELECT gen_random_uuid(), payment_id, 'PaymentRequested', '{}', begun FROM payments, times)
@@ -192,16 +196,29 @@ def test_rows_that_nobody_cares_for_are_told_with_their_age(run: Run) -> None:
         "                      → payment REQUESTED: payment-worker show tells what its attempt waits for",
         " ✗ parked events      events: 1, the oldest from 3 h 5 min ago",
         "                      → payment-worker events list --status parked tells why; then: events replay --parked",
+        " ✗ findings           open: 1, the oldest from 3 h 5 min ago",
+        "                      → payment-worker report tells what to decide",
         " ! rejected requests  within 1 d: 1",
         "                      → read their errors in table rejected_request, and mend the app that sent them",
     ]
 
 
 @pytest.mark.usefixtures("neglected")
+def test_a_finding_is_part_of_its_payments_story(run: Run) -> None:
+    (told,) = [
+        entry
+        for entry in json.loads(run("show", PAYMENT, "--json").out)["entries"]
+        if entry["kind"] == "finding"
+    ]
+    assert told["what"] == "second_payment_intent of pi_2 is OPEN"
+    assert " finding  second_payment_intent of pi_2 is OPEN " in run("show", PAYMENT).screen
+
+
+@pytest.mark.usefixtures("neglected")
 def test_how_long_an_outcome_may_be_unknown_can_be_said(run: Run) -> None:
     patient = _problems(run("doctor", "--json", "--unknown-after", "86400"))
 
-    assert patient.keys() == {"overdue", "lingering", "parked events"}
+    assert patient.keys() == {"overdue", "lingering", "parked events", "findings"}
 
 
 def test_what_is_paused_is_told_and_is_no_problem(run: Run) -> None:
