@@ -10,7 +10,7 @@ READY := $(VENV)/ready
 # Tests wait more than they compute. Each process has servers of its own; 0: all in this one.
 PROCESSES ?= 2
 
-.PHONY: bench chaos help demo dev test test-docker check static format requirements clean
+.PHONY: bench chaos help demo dev docs test test-docker check static format requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,13 +33,19 @@ chaos: $(READY) ## many payments while everything dies at random, then the books
 	@$(BIN)/python -m payment_worker.devstack.chaos $(if $(N),--payments $(N)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
-check: static test ## format, lint, types, floors, then every test
+check: static test ## format, lint, types, floors, the docs' links, then every test
 
-static: $(READY) ## format, lint, types and floors, without the tests
+static: $(READY) ## format, lint, types, floors and the docs' links, without the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(SITE)
+
+docs: $(READY) ## the documentation as a site in build/site, to be opened from there
+	$(SITE)
+# Never --quiet: it hides the warnings from --strict, too. The variable spares an advertisement.
+SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(READY) ## what a charge costs here beside an empty task, in one run (ARGS="--tasks 3000")
 	@$(BIN)/python -m payment_worker.devstack.bench $(ARGS)
