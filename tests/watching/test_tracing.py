@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from payment_worker.devstack import programs
 from payment_worker.devstack.processes import Process
@@ -41,10 +42,6 @@ class Collector:
 
     def spans(self) -> dict[str, Any]:
         """Those of our trace, by name."""
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (  # noqa: PLC0415 - an extra
-            ExportTraceServiceRequest,
-        )
-
         told = [ExportTraceServiceRequest.FromString(each) for each in list(self.heard)]
         spans = [
             span
@@ -72,7 +69,6 @@ def collector() -> Iterator[Collector]:
 def test_a_trace_leads_from_the_sender_over_the_task_to_stripe(
     worker: Callable[..., Process], collector: Collector, producer: Producer, rows: Rows, pool: str
 ) -> None:
-    pytest.importorskip("opentelemetry.instrumentation.celery", reason="the extra `otel` is not installed")
     settings = {"PAYMENT_WORKER_TRACING": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
     worker(pool=pool, settings={**settings, "OTEL_BSP_SCHEDULE_DELAY": "100"})
     arguments: dict[str, object] = {
