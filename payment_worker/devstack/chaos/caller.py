@@ -6,6 +6,7 @@ so this one keeps a list of its own, as `docs/guarantees.md` tells callers to.
 
 import heapq
 import time
+from collections.abc import Mapping
 from threading import Event, Thread
 from typing import Final, Self
 
@@ -29,10 +30,13 @@ _RECORDED = text(
     " UNION ALL SELECT request_id::text FROM payment_attempt WHERE request_id = ANY(CAST(:ids AS uuid[]))"
     " UNION ALL SELECT request_id::text FROM rejected_request WHERE request_id = ANY(CAST(:ids AS uuid[]))"
 )
-_AT_AN_END = text(
-    "SELECT payment_id::text FROM payment WHERE payment_id = ANY(CAST(:ids AS uuid[]))"
-    " AND status IN ('SUCCEEDED', 'CANCELED')"
-)
+_STATUSES = text("SELECT payment_id::text, status FROM payment WHERE payment_id = ANY(CAST(:ids AS uuid[]))")
+_MOOT: Final[Mapping[str, frozenset[str]]] = {
+    "payment_worker.capture": frozenset({"SUCCEEDED", "CANCELED"}),
+    "payment_worker.cancel": frozenset({"SUCCEEDED", "CANCELED"}),
+    "payment_worker.retry_charge": frozenset({"AUTHORIZED", "SUCCEEDED", "CANCELED"}),
+}
+"""States of a payment in which such a request has nothing left to do, and leaves no row of its own."""
 
 
 class Caller:
@@ -127,13 +131,12 @@ class Caller:
             with self._database.connect() as connection:
                 found = set(connection.execute(_RECORDED, {"ids": list(self._waiting)}).scalars())
                 changed = {self._asks[each].payment_id for each in self._waiting if each in self._changes}
-                ended = set(connection.execute(_AT_AN_END, {"ids": list(changed)}).scalars())
+                rows = connection.execute(_STATUSES, {"ids": list(changed)}).tuples()
+                statuses: dict[str, str] = {payment_id: status for payment_id, status in rows}
         except SQLAlchemyError:
             return
-        # What is asked of a payment where nothing more can change leaves no row of its own.
-        found |= {
-            each for each in self._waiting if each in self._changes and self._asks[each].payment_id in ended
-        }
+        asked = {each: self._asks[each] for each in self._waiting if each in self._changes}
+        found |= {each for each, ask in asked.items() if statuses.get(ask.payment_id) in _MOOT[ask.task]}
         self.recorded |= found
         for identity in found:
             del self._waiting[identity]
