@@ -132,7 +132,7 @@ class Caller:
                 found = set(connection.execute(_RECORDED, {"ids": list(self._waiting)}).scalars())
                 changed = {self._asks[each].payment_id for each in self._waiting if each in self._changes}
                 rows = connection.execute(_STATUSES, {"ids": list(changed)}).tuples()
-                statuses: dict[str, str] = {payment_id: status for payment_id, status in rows}
+                statuses = {payment_id: str(status) for payment_id, status in rows}
         except SQLAlchemyError:
             return
         asked = {each: self._asks[each] for each in self._waiting if each in self._changes}
