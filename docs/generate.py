@@ -6,7 +6,7 @@ A test runs the check, so that what the pages say is what the code does.
 import sys
 from pathlib import Path
 
-from pages import metrics, settings, states, tasks
+from pages import commands, messages, metrics, settings, states, tables, tasks, webhook
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -18,6 +18,10 @@ def pages() -> dict[Path, str]:
         REFERENCE / "states.md": states.page(),
         REFERENCE / "payment-states.svg": states.payment_drawing(),
         REFERENCE / "refund-states.svg": states.refund_drawing(),
+        REFERENCE / "tables.md": tables.page(),
+        REFERENCE / "messages.md": messages.page(),
+        REFERENCE / "commands.md": commands.page(),
+        REFERENCE / "webhook.md": webhook.page(),
         REFERENCE / "settings.md": settings.page(),
         REFERENCE / "metrics.md": metrics.page(),
     }

@@ -1,0 +1,127 @@
+"""What columns mean on which the database has no comment, because their name says most of it."""
+
+from collections.abc import Mapping
+
+EVERYWHERE: Mapping[str, str] = {
+    "payment_id": "The payment.",
+    "refund_id": "The refund.",
+    "stripe_account": "The connected account; null for the platform's own.",
+    "currency": "ISO 4217, upper case.",
+    "created_at": "When it was first recorded.",
+    "updated_at": "When the row was last written.",
+    "version": "Raised by every write.",
+}
+
+OF: Mapping[str, Mapping[str, str]] = {
+    "payment": {
+        "payment_id": "The caller's id, and the key of the request.",
+        "order_id": "The order that is paid for: the caller's id.",
+        "customer_id": "The caller's customer, if it told one.",
+        "amount": "What is to be paid.",
+        "status": "Its [state](states.md).",
+        "amount_authorized": "What is held, or was, of a payment that is captured later.",
+        "amount_captured": "What was taken. Only a `SUCCEEDED` payment has any.",
+        "amount_refunded": "What its `PROCESSED` refunds gave back.",
+        "stripe_balance_transaction_id": "Stripe's entry on the balance, of which fee and net are.",
+        "settlement_currency": "The currency of the balance that fee and net are in.",
+        "failure_reason": "Why it failed, in one of [four words](messages.md#paymentfailed).",
+        "decline_code": "Stripe's own code for it.",
+        "stripe_customer": "Stripe's customer, if the caller told one.",
+        "stripe_payment_intent_id": "Stripe's PaymentIntent, `pi_…`.",
+        "stripe_charge_id": "Stripe's latest Charge of it, `ch_…`.",
+        "payment_method": "Stripe's payment method, as the caller told it.",
+        "capture_method": "`automatic`: taken at once. `manual`: held until it is captured.",
+        "description": "As the caller told it.",
+        "statement_descriptor_suffix": "As the caller told it.",
+        "metadata": "As the caller told it.",
+    },
+    "refund": {
+        "refund_id": "The caller's id; one made of Stripe's for a refund that was made elsewhere.",
+        "payment_id": "The payment that is refunded.",
+        "amount": "What is to be given back.",
+        "status": "Its [state](states.md#refund).",
+        "reason": "As the caller told it.",
+        "failure_reason": "Why it failed: [ours](tasks.md#payment_workerrefund-refunds), or Stripe's.",
+        "requested_by": "As the caller told it.",
+        "note": "As the caller told it.",
+        "stripe_refund_id": "Stripe's Refund, `re_…`.",
+        "amount_was_given": "False where all that was left was asked for.",
+    },
+    "payment_history": {
+        "history_id": "Rises with time.",
+        "refund_id": "Set where the transition is a refund's.",
+        "from_status": "The state before; null for the first.",
+        "to_status": "The state after.",
+        "cause": "Why: `requested`, `answered`, `event payment_intent.succeeded`, `reconciliation`, …",
+        "actor": "Who: the task with its id, or the command with its user, and the machine.",
+        "detail": "Ids, codes and amounts that belong to it.",
+        "recorded_at": "When.",
+    },
+    "dispute": {
+        "stripe_dispute_id": "Stripe's Dispute, `dp_…`.",
+        "status": "Stripe's word for its state, in upper case.",
+        "stripe_charge_id": "The charge that is disputed.",
+        "reason": "Stripe's word.",
+        "evidence_due_by": "Until when evidence can be handed in.",
+    },
+    "stripe_event": {
+        "event_id": "Stripe's Event, `evt_…`.",
+        "type": "Stripe's type of it.",
+        "api_version": "The version its payload has the shape of.",
+        "livemode": "Whether it is of live mode.",
+        "object_id": "The Stripe object it tells of.",
+        "payload": "The event as Stripe told it.",
+        "status": "`RECEIVED`, then `SETTLED`, `IGNORED`, or `PARKED` after too many tries.",
+        "source": "How it came: `webhook`, `poll` or `task`.",
+        "tries": "How often settling it was begun.",
+        "lease_token": "Raised by every claim; a write under an older one is refused.",
+        "next_action_at": "When somebody looks at it next; null once it is finished.",
+        "created_at": "When Stripe made it.",
+        "received_at": "When it was stored.",
+        "finished_at": "When it was settled, ignored or parked.",
+    },
+    "rejected_request": {
+        "request_id": "The id of the task's message.",
+        "task": "The task's name.",
+        "arguments": "As sent, with anything sensitive masked.",
+        "errors": "Every fault.",
+        "received_at": "When.",
+    },
+    "reconciliation_run": {
+        "run_id": "Rises with time.",
+        "since": "The period's begin.",
+        "until": "The period's end.",
+        "is_scheduled": "False for one over a period that somebody named.",
+        "status": "`RUNNING` or `FINISHED`.",
+        "step": "What is being compared.",
+        "stripe_account": "The account that is being compared; empty for the platform's own.",
+        "cursor": "Where on Stripe's list it stands.",
+        "read_back_to": "When the last object that was read was made: lists are read from their newest end.",
+        "refunds": "Refunds that were compared.",
+        "disputes": "Disputes that were compared.",
+        "repaired": "Differences that it repaired.",
+        "left_open": "Findings that it left for a person.",
+        "closed": "Findings of before whose difference has gone.",
+        "started_at": "When it began.",
+        "finished_at": "When it was through.",
+    },
+    "reconciliation_finding": {
+        "finding_id": "Rises with time.",
+        "kind": "What differs: [each kind, and what to do](../how-to/reconcile.md).",
+        "object_id": "Stripe's object, or the idempotency key of an attempt whose outcome is unknown.",
+        "payment_id": "The payment, if it is known which.",
+        "refund_id": "The refund, if it is of one.",
+        "detail": "Ours and theirs.",
+        "found_at": "When it was first found.",
+        "resolved_at": "When it was repaired, or the difference had gone.",
+    },
+}
+
+
+def told(table: str, column: str) -> str:
+    """What a column means.
+
+    Raises:
+        KeyError: nobody has said it yet: say it here, or as a comment in the migration that makes it.
+    """
+    return OF[table].get(column) or EVERYWHERE[column]

@@ -1,0 +1,68 @@
+"""The reference of the webhook receiver: its paths, and what it answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from payment_worker.webhook.application import PATH, application
+from payment_worker.webhook.body import MOST_BYTES, SLOWEST_SECONDS
+from payment_worker.webhook.outcomes import ANSWERS, Outcome
+from payment_worker.webhook.receiver import ANSWER_SECONDS
+
+PAGE = """# Webhook
+
+Made from `payment_worker/webhook` by `docs/generate.py`. `payment-worker webhook` receives what Stripe sends, behind a
+proxy of yours that ends TLS. Several may run; each needs `DATABASE_URL`, `REDIS_URL` and `STRIPE_WEBHOOK_SECRET`.
+
+| path | methods | |
+|---|---|---|
+{paths}
+
+## What a webhook is answered
+
+Only what is committed is answered with 200; everything else Stripe sends again. The answer's body is
+`{{"outcome": "…"}}` with the word in the first column, which is also the label in the [metrics](metrics.md) and the
+word in the log. From the whole body to the answer pass at most {answer:g} seconds.
+
+| outcome | status | |
+|---|---|---|
+{answers}
+
+The event is settled later, by a worker. An app that receives Stripe's webhooks itself hands them over with the task
+[`receive_stripe_event`](tasks.md#payment_workerreceive_stripe_event-events).
+"""
+
+PATHS: Mapping[str, str] = {
+    PATH: "Stripe's endpoint: verified, stored, then acknowledged.",
+    "/healthz": "200 while the process lives.",
+    "/readyz": "200 when the database answers and has every migration, otherwise 503 and why.",
+    "/metrics": "What Prometheus reads.",
+}
+
+MEANS: Mapping[Outcome, str] = {
+    Outcome.STORED: "The event is committed.",
+    Outcome.KNOWN: "It was before: Stripe sends events more than once.",
+    Outcome.BAD_SIGNATURE: "No secret of ours signed it, or too long ago.",
+    Outcome.BAD_BODY: "It is signed, and no event.",
+    Outcome.GONE: "The sender hung up before all of it was there.",
+    Outcome.TOO_LARGE: f"More than {MOST_BYTES} bytes.",
+    Outcome.TOO_SLOW: f"Not there within {SLOWEST_SECONDS} seconds.",
+    Outcome.UNAVAILABLE: "PostgreSQL could not store it in time.",
+    Outcome.BROKEN: "A bug of ours; the log says where.",
+}
+
+
+def page() -> str:
+    """The page as it must be.
+
+    Raises:
+        KeyError: a path or an outcome has no words here.
+    """
+    nothing: Any = None
+    routes = application(nothing, nothing, close=lambda: None).routes
+    paths = [f"| `{each.path}` | {_methods(each)} | {PATHS[each.path]} |" for each in routes]
+    answers = [f"| `{outcome}` | {status.value} | {MEANS[outcome]} |" for outcome, status in ANSWERS.items()]
+    return PAGE.format(paths="\n".join(paths), answers="\n".join(answers), answer=ANSWER_SECONDS)
+
+
+def _methods(route: Any) -> str:  # noqa: ANN401 - Starlette's routes are of many kinds
+    return ", ".join(sorted(route.methods))
