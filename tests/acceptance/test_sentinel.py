@@ -108,4 +108,4 @@ def _charged(rows: Rows, charges: list[dict[str, object]]) -> None:
 
 def _unacknowledged(server: Valkey) -> int:
     with closing(redis.Redis.from_url(server.url())) as client:
-        return int(client.hlen("unacked"))  # type: ignore[arg-type] # redis-py's types say async or not
+        return int(client.hlen("unacked"))

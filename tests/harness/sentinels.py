@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import redis
 
@@ -103,4 +103,4 @@ def _linked(server: Valkey) -> bool:
 
 def _replication(server: Valkey) -> dict[str, Any]:
     with closing(redis.Redis.from_url(server.url())) as client:
-        return cast("dict[str, Any]", client.info("replication"))
+        return client.info("replication")
