@@ -104,7 +104,8 @@ class Scene:
 
     def beat(self) -> Process:
         """Start beat."""
-        return self._start(programs.beat(self.settings, directory=self.directory))
+        name = f"beat{len(self._programs)}"
+        return self._start(programs.beat(self.settings, directory=self.directory, name=name))
 
     def running(self) -> list[int]:
         """The ids of the processes that were started here and still run."""
