@@ -1,4 +1,4 @@
-"""Writes what of the reference is made from the code: `python docs/generate.py`, or `--check`.
+"""Writes what of the docs is made from the code: `python docs/generate.py`, or `--check`.
 
 A test runs the check, so that what the pages say is what the code does.
 """
@@ -6,14 +6,18 @@ A test runs the check, so that what the pages say is what the code does.
 import sys
 from pathlib import Path
 
+from drawings import floors, processes
 from pages import commands, messages, metrics, settings, states, tables, tasks, webhook
 
-REFERENCE = Path(__file__).parent / "reference"
+DOCS = Path(__file__).parent
+REFERENCE, EXPLANATION = DOCS / "reference", DOCS / "explanation"
 
 
 def pages() -> dict[Path, str]:
     """Each file and what it must say."""
     return {
+        EXPLANATION / "floors.svg": floors.drawing(),
+        EXPLANATION / "processes.svg": processes.drawing(),
         REFERENCE / "tasks.md": tasks.page(),
         REFERENCE / "states.md": states.page(),
         REFERENCE / "payment-states.svg": states.payment_drawing(),

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-LABEL, COLUMN, ROW, HEAD, EDGE = 190, 128, 34, 52, 12
+LABEL, ROW, HEAD, EDGE = 190, 34, 52, 12
+LETTER = 7.6  # so wide is one in a heading, at most
 INK, FAINT, PAPER, ACCENT = "#1f2937", "#cbd5e1", "#ffffff", "#4051b5"
 
 Row = tuple[str, Sequence[str], str]
@@ -12,13 +13,12 @@ Row = tuple[str, Sequence[str], str]
 
 def lanes(title: str, columns: Sequence[str], rows: Sequence[Row]) -> str:
     """The drawing; the rows are read from top to bottom."""
-    width, height = LABEL + COLUMN * len(columns) + EDGE, HEAD + ROW * len(rows) + EDGE
-    middle = {name: LABEL + COLUMN * place + COLUMN // 2 for place, name in enumerate(columns)}
-    parts = [
-        *_columns(middle, height),
-        *(part for n, row in enumerate(rows) for part in _row(n, row, middle)),
-    ]
-    return svg(title, width, height, parts)
+    wide = round(LETTER * max(map(len, columns))) + 2 * EDGE
+    height = HEAD + ROW * len(rows) + EDGE
+    middle = {name: LABEL + wide * place + wide // 2 for place, name in enumerate(columns)}
+    parts = [part for name, x in middle.items() for part in _column(name, x, wide, height)]
+    parts += [part for n, row in enumerate(rows) for part in _row(n, row, middle)]
+    return svg(title, LABEL + wide * len(columns) + EDGE, height, parts)
 
 
 def svg(title: str, width: int, height: int, parts: Iterable[str]) -> str:
@@ -36,16 +36,13 @@ def text(x: int, y: int, words: str, *, style: str = "") -> str:
     return f'<text x="{x}" y="{y}" fill="{INK}" {style}>{escape(words)}</text>'.replace(" >", ">")
 
 
-def _columns(middle: dict[str, int], height: int) -> Iterable[str]:
-    for name, x in middle.items():
-        yield f'<line x1="{x}" y1="{HEAD - 12}" x2="{x}" y2="{height - EDGE}" stroke="{FAINT}"/>'
-        yield (
-            f'<rect x="{x - COLUMN // 2 + 3}" y="{EDGE}" width="{COLUMN - 6}" height="28" rx="6" fill="{ACCENT}"/>'
-        )
-        yield (
-            f'<text x="{x}" y="{EDGE + 18}" fill="{PAPER}" text-anchor="middle" font-size="11" '
-            f'font-weight="600">{escape(name)}</text>'
-        )
+def _column(name: str, x: int, wide: int, height: int) -> Iterable[str]:
+    yield f'<line x1="{x}" y1="{HEAD - 12}" x2="{x}" y2="{height - EDGE}" stroke="{FAINT}"/>'
+    yield f'<rect x="{x - wide // 2 + 3}" y="{EDGE}" width="{wide - 6}" height="28" rx="6" fill="{ACCENT}"/>'
+    yield (
+        f'<text x="{x}" y="{EDGE + 18}" fill="{PAPER}" text-anchor="middle" font-size="11" '
+        f'font-weight="600">{escape(name)}</text>'
+    )
 
 
 def _row(number: int, row: Row, middle: dict[str, int]) -> Iterable[str]:
