@@ -30,6 +30,9 @@ persistent = True
 db = os.environ.get("FLOWER_DB") or "flower"
 state_save_interval = 60_000
 
+# A payment's tasks are found by its id, which is all that their arguments show.
+tasks_columns = os.environ.get("FLOWER_TASKS_COLUMNS") or "name,kwargs,state,received,runtime,uuid,worker"
+
 # Each task kept costs a few kilobytes of memory.
 max_tasks = int(os.environ.get("FLOWER_MAX_TASKS") or 20_000)
 

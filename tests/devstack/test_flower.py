@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
 from pathlib import Path
@@ -28,14 +29,20 @@ def flower(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def _status(url: str, *, login: str | None = None, method: str = "GET", body: object = None) -> int:
+    return _answer(url, login=login, method=method, body=body)[0]
+
+
+def _answer(
+    url: str, *, login: str | None = None, method: str = "GET", body: object = None
+) -> tuple[int, str]:
     headers = {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"} if login else {}
     data = None if body is None else json.dumps(body).encode()
     try:
         with urlopen(Request(url, data, headers, method=method), timeout=10) as answer:  # noqa: S310 our own
-            return int(answer.status)
+            return int(answer.status), answer.read().decode(errors="replace")
     except HTTPError as error:
         with error:
-            return error.code
+            return error.code, ""
 
 
 @pytest.mark.parametrize("page", ["/", "/workers", "/tasks/datatable", "/api/tasks", "/api/workers"])
@@ -78,3 +85,21 @@ def test_its_password_may_come_from_a_file(valkey: Valkey, tmp_path: Path) -> No
     with programs.flower(settings, directory=tmp_path, port=port) as process:
         process.start().wait_ready()
         assert _status(f"http://127.0.0.1:{port}/", login=_LOGIN) == HTTPStatus.OK
+
+
+def test_its_list_shows_the_ids_of_payments(flower: str) -> None:
+    _, page = _answer(f"{flower}/tasks", login=_LOGIN)
+    assert re.findall(r'data-column="(\w+)"', page)[:2] == ["name", "kwargs"]
+
+
+def test_behind_a_sub_path_its_pages_and_all_they_need_are_below_it(valkey: Valkey, tmp_path: Path) -> None:
+    port = free_port()
+    settings = {"REDIS_URL": valkey.url(), "FLOWER_BASIC_AUTH": _LOGIN, "FLOWER_URL_PREFIX": "/flower"}
+    with programs.flower(settings, directory=tmp_path, port=port) as process:
+        process.start().wait_ready()
+        _, page = _answer(f"http://127.0.0.1:{port}/flower/tasks", login=_LOGIN)
+        needed = re.findall(r'(?:href|src)="(/[^"]*)"', page)
+        assert len([each for each in needed if "/static/" in each]) > 5
+        for path in needed:
+            assert path.startswith("/flower/")
+            assert _status(f"http://127.0.0.1:{port}{path}", login=_LOGIN) == HTTPStatus.OK
