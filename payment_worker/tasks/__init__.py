@@ -1,4 +1,8 @@
-"""When Celery calls us: parse, run the flow, obey its answer."""
+"""When Celery calls us: parse, run the flow, obey its answer.
+
+What other apps send must be known to the last argument. What workers send each other may have more in it (`_newer`):
+while an upgrade is rolled out, some are of a newer version.
+"""
 
 from payment_worker.tasks import (
     changes,

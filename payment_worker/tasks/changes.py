@@ -58,7 +58,7 @@ def retry_charge(self: Task, *args: object, **kwargs: object) -> Result:
 
 
 @app.task(bind=True, name="payment_worker.retry_declined", typing=False)
-def retry_declined(self: Task, *, attempt_id: int) -> Mapping[str, Any]:
+def retry_declined(self: Task, *, attempt_id: int, **_newer: object) -> Mapping[str, Any]:
     """Try a payment again by ourselves, after this attempt of it was declined."""
     answer = unless_unavailable(self, lambda: retry_declined_flow(world(self), attempt_id))
     return answer.as_result() if answer else {"attempt_id": attempt_id, "status": "not to be followed"}

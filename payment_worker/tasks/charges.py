@@ -20,7 +20,7 @@ def charge(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | No
 
 
 @app.task(bind=True, name="payment_worker.perform", typing=False)
-def perform(self: Task, *, attempt_id: int, lease_token: int) -> Mapping[str, Any]:
+def perform(self: Task, *, attempt_id: int, lease_token: int, **_newer: object) -> Mapping[str, Any]:
     """Go on with an attempt that `resume_stalled` handed out."""
     answer = unless_unavailable(self, lambda: take_handed(world(self), attempt_id, lease_token=lease_token))
     return answer.as_result() if answer else {"attempt_id": attempt_id, "status": "in other hands"}

@@ -41,7 +41,9 @@ def _verified(task: Task, request: StripeEventRequest) -> Event:
 
 
 @app.task(bind=True, name="payment_worker.settle_event", typing=False)
-def settle_stored(self: Task, *, stripe_account: str, event_id: str, lease_token: int) -> Result:
+def settle_stored(
+    self: Task, *, stripe_account: str, event_id: str, lease_token: int, **_newer: object
+) -> Result:
     """Settle an event of the inbox."""
     status: EventStatus | None = unless_unavailable(
         self,

@@ -35,7 +35,7 @@ def refund(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | No
 
 
 @app.task(bind=True, name="payment_worker.continue_refund", typing=False)
-def continue_waiting(self: Task, *, refund_id: str) -> Mapping[str, Any]:
+def continue_waiting(self: Task, *, refund_id: str, **_newer: object) -> Mapping[str, Any]:
     """Look again at a refund that waits for its payment."""
     answer = unless_unavailable(self, lambda: continue_refund(world(self), UUID(refund_id)))
     return answer.as_result() if answer else {"refund_id": refund_id, "status": "not waiting"}

@@ -1,0 +1,153 @@
+"""An upgrade without a pause: workers of two versions share a database and a Redis, in either order, and back again.
+
+What the version before had written is kept in `before/`: its rows when it was killed, its messages as they lay in
+Redis. The steps are those of `docs/how-to/upgrade.md`.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from payment_worker.devstack.programs import clean_environment
+from payment_worker.devstack.waiting import wait_until
+from payment_worker.store import migrate
+from tests.acceptance.scene import Json, Scene
+
+BEFORE = Path(__file__).with_name("before")
+EVERY_SECOND = {"PAYMENT_WORKER_POLL_EVERY": "1", "PAYMENT_WORKER_RECONCILE_EVERY": "1"}
+NewScene = Callable[..., Scene]
+
+
+def test_what_the_version_before_left_unfinished_is_finished(new_scene: NewScene) -> None:
+    scene = new_scene()
+    migrate.downgrade(scene.settings["DATABASE_URL"], "0008")
+    scene.rows((BEFORE / "rows_0008.sql").read_text(encoding="utf-8"))
+    assert [row["status"] for row in scene.rows("SELECT status FROM payment")] == ["REQUESTED"] * 2
+    migrate.upgrade(scene.settings["DATABASE_URL"])
+
+    scene.ready(scene.worker(), scene.beat())
+
+    for payment in scene.rows("SELECT payment_id FROM payment"):
+        scene.payment(payment["payment_id"], "SUCCEEDED")
+    (refund,) = scene.rows("SELECT refund_id FROM refund")
+    scene.refund_row(refund["refund_id"], "PROCESSED")
+    scene.books.must_agree()
+
+
+def test_every_message_of_the_version_before_is_understood(new_scene: NewScene) -> None:
+    scene = new_scene()
+    sent = []
+    for queue, messages in json.loads((BEFORE / "messages_0008.json").read_text(encoding="utf-8")).items():
+        for message in messages:
+            sent.append(message["headers"]["id"])
+            scene.redis.lpush(queue, json.dumps(message))
+    assert len(sent) == 17
+
+    # One after the other: a payment is tried again when it has failed.
+    scene.ready(scene.worker(concurrency=1))
+
+    scene.witness.wait_for_end(sent, seconds=60)
+    assert scene.witness.counts(sent)["task-succeeded"] == len(sent)
+    assert scene.rows("SELECT errors FROM rejected_request") == []
+    payments = scene.rows("SELECT amount, status, amount_captured FROM payment ORDER BY amount")
+    assert [tuple(row.values()) for row in payments] == [
+        (1001, "SUCCEEDED", 700),
+        (1002, "CANCELED", 0),
+        (1003, "SUCCEEDED", 1003),
+        (1004, "SUCCEEDED", 1004),
+    ]
+    assert scene.rows.one("SELECT amount, status FROM refund") == {"amount": 100, "status": "PROCESSED"}
+    scene.books.must_agree()
+
+
+def test_a_message_of_a_newer_worker_may_say_more(new_scene: NewScene) -> None:
+    scene = new_scene()
+    scene.ready(scene.worker())
+    of_ours: Mapping[str, Json] = {
+        "perform": {"attempt_id": 1_000_000, "lease_token": 1},
+        "retry_declined": {"attempt_id": 1_000_000},
+        "continue_refund": {"refund_id": "0d6b1f53-7f5d-4d1e-9a55-6f0b4b7a7e71"},
+        "settle_event": {"stripe_account": "", "event_id": "evt_1", "lease_token": 1},
+    }
+    sent = [
+        scene.producer.send(f"payment_worker.{task}", "maintenance", {**arguments, "added_later": {"a": 1}})
+        for task, arguments in of_ours.items()
+    ]
+    scene.witness.wait_for_end(sent)
+    assert scene.witness.counts(sent)["task-succeeded"] == len(sent)
+
+
+def test_a_worker_goes_on_when_a_newer_version_expands_its_database(new_scene: NewScene) -> None:
+    scene = new_scene(
+        **EVERY_SECOND,
+        PAYMENT_WORKER_RETENTION_MONEY="0.1",
+        PAYMENT_WORKER_RETENTION_EVENTS="0.1",
+        PAYMENT_WORKER_RETENTION_OUTBOX="0.1",
+        PAYMENT_WORKER_TOLD_AGAIN="0.1",
+    )
+    scene.ready(scene.worker(), scene.beat())
+    scene.hand_on_webhooks()
+    before = [scene.charge() for _ in range(3)]
+    _expand(scene)
+
+    unknown = scene.charge(metadata={"answer": "lost"})
+    scene.fault("reset", when="after", charge=unknown)
+    authorized = scene.charge(capture_method="manual")
+    scene.payment(authorized, "AUTHORIZED")
+    scene.producer.send("payment_worker.capture", "charges", {"payment_id": authorized})
+    for payment_id in [*before, unknown, authorized]:
+        scene.payment(payment_id, "SUCCEEDED")
+        scene.refund_row(scene.refund(payment_id, amount=100), "PROCESSED")
+    scene.rows.wait_for("SELECT 1 FROM reconciliation_run WHERE status = 'FINISHED' HAVING count(*) > 1")
+    scene.books.must_agree()
+
+    assert "all of them were run" in _command(scene, "doctor")
+    assert "SUCCEEDED" in _command(scene, "show", authorized)
+    assert _is_pruned(scene, authorized)
+
+
+def test_a_worker_that_is_newer_than_its_database_waits_for_the_migration(new_scene: NewScene) -> None:
+    scene = new_scene()
+    database_url = scene.settings["DATABASE_URL"]
+    migrate.downgrade(database_url, "0007")
+    scene.ready(scene.worker(), scene.beat())
+    payment_id = scene.charge()
+    scene.wait_for_event("task-retried", "payment_worker.charge", payment_id)
+    assert scene.rows("SELECT 1 FROM payment") == []
+
+    migrate.upgrade(database_url)
+
+    scene.payment(payment_id, "SUCCEEDED", seconds=60)
+    scene.books.must_agree()
+
+
+def _expand(scene: Scene) -> None:
+    """What a migration may do while the version before still works: add columns and tables."""
+    for row in scene.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'"):
+        if row["tablename"] != "alembic_version":
+            scene.rows(
+                f"ALTER TABLE {row['tablename']} ADD added_later text, ADD counted_later int NOT NULL DEFAULT 0"
+            )
+    scene.rows("CREATE TABLE made_later (payment_id uuid PRIMARY KEY REFERENCES payment)")
+    scene.rows("UPDATE alembic_version SET version_num = 'newer'")
+
+
+def _is_pruned(scene: Scene, payment_id: str) -> bool:
+    query = "SELECT 1 FROM payment_history_archive WHERE payment_id = %s"
+
+    def archived() -> bool:
+        scene.witness.wait_for_end([scene.producer.send("payment_worker.prune", "maintenance", {})])
+        return bool(scene.rows(query, payment_id))
+
+    return wait_until(archived, seconds=30, every_seconds=0.1, what="an archive")
+
+
+def _command(scene: Scene, *arguments: str) -> str:
+    """What an operator types, and what is printed."""
+    command = [sys.executable, "-m", "payment_worker", *arguments]
+    settings = clean_environment(scene.settings)
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
