@@ -25,6 +25,8 @@ class UnknownRevisionError(Exception):
 def upgrade(database_url: str, revision: str = "head") -> None:
     """Migrate up to the revision. Harmless when it stands there already, and when two do it at once.
 
+    One that a newer package has migrated stays as it is: so this version can be gone back to.
+
     Raises:
         DatabaseUnavailableError: it cannot serve now.
         UnknownRevisionError: this package has no such revision.
@@ -64,8 +66,12 @@ def is_behind(connection: Connection) -> bool:
     """
     script = ScriptDirectory.from_config(_config())
     revision = MigrationContext.configure(connection).get_current_revision()
-    carried = {each.revision for each in script.walk_revisions()}
-    return revision is None or (revision in carried and revision != script.get_current_head())
+    return revision is None or (_carries(revision) and revision != script.get_current_head())
+
+
+def _carries(revision: str) -> bool:
+    script = ScriptDirectory.from_config(_config())
+    return revision in {each.revision for each in script.walk_revisions()}
 
 
 def newest() -> str | None:
@@ -79,6 +85,10 @@ def _run(database_url: str, revision: str, *, up: bool) -> None:
         with engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
             connection.commit()  # the lock is the session's: it outlives this transaction
+            before = MigrationContext.configure(connection).get_current_revision()
+            connection.commit()
+            if up and before is not None and not _carries(before):
+                return
             config = _config()
             config.attributes["connection"] = connection
             (command.upgrade if up else command.downgrade)(config, revision)

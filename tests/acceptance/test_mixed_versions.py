@@ -106,6 +106,8 @@ def test_a_worker_goes_on_when_a_newer_version_expands_its_database(new_scene: N
     assert "all of them were run" in _command(scene, "doctor")
     assert "SUCCEEDED" in _command(scene, "show", authorized)
     assert _is_pruned(scene, authorized)
+    # The release step of whoever goes back to this version.
+    assert _command(scene, "migrate") == "The Payment Database stays at newer.\n"
 
 
 def test_a_worker_that_is_newer_than_its_database_waits_for_the_migration(new_scene: NewScene) -> None:
