@@ -145,11 +145,31 @@ def test_a_charge_that_nobody_asked_for_is_lost() -> None:
     assert "lost" in guilts(an_innocent_run(intents_of={PAYMENT: [INTENT], "stranger": [INTENT]}))
 
 
-def test_a_change_that_left_nothing_behind_is_lost() -> None:
+def a_plan_to(change: str) -> Plan:
+    """The innocent one, and a change by message-1."""
     innocent = INNOCENT.plan
-    plan = Plan(charges=innocent.charges, refunds=innocent.refunds, changes=(an_ask("capture", "message-1"),))
-    still_open = {PAYMENT: the(ROW, status="AUTHORIZED")}
-    assert "lost" in guilts(an_innocent_run(plan=plan, payments=still_open))
+    return Plan(charges=innocent.charges, refunds=innocent.refunds, changes=(an_ask(change, "message-1"),))
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "is_lost"),
+    [
+        ("capture", "AUTHORIZED", True),
+        ("cancel", "AUTHORIZED", True),
+        ("retry_charge", "AUTHORIZED", False),
+        ("retry_charge", "FAILED", True),
+        ("capture", "CANCELED", False),
+    ],
+)
+def test_a_change_that_left_nothing_behind_is_lost_unless_it_was_moot(
+    change: str, status: str, *, is_lost: bool
+) -> None:
+    run = an_innocent_run(plan=a_plan_to(change), payments={PAYMENT: the(ROW, status=status)})
+    assert ("lost" in guilts(run)) is is_lost
+
+
+def test_a_change_that_was_refused_is_not_lost() -> None:
+    plan, still_open = a_plan_to("capture"), {PAYMENT: the(ROW, status="AUTHORIZED")}
     refused = an_innocent_run(plan=plan, payments=still_open, rejected={"message-1": {}})
     assert "lost" not in guilts(refused)
 

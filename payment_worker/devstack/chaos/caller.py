@@ -6,7 +6,6 @@ so this one keeps a list of its own, as `docs/guarantees.md` tells callers to.
 
 import heapq
 import time
-from collections.abc import Mapping
 from threading import Event, Thread
 from typing import Final, Self
 
@@ -31,12 +30,6 @@ _RECORDED = text(
     " UNION ALL SELECT request_id::text FROM rejected_request WHERE request_id = ANY(CAST(:ids AS uuid[]))"
 )
 _STATUSES = text("SELECT payment_id::text, status FROM payment WHERE payment_id = ANY(CAST(:ids AS uuid[]))")
-_MOOT: Final[Mapping[str, frozenset[str]]] = {
-    "payment_worker.capture": frozenset({"SUCCEEDED", "CANCELED"}),
-    "payment_worker.cancel": frozenset({"SUCCEEDED", "CANCELED"}),
-    "payment_worker.retry_charge": frozenset({"AUTHORIZED", "SUCCEEDED", "CANCELED"}),
-}
-"""States of a payment in which such a request has nothing left to do, and leaves no row of its own."""
 
 
 class Caller:
@@ -136,7 +129,7 @@ class Caller:
         except SQLAlchemyError:
             return
         asked = {each: self._asks[each] for each in self._waiting if each in self._changes}
-        found |= {each for each, ask in asked.items() if statuses.get(ask.payment_id) in _MOOT[ask.task]}
+        found |= {each for each, ask in asked.items() if ask.is_moot(statuses.get(ask.payment_id))}
         self.recorded |= found
         for identity in found:
             del self._waiting[identity]

@@ -45,10 +45,10 @@ def lost(evidence: Evidence) -> Iterator[Breach]:
 
 
 def _is_answered(records: Records, ask: Ask) -> bool:
-    """Tried, refused, or asked of a payment where nothing more can change."""
+    """Tried, refused, or asked of a payment where it can change nothing more."""
     tried = any(row["asked_by"] == ask.identity for row in records.attempts_of.get(ask.payment_id, []))
-    ended = records.payments.get(ask.payment_id, {}).get("status") in {"SUCCEEDED", "CANCELED"}
-    return tried or ended or ask.identity in records.rejected
+    moot = ask.is_moot(records.payments.get(ask.payment_id, {}).get("status"))
+    return tried or moot or ask.identity in records.rejected
 
 
 def stuck(evidence: Evidence) -> Iterator[Breach]:

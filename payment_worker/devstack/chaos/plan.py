@@ -26,6 +26,13 @@ _CARDS: Final[Mapping[str, int]] = {
 _CURRENCIES: Final[Mapping[str, int]] = {"EUR": 60, "USD": 20, "JPY": 10, "KWD": 10}
 _MOST: Final = 50_000
 _LEAST: Final = 1_000
+_MOOT: Final[Mapping[str, frozenset[str]]] = {
+    "payment_worker.capture": frozenset({"SUCCEEDED", "CANCELED"}),
+    "payment_worker.cancel": frozenset({"SUCCEEDED", "CANCELED"}),
+    "payment_worker.retry_charge": frozenset({"AUTHORIZED", "SUCCEEDED", "CANCELED"}),
+}
+"""States of a payment in which such a request has nothing left to do, and leaves no row of its own."""
+
 _ONLY_AUTHORISED: Final = 0.08
 _DECLINED: Final = "Declined"
 """In the name of a card that is."""
@@ -47,6 +54,10 @@ class Ask:
     payment_id: str
     arguments: Mapping[str, Any]
     at: tuple[float, ...]
+
+    def is_moot(self, status: str | None) -> bool:
+        """Whether this changes nothing of a payment in this state, and so may leave no row."""
+        return status in _MOOT.get(self.task, ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
