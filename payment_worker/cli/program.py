@@ -12,7 +12,6 @@ app = typer.Typer(
     help="Charges and refunds against Stripe: none doubled, lost or stuck.",
     epilog="Exit status: 0 done, 1 found problems, 2 wrong usage. What may be set is described in the docs.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 for group in (programs, enqueue, story, events, examine, pausing, reconciling):
