@@ -1,0 +1,49 @@
+"""compose.yaml gives every process the rights and the time that it needs, and no more."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from payment_worker.settings import Settings
+from payment_worker.webhook.serving import LAST_WORDS_SECONDS
+
+ROOT = Path(__file__).parents[3]
+SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+OURS = [name for name, service in SERVICES.items() if "payment-worker:" in service["image"]]
+WARM_SHUTDOWN_SECONDS = 35
+
+
+def _grace_seconds(service: str) -> int:
+    return int(SERVICES[service]["stop_grace_period"].removesuffix("s"))
+
+
+def test_a_worker_may_end_its_longest_task_and_the_webhook_its_answers() -> None:
+    lease = Settings.model_fields["lease"].default
+    assert _grace_seconds("worker") >= lease + WARM_SHUTDOWN_SECONDS
+    assert _grace_seconds("webhook") > LAST_WORDS_SECONDS
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_is_hardened_limited_and_started_again(service: str) -> None:
+    told = SERVICES[service]
+    assert told["read_only"]
+    assert told["cap_drop"] == ["ALL"]
+    assert told["security_opt"] == ["no-new-privileges:true"]
+    assert set(told["deploy"]["resources"]["limits"]) == {"cpus", "memory"}
+    assert told["restart"] == ("no" if service == "migrate" else "unless-stopped")
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_ours_are_told_of_secrets_by_file_and_of_nothing_unknown(service: str) -> None:
+    variables = SERVICES[service].get("environment", {})
+    known = {str(field.alias) for field in Settings.model_fields.values()}
+    assert {name for name in variables if name.startswith("PAYMENT_WORKER_")} <= known
+    secret = {name for name in variables if name.removesuffix("_FILE").endswith(("_KEY", "_SECRET", "_AUTH"))}
+    assert all(name.endswith("_FILE") for name in secret)
+
+
+def test_every_service_but_the_one_off_tells_whether_it_is_well() -> None:
+    without = {name for name, service in SERVICES.items() if "healthcheck" not in service}
+    assert without == {"migrate", "prometheus"}
