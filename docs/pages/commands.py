@@ -14,8 +14,8 @@ Made from the program by `docs/generate.py`; `payment-worker COMMAND --help` say
 package; `python -m payment_worker` is the same.
 
 Exit status: 0 done, 1 found problems, 2 wrong usage. With `--json` the result is one JSON document on standard output.
-`payment-worker --install-completion` has the shell that it is called from (bash, zsh, fish, PowerShell) complete commands
-and options from then on.
+`payment-worker --install-completion` has the shell that it is called from (bash, zsh, fish, PowerShell) complete
+commands and options from then on.
 
 A command that enqueues returns when Redis has the task; what comes of it says `payment-worker show ID`.
 
