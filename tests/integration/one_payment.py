@@ -16,7 +16,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 from sqlalchemy import Connection
 
 from payment_worker.contracts.requests import (
@@ -27,7 +34,8 @@ from payment_worker.contracts.requests import (
     RetryChargeRequest,
     parse,
 )
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.simulator import Simulator, SimulatorError
+from payment_worker.devstack.waiting import wait_until
 from payment_worker.domain.deciding import RetryPolicy
 from payment_worker.flows.answer import Answer
 from payment_worker.flows.cancel import cancel
@@ -44,6 +52,7 @@ from payment_worker.flows.world import World
 from payment_worker.gateway.webhook import event_from
 from payment_worker.store.database import Database
 from payment_worker.store.events import InboxEvent
+from payment_worker.store.runs import Run
 from tests.harness.rows import Rows
 from tests.integration.scene import Clock, Scene
 
@@ -61,9 +70,12 @@ METHODS = (
     "pm_card_processing",
     "pm_card_processingFail",
 )
+FIRST_METHODS = (SUCCEEDING,) * 4 + METHODS
+"""Most lives begin well, or little could befall them."""
 PRESENT_METHODS = (SUCCEEDING, "pm_card_threeDSecure2Required", "pm_card_processing")
 """What a customer who is there may pay with."""
 
+MOMENTS = ("before", "after")
 FAULTS = (
     "reset",
     "cut_body",
@@ -73,7 +85,12 @@ FAULTS = (
     "bad_gateway",
     "rate_limited",
     "conflict",
+    "latency",
 )
+LATE_SECONDS = 0.6
+"""Of real time: an answer so late comes after we gave up, and its effect may too."""
+LIVE_SECONDS = 100
+"""Of the clock's time, in which a request may still be on its way: less than the delay of absence."""
 
 STANDS_FOR = {
     "requires_payment_method": {"FAILED", "REQUIRES_ACTION"},
@@ -120,6 +137,9 @@ UNION ALL
 SELECT 'event', outcome FROM stripe_event WHERE status = 'RECEIVED'
 """
 """What may not rest. The refund of a payment that waits for its customer waits with it."""
+
+DEATHS = st.one_of(st.none(), st.none(), st.integers(0, 4))
+"""Before which transaction from now the process dies, if it does."""
 
 FINAL = {"SUCCEEDED", "CANCELED"}
 OVERLAP = timedelta(seconds=300)
@@ -171,14 +191,27 @@ class OnePayment(RuleBasedStateMachine):
     clock: Clock
     rows: Rows
 
+    intents: Sequence[Mapping[str, Any]] = ()
+    """What Stripe's ledger showed last."""
+
     sent = Bundle("sent")
 
     @initialize(
-        method=st.sampled_from(METHODS),
+        target=sent,
+        method=st.sampled_from(FIRST_METHODS),
         capture_method=st.sampled_from(["automatic", "manual"]),
         automatic_retries=st.sampled_from([0, 2]),
+        troubles=st.lists(st.tuples(st.sampled_from(FAULTS), st.sampled_from(MOMENTS)), max_size=3),
+        dies=DEATHS,
     )
-    def begin(self, method: str, capture_method: str, automatic_retries: int) -> None:
+    def begin(
+        self,
+        method: str,
+        capture_method: str,
+        automatic_retries: int,
+        troubles: list[tuple[str, str]],
+        dies: int | None,
+    ) -> Message:
         self.simulator.reset()
         self.simulator.advance(self.clock.added.total_seconds())
         self.database.dies_before = None
@@ -190,9 +223,9 @@ class OnePayment(RuleBasedStateMachine):
         self.here = replace(self.world, policy=replace(self.world.policy, retries=retries))
         self.asked: dict[str, set[object]] = {action: set() for action in MADE_BY.values()}
         self.answered: set[str] = set()
-
-    @rule(target=sent)
-    def ask_for_the_charge(self) -> Message:
+        self.unwaited = 0
+        for kind, when in troubles:
+            self.stripes_answers_go_wrong(kind, when, times=1, method="POST")
         arguments = {
             "payment_id": self.payment_id,
             "order_id": self.order_id,
@@ -201,26 +234,27 @@ class OnePayment(RuleBasedStateMachine):
             "payment_method": self.method,
             "capture_method": self.capture_method,
         }
-        return self._send(Message("charge", arguments))
+        return self._send(Message("charge", arguments), dies=dies)
 
-    @rule(target=sent, amount=st.sampled_from(PARTS))
-    def ask_for_a_refund(self, amount: int | None) -> Message:
+    @rule(target=sent, amount=st.sampled_from(PARTS), dies=DEATHS)
+    def ask_for_a_refund(self, amount: int | None, dies: int | None) -> Message:
         arguments = {"refund_id": str(uuid4()), "payment_id": self.payment_id, "amount": amount}
-        return self._send(Message("refund", arguments))
+        return self._send(Message("refund", arguments), dies=dies)
 
-    @rule(target=sent, amount=st.sampled_from(PARTS), patient=st.booleans())
-    def ask_for_the_capture(self, amount: int | None, *, patient: bool) -> Message:
+    @rule(target=sent, amount=st.sampled_from(PARTS), patient=st.booleans(), dies=DEATHS)
+    def ask_for_the_capture(self, amount: int | None, *, patient: bool, dies: int | None) -> Message:
         arguments = {"payment_id": self.payment_id, "amount": amount}
-        return self._send(Message("capture", arguments, patient=patient))
+        return self._send(Message("capture", arguments, patient=patient), dies=dies)
 
-    @rule(target=sent, patient=st.booleans())
-    def ask_to_cancel(self, *, patient: bool) -> Message:
+    @rule(target=sent, patient=st.booleans(), dies=DEATHS)
+    def ask_to_cancel(self, *, patient: bool, dies: int | None) -> Message:
         arguments = {"payment_id": self.payment_id, "reason": "abandoned"}
-        return self._send(Message("cancel", arguments, patient=patient))
+        return self._send(Message("cancel", arguments, patient=patient), dies=dies)
 
-    @rule(target=sent, method=st.sampled_from([None, *METHODS]))
-    def ask_for_another_try(self, method: str | None) -> Message:
-        return self._send(Message("retry", {"payment_id": self.payment_id, "payment_method": method}))
+    @rule(target=sent, method=st.sampled_from([None, *METHODS]), dies=DEATHS)
+    def ask_for_another_try(self, method: str | None, dies: int | None) -> Message:
+        arguments = {"payment_id": self.payment_id, "payment_method": method}
+        return self._send(Message("retry", arguments), dies=dies)
 
     @rule(message=sent)
     def a_message_comes_again(self, message: Message) -> None:
@@ -228,12 +262,12 @@ class OnePayment(RuleBasedStateMachine):
 
     @rule(
         kind=st.sampled_from(FAULTS),
-        when=st.sampled_from(["before", "after"]),
+        when=st.sampled_from(MOMENTS),
         times=st.integers(1, 4),
         method=st.sampled_from(["POST", "GET"]),
     )
     def stripes_answers_go_wrong(self, kind: str, when: str, times: int, method: str) -> None:
-        self.simulator.fault(kind, when=when, times=times, method=method)
+        self.simulator.fault(kind, when=when, times=times, method=method, seconds=LATE_SECONDS)
 
     @rule(transactions=st.integers(0, 4))
     def the_next_process_dies(self, transactions: int) -> None:
@@ -247,11 +281,11 @@ class OnePayment(RuleBasedStateMachine):
     def sweep(self) -> None:
         self._run(self._resume)
 
+    @precondition(lambda self: self.intents)
     @rule(data=st.data())
     def events_arrive(self, data: st.DataObject) -> None:
-        if events := self._events():
-            for event in data.draw(st.lists(st.sampled_from(events), max_size=6)):
-                self._run(partial(self._hear, event))
+        for event in data.draw(st.lists(st.sampled_from(self._events()), max_size=6)):
+            self._run(partial(self._hear, event))
 
     @rule()
     def stripes_events_are_polled(self) -> None:
@@ -261,37 +295,37 @@ class OnePayment(RuleBasedStateMachine):
     def the_books_are_compared(self) -> None:
         self._run(self._reconcile)
 
-    @rule(what=st.sampled_from(sorted(POSSIBLE_ELSEWHERE)))
-    def somebody_else_moves_it(self, what: str) -> None:
-        for intent in self._intents():
-            if intent["status"] in POSSIBLE_ELSEWHERE[what]:
-                self.simulator.post(f"payment_intents/{intent['id']}/{what}")
+    @precondition(lambda self: self._possible_elsewhere())
+    @rule(data=st.data())
+    def somebody_else_moves_it(self, data: st.DataObject) -> None:
+        intent, what = data.draw(st.sampled_from(self._possible_elsewhere()))
+        self._elsewhere(f"payment_intents/{intent}/{what}")
 
+    @precondition(lambda self: self._with_status("requires_payment_method", "requires_action"))
     @rule(method=st.sampled_from(PRESENT_METHODS))
     def the_customer_tries_again(self, method: str) -> None:
         scene = Scene(self.here, self.simulator, self.clock)
-        for intent in self._intents():
-            if intent["status"] in {"requires_payment_method", "requires_action"}:
-                with suppress(OSError, HTTPException):  # what goes wrong at Stripe goes wrong for them too
-                    scene.confirm_on_session(intent["id"], method)
+        for intent in self._with_status("requires_payment_method", "requires_action"):
+            with suppress(OSError, HTTPException):  # what goes wrong at Stripe goes wrong for them too
+                scene.confirm_on_session(intent, method)
 
+    @precondition(lambda self: self._with_status("succeeded"))
     @rule(amount=st.sampled_from([1, 300, AMOUNT]))
     def somebody_refunds_in_the_dashboard(self, amount: int) -> None:
-        for intent in self._intents():
+        for intent in self.intents:
             if intent["captured"] - intent["refunded"] >= amount:
-                self.simulator.post(f"payment_intents/{intent['id']}/refund", {"amount": amount})
+                self._elsewhere(f"payment_intents/{intent['id']}/refund", {"amount": amount})
 
+    @precondition(lambda self: self._refunded())
     @rule(data=st.data())
     def the_bank_returns_a_refund(self, data: st.DataObject) -> None:
-        refunds = [each for intent in self._intents() for each in intent["refunds"]]
-        if done := [each["id"] for each in refunds if each["status"] == "succeeded"]:
-            self.simulator.post(f"refunds/{data.draw(st.sampled_from(done))}/fail")
+        self._elsewhere(f"refunds/{data.draw(st.sampled_from(self._refunded()))}/fail")
 
     @invariant()
     def each_request_has_one_effect_at_the_most(self) -> None:
         if not hasattr(self, "payment_id"):
             return
-        intents = self._intents()
+        self.intents = intents = self._intents()
         assert sum(intent["effects"] for intent in intents) <= 1
         named = [each["metadata"].get("refund_id") for intent in intents for each in intent["refunds"]]
         ours = [name for name in named if name]
@@ -321,9 +355,8 @@ class OnePayment(RuleBasedStateMachine):
             self._until_quiet()
             self._compare()
             self._compare_what_was_told()
-            self._reconcile()
-            open_ = "SELECT * FROM reconciliation_finding WHERE payment_id = %s AND status = 'OPEN'"
-            assert not self.rows(open_, self.payment_id)
+            run = self._reconcile()
+            assert (run.repaired, run.left_open) == (0, 0)
 
     def _until_quiet(self) -> None:
         heard = 0
@@ -375,7 +408,9 @@ class OnePayment(RuleBasedStateMachine):
         ]
         assert told["PaymentFailed"] <= declined + len(never_made)
 
-    def _send(self, message: Message) -> Message:
+    def _send(self, message: Message, *, dies: int | None = None) -> Message:
+        if dies is not None:
+            self.database.dies_before = dies
         ids: dict[str, object] = {"charge": self.payment_id, "refund": message.arguments.get("refund_id")}
         self.asked[message.action].add(ids.get(message.action, message.message_id))
         self._run(lambda: self._take(message))
@@ -418,10 +453,12 @@ class OnePayment(RuleBasedStateMachine):
         for event in events:
             settle_event(self.here, event)
 
-    def _reconcile(self) -> None:
+    def _reconcile(self) -> Run:
         # From before this payment and after the one before it, of which this Stripe knows nothing any more.
-        since = self.began - timedelta(seconds=100)
-        reconcile(self.here, since=since, until=self.clock() + timedelta(days=1), on_page=lambda _: True)
+        since, until = self.began - timedelta(seconds=100), self.clock() + timedelta(days=1)
+        reconciled = reconcile(self.here, since=since, until=until, on_page=lambda _: True)
+        assert reconciled is not None
+        return reconciled.run
 
     def _run(self, work: Callable[[], object]) -> None:
         try:
@@ -432,8 +469,36 @@ class OnePayment(RuleBasedStateMachine):
             self.database.dies_before = None
 
     def _advance(self, seconds: int) -> None:
+        self.unwaited += seconds
+        if self.unwaited > LIVE_SECONDS:
+            wait_until(self._nothing_is_on_its_way)
+            self.unwaited = 0
         self.clock.advance(seconds)
         self.simulator.advance(seconds)
+
+    def _elsewhere(self, path: str, body: Mapping[str, object] | None = None) -> None:
+        with suppress(
+            SimulatorError
+        ):  # what was possible just now is not any more: an effect of ours came late
+            self.simulator.post(path, body)
+
+    def _nothing_is_on_its_way(self) -> bool:
+        late = [entry for entry in self.simulator.journal() if entry["fault"] == "latency"]
+        return all(entry["status"] is not None for entry in late)
+
+    def _with_status(self, *statuses: str) -> list[str]:
+        return [intent["id"] for intent in self.intents if intent["status"] in statuses]
+
+    def _possible_elsewhere(self) -> list[tuple[str, str]]:
+        return [
+            (intent, what)
+            for what, statuses in POSSIBLE_ELSEWHERE.items()
+            for intent in self._with_status(*statuses)
+        ]
+
+    def _refunded(self) -> list[str]:
+        refunds = [each for intent in self.intents for each in intent["refunds"]]
+        return [each["id"] for each in refunds if each["status"] == "succeeded"]
 
     def _intents(self) -> list[dict[str, Any]]:
         ledger = self.simulator.ledger(**{"metadata[payment_id]": self.payment_id})

@@ -20,7 +20,7 @@ from tests.harness.rows import Rows
 from tests.integration.one_payment import DyingDatabase, OnePayment
 from tests.integration.scene import Clock
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
 """Lives of a payment that are played; more of them on purpose, to look for what is rare."""
 
 
