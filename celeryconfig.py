@@ -127,7 +127,9 @@ redis_socket_timeout, redis_socket_connect_timeout, redis_socket_keepalive = 10.
 worker_consumer = "payment_worker.broker.consumer:Consumer"
 # Who keeps a request that cannot be run.
 keep_rejected = "payment_worker.wiring:keep_rejected"
-# Prefork by default (`-P threads` for volume). A child is renewed now and then: libraries leak.
+# Prefork by default (`-P threads` for volume).
+worker_pool = "payment_worker.broker.pool:TaskPool"
+# A child is renewed now and then: libraries leak.
 worker_max_tasks_per_child = 10_000
 worker_max_memory_per_child = 400_000  # KiB; an ordinary child has 100,000
 # On a busy machine a child takes its time to start; by default it is killed after 4 s, again and again.

@@ -1,12 +1,13 @@
 """A small app on our own celeryconfig, whose tasks write into a journal, and whose worker can be Celery's own.
 
-With `BROKER_APP_AS_SHIPPED=transport,consumer,task` those parts are Celery's: run the tests with it after an
+With `BROKER_APP_AS_SHIPPED=transport,consumer,task,pool` those parts are Celery's: run the tests with it after an
 upgrade to see which of our guards can go.
 """
 
 import json
 import os
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from threading import Event
 from typing import Any
@@ -31,6 +32,8 @@ app.conf.keep_rejected = f"{__name__}:keep"
 app.conf.beat_schedule = {}
 if "consumer" in _as_shipped:
     app.conf.worker_consumer = "celery.worker.consumer:Consumer"
+if "pool" in _as_shipped:
+    app.conf.worker_pool = "prefork"
 if "channel_errors" in _as_shipped:
     app.conf.broker_channel_error_retry = False
 if "BROKER_APP_PATIENCE" in os.environ:
@@ -91,6 +94,19 @@ def die(*, payment_id: str) -> None:
     """Kill the process that runs it."""
     _journal.rpush("begun", payment_id)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="probe.fade")  # type: ignore[untyped-decorator] # Celery has no types
+def fade(*, payment_id: str, seconds: float) -> None:
+    """Look to the parent as if the process had ended, and go on: what a killed one does for a moment."""
+    frame = sys._getframe()  # noqa: SLF001 the only way to what billiard keeps to itself
+    while "child_w" not in frame.f_locals:
+        assert frame.f_back is not None
+        frame = frame.f_back
+    os.close(frame.f_locals["child_w"])
+    _journal.rpush("begun", payment_id)
+    Event().wait(seconds)
+    _journal.rpush("ended", payment_id)
 
 
 @app.task(name="probe.break")  # type: ignore[untyped-decorator] # Celery has no types

@@ -1,7 +1,8 @@
 """When Redis goes away, the worker stays, finishes what it runs, and consumes again as soon as Redis is back.
 
 Upstream, celery 5.7.0 and kombu 5.7.0: a busy worker ends with status 1; a task that runs while its connection is
-cut is begun a second time; on a half-open connection the worker waits for ever; an error of Redis ends it.
+cut is begun a second time; on a half-open connection the worker waits for ever; an error of Redis ends it; a
+connection that is lost just when a child ends ends the worker too.
 """
 
 from collections.abc import Callable
@@ -40,6 +41,21 @@ def test_a_busy_worker_survives_an_outage(
     own_scene.wait_until_empty()
     assert worker.running
     assert own_scene.said("begun").count("running") == 1
+
+
+def test_a_worker_survives_an_outage_while_a_child_is_ending(own_scene: Scene, own_valkey: Valkey) -> None:
+    worker = own_scene.worker()
+    own_scene.send("fade", "fading", seconds=4)
+    own_scene.wait_for("begun", "fading")
+
+    own_valkey.kill()
+    worker.wait_for_output("Cannot connect|Connection to broker lost")
+    own_valkey.start()
+
+    own_scene.send("work", "afterwards")
+    own_scene.wait_for("ended", "afterwards", "fading")
+    own_scene.wait_until_empty()
+    assert worker.running
 
 
 def test_a_task_that_runs_while_its_connection_is_cut_is_not_begun_again(
