@@ -50,6 +50,8 @@ def test_nothing_that_befalls_one_payment_breaks_the_promise(
             Here,
             settings=settings(
                 max_examples=EXAMPLES,
+                # Fresh dice for each life: hypothesis' own backend mostly plays slight variations of one.
+                backend="hypothesis-urandom",
                 stateful_step_count=30,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
