@@ -33,6 +33,9 @@ from payment_worker.store.events import EventStatus
 ROUNDS = 20
 """Rounds of retries after which an event that still waits waits for ever."""
 
+AT_THE_CUSTOMERS = "at-the-customers-"
+"""How the idempotency keys of the other app begin, whose page the customer sees."""
+
 
 class Clock:
     """Real time, and what the test adds to it."""
@@ -118,7 +121,10 @@ class Scene:
         request = Request(  # noqa: S310 our own simulator
             f"{self.simulator.url}/v1/payment_intents/{payment_intent}/confirm",
             data=urlencode(parameters).encode(),
-            headers={"Authorization": "Bearer sk_test_simulator", "Idempotency-Key": str(uuid4())},
+            headers={
+                "Authorization": "Bearer sk_test_simulator",
+                "Idempotency-Key": f"{AT_THE_CUSTOMERS}{uuid4()}",
+            },
         )
         with urlopen(request, timeout=10):  # noqa: S310 likewise
             pass
