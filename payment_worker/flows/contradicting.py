@@ -3,7 +3,13 @@
 from sqlalchemy import Connection
 
 from payment_worker.domain.observation import PaymentSeen, RefundSeen
-from payment_worker.domain.reconciling import compare_payment, compare_refund, second_payment_intent
+from payment_worker.domain.reconciling import (
+    compare_payment,
+    compare_refund,
+    payment_missing_there,
+    refund_missing_there,
+    second_payment_intent,
+)
 from payment_worker.domain.records import Payment, Refund
 from payment_worker.flows.heard import as_uuid
 from payment_worker.flows.world import World
@@ -37,3 +43,15 @@ def refund_contradicted(
     """Note that a Refund contradicts our refund, just as reconciliation would."""
     if difference := compare_refund(payment, refund, seen):
         findings.note(connection, difference, status=FindingStatus.OPEN, run_id=None, now=world.clock())
+
+
+def absence_contradicted(
+    world: World, connection: Connection, payment: Payment, refund: Refund | None
+) -> None:
+    """Note that Stripe does not show what it has shown before, just as reconciliation would."""
+    missing = (
+        refund_missing_there(refund, stripe_account=payment.stripe_account)
+        if refund
+        else payment_missing_there(payment)
+    )
+    findings.note(connection, missing, status=FindingStatus.OPEN, run_id=None, now=world.clock())

@@ -6,7 +6,14 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from payment_worker.domain.attempt import LONGEST_PAUSE, Action, Attempt, AttemptStatus, next_round
+from payment_worker.domain.attempt import (
+    LONGEST_PAUSE,
+    Action,
+    Attempt,
+    AttemptStatus,
+    absence_is_believed,
+    next_round,
+)
 from payment_worker.domain.deciding import automatic_retry_at
 from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import Delay, Doubt
@@ -46,6 +53,23 @@ class Entry:
     attempt: Attempt
     now: datetime
     asked_at: datetime
+
+    @property
+    def believes_absence(self) -> bool:
+        """Whether what Stripe did not show when it was asked will not be there later either."""
+        absence_delay = self.world.policy.absence_delay
+        return absence_is_believed(self.attempt, asked_at=self.asked_at, absence_delay=absence_delay)
+
+    @property
+    def is_on_record(self) -> bool:
+        """Whether Stripe has shown before what the attempt makes, so that its absence now cannot be true."""
+        match self.attempt.action:
+            case Action.CHARGE:
+                return self.payment.stripe_payment_intent_id is not None
+            case Action.REFUND:
+                return self.refund is not None and self.refund.stripe_refund_id is not None
+            case _:
+                return False
 
     def because(self, cause: str, **detail: object) -> Cause:
         """The cause of a change that this attempt makes."""

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from payment_worker.domain import payment as payment_states
 from payment_worker.domain import settlement
-from payment_worker.domain.attempt import AttemptStatus
+from payment_worker.domain.attempt import AttemptStatus, doubt_after_absence
 from payment_worker.domain.observation import Decline, PaymentSeen
 from payment_worker.domain.outcome import Doubt
 from payment_worker.domain.payment import PaymentNews, PaymentStatus
@@ -19,9 +19,9 @@ from payment_worker.flows.settle import payment_writes, settle_payment
 def payment_seen(entry: Entry, seen: PaymentSeen, request_id: str | None) -> Answer | Again:
     """Stripe showed the PaymentIntent, after the attempt or in answer to it."""
     attempt, payment = entry.attempt, entry.payment
-    if seen.news is None:
-        # It exists and nothing has come of it: whatever was sent is not over.
-        return entry.put_off(Doubt.NOT_FOUND, code="unconfirmed")
+    if seen.news is None and not entry.believes_absence:
+        # It exists and nothing has come of it: whatever was sent may not be over.
+        return entry.put_off(doubt_after_absence(attempt.doubt), code="unconfirmed")
     cause = entry.because("answered", stripe_request_id=request_id)
     verdict, writes = settle_payment(payment, seen, cause=cause, now=entry.now)
     match verdict:
@@ -31,6 +31,9 @@ def payment_seen(entry: Entry, seen: PaymentSeen, request_id: str | None) -> Ans
         case Contradicted(contradiction):
             payment_contradicted(entry.world, entry.connection, payment, seen)
             return entry.put_off(Doubt.CONTRADICTED, code=contradiction)
+        case Advanced() | Unchanged() if seen.news is None:
+            # Stripe made it, took nothing, and nobody will any more; another try confirms the same one.
+            return charge_refused(entry, Decline(), request_id, AttemptStatus.ABSENT, made=seen)
         case Advanced(after):
             return entry.finish(_status_of(seen), writes, after, request_id=request_id)
         case Unchanged():
@@ -47,13 +50,22 @@ def _status_of(seen: PaymentSeen) -> AttemptStatus:
     )
 
 
-def charge_refused(entry: Entry, decline: Decline, request_id: str | None, status: AttemptStatus) -> Answer:
-    """Nothing was charged, and no PaymentIntent tells more."""
+def charge_refused(
+    entry: Entry,
+    decline: Decline,
+    request_id: str | None,
+    status: AttemptStatus,
+    *,
+    made: PaymentSeen | None = None,
+) -> Answer:
+    """Nothing was charged, and no PaymentIntent tells more; one may have been made."""
     payment, code = entry.payment, decline.decline_code or decline.error_code
     cause = entry.because(status.lower(), code=code, stripe_request_id=request_id)
     if payment_states.after(payment.status, PaymentNews.FAILED) is not PaymentStatus.FAILED:
         return entry.finish(status, [], payment, request_id=request_id, code=code)
-    failed = settlement.fail_payment(replace(payment, version=payment.version + 1), decline)
+    known = made.stripe_payment_intent_id if made else payment.stripe_payment_intent_id
+    moved = replace(payment, stripe_payment_intent_id=known, version=payment.version + 1)
+    failed = settlement.fail_payment(moved, decline)
     writes = payment_writes(payment, failed, cause=cause, now=entry.now)
     return entry.finish(status, writes, failed, request_id=request_id, code=code)
 

@@ -1,5 +1,6 @@
 """Noting what an attempt came to: under the payment's lock, fenced, with history and messages in one transaction."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
@@ -9,13 +10,13 @@ from payment_worker.domain.attempt import (
     Action,
     Attempt,
     AttemptStatus,
-    absence_is_believed,
     doubt_after_absence,
 )
 from payment_worker.domain.observation import Decline, PaymentSeen, RefundSeen
 from payment_worker.domain.outcome import (
     Absent,
     Declined,
+    Doubt,
     Outcome,
     Postponed,
     Refused,
@@ -24,6 +25,7 @@ from payment_worker.domain.outcome import (
 )
 from payment_worker.domain.refunding import RefundRefusal
 from payment_worker.flows.answer import Answer, Unfinished, payment_answer, refund_answer
+from payment_worker.flows.contradicting import absence_contradicted
 from payment_worker.flows.entry import CHARGES, Again, Entry
 from payment_worker.flows.noting import new_attempt
 from payment_worker.flows.record_change import change_never_executed, change_refused, change_seen
@@ -127,8 +129,14 @@ def _refused(
 
 def _absent(entry: Entry) -> Answer | Again:
     attempt, policy = entry.attempt, entry.world.policy
-    if not absence_is_believed(attempt, asked_at=entry.asked_at, absence_delay=policy.absence_delay):
+    if not entry.believes_absence:
         return entry.put_off(doubt_after_absence(attempt.doubt), code="not found")
+    if entry.payment.version != attempt.basis:
+        # News came after the look: what it told of may be what was looked for.
+        return Again(replace(attempt, basis=entry.payment.version), entry.payment)
+    if entry.is_on_record:
+        absence_contradicted(entry.world, entry.connection, entry.payment, entry.refund)
+        return entry.put_off(Doubt.CONTRADICTED, code="not found, though Stripe has shown it")
     young = entry.now - attempt.first_sent_at < policy.key_safe_age
     if young and 1 + attempts.count_absent(entry.connection, attempt) < policy.max_attempts:
         return _next_attempt(entry)
