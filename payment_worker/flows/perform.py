@@ -37,6 +37,7 @@ from payment_worker.flows.entry import Again
 from payment_worker.flows.looking import look_up
 from payment_worker.flows.recording import record
 from payment_worker.flows.world import World
+from payment_worker.gateway.errors import NO_SUCH_ACCOUNT
 from payment_worker.store import attempts, refunds
 from payment_worker.store.writing import write
 from payment_worker.telemetry import about, learned
@@ -109,6 +110,8 @@ def _looked_at(world: World, attempt: Attempt, payment: Payment, outcome: Outcom
     """
     if not isinstance(outcome, Refused) or attempt.action not in ON_EXISTING:
         return outcome
+    if outcome.code == NO_SUCH_ACCOUNT:
+        return outcome  # whoever may not ask may not look
     seen = world.stripe.payment_intent(str(payment.stripe_payment_intent_id), account=payment.stripe_account)
     match seen:
         case Settled(PaymentSeen() as intent):

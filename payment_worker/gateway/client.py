@@ -24,7 +24,7 @@ from payment_worker.domain.outcome import (
     Sighting,
     Unanswered,
 )
-from payment_worker.gateway.errors import NotSentError, outcome_of
+from payment_worker.gateway.errors import NotSentError, no_such_account, outcome_of
 from payment_worker.gateway.limits import Held, Pass, endpoint_of
 from payment_worker.gateway.naming import answer_name, endpoint_name
 from payment_worker.gateway.patience import Seconds, patiently
@@ -84,7 +84,7 @@ class Gateway:
             if time_left() <= 0:
                 # Whoever takes the attempt over next may already be sending: a process that slept sends no more.
                 return Postponed(Delay.LEASE_ENDED)
-            outcome = self._post(attempt, account, turn)
+            outcome = self._post(attempt, account, turn, is_first=not sent_before)
             if sent_before and isinstance(outcome, Settled | Declined):
                 # Stripe replays the first execution's answer, whose object may have moved on since.
                 outcome = replace(outcome, is_present=False)
@@ -170,7 +170,7 @@ class Gateway:
         end = self._find("/v1/refunds", params, account, gather, lambda body: Settled(refund_seen(body)))
         return end if isinstance(end, Unanswered | Postponed) else seen
 
-    def _post(self, attempt: Attempt, account: str | None, turn: Pass) -> Outcome:
+    def _post(self, attempt: Attempt, account: str | None, turn: Pass, *, is_first: bool) -> Outcome:
         options: dict[str, Any] = {"idempotency_key": attempt.idempotency_key}
         read = refund_seen if attempt.action is Action.REFUND else payment_seen
         try:
@@ -178,6 +178,9 @@ class Gateway:
                 "post", attempt.path, json.loads(attempt.parameters), account, turn, options=options
             )
             return Settled(read(answer.data), answer.request_id)
+        except stripe.PermissionError as error:
+            # Whoever answers an old request so has not said what came of it.
+            return (account and is_first and no_such_account(error)) or outcome_of(error)
         except stripe.StripeError as error:
             return outcome_of(error)
         except UnreadableError:

@@ -22,6 +22,9 @@ from payment_worker.gateway.reading import decline_of, payment_seen
 
 SERVER_ERRORS_FROM: Final = 500
 
+NO_SUCH_ACCOUNT: Final = "account_invalid"
+"""Stripe's code where a key has no access to the account that a request names."""
+
 
 class NotSentError(sdk.StripeError):
     """We did not send it. The delay says why. One of Stripe's errors, so that whoever meets those meets this one."""
@@ -58,6 +61,15 @@ def _limited(error: sdk.StripeError) -> Outcome:
 
 def _not_allowed(error: sdk.StripeError) -> Outcome:
     return Postponed(Delay.NOT_ALLOWED, error.request_id)
+
+
+def no_such_account(error: sdk.PermissionError) -> Refused | None:
+    """The refusal of a request on a connected account that our key has no access to, if this error is one.
+
+    Stripe checks that before anything else, so nothing was executed.
+    """
+    code = _body(error).get("code")
+    return Refused(NO_SUCH_ACCOUNT, error.request_id) if code == NO_SUCH_ACCOUNT else None
 
 
 def _mismatched(error: sdk.StripeError) -> Outcome:
