@@ -42,6 +42,16 @@ ON_EXISTING = frozenset({Action.CAPTURE, Action.CANCEL, Action.RETRY})
 """Actions on a PaymentIntent that is there already: what came of them is seen by its id."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How far down a list, newest first, what an attempt made was looked for, by rounds that could prove absence."""
+
+    at: datetime
+    """When the round that came so far began."""
+    after: str
+    """The last object that it read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """An unfinished attempt as its owner holds it."""
@@ -70,6 +80,8 @@ class Attempt:
     """Whether it is certain that nothing of it was ever sent, so that its key has no age yet."""
     request_id: UUID | None = None
     """The message that asked for it, where the request has no other id: the same one again asks for nothing."""
+    look: Look | None = None
+    """Set while a look goes on that one round could not bring to its end."""
 
 
 class Step(StrEnum):
@@ -112,6 +124,18 @@ def absence_is_believed(attempt: Attempt, *, asked_at: datetime, absence_delay: 
     return attempt.doubt not in NEVER_ABSENT and asked_at - attempt.sent_until >= absence_delay
 
 
+def goes_on_after(attempt: Attempt, *, absence_delay: timedelta) -> str | None:
+    """The object after which a look goes on; None where it has to begin at the top of the list.
+
+    What was read stays read only if nothing can have come to it since: each round began when no request could be on
+    its way any more, and none was sent after it. Otherwise what it made may stand above this place.
+    """
+    look = attempt.look
+    if look is None or not absence_is_believed(attempt, asked_at=look.at, absence_delay=absence_delay):
+        return None
+    return look.after
+
+
 FIRST_DELAY = timedelta(seconds=1)
 LONGEST_DELAY = timedelta(minutes=15)
 
@@ -132,12 +156,18 @@ def delay_before(tries: int, *, dice: float, longest: timedelta = LONGEST_DELAY)
     return timedelta(seconds=doubled.total_seconds() * (0.75 + dice / 2))
 
 
+LOOKS_ON = "list not read to its end"
+"""Why an attempt is put off whose look came further, and goes on from there."""
+
+
 def next_round(tries: int, because: str, *, dice: float) -> tuple[int, timedelta]:
     """The rounds to count after one more without an outcome, and how long to wait for the next.
 
     To wait one's turn is no failure: however often it happens, it counts no further than its own longest delay, so
-    that trouble that comes later is met with short delays again.
+    that trouble that comes later is met with short delays again. A look that came further counts nothing.
     """
+    if because == LOOKS_ON:
+        return tries, delay_before(1, dice=dice)
     if because not in WAITS_ITS_TURN:
         return tries + 1, delay_before(tries + 1, dice=dice)
     counted = max(tries, min(tries + 1, TURNS_COUNTED))

@@ -91,8 +91,19 @@ class Absent:
     """A consistent read shows that the object does not exist. Whether to believe it is for the caller to judge."""
 
 
+@dataclass(frozen=True, slots=True)
+class Partly:
+    """The object is not in the part of a long list that was read. Nothing is known of the rest."""
+
+    after: str
+    """The last object that was read: newest first, the rest begins after it."""
+
+
 Outcome = Settled | Declined | Refused | Unanswered | Postponed
 """What sending a request can come to."""
 
 Sighting = Settled | Absent | Unanswered | Postponed
 """What looking for an object can come to."""
+
+Searched = Sighting | Partly
+"""What looking for an object on a list can come to."""

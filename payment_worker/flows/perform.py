@@ -26,6 +26,7 @@ from payment_worker.domain.outcome import (
     Delay,
     Doubt,
     Outcome,
+    Partly,
     Postponed,
     Refused,
     Settled,
@@ -73,7 +74,9 @@ def _perform(world: World, attempt: Attempt, payment: Payment) -> Answer:
         else:
             asked_at = world.clock()
             look = look_up if step is Step.LOOK_UP else _look_up_while_paused
-            noted = record(world, attempt, look(world, attempt, payment), asked_at=asked_at)
+            noted = record(
+                world, attempt, look(world, attempt, payment, asked_at=asked_at), asked_at=asked_at
+            )
         if isinstance(noted, Answer):
             return noted
         attempt, payment = noted.attempt, noted.payment
@@ -100,7 +103,7 @@ def _send(world: World, attempt: Attempt, payment: Payment) -> Outcome:
 
 def _sent(attempt: Attempt, outcome: Outcome, *, now: datetime) -> Attempt:
     held_back = isinstance(outcome, Postponed) and outcome.delay in NOT_SENT
-    return replace(attempt, sent_until=now, unsent=attempt.unsent and held_back)
+    return replace(attempt, sent_until=now, unsent=attempt.unsent and held_back, look=None)
 
 
 def _looked_at(world: World, attempt: Attempt, payment: Payment, outcome: Outcome) -> Outcome:
@@ -122,12 +125,12 @@ def _looked_at(world: World, attempt: Attempt, payment: Payment, outcome: Outcom
             return outcome
 
 
-def _look_up_while_paused(world: World, attempt: Attempt, payment: Payment) -> Outcome:
+def _look_up_while_paused(world: World, attempt: Attempt, payment: Payment, *, asked_at: datetime) -> Outcome:
     """What Stripe shows of an attempt that may not be sent now; whatever is not there waits for the pause's end."""
     if attempt.unsent:
         return Postponed(Delay.PAUSED)
-    seen = look_up(world, attempt, payment)
-    return Postponed(Delay.PAUSED) if isinstance(seen, Absent) else seen
+    seen = look_up(world, attempt, payment, asked_at=asked_at)
+    return Postponed(Delay.PAUSED) if isinstance(seen, Absent | Partly) else seen
 
 
 def take_due(world: World, attempt_id: int) -> Answer | None:
@@ -160,6 +163,7 @@ def _take(world: World, attempt_id: int, may: Callable[[Attempt], bool]) -> Answ
         leased_until=leased_until,
         sent_until=leased_until if sends else attempt.sent_until,
         first_sent_at=now if attempt.unsent else attempt.first_sent_at,
+        look=None if sends else attempt.look,
     )
     return perform(world, ours, payment)
 

@@ -7,9 +7,11 @@ from typing import assert_never
 from sqlalchemy import Connection
 
 from payment_worker.domain.attempt import (
+    LOOKS_ON,
     Action,
     Attempt,
     AttemptStatus,
+    Look,
     doubt_after_absence,
 )
 from payment_worker.domain.observation import Decline, PaymentSeen, RefundSeen
@@ -18,6 +20,7 @@ from payment_worker.domain.outcome import (
     Declined,
     Doubt,
     Outcome,
+    Partly,
     Postponed,
     Refused,
     Settled,
@@ -43,7 +46,7 @@ log = logger(__name__)
 
 
 def record(
-    world: World, attempt: Attempt, outcome: Outcome | Absent, *, asked_at: datetime
+    world: World, attempt: Attempt, outcome: Outcome | Absent | Partly, *, asked_at: datetime
 ) -> Answer | Again:
     """Note an outcome. Whoever lost the lease meanwhile changes nothing and is told the present state.
 
@@ -75,7 +78,7 @@ def present(connection: Connection, attempt: Attempt) -> Answer:
     return payment_answer(payment, unfinished, again_at)
 
 
-def _note(entry: Entry, outcome: Outcome | Absent) -> Answer | Again:
+def _note(entry: Entry, outcome: Outcome | Absent | Partly) -> Answer | Again:
     match outcome:
         case Settled(seen, request_id, is_present):
             return _seen(entry, seen, request_id, is_present=is_present)
@@ -91,6 +94,8 @@ def _note(entry: Entry, outcome: Outcome | Absent) -> Answer | Again:
             return entry.put_off(entry.attempt.doubt, code=delay)
         case Absent():
             return _absent(entry)
+        case Partly(after):
+            return _partly(entry, after)
         case _:
             assert_never(outcome)
 
@@ -156,6 +161,19 @@ def _absent(entry: Entry) -> Answer | Again:
             return charge_refused(entry, Decline(), None, AttemptStatus.ABSENT)
         case _:
             assert_never(attempt.action)
+
+
+def _partly(entry: Entry, after: str) -> Answer:
+    """One round could not read the list to its end.
+
+    The place is kept only by a look that began when its absence would have been believed: the part that was read
+    before that may still receive what was sent.
+    """
+    attempt = entry.attempt
+    if not entry.believes_absence:
+        return entry.put_off(doubt_after_absence(attempt.doubt), code="not found")
+    looked = replace(attempt, look=Look(entry.asked_at, after))
+    return replace(entry, attempt=looked).put_off(attempt.doubt, code=LOOKS_ON)
 
 
 def _next_attempt(entry: Entry) -> Again:

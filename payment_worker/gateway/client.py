@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from math import inf
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
@@ -19,7 +20,9 @@ from payment_worker.domain.outcome import (
     Delay,
     Doubt,
     Outcome,
+    Partly,
     Postponed,
+    Searched,
     Settled,
     Sighting,
     Unanswered,
@@ -127,11 +130,23 @@ class Gateway:
             return outcome if isinstance(outcome, Unanswered | Postponed) else Unanswered(Doubt.SERVER_ERROR)
 
     def find_payment_intent(
-        self, payment_id: UUID, *, since: datetime, until: datetime, customer: str | None, account: str | None
-    ) -> Sighting:
+        self,
+        payment_id: UUID,
+        *,
+        since: datetime,
+        until: datetime,
+        customer: str | None,
+        account: str | None,
+        after: str | None,
+        time_left: Seconds,
+    ) -> Searched:
         """The PaymentIntent that carries this payment's id, from the list by creation time.
 
         That list is consistent, which Stripe's search is not: only here may absence be read.
+
+        Args:
+            after: the object after which to go on with an earlier look.
+            time_left: until when a page may be awaited. One is read in any case.
         """
         params = {
             "created": {"gte": int(since.timestamp()), "lte": int(until.timestamp()) + 1},
@@ -144,16 +159,28 @@ class Gateway:
             account,
             lambda body: body["metadata"].get("payment_id") == str(payment_id),
             lambda body: Settled(payment_seen(body)),
+            after=after,
+            time_left=time_left,
         )
 
-    def find_refund(self, refund_id: UUID, *, stripe_payment_intent_id: str, account: str | None) -> Sighting:
-        """The Refund that carries this refund's id, among those of its PaymentIntent."""
+    def find_refund(
+        self,
+        refund_id: UUID,
+        *,
+        stripe_payment_intent_id: str,
+        account: str | None,
+        after: str | None,
+        time_left: Seconds,
+    ) -> Searched:
+        """The Refund that carries this refund's id, among those of its PaymentIntent; read as that list is."""
         return self._find(
             "/v1/refunds",
             {"payment_intent": stripe_payment_intent_id},
             account,
             lambda body: (body["metadata"] or {}).get("refund_id") == str(refund_id),
             lambda body: Settled(refund_seen(body)),
+            after=after,
+            time_left=time_left,
         )
 
     def refunds_of(
@@ -168,6 +195,9 @@ class Gateway:
 
         params = {"payment_intent": stripe_payment_intent_id}
         end = self._find("/v1/refunds", params, account, gather, lambda body: Settled(refund_seen(body)))
+        if isinstance(end, Partly):
+            # A later page failed: a part of them is not all.
+            return Unanswered(Doubt.SILENCE)
         return end if isinstance(end, Unanswered | Postponed) else seen
 
     def _post(self, attempt: Attempt, account: str | None, turn: Pass, *, is_first: bool) -> Outcome:
@@ -206,21 +236,50 @@ class Gateway:
         account: str | None,
         is_ours: Callable[[JSON], bool],
         read: Callable[[JSON], Settled],
-    ) -> Sighting:
-        last: str | None = None
+        *,
+        after: str | None = None,
+        time_left: Seconds = lambda: inf,
+    ) -> Searched:
+        """Read the list page by page, until the object is found, the list is at its end, or the time is up."""
+        read_to = after
         while True:
-            try:
-                page = self._page(path, {**params, "limit": PAGE, "starting_after": last}, account)
-                found = next((each for each in page["data"] if is_ours(each)), None)
-                if found is not None:
-                    return read(found)
-            except stripe.StripeError as error:
-                return _sighting_of(outcome_of(error))
-            except (UnreadableError, KeyError, TypeError):
-                return Unanswered(Doubt.BROKEN_ANSWER)
-            if not page["has_more"]:
-                return Absent()
-            last = page["data"][-1]["id"]
+            searched = self._search(path, params, account, is_ours, read, after=read_to)
+            match searched:
+                case Partly() if time_left() < self.timeout_seconds:
+                    return searched
+                case Partly(last):
+                    read_to = last
+                case Unanswered() | Postponed() if read_to is not None and read_to != after:
+                    # What was read before the page that failed need not be read again.
+                    return Partly(read_to)
+                case _:
+                    return searched
+
+    def _search(
+        self,
+        path: str,
+        params: Mapping[str, Any],
+        account: str | None,
+        is_ours: Callable[[JSON], bool],
+        read: Callable[[JSON], Settled],
+        *,
+        after: str | None,
+    ) -> Searched:
+        """One page; the first where the object that it should begin after is gone."""
+        try:
+            page = self._page(path, {**params, "limit": PAGE, "starting_after": after}, account)
+            found = next((each for each in page["data"] if is_ours(each)), None)
+            if found is not None:
+                return read(found)
+            return Partly(page["data"][-1]["id"]) if page["has_more"] else Absent()
+        except stripe.InvalidRequestError as error:
+            if after is not None:
+                return self._search(path, params, account, is_ours, read, after=None)
+            return _sighting_of(outcome_of(error))
+        except stripe.StripeError as error:
+            return _sighting_of(outcome_of(error))
+        except (UnreadableError, KeyError, TypeError, IndexError):
+            return Unanswered(Doubt.BROKEN_ANSWER)
 
     def _page(self, path: str, params: Mapping[str, Any], account: str | None) -> JSON:
         """One page of a list; asked for again when it fails quickly, or a long list would never come to its end."""

@@ -1,6 +1,6 @@
 """Rows of `payment_attempt`: what is being asked of Stripe, by whom, and when it is looked at next."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select
 
-from payment_worker.domain.attempt import Action, Attempt, AttemptStatus
+from payment_worker.domain.attempt import Action, Attempt, AttemptStatus, Look
 from payment_worker.domain.outcome import Delay, Doubt
 from payment_worker.domain.records import Payment
 from payment_worker.store import payments, tables
@@ -36,6 +36,8 @@ COLUMNS = [
         table.c.next_action_at,
         table.c.unsent,
         table.c.request_id,
+        table.c.looked_at,
+        table.c.looked_after,
     )
 ]
 """Labelled, so that a payment's columns can stand beside them."""
@@ -56,7 +58,7 @@ HANDED_OUT: Final = [table.c[name] for name in HandedOut.__slots__]
 
 def attempt_of(row: RowMapping, *, basis: int) -> Attempt:
     """The attempt that a row with all of `COLUMNS` holds."""
-    doubt = row["attempt_doubt"]
+    doubt, looked_after = row["attempt_doubt"], row["attempt_looked_after"]
     return Attempt(
         attempt_id=row["attempt_attempt_id"],
         payment_id=row["attempt_payment_id"],
@@ -76,6 +78,7 @@ def attempt_of(row: RowMapping, *, basis: int) -> Attempt:
         basis=basis,
         unsent=row["attempt_unsent"],
         request_id=row["attempt_request_id"],
+        look=Look(row["attempt_looked_at"], looked_after) if looked_after else None,
     )
 
 
@@ -167,7 +170,7 @@ def claimed(attempt: Attempt, *, now: datetime, leased_until: datetime, sends: b
     """The update that gives an attempt, locked now, to its next owner."""
     values: dict[str, Any] = {"lease_token": attempt.lease_token + 1, "next_action_at": leased_until}
     if sends:
-        values["sent_until"] = leased_until
+        values |= {"sent_until": leased_until, **_looked(None)}
         if attempt.unsent:
             values |= {"unsent": False, "first_sent_at": now}
     return table.update().where(table.c.attempt_id == attempt.attempt_id).values(**values)
@@ -194,6 +197,7 @@ def finished(
             "next_action_at": None,
             "finished_at": now,
             **({"retry_at": retry_at} if retry_at else {}),
+            **(_looked(None) if attempt.look else {}),
         },
     )
 
@@ -219,6 +223,7 @@ def put_off(
         stripe_request_id=stripe_request_id,
         sent_until=sent_until or attempt.sent_until,
         unsent=attempt.unsent,
+        **_looked(attempt.look),
     )
 
 
@@ -266,6 +271,10 @@ def end_pause(connection: Connection, *, actions: Collection[str], now: datetime
         .values(next_action_at=now)
     )
     return connection.execute(waiting).rowcount
+
+
+def _looked(look: Look | None) -> Mapping[str, Any]:
+    return {"looked_at": look and look.at, "looked_after": look and look.after}
 
 
 def _owned(attempt: Attempt) -> Update:

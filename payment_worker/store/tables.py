@@ -124,6 +124,8 @@ payment_attempt = Table(
     Column("unsent", Boolean, nullable=False),
     Column("request_id", Uuid),
     Column("retry_at", DateTime(timezone=True)),
+    Column("looked_at", DateTime(timezone=True)),
+    Column("looked_after", Text),
 )
 
 payment_history = Table(

@@ -111,6 +111,16 @@ def test_a_payment_has_one_unfinished_attempt_at_the_most(rows: Rows, payment_id
         rows(attempt, payment_id, 2, "two")
 
 
+def test_a_place_on_a_list_goes_with_the_time_at_which_it_was_reached(rows: Rows, payment_id: str) -> None:
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        rows(
+            "INSERT INTO payment_attempt (payment_id, number, action, path, parameters, idempotency_key, status,"
+            " next_action_at, first_sent_at, sent_until, created_at, looked_after)"
+            " VALUES (%s, 1, 'charge', '/', '{}', 'k', 'OPEN', now(), now(), now(), now(), 'pi_1')",
+            payment_id,
+        )
+
+
 def test_every_unfinished_attempt_has_a_time_at_which_somebody_looks(rows: Rows, payment_id: str) -> None:
     with pytest.raises(psycopg2.errors.CheckViolation):
         rows(

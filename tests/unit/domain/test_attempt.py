@@ -10,14 +10,17 @@ from payment_worker.domain.attempt import (
     FIRST_DELAY,
     LONGEST_DELAY,
     LONGEST_TURN,
+    LOOKS_ON,
     NEVER_ABSENT,
     Action,
     Attempt,
     AttemptStatus,
+    Look,
     Step,
     absence_is_believed,
     delay_before,
     doubt_after_absence,
+    goes_on_after,
     next_round,
     next_step,
 )
@@ -85,6 +88,26 @@ def test_a_key_that_somebody_used_is_never_taken_for_absent(doubt: Doubt) -> Non
     assert doubt_after_absence(doubt) is doubt
 
 
+def a_place(at: datetime, **changes: object) -> str | None:
+    return goes_on_after(an_attempt(look=Look(at, "pi_1"), **changes), absence_delay=DELAY)
+
+
+def test_a_look_goes_on_where_a_round_stopped_that_could_prove_absence() -> None:
+    assert a_place(NOON + DELAY) == "pi_1"
+    assert a_place(NOON + DELAY - timedelta(seconds=1)) is None
+    assert goes_on_after(an_attempt(), absence_delay=DELAY) is None
+
+
+def test_whatever_may_have_been_sent_since_makes_a_place_void() -> None:
+    assert a_place(NOON + DELAY, sent_until=NOON + timedelta(days=1)) is None
+    assert a_place(NOON + DELAY, sent_until=NOON + timedelta(seconds=1)) is None
+
+
+@pytest.mark.parametrize("doubt", sorted(NEVER_ABSENT))
+def test_a_look_that_proves_nothing_keeps_no_place(doubt: Doubt) -> None:
+    assert a_place(NOON + timedelta(days=30), doubt=doubt) is None
+
+
 def test_a_fresh_server_error_may_be_sent_again_once_nothing_was_found_and_a_replayed_one_not() -> None:
     assert doubt_after_absence(Doubt.SERVER_ERROR) is Doubt.NOT_FOUND
     assert doubt_after_absence(Doubt.REPLAYED_ERROR) is Doubt.REPLAYED_ERROR
@@ -120,6 +143,11 @@ def test_all_else_comes_back_later_and_later(because: Doubt | Delay) -> None:
     tries, delays = after_rounds(because, 30)
     assert tries == 30
     assert delays[-1] > LONGEST_DELAY
+
+
+@pytest.mark.parametrize("tries", [0, 3, 30])
+def test_a_look_that_came_further_goes_on_soon_however_often(tries: int) -> None:
+    assert next_round(tries, LOOKS_ON, dice=0.5) == (tries, FIRST_DELAY)
 
 
 def test_to_wait_its_turn_takes_no_count_back() -> None:
