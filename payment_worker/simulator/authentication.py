@@ -5,7 +5,7 @@ import binascii
 import re
 from collections.abc import Mapping
 
-from payment_worker.simulator.refusals import bad_request, unauthorized
+from payment_worker.simulator.refusals import no_access, unauthorized
 
 _API_KEY = re.compile(r"(sk|rk)_\w+")
 _ACCOUNT = re.compile(r"acct_\w+")
@@ -24,8 +24,7 @@ def who_asks(headers: Mapping[bytes, bytes], api_keys: frozenset[str]) -> str | 
         raise unauthorized(f"Invalid API Key provided: {given[:8]}****")
     named = headers.get(b"stripe-account", b"").decode("latin-1")
     if named and not _ACCOUNT.fullmatch(named):
-        message = f"The provided key does not have access to account '{named}'."
-        raise bad_request(message, code="account_invalid", status=403)
+        raise no_access(named)
     return named or None
 
 

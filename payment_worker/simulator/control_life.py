@@ -5,7 +5,7 @@ from starlette.routing import Route
 from payment_worker.simulator.control import ControlError, Given, Json, answered
 from payment_worker.simulator.journal import ENTRY_FIELDS
 from payment_worker.simulator.ledger import ledger
-from payment_worker.simulator.world import World
+from payment_worker.simulator.world import PLATFORM, World
 
 
 def _health(given: Given) -> Json:
@@ -27,6 +27,23 @@ def _reset(given: Given) -> Json:
 def _settings(given: Given) -> Json:
     given.world.settings.change(given.body)
     return given.world.settings.shown()
+
+
+def _disconnect(given: Given) -> Json:
+    return _connection(given, is_connected=False)
+
+
+def _connect(given: Given) -> Json:
+    return _connection(given, is_connected=True)
+
+
+def _connection(given: Given, *, is_connected: bool) -> Json:
+    given.fields()
+    account = given.world.account(given.account_id)
+    if account.id == PLATFORM:
+        raise ControlError("account must name a connected account")
+    account.is_connected = is_connected
+    return {"account": account.id, "connected": is_connected}
 
 
 def _clock(given: Given) -> Json:
@@ -113,6 +130,8 @@ def routes(world: World) -> list[Route]:
         ("/reset", "POST", _reset),
         ("/settings", "GET", _settings),
         ("/settings", "POST", _settings),
+        ("/accounts/disconnect", "POST", _disconnect),
+        ("/accounts/connect", "POST", _connect),
         ("/clock", "GET", _clock),
         ("/clock/advance", "POST", _advance),
         ("/faults", "POST", _add_fault),

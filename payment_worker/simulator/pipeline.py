@@ -21,7 +21,7 @@ from payment_worker.simulator.faults import Facts, Fault
 from payment_worker.simulator.idempotency import KEY_LENGTH
 from payment_worker.simulator.journal import Entry
 from payment_worker.simulator.parameters import decode
-from payment_worker.simulator.refusals import Refusal, bad_request, rate_limited, unknown_path
+from payment_worker.simulator.refusals import Refusal, bad_request, no_access, rate_limited, unknown_path
 from payment_worker.simulator.requests import Request, body_of, metadata_of
 from payment_worker.simulator.world import Act, World
 
@@ -66,6 +66,8 @@ class Pipeline:
     def _understand(self, scope: Scope, text: str, request_id: str) -> Request:
         headers = dict(scope["headers"])
         account = self.world.account(who_asks(headers, self.api_keys))
+        if not account.is_connected:
+            raise no_access(account.id)
         method, path = scope["method"], scope["path"]
         routed = route(method, path)
         key = headers.get(b"idempotency-key", b"").decode("latin-1") or None

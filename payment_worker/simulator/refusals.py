@@ -99,6 +99,15 @@ def unauthorized(message: str) -> Refusal:
     return Refusal(401, error, headers={"WWW-Authenticate": 'Bearer realm="Stripe"'})
 
 
+def no_access(account_id: str) -> Refusal:
+    """The key may not act for that account: it is none, or it is connected no more."""
+    message = (
+        f"The provided key does not have access to account '{account_id}' (or that account does not exist). "
+        "Application access may have been revoked."
+    )
+    return bad_request(message, code="account_invalid", status=403)
+
+
 def unknown_path(method: str, path: str) -> Refusal:
     """No endpoint answers there."""
     message = (

@@ -27,6 +27,8 @@ class Account:
     """All objects of one Stripe account by id, in order of creation."""
 
     id: str
+    is_connected: bool = True
+    """Whether the platform may still act for it."""
     payment_intents: dict[str, Json] = field(default_factory=dict)
     charges: dict[str, Json] = field(default_factory=dict)
     refunds: dict[str, Json] = field(default_factory=dict)

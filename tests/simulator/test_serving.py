@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import stripe
 
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.simulator import Simulator, SimulatorError
 from tests.simulator.receiving import Receiver
 
 
@@ -44,6 +44,26 @@ def test_an_unknown_path_is_named(simulator: Simulator) -> None:
 def test_a_strange_account_is_refused(client: stripe.StripeClient) -> None:
     with pytest.raises(stripe.PermissionError):
         client.v1.payment_intents.list({}, {"stripe_account": "nobody"})
+
+
+def test_an_account_is_refused_while_it_is_disconnected_and_keeps_what_it_has(
+    simulator: Simulator, client: stripe.StripeClient
+) -> None:
+    made = {"account": "acct_one", "amount": 500, "currency": "eur"}
+    simulator.post("payment_intents", made)
+    assert simulator.post("accounts/disconnect", {"account": "acct_one"})["connected"] is False
+    with pytest.raises(stripe.PermissionError) as refused:
+        client.v1.payment_intents.list({}, {"stripe_account": "acct_one"})
+    assert refused.value.http_status == 403
+    assert "account_invalid" in str(refused.value.http_body)
+    assert client.v1.payment_intents.list({}, {"stripe_account": "acct_two"}).data == []
+    simulator.post("accounts/connect", {"account": "acct_one"})
+    assert len(client.v1.payment_intents.list({}, {"stripe_account": "acct_one"}).data) == 1
+
+
+def test_the_platform_is_never_disconnected_from_itself(simulator: Simulator) -> None:
+    with pytest.raises(SimulatorError, match="400"):
+        simulator.post("accounts/disconnect")
 
 
 @pytest.fixture
