@@ -44,6 +44,8 @@ class FindingKind(StrEnum):
     DISPUTE_STATUS_DIFFERS = "dispute_status_differs"
     UNKNOWN_TOO_LONG = "unknown_too_long"
     """It has been unknown for so long what a request to Stripe came to that somebody should look."""
+    ACCOUNT_UNREADABLE = "account_unreadable"
+    """Stripe does not let us read a connected account: it was disconnected, or its name was never right."""
 
 
 REPAIRABLE: Final = frozenset(
@@ -100,6 +102,16 @@ STATUS_OF_REFUND: Final[Mapping[RefundNews, RefundStatus]] = MappingProxyType(
 
 UNTOUCHED: Final = frozenset({PaymentStatus.REQUESTED, PaymentStatus.FAILED, PaymentStatus.CANCELED})
 """States of a payment whose PaymentIntent may show nothing at all yet."""
+
+
+def account_unreadable(stripe_account: str, *, because: str) -> Difference:
+    """A connected account about which Stripe tells us nothing."""
+    return Difference(
+        kind=FindingKind.ACCOUNT_UNREADABLE,
+        object_id=stripe_account,
+        stripe_account=stripe_account,
+        detail={"ours": None, "theirs": because},
+    )
 
 
 def compare_payment(payment: Payment, seen: PaymentSeen) -> Difference | None:

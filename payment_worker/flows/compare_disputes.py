@@ -7,7 +7,7 @@ from payment_worker.domain.dispute import DisputeStatus
 from payment_worker.domain.disputing import DisputeMoved, DisputeSeen, MoneyNotSeen
 from payment_worker.domain.outcome import Absent
 from payment_worker.domain.reconciling import Difference, FindingKind
-from payment_worker.flows.comparing import Checker, Examined, Stride, StripeAwayError, Tally
+from payment_worker.flows.comparing import Checker, Examined, Stride, Tally
 from payment_worker.flows.hear_payment import catch_up
 from payment_worker.flows.settle_dispute import settle_dispute
 from payment_worker.gateway.fetching import fetch_dispute
@@ -22,7 +22,7 @@ def listed_disputes(checker: Checker, period: Period) -> Stride:
     run = checker.run
     page = disputes_page(checker.world.stripe, period, after=run.cursor, account=run.stripe_account)
     if not isinstance(page, Page):
-        raise StripeAwayError
+        return Stride(tally=checker.unseen(page, account=run.stripe_account).tally)
     with checker.world.database.begin() as connection:
         owners = {
             str(each.payment.stripe_payment_intent_id): each.payment.payment_id
@@ -55,7 +55,7 @@ def examine_dispute(
     if isinstance(seen, Absent):
         return Examined()
     if not isinstance(seen, DisputeSeen):
-        raise StripeAwayError
+        return checker.unseen(seen, account=account)
     with checker.world.database.begin() as connection:
         ours = disputes.statuses(connection, [stripe_dispute_id]).get(stripe_dispute_id)
     return Examined() if ours is seen.status else _settle(checker, payment_id, ours, seen)

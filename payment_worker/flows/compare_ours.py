@@ -9,7 +9,8 @@ from payment_worker.domain.reconciling import TOO_LONG, Difference, FindingKind
 from payment_worker.flows.compare_disputes import examine_dispute
 from payment_worker.flows.compare_payments import examine_payment
 from payment_worker.flows.compare_refunds import examine_refund
-from payment_worker.flows.comparing import Checker, Examined, Stride, Tally
+from payment_worker.flows.comparing import UNSEEN, Checker, Examined, Stride, Tally
+from payment_worker.gateway.listing import Page, Period, payment_intents_page
 from payment_worker.store import comparing, findings
 from payment_worker.store.comparing import Ours
 from payment_worker.store.findings import Finding, FindingStatus
@@ -67,7 +68,7 @@ def _one_by_one(
         )
     tally, looks, last = Tally(), 0, None
     for last in rows:
-        if not last.is_matched:
+        if not last.is_matched and last.stripe_account not in checker.refused:
             tally += examine(last).tally
             looks += 1
         if looks == LOOKS:
@@ -124,6 +125,10 @@ def open_findings(checker: Checker) -> Stride:
 
 def _look_again(checker: Checker, finding: Finding) -> Examined:
     kind, account = FindingKind(finding.kind), finding.stripe_account
+    if account in checker.refused:
+        return Examined(left=UNSEEN)
+    if kind is FindingKind.ACCOUNT_UNREADABLE:
+        return _account(checker, finding.object_id)
     if kind is FindingKind.UNKNOWN_TOO_LONG:
         with checker.world.database.begin() as connection:
             is_there = comparing.is_unfinished(connection, finding.object_id)
@@ -141,3 +146,11 @@ def _look_again(checker: Checker, finding: Finding) -> Examined:
     return examine_payment(
         checker, payment_id=finding.payment_id, payment_intent=finding.object_id, account=account
     )
+
+
+def _account(checker: Checker, account: str) -> Examined:
+    if not checker.run.is_scheduled:
+        return Examined(left=UNSEEN)  # only a scheduled run compares all that it has not shown meanwhile
+    asked = Period(since=checker.world.clock())
+    page = payment_intents_page(checker.world.stripe, asked, after=None, account=account)
+    return Examined() if isinstance(page, Page) else checker.unseen(page, account=account)

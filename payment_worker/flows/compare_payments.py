@@ -19,7 +19,7 @@ from payment_worker.domain.reconciling import (
 from payment_worker.domain.records import Payment
 from payment_worker.domain.settlement import Advanced, Stale
 from payment_worker.flows.bringing_back import bring_back
-from payment_worker.flows.comparing import Checker, Examined, Stride, StripeAwayError, Tally
+from payment_worker.flows.comparing import Checker, Examined, Stride, Tally
 from payment_worker.flows.heard import as_uuid
 from payment_worker.flows.settle import settle_payment
 from payment_worker.gateway.listing import Page, PaymentListed, Period, payment_intents_page
@@ -37,7 +37,7 @@ def payment_intents(checker: Checker, period: Period) -> Stride:
     run = checker.run
     page = payment_intents_page(checker.world.stripe, period, after=run.cursor, account=run.stripe_account)
     if not isinstance(page, Page):
-        raise StripeAwayError
+        return Stride(tally=checker.unseen(page, account=run.stripe_account).tally)
     known = _known(checker, page)
     tally, matched = Tally(), []
     for listed in page.objects:
@@ -113,7 +113,7 @@ def examine_payment(
                 if examined is not None:
                     return examined
             case _:
-                raise StripeAwayError
+                return checker.unseen(sighting, account=account)
     return Examined()
 
 

@@ -15,7 +15,7 @@ from payment_worker.domain.reconciling import (
 )
 from payment_worker.domain.records import Payment, Refund
 from payment_worker.domain.settlement import Advanced
-from payment_worker.flows.comparing import Checker, Examined, Stride, StripeAwayError, Tally
+from payment_worker.flows.comparing import Checker, Examined, Stride, Tally
 from payment_worker.flows.hear_payment import catch_up
 from payment_worker.flows.hear_refund import known_refund, settle_seen
 from payment_worker.flows.heard import as_uuid
@@ -34,7 +34,7 @@ def listed_refunds(checker: Checker, period: Period) -> Stride:
     run = checker.run
     page = refunds_page(checker.world.stripe, period, after=run.cursor, account=run.stripe_account)
     if not isinstance(page, Page):
-        raise StripeAwayError
+        return Stride(tally=checker.unseen(page, account=run.stripe_account).tally)
     with checker.world.database.begin() as connection:
         owners = {
             str(each.payment.stripe_payment_intent_id): each.payment
@@ -96,7 +96,7 @@ def examine_refund(
         case Settled(RefundSeen() as seen):
             return _settle(checker, payment_id, seen)
         case _:
-            raise StripeAwayError
+            return checker.unseen(sighting, account=account)
 
 
 def _absent(checker: Checker, stripe_refund_id: str, account: str | None) -> Examined:

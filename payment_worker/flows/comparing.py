@@ -1,13 +1,14 @@
 """What the parts of a reconciliation share: what a step came to, and how a difference is noted."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from typing import Final, Self
 
 from sqlalchemy import Connection
 
-from payment_worker.domain.reconciling import Difference, FindingKind
+from payment_worker.domain.outcome import Delay, Postponed
+from payment_worker.domain.reconciling import Difference, FindingKind, account_unreadable
 from payment_worker.flows.world import World
 from payment_worker.store import findings
 from payment_worker.store.findings import FindingStatus
@@ -47,11 +48,26 @@ class Stride:
 
 
 @dataclass(frozen=True, slots=True)
+class Examined:
+    """What looking at one object once more came to."""
+
+    tally: Tally = Tally()
+    left: frozenset[FindingKind] = frozenset()
+    """The differences that are still there."""
+
+
+UNSEEN: Final = frozenset(FindingKind)
+"""What is left of an object that nobody lets us see: of no difference is it known that it has gone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Checker:
     """A run at work."""
 
     world: World
     run: Run
+    refused: set[str] = field(default_factory=set)
+    """The connected accounts that this process was not let read in this run: it asks for nothing more on them."""
 
     def cause(self) -> Cause:
         """Why a record changes that the run repairs."""
@@ -71,11 +87,17 @@ class Checker:
         is_open = status is FindingStatus.OPEN
         return Tally(left_open=int(is_open), repaired=int(not is_open))
 
+    def unseen(self, answer: object, *, account: str | None) -> Examined:
+        """Note that a connected account is closed to us, if that is why this answer shows nothing.
 
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """What looking at one object once more came to."""
+        One account that was disconnected, or that a caller mistyped, may not stop the run for all others.
 
-    tally: Tally = Tally()
-    left: frozenset[FindingKind] = frozenset()
-    """The differences that are still there."""
+        Raises:
+            StripeAwayError: it is for another reason, or on our own account: then the run waits.
+        """
+        if not account or not isinstance(answer, Postponed) or answer.delay is not Delay.NOT_ALLOWED:
+            raise StripeAwayError
+        self.refused.add(account)
+        closed = account_unreadable(account, because=answer.delay)
+        with self.world.database.begin() as connection:
+            return Examined(self.note(connection, closed, FindingStatus.OPEN), UNSEEN)

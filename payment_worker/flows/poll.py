@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from payment_worker.domain.outcome import Absent
+from payment_worker.domain.outcome import Absent, Delay, Postponed
 from payment_worker.flows.hearing import SUBJECTS
 from payment_worker.flows.inbox import arrival
 from payment_worker.flows.world import World
@@ -118,3 +118,7 @@ def _not_read(world: World, poll: Poll, answer: NotListed) -> None:
         # The cursor's event is older than what Stripe keeps: the window is opened anew, at its newest end.
         with world.database.begin() as connection:
             polls.note(connection, replace(poll, window=None), now=world.clock())
+    elif poll.stripe_account and isinstance(answer, Postponed) and answer.delay is Delay.NOT_ALLOWED:
+        # It had its turn: else connected accounts that are closed to us would come before all others each time.
+        with world.database.begin() as connection:
+            polls.note(connection, poll, now=world.clock())

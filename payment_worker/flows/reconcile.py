@@ -13,14 +13,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from payment_worker.domain.reconciling import FindingKind
 from payment_worker.flows.compare_disputes import listed_disputes
 from payment_worker.flows.compare_ours import open_findings, our_payments, our_refunds, unknown_attempts
 from payment_worker.flows.compare_payments import payment_intents
 from payment_worker.flows.compare_refunds import listed_refunds
-from payment_worker.flows.comparing import Checker, Stride, StripeAwayError
+from payment_worker.flows.comparing import Checker, Stride, StripeAwayError, Tally
 from payment_worker.flows.world import World
 from payment_worker.gateway.listing import Period
-from payment_worker.store import polls, runs
+from payment_worker.store import findings, polls, runs
 from payment_worker.store.exclusive import RECONCILE_LOCK, alone
 from payment_worker.store.runs import Run
 from payment_worker.telemetry import logger
@@ -124,9 +125,10 @@ def _new(*, since: datetime, until: datetime, world: World, is_scheduled: bool) 
 def _go_through(world: World, run: Run, on_page: OnPage) -> Reconciled:
     with world.database.begin() as connection:
         accounts = list(polls.accounts(connection))
+    refused: set[str] = set()
     while True:
         try:
-            stride = _stride(Checker(world, run))
+            stride = _stride(Checker(world, run, refused))
         except StripeAwayError:
             log.warning("reconciliation waits for Stripe", run_id=run.run_id, step=run.step)
             return Reconciled(run, stripe_is_away=True)
@@ -141,9 +143,24 @@ def _stride(checker: Checker) -> Stride:
     step = Step(run.step)
     if step in ROWS:
         return ROWS[step](checker)
+    if run.stripe_account in checker.refused:
+        return Stride(tally=Tally())
     # A period that ends when the run began has no end at Stripe, whose clock may be ahead of ours.
     until = run.until if run.until < run.started_at else None
-    return LISTS[step](checker, Period(since=run.since, until=until))
+    return LISTS[step](checker, Period(since=_since(checker), until=until))
+
+
+def _since(checker: Checker) -> datetime:
+    """From when on an account is compared: what it did not show while it was closed to us, it shows afterwards."""
+    run = checker.run
+    if not run.stripe_account or not run.is_scheduled:
+        return run.since
+    with checker.world.database.begin() as connection:
+        closed_at = findings.open_since(
+            connection, kind=FindingKind.ACCOUNT_UNREADABLE, object_id=run.stripe_account
+        )
+        missed = closed_at and runs.first_of_those_after(connection, closed_at)
+    return min(run.since, missed or run.since)
 
 
 def _advance(world: World, run: Run, stride: Stride, accounts: Sequence[str]) -> Run:

@@ -109,6 +109,16 @@ def still_open(connection: Connection, *, after: int, limit: int) -> Sequence[Fi
     return [Finding(**row) for row in connection.execute(query).mappings()]
 
 
+def open_since(connection: Connection, *, kind: str, object_id: str) -> datetime | None:
+    """When this difference was found; None if it is not open."""
+    at: datetime | None = connection.scalar(
+        select(table.c.found_at).where(
+            table.c.kind == kind, table.c.object_id == object_id, table.c.status == FindingStatus.OPEN
+        )
+    )
+    return at
+
+
 def found(
     connection: Connection,
     *,

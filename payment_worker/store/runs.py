@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.store import tables
@@ -99,6 +99,15 @@ def scheduled_until(connection: Connection) -> datetime | None:
     done = select(func.max(table.c.until)).where(table.c.is_scheduled, table.c.status == FINISHED)
     at: datetime | None = connection.scalar(done)
     return at
+
+
+def first_of_those_after(connection: Connection, at: datetime) -> datetime | None:
+    """Where the period begins of the scheduled runs that did not finish before this instant."""
+    late = or_(table.c.finished_at.is_(None), table.c.finished_at >= at)
+    since: datetime | None = connection.scalar(
+        select(func.min(table.c.since)).where(table.c.is_scheduled, late)
+    )
+    return since
 
 
 def _runs(connection: Connection, query: Select[tuple[object, ...]]) -> list[Run]:

@@ -211,6 +211,24 @@ def test_a_list_that_cannot_be_read_moves_nothing(scene: Scene, rows: Rows, poll
     assert result.new > 0
 
 
+def test_an_account_that_is_closed_to_us_takes_its_turn_and_no_other_ones(
+    scene: Scene, rows: Rows, poll_and_settle: Poll
+) -> None:
+    for account in ("acct_closed", "acct_open"):
+        scene.charge(payment_method="pm_card_processing", stripe_account=account)
+    scene.simulator.post("accounts/disconnect", {"account": "acct_closed"})
+    scene.advance(3600)
+    for _ in range(3):  # as many as there are accounts, each with time for one page
+        pages = iter([True, False])
+        poll_and_settle(go_on=lambda pages=pages: next(pages, False))
+    payments = rows("SELECT stripe_account, status FROM payment ORDER BY stripe_account")
+    assert [row["status"] for row in payments] == ["PROCESSING", "SUCCEEDED"]
+
+    scene.simulator.post("accounts/connect", {"account": "acct_closed"})
+    poll_and_settle()
+    assert {row["status"] for row in rows("SELECT status FROM payment")} == {"SUCCEEDED"}
+
+
 def test_c6_a_second_poll_at_the_same_time_leaves_at_once(
     scene: Scene, database_url: str, poll_and_settle: Poll
 ) -> None:
