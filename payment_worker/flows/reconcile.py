@@ -104,13 +104,13 @@ def _runs(world: World, since: datetime | None, until: datetime | None) -> Seque
                 return left
             last, first = runs.scheduled_until(connection), polls.first_payment_at(connection)
             begin = last - OVERLAP if last else max((first or now) - OVERLAP, now - FARTHEST)
-            return [*left, _new(since=begin, until=now, world=world, is_scheduled=True)]
+            return [*left, _new(world, since=begin, until=now, is_scheduled=True, now=now)]
         begin, end = since or (until or now) - timedelta(days=1), until or now
         mine = [run for run in left if run.since == begin and (until is None or run.until == end)]
-    return mine[:1] or [_new(since=begin, until=end, world=world, is_scheduled=False)]
+    return mine[:1] or [_new(world, since=begin, until=end, is_scheduled=False, now=now)]
 
 
-def _new(*, since: datetime, until: datetime, world: World, is_scheduled: bool) -> Run:
+def _new(world: World, *, since: datetime, until: datetime, is_scheduled: bool, now: datetime) -> Run:
     with world.database.begin() as connection:
         return runs.begin(
             connection,
@@ -118,7 +118,7 @@ def _new(*, since: datetime, until: datetime, world: World, is_scheduled: bool) 
             until=until,
             is_scheduled=is_scheduled,
             step=Step.PAYMENT_INTENTS,
-            now=world.clock(),
+            now=now,
         )
 
 

@@ -71,6 +71,18 @@ def test_scheduled_runs_leave_no_gap_between_them(scene: Scene, rows: Rows, worl
     assert runs[0]["since"] < first["at"]
 
 
+def test_what_stripe_made_by_a_clock_that_is_ahead_of_ours_is_compared(
+    scene: Scene, rows: Rows, world: World
+) -> None:
+    scene.charge()
+    scene.simulator.advance(60)
+    intent = rows.one("SELECT stripe_payment_intent_id AS id FROM payment")["id"]
+    scene.simulator.post(f"payment_intents/{intent}/refund", {"amount": 100})
+    done = reconcile(world, since=None, until=None, on_page=lambda _: True)
+    assert done is not None
+    assert done.run.refunds == 1
+
+
 def test_while_stripe_is_away_the_run_waits_where_it_is(scene: Scene, rows: Rows, world: World) -> None:
     scene.charge()
     scene.simulator.fault("unavailable", endpoint="refunds.list")
