@@ -44,6 +44,10 @@ class FindingKind(StrEnum):
     DISPUTE_STATUS_DIFFERS = "dispute_status_differs"
     UNKNOWN_TOO_LONG = "unknown_too_long"
     """It has been unknown for so long what a request to Stripe came to that somebody should look."""
+    PAYMENT_UNREADABLE = "payment_unreadable"
+    """Stripe shows the PaymentIntent of a payment in a shape that we cannot read; likewise the next two."""
+    REFUND_UNREADABLE = "refund_unreadable"
+    DISPUTE_UNREADABLE = "dispute_unreadable"
     ACCOUNT_UNREADABLE = "account_unreadable"
     """Stripe does not let us read a connected account: it was disconnected, or its name was never right."""
 

@@ -10,7 +10,7 @@ from payment_worker.domain.reconciling import Difference, FindingKind
 from payment_worker.flows.comparing import Checker, Examined, Stride, Tally
 from payment_worker.flows.hear_payment import catch_up
 from payment_worker.flows.settle_dispute import settle_dispute
-from payment_worker.gateway.fetching import fetch_dispute
+from payment_worker.gateway.fetching import Unreadable, fetch_dispute
 from payment_worker.gateway.listing import Page, Period, disputes_page
 from payment_worker.store import comparing, disputes
 from payment_worker.store.findings import FindingStatus
@@ -32,7 +32,7 @@ def listed_disputes(checker: Checker, period: Period) -> Stride:
             )
         }
         known = disputes.statuses(connection, [seen.stripe_dispute_id for seen in page.objects])
-    tally = Tally()
+    tally = checker.left_out(FindingKind.DISPUTE_UNREADABLE, page.left_out)
     for seen in page.objects:
         payment_id = owners.get(str(seen.stripe_payment_intent_id))
         if payment_id is not None:
@@ -54,6 +54,10 @@ def examine_dispute(
     seen = fetch_dispute(checker.world.stripe, stripe_dispute_id, account=account)
     if isinstance(seen, Absent):
         return Examined()
+    if isinstance(seen, Unreadable):
+        return checker.unreadable(
+            FindingKind.DISPUTE_UNREADABLE, stripe_dispute_id, payment_id=payment_id, account=account
+        )
     if not isinstance(seen, DisputeSeen):
         return checker.unseen(seen, account=account)
     with checker.world.database.begin() as connection:

@@ -8,10 +8,11 @@ from sqlalchemy import Connection
 
 from payment_worker.domain.booking import Booking
 from payment_worker.domain.observation import PaymentSeen
-from payment_worker.domain.outcome import Absent, Settled
+from payment_worker.domain.outcome import Absent
 from payment_worker.domain.reconciling import (
     REPAIRABLE,
     Difference,
+    FindingKind,
     compare_payment,
     payment_missing_here,
     payment_missing_there,
@@ -22,6 +23,7 @@ from payment_worker.flows.bringing_back import bring_back
 from payment_worker.flows.comparing import Checker, Examined, Stride, Tally
 from payment_worker.flows.heard import as_uuid
 from payment_worker.flows.settle import settle_payment
+from payment_worker.gateway.fetching import Unreadable, fetch_payment_intent
 from payment_worker.gateway.listing import Page, PaymentListed, Period, payment_intents_page
 from payment_worker.store import attempts, bookings, comparing, payments
 from payment_worker.store.comparing import KnownPayment
@@ -39,7 +41,8 @@ def payment_intents(checker: Checker, period: Period) -> Stride:
     if not isinstance(page, Page):
         return Stride(tally=checker.unseen(page, account=run.stripe_account).tally)
     known = _known(checker, page)
-    tally, matched = Tally(), []
+    tally = checker.left_out(FindingKind.PAYMENT_UNREADABLE, page.left_out)
+    matched = [each.object_id for each in page.left_out]
     for listed in page.objects:
         ours = known.get(listed.seen.stripe_payment_intent_id) or known.get(str(listed.seen.payment_id))
         if ours and (ours.payment.stripe_account or "") != run.stripe_account:
@@ -104,16 +107,20 @@ def examine_payment(
             brought_back = bring_back(checker, payment_id, payment_intent, account=account)
             if brought_back is not None:
                 return brought_back
-        sighting = checker.world.stripe.payment_intent(payment_intent, account=account)
-        match sighting:
+        seen = fetch_payment_intent(checker.world.stripe, payment_intent, account=account)
+        match seen:
             case Absent():
                 return _absent(checker, before, payment_intent)
-            case Settled(PaymentSeen() as seen):
+            case PaymentSeen():
                 examined = _settle(checker, payment_id, seen.on(before.version) if before else seen, account)
                 if examined is not None:
                     return examined
+            case Unreadable():
+                return checker.unreadable(
+                    FindingKind.PAYMENT_UNREADABLE, payment_intent, payment_id=payment_id, account=account
+                )
             case _:
-                return checker.unseen(sighting, account=account)
+                return checker.unseen(seen, account=account)
     return Examined()
 
 

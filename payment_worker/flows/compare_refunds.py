@@ -6,10 +6,11 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from payment_worker.domain.observation import RefundSeen
-from payment_worker.domain.outcome import Absent, Settled
+from payment_worker.domain.outcome import Absent
 from payment_worker.domain.reconciling import (
     REPAIRABLE,
     Difference,
+    FindingKind,
     compare_refund,
     refund_missing_there,
 )
@@ -19,6 +20,7 @@ from payment_worker.flows.comparing import Checker, Examined, Stride, Tally
 from payment_worker.flows.hear_payment import catch_up
 from payment_worker.flows.hear_refund import known_refund, settle_seen
 from payment_worker.flows.heard import as_uuid
+from payment_worker.gateway.fetching import Unreadable, fetch_refund
 from payment_worker.gateway.listing import Page, Period, refunds_page
 from payment_worker.store import attempts, comparing, payments, refunds
 from payment_worker.store.comparing import KnownRefund
@@ -50,7 +52,8 @@ def listed_refunds(checker: Checker, period: Period) -> Stride:
         )
     by_id = {each.refund.refund_id: each for each in found}
     by_stripe = {str(each.refund.stripe_refund_id): each for each in found}
-    tally, matched = Tally(), []
+    tally = checker.left_out(FindingKind.REFUND_UNREADABLE, page.left_out)
+    matched = [each.object_id for each in page.left_out]
     for seen in page.objects:
         payment = owners.get(str(seen.stripe_payment_intent_id))
         if payment is not None:
@@ -89,14 +92,18 @@ def examine_refund(
     Raises:
         StripeAwayError: it could not be looked at.
     """
-    sighting = checker.world.stripe.refund(stripe_refund_id, account=account)
-    match sighting:
+    seen = fetch_refund(checker.world.stripe, stripe_refund_id, account=account)
+    match seen:
         case Absent():
             return _absent(checker, stripe_refund_id, account)
-        case Settled(RefundSeen() as seen):
+        case RefundSeen():
             return _settle(checker, payment_id, seen)
+        case Unreadable():
+            return checker.unreadable(
+                FindingKind.REFUND_UNREADABLE, stripe_refund_id, payment_id=payment_id, account=account
+            )
         case _:
-            return checker.unseen(sighting, account=account)
+            return checker.unseen(seen, account=account)
 
 
 def _absent(checker: Checker, stripe_refund_id: str, account: str | None) -> Examined:

@@ -1,16 +1,18 @@
 """What the parts of a reconciliation share: what a step came to, and how a difference is noted."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Self
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from payment_worker.domain.outcome import Delay, Postponed
 from payment_worker.domain.reconciling import Difference, FindingKind, account_unreadable
 from payment_worker.flows.world import World
-from payment_worker.store import findings
+from payment_worker.gateway.listing import LeftOut
+from payment_worker.store import comparing, findings
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.history import Cause
 from payment_worker.store.runs import Run
@@ -101,3 +103,34 @@ class Checker:
         closed = account_unreadable(account, because=answer.delay)
         with self.world.database.begin() as connection:
             return Examined(self.note(connection, closed, FindingStatus.OPEN), UNSEEN)
+
+    def unreadable(
+        self, kind: FindingKind, object_id: str, *, payment_id: UUID | None, account: str | None
+    ) -> Examined:
+        """Note that an object of a payment cannot be read, of which nothing else can be said then."""
+        shape = Difference(
+            kind=kind,
+            object_id=object_id,
+            stripe_account=account,
+            payment_id=payment_id,
+            detail={"ours": None, "theirs": "cannot be read"},
+        )
+        with self.world.database.begin() as connection:
+            return Examined(self.note(connection, shape, FindingStatus.OPEN), UNSEEN)
+
+    def left_out(self, kind: FindingKind, objects: Sequence[LeftOut]) -> Tally:
+        """Note those objects of a page that cannot be read and are of a payment of ours; others are not our matter."""
+        if not objects:
+            return Tally()
+        intents = {each.object_id: each.stripe_payment_intent_id or each.object_id for each in objects}
+        with self.world.database.begin() as connection:
+            known = comparing.known_payments(connection, payment_intents=set(intents.values()))
+        owners = {each.payment.stripe_payment_intent_id: each.payment for each in known}
+        tally = Tally()
+        for object_id, intent in intents.items():
+            if owner := owners.get(intent):
+                examined = self.unreadable(
+                    kind, object_id, payment_id=owner.payment_id, account=owner.stripe_account
+                )
+                tally += examined.tally
+        return tally

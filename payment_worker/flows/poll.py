@@ -88,8 +88,11 @@ def _poll_account(world: World, poll: Poll, first: datetime, manner: Manner) -> 
 
 def _after(poll: Poll, page: Page[Event], since: datetime) -> Poll:
     """How far is read after this page."""
+    # Where no event of a page can be read, its oldest end is known all the same, and the list goes on.
     newest = (
-        poll.window.newest if poll.window else max((each.created_at for each in page.objects), default=None)
+        poll.window.newest
+        if poll.window
+        else max((each.created_at for each in page.objects), default=page.oldest_at)
     )
     if page.cursor and newest:
         return replace(poll, window=Window(since=since, newest=newest, cursor=page.cursor))

@@ -1,18 +1,46 @@
-"""Fetches single objects beside PaymentIntents and Refunds: what a dispute is now, what was booked of a charge."""
+"""Fetches single objects, and tells one that cannot be read from an answer that did not come."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from payment_worker.domain.booking import Booking
 from payment_worker.domain.disputing import DisputeSeen
-from payment_worker.domain.outcome import Absent, Doubt, Postponed, Unanswered
+from payment_worker.domain.observation import PaymentSeen, RefundSeen
+from payment_worker.domain.outcome import Absent, Postponed, Unanswered
 from payment_worker.gateway.client import Gateway
-from payment_worker.gateway.reading import JSON, UnreadableError, booking_of, dispute_seen
+from payment_worker.gateway.reading import (
+    JSON,
+    UnreadableError,
+    booking_of,
+    dispute_seen,
+    payment_seen,
+    refund_seen,
+)
 
 T = TypeVar("T")
 
-NotFetched = Absent | Unanswered | Postponed
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The object is there, in another shape than the pinned API version gives it: asking again is of no use."""
+
+
+NotFetched = Absent | Unreadable | Unanswered | Postponed
+
+
+def fetch_payment_intent(
+    stripe: Gateway, stripe_payment_intent_id: str, *, account: str | None
+) -> PaymentSeen | NotFetched:
+    """The PaymentIntent as it is now."""
+    path = f"/v1/payment_intents/{stripe_payment_intent_id}"
+    return fetch(stripe, path, account, payment_seen, {"expand": ["latest_charge"]})
+
+
+def fetch_refund(stripe: Gateway, stripe_refund_id: str, *, account: str | None) -> RefundSeen | NotFetched:
+    """The Refund as it is now."""
+    return fetch(stripe, f"/v1/refunds/{stripe_refund_id}", account, refund_seen)
 
 
 def fetch_dispute(
@@ -43,4 +71,4 @@ def fetch(
     try:
         return read(body)
     except UnreadableError:
-        return Unanswered(Doubt.BROKEN_ANSWER)
+        return Unreadable()

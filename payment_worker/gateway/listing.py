@@ -1,4 +1,7 @@
-"""Reads Stripe's lists page by page: newest first, 100 objects a page, each page one request."""
+"""Reads Stripe's lists page by page: newest first, 100 objects a page, each page one request.
+
+What cannot be read is left out: one object, perhaps another app's, may not hide all that is listed with it.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,12 +18,25 @@ from payment_worker.gateway.reading import (
     UnreadableError,
     booking_of,
     dispute_seen,
+    id_of,
     payment_seen,
     refund_seen,
 )
 from payment_worker.gateway.webhook import Event, event_from
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An object on a list that does not have the shape that the pinned API version gives it."""
+
+    object_id: str
+    stripe_payment_intent_id: str | None
+    """Whose it is, if it tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +45,7 @@ class Page(Generic[T]):
 
     objects: Sequence[T]
     """Newest first."""
+    left_out: Sequence[LeftOut] = ()
     oldest_at: datetime | None
     """When the last of them was made, by Stripe's clock."""
     cursor: str | None
@@ -124,10 +141,31 @@ def _page(
         return body
     try:
         data = body["data"]
+        objects, left_out = _read_each(data, read, account=account)
         return Page(
-            objects=[read(each) for each in data],
+            objects=objects,
+            left_out=left_out,
             oldest_at=datetime.fromtimestamp(data[-1]["created"], tz=UTC) if data else None,
             cursor=data[-1]["id"] if data and body["has_more"] else None,
         )
-    except (UnreadableError, KeyError, TypeError, AttributeError, ValueError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         return Unanswered(Doubt.BROKEN_ANSWER)
+
+
+def _read_each(
+    data: Sequence[JSON], read: Callable[[JSON], T], *, account: str
+) -> tuple[list[T], list[LeftOut]]:
+    objects: list[T] = []
+    left_out: list[LeftOut] = []
+    for each in data:
+        try:
+            objects.append(read(each))
+        except (UnreadableError, KeyError, TypeError, AttributeError, ValueError) as fault:
+            left_out.append(LeftOut(str(each["id"]), id_of(each.get("payment_intent"))))
+            log.warning(
+                "an object on a list cannot be read",
+                object_id=left_out[-1].object_id,
+                stripe_account=account,
+                because=type(fault).__name__,
+            )
+    return objects, left_out

@@ -30,7 +30,7 @@ class Requested:
 def fetch_requested(
     stripe: Gateway, stripe_payment_intent_id: str, *, account: str | None
 ) -> Requested | NotFetched:
-    """The PaymentIntent as it is now, and what was asked for; `Unanswered` too where it does not tell that."""
+    """The PaymentIntent as it is now, and what was asked for; `Unreadable` too where it does not tell that."""
     path = f"/v1/payment_intents/{stripe_payment_intent_id}"
     return fetch(stripe, path, account, _requested, {"expand": ["latest_charge"]})
 

@@ -145,6 +145,18 @@ def _close_dispute(given: Given) -> Json:
     return disputes.finish(act, disputes.found(act, given.path["id"]), given.fields(status="lost")["status"])
 
 
+def _overwrite(given: Given) -> Json:
+    account = given.world.account(given.account_id)
+    new = given.fields(fields=None)["fields"]
+    if not isinstance(new, dict):
+        raise ControlError("fields must be an object")
+    for kept in (account.payment_intents, account.refunds, account.disputes, account.charges, account.events):
+        if given.path["id"] in kept:
+            kept[given.path["id"]].update(new)
+            return kept[given.path["id"]]
+    raise ControlError(f"no object {given.path['id']}", status=404)
+
+
 def _make_event(given: Given) -> Json:
     act = given.act()
     fields = given.fields(type=None, object=None)
@@ -183,6 +195,7 @@ def routes(world: World) -> list[Route]:
         ("/disputes/{id}/update", _move_dispute),
         ("/disputes/{id}/close", _close_dispute),
         ("/events", _make_event),
+        ("/objects/{id}", _overwrite),
     )
     made = [answered(world, path, "POST", control) for path, control in table]
     return [*made, answered(world, "/events", "GET", _list_events)]
