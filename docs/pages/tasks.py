@@ -32,7 +32,8 @@ unknown, missing or malformed arguments fails with one error that names every ba
 
 Every task answers `{{"payment_id" | "refund_id", "status", "stripe_id", "reason"}}`: the present state, and why it is
 so or why the request was refused. Answers are kept only where `PAYMENT_WORKER_RESULT_BACKEND` is set; the tables and
-the stream tell the same.
+the stream tell the same. Nothing else follows a task: what a sender gives as `link`, `link_error`, `chain` or `chord`
+is dropped.
 
 ## payment_worker.charge [charges]
 

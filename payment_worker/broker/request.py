@@ -3,19 +3,34 @@
 from typing import Any
 
 from billiard.einfo import ExceptionWithTraceback
-from celery.exceptions import WorkerLostError
+from celery.exceptions import Ignore, Reject, Retry, Terminated, TimeLimitExceeded, WorkerLostError
 from celery.worker.request import Request as CeleryRequest
 
-from payment_worker.broker.redaction import TaskBrokeError, shown
+from payment_worker.broker.redaction import RequestRefusedError, shown
+
+# What a sender may want called when a task has ended. Celery enqueues it between the task's end and the
+# acknowledgement, and what goes wrong there takes the place of what the task came to: a queue that is another app's
+# made a task that succeeded one that failed, and one that broke acknowledged (seen with celery 5.7.0).
+_NOTHING_AFTERWARDS = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
+
+_DECIDED = (RequestRefusedError, Ignore, Reject, Retry)
+"""Ways in which a task itself says what becomes of its message."""
+
+_DIED = (WorkerLostError, SystemExit)
+"""Its process ended. Celery enqueues it again, and counts that."""
+
+_ENDED = (Terminated, TimeLimitExceeded, KeyboardInterrupt)
+"""It was ended from outside. Celery knows what to do with its message."""
 
 
 class Request(CeleryRequest):  # type: ignore[misc] # Celery has no types
-    """A request whose arguments show ids only, and whose message outlives a task that broke."""
+    """A request whose arguments show ids only, which ends with its task, and outlives one that broke."""
 
     acknowledged: bool
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
-        super().__init__(*args, **options)
+    def __init__(self, message: Any, *, body: Any, decoded: bool, **options: Any) -> None:  # noqa: ANN401
+        args, kwargs, _ = body if decoded else message.payload
+        super().__init__(message, body=(args, kwargs, _NOTHING_AFTERWARDS), decoded=True, **options)
         self._argsrepr, self._kwargsrepr = "()", repr(shown(self._kwargs))
         # A caller may choose neither what our logs call the task nor how long it may run.
         self.name, self.time_limits = self._type, (None, None)
@@ -37,15 +52,20 @@ class Request(CeleryRequest):  # type: ignore[misc] # Celery has no types
         """Leave the message of a task that broke, or that killed its process too often, with Redis.
 
         Acknowledged, a request that had not been written down yet would be gone. So it comes back after the
-        visibility timeout; the consumer counts that, and sets it aside in the end.
+        visibility timeout; the consumer counts that, and sets it aside in the end. Whatever nobody expected counts
+        as broken, for Celery's own work before and after the task fails as well.
         """
         error = exc_info.exception
         if isinstance(error, ExceptionWithTraceback):
             error = error.exc
-        died = isinstance(error, WorkerLostError | SystemExit)
-        if isinstance(error, TaskBrokeError) or (died and self._retries_are_spent()):
+        if self._is_left(error):
             self._leave()
         super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
+
+    def _is_left(self, error: BaseException) -> bool:
+        if isinstance(error, _DIED):
+            return self._retries_are_spent()
+        return not isinstance(error, _DECIDED + _ENDED)
 
     def _retries_are_spent(self) -> bool:
         return bool(self.task.max_retries is not None and self._context.retries >= self.task.max_retries)

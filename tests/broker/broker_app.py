@@ -129,3 +129,19 @@ def retry(self: Any, *, payment_id: str, note: str) -> str:  # noqa: ANN401
         raise ValueError(note)  # noqa: TRY301 it is the error that is tested
     except ValueError as error:
         raise self.retry(exc=error, countdown=0.1) from error
+
+
+class _Unready(RedactedTask):
+    """A task whose preparation fails, which is outside what the task itself can answer for."""
+
+    abstract = True
+
+    def before_start(self, *_: object) -> None:
+        """Fail."""
+        raise LookupError
+
+
+@app.task(name="probe.unready", base=_Unready)  # type: ignore[untyped-decorator] # Celery has no types
+def unready(*, payment_id: str) -> None:
+    """Never begin."""
+    _journal.rpush("begun", payment_id)

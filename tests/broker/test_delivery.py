@@ -71,6 +71,55 @@ def test_a_task_that_breaks_comes_back_until_it_is_set_aside(scene: Scene) -> No
     assert worker.running
 
 
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_task_that_breaks_comes_back_whatever_its_sender_wants_called(pool: str, scene: Scene) -> None:
+    scene.worker(pool=pool, visibility_seconds=1)
+
+    send_followed(scene, "break", "p1", headers={"redeliveries": 10}, note="n")
+    wait_until(scene.kept, seconds=15)
+
+    scene.wait_until_empty()
+    assert scene.said("begun") == ["p1"]
+    assert scene.kept()[0]["errors"] == ["it came back 11 times without having been finished"]
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads"])
+def test_a_task_that_succeeds_has_done_so_whatever_its_sender_wants_called(pool: str, scene: Scene) -> None:
+    worker = scene.worker(pool=pool)
+
+    send_followed(scene, "work", "p1")
+    worker.wait_for_output(r"probe\.work\S* succeeded")
+
+    scene.wait_until_empty()
+    assert "QueueNotFound" not in worker.output()
+
+
+def send_followed(
+    scene: Scene, task: str, payment_id: str, *, headers: dict[str, int] | None = None, **arguments: object
+) -> None:
+    """Enqueue a task after which others are to be called, of an app whose queues are not ours."""
+    foreign = scene.app.signature("shop.told", queue="shop")
+    scene.app.send_task(
+        f"probe.{task}",
+        kwargs={"payment_id": payment_id, **arguments},
+        queue=QUEUE,
+        headers=headers,
+        link=foreign,
+        link_error=foreign,
+        chain=[foreign],
+    )
+
+
+def test_a_task_that_fails_where_it_cannot_help_it_comes_back_until_it_is_set_aside(scene: Scene) -> None:
+    scene.worker(visibility_seconds=1)
+    headers = {"task": "probe.unready", "redeliveries": 10}
+
+    scene.broker.lpush(QUEUE, a_message([[], {"payment_id": "p1"}, {}], headers=headers))
+
+    wait_until(scene.kept, seconds=15)
+    assert scene.kept()[0]["errors"] == ["it came back 11 times without having been finished"]
+
+
 def test_a_task_that_asks_for_another_run_is_done_with_its_first_message(scene: Scene) -> None:
     scene.worker()
 
