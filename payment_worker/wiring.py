@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
-from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from payment_worker.contracts.masking import masked
 from payment_worker.domain.deciding import RetryPolicy
@@ -179,7 +179,7 @@ def keep_rejected(
     arguments: Mapping[str, object],
     errors: Sequence[object],
     *,
-    request_id: str | None = None,
+    request_id: str,
 ) -> None:
     """Keep a request that cannot be run, masked. Once this returns it is committed."""
     with process().database.begin() as connection:
@@ -194,13 +194,13 @@ def keep_rejected(
     count(REJECTED, task_label(task))
 
 
-def message_id(text: str | None) -> UUID:
+def message_id(text: str) -> UUID:
     """The id of a Celery message as a UUID, which most clients make it anyhow."""
     try:
-        return UUID(str(text))
+        return UUID(text)
     except ValueError:
         # Another client's ids may look otherwise: the same one is the same request all the same.
-        return uuid5(NAMESPACE_OID, text) if text else uuid4()
+        return uuid5(NAMESPACE_OID, text)
 
 
 def _secret(value: object) -> str:

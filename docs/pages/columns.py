@@ -81,7 +81,8 @@ OF: Mapping[str, Mapping[str, str]] = {
         "finished_at": "When it was settled, ignored or parked.",
     },
     "rejected_request": {
-        "request_id": "The id of the task's message.",
+        "request_id": "The id of the task's message. Where another request was kept under that id, or the message "
+        "has none: made of what it asks for, or of its delivery.",
         "task": "The task's name.",
         "arguments": "As sent, with anything sensitive masked.",
         "errors": "Every fault.",

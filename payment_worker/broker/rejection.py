@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
+from uuid import NAMESPACE_OID, uuid5
 
 from kombu.utils.imports import symbol_by_name
 from kombu.utils.json import loads
@@ -21,7 +22,7 @@ _PLAIN = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 class Asked:
     """What a message asks for, as much as can be made out."""
 
-    request_id: str | None
+    request_id: str
     task: str
     arguments: Mapping[str, object]
 
@@ -35,7 +36,7 @@ class KeepRejected(Protocol):
         arguments: Mapping[str, object],
         errors: Sequence[object],
         *,
-        request_id: str | None,
+        request_id: str,
     ) -> object:
         """Return once it is kept for good; raise if it is not."""
 
@@ -61,11 +62,16 @@ def asked_by(message: Any) -> Asked:  # noqa: ANN401 kombu has no types
         headers, value = value.get("headers"), _decoded(value)
     told = headers if isinstance(headers, dict) else {}
     return Asked(
-        request_id=_plain(told.get("id")),
+        request_id=_plain(told.get("id")) or _delivered_as(message),
         # A name goes into the log as well.
         task=mask_text(_plain(told.get("task")) or UNKNOWN),
         arguments=_arguments(value),
     )
+
+
+def _delivered_as(message: Any) -> str:  # noqa: ANN401 kombu has no types
+    """An id for what has none, the same at each delivery, so that a lost acknowledgement does not keep it twice."""
+    return str(uuid5(NAMESPACE_OID, ascii(message.delivery_tag)))
 
 
 def _plain(text: object) -> str | None:

@@ -1,8 +1,9 @@
 """Rows of `rejected_request`: what could not be accepted, and why."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
@@ -19,12 +20,22 @@ def keep(
     errors: Sequence[object],
     now: datetime,
 ) -> None:
-    """Keep a rejected request; the same message delivered again is kept once."""
-    connection.execute(
-        insert(tables.rejected_request)
-        .values(request_id=request_id, task=task, arguments=arguments, errors=list(errors), received_at=now)
-        .on_conflict_do_nothing()
-    )
+    """Keep a rejected request; the same message delivered again is kept once.
+
+    Another request may come under the same id, from an app that names its messages after its orders. The first keeps
+    the id; each other has one that is made of what it asks for, and so is the same at each delivery.
+    """
+    table = tables.rejected_request
+    same = (table.c.task == task) & (table.c.arguments == arguments)
+    own_id = uuid5(request_id, json.dumps([task, arguments], sort_keys=True))
+    for identity in (request_id, own_id):
+        connection.execute(
+            insert(table)
+            .values(request_id=identity, task=task, arguments=arguments, errors=list(errors), received_at=now)
+            .on_conflict_do_nothing()
+        )
+        if connection.scalar(select(same).where(table.c.request_id == identity)):
+            return
 
 
 def first_code(connection: Connection, request_id: UUID) -> str | None:

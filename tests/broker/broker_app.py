@@ -44,7 +44,7 @@ if "BROKER_APP_PATIENCE" in os.environ:
 
 
 def keep(
-    task: str, arguments: Mapping[str, object], errors: Sequence[dict[str, str]], *, request_id: str | None
+    task: str, arguments: Mapping[str, object], errors: Sequence[dict[str, str]], *, request_id: str
 ) -> None:
     """Stands where the database would: into the journal, unless the test says that it is away."""
     if _journal.exists("away"):

@@ -8,7 +8,7 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import redis
 
@@ -135,6 +135,18 @@ def test_the_arguments_are_kept_where_there_are_any(scene: Scene) -> None:
     ]
 
 
+def test_what_has_no_id_is_kept_under_the_same_one_at_each_delivery(scene: Scene) -> None:
+    scene.worker(concurrency=1)
+    nameless, another = (a_message(BODY, headers={"id": None}) for _ in range(2))
+
+    scene.broker.lpush(QUEUE, nameless, nameless, another)
+    wait_until(lambda: len(scene.kept()) == 3)
+
+    first, again, other = (kept["request_id"] for kept in scene.kept())
+    assert first == again != other
+    assert UUID(first)
+
+
 def test_what_cannot_be_kept_takes_no_slot_and_comes_back(scene: Scene) -> None:
     worker = scene.worker(concurrency=1, visibility_seconds=2)
     scene.journal.set("away", "yes")
@@ -142,7 +154,7 @@ def test_what_cannot_be_kept_takes_no_slot_and_comes_back(scene: Scene) -> None:
     scene.broker.lpush(QUEUE, *[a_message(BODY, headers={"task": "shop.pay"}) for _ in range(3)])
     scene.send("work", "beside")
     scene.wait_for("ended", "beside")
-    assert scene.unacknowledged() == 3
+    wait_until(lambda: scene.unacknowledged() == 3)
     scene.journal.delete("away")
 
     wait_until(lambda: len(scene.kept()) == 3)
