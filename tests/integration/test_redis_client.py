@@ -1,11 +1,13 @@
 """What `REDIS_URL` names is reached, a server or the master that sentinels watch, and one that is away is told soon."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import redis
+from kombu import Connection
 
 from payment_worker.devstack.binaries import valkey_server
 from payment_worker.devstack.ports import LOOPBACK, answers, free_port
@@ -13,6 +15,9 @@ from payment_worker.devstack.processes import Process
 from payment_worker.devstack.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.redis_client import redis_client
+from payment_worker.settings import Settings, SettingsError
+
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 @pytest.fixture
@@ -52,3 +57,32 @@ def test_a_connection_that_went_stale_is_made_anew(own_valkey: Valkey) -> None:
         client.set("who", "it is")
         own_valkey.restart()
         assert client.get("who") == b"it is"
+
+
+@pytest.mark.parametrize("required", ["CERT_REQUIRED", "required"])
+def test_a_certificate_is_asked_for_by_everybody_in_either_spelling(required: str) -> None:
+    url = f"rediss://:secret@{LOOPBACK}:{free_port()}/3?ssl_cert_reqs={required}&ssl_ca_certs={CERTIFICATES}"
+    settings = Settings.from_environment({"REDIS_URL": url})
+    assert settings.redis_url
+    told = settings.redis_url.get_secret_value()
+
+    with closing(redis_client(told, timeout_seconds=1)) as client, Connection(told) as celery:
+        ours = client.connection_pool.make_connection()
+        assert (ours.cert_reqs, ours.check_hostname, ours.ca_certs) == (ssl.CERT_REQUIRED, True, CERTIFICATES)
+        assert (ours.password, ours.db) == ("secret", 3)
+        assert celery.ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": CERTIFICATES}
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?ssl_cert_reqs=CERT_NONE", "?ssl_cert_reqs=optional", "?ssl_ca_certs=/ca.crt"]
+)
+def test_an_address_that_takes_any_certificate_is_refused(query: str) -> None:
+    with pytest.raises(SettingsError, match="any certificate is accepted"):
+        Settings.from_environment({"REDIS_URL": f"rediss://{LOOPBACK}/0{query}"})
+
+
+def test_a_name_and_a_password_are_read_from_an_address_of_sentinels() -> None:
+    url = f"sentinel://us%40er:pass%2Fword@{LOOPBACK}:{free_port()}/3"
+    with closing(redis_client(url, timeout_seconds=1)) as client:
+        options = client.connection_pool.connection_kwargs
+        assert (options["username"], options["password"], options["db"]) == ("us@er", "pass/word", 3)
