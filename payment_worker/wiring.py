@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from threading import Lock
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
@@ -73,16 +74,28 @@ def redis(chosen: Settings, *, timeout_seconds: float) -> Any:  # noqa: ANN401 -
     return redis_client(_secret(chosen.redis_url), timeout_seconds=timeout_seconds)
 
 
-_processes: dict[int, Process] = {}
+class _Held:
+    """What this process has made, and the lock under which it does."""
+
+    def __init__(self) -> None:
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget it: no connection survives a fork, and the lock may have been another thread's just then."""
+        self.process: Process | None = None
+        self.lock = Lock()
+
+
+_held = _Held()
+os.register_at_fork(after_in_child=_held.begin_anew)
 
 
 def process() -> Process:
-    """What this process holds: made on first use, and again in a child, for no connection survives a fork."""
-    pid = os.getpid()
-    if pid not in _processes:
-        _processes.clear()
-        _processes[pid] = _open(settings())
-    return _processes[pid]
+    """What this process holds: made on first use, once for all its threads, and again in a child."""
+    with _held.lock:
+        if _held.process is None:
+            _held.process = _open(settings())
+        return _held.process
 
 
 def _open(chosen: Settings) -> Process:
