@@ -23,7 +23,7 @@ from payment_worker.watching.opening import state_of
 from payment_worker.watching.tracing import ExtraMissingError, begin_tracing, check_extra
 
 PROCESSES: Final = (prefork.TaskPool, solo.TaskPool)
-"""Pools that say when a process begins in which tasks run."""
+"""Pools, ours among them, that say when a process begins in which tasks run."""
 
 _exposed: list[Exposed] = []
 
@@ -41,7 +41,7 @@ def _begin_worker(*, sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery
     _expose(chosen, lambda: [count_here()])
     if chosen.tracing:
         _check_extra()
-    if get_implementation(sender.pool_cls) not in PROCESSES:
+    if not issubclass(get_implementation(sender.pool_cls), PROCESSES):
         _begin_tasks(chosen)
 
 

@@ -1,5 +1,6 @@
 """One trace leads from the app that enqueues to the request to Stripe, and says nothing of anybody."""
 
+import re
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -70,7 +71,7 @@ def test_a_trace_leads_from_the_sender_over_the_task_to_stripe(
     worker: Callable[..., Process], collector: Collector, producer: Producer, rows: Rows, pool: str
 ) -> None:
     settings = {"PAYMENT_WORKER_TRACING": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
-    worker(pool=pool, settings={**settings, "OTEL_BSP_SCHEDULE_DELAY": "100"})
+    running = worker(pool=pool, settings={**settings, "OTEL_BSP_SCHEDULE_DELAY": "100"})
     arguments: dict[str, object] = {
         "payment_id": str(uuid4()),
         "order_id": str(uuid4()),
@@ -89,6 +90,8 @@ def test_a_trace_leads_from_the_sender_over_the_task_to_stripe(
     assert task.parent_span_id.hex() == "00f067aa0ba902b7"
     assert call.parent_span_id == task.span_id
     assert not any(PLANTED.encode() in each or b"sk_test" in each for each in collector.heard)
+    # Tracing that begins before its process does not outlive the fork, and begins a second time.
+    assert not re.search("TracerProvider|already instrumented", running.output())
 
 
 def test_without_the_extra_a_worker_says_so_and_does_not_start(
