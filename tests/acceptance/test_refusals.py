@@ -54,8 +54,9 @@ def test_a_refund_is_refused_and_kept_for(scene: Scene, fault: str) -> None:
     )
 
 
-def test_an_event_that_stripe_did_not_sign_is_refused_and_kept(scene: Scene) -> None:
-    sent = scene.producer.receive_stripe_event(payload='{"id": "evt_1"}', signature="t=1,v1=00")
+@pytest.mark.parametrize("signature", ["t=1,v1=00", "t=1,v1=é"])
+def test_an_event_that_stripe_did_not_sign_is_refused_and_kept(scene: Scene, signature: str) -> None:
+    sent = scene.producer.receive_stripe_event(payload='{"id": "evt_1"}', signature=signature)
     _is_refused(scene, "payment_worker.receive_stripe_event", sent, {"signature": "bad_signature"})
     assert scene.rows("SELECT * FROM stripe_event") == []
 
