@@ -41,7 +41,7 @@ def redis_client(url: str, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - 
 
 
 def _as_redis_py_says(url: str) -> str:
-    """The same with the one name that redis-py has for `required`; kombu knows two (seen with 8.1 and 5.7.0)."""
+    """The same address in redis-py's words: of kombu's two for a certificate that is required it knows one."""
     address, mark, query = url.partition("?")
     return address + mark + query.replace("ssl_cert_reqs=CERT_REQUIRED", "ssl_cert_reqs=required")
 

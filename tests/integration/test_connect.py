@@ -1,6 +1,7 @@
 """A connected account's payments live on it alone: in calls, keys, events, look-ups, poll and reconciliation."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,7 +17,7 @@ ONE, TWO = "acct_one", "acct_two"
 POOR = "pm_card_visa_chargeDeclinedInsufficientFunds"
 
 
-def _payment(rows: Rows, payment_id: UUID) -> dict[str, str]:
+def _payment(rows: Rows, payment_id: UUID) -> dict[str, Any]:
     return rows.one("SELECT * FROM payment WHERE payment_id = %s", str(payment_id))
 
 
@@ -130,3 +131,34 @@ def test_poll_and_reconciliation_go_through_each_account(scene: Scene, rows: Row
     assert {ONE, TWO} <= accounts
     _reconcile(scene)
     assert {row["status"] for row in rows("SELECT status FROM payment")} == {"SUCCEEDED"}
+
+
+def test_a_charge_on_an_account_that_is_closed_to_us_is_refused_at_once(scene: Scene, rows: Rows) -> None:
+    scene.simulator.post("accounts/disconnect", {"account": ONE})
+    payment_id = scene.charge(stripe_account=ONE)
+    assert _payment(rows, payment_id)["status"] == "FAILED"
+    assert _payment(rows, payment_id)["decline_code"] == "account_invalid"
+
+
+def test_what_was_asked_before_an_account_was_closed_stays_unknown(scene: Scene, rows: Rows) -> None:
+    scene.simulator.fault("server_error", when="after", endpoint="payment_intents.create")
+    asking = scene.simulator.fault("unavailable", endpoint="payment_intents.list", times=None)
+    payment_id = scene.charge(stripe_account=ONE)
+    scene.simulator.delete(f"faults/{asking}")
+    scene.simulator.post("accounts/disconnect", {"account": ONE})
+    with pytest.raises(AssertionError, match="attempts wait for ever"):
+        scene.resume()
+    assert _payment(rows, payment_id)["status"] == "REQUESTED"
+    scene.simulator.post("accounts/connect", {"account": ONE})
+    scene.resume()
+    assert _payment(rows, payment_id)["status"] == "SUCCEEDED"
+
+
+def test_a_change_on_an_account_that_is_closed_to_us_is_refused(scene: Scene, rows: Rows) -> None:
+    held = scene.charge(stripe_account=ONE, capture_method="manual")
+    paid = scene.charge(stripe_account=ONE)
+    scene.simulator.post("accounts/disconnect", {"account": ONE})
+    assert scene.capture(held).reason == "account_invalid"
+    assert scene.refund(paid, amount=100).reason == "account_invalid"
+    assert _payment(rows, held)["status"] == "AUTHORIZED"
+    assert _payment(rows, paid)["amount_refund_reserved"] == 0
