@@ -67,6 +67,28 @@ def test_by_default_no_task_outlives_the_visibility_timeout() -> None:
     assert max(limits) < values["broker_transport_options"]["visibility_timeout"]
 
 
+def test_redis_may_hang_for_seconds_and_be_away_for_ever() -> None:
+    values = conf()
+
+    # Without the limits a half-open connection hangs a worker for ever; without the others it is a while until
+    # what a dead worker left is noticed.
+    assert values["broker_transport_options"] == {
+        "visibility_timeout": 300,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "unacked_mutex_expire": 10,
+        "socket_timeout": 10,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 5,
+    }
+    assert values["broker_connection_timeout"] == 5
+    assert values["broker_connection_retry_on_startup"] is True
+    # None: no end. Left out, it would be 100.
+    assert values.get("broker_connection_max_retries", 100) is None
+    assert values["broker_channel_error_retry"] is True
+
+
 def test_the_application_loads_without_a_database_or_stripe() -> None:
     ran = run(
         "import sys, payment_worker.celery; print([m for m in ('sqlalchemy', 'stripe') if m in sys.modules])"
