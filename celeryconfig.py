@@ -85,8 +85,9 @@ task_publish_retry_policy = {
 task_acks_late = True
 # One message for each slot: what waits in a worker is out of every other's reach.
 worker_prefetch_multiplier = 1
-# A task whose process was killed is run again, as often as `max_retries` says: without the count, a task that kills
-# its process would do so for ever. The message is put back where that cannot be enqueued.
+# A task whose process was killed is run again after a pause, as often as `max_retries` says. Only put back, it would
+# be run again at once, and have used up its redeliveries before a machine that is short of memory has recovered.
+# The message is put back where that cannot be enqueued.
 task_retry_on_worker_lost = True
 task_reject_on_worker_lost = True
 # A task that failed as tasks may fail is done. One that broke is not: see `payment_worker.broker.request`.

@@ -91,10 +91,11 @@ def work(
     return {"payment_id": payment_id, "status": "SUCCEEDED"}
 
 
-@app.task(name="probe.die")  # type: ignore[untyped-decorator] # Celery has no types
-def die(*, payment_id: str) -> None:
+@app.task(name="probe.die", bind=True)  # type: ignore[untyped-decorator] # Celery has no types
+def die(self: Any, *, payment_id: str) -> None:  # noqa: ANN401
     """Kill the process that runs it."""
     _journal.rpush("begun", payment_id)
+    _journal.rpush("tried", f"{payment_id} {self.request.retries}")
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -44,7 +44,8 @@ def test_a_task_that_kills_its_process_is_counted_until_it_is_set_aside(scene: S
     scene.wait_for("ended", "beside")
     wait_until(scene.kept, seconds=20)
 
-    assert scene.said("begun").count("p1") >= 2
+    # Celery's own count goes on, with a pause before each try; what was only put back would be run again at once.
+    assert {"p1 4", "p1 5"} <= set(scene.said("tried"))
     assert scene.kept() == [
         {
             "task": "probe.die",
