@@ -15,6 +15,7 @@ from typing import Any
 import redis
 from celery import Celery, Task
 from celery.exceptions import SoftTimeLimitExceeded
+from kombu.transport.redis import Mutex
 
 from payment_worker.broker.redaction import RedactedTask
 from payment_worker.broker.transport import register
@@ -97,6 +98,19 @@ def die(self: Any, *, payment_id: str) -> None:  # noqa: ANN401
     _journal.rpush("begun", payment_id)
     _journal.rpush("tried", f"{payment_id} {self.request.retries}")
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="probe.hold")  # type: ignore[untyped-decorator] # Celery has no types
+def hold(*, payment_id: str, seconds: float) -> None:
+    """Hold the lock under which a worker gives back what others left."""
+    with (
+        app.connection_for_read() as connection,
+        connection.channel() as channel,
+        Mutex(channel.client, channel.unacked_mutex_key, channel.unacked_mutex_expire),
+    ):
+        _journal.rpush("begun", payment_id)
+        if not _journal.exists("hurry"):
+            Event().wait(seconds)
 
 
 @app.task(name="probe.fade")  # type: ignore[untyped-decorator] # Celery has no types

@@ -33,6 +33,20 @@ def test_the_work_of_a_killed_worker_is_done_by_another(pool: str, scene: Scene)
     ]
 
 
+def test_the_work_of_a_worker_killed_while_it_gives_back_is_done_by_another(scene: Scene) -> None:
+    first = scene.worker(pool="threads", visibility_seconds=2)
+    scene.send("work", "p1", seconds=60)
+    scene.send("hold", "lock", seconds=60)
+    scene.wait_for("begun", "p1", "lock")
+
+    first.kill()
+    scene.journal.set("hurry", "yes")
+    scene.worker(pool="threads", visibility_seconds=2)
+
+    # The lock outlives its owner for 10 s; kombu's own for 5 minutes.
+    scene.wait_for("ended", "p1", seconds=25)
+
+
 def test_a_task_that_kills_its_process_is_counted_until_it_is_set_aside(scene: Scene) -> None:
     worker = scene.worker(visibility_seconds=5)
     headers = {"task": "probe.die", "id": "m1", "retries": 4}
