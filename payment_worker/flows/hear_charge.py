@@ -7,7 +7,7 @@ from payment_worker.domain.booking import Booking
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.records import Payment
 from payment_worker.flows.hear_payment import FOREIGN, catch_up
-from payment_worker.flows.heard import Heard, Later, over, owner
+from payment_worker.flows.heard import Heard, Later, over, owner, unfetched
 from payment_worker.flows.settle import UNDECIDED
 from payment_worker.flows.world import World
 from payment_worker.gateway.fetching import fetch_booking
@@ -30,10 +30,10 @@ def hear_charge(world: World, event: InboxEvent, about: Mapping[str, Any]) -> He
             transaction = None
         if not transaction and not _may_be_news(payment, event.type):
             return over(world, connection, event, EventStatus.SETTLED, "nothing new")
-    if _may_be_news(payment, event.type) and not catch_up(
-        world, payment.payment_id, intent, because=f"event {event.type}"
-    ):
-        return Later("the PaymentIntent could not be fetched")
+    if _may_be_news(payment, event.type):
+        later = catch_up(world, payment.payment_id, intent, because=f"event {event.type}")
+        if later is not None:
+            return later
     return _book(world, event, payment, transaction)
 
 
@@ -48,7 +48,7 @@ def _book(world: World, event: InboxEvent, payment: Payment, transaction: str | 
         fetch_booking(world.stripe, transaction, account=payment.stripe_account) if transaction else None
     )
     if transaction and not isinstance(booking, Booking):
-        return Later("the balance transaction could not be fetched")
+        return unfetched("the balance transaction", booking)
     with world.database.begin() as connection:
         if not isinstance(booking, Booking):
             return over(world, connection, event, EventStatus.SETTLED, "the payment was looked at")

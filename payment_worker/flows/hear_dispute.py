@@ -31,6 +31,7 @@ def hear_dispute(world: World, event: InboxEvent, seen: DisputeSeen) -> Heard | 
                     return over(world, connection, event, EventStatus.SETTLED, "nothing new")
                 case MoneyNotSeen():
                     pass
-        if not catch_up(world, payment_id, intent, because=f"event {event.type}"):
-            break
+        later = catch_up(world, payment_id, intent, because=f"event {event.type}")
+        if later is not None:
+            return later
     return Later(NOT_YET)

@@ -9,7 +9,7 @@ from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import Postponed, Settled, Unanswered
 from payment_worker.domain.settlement import Advanced, Contradicted, Stale, Unchanged
 from payment_worker.flows.contradicting import payment_contradicted, second_contradicted
-from payment_worker.flows.heard import Heard, Later, over, owner
+from payment_worker.flows.heard import Heard, Later, over, owner, unfetched
 from payment_worker.flows.settle import settle_payment
 from payment_worker.flows.world import World
 from payment_worker.store import payments
@@ -41,9 +41,10 @@ def hear_payment(
                 )
                 if payment_id is None:
                     return _foreign(world, connection, event, payment_intent, named=named)
-            seen = fetch(world, payment_id, payment_intent)
-            if seen is None:
-                return Later("the PaymentIntent could not be fetched")
+            fetched = fetch(world, payment_id, payment_intent)
+            if isinstance(fetched, Later):
+                return fetched
+            seen = fetched
         settled = _settle(world, event, seen, named=named)
         if settled is not None:
             return settled
@@ -62,7 +63,7 @@ def owner_of_intent(world: World, payment_intent: str | None, *, account: str | 
     match sighting:
         case Unanswered() | Postponed():
             # Who knows whose it is: an event that is ours may not be ignored.
-            return Later("the PaymentIntent could not be fetched")
+            return unfetched("the PaymentIntent", sighting)
         case Settled(PaymentSeen(payment_id=named)):
             with world.database.begin() as connection:
                 return owner(connection, payment_intent=payment_intent, named=named, account=account)
@@ -70,16 +71,16 @@ def owner_of_intent(world: World, payment_intent: str | None, *, account: str | 
             return None
 
 
-def fetch(world: World, payment_id: UUID, payment_intent: str) -> PaymentSeen | None:
-    """The PaymentIntent as it is now, on the basis of what our row says now; None if Stripe does not show it."""
+def fetch(world: World, payment_id: UUID, payment_intent: str) -> PaymentSeen | Later:
+    """The PaymentIntent as it is now, on the basis of what our row says now."""
     with world.database.begin() as connection:
         payment = payments.find(connection, payment_id)
     if payment is None:
-        return None
+        return Later("its payment is not there")
     sighting = world.stripe.payment_intent(payment_intent, account=payment.stripe_account)
     if isinstance(sighting, Settled) and isinstance(sighting.seen, PaymentSeen):
         return sighting.seen.on(payment.version)
-    return None
+    return unfetched("the PaymentIntent", sighting)
 
 
 def _settle(world: World, event: InboxEvent, seen: PaymentSeen, *, named: object) -> Heard | None:
@@ -117,15 +118,15 @@ def _foreign(
     return over(world, connection, event, EventStatus.IGNORED, SECOND if is_second else FOREIGN)
 
 
-def catch_up(world: World, payment_id: UUID, payment_intent: str, *, because: str) -> bool:
-    """Fetch a PaymentIntent and settle it, so that other news may build on it; whether that is done."""
+def catch_up(world: World, payment_id: UUID, payment_intent: str, *, because: str) -> Later | None:
+    """Fetch a PaymentIntent and settle it, so that other news may build on it; None once that is done."""
     seen = fetch(world, payment_id, payment_intent)
-    if seen is None:
-        return False
+    if isinstance(seen, Later):
+        return seen
     with world.database.begin() as connection:
         payment = payments.lock(connection, payment_id)
         if payment is None:
-            return False
+            return Later("its payment is not there")
         verdict, writes = settle_payment(payment, seen, cause=world.because(because), now=world.clock())
         write(connection, writes)
-    return isinstance(verdict, Advanced | Unchanged)
+    return None if isinstance(verdict, Advanced | Unchanged) else Later("the PaymentIntent was not settled")

@@ -15,7 +15,7 @@ from payment_worker.domain.refund import LOST, RefundStatus
 from payment_worker.domain.settlement import Advanced, Contradicted, NoRoom, RefundVerdict, Unchanged
 from payment_worker.flows.contradicting import refund_contradicted
 from payment_worker.flows.hear_payment import FOREIGN, catch_up, owner_of_intent
-from payment_worker.flows.heard import Heard, Later, as_uuid, over
+from payment_worker.flows.heard import Heard, Later, as_uuid, over, unfetched
 from payment_worker.flows.settle import (
     Writes,
     payment_writes,
@@ -55,7 +55,9 @@ def hear_refund(world: World, event: InboxEvent, seen: RefundSeen) -> Heard | La
             case NoRoom():
                 pass
     if seen.stripe_payment_intent_id:
-        catch_up(world, payment_id, seen.stripe_payment_intent_id, because=f"event {event.type}")
+        later = catch_up(world, payment_id, seen.stripe_payment_intent_id, because=f"event {event.type}")
+        if later is not None:
+            return later
     return Later("the payment does not show the refunded money yet")
 
 
@@ -63,7 +65,7 @@ def hear_refunds(world: World, event: InboxEvent, payment: Payment) -> Heard | L
     """Settle every Refund of a payment, as Stripe lists them now."""
     listed = world.stripe.refunds_of(str(payment.stripe_payment_intent_id), account=payment.stripe_account)
     if not isinstance(listed, list):
-        return Later("the Refunds could not be listed")
+        return unfetched("the list of Refunds", listed)
     verdicts: list[RefundVerdict] = []
     for seen in listed:
         with world.database.begin() as connection:

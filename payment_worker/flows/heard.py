@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from payment_worker.domain.outcome import Delay, Postponed
 from payment_worker.flows.settle import Writes
 from payment_worker.flows.world import World
 from payment_worker.store import events, payments
@@ -25,6 +26,15 @@ class Later:
     """It cannot be settled now; nothing of it was written."""
 
     because: str
+    delay: Delay | None = None
+    """Why Stripe could not be asked, if that is all: it says nothing against the event."""
+
+
+def unfetched(what: str, answer: object) -> Later:
+    """Later, because Stripe answered this instead of what was asked for."""
+    if isinstance(answer, Postponed):
+        return Later(f"{what} could not be fetched: {answer.delay}", answer.delay)
+    return Later(f"{what} could not be fetched")
 
 
 def over(

@@ -14,7 +14,7 @@ from payment_worker.flows.hear_charge import hear_charge
 from payment_worker.flows.hear_dispute import hear_dispute
 from payment_worker.flows.hear_payment import FOREIGN, catch_up, hear_payment
 from payment_worker.flows.hear_refund import hear_refund, hear_refunds
-from payment_worker.flows.heard import Heard, Later, ignore, over, owner
+from payment_worker.flows.heard import Heard, Later, ignore, over, owner, unfetched
 from payment_worker.flows.world import World
 from payment_worker.gateway.fetching import fetch_dispute
 from payment_worker.gateway.reading import UnreadableError, dispute_seen, id_of, payment_seen, refund_seen
@@ -102,7 +102,7 @@ def _refund(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard 
     sighting = world.stripe.refund(about["id"], account=event.stripe_account or None)
     if isinstance(sighting, Settled) and isinstance(sighting.seen, RefundSeen):
         return hear_refund(world, event, sighting.seen)
-    return Later("the Refund could not be fetched")
+    return unfetched("the Refund", sighting)
 
 
 def _dispute(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard | Later:
@@ -111,7 +111,7 @@ def _dispute(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard
     seen = fetch_dispute(world.stripe, about["id"], account=event.stripe_account or None)
     if isinstance(seen, DisputeSeen):
         return hear_dispute(world, event, seen)
-    return Later("the dispute could not be fetched")
+    return unfetched("the dispute", seen)
 
 
 def _refunded_charge(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard | Later:
@@ -126,5 +126,7 @@ def _refunded_charge(world: World, event: InboxEvent, about: Mapping[str, Any]) 
         if about["amount_refunded"] <= payment.amount_refunded:
             return over(world, connection, event, EventStatus.SETTLED, "nothing new")
     if payment.status is not PaymentStatus.SUCCEEDED:
-        catch_up(world, payment_id, intent, because=f"event {event.type}")
+        later = catch_up(world, payment_id, intent, because=f"event {event.type}")
+        if later is not None and later.delay:
+            return later
     return hear_refunds(world, event, replace(payment, stripe_payment_intent_id=intent))

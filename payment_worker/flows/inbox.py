@@ -22,7 +22,8 @@ from payment_worker.telemetry.counting import count
 log = logger(__name__)
 
 MOST_TRIES: Final = 12
-"""With doubling delays up to 15 minutes that is more than an hour: what has not been settled then needs a person."""
+"""With doubling delays up to 15 minutes that is half an hour, and a quarter of it more or less by the dice: what
+could not be settled for so long, though Stripe could be asked, needs a person."""
 
 
 class Receives(Protocol):
@@ -103,7 +104,7 @@ def settle_event(world: World, event: InboxEvent) -> EventStatus:
     with about(event_id=event.event_id):
         heard = _heard(world, event)
         if isinstance(heard, Later):
-            return _put_off(world, event, heard.because)
+            return _put_off(world, event, heard)
         log.info("event is over", event_id=event.event_id, type=event.type, outcome=heard.status)
     count(EVENTS, label(heard.status))
     world.ring()
@@ -121,11 +122,11 @@ def _heard(world: World, event: InboxEvent) -> Heard | Later:
         return Later(because)
 
 
-def _put_off(world: World, event: InboxEvent, because: str) -> EventStatus:
-    now = world.clock()
-    # While Stripe is down nothing can be fetched, which says nothing against the event.
-    reason = Delay.STRIPE_DOWN if world.stripe.is_down(account=event.stripe_account or None) else because
-    tries, delay = next_round(event.tries, reason, dice=world.dice())
+def _put_off(world: World, event: InboxEvent, later: Later) -> EventStatus:
+    now, because = world.clock(), later.because
+    # While Stripe is down, or does not let us ask, nothing can be fetched, which says nothing against the event.
+    waits = later.delay is not None or world.stripe.is_down(account=event.stripe_account or None)
+    tries, delay = next_round(event.tries, Delay.NO_TURN if waits else because, dice=world.dice())
     parked = tries >= MOST_TRIES
     with world.database.begin() as connection:
         if parked:

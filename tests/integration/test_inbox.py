@@ -1,10 +1,12 @@
 """An event that cannot be settled is tried again, parked in the end with its reason, and can be replayed."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
+from payment_worker.domain.attempt import delay_before
+from payment_worker.flows.hearing import SUBJECTS, Subject
 from payment_worker.flows.inbox import MOST_TRIES, receive, receive_all, settle_handed
 from payment_worker.flows.resume import hand_out_due
 from payment_worker.flows.world import World
@@ -17,6 +19,7 @@ INSERT INTO stripe_event (event_id, type, livemode, payload, status, source, nex
 VALUES ('evt_1', 'payment_intent.succeeded', false, '{}', 'RECEIVED', 'webhook', now(), now(), now())
 """
 EVENT = "SELECT * FROM stripe_event"
+WAITING = "SELECT event_id FROM stripe_event WHERE status = 'RECEIVED' ORDER BY event_id"
 
 
 def test_an_event_that_breaks_its_handler_is_parked_with_the_place_where_it_broke(
@@ -44,6 +47,39 @@ def test_a_parked_event_is_settled_once_it_is_replayed_and_can_be(scene: Scene, 
 
     row = rows.one(EVENT)
     assert (row["status"], row["tries"]) == ("IGNORED", 1)
+
+
+@pytest.mark.parametrize("fault", ["unauthorized", "rate_limited", "lock_timeout"])
+def test_no_event_is_parked_because_stripe_lets_nobody_ask_it(scene: Scene, rows: Rows, fault: str) -> None:
+    refunded = scene.charge()
+    scene.charge(payment_method="pm_card_processing")
+    scene.charge(payment_method="pm_card_createDispute")
+    ours = rows.one("SELECT * FROM payment WHERE payment_id = %s", str(refunded))
+    scene.simulator.post(f"payment_intents/{ours['stripe_payment_intent_id']}/refund", {"amount": 700})
+    scene.simulator.advance(60)
+    scene.simulator.fault(fault, method="GET", times=None)
+    # In the shape of another version each object is fetched, whatever the event is about.
+    scene.deliver(replace(event, api_version="2020-08-27") for event in scene.events(types=SUBJECTS))
+    waiting = rows(WAITING)
+    assert len(waiting) >= len(Subject)
+
+    for _ in range(MOST_TRIES):
+        scene.clock.advance(1000)
+        for account, event_id, token in hand_out_due(scene.world).events:
+            settle_handed(scene.world, stripe_account=account, event_id=event_id, lease_token=token)
+
+    assert rows(WAITING) == waiting
+    scene.simulator.delete("faults")
+    scene.settle_waiting()
+    assert {row["status"] for row in rows(EVENT)} <= {"SETTLED", "IGNORED"}
+    assert {row["status"] for row in rows("SELECT status FROM payment")} == {"SUCCEEDED"}
+    money = rows.one("SELECT sum(amount_refunded) AS refunded, bool_or(is_disputed) AS disputed FROM payment")
+    assert (int(money["refunded"]), money["disputed"]) == (700, True)
+
+
+def test_an_event_is_tried_for_half_an_hour_before_it_is_parked() -> None:
+    waits = [delay_before(tries, dice=0.5) for tries in range(1, MOST_TRIES)]
+    assert timedelta(minutes=30) < sum(waits, timedelta()) < timedelta(minutes=35)
 
 
 def test_an_event_that_kills_its_worker_each_time_is_parked(scene: Scene, rows: Rows) -> None:
