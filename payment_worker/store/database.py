@@ -9,6 +9,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 
+from payment_worker.store.silence import Watch
+
 STATEMENT_TIMEOUT_SECONDS: Final = 15
 """Longer than any statement of ours on a healthy server; shorter than a lease."""
 
@@ -16,6 +18,9 @@ LOCK_TIMEOUT_SECONDS: Final = 10
 """Row locks are held for one short transaction, never during a call to Stripe: waiting longer is a fault."""
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
+
+ANSWER_TIMEOUT_SECONDS: Final = 20
+"""For a server that has frozen or cannot be reached any more. One that is well keeps the limit for statements first."""
 
 
 class DatabaseUnavailableError(Exception):
@@ -33,7 +38,10 @@ NOT_THERE: Final = frozenset({"42P01", "42703"})
 class Database:
     """Connections to one Payment Database. Made after a fork: a connection may not be shared with a child."""
 
-    def __init__(self, url: str, *, connections: int = 5) -> None:
+    def __init__(
+        self, url: str, *, connections: int = 5, answer_seconds: float = ANSWER_TIMEOUT_SECONDS
+    ) -> None:
+        self._watch = Watch(seconds=answer_seconds)
         self.engine = create_engine(
             sqlalchemy_url(url),
             pool_size=connections,
@@ -41,11 +49,15 @@ class Database:
             pool_timeout=CONNECT_TIMEOUT_SECONDS,
             hide_parameters=True,  # an error's text must not carry a customer's data
             connect_args={
+                "connection_factory": self._watch.connection,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
                 "application_name": "payment-worker",
                 "keepalives_idle": 10,
                 "keepalives_interval": 5,
                 "keepalives_count": 3,
+                "tcp_user_timeout": round(
+                    answer_seconds * 1000
+                ),  # keepalives wait while bytes are on their way
                 "options": f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s -c lock_timeout={LOCK_TIMEOUT_SECONDS}s"
                 " -c idle_in_transaction_session_timeout=60s -c timezone=UTC",
             },
@@ -77,6 +89,7 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+        self._watch.close()
 
 
 def sqlalchemy_url(url: str) -> str:

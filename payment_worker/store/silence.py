@@ -1,0 +1,120 @@
+"""Connections that are hung up when PostgreSQL stays silent: nothing else ends a wait for one that is frozen.
+
+`statement_timeout` is measured by the server, keepalives are answered by its kernel, and `tcp_user_timeout` only sees
+that bytes were taken. libpq waits without limit, so one thread watches what all connections of a `Database` wait for.
+"""
+
+import os
+import socket
+from contextlib import suppress
+from threading import Event, Lock, Thread
+from typing import Any, Final
+
+from psycopg2 import InterfaceError, extensions
+
+ROUNDS: Final = 10
+"""The watch looks so often within the time that an answer may take. Rounds are counted and not seconds, for time that
+this process itself was frozen says nothing of PostgreSQL."""
+
+
+class Watch:
+    """Hangs up on statements that are not answered in time. Their callers get psycopg2's OperationalError."""
+
+    def __init__(self, *, seconds: float) -> None:
+        self._seconds_a_round = seconds / ROUNDS
+        self._round = 0
+        self._waiting: dict[Connection, int] = {}
+        self._lock = Lock()
+        self._over: Event | None = None
+
+    def connection(self, *dsn: str, **options: Any) -> "Connection":  # noqa: ANN401 - psycopg2's own
+        """A new connection that is watched; psycopg2's `connection_factory`."""
+        opened = Connection(*dsn, **options)
+        opened.watch = self
+        with self._lock:
+            if self._over is None:
+                self._over = Event()
+                Thread(target=self._run, args=[self._over], name="silence", daemon=True).start()
+        return opened
+
+    def begin(self, connection: "Connection") -> None:
+        """From now on this connection waits for an answer."""
+        with self._lock:
+            self._waiting[connection] = self._round
+
+    def end(self, connection: "Connection") -> None:
+        """It does not any more; from here on it is not touched."""
+        with self._lock:
+            self._waiting.pop(connection, None)
+
+    def close(self) -> None:
+        """Stop watching, until there is a new connection."""
+        with self._lock:
+            if self._over is not None:
+                self._over.set()
+            self._over = None
+
+    def _run(self, over: Event) -> None:
+        while not over.wait(self._seconds_a_round):
+            with self._lock:
+                self._round += 1
+                late = [each for each, began in self._waiting.items() if self._round - began > ROUNDS]
+                for each in late:
+                    del self._waiting[each]
+                    _hang_up(each)
+
+
+class Connection(extensions.connection):  # type: ignore[misc] # psycopg2 has no types
+    """A connection whose every wait for an answer is watched."""
+
+    watch: Watch
+
+    def cursor(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - psycopg2's own
+        """A cursor that is watched, too."""
+        return super().cursor(*args, **{"cursor_factory": Cursor, **options})
+
+    def commit(self) -> None:
+        """As psycopg2 does."""
+        self.watch.begin(self)
+        try:
+            super().commit()
+        finally:
+            self.watch.end(self)
+
+    def rollback(self) -> None:
+        """As psycopg2 does."""
+        self.watch.begin(self)
+        try:
+            super().rollback()
+        finally:
+            self.watch.end(self)
+
+
+class Cursor(extensions.cursor):  # type: ignore[misc] # psycopg2 has no types
+    """A cursor of a connection that is watched."""
+
+    def execute(self, *statement: Any) -> None:  # noqa: ANN401 - psycopg2's own
+        """As psycopg2 does."""
+        self.connection.watch.begin(self.connection)
+        try:
+            super().execute(*statement)
+        finally:
+            self.connection.watch.end(self.connection)
+
+    def executemany(self, *statements: Any) -> None:  # noqa: ANN401 - psycopg2's own
+        """As psycopg2 does: one statement after the other."""
+        self.connection.watch.begin(self.connection)
+        try:
+            super().executemany(*statements)
+        finally:
+            self.connection.watch.end(self.connection)
+
+
+def _hang_up(connection: Connection) -> None:
+    # Not close(): that would wait for the very lock which libpq's waiting thread holds. The line goes dead instead,
+    # and libpq hears it. What is dead already, or closed by libpq, needs nothing.
+    with (
+        suppress(InterfaceError, OSError),
+        socket.socket(fileno=os.dup(connection.fileno())) as line,
+    ):
+        line.shutdown(socket.SHUT_RDWR)
