@@ -5,8 +5,10 @@ from typing import Any
 
 from payment_worker.webhook.application import PATH, application
 from payment_worker.webhook.body import MOST_BYTES, SLOWEST_SECONDS
+from payment_worker.webhook.connections import SLOWEST_SECONDS as SLOWEST_HEAD_SECONDS
 from payment_worker.webhook.outcomes import ANSWERS, Outcome
 from payment_worker.webhook.receiver import ANSWER_SECONDS
+from payment_worker.webhook.serving import KEEP_ALIVE_SECONDS, MOST_REQUESTS
 
 PAGE = """# Webhook
 
@@ -29,6 +31,13 @@ word in the log. From the whole body to the answer pass at most {answer:g} secon
 
 The event is settled later, by a worker. An app that receives Stripe's webhooks itself hands them over with the task
 [`receive_stripe_event`](tasks.md#payment_workerreceive_stripe_event-events).
+
+## How long a connection is kept
+
+A request's head has to be there within {head:g} seconds, and so has the rest of a body that was answered before its
+end; a connection that is idle between two requests is kept for {idle} seconds. Whoever is slower is hung up. From
+{most} open connections on, a request is answered with 503. What the
+[proxy in front](../how-to/deploy.md#the-proxy-before-the-webhook) has to do.
 """
 
 PATHS: Mapping[str, str] = {
@@ -61,7 +70,14 @@ def page() -> str:
     routes = application(nothing, nothing, close=lambda: None).routes
     paths = [f"| `{each.path}` | {_methods(each)} | {PATHS[each.path]} |" for each in routes]
     answers = [f"| `{outcome}` | {status.value} | {MEANS[outcome]} |" for outcome, status in ANSWERS.items()]
-    return PAGE.format(paths="\n".join(paths), answers="\n".join(answers), answer=ANSWER_SECONDS)
+    return PAGE.format(
+        paths="\n".join(paths),
+        answers="\n".join(answers),
+        answer=ANSWER_SECONDS,
+        head=SLOWEST_HEAD_SECONDS,
+        idle=KEEP_ALIVE_SECONDS,
+        most=MOST_REQUESTS,
+    )
 
 
 def _methods(route: Any) -> str:  # noqa: ANN401 - Starlette's routes are of many kinds

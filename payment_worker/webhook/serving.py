@@ -15,6 +15,7 @@ from payment_worker.store.events import InboxEvent
 from payment_worker.telemetry import configure, logger
 from payment_worker.watching.opening import state_of
 from payment_worker.webhook.application import application
+from payment_worker.webhook.connections import SLOWEST_SECONDS, hurried
 from payment_worker.webhook.hints import Hints
 from payment_worker.webhook.metrics import Metrics
 from payment_worker.webhook.readiness import Readiness
@@ -34,8 +35,13 @@ LAST_WORDS_SECONDS: Final = 20
 """For requests that are under way when the process is told to stop: longer than any of them takes."""
 
 
-def serve(*, host: str, port: int) -> None:
+def serve(*, host: str, port: int, slowest_seconds: float = SLOWEST_SECONDS) -> None:
     """Serve until SIGTERM or SIGINT; port 0 takes a free one.
+
+    Args:
+        host: where to listen.
+        port: likewise.
+        slowest_seconds: how long the head of a request may take.
 
     Raises:
         SettingsError: with every fault.
@@ -47,10 +53,10 @@ def serve(*, host: str, port: int) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _leave)  # uvicorn repeats the signal that it was stopped by
         log.info("webhook receiver serves", host=host, port=listener.getsockname()[1])
-        uvicorn.Server(_config(chosen)).run(sockets=[listener])
+        uvicorn.Server(_config(chosen, slowest_seconds)).run(sockets=[listener])
 
 
-def _config(chosen: Settings) -> uvicorn.Config:
+def _config(chosen: Settings, slowest_seconds: float) -> uvicorn.Config:
     inbox = wiring.inbox(chosen, connections=THREADS + 1)  # readiness has one of its own
     state = state_of(chosen, queues=[queue.name for queue in celery.conf.task_queues])
     metrics = Metrics(state)
@@ -74,6 +80,7 @@ def _config(chosen: Settings) -> uvicorn.Config:
 
     return uvicorn.Config(
         application(receiver, readiness, close=close),
+        http=hurried(slowest_seconds),
         ws="none",
         lifespan="on",
         log_config=None,

@@ -1,0 +1,68 @@
+"""Connections of strangers, which cost a file each: whoever is to say something must have said it soon."""
+
+import asyncio
+from typing import ClassVar, Final
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+SLOWEST_SECONDS: Final = 10.0
+"""Proxies send a request's head in one piece. uvicorn itself waits for it without limit (seen with uvicorn 0.54)."""
+
+
+class HurriedProtocol(H11Protocol):
+    """uvicorn's protocol, with a limit for whoever is neither idle between two requests nor waits for our answer.
+
+    That is: who has connected and asked nothing, who trickles headers, and who goes on with a body after its answer.
+    A body that is being read has its limit in `body`, an idle connection that of uvicorn's `timeout_keep_alive`.
+    """
+
+    slowest_seconds: ClassVar[float] = SLOWEST_SECONDS
+    _limit: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The head of the first request is waited for from now on."""
+        super().connection_made(transport)
+        self._hurry()
+
+    def data_received(self, data: bytes) -> None:
+        """Look what is still owed after this."""
+        super().data_received(data)
+        self._look()
+
+    def on_response_complete(self) -> None:
+        """Nobody here is at work for it any more: look what is still owed."""
+        super().on_response_complete()
+        self._look()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is owed any more."""
+        super().connection_lost(exc)
+        self._rest()
+
+    def _look(self) -> None:
+        if self.transport.is_closing() or (self.cycle and not self.cycle.response_complete):
+            self._rest()
+        elif self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
+            self._rest()
+            # uvicorn forgets it where the rest of a body came after the answer.
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        else:
+            self._hurry()
+
+    def _hurry(self) -> None:
+        if self._limit is None:
+            self._limit = self.loop.call_later(self.slowest_seconds, self.timeout_keep_alive_handler)
+
+    def _rest(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
+
+
+def hurried(seconds: float) -> type[HurriedProtocol]:
+    """The same with another limit."""
+    return type("Hurried", (HurriedProtocol,), {"slowest_seconds": seconds})

@@ -1,0 +1,106 @@
+"""Whoever holds a connection and says too little loses it, and takes the receiver from nobody else."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from payment_worker.devstack.ports import LOOPBACK, answers, free_port
+from payment_worker.devstack.processes import Process
+from payment_worker.devstack.programs import clean_environment
+from payment_worker.devstack.waiting import wait_until
+from tests.webhook.conftest import Receiver
+from tests.webhook.sending import an_event, written
+
+SLOWEST_SECONDS = 1
+FILES = 128
+PROGRAM = f"""
+import resource
+from payment_worker.webhook.serving import serve
+resource.setrlimit(resource.RLIMIT_NOFILE, ({FILES}, {FILES}))
+serve(host="{LOOPBACK}", port={{port}}, slowest_seconds={SLOWEST_SECONDS})
+"""
+ASKING = b"GET /healthz HTTP/1.1\r\nHost: here\r\n"
+TALKERS = {
+    "that says nothing": (b"", b""),
+    "whose headers trickle": (ASKING, b"X"),
+    "whose second headers trickle": (ASKING + b"\r\n" + ASKING, b"X"),
+    "whose body trickles to somebody who does not read it": (
+        ASKING + b"Content-Length: 100000\r\n\r\n",
+        b"x",
+    ),
+    "whose body trickles on after it was refused": (
+        b"POST /webhooks/stripe HTTP/1.1\r\nHost: here\r\nContent-Length: 2000000\r\n\r\n",
+        b"x",
+    ),
+}
+
+
+@pytest.fixture
+def sender(environment: dict[str, str], tmp_path: Path) -> Iterator[Receiver]:
+    """A receiver with little patience, and few files to open."""
+    port = free_port()
+    with Process(
+        [sys.executable, "-c", PROGRAM.format(port=port)],
+        log=tmp_path / "webhook.log",
+        ready=lambda: answers(port),
+        environ=clean_environment(environment),
+        cwd=tmp_path,
+    ).start() as process:
+        yield Receiver(process.wait_ready(), port)
+
+
+def _connected(sender: Receiver, said: bytes = b"") -> socket.socket:
+    line = socket.create_connection((LOOPBACK, sender.port), timeout=10)
+    line.sendall(said)
+    return line
+
+
+def _is_hung_up(line: socket.socket, trickle: bytes = b"") -> bool:
+    """Whether the other side has closed it; if not, a little more is said."""
+    line.settimeout(0.05)
+    try:
+        while line.recv(65_536):
+            pass
+    except TimeoutError:
+        with suppress(ConnectionError):  # it is seen at the next look
+            line.sendall(trickle)
+        return False
+    except ConnectionError:
+        pass
+    return True
+
+
+def _answered(line: socket.socket) -> bytes:
+    line.sendall(ASKING + b"\r\n")
+    return line.recv(65_536)
+
+
+@pytest.mark.parametrize("kind", TALKERS)
+def test_one_is_hung_up(sender: Receiver, kind: str) -> None:
+    said, trickle = TALKERS[kind]
+    with _connected(sender, said) as line:
+        wait_until(lambda: _is_hung_up(line, trickle), seconds=30)
+
+
+def test_one_that_is_idle_between_two_requests_is_kept(sender: Receiver) -> None:
+    late = ASKING + b"Content-Length: 4\r\n\r\n"
+    with _connected(sender) as idle, _connected(sender, late) as late_body:
+        assert _answered(idle).startswith(b"HTTP/1.1 200")
+        assert late_body.recv(65_536).startswith(b"HTTP/1.1 200")
+        late_body.sendall(b"rest")
+        with _connected(sender) as later:
+            wait_until(lambda: _is_hung_up(later), seconds=30)
+        assert _answered(idle).startswith(b"HTTP/1.1 200")
+        assert _answered(late_body).startswith(b"HTTP/1.1 200")
+
+
+def test_more_of_them_than_it_has_files_for_silence_it_for_a_moment_only(sender: Receiver) -> None:
+    with ExitStack() as held:
+        for _ in range(FILES + 32):
+            held.enter_context(_connected(sender, ASKING))
+        assert sender.get("/healthz").status == 200
+        assert sender.send(written(an_event())).status == 200
