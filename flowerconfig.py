@@ -14,10 +14,14 @@ def _secret(name: str) -> str:
     return os.environ.get(name) or (Path(path).read_text(encoding="utf-8").strip() if path else "")
 
 
-# Without it everybody who reaches the port reads arguments and tracebacks.
+# Without it everybody who reaches the port reads arguments and tracebacks. Flower asks its OAuth provider only where
+# FLOWER_AUTH says whom to let in (seen with flower 2.2.0).
 basic_auth = [pair for pair in _secret("FLOWER_BASIC_AUTH").split(",") if pair]
-if not basic_auth and not os.environ.get("FLOWER_AUTH_PROVIDER"):
-    raise SystemExit("Flower does not start without a password: set FLOWER_BASIC_AUTH=user:password")
+if not basic_auth and not (os.environ.get("FLOWER_AUTH_PROVIDER") and os.environ.get("FLOWER_AUTH")):
+    raise SystemExit(
+        "Flower does not start without a password: set FLOWER_BASIC_AUTH=user:password,"
+        " or both FLOWER_AUTH_PROVIDER and FLOWER_AUTH"
+    )
 
 # Nobody else's machine reaches it unless told: /metrics and /healthcheck ask for no password.
 address = os.environ.get("FLOWER_ADDRESS") or "127.0.0.1"
@@ -36,5 +40,5 @@ tasks_columns = os.environ.get("FLOWER_TASKS_COLUMNS") or "name,kwargs,state,rec
 # Each task kept costs a few kilobytes of memory.
 max_tasks = int(os.environ.get("FLOWER_MAX_TASKS") or 20_000)
 
-# Seconds. A charge is one call to Stripe, usually a third of a second to two. Floats, or Flower fails.
+# Seconds: from a task without a call to Stripe to one that meets its time limit. Floats, or Flower fails.
 task_runtime_metric_buckets = [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, float("inf")]

@@ -4,7 +4,9 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -17,6 +19,8 @@ from payment_worker.devstack.processes import ProcessEndedError
 from payment_worker.devstack.valkey import Valkey
 
 _LOGIN = "operator:a password"
+_PROVIDER = "flower.views.auth.GoogleAuth2LoginHandler"
+_OPERATORS = "operator@shop.example"
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +74,39 @@ def test_nobody_can_do_anything_through_it(flower: str, action: str) -> None:
     assert status == HTTPStatus.FORBIDDEN
 
 
-def test_it_does_not_start_open_to_everybody(valkey: Valkey, tmp_path: Path) -> None:
-    with programs.flower({"REDIS_URL": valkey.url()}, directory=tmp_path, port=free_port()) as process:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"FLOWER_BASIC_AUTH": ""},
+        {"FLOWER_AUTH_PROVIDER": _PROVIDER},
+        {"FLOWER_AUTH_PROVIDER": _PROVIDER, "FLOWER_AUTH": ""},
+        {"FLOWER_AUTH": _OPERATORS},
+    ],
+    ids=str,
+)
+def test_it_does_not_start_open_to_everybody(
+    valkey: Valkey, tmp_path: Path, settings: dict[str, str]
+) -> None:
+    environment = {"REDIS_URL": valkey.url(), **settings}
+    with programs.flower(environment, directory=tmp_path, port=free_port()) as process:
         process.start()
         with pytest.raises(ProcessEndedError, match="does not start without a password"):
             process.wait_ready()
+
+
+def test_an_oauth_provider_and_whom_to_let_in_do_instead_of_a_password(
+    valkey: Valkey, tmp_path: Path
+) -> None:
+    port = free_port()
+    settings = {"REDIS_URL": valkey.url(), "FLOWER_AUTH_PROVIDER": _PROVIDER, "FLOWER_AUTH": _OPERATORS}
+    with programs.flower(settings, directory=tmp_path, port=port) as process:
+        process.start().wait_ready()
+        with closing(HTTPConnection("127.0.0.1", port, timeout=10)) as stranger:
+            stranger.request("GET", "/api/workers")  # urlopen would go to the provider
+            answer = stranger.getresponse()
+        assert answer.status == HTTPStatus.FOUND
+        assert str(answer.headers["Location"]).startswith("/login")
 
 
 def test_its_password_may_come_from_a_file(valkey: Valkey, tmp_path: Path) -> None:
