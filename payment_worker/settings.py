@@ -1,12 +1,14 @@
 """What may be set: every setting with its default and its reason, read from the environment and checked at once."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -16,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import ErrorDetails
+
+_OURS: Final = "PAYMENT_WORKER_"
 
 Role = Literal["broker", "database", "stripe", "webhook"]
 
@@ -41,6 +45,23 @@ def _comma_separated(value: object) -> object:
     )
 
 
+def _postgresql(url: SecretStr) -> SecretStr:
+    if urlsplit(url.get_secret_value()).scheme not in {"postgresql", "postgres"}:
+        raise ValueError("must begin with postgresql://")
+    return url
+
+
+def _redis(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value().split(";")[0])
+    if parts.scheme not in {"redis", "rediss", "sentinel"}:
+        raise ValueError("must begin with redis://, rediss:// or sentinel://")
+    # kombu's bare rediss:// accepts any certificate (seen with 5.7.0).
+    strict = (["CERT_REQUIRED"], ["required"])
+    if parts.scheme == "rediss" and parse_qs(parts.query).get("ssl_cert_reqs") not in strict:
+        raise ValueError("rediss:// needs ?ssl_cert_reqs=CERT_REQUIRED, else any certificate is accepted")
+    return url
+
+
 Seconds = Annotated[float, Field(gt=0, le=10 * 365 * 86_400)]
 
 
@@ -49,12 +70,12 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    database_url: SecretStr | None = Field(
+    database_url: Annotated[SecretStr, AfterValidator(_postgresql)] | None = Field(
         None,
         alias="DATABASE_URL",
         description="The Payment Database, `postgresql://user:password@host/name`.",
     )
-    redis_url: SecretStr | None = Field(
+    redis_url: Annotated[SecretStr, AfterValidator(_redis)] | None = Field(
         None,
         alias="REDIS_URL",
         description="The broker and the stream of outcomes: `redis://`, `rediss://` or `sentinel://`.",
@@ -275,7 +296,7 @@ class Settings(BaseModel):
     @classmethod
     def from_environment(
         cls, environ: Mapping[str, str] | None = None, *, needed_by: Iterable[Role] = ("broker",)
-    ) -> Self:
+    ) -> "Settings":
         """Read, check and freeze the settings.
 
         Args:
@@ -285,88 +306,99 @@ class Settings(BaseModel):
         Raises:
             SettingsError: one line for every fault, never with a secret's value.
         """
-        values, faults = _read(os.environ if environ is None else environ, cls)
-        try:
-            settings = cls.model_validate(values)
-        except ValidationError as error:
-            invalid = [_fault(detail) for detail in error.errors(include_input=False, include_url=False)]
-            raise SettingsError([*faults, *invalid]) from None
-        faults += [
-            f"{cls.model_fields[name].alias}: must be set"
-            for role in needed_by
-            for name in _NEEDED[role]
-            if not getattr(settings, name)
+        environ = os.environ if environ is None else environ
+        values, unread = _read(environ)
+        chosen, invalid = _without_faulty(values)
+        wrong = {**unread, **invalid}
+        needed = [name for role in needed_by for name in _NEEDED[role]]
+        missing = [_NAMES[name] for name in needed if not getattr(chosen, name)]
+        faults = [
+            *_unknown(environ),
+            *wrong.values(),
+            *(f"{name}: must be set" for name in missing if name not in wrong),
+            *(relation.fault for relation in _RELATIONS if relation.is_broken(chosen, wrong)),
         ]
         if faults:
             raise SettingsError(faults)
-        return settings
+        return chosen
 
     @model_validator(mode="after")
-    def _times_fit(self) -> Self:
+    def _defaults_fit(self) -> Self:
+        """Whoever shortens one time need not know of the others."""
         if "stripe_timeout" not in self.model_fields_set:
             fitting = min(self.stripe_timeout, self.lease / 2, self.absence_delay / 2)
             object.__setattr__(self, "stripe_timeout", fitting)
-        faults = []
-        if self.stripe_timeout >= self.lease:
-            faults.append(
-                "PAYMENT_WORKER_STRIPE_TIMEOUT must be less than PAYMENT_WORKER_LEASE: a call may not outlive it"
-            )
-        if self.stripe_timeout >= self.absence_delay:
-            faults.append(
-                "PAYMENT_WORKER_STRIPE_TIMEOUT must be less than PAYMENT_WORKER_ABSENCE_DELAY: "
-                "a request may still be executing when its absence would be believed"
-            )
-        if faults:
-            raise ValueError("\n  ".join(faults))
-        return self
-
-    @model_validator(mode="after")
-    def _urls_are_usable(self) -> Self:
-        faults = []
-        if self.database_url and urlsplit(self.database_url.get_secret_value()).scheme not in {
-            "postgresql",
-            "postgres",
-        }:
-            faults.append("DATABASE_URL: must begin with postgresql://")
-        if self.redis_url:
-            url = urlsplit(self.redis_url.get_secret_value().split(";")[0])
-            if url.scheme not in {"redis", "rediss", "sentinel"}:
-                faults.append("REDIS_URL: must begin with redis://, rediss:// or sentinel://")
-            # kombu's bare rediss:// accepts any certificate (seen with 5.7.0).
-            if url.scheme == "rediss" and parse_qs(url.query).get("ssl_cert_reqs") not in (
-                ["CERT_REQUIRED"],
-                ["required"],
-            ):
-                faults.append(
-                    "REDIS_URL: rediss:// needs ?ssl_cert_reqs=CERT_REQUIRED, else any certificate is accepted"
-                )
-        if faults:
-            raise ValueError("\n  ".join(faults))
         return self
 
 
-def _read(environ: Mapping[str, str], model: type[BaseModel]) -> tuple[dict[str, Any], list[str]]:
+_NAMES: Final[Mapping[str, str]] = {name: str(field.alias) for name, field in Settings.model_fields.items()}
+"""A field's name in the environment."""
+
+
+class _Relation(NamedTuple):
+    """What must hold between two settings."""
+
+    one: str
+    other: str
+    holds: Callable[[Settings], bool]
+    fault: str
+
+    def is_broken(self, chosen: Settings, wrong: Collection[str]) -> bool:
+        """Whether it does not hold, as far as both are known: a value that is wrong by itself is like none."""
+        return not {_NAMES[self.one], _NAMES[self.other]} & set(wrong) and not self.holds(chosen)
+
+
+_RELATIONS: Final = (
+    _Relation(
+        "stripe_timeout",
+        "lease",
+        lambda chosen: chosen.stripe_timeout < chosen.lease,
+        "PAYMENT_WORKER_STRIPE_TIMEOUT must be less than PAYMENT_WORKER_LEASE: a call may not outlive it",
+    ),
+    _Relation(
+        "stripe_timeout",
+        "absence_delay",
+        lambda chosen: chosen.stripe_timeout < chosen.absence_delay,
+        "PAYMENT_WORKER_STRIPE_TIMEOUT must be less than PAYMENT_WORKER_ABSENCE_DELAY: "
+        "a request may still be executing when its absence would be believed",
+    ),
+)
+
+
+def _without_faulty(values: Mapping[str, Any]) -> tuple[Settings, dict[str, str]]:
+    """The settings without the values that are wrong, and what is wrong with these."""
+    try:
+        return Settings.model_validate(values), {}
+    except ValidationError as error:
+        details = error.errors(include_input=False, include_url=False)
+    wrong = {str(detail["loc"][0]): _fault(detail) for detail in details}
+    return Settings.model_validate({name: values[name] for name in values.keys() - wrong}), wrong
+
+
+def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Values by name, and what is wrong with the files that should hold one."""
     values: dict[str, Any] = {}
-    faults: list[str] = []
-    for field in model.model_fields.values():
-        name = str(field.alias)
+    unread: dict[str, str] = {}
+    for name in _NAMES.values():
         if environ.get(name):
             values[name] = environ[name]
         elif path := environ.get(f"{name}_FILE"):
             try:
                 values[name] = Path(path).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
-                faults.append(f"{name}_FILE: cannot be read ({type(error).__name__})")
-    known = {str(field.alias) for field in model.model_fields.values()}
-    faults += [
-        f"{name}: no such setting"
-        for name in sorted(environ)
-        if name.startswith("PAYMENT_WORKER_") and not {name, name.removesuffix("_FILE")} & known
-    ]
-    return values, faults
+                unread[name] = f"{name}_FILE: cannot be read ({type(error).__name__})"
+    return values, unread
+
+
+def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
+    """A fault for each name that would be ours if there were such a setting, with the one that may be meant."""
+    known = {name.removeprefix(_OURS): name for name in _NAMES.values()}
+    for name in sorted(environ):
+        file = "_FILE" if name.endswith("_FILE") else ""
+        if name.startswith(_OURS) and not {name, name.removesuffix("_FILE")} & set(known.values()):
+            alike = get_close_matches(name.removeprefix(_OURS).removesuffix("_FILE"), known, n=1)
+            yield f"{name}: no such setting" + (f"; {known[alike[0]]}{file} is alike" if alike else "")
 
 
 def _fault(detail: ErrorDetails) -> str:
-    where = ".".join(str(part) for part in detail["loc"][:1])
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
+    return f"{detail['loc'][0]}: {str(detail['msg']).removeprefix('Value error, ')}"

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from rich.markup import escape
+from rich.table import Table
 
 from payment_worker import wiring
 from payment_worker.cli import symptoms
@@ -42,18 +43,24 @@ def show(checks: Sequence[Check], *, as_json: bool) -> None:
     if as_json:
         print_json({"healthy": is_healthy(checks), "checks": checks})
         return
-    out = console()
+    shown = Table.grid(padding=(0, 1), pad_edge=True)
+    for width in (1, 18):
+        shown.add_column(min_width=width)
     for check in checks:
-        out.print(f" {_MARKS[check.verdict]} {check.name:<18} {escape(check.says)}", soft_wrap=True)
+        shown.add_row(_MARKS[check.verdict], check.name, escape(check.says))
         if check.remedy:
-            out.print(f"   {'':<18} [dim]→ {escape(check.remedy)}[/]", soft_wrap=True)
+            shown.add_row("", "", f"[dim]→ {escape(check.remedy)}[/]")
+    console().print(shown)
 
 
 def _settings() -> tuple[Check, Settings | None]:
     try:
-        return fine("settings", "all that is needed is set"), Settings.from_environment(needed_by=_NEEDED)
+        chosen = Settings.from_environment(needed_by=_NEEDED)
     except SettingsError as error:
-        fault = problem("settings", "; ".join(error.faults), remedy="set these in the environment")
+        remedy = "mend these in the environment; docs/reference/settings.md has every name"
+        fault = problem("settings", "; ".join(error.faults), remedy=remedy)
+    else:
+        return fine("settings", "all that is needed is set"), chosen
     try:
         return fault, Settings.from_environment(needed_by=())
     except SettingsError:

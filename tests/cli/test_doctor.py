@@ -97,11 +97,20 @@ def test_settings_that_are_missing_do_not_hide_the_rest(bare: Run, database_url:
 
 
 def test_settings_that_cannot_be_read_are_all_there_is_to_say(bare: Run) -> None:
-    ran = bare("doctor", settings={"REDIS_URL": "http://x", "PAYMENT_WORKER_LEASE": "soon"})
+    settings = {"REDIS_URL": "http://x", "PAYMENT_WORKER_LEASE": "soon", "PAYMENT_WORKER_STREEM": "x"}
+    ran = bare("doctor", settings={**settings, "COLUMNS": "80"})
 
     assert ran.status == 1
-    assert ran.screen.startswith(" ✗ settings           PAYMENT_WORKER_LEASE: ")
-    assert "→ set these in the environment" in ran.screen
+    assert ran.screen == (
+        " ✗ settings           PAYMENT_WORKER_STREEM: no such setting;\n"
+        "                      PAYMENT_WORKER_STREAM is alike; REDIS_URL: must begin\n"
+        "                      with redis://, rediss:// or sentinel://;\n"
+        "                      PAYMENT_WORKER_LEASE: Input should be a valid number,\n"
+        "                      unable to parse string as a number; DATABASE_URL: must be\n"
+        "                      set; STRIPE_API_KEY: must be set\n"
+        "                      → mend these in the environment;\n"
+        "                      docs/reference/settings.md has every name\n"
+    )
 
 
 def test_a_database_without_tables_is_told(run: Run, empty_database_url: str) -> None:
