@@ -23,7 +23,8 @@ broker_url, _address_options = _broker_address(_redis_url)
 broker_transport_options = {
     **_address_options,
     # After this an unacknowledged message goes to another worker, whether its owner lives or not: Redis knows no
-    # renewal. So it is more than the longest task, and twice the farthest `eta`, which the consumer checks.
+    # renewal. So by default it is more than the longest task, and always twice the farthest `eta`, which the consumer
+    # checks. The settings refuse one so short that what waits for such a task would be set aside.
     "visibility_timeout": _settings.visibility_timeout,
     # How soon the above is noticed: with the defaults, 100 s late.
     "unacked_restore_interval": min(5.0, _settings.visibility_timeout / 3),

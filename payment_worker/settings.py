@@ -19,6 +19,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+MAX_REDELIVERIES: Final = 10
+"""A message that came back so often has outlived as many workers, or no task could be ended properly."""
+
 _OURS: Final = "PAYMENT_WORKER_"
 
 Role = Literal["broker", "database", "stripe", "webhook"]
@@ -62,6 +65,24 @@ def _redis(url: SecretStr) -> SecretStr:
     return url
 
 
+# Known mistakes are refused, and no others: Stripe may give its keys new beginnings.
+def _no_key_for_browsers(key: SecretStr) -> SecretStr:
+    value = key.get_secret_value()
+    if value.startswith("pk_"):
+        raise ValueError(
+            "this is a publishable key, which may charge nobody: the secret one begins with sk_ or rk_"
+        )
+    if value.startswith("whsec_"):
+        raise ValueError("this is a webhook's signing secret: the key begins with sk_ or rk_")
+    return key
+
+
+def _no_api_keys(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    if any(secret.get_secret_value().startswith(("sk_", "rk_", "pk_")) for secret in secrets):
+        raise ValueError("this is a key of Stripe's API: an endpoint's signing secret begins with whsec_")
+    return secrets
+
+
 Seconds = Annotated[float, Field(gt=0, le=10 * 365 * 86_400)]
 
 
@@ -80,12 +101,14 @@ class Settings(BaseModel):
         alias="REDIS_URL",
         description="The broker and the stream of outcomes: `redis://`, `rediss://` or `sentinel://`.",
     )
-    stripe_api_key: SecretStr | None = Field(
+    stripe_api_key: Annotated[SecretStr, AfterValidator(_no_key_for_browsers)] | None = Field(
         None,
         alias="STRIPE_API_KEY",
         description="Stripe's secret key; `sk_test_…` or `sk_live_…`, or a restricted one.",
     )
-    stripe_webhook_secret: Annotated[tuple[SecretStr, ...], BeforeValidator(_comma_separated)] = Field(
+    stripe_webhook_secret: Annotated[
+        tuple[SecretStr, ...], BeforeValidator(_comma_separated), AfterValidator(_no_api_keys)
+    ] = Field(
         (),
         alias="STRIPE_WEBHOOK_SECRET",
         description="The endpoint's signing secrets, comma-separated: two are valid at once while one is rolled.",
@@ -137,7 +160,8 @@ class Settings(BaseModel):
     lease: Seconds = Field(
         60,
         alias="PAYMENT_WORKER_LEASE",
-        description="Seconds a worker owns an attempt or an event; a dead owner's work is taken over after it.",
+        description="Seconds a worker owns an attempt or an event; a dead owner's work is taken over after it. "
+        "Where it is not set: less than 60 if the visibility timeout is shorter than 6.",
     )
     # Not `Seconds`: of two limits pydantic keeps the one that comes with the type.
     key_safe_age: float = Field(
@@ -174,7 +198,8 @@ class Settings(BaseModel):
     visibility_timeout: Seconds = Field(
         300,
         alias="PAYMENT_WORKER_VISIBILITY_TIMEOUT",
-        description="Seconds after which Redis hands an unacknowledged message to another worker.",
+        description="Seconds after which Redis hands an unacknowledged message to another worker. Should be more than "
+        "the lease, and may not be less than a tenth of it.",
     )
     max_attempts: int = Field(
         3,
@@ -325,6 +350,8 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _defaults_fit(self) -> Self:
         """Whoever shortens one time need not know of the others."""
+        if "lease" not in self.model_fields_set:
+            object.__setattr__(self, "lease", min(self.lease, MAX_REDELIVERIES * self.visibility_timeout))
         if "stripe_timeout" not in self.model_fields_set:
             fitting = min(self.stripe_timeout, self.lease / 2, self.absence_delay / 2)
             object.__setattr__(self, "stripe_timeout", fitting)
@@ -361,6 +388,14 @@ _RELATIONS: Final = (
         lambda chosen: chosen.stripe_timeout < chosen.absence_delay,
         "PAYMENT_WORKER_STRIPE_TIMEOUT must be less than PAYMENT_WORKER_ABSENCE_DELAY: "
         "a request may still be executing when its absence would be believed",
+    ),
+    # Between this and the lease messages are only run twice, which does no harm; `doctor` notes it.
+    _Relation(
+        "visibility_timeout",
+        "lease",
+        lambda chosen: chosen.lease <= MAX_REDELIVERIES * chosen.visibility_timeout,
+        "PAYMENT_WORKER_VISIBILITY_TIMEOUT must be at least a tenth of PAYMENT_WORKER_LEASE, and should be more than "
+        "all of it: what waits for a task that takes its whole lease would be set aside without having been run",
     ),
 )
 

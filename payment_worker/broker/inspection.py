@@ -9,9 +9,7 @@ from kombu.exceptions import ContentDisallowed
 
 from payment_worker.broker.envelope import UNREADABLE
 from payment_worker.broker.transport import redeliveries
-
-# A message that came back so often has outlived as many workers, or no task could be ended properly.
-MAX_REDELIVERIES = 10
+from payment_worker.settings import MAX_REDELIVERIES
 
 
 def fault_in(

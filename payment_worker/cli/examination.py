@@ -9,7 +9,7 @@ from rich.table import Table
 
 from payment_worker import wiring
 from payment_worker.cli import symptoms
-from payment_worker.cli.checks import Check, Verdict, fine, problem
+from payment_worker.cli.checks import Check, Verdict, fine, note, problem
 from payment_worker.cli.printing import console, print_json
 from payment_worker.settings import Role, Settings, SettingsError
 from payment_worker.store.database import DatabaseUnavailableError
@@ -60,11 +60,21 @@ def _settings() -> tuple[Check, Settings | None]:
         remedy = "mend these in the environment; docs/reference/settings.md has every name"
         fault = problem("settings", "; ".join(error.faults), remedy=remedy)
     else:
-        return fine("settings", "all that is needed is set"), chosen
+        return _told(chosen), chosen
     try:
         return fault, Settings.from_environment(needed_by=())
     except SettingsError:
         return fault, None
+
+
+def _told(chosen: Settings) -> Check:
+    if chosen.visibility_timeout > chosen.lease:
+        return fine("settings", "all that is needed is set")
+    return note(
+        "settings",
+        "PAYMENT_WORKER_VISIBILITY_TIMEOUT is not more than PAYMENT_WORKER_LEASE",
+        remedy="raise it: until then messages are handed out again, harmlessly, while their tasks still run",
+    )
 
 
 def _servers(chosen: Settings) -> Iterator[Check]:

@@ -113,6 +113,15 @@ def test_settings_that_cannot_be_read_are_all_there_is_to_say(bare: Run) -> None
     )
 
 
+def test_times_with_which_tasks_are_run_twice_are_noted(run: Run) -> None:
+    ran = run("doctor", settings={"PAYMENT_WORKER_VISIBILITY_TIMEOUT": "20"})
+
+    assert ran.screen.startswith(
+        " ! settings           PAYMENT_WORKER_VISIBILITY_TIMEOUT is not more than PAYMENT_WORKER_LEASE\n"
+    )
+    assert ran.status == 0
+
+
 def test_a_database_without_tables_is_told(run: Run, empty_database_url: str) -> None:
     ran = run("doctor", "--json", settings={"DATABASE_URL": empty_database_url})
 

@@ -2,9 +2,15 @@
 
 import pytest
 
-from payment_worker.settings import Role, Settings, SettingsError
+from payment_worker.devstack.chaos.arena import TIMINGS
+from payment_worker.devstack.stack import IMPATIENT
+from payment_worker.settings import MAX_REDELIVERIES, Role, Settings, SettingsError
 
 EVERY_ROLE: tuple[Role, ...] = ("broker", "database", "stripe", "webhook")
+
+
+def chosen(**environment: str) -> Settings:
+    return Settings.from_environment(environment, needed_by=())
 
 
 def faults(*needed_by: Role, **environment: str) -> tuple[str, ...]:
@@ -55,3 +61,46 @@ def test_a_value_that_is_wrong_by_itself_is_not_held_against_another() -> None:
 )
 def test_a_name_that_is_unknown_is_told_with_the_one_that_may_be_meant(misspelt: str, meant: str) -> None:
     assert faults(**{misspelt: "5"}) == (f"{misspelt}: no such setting{meant}",)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STRIPE_API_KEY", "pk_live_planted"),
+        ("STRIPE_API_KEY", "pk_test_planted"),
+        ("STRIPE_API_KEY", "whsec_planted"),
+        ("STRIPE_WEBHOOK_SECRET", "sk_live_planted"),
+        ("STRIPE_WEBHOOK_SECRET", "whsec_good,rk_live_planted"),
+        ("STRIPE_WEBHOOK_SECRET", "pk_live_planted"),
+    ],
+)
+def test_a_secret_in_the_place_of_another_is_told_without_showing_it(name: str, value: str) -> None:
+    (told,) = faults(**{name: value})
+    assert told.startswith(f"{name}: this is ")
+    assert "planted" not in told
+
+
+@pytest.mark.parametrize("key", ["sk_live_1", "sk_test_1", "rk_live_1", "rk_test_1", "something_new"])
+def test_a_key_of_a_kind_that_we_do_not_know_may_be_right(key: str) -> None:
+    read = chosen(STRIPE_API_KEY=key, STRIPE_WEBHOOK_SECRET="whsec_1,another").stripe_api_key
+    assert read is not None
+    assert read.get_secret_value() == key
+
+
+def test_what_waits_for_the_longest_task_may_not_be_set_aside_meanwhile() -> None:
+    (told,) = faults(PAYMENT_WORKER_VISIBILITY_TIMEOUT="5", PAYMENT_WORKER_LEASE="60")
+    assert told.startswith(
+        "PAYMENT_WORKER_VISIBILITY_TIMEOUT must be at least a tenth of PAYMENT_WORKER_LEASE"
+    )
+
+
+@pytest.mark.parametrize("seconds", [0.5, 2, 5, 10, 30, 300])
+def test_times_that_are_not_set_fit_those_that_are(seconds: float) -> None:
+    read = chosen(PAYMENT_WORKER_VISIBILITY_TIMEOUT=str(seconds))
+    assert read.stripe_timeout < read.lease <= min(60, MAX_REDELIVERIES * seconds)
+
+
+@pytest.mark.parametrize("timings", [TIMINGS, IMPATIENT], ids=["chaos", "demo"])
+def test_the_short_times_of_our_own_stacks_are_good(timings: dict[str, str]) -> None:
+    read = chosen(**timings)
+    assert read.stripe_timeout < read.lease < read.visibility_timeout
