@@ -1,11 +1,34 @@
 """The application: `celery -A payment_worker worker | beat | flower | inspect …`."""
 
+import sys
+
 from celery import Celery
+from celery.bin.base import CLIContext
+from click import get_current_context
 
 from payment_worker.broker.redaction import RedactedTask
 from payment_worker.broker.transport import register
+from payment_worker.settings import Settings, SettingsError
 
 register()
 
 app = Celery("payment_worker", task_cls=RedactedTask, include=["payment_worker.tasks"])
 app.config_from_object("celeryconfig")
+
+
+def _check_settings(**_: object) -> None:
+    """On Celery's command line faults are a list to read; `celeryconfig` raises them to everybody else."""
+    context = get_current_context(silent=True)
+    if context is None or not isinstance(context.obj, CLIContext):
+        return
+    try:
+        if context.info_name == "worker":
+            Settings.from_environment(needed_by=("broker", "database", "stripe"))
+        else:
+            Settings.from_environment(needed_by=("broker",))
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+
+
+app.on_configure.connect(_check_settings)
