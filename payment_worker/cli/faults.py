@@ -24,7 +24,7 @@ def explained(error: Exception) -> tuple[str, int]:
             return str(error), WRONG_USAGE
         case InvalidRequest(errors=errors):
             lines = [f"  {each.field} {each.message}" for each in errors]
-            return "\n".join(("The request has faults, and was not enqueued:", *lines)), WRONG_USAGE
+            return "\n".join(("The request has faults, and nothing was done:", *lines)), WRONG_USAGE
         case NotMigratedError():
             return "The Payment Database lacks migrations. Run: payment-worker migrate", PROBLEMS
         case DatabaseUnavailableError():

@@ -70,6 +70,7 @@ def test_a_period_that_is_none_is_wrong_usage(run: Run, period: list[str]) -> No
     done = run("reconcile", *period)
     assert done.status == 2
     assert period[-2].removeprefix("--") in done.err
+    assert done.err.startswith("The request has faults, and nothing was done:\n")
 
 
 @pytest.mark.usefixtures("lost_payment_id")
