@@ -1,14 +1,14 @@
 """The inbox on the screen, and events put back into it as if they had just come."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from rich.markup import escape
 from rich.table import Table
 
 from payment_worker.cli.operator import operator
-from payment_worker.cli.printing import console, duration, print_json, table
+from payment_worker.cli.printing import console, duration, is_narrow, print_json, table, told
 from payment_worker.cli.records import now, records
 from payment_worker.store import listed_events
 from payment_worker.store.listed_events import Listed
@@ -25,7 +25,9 @@ def show(*, status: str | None, type_: str | None, limit: int, as_json: bool) ->
 
 
 def listed(found: Sequence[Listed], *, now: datetime) -> Table:
-    """Events as a table."""
+    """Events as a table, or as a list where the screen has no room for one."""
+    if is_narrow():
+        return told(_narrow(found, now))
     shown = table("Event", "Type", "Status", "Tries", "Outcome", "Age")
     for event in found:
         age = duration(now - event.received_at)
@@ -38,6 +40,13 @@ def listed(found: Sequence[Listed], *, now: datetime) -> Table:
             age,
         )
     return shown
+
+
+def _narrow(found: Sequence[Listed], now: datetime) -> Iterator[tuple[str, str, str]]:
+    for event in found:
+        age, tries = duration(now - event.received_at), f"tries: {event.tries}"
+        beneath = " · ".join(text for text in (tries, event.outcome) if text)
+        yield f"{age} ago", f"{event.event_id}  {event.status}\n{event.type}", escape(beneath)
 
 
 def replay(event_ids: Sequence[str] | None, *, type_: str | None, as_json: bool) -> Sequence[str]:

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -16,6 +16,9 @@ from payment_worker.domain.money import CURRENCIES, decimal_string
 
 _FILE_WIDTH: Final = 160
 """A file has no edge; rich takes 80 columns for one, which breaks most lines."""
+
+_TABLE_WIDTH: Final = 120
+"""With less, columns of ids and sentences are so narrow that both are broken."""
 
 
 @cache
@@ -37,6 +40,22 @@ def table(*headings: str) -> Table:
     made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
     for heading in headings:
         made.add_column(heading, overflow="fold")
+    return made
+
+
+def is_narrow() -> bool:
+    """Whether the screen has too few columns for a table."""
+    return console().width < _TABLE_WIDTH
+
+
+def told(rows: Iterable[tuple[str, str, str]]) -> Table:
+    """What a narrow screen has in the place of a table: a label, what it is about, and the rest dim beneath it.
+
+    Lines are broken between words, and an id is one.
+    """
+    made = Table.grid(padding=(0, 2, 0, 0))
+    for label, line, beneath in rows:
+        made.add_row(label, f"{line}\n[dim]{beneath}[/]" if beneath else line)
     return made
 
 

@@ -2,15 +2,17 @@
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
 from sqlalchemy import Connection
 
 from payment_worker.cli.inbox import listed
-from payment_worker.cli.printing import console, instant, money, print_json, table
+from payment_worker.cli.printing import console, instant, is_narrow, money, print_json, table, told
 from payment_worker.cli.records import now, records
 from payment_worker.flows.story import Entry, Story, story_of
 from payment_worker.store import listed_events, stories
@@ -60,6 +62,8 @@ def show(identity: str, *, as_json: bool) -> bool:
         heard = [] if story else listed_events.about(connection, object_ids=[], event_ids=[identity])
     if story is None and not heard:
         sys.stderr.write(f"Nothing is known of {identity}.\n")
+        if as_json:
+            print_json(None)
         return False
     if as_json:
         print_json(story or {"events": heard})
@@ -90,15 +94,34 @@ def _print(story: Story) -> None:
     out, payment = console(), story.payment
     amount = money(payment["amount"], payment["currency"])
     out.print(f"[bold]Payment {payment['payment_id']}[/]  {amount}  [bold]{payment['status']}[/]")
-    for line in _lines(payment):
-        out.print(f"  {escape(line)}", soft_wrap=True)
-    for refund in story.refunds:
-        out.print(f"  refund {refund['refund_id']}  {_refund(refund)}", soft_wrap=True)
+    refunds = (f"refund {refund['refund_id']}  {_refund(refund)}" for refund in story.refunds)
+    for line in [*map(escape, _lines(payment)), *refunds]:
+        out.print(Padding.indent(line, 2))
     out.print()
+    out.print(told(_narrow(story.entries)) if is_narrow() else _wide(story.entries))
+
+
+def _wide(entries: Iterable[Entry]) -> Table:
     shown = table("When (UTC)", "", "What", "Why", "Who")
-    for entry in story.entries:
-        shown.add_row(*_row(entry), style=_STYLES[entry.kind])
-    out.print(shown)
+    for entry in entries:
+        details, at = _details(entry), instant(entry.at)
+        what = f"{entry.what} ({details})" if details else entry.what
+        texts = map(escape, (_kind(entry), what, _short(entry.cause), _short(entry.actor)))
+        shown.add_row(f"due {at}" if entry.is_ahead else at, *texts, style=_STYLES[entry.kind])
+    return shown
+
+
+def _narrow(entries: Iterable[Entry]) -> Iterator[tuple[str, str, str]]:
+    today = ""
+    for entry in entries:
+        day, _, at = instant(entry.at).partition(" ")
+        if day != today:
+            yield f"[bold]{day} UTC[/]", "", ""
+        today, style = day, _STYLES[entry.kind]
+        why = " · ".join(_short(text) for text in (entry.cause, entry.actor) if text)
+        beneath = "\n".join(text for text in (why, _details(entry)) if text)
+        line = f"[{style}]{escape(f'{_kind(entry)}  {entry.what}')}[/]"
+        yield f"due {at}" if entry.is_ahead else at, line, escape(beneath)
 
 
 def _lines(payment: Mapping[str, Any]) -> list[str]:
@@ -133,13 +156,13 @@ def _refund(refund: Mapping[str, Any]) -> str:
     return escape("  ".join(part for part in parts if part))
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
-    details = ", ".join(entry.ids[name] for name in _SHOWN if name in entry.ids)
-    what = f"{entry.what} ({details})" if details else entry.what
+def _kind(entry: Entry) -> str:
     refund = entry.ids.get("refund_id", "")[:8] if entry.kind == "refund" else ""
-    kind = f"{entry.kind} {refund}".strip()
-    at = f"due {instant(entry.at)}" if entry.is_ahead else instant(entry.at)
-    return at, kind, escape(what), escape(_short(entry.cause)), escape(_short(entry.actor))
+    return f"{entry.kind} {refund}".strip()
+
+
+def _details(entry: Entry) -> str:
+    return ", ".join(entry.ids[name] for name in _SHOWN if name in entry.ids)
 
 
 def _short(text: str) -> str:

@@ -49,6 +49,21 @@ def test_the_newest_are_listed_first_with_what_came_of_them(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("inbox")
+def test_a_narrow_screen_has_a_list_in_the_place_of_the_table(run: Run) -> None:
+    ran = run("events", "list", settings={"COLUMNS": "80"})
+
+    _, _, _, *earlier = ran.screen.splitlines()
+    assert earlier == [
+        "1 h ago      evt_ignored  IGNORED",
+        "             customer.created",
+        "             tries: 1 · not a type that we use",
+        "1 d 2 h ago  evt_parked  PARKED",
+        "             charge.refunded",
+        "             tries: 12 · the Refunds could not be listed",
+    ]
+
+
+@pytest.mark.usefixtures("inbox")
 @pytest.mark.parametrize(
     ("arguments", "listed"),
     [

@@ -103,6 +103,23 @@ def test_the_screen_shows_every_step_with_its_cause_and_actor(story: dict[str, A
     assert told == ["PaymentRequested", "PaymentSucceeded", "RefundRequested", "RefundProcessed"]
 
 
+def test_a_narrow_screen_breaks_lines_between_words_alone(story: dict[str, Any], run: Run) -> None:
+    lines = run("show", PAYMENT, settings={"COLUMNS": "80"}).screen.splitlines()
+
+    assert max(map(len, lines)) <= 80
+    words = " ".join(lines).replace(",", "").split()
+    told = {word for entry in story["entries"] for word in entry["what"].replace(",", "").split()}
+    details = ("stripe_payment_intent_id", "stripe_charge_id", "stripe_refund_id", "stripe_request_id")
+    ids = {entry["ids"][name] for entry in story["entries"] for name in details if name in entry["ids"]}
+    assert len(ids) >= 5
+    assert ids | told | {PAYMENT, REFUND, ORDER} <= set(words)
+    (date,) = (line for line in lines if line.endswith(" UTC"))
+    assert " ".join(lines).count(date.removesuffix(" UTC")) == 1
+    step = next(number for number, line in enumerate(lines) if "REQUESTED → SUCCEEDED" in line)
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}    payment  REQUESTED → SUCCEEDED", lines[step])
+    assert lines[step + 1].startswith("                answered · payment_worker.charge ")
+
+
 def test_what_is_still_to_come_is_told_last(
     run: Run, worker: Callable[..., Process], rows: Rows, simulator: Simulator
 ) -> None:
@@ -125,3 +142,9 @@ def test_what_is_not_known_is_said_with_status_1(run: Run, identity: str) -> Non
     ran = run("show", identity)
 
     assert (ran.status, ran.out, ran.err) == (1, "", f"Nothing is known of {identity}.\n")
+
+
+def test_what_is_not_known_is_a_result_for_programs_too(run: Run) -> None:
+    ran = run("show", PAYMENT, "--json")
+
+    assert (ran.status, json.loads(ran.out), ran.err) == (1, None, f"Nothing is known of {PAYMENT}.\n")
