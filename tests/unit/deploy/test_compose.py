@@ -1,5 +1,6 @@
 """compose.yaml gives every process the rights and the time that it needs, and no more."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -46,4 +47,25 @@ def test_ours_are_told_of_secrets_by_file_and_of_nothing_unknown(service: str) -
 
 def test_every_service_but_the_one_off_tells_whether_it_is_well() -> None:
     without = {name for name, service in SERVICES.items() if "healthcheck" not in service}
-    assert without == {"migrate", "prometheus"}
+    assert without == {"migrate"}
+
+
+def test_no_image_of_others_changes_by_itself() -> None:
+    images = {name: service["image"] for name, service in SERVICES.items() if name not in OURS}
+    assert set(images) == {"postgres", "redis", "prometheus"}
+    assert all(re.search(r":v?\d+(\.\d+)*\}?$", image) for image in images.values()), images
+
+
+def test_prometheus_asks_each_container_of_a_service_for_what_it_tells() -> None:
+    text = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
+    asked = {}
+    for job in yaml.safe_load(text)["scrape_configs"]:
+        (found,) = job["dns_sd_configs"]
+        (service,) = found["names"]
+        assert found["type"] == "A"
+        asked[service] = found["port"]
+    metrics = {
+        name: SERVICES[name]["environment"]["PAYMENT_WORKER_METRICS_PORT"] for name in ("worker", "beat")
+    }
+    assert asked == {**metrics, "webhook": 8000}
+    assert "--port=8000" in SERVICES["webhook"]["command"]
