@@ -1,6 +1,8 @@
 """The application: `celery -A payment_worker worker | beat | flower | inspect …`."""
 
+import os
 import sys
+from importlib.util import find_spec
 
 from celery import Celery
 from celery.bin.base import CLIContext
@@ -11,6 +13,10 @@ from payment_worker.broker.transport import register
 from payment_worker.settings import Settings, SettingsError
 
 register()
+
+# Whoever starts Flower without naming our policy gets it all the same: without one the page is open to everybody.
+if policy := find_spec("flowerconfig"):
+    os.environ.setdefault("FLOWER_CONF", str(policy.origin))
 
 app = Celery("payment_worker", task_cls=RedactedTask, include=["payment_worker.tasks"])
 app.config_from_object("celeryconfig")

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from http import HTTPStatus
@@ -15,7 +16,7 @@ import pytest
 
 from payment_worker.devstack import programs
 from payment_worker.devstack.ports import free_port
-from payment_worker.devstack.processes import ProcessEndedError
+from payment_worker.devstack.processes import Process, ProcessEndedError
 from payment_worker.devstack.valkey import Valkey
 
 _LOGIN = "operator:a password"
@@ -93,6 +94,15 @@ def test_it_does_not_start_open_to_everybody(
         process.start()
         with pytest.raises(ProcessEndedError, match="does not start without a password"):
             process.wait_ready()
+
+
+def test_whoever_starts_it_without_its_policy_gets_it_all_the_same(valkey: Valkey, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "celery", "--app", "payment_worker", "flower", f"--port={free_port()}"]
+    environ = programs.clean_environment({"REDIS_URL": valkey.url()})
+    log = tmp_path / "flower.log"
+    with Process(command, log=log, environ=environ, cwd=tmp_path).start() as process:
+        assert process.wait(60) != 0
+    assert "does not start without a password" in log.read_text(encoding="utf-8")
 
 
 def test_an_oauth_provider_and_whom_to_let_in_do_instead_of_a_password(
