@@ -65,6 +65,13 @@ def _redis(url: SecretStr) -> SecretStr:
     return url
 
 
+def _backend(url: SecretStr) -> SecretStr:
+    scheme, found, _ = url.get_secret_value().partition("://")
+    if not found:
+        raise ValueError("must be a URL that Celery takes, such as redis://host/1")
+    return _redis(url) if scheme in {"redis", "rediss", "sentinel"} else url
+
+
 # Known mistakes are refused, and no others: Stripe may give its keys new beginnings.
 def _no_key_for_browsers(key: SecretStr) -> SecretStr:
     value = key.get_secret_value()
@@ -239,7 +246,7 @@ class Settings(BaseModel):
     retries_period: Seconds = Field(
         2_592_000, alias="PAYMENT_WORKER_RETRIES_PERIOD", description="Seconds in that period."
     )
-    result_backend: SecretStr | None = Field(
+    result_backend: Annotated[SecretStr, AfterValidator(_backend)] | None = Field(
         None,
         alias="PAYMENT_WORKER_RESULT_BACKEND",
         description="Where task results are kept. None: callers read the tables or the stream.",

@@ -19,6 +19,15 @@ def faults(*needed_by: Role, **environment: str) -> tuple[str, ...]:
     return caught.value.faults
 
 
+@pytest.mark.parametrize(
+    "backend", ["nonsense", "rediss://127.0.0.1/1", "rediss://h/1?ssl_cert_reqs=CERT_NONE"]
+)
+def test_a_result_backend_is_checked_as_a_broker_is(backend: str) -> None:
+    (fault,) = faults(PAYMENT_WORKER_RESULT_BACKEND=backend)
+    assert fault.startswith("PAYMENT_WORKER_RESULT_BACKEND: ")
+    assert "CERT_NONE" not in fault
+
+
 def test_faults_of_every_kind_are_told_in_one_round() -> None:
     told = faults(
         *EVERY_ROLE,
