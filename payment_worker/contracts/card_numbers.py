@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from itertools import accumulate
 
-_MAY_HOLD_ONE = re.compile(r"\d(?:[\s\-‐‑‒–]{0,3}\d){12}")  # noqa: RUF001 - dashes as word processors set them
-_RUN = re.compile(r"\d(?:[\s\-‐‑‒–]{0,3}\d){12,}")  # noqa: RUF001 - as above
+_MAY_HOLD_ONE = re.compile(r"\d(?:[\s._/\-‐‑‒–]{0,3}\d){12}")  # noqa: RUF001 - dashes as word processors set them
+_RUN = re.compile(r"\d(?:[\s._/\-‐‑‒–]{0,3}\d){12,}")  # noqa: RUF001 - as above
 _GROUP = re.compile(r"\d+")
 # A random UUID holds a lookalike about once in 30,000: too often for what callers put into metadata.
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
