@@ -99,6 +99,8 @@ def _payment_contradiction(payment: Payment, seen: PaymentSeen) -> Contradiction
         return Contradiction.CURRENCY_DIFFERS
     if seen.amount != payment.amount or seen.amount_received > payment.amount:
         return Contradiction.AMOUNT_DIFFERS
+    if seen.news is PaymentNews.SUCCEEDED and seen.amount_received <= 0:
+        return Contradiction.AMOUNT_DIFFERS
     return None
 
 

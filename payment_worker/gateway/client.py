@@ -204,10 +204,9 @@ class Gateway:
         options: dict[str, Any] = {"idempotency_key": attempt.idempotency_key}
         read = refund_seen if attempt.action is Action.REFUND else payment_seen
         try:
-            answer = self._call(
-                "post", attempt.path, json.loads(attempt.parameters), account, turn, options=options
-            )
-            return Settled(read(answer.data), answer.request_id)
+            asked = json.loads(attempt.parameters)
+            answer = self._call("post", attempt.path, asked, account, turn, options=options)
+            return Settled(read(_completed(answer.data, asked)), answer.request_id)
         except stripe.PermissionError as error:
             # Whoever answers an old request so has not said what came of it.
             return (account and is_first and no_such_account(error)) or outcome_of(error)
@@ -341,3 +340,17 @@ class Gateway:
 def _sighting_of(outcome: Outcome) -> Sighting:
     """What a failed read says of the object: nothing, in one of two ways."""
     return outcome if isinstance(outcome, Unanswered | Postponed) else Unanswered(Doubt.SERVER_ERROR)
+
+
+def _completed(body: JSON, asked: Mapping[str, Any]) -> JSON:
+    """An answer with what was asked for where it does not repeat that.
+
+    Stripe does; what stands in for it, a proxy or a fake, may not, and the money has been moved all the same.
+    """
+    repeated = {
+        "amount": asked.get("amount"),
+        "currency": asked.get("currency"),
+        "amount_received": asked.get("amount_to_capture") if body.get("status") == "succeeded" else None,
+    }
+    said = {name: value for name, value in body.items() if value is not None}
+    return {**repeated, **said}

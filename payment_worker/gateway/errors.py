@@ -5,10 +5,12 @@ because their arguments carry the whole body.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from stripe import _error as sdk
 
+from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import (
     Declined,
     Delay,
@@ -18,7 +20,7 @@ from payment_worker.domain.outcome import (
     Refused,
     Unanswered,
 )
-from payment_worker.gateway.reading import decline_of, payment_seen
+from payment_worker.gateway.reading import UnreadableError, decline_of, payment_seen
 
 SERVER_ERRORS_FROM: Final = 500
 
@@ -43,9 +45,18 @@ def outcome_of(error: sdk.StripeError) -> Outcome:
 
 def _declined(error: sdk.StripeError) -> Outcome:
     body = _body(error)
+    return Declined(decline_of(body), _declined_intent(body), error.request_id)
+
+
+def _declined_intent(body: Mapping[str, Any]) -> PaymentSeen | None:
+    """The PaymentIntent beside a decline. The decline is one whatever that shows, or does not show."""
     intent = body.get("payment_intent")
-    seen = payment_seen(intent) if isinstance(intent, dict) else None
-    return Declined(decline_of(body), seen, error.request_id)
+    if not isinstance(intent, dict):
+        return None
+    why = intent.get("last_payment_error") or body
+    with suppress(UnreadableError):
+        return payment_seen({**intent, "last_payment_error": why})
+    return None
 
 
 def _refused(error: sdk.StripeError) -> Outcome:

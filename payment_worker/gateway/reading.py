@@ -55,7 +55,7 @@ def payment_seen(intent: JSON) -> PaymentSeen:
             news=_payment_news(intent["status"], error),
             amount=intent["amount"],
             currency=intent["currency"].upper(),
-            amount_received=intent.get("amount_received") or 0,
+            amount_received=_received(intent),
             amount_capturable=intent.get("amount_capturable") or 0,
             stripe_charge_id=id_of(intent.get("latest_charge")),
             decline=decline_of(error) if error else None,
@@ -67,6 +67,14 @@ def payment_seen(intent: JSON) -> PaymentSeen:
         )
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as fault:
         raise UnreadableError(f"PaymentIntent: {type(fault).__name__}") from None
+
+
+def _received(intent: JSON) -> int:
+    """What was taken. Stripe always says it; what stands in for Stripe may leave it out where it was everything."""
+    received = intent.get("amount_received")
+    if received is None and intent["status"] == "succeeded":
+        received = intent["amount"]
+    return received or 0
 
 
 def _payment_news(status: str, error: JSON | None) -> PaymentNews | None:

@@ -104,7 +104,7 @@ def _event(body: dict[str, Any]) -> Event:
         type=str(body["type"]),
         stripe_account=str(body.get("account") or ""),
         api_version=body.get("api_version"),
-        livemode=bool(body["livemode"]),
+        livemode=bool(body.get("livemode")),
         created_at=datetime.fromtimestamp(body["created"], tz=UTC),
         object_id=str(about["id"]) if about.get("id") else None,
         payload=body,

@@ -35,6 +35,12 @@ def test_a_demand_for_authentication_is_no_decline() -> None:
     assert seen.news is PaymentNews.ACTION_REQUIRED
 
 
+def test_success_that_does_not_say_how_much_is_all_of_it() -> None:
+    assert payment_seen(an_intent("succeeded")).amount_received == 100
+    assert payment_seen(an_intent("succeeded", amount_received=60)).amount_received == 60
+    assert payment_seen(an_intent("processing")).amount_received == 0
+
+
 def test_an_intent_that_waits_for_its_first_method_says_nothing() -> None:
     assert payment_seen(an_intent("requires_payment_method", last_payment_error=None)).news is None
 
