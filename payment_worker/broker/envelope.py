@@ -3,8 +3,9 @@
 import base64
 import binascii
 import json
+import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kombu.utils.json import loads
@@ -14,9 +15,13 @@ from kombu.utils.json import loads
 MAX_ITEM_BYTES = 4 * 1024 * 1024
 # Of an item that is too large only its beginning is carried on.
 KEPT_BYTES = 64 * 1024
+# What is nested some hundred times can be read, but neither written again nor handed to a child (seen with Python
+# 3.11). Our own arguments are nested twice.
+MAX_DEPTH = 50
 # The header that says why an item was put into an envelope of ours.
 UNREADABLE = "payment_worker.unreadable"
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 # No set: what is compared with these may be anything, a list too.
 _BODY_ENCODINGS = (None, "", "utf-8", "base64")
 
@@ -45,7 +50,8 @@ def _unopenable(message: object) -> str | None:
     if not isinstance(message, dict) or not isinstance(message.get("properties"), dict):
         return "this is not a message: no object with properties"
     properties, headers = message["properties"], message.get("headers")
-    if not isinstance(properties.get("delivery_tag"), str) or not properties["delivery_tag"]:
+    tag = properties.get("delivery_tag")
+    if not isinstance(tag, str) or not tag or _SURROGATE.search(tag):
         return "properties.delivery_tag must be a text"
     if not isinstance(properties.get("delivery_info") or {}, dict):
         return "properties.delivery_info must be an object"
@@ -53,7 +59,29 @@ def _unopenable(message: object) -> str | None:
         return "headers must be an object"
     if headers.get("compression"):
         return "compressed messages are not taken: a small one may unfold to more than there is memory"
+    if is_too_deep([headers, properties]):
+        return f"headers and properties may be nested {MAX_DEPTH} times at most"
     return _unopenable_body(message.get("body"), properties.get("body_encoding"))
+
+
+def is_too_deep(value: object) -> bool:
+    """Whether this is nested more often than we take, told without a call for each level."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: object) -> Iterable[object]:
+    match value:
+        case dict():
+            return value.values()
+        case list():
+            return value
+        case _:
+            return ()
 
 
 def _unopenable_body(body: object, encoding: object) -> str | None:

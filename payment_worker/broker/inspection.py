@@ -7,7 +7,7 @@ from typing import Any
 from celery.utils.time import maybe_iso8601, maybe_make_aware
 from kombu.exceptions import ContentDisallowed
 
-from payment_worker.broker.envelope import UNREADABLE
+from payment_worker.broker.envelope import MAX_DEPTH, UNREADABLE, is_too_deep
 from payment_worker.broker.transport import redeliveries
 from payment_worker.settings import MAX_REDELIVERIES
 
@@ -36,6 +36,8 @@ def fault_in(
         return "only content of type application/json is taken"
     except Exception:  # noqa: BLE001 decoders raise what they like, RecursionError among it
         return "the body is not JSON"
+    if is_too_deep(payload):
+        return f"the body may be nested {MAX_DEPTH} times at most"
     protocol_2 = "task" in message.headers
     fields = message.headers if protocol_2 else payload
     return (

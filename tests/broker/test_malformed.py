@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import redis
@@ -25,6 +26,13 @@ BODY = [[], ARGUMENTS, {}]
 TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 TOO_LARGE = a_message([[], {"note": f"{CARD} {SECRET} {'x' * 5_000_000}"}, {}])
 
+
+def nested(times: int) -> list[Any]:
+    """A list in a list, and so on."""
+    found: list[Any] = json.loads("[" * times + "]" * times)
+    return found
+
+
 # What is kept as the error, and the messages that it is kept for.
 MALFORMED: dict[str, list[bytes]] = {
     "this is not JSON": [
@@ -37,13 +45,23 @@ MALFORMED: dict[str, list[bytes]] = {
         json.dumps([SECRET]).encode(),
         json.dumps({"body": SECRET}).encode(),
     ],
-    "properties.delivery_tag must be a text": [a_message(BODY, properties={"delivery_tag": None})],
+    "properties.delivery_tag must be a text": [
+        a_message(BODY, properties={"delivery_tag": None}),
+        a_message(BODY, properties={"delivery_tag": "\ud800"}),
+    ],
     "properties.delivery_info must be an object": [a_message(BODY, properties={"delivery_info": "charges"})],
     "properties.body_encoding must be base64 or utf-8": [
         a_message(BODY, properties={"body_encoding": "rot13"}),
         a_message(BODY, properties={"body_encoding": ["base64"]}),
     ],
     "headers must be an object": [a_message(BODY, envelope={"headers": None})],
+    "headers and properties may be nested 50 times at most": [
+        a_message(BODY, headers={"note": nested(480)}),
+        a_message(BODY, properties={"note": nested(900)}),
+    ],
+    "the body may be nested 50 times at most": [
+        a_message([[], {**ARGUMENTS, "list": nested(times)}, {}]) for times in (50, 480, 900)
+    ],
     "the body must be a text": [a_message(BODY, envelope={"body": {"note": SECRET}})],
     "the body is not base64": [a_message(raw_body="%%%"), a_message(raw_body="YQ")],
     "compressed messages are not taken: a small one may unfold to more than there is memory": [
