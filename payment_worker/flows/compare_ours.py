@@ -27,34 +27,42 @@ UNKNOWN_AT_MOST: Final = 1000
 
 def our_payments(checker: Checker) -> Stride:
     """Ask for the PaymentIntents of the period's payments that no list showed."""
-    return _one_by_one(
-        checker,
-        comparing.our_payments,
-        lambda each: examine_payment(
-            checker,
-            payment_id=each.payment_id,
-            payment_intent=each.stripe_id,
-            account=each.stripe_account,
-        ),
-    )
+    return _one_by_one(checker, comparing.our_payments, _payment)
 
 
 def our_refunds(checker: Checker) -> Stride:
     """Ask for the Refunds of the period's refunds that no list showed."""
-    return _one_by_one(
-        checker,
-        comparing.our_refunds,
-        lambda each: examine_refund(
-            checker,
-            payment_id=each.payment_id,
-            stripe_refund_id=each.stripe_id,
-            account=each.stripe_account,
-        ),
+    return _one_by_one(checker, comparing.our_refunds, _refund)
+
+
+def still_payments(checker: Checker) -> Stride:
+    """Look at older payments that stand still in a state that only news can end, which may have been lost."""
+    if not checker.run.is_scheduled:
+        return Stride(tally=Tally())
+    return _one_by_one(checker, comparing.still_payments, _payment)
+
+
+def still_refunds(checker: Checker) -> Stride:
+    """Look at older refunds that stand still in a state that only news can end, which may have been lost."""
+    if not checker.run.is_scheduled:
+        return Stride(tally=Tally())
+    return _one_by_one(checker, comparing.still_refunds, _refund)
+
+
+def _payment(checker: Checker, each: Ours) -> Examined:
+    return examine_payment(
+        checker, payment_id=each.payment_id, payment_intent=each.stripe_id, account=each.stripe_account
+    )
+
+
+def _refund(checker: Checker, each: Ours) -> Examined:
+    return examine_refund(
+        checker, payment_id=each.payment_id, stripe_refund_id=each.stripe_id, account=each.stripe_account
     )
 
 
 def _one_by_one(
-    checker: Checker, read: Callable[..., Sequence[Ours]], examine: Callable[[Ours], Examined]
+    checker: Checker, read: Callable[..., Sequence[Ours]], examine: Callable[[Checker, Ours], Examined]
 ) -> Stride:
     run = checker.run
     with checker.world.database.begin() as connection:
@@ -69,7 +77,7 @@ def _one_by_one(
     tally, looks, last = Tally(), 0, None
     for last in rows:
         if not last.is_matched and last.stripe_account not in checker.refused:
-            tally += examine(last).tally
+            tally += examine(checker, last).tally
             looks += 1
         if looks == LOOKS:
             break
@@ -78,7 +86,7 @@ def _one_by_one(
 
 
 def _cursor(row: Ours) -> str:
-    return f"{row.created_at.isoformat()} {row.identity}"
+    return f"{row.at.isoformat()} {row.identity}"
 
 
 def _place(cursor: str | None) -> tuple[datetime, UUID] | None:

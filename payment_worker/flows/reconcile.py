@@ -15,7 +15,14 @@ from typing import Final
 
 from payment_worker.domain.reconciling import FindingKind
 from payment_worker.flows.compare_disputes import listed_disputes
-from payment_worker.flows.compare_ours import open_findings, our_payments, our_refunds, unknown_attempts
+from payment_worker.flows.compare_ours import (
+    open_findings,
+    our_payments,
+    our_refunds,
+    still_payments,
+    still_refunds,
+    unknown_attempts,
+)
 from payment_worker.flows.compare_payments import payment_intents
 from payment_worker.flows.compare_refunds import listed_refunds
 from payment_worker.flows.comparing import Checker, Stride, StripeAwayError, Tally
@@ -37,6 +44,8 @@ class Step(StrEnum):
     DISPUTES = "disputes"
     OUR_PAYMENTS = "our payments"
     OUR_REFUNDS = "our refunds"
+    STILL_PAYMENTS = "payments that stand still"
+    STILL_REFUNDS = "refunds that stand still"
     ATTEMPTS = "attempts"
     FINDINGS = "open findings"
 
@@ -51,6 +60,8 @@ LISTS: Final[Mapping[Step, Callable[[Checker, Period], Stride]]] = {
 ROWS: Final[Mapping[Step, Callable[[Checker], Stride]]] = {
     Step.OUR_PAYMENTS: our_payments,
     Step.OUR_REFUNDS: our_refunds,
+    Step.STILL_PAYMENTS: still_payments,
+    Step.STILL_REFUNDS: still_refunds,
     Step.ATTEMPTS: unknown_attempts,
     Step.FINDINGS: open_findings,
 }

@@ -2,19 +2,33 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, exists, extract, func, literal, or_, select, tuple_
 
+from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.records import Payment, Refund
+from payment_worker.domain.refund import RefundStatus
 from payment_worker.store import payments, refunds, tables
 
 payment: Final = tables.payment.c
 refund: Final = tables.refund.c
 attempt: Final = tables.payment_attempt
 matches: Final = tables.reconciliation_match.c
+
+STILL_PAYMENTS: Final = (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.AUTHORIZED)
+STILL_REFUNDS: Final = (RefundStatus.REQUIRES_ACTION, RefundStatus.PENDING)
+"""States that end by news from Stripe: if it was lost, nothing of ours would ever ask again."""
+
+SHORTEST_STILL: Final = timedelta(hours=1)
+"""By then webhooks and the poll have told what there was."""
+
+LONGEST_STILL: Final = timedelta(days=90)
+"""Banks take 30 days at most, and a customer who has not come back by then does not: it has been an alert for long."""
+
+DAY_SECONDS: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +52,7 @@ class KnownRefund:
 class Ours:
     """A row of ours that names an object of Stripe's."""
 
-    created_at: datetime
+    at: datetime
     identity: UUID
     payment_id: UUID
     stripe_id: str
@@ -82,52 +96,91 @@ def known_refunds(
     ]
 
 
+Place = tuple[datetime, UUID]
+"""Where a row stands in the order in which rows are read."""
+
+
 def our_payments(
-    connection: Connection,
-    *,
-    run_id: int,
-    since: datetime,
-    until: datetime,
-    after: tuple[datetime, UUID] | None,
-    limit: int,
+    connection: Connection, *, run_id: int, since: datetime, until: datetime, after: Place | None, limit: int
 ) -> Sequence[Ours]:
     """Payments of a period that have a PaymentIntent, in the order in which they were requested."""
-    place = tuple_(payment.created_at, payment.payment_id)
-    query = (
-        select(
-            payment.created_at,
-            payment.payment_id.label("identity"),
-            payment.payment_id,
-            payment.stripe_payment_intent_id.label("stripe_id"),
-            payment.stripe_account,
-            _met(run_id, payment.stripe_payment_intent_id),
-        )
-        .where(
-            payment.created_at >= since,
-            payment.created_at < until,
-            payment.stripe_payment_intent_id.is_not(None),
-            *([] if after is None else [place > after]),
-        )
-        .order_by(payment.created_at, payment.payment_id)
-        .limit(limit)
-    )
-    return [Ours(**row) for row in connection.execute(query).mappings()]
+    at = payment.created_at
+    return _payments(connection, at, at >= since, at < until, run_id=run_id, after=after, limit=limit)
 
 
 def our_refunds(
-    connection: Connection,
-    *,
-    run_id: int,
-    since: datetime,
-    until: datetime,
-    after: tuple[datetime, UUID] | None,
-    limit: int,
+    connection: Connection, *, run_id: int, since: datetime, until: datetime, after: Place | None, limit: int
 ) -> Sequence[Ours]:
     """Refunds of a period that have a Refund at Stripe, in the order in which they were requested."""
-    place = tuple_(refund.created_at, refund.refund_id)
+    at = refund.created_at
+    return _refunds(connection, at, at >= since, at < until, run_id=run_id, after=after, limit=limit)
+
+
+def still_payments(
+    connection: Connection, *, run_id: int, since: datetime, until: datetime, after: Place | None, limit: int
+) -> Sequence[Ours]:
+    """Payments from before a period that stand still and are due for a look, the longest first."""
+    at = payment.updated_at
+    unfinished = payment.status.in_(STILL_PAYMENTS)
+    due = _due(at, since=since, until=until)
+    older = payment.created_at < since
+    return _payments(connection, at, unfinished, older, *due, run_id=run_id, after=after, limit=limit)
+
+
+def still_refunds(
+    connection: Connection, *, run_id: int, since: datetime, until: datetime, after: Place | None, limit: int
+) -> Sequence[Ours]:
+    """Refunds from before a period that stand still and are due for a look, the longest first."""
+    at = refund.updated_at
+    unfinished = refund.status.in_(STILL_REFUNDS)
+    due = _due(at, since=since, until=until)
+    older = refund.created_at < since
+    return _refunds(connection, at, unfinished, older, *due, run_id=run_id, after=after, limit=limit)
+
+
+def _due(at: ColumnElement[datetime], *, since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Rows that changed last at this instant are looked at in each run of the first day, and then once a day.
+
+    Once a day is the run in whose period another whole day without a change is over.
+    """
+    days = [func.floor(extract("epoch", literal(end) - at) / DAY_SECONDS) for end in (since, until)]
+    return (
+        at >= until - LONGEST_STILL,
+        at < until - SHORTEST_STILL,
+        or_(at >= until - timedelta(days=1), days[0] < days[1]),
+    )
+
+
+def _payments(
+    connection: Connection,
+    at: ColumnElement[datetime],
+    *where: ColumnElement[bool],
+    run_id: int,
+    after: Place | None,
+    limit: int,
+) -> Sequence[Ours]:
+    query = select(
+        at.label("at"),
+        payment.payment_id.label("identity"),
+        payment.payment_id,
+        payment.stripe_payment_intent_id.label("stripe_id"),
+        payment.stripe_account,
+        _met(run_id, payment.stripe_payment_intent_id),
+    ).where(payment.stripe_payment_intent_id.is_not(None), *where)
+    return _page(connection, query, at, payment.payment_id, after=after, limit=limit)
+
+
+def _refunds(
+    connection: Connection,
+    at: ColumnElement[datetime],
+    *where: ColumnElement[bool],
+    run_id: int,
+    after: Place | None,
+    limit: int,
+) -> Sequence[Ours]:
     query = (
         select(
-            refund.created_at,
+            at.label("at"),
             refund.refund_id.label("identity"),
             refund.payment_id,
             refund.stripe_refund_id.label("stripe_id"),
@@ -135,16 +188,24 @@ def our_refunds(
             _met(run_id, refund.stripe_refund_id),
         )
         .join_from(tables.refund, tables.payment, payment.payment_id == refund.payment_id)
-        .where(
-            refund.created_at >= since,
-            refund.created_at < until,
-            refund.stripe_refund_id.is_not(None),
-            *([] if after is None else [place > after]),
-        )
-        .order_by(refund.created_at, refund.refund_id)
-        .limit(limit)
+        .where(refund.stripe_refund_id.is_not(None), *where)
     )
-    return [Ours(**row) for row in connection.execute(query).mappings()]
+    return _page(connection, query, at, refund.refund_id, after=after, limit=limit)
+
+
+def _page(
+    connection: Connection,
+    query: Select[Any],
+    at: ColumnElement[datetime],
+    identity: ColumnElement[UUID],
+    *,
+    after: Place | None,
+    limit: int,
+) -> Sequence[Ours]:
+    if after is not None:
+        query = query.where(tuple_(at, identity) > after)
+    page = query.order_by(at, identity).limit(limit)
+    return [Ours(**row) for row in connection.execute(page).mappings()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
