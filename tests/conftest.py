@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
@@ -24,6 +25,10 @@ _STRIPE_KEYS = {"STRIPE_API_KEY": "sk_test_simulator", "STRIPE_WEBHOOK_SECRET": 
 _TEMPLATE = "migrated"
 _REDIS_DATABASES = 4096
 _numbers = itertools.count(1)
+
+# How fast this machine is just now says nothing of the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def test_its_commands_print_what_it_says(exports: list[str]) -> None:
     done = subprocess.run(
         ["bash", "-euc", "\n".join((programs, *exports, *COMMANDS))],
         cwd=ROOT,
-        env=clean_environment(),
+        env=clean_environment({"COLUMNS": "160"}),  # whatever this shell happens to have
         capture_output=True,
         text=True,
         timeout=90,

@@ -38,15 +38,15 @@ def _charged(producer: Producer, rows: Rows, **changes: object) -> str:
     return payment_id
 
 
-def _told(port: int, condition: Callable[[Scrape], bool]) -> Scrape:
-    """The first scrape of which this is true: a count may come a moment after the row."""
+def _told(port: int, name: str, labels: dict[str, str], count: float) -> Scrape:
+    """The first scrape that tells this count, which may come a moment after the row."""
     scrapes: list[Scrape] = []
 
-    def is_true() -> bool:
+    def is_told() -> bool:
         scrapes.append(scrape(port))
-        return condition(scrapes[-1])
+        return scrapes[-1].value(name, **labels) == count
 
-    wait_until(is_true, what="a scrape", every_seconds=0.1)
+    wait_until(is_told, what=f"{name} {labels} is {count}", every_seconds=0.1)
     return scrapes[-1]
 
 
@@ -64,22 +64,24 @@ def test_what_happened_is_counted(port: int, producer: Producer, rows: Rows) -> 
     producer.send("payment_worker.no_such_task", "charges", {})
     rows.wait_for("SELECT * FROM rejected_request WHERE task LIKE '%%no_such_task'")
 
-    told = _told(
-        port, lambda each: each.value("payment_worker_tasks_total", task="charge", end="refused") == 1
-    )
-    assert told.value("payment_worker_attempts_total", action="charge", outcome="settled") == 1
-    assert told.value("payment_worker_attempts_total", action="charge", outcome="declined") == 1
-    assert told.value("payment_worker_attempts_total", action="refund", outcome="settled") == 1
-    assert told.value("payment_worker_payments_total", status="succeeded") == 1
-    assert told.value("payment_worker_captured_minor_units_total", currency="EUR") == 1200
-    assert told.value("payment_worker_refunded_minor_units_total", currency="EUR") == 200
-    assert told.value("payment_worker_rejected_requests_total", task="charge") == 1
-    assert told.value("payment_worker_rejected_requests_total", task="other") == 1
     seconds = "payment_worker_stripe_request_seconds"
-    for answer, count in (("answered", 1), ("declined", 1)):
-        endpoint = "payment_intents.create"
-        assert told.value(f"{seconds}_count", endpoint=endpoint, answer=answer) == count
-        assert told.value(f"{seconds}_bucket", endpoint=endpoint, answer=answer, le="+Inf") == count
+    created = {"endpoint": "payment_intents.create"}
+    counts: list[tuple[str, dict[str, str], float]] = [
+        ("payment_worker_tasks_total", {"task": "charge", "end": "refused"}, 1),
+        ("payment_worker_attempts_total", {"action": "charge", "outcome": "settled"}, 1),
+        ("payment_worker_attempts_total", {"action": "charge", "outcome": "declined"}, 1),
+        ("payment_worker_attempts_total", {"action": "refund", "outcome": "settled"}, 1),
+        ("payment_worker_payments_total", {"status": "succeeded"}, 1),
+        ("payment_worker_captured_minor_units_total", {"currency": "EUR"}, 1200),
+        ("payment_worker_refunded_minor_units_total", {"currency": "EUR"}, 200),
+        ("payment_worker_rejected_requests_total", {"task": "charge"}, 1),
+        ("payment_worker_rejected_requests_total", {"task": "other"}, 1),
+    ]
+    for answer in ("answered", "declined"):
+        counts.append((f"{seconds}_count", {**created, "answer": answer}, 1))
+        counts.append((f"{seconds}_bucket", {**created, "answer": answer, "le": "+Inf"}, 1))
+    for name, labels, count in counts:
+        told = _told(port, name, labels, count)
     assert "no_such_task" not in told.text
     assert paid not in told.text
 
@@ -98,8 +100,7 @@ def test_a_child_that_dies_takes_no_count_with_it(
     for _ in range(3):
         _charged(producer, rows)
 
-    captured = "payment_worker_captured_minor_units_total"
-    _told(port, lambda each: each.value(captured, currency="EUR") == 6 * 1200)
+    _told(port, "payment_worker_captured_minor_units_total", {"currency": "EUR"}, 6 * 1200)
 
 
 def test_a_port_that_is_taken_is_told_at_once(
