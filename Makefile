@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
-VENV := .venv
+# Not to be chosen: it is deleted and made anew when what it needs has changed.
+override VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 # Tests wait more than they compute. Each process has servers of its own; 0: all in this one.
