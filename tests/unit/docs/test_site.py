@@ -59,6 +59,8 @@ def test_it_builds_and_a_browser_fetches_nothing_from_elsewhere(checkout: Path, 
         # The theme would fetch what draws these.
         assert 'class="mermaid"' not in text, path
     assert not list(site.rglob("*.py"))
+    glossary = (site / "glossary.html").read_text(encoding="utf-8")
+    assert glossary.count("<dt>") == glossary.count("<dd>") > 30
 
 
 @pytest.mark.parametrize("link", ["nowhere.md", "runbook.md#nowhere", "#nowhere", "/nowhere"])
