@@ -24,8 +24,9 @@ def add_to(app: typer.Typer) -> None:
 def reconcile(*, since: Since = None, until: Until = None, as_json: AsJson = False) -> None:
     """Compare the payments, refunds and disputes of a period with Stripe's, and repair what is safe to repair.
 
-    Without a period, all that is new since the last scheduled reconciliation. What is interrupted is gone on with
-    by the same command, or by the next scheduled reconciliation.
+    Without a period, all that is new since the last scheduled reconciliation. Only with one are payments brought back
+    that Stripe has and we have lost. What is interrupted is gone on with by the same command, or by the next scheduled
+    reconciliation.
     """
     from payment_worker.cli import reconciliation
 

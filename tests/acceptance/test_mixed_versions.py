@@ -1,4 +1,4 @@
-"""An upgrade without a pause: workers of two versions share a database and a Redis, in either order, and back again.
+"""An upgrade without a pause: this version meets what the one before left, and a database that is ahead or behind.
 
 What the version before had written is kept in `before/`: its rows when it was killed, its messages as they lay in
 Redis. The steps are those of `docs/how-to/upgrade.md`.
