@@ -3,7 +3,7 @@
 import os
 import random
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
+from payment_worker.consumers import Consumers
 from payment_worker.contracts.masking import masked
 from payment_worker.domain.deciding import RetryPolicy
 from payment_worker.flows.pausing import Pauses
@@ -205,6 +206,18 @@ def keep_rejected(
             now=now(),
         )
     count(REJECTED, task_label(task))
+
+
+def note_consumed(worker: str, taken: Collection[str], *, of: Collection[str]) -> None:
+    """Note from which of all queues a worker takes messages, if Redis is there."""
+    _consumers().note(worker, taken, of=of)
+
+
+@cache
+def _consumers() -> Consumers:
+    """Of the worker's main process, which alone takes messages."""
+    chosen = Settings.from_environment(needed_by=("broker",))
+    return Consumers(redis(chosen, timeout_seconds=REDIS_TIMEOUT_SECONDS))
 
 
 def message_id(text: str) -> UUID:

@@ -14,6 +14,7 @@ from celery.worker.consumer import Consumer as CeleryConsumer
 from redis.exceptions import RedisError
 from vine import promise as vine_promise
 
+from payment_worker.broker.consuming import Consuming
 from payment_worker.broker.heart import Heart
 from payment_worker.broker.inspection import fault_in
 from payment_worker.broker.liveness import Liveness
@@ -33,12 +34,13 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
     """A consumer for money: whatever is in a queue, it is run, or kept, or stays with Redis."""
 
     class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[misc] # Celery has no types
-        """Celery's own steps, with another heart, and a sign of life."""
+        """Celery's own steps, with another heart, a sign of life, and a note of what it consumes."""
 
         default_steps = (
             *(step for step in CeleryConsumer.Blueprint.default_steps if step not in _NOT_THESE),
             Heart,
             Liveness,
+            Consuming,
         )
 
     def create_task_handler(self, promise: Any = vine_promise) -> Callable[[Any], None]:  # noqa: ANN401

@@ -12,6 +12,7 @@ from payment_worker import wiring
 from payment_worker.celery import app
 from payment_worker.cli.checks import Check, fine, note, problem
 from payment_worker.cli.printing import duration
+from payment_worker.consumers import Consumers
 from payment_worker.gateway.probing import KeyRefused, NotReached, Reached, probe
 from payment_worker.settings import Settings
 from payment_worker.store import migrate
@@ -58,6 +59,25 @@ def broker() -> Iterator[Check]:
         return
     lengths = ", ".join(f"{name} {length}" for name, length in waiting.items())
     yield fine("broker", f"answers in {answered}; messages waiting: {lengths}")
+
+
+def workers(chosen: Settings) -> Iterator[Check]:
+    """Whether somebody takes messages from each queue."""
+    try:
+        client = wiring.redis(chosen, timeout_seconds=REDIS_SECONDS)
+        counts = Consumers(client).count([queue.name for queue in app.conf.task_queues])
+    except RedisError:
+        return  # said above
+    if unread := [queue for queue, count in counts.items() if not count]:
+        yield problem(
+            "workers",
+            f"none takes messages from: {', '.join(unread)}",
+            remedy=f"celery -A payment_worker worker -Q {','.join(unread)}; "
+            f"where one runs: celery -A payment_worker control add_consumer {unread[0]}",
+        )
+        return
+    told = ", ".join(f"{queue} {count}" for queue, count in counts.items())
+    yield fine("workers", f"taking messages from: {told}")
 
 
 def beat(chosen: Settings) -> Iterator[Check]:

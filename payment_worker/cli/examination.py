@@ -86,6 +86,7 @@ def _servers(chosen: Settings) -> Iterator[Check]:
         database.close()
     if chosen.redis_url:
         yield from connections.broker()
+        yield from connections.workers(chosen)
         yield from connections.beat(chosen)
     if chosen.stripe_api_key:
         yield from connections.stripe(chosen)

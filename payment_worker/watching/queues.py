@@ -1,9 +1,10 @@
-"""What Redis tells: how much waits in queues and in workers' hands, and when the sweeps last came by."""
+"""What Redis tells: how much waits in queues and in workers' hands, who takes it, and when the sweeps last came by."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from payment_worker.consumers import Consumers
 from payment_worker.gateway.shared_traffic import down
 from payment_worker.gateway.traffic import PLATFORM
 from payment_worker.sweeps import Sweeps
@@ -45,6 +46,8 @@ def read(
     yield Reading(told.UNACKNOWLEDGED, held)
     yield Reading(told.UNACKNOWLEDGED_SECONDS, age(since, now))
     yield Reading(told.STREAM, told_messages)
+    for queue, workers in Consumers(client).count(queues).items():
+        yield Reading(told.CONSUMERS, workers, (queue,))
     watched = [PLATFORM, *(account for account in accounts if account)][:MOST_ACCOUNTS]
     yield Reading(told.BREAKERS, len(down(client, watched)))
     for sweep, at in Sweeps(client).last().items():

@@ -100,6 +100,11 @@ QUEUE: Final = Told(
     means="Messages that wait in a queue for a worker.",
     labels=("queue",),
 )
+CONSUMERS: Final = Told(
+    name="payment_worker_queue_consumers",
+    means="Workers that take messages from a queue, as each has noted within the last half minute.",
+    labels=("queue",),
+)
 UNACKNOWLEDGED: Final = Told(
     name="payment_worker_unacknowledged_messages",
     means="Messages that workers hold and have not finished.",
@@ -123,5 +128,5 @@ TOLD: Final = (
     *(DATABASE_UP, REDIS_UP, ATTEMPTS, UNKNOWN, UNKNOWN_SECONDS, DUE, DUE_SECONDS, BREACHES),
     *(OUTBOX, OUTBOX_SECONDS, INBOX, INBOX_SECONDS, FINDINGS, FINDINGS_SECONDS, REJECTED),
     *(PAUSED_SECONDS, POLLED_SECONDS, RECONCILED_SECONDS),
-    *(QUEUE, UNACKNOWLEDGED, UNACKNOWLEDGED_SECONDS, STREAM, BREAKERS, SWEPT_SECONDS),
+    *(QUEUE, CONSUMERS, UNACKNOWLEDGED, UNACKNOWLEDGED_SECONDS, STREAM, BREAKERS, SWEPT_SECONDS),
 )

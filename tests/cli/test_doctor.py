@@ -11,6 +11,7 @@ from threading import Thread
 import pytest
 import redis
 
+from payment_worker.consumers import Consumers
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.store.migrate import newest
 from payment_worker.sweeps import Sweeps
@@ -18,6 +19,20 @@ from tests.cli.conftest import Ran, Run
 from tests.harness.rows import Rows
 
 PAYMENT = "11111111-1111-4111-8111-111111111111"
+QUEUES = ("charges", "refunds", "events", "maintenance")
+
+
+@pytest.fixture
+def redis_client(redis_client: "redis.Redis") -> "redis.Redis":
+    """Where a worker of all queues has just noted that it takes them."""
+    Consumers(redis_client).note("worker@here", QUEUES, of=QUEUES)
+    return redis_client
+
+
+@pytest.fixture
+def run(run: Run, redis_client: "redis.Redis") -> Run:  # noqa: ARG001 - a worker is there
+    """Runs `payment-worker` where a worker takes all queues."""
+    return run
 
 
 def _problems(ran: Ran) -> dict[str, str]:
@@ -41,6 +56,7 @@ def test_a_healthy_world_is_told_line_by_line(
         " ✓ database           answers in N ms\n"
         f" ✓ migrations         all of them were run, up to {newest()}\n"
         " ✓ broker             answers in N ms; messages waiting: charges 0, refunds 0, events 0, maintenance 0\n"
+        " ✓ workers            taking messages from: charges 1, refunds 1, events 1, maintenance 1\n"
         " ✓ beat               the last sweep was N s ago\n"
         f" ✓ stripe             {environment['STRIPE_API_BASE']} takes the key (test mode) and answers in N ms\n"
         " ✓ clock              agrees with Stripe's\n"
@@ -73,6 +89,20 @@ def test_every_server_that_is_away_is_told_without_its_password(bare: Run) -> No
         "stripe": "http://127.0.0.1:1 cannot be reached (APIConnectionError)",
     }
     assert "planted" not in ran.out + ran.err
+
+
+def test_a_queue_that_no_worker_takes_from_is_told_with_what_to_do(
+    run: Run, redis_client: "redis.Redis"
+) -> None:
+    Consumers(redis_client).note("worker@here", ("events", "maintenance"), of=QUEUES)
+    ran = run("doctor")
+
+    assert ran.status == 1
+    said, remedy = ran.screen.partition(" ✗ workers            ")[2].splitlines()[:2]
+    assert said == "none takes messages from: charges, refunds"
+    assert "→ celery -A payment_worker worker -Q charges,refunds; where one runs: " in remedy
+    assert remedy.endswith("celery -A payment_worker control add_consumer charges")
+    assert _problems(run("doctor", "--json")) == {"workers": "none takes messages from: charges, refunds"}
 
 
 def test_a_beat_that_fell_silent_is_told(run: Run, redis_client: "redis.Redis") -> None:

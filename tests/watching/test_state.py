@@ -10,6 +10,7 @@ import pytest
 import redis
 from pydantic import SecretStr
 
+from payment_worker.consumers import Consumers
 from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
@@ -164,10 +165,14 @@ def test_pauses_queues_breakers_and_sweeps_are_told(
     redis_client.zadd("unacked_index", {"tag": an_hour_ago().timestamp()})
     redis_client.hset("payment_worker:traffic:{platform}:breaker", "open_until", "1")
     Sweeps(redis_client).note("resume_stalled", now=an_hour_ago())
+    for worker in ("one@here", "two@here"):
+        Consumers(redis_client).note(worker, ["charges"], of=QUEUES)
     told = _told(state)
     assert told["paused_seconds", "all"] == 0
     assert told["queue_messages", "charges"] == 3
     assert told["queue_messages", "maintenance"] == 0
+    assert told["queue_consumers", "charges"] == 2
+    assert told["queue_consumers", "maintenance"] == 0
     assert told[("unacknowledged_messages",)] == told[("breakers_open",)] == 1
     for name in (
         ("paused_seconds", "refund"),

@@ -1,0 +1,77 @@
+"""A queue that no worker takes messages from is seen within half a minute, whether anything waits in it or not."""
+
+from collections.abc import Callable
+
+import pytest
+import redis
+from celery import Celery
+
+from payment_worker.consumers import FRESH_SECONDS, KEY, NOTED_EVERY_SECONDS, Consumers
+from payment_worker.devstack.processes import Process
+from payment_worker.devstack.waiting import wait_until
+from tests.harness.producer import Producer
+
+Start = Callable[..., Process]
+
+QUEUES = ("charges", "refunds", "events", "maintenance")
+
+
+@pytest.fixture
+def consumers(redis_client: "redis.Redis") -> Consumers:
+    return Consumers(redis_client)
+
+
+@pytest.fixture
+def operator(producer: Producer) -> Celery:
+    """Whoever types `celery control …`."""
+    return producer.app
+
+
+def _wait_for(consumers: Consumers, **counts: int) -> None:
+    wanted = {**dict.fromkeys(QUEUES, 0), **counts}
+    wait_until(
+        lambda: consumers.count(QUEUES) == wanted,
+        seconds=FRESH_SECONDS - NOTED_EVERY_SECONDS,
+        what=f"consumers {wanted}",
+    )
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_each_worker_notes_what_it_takes_and_that_it_ended(
+    worker: Start, consumers: Consumers, pool: str
+) -> None:
+    worker(pool="threads", queues="charges,refunds")
+    news = worker(pool=pool, queues="events,maintenance,refunds")
+    _wait_for(consumers, charges=1, refunds=2, events=1, maintenance=1)
+    news.stop()
+    _wait_for(consumers, charges=1, refunds=1)
+
+
+def test_a_queue_that_a_worker_was_told_to_leave_is_unread_until_it_is_told_to_come_back(
+    worker: Start, consumers: Consumers, operator: Celery
+) -> None:
+    worker(pool="threads")
+    _wait_for(consumers, **dict.fromkeys(QUEUES, 1))
+    operator.control.cancel_consumer("charges")
+    _wait_for(consumers, refunds=1, events=1, maintenance=1)
+    operator.control.add_consumer("charges")
+    _wait_for(consumers, **dict.fromkeys(QUEUES, 1))
+
+
+def test_a_worker_notes_it_anew_for_as_long_as_it_lives(
+    worker: Start, consumers: Consumers, redis_client: "redis.Redis"
+) -> None:
+    worker(pool="threads")
+    _wait_for(consumers, **dict.fromkeys(QUEUES, 1))
+    redis_client.delete(*(f"{KEY}{queue}" for queue in QUEUES))
+    _wait_for(consumers, **dict.fromkeys(QUEUES, 1))
+
+
+def test_what_a_worker_noted_that_is_gone_without_a_word_goes_stale(
+    consumers: Consumers, redis_client: "redis.Redis"
+) -> None:
+    consumers.note("dead@here", QUEUES, of=QUEUES)
+    redis_client.zincrby(f"{KEY}charges", -FRESH_SECONDS, "dead@here")
+    assert consumers.count(["charges", "refunds"]) == {"charges": 0, "refunds": 1}
+    consumers.note("living@here", ["charges"], of=QUEUES)
+    assert redis_client.zrange(f"{KEY}charges", 0, -1) == ["living@here"]
