@@ -27,6 +27,8 @@ TASKS: Final = (
 )
 """Without `payment_worker.` before them. A name from outside that is not among them is counted as `other`."""
 
+QUEUES: Final = ("charges", "refunds", "events", "maintenance")
+
 OTHER: Final = "other"
 
 CALL_SECONDS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0)
@@ -109,6 +111,11 @@ TASK_SECONDS: Final = Counted(
     labels={"task": ()},
     buckets_seconds=(0.005, 0.01, 0.025, *CALL_SECONDS, 60.0, 300.0),
 )
+QUEUE_TASKS: Final = Counted(
+    name="payment_worker_queue_tasks",
+    means="Runs of tasks that ended, however they did, by the queue that brought them.",
+    labels={"queue": (*QUEUES, OTHER)},
+)
 RESUMED: Final = Counted(
     name="payment_worker_resumed",
     means="Rows that the sweep found due or orphaned, and handed out.",
@@ -131,5 +138,5 @@ REJECTED: Final = Counted(
 
 COUNTED: Final = (
     *(ATTEMPTS, PUT_OFF, PAYMENTS, REFUNDS, CAPTURED, REFUNDED, RETURNED, STRIPE_SECONDS, HELD, SENT_AGAIN),
-    *(TASKS_ENDED, TASK_SECONDS, RESUMED, EVENTS, PUBLISHED, REJECTED),
+    *(TASKS_ENDED, TASK_SECONDS, QUEUE_TASKS, RESUMED, EVENTS, PUBLISHED, REJECTED),
 )

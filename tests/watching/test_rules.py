@@ -88,6 +88,19 @@ def test_whatever_label_they_ask_for_there_is(installation: dict[str, Scrape]) -
             assert found, (name, wanted)
 
 
+def test_each_queue_is_told_by_what_waits_who_takes_it_and_what_is_done(
+    installation: dict[str, Scrape],
+) -> None:
+    told = [sample for each in installation.values() for sample in each.samples()]
+    queues = {
+        name: {labels["queue"] for each, labels, _ in told if each == f"payment_worker_queue_{name}"}
+        for name in ("messages", "consumers", "tasks_total")
+    }
+    assert len(queues["messages"]) == 4
+    assert queues["consumers"] == queues["tasks_total"] - {"other"} == queues["messages"]
+    assert min(value for name, _, value in told if name == "payment_worker_queue_consumers") == 1
+
+
 def test_nothing_is_told_that_names_a_customer_or_a_payment(installation: dict[str, Scrape]) -> None:
     for each in installation.values():
         assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-|pi_|ch_|cus_|pm_|sk_test|whsec", each.text)
