@@ -66,4 +66,6 @@ def publish_events(self: Task, *args: object, **kwargs: object) -> dict[str, int
         log.warning("stream is unavailable", error=str(error))
         return {"published": 0}
     count(PUBLISHED, by=published)
+    if published:
+        log.info("published", messages=published)
     return {"published": published}

@@ -14,9 +14,11 @@ from celery.signals import task_postrun, task_prerun
 from payment_worker import wiring
 from payment_worker.broker.redaction import RequestRefusedError, shown
 from payment_worker.sweeps import SWEEPS
-from payment_worker.telemetry import forget, learned
+from payment_worker.telemetry import forget, learned, logger
 from payment_worker.telemetry.counted import OTHER, QUEUE_TASKS, QUEUES, TASK_SECONDS, TASKS_ENDED, task_label
 from payment_worker.telemetry.counting import count, observe
+
+log = logger(__name__)
 
 _began: ContextVar[float] = ContextVar("began")
 
@@ -32,13 +34,24 @@ def _begin(*, sender: Task, task_id: str, kwargs: Mapping[str, Any], **_: object
 
 @task_postrun.connect
 def _end(*, sender: Task, state: str | None, retval: object, **_: object) -> None:
-    task = task_label(sender.name)
-    count(TASKS_ENDED, task, _how(state, retval))
+    task, end, seconds = task_label(sender.name), _how(state, retval), time.monotonic() - _began.get()
+    count(TASKS_ENDED, task, end)
     count(QUEUE_TASKS, _queue(sender))
-    observe(TASK_SECONDS, task, seconds=time.monotonic() - _began.get())
-    if state == states.SUCCESS and task in SWEEPS:
+    observe(TASK_SECONDS, task, seconds=seconds)
+    is_sweep = state == states.SUCCESS and task in SWEEPS
+    if is_sweep:
         wiring.process().sweeps.note(task, now=wiring.now())
+    # A sweep that found something has said so itself; thousands a day find nothing.
+    tell = log.debug if is_sweep else log.info
+    tell("task is over", outcome=end, duration_seconds=round(seconds, 3), **_came_to(retval))
     forget()
+
+
+def _came_to(retval: object) -> Mapping[str, object]:
+    """What the task did, of what it returned; a task that succeeded may have been declined."""
+    if not isinstance(retval, Mapping):
+        return {}
+    return {name: retval[name] for name in ("status", "reason") if retval.get(name)}
 
 
 def _queue(task: Task) -> str:

@@ -46,6 +46,19 @@ def configure(*, log_format: Literal["auto", "json", "console"], level: str) -> 
     # The SDK logs requests and error texts at INFO; what matters of them is logged by us.
     logging.getLogger("stripe").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    if level != "DEBUG":
+        _quieten_routine()
+
+
+def _quieten_routine() -> None:
+    """Leave out what Celery says at INFO of each message that comes and goes, with what matters inside the text.
+
+    Each task is told of in one line of ours, by `payment_worker.tasks.observing`. Celery's warnings and errors stay.
+    """
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # Beat's start and end are told by the same logger.
+    logging.getLogger("celery.beat").addFilter(lambda line: "Sending due task" not in str(line.msg))
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -41,16 +41,32 @@ def _all_about(line: Json, *names: str) -> bool:
 def test_the_lines_of_a_charge_tell_one_story(scene: Scene) -> None:
     payment_id = scene.paid()
     task_id = _wait_for(scene, event="attempt is over", payment_id=payment_id)["task_id"]
-    wait_until(lambda: len(_lines(scene.directory, task_id=task_id)) == 3)
-    received, over, succeeded = _lines(scene.directory, task_id=task_id)
-    assert all(line["task"] == "payment_worker.charge" for line in (received, over, succeeded))
-    assert "received" in received["event"]
+    _wait_for(scene, event="task is over", task_id=task_id)
+    over, ended = _lines(scene.directory, task_id=task_id)
+    assert all(line["task"] == "payment_worker.charge" for line in (over, ended))
     assert over["attempt"] == 1
     assert over["action"] == "charge"
     assert over["outcome"] == "SETTLED"
     assert over["stripe_request_id"] == scene.posts(payment_id)[0]["request_id"]
-    assert "succeeded" in succeeded["event"]
-    assert succeeded["payment_id"] == payment_id
+    assert ended["payment_id"] == payment_id
+    assert (ended["outcome"], ended["status"]) == ("succeeded", "SUCCEEDED")
+    assert 0 < ended["duration_seconds"] < 60
+    assert ended["event"] == "task is over"
+
+
+def test_a_task_that_is_refused_or_declined_ends_in_such_a_line_too(scene: Scene) -> None:
+    refused = scene.producer.charge(payment_id="none")
+    assert _wait_for(scene, event="task is over", task_id=refused)["outcome"] == "refused"
+    declined = scene.charge(payment_method="pm_card_chargeDeclined")
+    ended = _wait_for(scene, event="task is over", payment_id=declined)
+    assert (ended["outcome"], ended["status"]) == ("succeeded", "FAILED")
+    assert ended["reason"]
+
+
+def test_messages_that_are_told_are_counted_in_one_line(scene: Scene) -> None:
+    scene.paid()
+    line = _wait_for(scene, event="published", task="payment_worker.publish_events")
+    assert line["messages"] > 0
 
 
 def test_a_later_run_of_another_task_tells_of_the_same_attempt(scene: Scene) -> None:
@@ -103,3 +119,31 @@ def test_every_line_is_json_with_a_time_and_a_level(scene: Scene) -> None:
         first = next(index for index, line in enumerate(written) if line.startswith("{"))
         for line in written[first:-1]:
             assert {"event", "level", "timestamp", "logger"} <= json.loads(line).keys(), line
+
+
+def test_an_installation_that_has_nothing_to_do_says_nothing(new_scene: Callable[..., Scene]) -> None:
+    idle = new_scene(PAYMENT_WORKER_POLL_EVERY="1")
+    idle.ready(idle.worker(pool="prefork", concurrency=2), idle.beat())
+    for sweep in ("resume_stalled", "publish_events", "poll_stripe_events"):
+        _wait_for_runs(idle, f"payment_worker.{sweep}", 3)
+    for log in idle.directory.glob("*.log"):
+        lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
+        told = [line for line in lines if "resume_stalled" in line or "_events" in line]
+        # A sweep that a slow machine could not begin before the next was due is no routine.
+        assert not [line for line in told if "Discarding revoked task" not in line]
+
+
+def test_whoever_asks_for_everything_is_told_of_each_sweep(new_scene: Callable[..., Scene]) -> None:
+    curious = new_scene(PAYMENT_WORKER_LOG_LEVEL="DEBUG")
+    curious.ready(curious.worker(pool="prefork", concurrency=2), curious.beat())
+    line = _wait_for(curious, event="task is over", task="payment_worker.resume_stalled")
+    assert line["level"] == "debug"
+    curious.wait_for_log("Sending due task resume_stalled")
+
+
+def _wait_for_runs(scene: Scene, task: str, many: int) -> None:
+    def ended() -> bool:
+        ids = {each["uuid"] for each in scene.witness.heard("task-received") if each["name"] == task}
+        return sum(each["uuid"] in ids for each in scene.witness.heard("task-succeeded")) >= many
+
+    wait_until(ended, seconds=30, what=f"{many} runs of {task}")
