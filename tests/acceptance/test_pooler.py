@@ -14,10 +14,8 @@ from payment_worker.devstack.valkey import Valkey
 from payment_worker.store.database import Database
 from payment_worker.store.exclusive import POLL_LOCK, alone
 from tests.acceptance.scene import PATIENT, Scene
-from tests.harness.pooler import PROGRAM, Pooler
+from tests.harness.pooler import Pooler
 from tests.harness.rows import Rows
-
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="there is no pgbouncer: apt-get install pgbouncer")
 
 MOST = 5
 

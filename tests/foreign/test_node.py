@@ -13,37 +13,37 @@ import pytest
 from payment_worker.contracts.messages import schema
 from payment_worker.devstack.processes import Process
 from tests.harness.rows import Rows
+from tests.harness.tools import missing, tool
 
 jsonschema = pytest.importorskip("jsonschema")
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "node"
-NODE, NPM = shutil.which("node"), shutil.which("npm")
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example app with its packages installed."""
-    if not NODE or not NPM:
-        pytest.skip("Node.js is not installed: the foreign clients were not run")
+    npm = tool("npm", comes_with="Node.js")
     directory = tmp_path_factory.mktemp("node") / "app"
     shutil.copytree(EXAMPLES, directory, ignore=shutil.ignore_patterns("node_modules"))
     flags = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
     done = subprocess.run(
-        [NPM, "install", *flags], cwd=directory, capture_output=True, text=True, timeout=100, check=False
+        [npm, "install", *flags], cwd=directory, capture_output=True, text=True, timeout=100, check=False
     )
     if done.returncode != 0:
-        pytest.skip("npm could not install celery-node and ioredis: the foreign clients were not run")
+        missing("npm could not install celery-node and ioredis: the foreign clients were not run")
     return directory
 
 
 def test_a_node_app_charges_and_another_reads_what_came_of_it(
     app: Path, worker: Callable[..., Process], redis_url: str, rows: Rows, tmp_path: Path
 ) -> None:
+    node = tool("node", comes_with="Node.js")
     worker()
     payment_id, order_id = str(uuid4()), str(uuid4())
     environment = {**os.environ, "REDIS_URL": redis_url}
     subprocess.run(
-        [str(NODE), "charge.mjs", payment_id, order_id, "1099", "EUR", "pm_card_visa"],
+        [node, "charge.mjs", payment_id, order_id, "1099", "EUR", "pm_card_visa"],
         cwd=app,
         env=environment,
         timeout=30,
@@ -52,7 +52,7 @@ def test_a_node_app_charges_and_another_reads_what_came_of_it(
     rows.wait_for("SELECT 1 FROM payment WHERE payment_id = %s AND status = 'SUCCEEDED'", payment_id)
 
     consumer = Process(
-        [str(NODE), "outcomes.mjs", "shop", "one"], log=tmp_path / "node.log", environ=environment, cwd=app
+        [node, "outcomes.mjs", "shop", "one"], log=tmp_path / "node.log", environ=environment, cwd=app
     )
     with consumer.start():
         consumer.wait_for_output(r"PaymentSucceeded", seconds=30)

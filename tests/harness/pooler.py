@@ -1,7 +1,6 @@
 """PgBouncer before a PostgreSQL server: each transaction may get another of a few connections."""
 
 import os
-import shutil
 from pathlib import Path
 from typing import Self
 from urllib.parse import unquote, urlsplit
@@ -9,8 +8,7 @@ from urllib.parse import unquote, urlsplit
 from payment_worker.devstack.ports import LOOPBACK, answers, free_port
 from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
-
-PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+from tests.harness.tools import tool
 
 # What `docs/how-to/deploy.md` tells operators to write.
 SETTINGS = """\
@@ -35,6 +33,7 @@ class Pooler:
     """PgBouncer in transaction mode, with so many connections to the server at most."""
 
     def __init__(self, server: PostgreSQL, directory: Path, *, most: int) -> None:
+        program = tool("pgbouncer", comes_with="Debian's package of that name")
         self._login, self.port = urlsplit(server.url()), free_port()
         # Whoever it runs as may read them; it refuses to be root.
         directory.chmod(0o755)
@@ -43,7 +42,7 @@ class Pooler:
         values = {"host": LOOPBACK, "port": self.port, "server_port": self._login.port, "most": most}
         settings.write_text(SETTINGS.format(users=users, connect_query=CONNECT_QUERY, **values))
         self._process = Process(
-            [str(PROGRAM), settings],
+            [program, settings],
             log=directory / "pgbouncer.log",
             ready=lambda: answers(self.port),
             cwd=directory,

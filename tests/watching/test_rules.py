@@ -2,15 +2,14 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from tests.harness.rows import Rows
+from tests.harness.tools import tool
 from tests.watching.scraping import Scrape
 
 ROOT = Path(__file__).parents[2]
@@ -37,9 +36,7 @@ def _headings() -> list[str]:
 
 
 def _promtool(*arguments: str, told: str = "") -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not installed: it comes with Debian's package prometheus")
+    promtool = tool("promtool", comes_with="Debian's package prometheus")
     done = subprocess.run(
         [promtool, *arguments], cwd=PROMETHEUS, input=told, capture_output=True, text=True, check=False
     )
