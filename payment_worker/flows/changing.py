@@ -17,11 +17,11 @@ from payment_worker.domain.records import Payment
 from payment_worker.flows.answer import Answer, Unfinished, payment_answer
 from payment_worker.flows.noting import new_attempt
 from payment_worker.flows.perform import perform, take_due
-from payment_worker.flows.refusing import Refused, keep_refused
+from payment_worker.flows.refusing import Refused, keep_refused, refused_before
 from payment_worker.flows.settle import payment_writes
 from payment_worker.flows.world import World
 from payment_worker.gateway.requests import Request
-from payment_worker.store import asking, attempts, payments, rejected, retrying
+from payment_worker.store import asking, attempts, payments, retrying
 from payment_worker.store.asking import Asked
 from payment_worker.store.writing import write
 
@@ -61,6 +61,10 @@ class Change:
     """Whether a request that has no answer yet asks for the same."""
     is_ours: bool = False
     """Whether nobody asked us for it, so that nobody has to be told that it cannot be."""
+
+    def refused(self, reason: str = "") -> Refused:
+        """It, as it is kept where it cannot be."""
+        return Refused(self.action, self.payment_id, self.arguments, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +111,13 @@ def _note(
         if patient:
             return Busy()
         return _refuse(connection, change, payment, Refusal.ATTEMPT_UNANSWERED, now)
-    if before := asking.by_message(connection, change.message_id):
+    before = asking.by_message(
+        connection, change.message_id, payment_id=change.payment_id, action=change.action
+    )
+    if before and change.is_same(payment, before):
         answer = payment_answer(payment)
         return replace(answer, reason=before.error_code or answer.reason)
-    if reason := rejected.first_code(connection, change.message_id):
+    if reason := refused_before(connection, change.refused(), request_id=change.message_id):
         return replace(payment_answer(payment), reason=reason)
     match change.decide(connection, payment):
         case Done():
@@ -125,7 +132,7 @@ def _refuse(
     connection: Connection, change: Change, payment: Payment, refusal: Refusal, now: datetime
 ) -> Answer:
     if not change.is_ours:
-        refused = Refused(change.action, payment.payment_id, change.arguments, refusal.value)
+        refused = change.refused(refusal.value)
         keep_refused(connection, refused, request_id=change.message_id, now=now)
     return replace(payment_answer(payment), reason=refusal.value)
 

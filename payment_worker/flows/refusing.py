@@ -34,6 +34,17 @@ class Refused:
     reason: str
     """A `Refusal`, or Stripe's code."""
 
+    def kept(self) -> Mapping[str, object]:
+        """Its arguments as they are kept."""
+        return {"payment_id": str(self.payment_id), **self.arguments}
+
+
+def refused_before(connection: Connection, refused: Refused, *, request_id: UUID) -> str | None:
+    """Why the same request of the same message was refused before, if it was."""
+    return rejected.first_code(
+        connection, request_id=request_id, task=TASKS[refused.action], arguments=refused.kept()
+    )
+
 
 def keep_refused(connection: Connection, refused: Refused, *, request_id: UUID, now: datetime) -> None:
     """Keep the request and why it was refused; the same message again is kept once."""
@@ -45,7 +56,7 @@ def keep_refused(connection: Connection, refused: Refused, *, request_id: UUID, 
         connection,
         request_id=request_id,
         task=TASKS[refused.action],
-        arguments={"payment_id": str(refused.payment_id), **refused.arguments},
+        arguments=refused.kept(),
         errors=[{"field": field, "code": refused.reason, "message": message}],
         now=now,
     )

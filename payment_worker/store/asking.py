@@ -38,10 +38,13 @@ def unanswered(connection: Connection, payment_id: UUID) -> Asked | None:
     return _one(connection, query)
 
 
-def by_message(connection: Connection, request_id: UUID) -> Asked | None:
-    """The newest request that this message has led to."""
-    query = select(*COLUMNS).where(table.c.request_id == request_id).order_by(table.c.attempt_id.desc())
-    return _one(connection, query.limit(1))
+def by_message(connection: Connection, request_id: UUID, *, payment_id: UUID, action: Action) -> Asked | None:
+    """The newest request of this kind on the payment that a message of this id has led to.
+
+    An app that names its messages after its orders gives one id to a capture and to the cancellation after it.
+    """
+    of_it = (table.c.request_id == request_id, table.c.payment_id == payment_id, table.c.action == action)
+    return _one(connection, select(*COLUMNS).where(*of_it).order_by(table.c.attempt_id.desc()).limit(1))
 
 
 def last_method(connection: Connection, payment_id: UUID) -> str:

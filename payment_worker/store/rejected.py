@@ -27,8 +27,7 @@ def keep(
     """
     table = tables.rejected_request
     same = (table.c.task == task) & (table.c.arguments == arguments)
-    own_id = uuid5(request_id, json.dumps([task, arguments], sort_keys=True))
-    for identity in (request_id, own_id):
+    for identity in _identities(request_id, task, arguments):
         connection.execute(
             insert(table)
             .values(request_id=identity, task=task, arguments=arguments, errors=list(errors), received_at=now)
@@ -38,7 +37,16 @@ def keep(
             return
 
 
-def first_code(connection: Connection, request_id: UUID) -> str | None:
+def first_code(connection: Connection, *, request_id: UUID, task: str, arguments: object) -> str | None:
     """Why this request was rejected, if it was: the code of its first error."""
     table = tables.rejected_request
-    return connection.scalar(select(table.c.errors[0]["code"].astext).where(table.c.request_id == request_id))
+    same = (table.c.task == task) & (table.c.arguments == arguments)
+    query = select(table.c.errors[0]["code"].astext).where(
+        table.c.request_id.in_(_identities(request_id, task, arguments)), same
+    )
+    return connection.scalar(query)
+
+
+def _identities(request_id: UUID, task: str, arguments: object) -> tuple[UUID, UUID]:
+    """The id under which a request is kept: its own, or else, where another request has that, one made of it."""
+    return request_id, uuid5(request_id, json.dumps([task, arguments], sort_keys=True))

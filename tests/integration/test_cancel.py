@@ -70,6 +70,21 @@ def test_the_same_again_is_a_no_op(scene: Scene, rows: Rows, held: UUID) -> None
     assert rows("SELECT 1 FROM rejected_request") == []
 
 
+def test_a_message_named_as_one_before_it_that_asked_for_something_else_is_heard(
+    scene: Scene, rows: Rows, held: UUID
+) -> None:
+    named_after_the_order = uuid4()
+    captured = scene.charge(capture_method="manual")
+    assert scene.capture(captured, message_id=named_after_the_order).status == "SUCCEEDED"
+    refused = scene.capture(held, message_id=named_after_the_order, amount=1_000_000)
+    assert refused.reason == "amount_exceeds_authorized"
+    again = scene.capture(held, message_id=named_after_the_order, amount=1_000_000)
+    assert again.reason == "amount_exceeds_authorized"
+    assert len(rows("SELECT 1 FROM rejected_request")) == 1
+    assert scene.cancel(held, message_id=named_after_the_order).status == "CANCELED"
+    assert _payment(rows, held)["status"] == "CANCELED"
+
+
 def test_what_has_succeeded_is_refused(scene: Scene, rows: Rows) -> None:
     paid = scene.charge()
     answer = scene.cancel(paid, reason="too late")
