@@ -19,7 +19,7 @@ from payment_worker.devstack.chaos.plan import Ask, Plan
 
 PATIENCE_SECONDS: Final = 20.0
 """How long after sending it a caller looks for its row. A refund waits up to 15 s for a payment nobody knows."""
-_MOST_PATIENCE_SECONDS: Final = 60.0
+_MOST_PATIENCE_SECONDS: Final = 120.0
 _LOOK_EVERY_SECONDS: Final = 2.0
 _TURN_SECONDS: Final = 0.05
 
