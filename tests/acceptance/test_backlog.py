@@ -24,7 +24,7 @@ def test_a_refund_waits_while_charges_are_queued(
     )
     producer.refund(refund_id=refund_id, payment_id=payment_id, amount=99)
     refunding = worker(queues="refunds")
-    refunding.wait_for_output(rf"(?s)(Retry in .*){{{LOOKS}}}", seconds=60)
+    refunding.wait_for_output(rf"(?s)(\"outcome\": \"retried\".*){{{LOOKS}}}", seconds=60)
     assert rows("SELECT * FROM rejected_request") == []
     worker(queues="charges")
     rows.wait_for("SELECT 1 FROM refund WHERE refund_id = %s AND status = 'PROCESSED'", refund_id)
