@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from payment_worker.flows.settle import UNDECIDED
 from payment_worker.flows.world import World
 from payment_worker.store import attempts, events, refunds
 from payment_worker.store.attempts import HandedOut
@@ -37,5 +38,7 @@ def hand_out_due(world: World, room: Room = Room()) -> Due:
     with world.database.begin() as connection:
         due_events = events.hand_out_due(connection, now=now, leased_until=until, limit=room.events)
     with world.database.begin() as connection:
-        waiting = refunds.claim_waiting(connection, now=now, until=until, limit=room.waiting_refunds)
+        waiting = refunds.claim_waiting(
+            connection, undecided=UNDECIDED, now=now, until=until, limit=room.waiting_refunds
+        )
     return Due(due_attempts, due_events, waiting)

@@ -1,6 +1,6 @@
 """Rows of `refund`: noted once, changed only under their payment's lock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
@@ -73,23 +73,32 @@ def changed(refund: Refund, *, now: datetime, waits_until: datetime | None = Non
     )
 
 
-def claim_waiting(connection: Connection, *, now: datetime, until: datetime, limit: int) -> Sequence[UUID]:
-    """Refunds that wait for their payment and are due to be looked at; nobody else is given them before `until`."""
-    table = tables.refund
+def claim_waiting(
+    connection: Connection, *, undecided: Collection[str], now: datetime, until: datetime, limit: int
+) -> Sequence[UUID]:
+    """Refunds whose payment they need wait for no more; nobody else is given them before `until`.
+
+    Args:
+        undecided: statuses of a payment for which a refund waits on: such refunds are looked at again then.
+    """
+    table, payment = tables.refund, tables.payment
+    waits_on = payment.c.status.in_(undecided).label("waits_on")
     due = (
-        select(table.c.refund_id)
+        select(table.c.refund_id, waits_on)
+        .join_from(table, payment, payment.c.payment_id == table.c.payment_id)
         .where(table.c.waits_until <= now)
-        .order_by(table.c.waits_until)
+        .order_by(waits_on, table.c.waits_until)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(of=table, skip_locked=True)
+        .cte("due")
     )
     claimed = (
         table.update()
-        .where(table.c.refund_id.in_(due))
+        .where(table.c.refund_id == due.c.refund_id)
         .values(waits_until=until)
-        .returning(table.c.refund_id)
+        .returning(table.c.refund_id, due.c.waits_on)
     )
-    return connection.execute(claimed).scalars().all()
+    return [refund_id for refund_id, waits in connection.execute(claimed) if not waits]
 
 
 WAITING: Final = tables.refund.c.waits_until.is_not(None)

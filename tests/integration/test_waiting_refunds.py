@@ -1,0 +1,56 @@
+"""A refund that waits for its payment costs a sweep nothing until the payment is decided, and then goes on."""
+
+from uuid import UUID, uuid4
+
+from payment_worker.flows.refund import continue_refund
+from payment_worker.flows.resume import Room, hand_out_due
+from payment_worker.flows.world import World
+from tests.harness.rows import Rows
+from tests.integration.scene import Scene
+
+LONGER_THAN_A_LEASE = 61
+
+
+def _waiting(scene: Scene) -> tuple[UUID, UUID]:
+    """A payment that is being processed, and a refund that waits for it."""
+    payment_id = scene.charge(payment_method="pm_card_processing")
+    refund_id = uuid4()
+    scene.refund(payment_id, refund_id=str(refund_id), amount=100)
+    return payment_id, refund_id
+
+
+def _succeed(scene: Scene) -> None:
+    scene.simulator.advance(60)
+    scene.deliver(scene.events(types=["payment_intent.succeeded"]))
+
+
+def test_it_is_handed_out_when_its_payment_is_decided_and_not_before(
+    scene: Scene, world: World, rows: Rows
+) -> None:
+    _, refund_id = _waiting(scene)
+    for _ in range(3):
+        scene.clock.advance(LONGER_THAN_A_LEASE)
+        assert hand_out_due(world).waiting_refunds == []
+    _succeed(scene)
+    assert hand_out_due(world).waiting_refunds == [refund_id]
+    continue_refund(world, refund_id)
+    assert rows.one("SELECT status FROM refund")["status"] == "PROCESSED"
+
+
+def test_one_that_may_go_on_waits_for_none_that_may_not(scene: Scene, world: World, rows: Rows) -> None:
+    for _ in range(3):
+        _waiting(scene)
+    payment_id, refund_id = _waiting(scene)
+    rows(
+        "UPDATE payment SET status = 'FAILED', failure_reason = 'CARD_DECLINED' WHERE payment_id = %s",
+        str(payment_id),
+    )
+    scene.clock.advance(LONGER_THAN_A_LEASE)
+    assert hand_out_due(world, Room(waiting_refunds=1)).waiting_refunds == [refund_id]
+
+
+def test_none_of_them_is_overdue_meanwhile(scene: Scene, world: World, rows: Rows) -> None:
+    _waiting(scene)
+    scene.clock.advance(LONGER_THAN_A_LEASE)
+    hand_out_due(world)
+    assert rows.one("SELECT waits_until FROM refund")["waits_until"] > scene.clock()
