@@ -98,10 +98,11 @@ def test_a_queue_that_no_worker_takes_from_is_told_with_what_to_do(
     ran = run("doctor")
 
     assert ran.status == 1
-    said, remedy = ran.screen.partition(" ✗ workers            ")[2].splitlines()[:2]
-    assert said == "none takes messages from: charges, refunds"
-    assert "→ celery -A payment_worker worker -Q charges,refunds; where one runs: " in remedy
-    assert remedy.endswith("celery -A payment_worker control add_consumer charges")
+    told = " ".join(ran.screen.partition(" ✗ workers ")[2].split())
+    assert told.startswith(
+        "none takes messages from: charges, refunds → celery -A payment_worker worker -Q charges,refunds;"
+        " where one runs: celery -A payment_worker control add_consumer charges"
+    )
     assert _problems(run("doctor", "--json")) == {"workers": "none takes messages from: charges, refunds"}
 
 

@@ -21,6 +21,8 @@ PATIENCE_SECONDS: Final = 20.0
 """How long after sending it a caller looks for its row. A refund waits up to 15 s for a payment nobody knows."""
 _MOST_PATIENCE_SECONDS: Final = 120.0
 _LOOK_EVERY_SECONDS: Final = 2.0
+_BETWEEN_LOOKS: Final = 20
+"""How many times longer than a look the time between two is at least: there may be ten thousand rows to look for."""
 _TURN_SECONDS: Final = 0.05
 
 _RECORDED = text(
@@ -83,13 +85,15 @@ class Caller:
         self._app.send_task(task, kwargs=arguments, queue="maintenance")
 
     def _run(self) -> None:
-        began = looked = time.monotonic()
+        began = time.monotonic()
+        look_at = began + _LOOK_EVERY_SECONDS
         while not self._stop.wait(_TURN_SECONDS):
             now = time.monotonic()
             self._send_due(now - began)
-            if now - looked >= _LOOK_EVERY_SECONDS:
+            if now >= look_at:
                 self._look(now - began)
-                looked = now
+                looked = time.monotonic()
+                look_at = looked + max(_LOOK_EVERY_SECONDS, _BETWEEN_LOOKS * (looked - now))
 
     def _send_due(self, now: float) -> None:
         while self._due and self._due[0][0] <= now and not self._stop.is_set():
