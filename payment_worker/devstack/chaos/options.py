@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 _MOST_SEEDS = 1_000_000
 # What two cores bear with everything dying now and then; slower machines only get a longer queue.
-_PAYMENTS_PER_SECOND = 15.0
+_PAYMENTS_PER_SECOND = 10.0
 _LEAST_SECONDS = 20.0
 _HARMS = 50
 
