@@ -1,28 +1,17 @@
-"""What may be set: every setting with its default and its reason, read from the environment and checked at once."""
+"""What may be set: every setting with its default and its reason, checked at once."""
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, Final, Literal, NamedTuple, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    ValidationError,
-    model_validator,
-)
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from payment_worker.settings.environment import SettingsError, told, unknown_in, values_in
+from payment_worker.settings.values import APIKey, BackendURL, DatabaseURL, RedisURL, Seconds, SigningSecrets
 
 MAX_REDELIVERIES: Final = 10
 """A message that came back so often has outlived as many workers, or no task could be ended properly."""
-
-_OURS: Final = "PAYMENT_WORKER_"
 
 Role = Literal["broker", "database", "stripe", "webhook"]
 
@@ -34,88 +23,27 @@ _NEEDED: Mapping[Role, tuple[str, ...]] = {
 }
 
 
-class SettingsError(Exception):
-    """The environment does not make valid settings. The message has a line for every fault."""
-
-    def __init__(self, faults: Iterable[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(("The settings have faults:", *(f"  {fault}" for fault in self.faults))))
-
-
-def _comma_separated(value: object) -> object:
-    return (
-        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-    )
-
-
-def _postgresql(url: SecretStr) -> SecretStr:
-    if urlsplit(url.get_secret_value()).scheme not in {"postgresql", "postgres"}:
-        raise ValueError("must begin with postgresql://")
-    return url
-
-
-def _redis(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value().split(";")[0])
-    if parts.scheme not in {"redis", "rediss", "sentinel"}:
-        raise ValueError("must begin with redis://, rediss:// or sentinel://")
-    # kombu's bare rediss:// accepts any certificate (seen with 5.7.0).
-    strict = (["CERT_REQUIRED"], ["required"])
-    if parts.scheme == "rediss" and parse_qs(parts.query).get("ssl_cert_reqs") not in strict:
-        raise ValueError("rediss:// needs ?ssl_cert_reqs=CERT_REQUIRED, else any certificate is accepted")
-    return url
-
-
-def _backend(url: SecretStr) -> SecretStr:
-    scheme, found, _ = url.get_secret_value().partition("://")
-    if not found:
-        raise ValueError("must be a URL that Celery takes, such as redis://host/1")
-    return _redis(url) if scheme in {"redis", "rediss", "sentinel"} else url
-
-
-# Known mistakes are refused, and no others: Stripe may give its keys new beginnings.
-def _no_key_for_browsers(key: SecretStr) -> SecretStr:
-    value = key.get_secret_value()
-    if value.startswith("pk_"):
-        raise ValueError(
-            "this is a publishable key, which may charge nobody: the secret one begins with sk_ or rk_"
-        )
-    if value.startswith("whsec_"):
-        raise ValueError("this is a webhook's signing secret: the key begins with sk_ or rk_")
-    return key
-
-
-def _no_api_keys(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    if any(secret.get_secret_value().startswith(("sk_", "rk_", "pk_")) for secret in secrets):
-        raise ValueError("this is a key of Stripe's API: an endpoint's signing secret begins with whsec_")
-    return secrets
-
-
-Seconds = Annotated[float, Field(gt=0, le=10 * 365 * 86_400)]
-
-
 class Settings(BaseModel):
     """All settings. Names in the environment: the field's alias, and the same with `_FILE` for a file that holds it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    database_url: Annotated[SecretStr, AfterValidator(_postgresql)] | None = Field(
+    database_url: DatabaseURL | None = Field(
         None,
         alias="DATABASE_URL",
         description="The Payment Database, `postgresql://user:password@host/name`.",
     )
-    redis_url: Annotated[SecretStr, AfterValidator(_redis)] | None = Field(
+    redis_url: RedisURL | None = Field(
         None,
         alias="REDIS_URL",
         description="The broker and the stream of outcomes: `redis://`, `rediss://` or `sentinel://`.",
     )
-    stripe_api_key: Annotated[SecretStr, AfterValidator(_no_key_for_browsers)] | None = Field(
+    stripe_api_key: APIKey | None = Field(
         None,
         alias="STRIPE_API_KEY",
         description="Stripe's secret key; `sk_test_…` or `sk_live_…`, or a restricted one.",
     )
-    stripe_webhook_secret: Annotated[
-        tuple[SecretStr, ...], BeforeValidator(_comma_separated), AfterValidator(_no_api_keys)
-    ] = Field(
+    stripe_webhook_secret: SigningSecrets = Field(
         (),
         alias="STRIPE_WEBHOOK_SECRET",
         description="The endpoint's signing secrets, comma-separated: two are valid at once while one is rolled.",
@@ -246,7 +174,7 @@ class Settings(BaseModel):
     retries_period: Seconds = Field(
         2_592_000, alias="PAYMENT_WORKER_RETRIES_PERIOD", description="Seconds in that period."
     )
-    result_backend: Annotated[SecretStr, AfterValidator(_backend)] | None = Field(
+    result_backend: BackendURL | None = Field(
         None,
         alias="PAYMENT_WORKER_RESULT_BACKEND",
         description="Where task results are kept. None: callers read the tables or the stream.",
@@ -339,13 +267,13 @@ class Settings(BaseModel):
             SettingsError: one line for every fault, never with a secret's value.
         """
         environ = os.environ if environ is None else environ
-        values, unread = _read(environ)
+        values, unread = values_in(environ, _NAMES.values())
         chosen, invalid = _without_faulty(values)
         wrong = {**unread, **invalid}
         needed = [name for role in needed_by for name in _NEEDED[role]]
         missing = [_NAMES[name] for name in needed if not getattr(chosen, name)]
         faults = [
-            *_unknown(environ),
+            *unknown_in(environ, _NAMES.values()),
             *wrong.values(),
             *(f"{name}: must be set" for name in missing if name not in wrong),
             *(relation.fault for relation in _RELATIONS if relation.is_broken(chosen, wrong)),
@@ -413,34 +341,5 @@ def _without_faulty(values: Mapping[str, Any]) -> tuple[Settings, dict[str, str]
         return Settings.model_validate(values), {}
     except ValidationError as error:
         details = error.errors(include_input=False, include_url=False)
-    wrong = {str(detail["loc"][0]): _fault(detail) for detail in details}
+    wrong = {str(detail["loc"][0]): told(detail) for detail in details}
     return Settings.model_validate({name: values[name] for name in values.keys() - wrong}), wrong
-
-
-def _read(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Values by name, and what is wrong with the files that should hold one."""
-    values: dict[str, Any] = {}
-    unread: dict[str, str] = {}
-    for name in _NAMES.values():
-        if environ.get(name):
-            values[name] = environ[name]
-        elif path := environ.get(f"{name}_FILE"):
-            try:
-                values[name] = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError) as error:
-                unread[name] = f"{name}_FILE: cannot be read ({type(error).__name__})"
-    return values, unread
-
-
-def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
-    """A fault for each name that would be ours if there were such a setting, with the one that may be meant."""
-    known = {name.removeprefix(_OURS): name for name in _NAMES.values()}
-    for name in sorted(environ):
-        file = "_FILE" if name.endswith("_FILE") else ""
-        if name.startswith(_OURS) and not {name, name.removesuffix("_FILE")} & set(known.values()):
-            alike = get_close_matches(name.removeprefix(_OURS).removesuffix("_FILE"), known, n=1)
-            yield f"{name}: no such setting" + (f"; {known[alike[0]]}{file} is alike" if alike else "")
-
-
-def _fault(detail: ErrorDetails) -> str:
-    return f"{detail['loc'][0]}: {str(detail['msg']).removeprefix('Value error, ')}"
