@@ -43,6 +43,11 @@ def outcome_of(error: sdk.StripeError) -> Outcome:
     return READINGS[type(error)](error)
 
 
+def sighting_of(outcome: Outcome) -> Unanswered | Postponed:
+    """What a failed read says of the object: nothing, in one of two ways."""
+    return outcome if isinstance(outcome, Unanswered | Postponed) else Unanswered(Doubt.SERVER_ERROR)
+
+
 def _declined(error: sdk.StripeError) -> Outcome:
     body = _body(error)
     return Declined(decline_of(body), _declined_intent(body), error.request_id)

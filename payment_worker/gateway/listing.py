@@ -12,7 +12,8 @@ from payment_worker.domain.booking import Booking
 from payment_worker.domain.disputing import DisputeSeen
 from payment_worker.domain.observation import PaymentSeen, RefundSeen
 from payment_worker.domain.outcome import Absent, Doubt, Postponed, Unanswered
-from payment_worker.gateway.client import PAGE, Gateway
+from payment_worker.gateway.client import Gateway
+from payment_worker.gateway.finding import PAGE
 from payment_worker.gateway.reading import (
     JSON,
     UnreadableError,
