@@ -97,7 +97,7 @@ class Checker:
         Raises:
             StripeAwayError: it is for another reason, or on our own account: then the run waits.
         """
-        if not account or not isinstance(answer, Postponed) or answer.delay is not Delay.NOT_ALLOWED:
+        if not account or not isinstance(answer, Postponed) or answer.delay is not Delay.ACCESS_REFUSED:
             raise StripeAwayError
         self.refused.add(account)
         closed = account_unreadable(account, because=answer.delay)

@@ -121,7 +121,7 @@ def _not_read(world: World, poll: Poll, answer: NotListed) -> None:
         # The cursor's event is older than what Stripe keeps: the window is opened anew, at its newest end.
         with world.database.begin() as connection:
             polls.note(connection, replace(poll, window=None), now=world.clock())
-    elif poll.stripe_account and isinstance(answer, Postponed) and answer.delay is Delay.NOT_ALLOWED:
+    elif poll.stripe_account and isinstance(answer, Postponed) and answer.delay is Delay.ACCESS_REFUSED:
         # It had its turn: else connected accounts that are closed to us would come before all others each time.
         with world.database.begin() as connection:
             polls.note(connection, poll, now=world.clock())

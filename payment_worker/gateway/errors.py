@@ -75,8 +75,12 @@ def _limited(error: sdk.StripeError) -> Outcome:
     return Postponed(Delay.LOCKED if locked else Delay.RATE_LIMITED, error.request_id)
 
 
-def _not_allowed(error: sdk.StripeError) -> Outcome:
-    return Postponed(Delay.NOT_ALLOWED, error.request_id)
+def _key_refused(error: sdk.StripeError) -> Outcome:
+    return Postponed(Delay.KEY_REFUSED, error.request_id)
+
+
+def _access_refused(error: sdk.StripeError) -> Outcome:
+    return Postponed(Delay.ACCESS_REFUSED, error.request_id)
 
 
 def no_such_account(error: sdk.PermissionError) -> Refused | None:
@@ -122,8 +126,8 @@ READINGS: Final[Mapping[type[sdk.StripeError], Callable[[Any], Outcome]]] = {
     sdk.InvalidRequestError: _refused,
     sdk.IdempotencyError: _mismatched,
     sdk.RateLimitError: _limited,
-    sdk.AuthenticationError: _not_allowed,
-    sdk.PermissionError: _not_allowed,
+    sdk.AuthenticationError: _key_refused,
+    sdk.PermissionError: _access_refused,
     # The bare classes are raised for what the SDK does not know: nothing is known of the money then.
     sdk.StripeError: _unexpected,
     sdk.StripeErrorWithParamCode: _unexpected,

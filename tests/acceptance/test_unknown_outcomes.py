@@ -57,7 +57,7 @@ TROUBLES: Mapping[str, Trouble] = {
     "a rate limit in HTML": Trouble(faults=[_fault("rate_limited_html", times=2)], requests=(3, 3)),
     "a lock that times out": Trouble(faults=[_fault("lock_timeout", times=2)], requests=(3, 3)),
     # Nobody's fault but the operator's.
-    "credentials refused": Trouble(faults=[_fault("unauthorized")], requests=(2, 2)),
+    "a key refused": Trouble(faults=[_fault("unauthorized")], requests=(2, 2)),
     "one trouble after the other": Trouble(
         faults=[_fault("rate_limited"), _fault("reset"), _fault("bad_gateway", "after")],
     ),

@@ -56,7 +56,7 @@ def test_all_other_accounts_are_compared_and_it_is_told_once_however_many_runs(
     finding = rows.one("SELECT * FROM reconciliation_finding WHERE status = 'OPEN'")
     assert (finding["kind"], finding["object_id"]) == ("account_unreadable", CLOSED)
     assert (finding["stripe_account"], finding["payment_id"]) == (CLOSED, None)
-    assert finding["detail"]["theirs"] == "credentials refused"
+    assert finding["detail"]["theirs"] == "access refused"
 
 
 def test_what_it_did_not_show_is_compared_once_it_can_be_read_again(scene: Scene, rows: Rows) -> None:
@@ -121,7 +121,12 @@ def test_a_run_over_a_period_does_not_close_what_only_a_scheduled_one_makes_good
 
 @pytest.mark.parametrize(
     ("kind", "account"),
-    [("unauthorized", "acct_simulator"), ("unavailable", CLOSED), ("rate_limited", CLOSED)],
+    [
+        ("unauthorized", "acct_simulator"),
+        ("unauthorized", CLOSED),
+        ("unavailable", CLOSED),
+        ("rate_limited", CLOSED),
+    ],
 )
 def test_for_any_other_reason_and_on_our_own_account_the_run_waits(
     scene: Scene, rows: Rows, kind: str, account: str
