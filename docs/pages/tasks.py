@@ -30,10 +30,10 @@ app.send_task("payment_worker.capture", kwargs={{"payment_id": payment_id, "amou
 unknown, missing or malformed arguments fails with one error that names every bad field; it is kept in
 `rejected_request`, and no retry is spent on it.
 
-Every task answers `{{"payment_id" | "refund_id", "status", "stripe_id", "reason"}}`: the present state, and why it is
-so or why the request was refused. Answers are kept only where `PAYMENT_WORKER_RESULT_BACKEND` is set; the tables and
-the stream tell the same. Nothing else follows a task: what a sender gives as `link`, `link_error`, `chain` or `chord`
-is dropped.
+Every task answers `{{"payment_id" | "refund_id" | "event_id", "status", "stripe_id", "reason"}}`: the present state,
+and why it is so or why the request was refused. Answers are kept only where `PAYMENT_WORKER_RESULT_BACKEND` is set;
+the tables and the stream tell the same. Nothing else follows a task: what a sender gives as `link`, `link_error`,
+`chain` or `chord` is dropped.
 
 ## payment_worker.charge [charges]
 

@@ -21,10 +21,8 @@ def receive_stripe_event(self: Task, *args: object, **kwargs: object) -> Result:
     request = parsed(self, StripeEventRequest, args, kwargs)
     event = _verified(self, request)
     stored = unless_unavailable(self, lambda: receive(world(self), event, source="task"))
-    if stored is None:
-        return {"event_id": event.event_id, "status": "known"}
-    status = unless_unavailable(self, lambda: settle_event(world(self), stored))
-    return {"event_id": event.event_id, "status": status}
+    status = unless_unavailable(self, lambda: settle_event(world(self), stored)) if stored else "known"
+    return {"event_id": event.event_id, "status": status, "stripe_id": event.event_id, "reason": None}
 
 
 def _verified(task: Task, request: StripeEventRequest) -> Event:
