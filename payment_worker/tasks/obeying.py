@@ -35,6 +35,12 @@ def longest_countdown(chosen: Settings) -> float:
     return min(LONGEST_COUNTDOWN_SECONDS, chosen.visibility_timeout / 4)
 
 
+def growing_countdown(task: Task) -> float:
+    """Seconds until the task's next run: doubled with each, from one second up to the longest countdown."""
+    retries: int = task.request.retries
+    return min(2.0 ** min(retries, 5), longest_countdown(wiring.settings()))
+
+
 def parsed(
     task: Task, model: type[RequestT], args: Sequence[object], kwargs: Mapping[str, object]
 ) -> RequestT:
@@ -81,7 +87,7 @@ def unless_unavailable(task: Task, work: Callable[[], T]) -> T:
     try:
         return work()
     except DatabaseUnavailableError as error:
-        countdown = min(2.0 ** min(task.request.retries, 5), longest_countdown(wiring.settings()))
+        countdown = growing_countdown(task)
         log.warning("database is unavailable", task=task.name, error=str(error), countdown=countdown)
         raise task.retry(countdown=countdown, max_retries=NO_LIMIT) from None
 

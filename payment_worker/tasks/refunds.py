@@ -10,13 +10,22 @@ from payment_worker.celery import app
 from payment_worker.contracts.requests import FieldError, RefundRequest
 from payment_worker.flows.refund import NoSuchPayment, continue_refund
 from payment_worker.flows.refund import refund as refund_flow
-from payment_worker.tasks.obeying import NO_LIMIT, obey, parsed, refuse, unless_unavailable, world
+from payment_worker.tasks.obeying import (
+    NO_LIMIT,
+    growing_countdown,
+    obey,
+    parsed,
+    refuse,
+    unless_unavailable,
+    world,
+)
 from payment_worker.tasks.room import may_wait_in
 
-WAITS_FOR_ITS_CHARGE: Final = (1, 2, 4, 8)
-"""Seconds between looks for the payment: its charge may be a little behind, in another queue.
+LOOKS_FOR_ITS_CHARGE: Final = 4
+"""Times that a refund comes back to look for its payment, after 1, 2, 4 and 8 seconds: its charge may be a little
+behind, in another queue.
 
-After them a refund goes on waiting only while charges are queued, for its own may be among them.
+After them it goes on looking only while charges are queued, for its own may be among them.
 """
 
 
@@ -27,9 +36,8 @@ def refund(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | No
     answer = unless_unavailable(self, lambda: refund_flow(world(self), request))
     if isinstance(answer, NoSuchPayment):
         looks = self.request.retries
-        if looks < len(WAITS_FOR_ITS_CHARGE) or may_wait_in("charges"):
-            countdown = WAITS_FOR_ITS_CHARGE[min(looks, len(WAITS_FOR_ITS_CHARGE) - 1)]
-            raise self.retry(countdown=countdown, max_retries=NO_LIMIT)
+        if looks < LOOKS_FOR_ITS_CHARGE or may_wait_in("charges"):
+            raise self.retry(countdown=growing_countdown(self), max_retries=NO_LIMIT)
         refuse(self, kwargs, [FieldError("payment_id", "unknown_payment", "names no payment that we know")])
     return obey(self, answer, kwargs)
 
