@@ -113,11 +113,12 @@ def unfinished(
 
 
 def count_absent(connection: Connection, attempt: Attempt) -> int:
-    """How many attempts before this one asked for the same and were never executed."""
+    """How many attempts before this one were made for the same request and never executed."""
     query = select(func.count()).where(
         table.c.payment_id == attempt.payment_id,
         table.c.refund_id.is_not_distinct_from(attempt.refund_id),
         table.c.action == attempt.action,
+        table.c.request_id.is_not_distinct_from(attempt.request_id),
         table.c.status == AttemptStatus.ABSENT,
     )
     return connection.execute(query).scalar_one()

@@ -70,26 +70,36 @@ class Database:
         Raises:
             DatabaseUnavailableError: it cannot be known whether a commit that was under way took effect.
         """
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except (OperationalError, InterfaceError) as error:
-            raise DatabaseUnavailableError(type(error.orig).__name__) from None
-        except NoConnectionFreeError:
-            raise DatabaseUnavailableError("no connection became free") from None
-        except ProgrammingError as error:
-            if getattr(error.orig, "pgcode", None) in NOT_THERE:
-                raise NotMigratedError("migrations have to be run") from None
-            raise
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise DatabaseUnavailableError(type(error.orig).__name__) from None
-            raise
+        with translated(), self.engine.begin() as connection:
+            yield connection
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
         self._watch.close()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Errors of a database that cannot serve now become one.
+
+    Raises:
+        DatabaseUnavailableError: it is away, or no connection to it is free.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseUnavailableError(type(error.orig).__name__) from None
+    except NoConnectionFreeError:
+        raise DatabaseUnavailableError("no connection became free") from None
+    except ProgrammingError as error:
+        if getattr(error.orig, "pgcode", None) in NOT_THERE:
+            raise NotMigratedError("migrations have to be run") from None
+        raise
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseUnavailableError(type(error.orig).__name__) from None
+        raise
 
 
 def sqlalchemy_url(url: str) -> str:

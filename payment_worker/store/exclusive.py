@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
-from payment_worker.store.database import Database, DatabaseUnavailableError
+from payment_worker.store.database import Database, translated
 
 POLL_LOCK: Final = 0x706F6C6C
 RECONCILE_LOCK: Final = 0x7265636F6E
@@ -31,11 +31,9 @@ def alone(database: Database, lock: int) -> Iterator[bool]:
     Raises:
         DatabaseUnavailableError: it cannot be known.
     """
-    try:
+    with translated():
         connection = database.engine.connect()
         is_ours = bool(connection.scalar(select(func.pg_try_advisory_xact_lock(lock), _MAY_WAIT)))
-    except DBAPIError as error:
-        raise DatabaseUnavailableError(type(error.orig).__name__) from None
     with connection:
         try:
             yield is_ours

@@ -1,7 +1,7 @@
 """Tasks that change a payment which Stripe knows: capture, cancel, try again."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from celery import Task
@@ -21,11 +21,10 @@ from payment_worker.flows.changing import Busy, NoSuchPayment
 from payment_worker.flows.retry_charge import retry_charge as retry_flow
 from payment_worker.flows.retry_charge import retry_declined as retry_declined_flow
 from payment_worker.tasks.obeying import obey, parsed, refuse, unless_unavailable, world
+from payment_worker.tasks.overtaking import is_patient, look_again
+from payment_worker.tasks.room import charge_may_come
 
 Result = Mapping[str, str | None]
-
-WAITS_FOR_THE_CHARGE: Final = (1, 2, 4, 8)
-"""Seconds between looks for a payment whose charge is still on its way, or has no answer yet."""
 
 
 @app.task(bind=True, name="payment_worker.capture", typing=False)
@@ -34,9 +33,9 @@ def capture(self: Task, *args: object, **kwargs: object) -> Result:
     request = parsed(self, CaptureRequest, args, kwargs)
 
     def run() -> Answer | NoSuchPayment | Busy:
-        return capture_flow(world(self), request, message_id=message_id(self), patient=_is_patient(self))
+        return capture_flow(world(self), request, message_id=message_id(self), patient=is_patient(self))
 
-    return _obey(self, run, kwargs)
+    return _obey(self, request, run, kwargs)
 
 
 @app.task(bind=True, name="payment_worker.cancel", typing=False)
@@ -45,16 +44,20 @@ def cancel(self: Task, *args: object, **kwargs: object) -> Result:
     request = parsed(self, CancelRequest, args, kwargs)
 
     def run() -> Answer | NoSuchPayment | Busy:
-        return cancel_flow(world(self), request, message_id=message_id(self), patient=_is_patient(self))
+        return cancel_flow(world(self), request, message_id=message_id(self), patient=is_patient(self))
 
-    return _obey(self, run, kwargs)
+    return _obey(self, request, run, kwargs)
 
 
 @app.task(bind=True, name="payment_worker.retry_charge", typing=False)
 def retry_charge(self: Task, *args: object, **kwargs: object) -> Result:
     """Try a declined payment again."""
     request = parsed(self, RetryChargeRequest, args, kwargs)
-    return _obey(self, lambda: retry_flow(world(self), request, message_id=message_id(self)), kwargs)
+
+    def run() -> Answer | NoSuchPayment | Busy:
+        return retry_flow(world(self), request, message_id=message_id(self))
+
+    return _obey(self, request, run, kwargs)
 
 
 @app.task(bind=True, name="payment_worker.retry_declined", typing=False)
@@ -69,18 +72,17 @@ def message_id(task: Task) -> UUID:
     return wiring.message_id(task.request.id)
 
 
-def _is_patient(task: Task) -> bool:
-    return bool(task.request.retries < len(WAITS_FOR_THE_CHARGE))
-
-
 def _obey(
-    task: Task, run: Callable[[], Answer | NoSuchPayment | Busy], arguments: Mapping[str, object]
+    task: Task,
+    request: CaptureRequest | CancelRequest | RetryChargeRequest,
+    run: Callable[[], Answer | NoSuchPayment | Busy],
+    arguments: Mapping[str, object],
 ) -> Result:
     answer = unless_unavailable(task, run)
     if isinstance(answer, Answer):
         return obey(task, answer, arguments)
-    if _is_patient(task):
-        raise task.retry(countdown=WAITS_FOR_THE_CHARGE[task.request.retries], max_retries=None)
+    if is_patient(task) or charge_may_come(request.payment_id):
+        look_again(task)
     return refuse(
         task, arguments, [FieldError("payment_id", "unknown_payment", "names no payment that we know")]
     )

@@ -7,6 +7,7 @@ from celery import Task
 
 from payment_worker import wiring
 from payment_worker.broker.redaction import RequestRefusedError
+from payment_worker.celery import app
 from payment_worker.contracts.requests import FieldError, InvalidRequest, Request, parse
 from payment_worker.flows.answer import Answer, Conflict, Unfinished
 from payment_worker.flows.world import World
@@ -35,10 +36,9 @@ def longest_countdown(chosen: Settings) -> float:
     return min(LONGEST_COUNTDOWN_SECONDS, chosen.visibility_timeout / 4)
 
 
-def growing_countdown(task: Task) -> float:
-    """Seconds until the task's next run: doubled with each, from one second up to the longest countdown."""
-    retries: int = task.request.retries
-    return min(2.0 ** min(retries, 5), longest_countdown(wiring.settings()))
+def growing_countdown(before: int) -> float:
+    """Seconds until a task's next run, after so many: doubled with each, from one up to the longest countdown."""
+    return min(2.0 ** min(before, 5), longest_countdown(wiring.settings()))
 
 
 def parsed(
@@ -73,8 +73,6 @@ def world(task: Task) -> World:
 
 def ring() -> None:
     """Call the publisher, unless it has been called already."""
-    from payment_worker.celery import app  # noqa: PLC0415 - a task's module is loaded while the app is made
-
     if wiring.process().stream.ring():
         try:
             app.send_task("payment_worker.publish_events", countdown=GATHERING_SECONDS)
@@ -87,7 +85,7 @@ def unless_unavailable(task: Task, work: Callable[[], T]) -> T:
     try:
         return work()
     except DatabaseUnavailableError as error:
-        countdown = growing_countdown(task)
+        countdown = growing_countdown(task.request.retries)
         log.warning("database is unavailable", task=task.name, error=str(error), countdown=countdown)
         raise task.retry(countdown=countdown, max_retries=NO_LIMIT) from None
 

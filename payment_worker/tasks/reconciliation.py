@@ -13,7 +13,7 @@ from payment_worker.contracts.requests import MaintenanceRequest, ReconcileReque
 from payment_worker.flows.poll import Manner, poll
 from payment_worker.flows.reconcile import reconcile as reconcile_flow
 from payment_worker.store.events import InboxEvent
-from payment_worker.tasks.obeying import longest_countdown, parsed, unless_unavailable, world
+from payment_worker.tasks.obeying import NO_LIMIT, longest_countdown, parsed, unless_unavailable, world
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -55,7 +55,7 @@ def reconcile(self: Task, *args: object, **kwargs: object) -> dict[str, object]:
         log.info("somebody else reconciles")
         return {"run_id": None, "finished": False}
     if done.stripe_is_away and self.request.retries < MOST_WAITS:
-        raise self.retry(countdown=longest_countdown(wiring.settings()), max_retries=None)
+        raise self.retry(countdown=longest_countdown(wiring.settings()), max_retries=NO_LIMIT)
     if not done.run.is_finished and not done.stripe_is_away:
         app.send_task(self.name, kwargs=kwargs)
     return {"run_id": done.run.run_id, "finished": done.run.is_finished}

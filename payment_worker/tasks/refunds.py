@@ -1,7 +1,7 @@
 """Tasks about refunds."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from celery import Task
@@ -10,23 +10,9 @@ from payment_worker.celery import app
 from payment_worker.contracts.requests import FieldError, RefundRequest
 from payment_worker.flows.refund import NoSuchPayment, continue_refund
 from payment_worker.flows.refund import refund as refund_flow
-from payment_worker.tasks.obeying import (
-    NO_LIMIT,
-    growing_countdown,
-    obey,
-    parsed,
-    refuse,
-    unless_unavailable,
-    world,
-)
-from payment_worker.tasks.room import may_wait_in
-
-LOOKS_FOR_ITS_CHARGE: Final = 4
-"""Times that a refund comes back to look for its payment, after 1, 2, 4 and 8 seconds: its charge may be a little
-behind, in another queue.
-
-After them it goes on looking only while charges are queued, for its own may be among them.
-"""
+from payment_worker.tasks.obeying import obey, parsed, refuse, unless_unavailable, world
+from payment_worker.tasks.overtaking import is_patient, look_again
+from payment_worker.tasks.room import charge_may_come
 
 
 @app.task(bind=True, name="payment_worker.refund", typing=False)
@@ -35,9 +21,8 @@ def refund(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | No
     request = parsed(self, RefundRequest, args, kwargs)
     answer = unless_unavailable(self, lambda: refund_flow(world(self), request))
     if isinstance(answer, NoSuchPayment):
-        looks = self.request.retries
-        if looks < LOOKS_FOR_ITS_CHARGE or may_wait_in("charges"):
-            raise self.retry(countdown=growing_countdown(self), max_retries=NO_LIMIT)
+        if is_patient(self) or charge_may_come(request.payment_id):
+            look_again(self)
         refuse(self, kwargs, [FieldError("payment_id", "unknown_payment", "names no payment that we know")])
     return obey(self, answer, kwargs)
 

@@ -4,13 +4,20 @@ Where a queue takes longer than a lease, the sweep finds the same rows again, le
 each time would make the queue longer than the workers make it shorter, and nothing would ever get well again.
 """
 
+import json
+from base64 import b64decode
 from typing import Final
+from uuid import UUID
 
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from payment_worker.celery import app
 from payment_worker.flows.resume import Room
+from payment_worker.watching.queues import UNACKNOWLEDGED
+
+CHARGE: Final = "payment_worker.charge"
+CHARGES: Final = "charges"
 
 RESUMED_PER_SECOND: Final = 200
 """More than a small worker gets through, so that none is idle until the next sweep."""
@@ -31,10 +38,26 @@ def room_for_due(*, sweep_seconds: float) -> Room | None:
     )
 
 
-def may_wait_in(queue: str) -> bool:
-    """Whether any message waits there, or it cannot be known that none does."""
-    waiting = _waiting()
-    return waiting is None or waiting[queue] > 0
+def charge_may_come(payment_id: UUID) -> bool:
+    """Whether this payment's charge may be queued or in a worker's hands, or it cannot be known that it is not."""
+    try:
+        with app.pool.acquire(block=True) as connection:
+            client = connection.default_channel.client
+            if client.llen(CHARGES):
+                return True
+            return any(_charges(held, payment_id) for _, held in client.hscan_iter(UNACKNOWLEDGED))
+    except (OperationalError, RedisError):
+        return True
+
+
+def _charges(held: bytes, payment_id: UUID) -> bool:
+    """Whether a message that a worker holds, as kombu keeps it there (5.7.0), is the charge of this payment."""
+    try:
+        message, *_ = json.loads(held)
+        body = b64decode(message["body"]).decode()
+        return message["headers"]["task"] == CHARGE and payment_id.hex in body.lower().replace("-", "")
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _waiting() -> dict[str, int] | None:

@@ -1,0 +1,35 @@
+"""A request that overtook its charge looks for the payment again, for as long as that may still come."""
+
+from typing import Final, NoReturn
+
+from celery import Task
+
+from payment_worker.tasks.obeying import NO_LIMIT, growing_countdown
+
+LOOKS: Final = 4
+"""Times that such a request comes back in any case, after 1, 2, 4 and 8 seconds: its charge may be a little behind.
+
+After them it goes on looking only while its charge may be among what is queued, or what a worker holds.
+"""
+
+_LOOKED: Final = "payment_worker.looked"
+"""The header that counts them. Celery's own count of retries has outages of PostgreSQL in it, too, which tell nothing
+about the charge: after one, a request would be refused whose charge is about to be noted.
+"""
+
+
+def is_patient(task: Task) -> bool:
+    """Whether the task comes back in any case."""
+    return _looked(task) < LOOKS
+
+
+def look_again(task: Task) -> NoReturn:
+    """Have the task look again a little later."""
+    looked = _looked(task)
+    headers = {**(task.request.headers or {}), _LOOKED: looked + 1}
+    raise task.retry(countdown=growing_countdown(looked), headers=headers, max_retries=NO_LIMIT)
+
+
+def _looked(task: Task) -> int:
+    said = (task.request.headers or {}).get(_LOOKED)
+    return said if isinstance(said, int) else 0
