@@ -23,18 +23,16 @@ def listed_disputes(checker: Checker, period: Period) -> Stride:
     page = disputes_page(checker.world.stripe, period, after=run.cursor, account=run.stripe_account)
     if not isinstance(page, Page):
         return Stride(tally=checker.unseen(page, account=run.stripe_account).tally)
+    intents = {intent for seen in page.objects if (intent := seen.stripe_payment_intent_id)}
     with checker.world.database.begin() as connection:
         owners = {
-            str(each.payment.stripe_payment_intent_id): each.payment.payment_id
-            for each in comparing.known_payments(
-                connection,
-                payment_intents={str(seen.stripe_payment_intent_id) for seen in page.objects},
-            )
+            each.payment.stripe_payment_intent_id: each.payment.payment_id
+            for each in comparing.known_payments(connection, payment_intents=intents)
         }
         known = disputes.statuses(connection, [seen.stripe_dispute_id for seen in page.objects])
     tally = checker.left_out(FindingKind.DISPUTE_UNREADABLE, page.left_out)
     for seen in page.objects:
-        payment_id = owners.get(str(seen.stripe_payment_intent_id))
+        payment_id = owners.get(seen.stripe_payment_intent_id)
         if payment_id is not None:
             tally += Tally(disputes=1)
             ours = known.get(seen.stripe_dispute_id)

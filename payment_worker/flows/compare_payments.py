@@ -1,6 +1,7 @@
 """Comparing PaymentIntents with our payments: page by page, and once more where a difference shows."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -44,7 +45,7 @@ def payment_intents(checker: Checker, period: Period) -> Stride:
     tally = checker.left_out(FindingKind.PAYMENT_UNREADABLE, page.left_out)
     matched = [each.object_id for each in page.left_out]
     for listed in page.objects:
-        ours = known.get(listed.seen.stripe_payment_intent_id) or known.get(str(listed.seen.payment_id))
+        ours = known.of(listed.seen)
         if ours and (ours.payment.stripe_account or "") != run.stripe_account:
             continue  # whoever has another account may write what they like into its metadata
         if ours or as_uuid(listed.seen.payment_id):
@@ -53,8 +54,19 @@ def payment_intents(checker: Checker, period: Period) -> Stride:
     return Stride(tally=tally, matched=matched, cursor=page.cursor, read_back_to=page.oldest_at)
 
 
-def _known(checker: Checker, page: Page[PaymentListed]) -> Mapping[str, KnownPayment]:
-    """Our payments that are on the page, by the id of their PaymentIntent and by their own."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Our payments that are on a page."""
+
+    by_intent: Mapping[str | None, KnownPayment]
+    by_id: Mapping[UUID | None, KnownPayment]
+
+    def of(self, seen: PaymentSeen) -> KnownPayment | None:
+        """The one that a PaymentIntent is, or else the one that it names."""
+        return self.by_intent.get(seen.stripe_payment_intent_id) or self.by_id.get(as_uuid(seen.payment_id))
+
+
+def _known(checker: Checker, page: Page[PaymentListed]) -> _Known:
     named = [as_uuid(listed.seen.payment_id) for listed in page.objects]
     with checker.world.database.begin() as connection:
         found = comparing.known_payments(
@@ -62,8 +74,10 @@ def _known(checker: Checker, page: Page[PaymentListed]) -> Mapping[str, KnownPay
             payment_intents=[listed.seen.stripe_payment_intent_id for listed in page.objects],
             payment_ids=[each for each in named if each],
         )
-    by_id = {str(each.payment.payment_id): each for each in found}
-    return by_id | {str(each.payment.stripe_payment_intent_id): each for each in found}
+    return _Known(
+        by_intent={each.payment.stripe_payment_intent_id: each for each in found},
+        by_id={each.payment.payment_id: each for each in found},
+    )
 
 
 def _compare(checker: Checker, listed: PaymentListed, ours: KnownPayment | None) -> Tally:

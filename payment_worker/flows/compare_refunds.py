@@ -37,28 +37,26 @@ def listed_refunds(checker: Checker, period: Period) -> Stride:
     page = refunds_page(checker.world.stripe, period, after=run.cursor, account=run.stripe_account)
     if not isinstance(page, Page):
         return Stride(tally=checker.unseen(page, account=run.stripe_account).tally)
+    intents = {intent for seen in page.objects if (intent := seen.stripe_payment_intent_id)}
     with checker.world.database.begin() as connection:
         owners = {
-            str(each.payment.stripe_payment_intent_id): each.payment
-            for each in comparing.known_payments(
-                connection,
-                payment_intents={str(seen.stripe_payment_intent_id) for seen in page.objects},
-            )
+            each.payment.stripe_payment_intent_id: each.payment
+            for each in comparing.known_payments(connection, payment_intents=intents)
         }
         found = comparing.known_refunds(
             connection,
             stripe_refund_ids=[seen.stripe_refund_id for seen in page.objects],
-            refund_ids=[each for seen in page.objects if (each := as_uuid(seen.refund_id))],
+            refund_ids=[its_id for seen in page.objects if (its_id := as_uuid(seen.refund_id))],
         )
-    by_id = {each.refund.refund_id: each for each in found}
-    by_stripe = {str(each.refund.stripe_refund_id): each for each in found}
+    by_id: dict[UUID | None, KnownRefund] = {each.refund.refund_id: each for each in found}
+    by_stripe = {each.refund.stripe_refund_id: each for each in found}
     tally = checker.left_out(FindingKind.REFUND_UNREADABLE, page.left_out)
     matched = [each.object_id for each in page.left_out]
     for seen in page.objects:
-        payment = owners.get(str(seen.stripe_payment_intent_id))
+        payment = owners.get(seen.stripe_payment_intent_id)
         if payment is not None:
             matched.append(seen.stripe_refund_id)
-            named = by_id.get(as_uuid(seen.refund_id) or payment.payment_id)
+            named = by_id.get(as_uuid(seen.refund_id))
             known = by_stripe.get(seen.stripe_refund_id)
             tally += Tally(refunds=1) + _compare(checker, payment, known or named, named, seen)
     return Stride(tally=tally, matched=matched, cursor=page.cursor, read_back_to=page.oldest_at)

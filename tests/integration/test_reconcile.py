@@ -159,6 +159,23 @@ def test_a_payment_that_only_stripe_knows_is_found_and_invented_by_nobody(
     assert rows("SELECT 1 FROM payment") == []
 
 
+def test_another_apps_money_is_no_payment_of_ours_that_has_no_answer_yet(
+    scene: Scene, rows: Rows, reconciled: Reconcile
+) -> None:
+    payment_id = scene.charge_unanswered(when="after")
+    foreign = {"amount": 5000, "currency": "eur", "payment_method": "pm_card_visa"}
+    for metadata in ({}, {"payment_id": "None"}):
+        scene.simulator.post("payment_intents", {**foreign, "metadata": metadata})
+    own = next(
+        each["id"]
+        for each in scene.simulator.ledger()["payment_intents"]
+        if each["metadata"].get("payment_id") == str(payment_id)
+    )
+    reconciled()
+    assert intent_of(rows, payment_id) == own
+    assert findings(rows) == [("payment_status_differs", "REPAIRED")]
+
+
 def test_objects_that_stripe_does_not_show_are_found(scene: Scene, rows: Rows, reconciled: Reconcile) -> None:
     scene.refund(scene.charge(), amount=700)
     scene.simulator.post("reset")
