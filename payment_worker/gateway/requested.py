@@ -1,18 +1,15 @@
 """What was once asked for, as a PaymentIntent still tells it: the request of a payment whose row was lost."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 from uuid import UUID
 
 from payment_worker.domain.observation import PaymentSeen
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.fetching import NotFetched, fetch
 from payment_worker.gateway.reading import JSON, UnreadableError, id_of, payment_seen
-
-OURS: Final = ("payment_id", "order_id")
-"""What we add to the metadata that the caller gave."""
+from payment_worker.gateway.requests import OWN_ORDER_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +32,18 @@ def fetch_requested(
     return fetch(stripe, path, account, _requested, {"expand": ["latest_charge"]})
 
 
+def _ours(metadata: Mapping[str, str]) -> Collection[str]:
+    """What we added to the metadata that the caller gave."""
+    return {"payment_id", OWN_ORDER_ID if OWN_ORDER_ID in metadata else "order_id"}
+
+
 def _requested(intent: JSON) -> Requested:
     try:
         metadata, error = dict(intent["metadata"]), intent.get("last_payment_error") or {}
         return Requested(
             seen=payment_seen(intent),
             at=datetime.fromtimestamp(intent["created"], tz=UTC),
-            order_id=UUID(metadata["order_id"]),
+            order_id=UUID(metadata.get(OWN_ORDER_ID) or metadata["order_id"]),
             columns={
                 "stripe_customer": id_of(intent.get("customer")),
                 # A decline takes it off the PaymentIntent.
@@ -49,7 +51,7 @@ def _requested(intent: JSON) -> Requested:
                 "capture_method": "manual" if intent["capture_method"] == "manual" else "automatic",
                 "description": intent.get("description"),
                 "statement_descriptor_suffix": intent.get("statement_descriptor_suffix"),
-                "metadata": {name: value for name, value in metadata.items() if name not in OURS},
+                "metadata": {name: value for name, value in metadata.items() if name not in _ours(metadata)},
             },
         )
     except (KeyError, TypeError, ValueError) as fault:

@@ -1,9 +1,16 @@
 """What we ask of Stripe: path and parameters, made once and stored with their key before anything is sent."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
+
+OWN_ORDER_ID: Final = "payment_worker_order_id"
+"""The key of our order id in the metadata of a PaymentIntent whose caller says `order_id` in words of their own.
+
+Callers may use no key that begins so.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +53,18 @@ def charge_request(  # noqa: PLR0913 - a charge has these parts
             "expand": ["latest_charge"] if capture_method == "manual" else None,
             "description": description,
             "statement_descriptor_suffix": statement_descriptor_suffix,
-            "metadata": {"order_id": str(order_id), **(metadata or {}), "payment_id": str(payment_id)},
+            "metadata": _metadata(metadata or {}, payment_id=payment_id, order_id=order_id),
         },
     )
+
+
+def _metadata(given: Mapping[str, str], *, payment_id: UUID, order_id: UUID) -> Mapping[str, str]:
+    """What the caller gave, and what names the payment again should its row be lost.
+
+    A caller who says `order_id` in words of their own keeps them, and ours stands beside them.
+    """
+    beside = {OWN_ORDER_ID: str(order_id)} if "order_id" in given else {}
+    return {"order_id": str(order_id), **given, **beside, "payment_id": str(payment_id)}
 
 
 CANCELLATION_REASONS: Final = frozenset({"abandoned", "duplicate", "fraudulent", "requested_by_customer"})
