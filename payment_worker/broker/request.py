@@ -3,7 +3,7 @@
 from typing import Any
 
 from billiard.einfo import ExceptionWithTraceback
-from celery.exceptions import Ignore, Reject, Retry, Terminated, TimeLimitExceeded, WorkerLostError
+from celery.exceptions import Ignore, Retry, Terminated, TimeLimitExceeded, WorkerLostError
 from celery.worker.request import Request as CeleryRequest
 
 from payment_worker.broker.redaction import RequestRefusedError, shown
@@ -13,8 +13,12 @@ from payment_worker.broker.redaction import RequestRefusedError, shown
 # made a task that succeeded one that failed, and one that broke acknowledged (seen with celery 5.7.0).
 _NOTHING_AFTERWARDS = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
 
-_DECIDED = (RequestRefusedError, Ignore, Reject, Retry)
-"""Ways in which a task itself says what becomes of its message."""
+_DECIDED = (RequestRefusedError, Ignore, Retry)
+"""Ways in which a task itself says what becomes of its message.
+
+`Reject` is none: no task of ours raises it. Celery does when a task is to be run again and that could not be enqueued,
+and then throws away the only message there is (seen with celery 5.7.0).
+"""
 
 _DIED = (WorkerLostError, SystemExit)
 """Its process ended. Celery enqueues it again, and counts that."""
