@@ -83,7 +83,7 @@ class Entry:
         # A look-up that shows what was before the attempt does not come here: it has found nothing.
         return replace(seen.on(self.attempt.basis), is_of_attempt=True)
 
-    def put_off(self, doubt: Doubt | None, *, code: str) -> Answer:
+    def put_off(self, doubt: Doubt | None, *, code: str, request_id: str | None = None) -> Answer:
         """Leave the attempt for later; with a doubt, as unknown."""
         attempt = self.attempt
         tries, delay = next_round(attempt.tries, code, dice=self.world.dice())
@@ -96,7 +96,7 @@ class Entry:
             tries=tries,
             next_action_at=again_at,
             error_code=code,
-            sent_until=attempt.sent_until,
+            stripe_request_id=request_id,
         )
         write(self.connection, [put_off])
         count(PUT_OFF, attempt.action, label(code))

@@ -31,7 +31,7 @@ def new_attempt(
         action=action,
         path=request.path,
         parameters=request.parameters,
-        idempotency_key=attempts.key(refund_id or payment.payment_id, action, number),
+        idempotency_key=attempts.key(refund_id or payment.payment_id, action, number, request_id=request_id),
         status=AttemptStatus.OPEN,
         doubt=None,
         first_sent_at=now,

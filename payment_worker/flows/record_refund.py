@@ -41,6 +41,9 @@ def refund_failed(
     """There is no Refund, and there will be none."""
     payment, refund = entry.payment, _refund(entry)
     cause = entry.because(cause_name, stripe_request_id=request_id)
+    if entry.is_on_record:
+        # News that came meanwhile showed it: what was refused is to make it once more.
+        return entry.put_off(Doubt.OVERTAKEN, code=reason)
     if refund_after(refund.status, RefundNews.FAILED) is refund.status:
         return entry.finish(status, [], payment, refund=refund, request_id=request_id, code=reason)
     advanced = settlement.move_refund(payment, refund, RefundStatus.FAILED, failure_reason=reason)

@@ -88,10 +88,10 @@ def _note(entry: Entry, outcome: Outcome | Absent | Partly) -> Answer | Again:
             return _refused(entry, decline, seen, request_id, AttemptStatus.DECLINED)
         case Refused(code, request_id, seen):
             return _refused(entry, Decline(error_code=code), seen, request_id, AttemptStatus.REFUSED)
-        case Unanswered(doubt):
-            return entry.put_off(doubt, code=doubt)
-        case Postponed(delay):
-            return entry.put_off(entry.attempt.doubt, code=delay)
+        case Unanswered(doubt, request_id):
+            return entry.put_off(doubt, code=doubt, request_id=request_id)
+        case Postponed(delay, request_id):
+            return entry.put_off(entry.attempt.doubt, code=delay, request_id=request_id)
         case Absent():
             return _absent(entry)
         case Partly(after):

@@ -124,12 +124,13 @@ def count_absent(connection: Connection, attempt: Attempt) -> int:
     return connection.execute(query).scalar_one()
 
 
-def key(subject: UUID, action: Action, number: int) -> str:
+def key(subject: UUID, action: Action, number: int, *, request_id: UUID | None) -> str:
     """The idempotency key of an attempt.
 
-    Made of ids alone, so that even a database restored from before it was noted makes the same one again.
+    Made of ids alone, so that even a database restored from before it was noted makes the same one again for the same
+    request, and another one for another: what has no id of its own is told apart by the message that asked for it.
     """
-    return f"{subject}:{action}:{number}"
+    return f"{subject}:{action}:{number}" + (f":{request_id}" if request_id else "")
 
 
 def noted(attempt: Attempt) -> Row:
@@ -194,9 +195,9 @@ def finished(
             "status": status,
             "doubt": None,
             "error_code": error_code,
-            "stripe_request_id": stripe_request_id,
             "next_action_at": None,
             "finished_at": now,
+            **_requested(stripe_request_id),
             **({"retry_at": retry_at} if retry_at else {}),
             **(_looked(None) if attempt.look else {}),
         },
@@ -209,9 +210,8 @@ def put_off(
     doubt: Doubt | None,
     tries: int,
     next_action_at: datetime,
-    error_code: str | None = None,
+    error_code: str,
     stripe_request_id: str | None = None,
-    sent_until: datetime | None = None,
 ) -> Update:
     """The update that leaves an attempt for later; with a doubt, as unknown. Messages about it before are void."""
     return _owned(attempt).values(
@@ -221,9 +221,9 @@ def put_off(
         tries=tries,
         next_action_at=next_action_at,
         error_code=error_code,
-        stripe_request_id=stripe_request_id,
-        sent_until=sent_until or attempt.sent_until,
+        sent_until=attempt.sent_until,
         unsent=attempt.unsent,
+        **_requested(stripe_request_id),
         **_looked(attempt.look),
     )
 
@@ -272,6 +272,11 @@ def end_pause(connection: Connection, *, actions: Collection[str], now: datetime
         .values(next_action_at=now)
     )
     return connection.execute(waiting).rowcount
+
+
+def _requested(stripe_request_id: str | None) -> Mapping[str, str]:
+    """Stripe's id of the last request that it told one of: what its support asks for first."""
+    return {"stripe_request_id": stripe_request_id} if stripe_request_id else {}
 
 
 def _looked(look: Look | None) -> Mapping[str, Any]:

@@ -38,14 +38,15 @@ def test_another_card_may_succeed_on_the_same_payment_intent(
     scene: Scene, rows: Rows, declined: UUID
 ) -> None:
     intent = _payment(rows, declined)["stripe_payment_intent_id"]
-    answer = scene.retry(declined, payment_method="pm_card_visa")
+    message = uuid4()
+    answer = scene.retry(declined, payment_method="pm_card_visa", message_id=message)
     assert (answer.status, answer.stripe_id, answer.reason) == ("SUCCEEDED", intent, None)
     assert _statuses(rows, declined) == ["REQUESTED", "FAILED", "REQUESTED", "SUCCEEDED"]
     assert _told(rows) == ["PaymentRequested", "PaymentFailed", "PaymentRequested", "PaymentSucceeded"]
     ledger = scene.simulator.ledger()["payment_intents"]
     assert [(each["effects"], each["attempts"]) for each in ledger] == [(1, 2)]
     keys = [row["idempotency_key"] for row in rows("SELECT * FROM payment_attempt ORDER BY number")]
-    assert keys == [f"{declined}:charge:1", f"{declined}:retry:2"]
+    assert keys == [f"{declined}:charge:1", f"{declined}:retry:2:{message}"]
 
 
 def test_the_same_card_is_tried_if_no_other_is_named(scene: Scene, rows: Rows, declined: UUID) -> None:
@@ -199,3 +200,20 @@ def test_a_try_that_stripe_refuses_fails_with_its_code(scene: Scene, rows: Rows,
     assert (answer.status, answer.reason) == ("FAILED", "resource_missing")
     assert _told(rows)[-2:] == ["PaymentRequested", "PaymentFailed"]
     assert scene.retry(declined, payment_method="pm_card_visa").status == "SUCCEEDED"
+
+
+def test_what_an_earlier_request_went_through_leaves_a_later_one_all_its_attempts(
+    scene: Scene, rows: Rows, declined: UUID
+) -> None:
+    def retry(payment_method: str, *, never_executed: int) -> str:
+        scene.simulator.fault(
+            "server_error", endpoint="payment_intents.confirm", when="before", times=never_executed
+        )
+        scene.retry(declined, payment_method=payment_method)
+        scene.resume()
+        return str(_payment(rows, declined)["status"])
+
+    assert retry(POOR, never_executed=3) == "FAILED"
+    assert retry("pm_card_visa", never_executed=1) == "SUCCEEDED"
+    ends = [row["status"] for row in rows("SELECT status FROM payment_attempt ORDER BY number")]
+    assert ends == ["DECLINED", "ABSENT", "ABSENT", "DECLINED", "ABSENT", "SETTLED"]
