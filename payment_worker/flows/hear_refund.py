@@ -106,8 +106,9 @@ def settle_seen(
     if payment.status is not PaymentStatus.SUCCEEDED and seen.news not in LOST:
         return NoRoom(), []
     known = known_refund(connection, payment, seen)
-    if known and _has_reserved_nothing(connection, known):
-        verdict = settlement.adopt_refund(payment, known, seen)
+    waiting = _waiting(connection, known, seen) if known else None
+    if known and waiting:
+        verdict = settlement.adopt_refund(payment, waiting, seen)
         writes = (
             refund_writes((payment, known), verdict, cause=cause, now=now)
             if isinstance(verdict, Advanced)
@@ -133,10 +134,16 @@ def known_refund(connection: Connection, payment: Payment, seen: RefundSeen) -> 
     return None
 
 
-def _has_reserved_nothing(connection: Connection, refund: Refund) -> bool:
-    """Whether it waits for its payment: then Stripe has it only where our record was restored to an older point."""
+def _waiting(connection: Connection, refund: Refund, seen: RefundSeen) -> Refund | None:
+    """A refund that waits and has reserved nothing, as it was asked for; None where it does not.
+
+    Stripe has such a one only where our record was restored to an older point. How much all that was left came to,
+    where that was asked for, is for Stripe to say.
+    """
     request = refunds.request_of(connection, refund.refund_id)
-    return request is not None and request["waits_until"] is not None
+    if request is None or request["waits_until"] is None:
+        return None
+    return refund if request["amount_was_given"] else replace(refund, amount=seen.amount)
 
 
 def _new(connection: Connection, payment: Payment, seen: RefundSeen) -> Refund:

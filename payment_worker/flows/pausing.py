@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from payment_worker.domain.attempt import Action
-from payment_worker.store import attempts, pauses
+from payment_worker.store import attempts, pauses, refunds
 from payment_worker.store.database import Database
 from payment_worker.store.pauses import ALL, Pause
 from payment_worker.telemetry import logger
@@ -94,4 +94,6 @@ def resume(database: Database, kinds: Collection[str], *, actor: str, now: datet
         still = [each.kind for each in pauses.standing(connection)]
         free = [] if ALL in still else [action for action in Action if action not in still]
         due = attempts.end_pause(connection, actions=free, now=now)
+        if Action.REFUND in free:
+            refunds.wake(connection, now=now)
     return Resumed(ended, due, still)

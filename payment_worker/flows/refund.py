@@ -19,7 +19,7 @@ from payment_worker.flows.settle import Writes, payment_writes, present, refund_
 from payment_worker.flows.telling import refund_message
 from payment_worker.flows.world import World
 from payment_worker.gateway.requests import refund_request
-from payment_worker.store import attempts, payments, refunds
+from payment_worker.store import attempts, pauses, payments, refunds
 from payment_worker.store.attempts import HandedOut
 from payment_worker.store.writing import Write, write
 
@@ -65,7 +65,8 @@ def continue_refund(world: World, refund_id: UUID) -> Answer | None:
         if waiting is None or payment is None or request is None or request["waits_until"] is None:
             return None
         now = world.clock()
-        decision = decide_refund(payment, amount=waiting.amount if request["amount_was_given"] else None)
+        amount = waiting.amount if request["amount_was_given"] else None
+        decision = _decide(connection, payment, amount=amount)
         if isinstance(decision, Wait):
             return refund_answer(waiting, Unfinished.OURS, request["waits_until"])
         decided = replace(waiting, amount=decision.amount, version=waiting.version + 1)
@@ -101,7 +102,7 @@ def _note(
         if payment is None:
             return NoSuchPayment()
         now = world.clock()
-        decision = decide_refund(payment, amount=request.amount)
+        decision = _decide(connection, payment, amount=request.amount)
         new = Refund(
             refund_id=request.refund_id,
             payment_id=request.payment_id,
@@ -124,6 +125,19 @@ def _note(
             now=now,
         )
         return _write(world, connection, payment, after, decision=decision, row=row, before=None, now=now)
+
+
+def _decide(connection: Connection, payment: Payment, *, amount: int | None) -> Reserve | Wait | Refuse:
+    """Decide under the payment's lock; while refunds are paused, only what no other news can change.
+
+    After a database was restored to an older point, its record is behind Stripe's until it is reconciled, and so long
+    everything is paused: it knows neither what cannot be refunded nor how much is left.
+    """
+    decision = decide_refund(payment, amount=amount)
+    depends = isinstance(decision, Refuse) or amount is None
+    if depends and pauses.stands(connection, Action.REFUND):
+        return Wait(amount or payment.amount)
+    return decision
 
 
 def _asked_before(connection: Connection, request: RefundRequest, known: Refund) -> _AskedBefore | Conflict:

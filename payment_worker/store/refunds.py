@@ -35,14 +35,6 @@ def find_by_stripe(connection: Connection, stripe_refund_id: str) -> Refund | No
     return _one(connection, select(*COLUMNS).where(tables.refund.c.stripe_refund_id == stripe_refund_id))
 
 
-def of_payment(connection: Connection, payment_id: UUID) -> Sequence[Refund]:
-    """All refunds of a payment, oldest first."""
-    rows = connection.execute(
-        select(*COLUMNS).where(tables.refund.c.payment_id == payment_id).order_by(tables.refund.c.created_at)
-    )
-    return [refund_of(row) for row in rows.mappings()]
-
-
 def request_of(connection: Connection, refund_id: UUID) -> RowMapping | None:
     """What was asked for: fingerprint, whether an amount was given, until when it waits."""
     table = tables.refund.c
@@ -63,13 +55,13 @@ def noted(refund: Refund, *, request: Mapping[str, object], now: datetime) -> Ro
     return Row(tables.refund, {**values, **request, "created_at": now, "updated_at": now})
 
 
-def changed(refund: Refund, *, now: datetime, waits_until: datetime | None = None) -> Change:
-    """The change that makes the row say what the record says."""
+def changed(refund: Refund, *, now: datetime) -> Change:
+    """The change that makes the row say what the record says. It waits for nothing any more."""
     values = {name: getattr(refund, name) for name in MUTABLE}
     return Change(
         tables.refund,
         {"refund_id": refund.refund_id},
-        {**values, "waits_until": waits_until, "updated_at": now},
+        {**values, "waits_until": None, "updated_at": now},
     )
 
 
@@ -107,6 +99,11 @@ WAITING: Final = tables.refund.c.waits_until.is_not(None)
 def woken(payment_id: UUID, *, now: datetime) -> Change:
     """The change that has the refunds that wait for this payment looked at by the next sweep."""
     return Change(tables.refund, {"payment_id": payment_id}, {"waits_until": now}, only=WAITING)
+
+
+def wake(connection: Connection, *, now: datetime) -> None:
+    """Have all refunds that wait looked at by the next sweep."""
+    connection.execute(tables.refund.update().where(WAITING).values(waits_until=now))
 
 
 def _one(connection: Connection, query: Select[Any]) -> Refund | None:
