@@ -21,7 +21,18 @@ def add_to(app: typer.Typer) -> None:
     events.command("replay-messages")(replay_messages)
 
 
-def reconcile(*, since: Since = None, until: Until = None, as_json: AsJson = False) -> None:
+def reconcile(
+    *,
+    since: Since = None,
+    until: Until = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With a period: a connected account that we may know of no payment on. May be repeated."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Compare the payments, refunds and disputes of a period with Stripe's, and repair what is safe to repair.
 
     Without a period, all that is new since the last scheduled reconciliation. Only with one are payments brought back
@@ -30,7 +41,7 @@ def reconcile(*, since: Since = None, until: Until = None, as_json: AsJson = Fal
     """
     from payment_worker.cli import reconciliation
 
-    raise typer.Exit(reconciliation.run(since=since, until=until, as_json=as_json))
+    raise typer.Exit(reconciliation.run(since=since, until=until, accounts=account or (), as_json=as_json))
 
 
 def report(

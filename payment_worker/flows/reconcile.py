@@ -7,7 +7,7 @@ repaired through `settle`; the rest is a finding for a person, noted once. A sec
 the same and changes nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -85,7 +85,12 @@ class Reconciled:
 
 
 def reconcile(
-    world: World, *, since: datetime | None, until: datetime | None, on_page: OnPage
+    world: World,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    on_page: OnPage,
+    accounts: Collection[str] = (),
 ) -> Reconciled | None:
     """Reconcile a period, or all that is new; None while somebody else reconciles.
 
@@ -93,13 +98,14 @@ def reconcile(
         since: of what was made from then on. Without both, what the last scheduled run has not compared.
         until: of what was made before then; now, if it is not given.
         on_page: whether to go on, asked after each page.
+        accounts: connected accounts to compare besides those that our payments are on.
     """
     with alone(world.database, RECONCILE_LOCK) as is_ours:
         if not is_ours:
             return None
         reconciled = None
         for run in _runs(world, since, until):
-            reconciled = _go_through(world, run, on_page)
+            reconciled = _go_through(world, run, on_page, accounts)
             if not reconciled.run.is_finished:
                 break
         return reconciled
@@ -133,9 +139,11 @@ def _new(world: World, *, since: datetime, until: datetime, is_scheduled: bool, 
         )
 
 
-def _go_through(world: World, run: Run, on_page: OnPage) -> Reconciled:
+def _go_through(world: World, run: Run, on_page: OnPage, besides: Collection[str]) -> Reconciled:
     with world.database.begin() as connection:
-        accounts = list(polls.accounts(connection))
+        # A payment on an account may be known to Stripe alone, after a restore: events still name the account.
+        heard_of = () if run.is_scheduled else polls.accounts_heard_of(connection)
+        accounts = sorted({*polls.accounts(connection), *heard_of, *besides})
     refused: set[str] = set()
     while True:
         try:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Column, Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.store import tables
@@ -33,22 +33,25 @@ class Poll:
     window: Window | None = None
 
 
-ACCOUNTS: Final = text("""
-    WITH RECURSIVE account(name) AS (
-        (SELECT stripe_account FROM payment WHERE stripe_account IS NOT NULL ORDER BY stripe_account LIMIT 1)
-        UNION ALL
-        SELECT (SELECT stripe_account FROM payment WHERE stripe_account > account.name
-                ORDER BY stripe_account LIMIT 1)
-        FROM account WHERE account.name IS NOT NULL
-    )
-    SELECT name FROM account WHERE name IS NOT NULL
-""")
-"""One step down the index for each account, however many payments there are."""
-
-
 def accounts(connection: Connection) -> Sequence[str]:
     """The accounts that payments were made on: the platform's own, which is the empty text, and the connected."""
-    return ["", *connection.execute(ACCOUNTS).scalars()]
+    return ["", *_connected(connection, tables.payment.c.stripe_account)]
+
+
+def accounts_heard_of(connection: Connection) -> Sequence[str]:
+    """The connected accounts that an event came from, whether or not we know of a payment there."""
+    return _connected(connection, tables.stripe_event.c.stripe_account)
+
+
+def _connected(connection: Connection, column: Column[Any]) -> Sequence[str]:
+    """What is in this column: one step down its index for each account, however many rows there are."""
+    accounts = select(select(func.min(column)).where(column > "").scalar_subquery().label("name")).cte(
+        "account", recursive=True
+    )
+    following = select(func.min(column)).where(column > accounts.c.name).scalar_subquery()
+    accounts = accounts.union_all(select(following).where(accounts.c.name.is_not(None)))
+    found = connection.execute(select(accounts.c.name).where(accounts.c.name.is_not(None)))
+    return found.scalars().all()
 
 
 def polls(connection: Connection) -> Sequence[Poll]:

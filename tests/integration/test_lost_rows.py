@@ -18,10 +18,13 @@ from payment_worker.flows.pausing import pause, resume
 from payment_worker.flows.reconcile import reconcile
 from payment_worker.flows.refund import continue_refund, refund
 from payment_worker.flows.world import World
+from payment_worker.gateway.webhook import event_from
+from payment_worker.store.events import EventStatus
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 
 KEY_FORGOTTEN_SECONDS = 25 * 3600
+POOR = "pm_card_visa_chargeDeclinedInsufficientFunds"
 # In the order in which they name each other.
 TABLES = ("payment", "refund", "payment_attempt", "payment_history", "outbox", "pause")
 
@@ -269,6 +272,111 @@ def test_a_refund_that_waited_for_its_payment_when_the_backup_was_made_is_counte
     assert _statuses(rows, payment_id, refund_id) == ("SUCCEEDED", "PROCESSED")
     assert rows.one("SELECT amount_refunded AS given FROM payment")["given"] == 700
     assert ledger(scene)[0]["refunded"] == 700
+
+
+@pytest.mark.parametrize("words", ["A-1001", str(uuid4())])
+def test_a_callers_own_order_id_names_no_other_order(
+    scene: Scene, rows: Rows, reconciled: Reconcile, empty: Backup, words: str
+) -> None:
+    asked = a_request(metadata={"order_id": words, "basket": "7"})
+    scene.charge(**asked)
+    (at_stripe,) = ledger(scene)
+    assert at_stripe["metadata"]["order_id"] == words
+    empty.restore()
+    assert reconciled() == [("payment_missing_here", "REPAIRED")]
+    row = rows.one("SELECT order_id, metadata FROM payment")
+    assert row == {"order_id": asked["order_id"], "metadata": asked["metadata"]}
+
+
+@pytest.mark.parametrize("how", ["named", "heard of"])
+def test_an_account_whose_payments_were_all_lost_is_compared_once_it_is_named_or_heard_of(
+    scene: Scene, rows: Rows, reconciled: Reconcile, empty: Backup, how: str
+) -> None:
+    scene.charge(stripe_account="acct_new")
+    empty.restore()
+    assert reconciled() == []
+    if how == "heard of":
+        (event, *_) = scene.simulator.get("events", account="acct_new")["data"]
+        assert scene.deliver([event_from(event)]) == [EventStatus.IGNORED]
+        reconciled()
+    else:
+        since = scene.world.clock() - timedelta(days=20)
+        assert reconcile(scene.world, since=since, until=None, on_page=lambda _: True, accounts=["acct_new"])
+    assert rows.one("SELECT stripe_account FROM payment")["stripe_account"] == "acct_new"
+
+
+def test_another_try_is_not_taken_for_one_that_was_lost(scene: Scene, rows: Rows) -> None:
+    payment_id = scene.charge(payment_method=POOR)
+    backup = Backup(rows)
+    scene.retry(payment_id, payment_method="pm_card_visa_chargeDeclinedStolenCard")
+    backup.restore()
+    answer = scene.retry(payment_id, payment_method="pm_card_visa")
+    assert (answer.status, answer.reason) == ("SUCCEEDED", None)
+    assert len(ledger(scene)) == 1
+
+
+def test_while_all_is_paused_no_refund_is_refused_that_stripe_has_given(
+    scene: Scene, rows: Rows, reconciled: Reconcile
+) -> None:
+    payment_id, refund_id = scene.charge(capture_method="manual"), str(uuid4())
+    backup = Backup(rows)
+    scene.capture(payment_id)
+    scene.refund(payment_id, refund_id=refund_id, amount=700)
+    backup.restore()
+    _pause(scene)
+
+    assert scene.refund(payment_id, refund_id=refund_id, amount=700).status == "REQUESTED"
+    reconciled()
+    _resume(scene, refund_id)
+
+    assert _statuses(rows, payment_id, refund_id) == ("SUCCEEDED", "PROCESSED")
+    assert rows.one("SELECT amount_refunded AS given FROM payment")["given"] == 700
+    assert ledger(scene)[0]["refunded"] == 700
+
+
+def test_while_all_is_paused_the_rest_is_not_more_than_stripe_gave(
+    scene: Scene, rows: Rows, reconciled: Reconcile
+) -> None:
+    payment_id, part, rest = scene.charge(), str(uuid4()), str(uuid4())
+    backup = Backup(rows)
+    scene.refund(payment_id, refund_id=part, amount=1000)
+    scene.refund(payment_id, refund_id=rest)
+    backup.restore()
+    _pause(scene)
+
+    for asked in ({"refund_id": rest}, {"refund_id": part, "amount": 1000}):
+        assert scene.refund(payment_id, **asked).status == "REQUESTED"
+    reconciled()
+    _resume(scene, rest, part)
+
+    amounts = {row["refund_id"]: row["amount"] for row in rows("SELECT refund_id, amount FROM refund")}
+    assert amounts == {part: 1000, rest: 4000}
+    assert _statuses(rows, payment_id, rest) == ("SUCCEEDED", "PROCESSED")
+    assert rows.one("SELECT amount_refunded AS given FROM payment")["given"] == 5000
+    assert rows("SELECT 1 FROM payment_attempt WHERE finished_at IS NULL") == []
+
+
+def test_a_refund_that_cannot_be_is_refused_once_the_pause_is_over(scene: Scene, rows: Rows) -> None:
+    payment_id = scene.charge(payment_method=POOR)
+    _pause(scene)
+    refund_id = scene.refund(payment_id).identity
+    assert _statuses(rows, payment_id, refund_id) == ("FAILED", "REQUESTED")
+    _resume(scene, refund_id)
+    row = rows.one("SELECT status, failure_reason FROM refund")
+    assert row == {"status": "FAILED", "failure_reason": "payment_failed"}
+
+
+def _pause(scene: Scene) -> None:
+    pause(scene.world.database, "all", reason=None, actor="test", now=scene.world.clock())
+    _obeyed(scene)
+
+
+def _resume(scene: Scene, *refund_ids: str) -> None:
+    resume(scene.world.database, [], actor="test", now=scene.world.clock())
+    _obeyed(scene)
+    scene.resume()
+    for each in refund_ids:
+        continue_refund(scene.world, UUID(each))
 
 
 def _obeyed(scene: Scene) -> None:
