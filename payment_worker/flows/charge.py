@@ -18,6 +18,8 @@ from payment_worker.gateway.requests import charge_request
 from payment_worker.store import attempts, charges, payments
 from payment_worker.store.history import transition
 from payment_worker.store.writing import write
+from payment_worker.telemetry.counted import PAYMENTS, label
+from payment_worker.telemetry.counting import count
 
 
 def charge(world: World, request: ChargeRequest) -> Answer | Conflict:
@@ -27,6 +29,7 @@ def charge(world: World, request: ChargeRequest) -> Answer | Conflict:
     attempt = _note(world, request, payment, now)
     if attempt is None:
         return _asked_before(world, request)
+    count(PAYMENTS, label(payment.status))
     return perform(world, attempt, payment)
 
 

@@ -1,12 +1,13 @@
 """Noting what an attempt to capture or to cancel came to. A refused one leaves the payment as it is."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, assert_never
-from uuid import uuid4
+from uuid import UUID
 
 from payment_worker.domain import settlement
-from payment_worker.domain.attempt import Action, AttemptStatus
+from payment_worker.domain.attempt import Action, Attempt, AttemptStatus
 from payment_worker.domain.deciding import Ask, Decision, Done, Refusal, Refuse, decide_cancel, decide_capture
 from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import Doubt
@@ -92,8 +93,21 @@ def _end(
         return answer
     keep_refused(
         entry.connection,
-        Refused(attempt.action, payment.payment_id, json.loads(attempt.parameters), reason),
-        request_id=attempt.request_id or uuid4(),
+        Refused(attempt.action, payment.payment_id, _asked(entry), reason),
+        request_id=_request_id(attempt),
         now=entry.now,
     )
     return replace(answer, reason=reason)
+
+
+def _asked(entry: Entry) -> Mapping[str, object]:
+    """What the task was given, as far as the record tells."""
+    if entry.attempt.action is Action.CAPTURE:
+        return {"amount": json.loads(entry.attempt.parameters)["amount_to_capture"]}
+    reason = entry.payment.cancellation_reason
+    return {"reason": reason} if reason else {}
+
+
+def _request_id(attempt: Attempt) -> UUID:
+    assert attempt.request_id is not None  # noqa: S101 - whoever asks for a change has a message
+    return attempt.request_id

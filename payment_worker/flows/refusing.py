@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from payment_worker.contracts.masking import masked
 from payment_worker.domain.attempt import Action
 from payment_worker.store import rejected
 from payment_worker.telemetry import logger
@@ -35,8 +36,11 @@ class Refused:
     """A `Refusal`, or Stripe's code."""
 
     def kept(self) -> Mapping[str, object]:
-        """Its arguments as they are kept."""
-        return {"payment_id": str(self.payment_id), **self.arguments}
+        """Its arguments as they are kept, masked."""
+        return {
+            "payment_id": str(self.payment_id),
+            **{name: masked(value) for name, value in self.arguments.items()},
+        }
 
 
 def refused_before(connection: Connection, refused: Refused, *, request_id: UUID) -> str | None:

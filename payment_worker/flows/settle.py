@@ -70,7 +70,6 @@ def refund_writes(
     if advanced.payment != payment:
         writes.append(payments.changed(advanced.payment, now=now))
     if after.status is not refund.status:
-        count(REFUNDS, label(after.status))
         writes.append(refund_transition(refund.status, after, cause=cause, now=now))
         writes += present(refund_message(advanced.payment, after, now=now))
     return writes
@@ -86,7 +85,8 @@ def _count_money(before: Payment, after: Payment) -> None:
 
 
 def refund_transition(before: str | None, after: Refund, *, cause: Cause, now: datetime) -> Row:
-    """The history of one step of a refund."""
+    """The history of one step of a refund, which is counted."""
+    count(REFUNDS, label(after.status))
     detail = {
         "amount": after.amount,
         "currency": after.currency,
