@@ -5,6 +5,7 @@ that does not have it any more: Redis has then lost its memory, or the newest pa
 held is taken for unpublished, and goes out again in the order in which it was written, before what is new.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
@@ -37,11 +38,15 @@ class Nothing(Enum):
     """The stream had lost its memory, and what it lost is unpublished again."""
 
 
-def publish(world: World, stream: Stream) -> int:
-    """Publish until nothing is left or somebody else publishes; how many were."""
+def publish(world: World, stream: Stream, *, go_on: Callable[[], bool] = lambda: True) -> int:
+    """Publish until nothing is left, somebody else publishes, or the time is over; how many were.
+
+    Args:
+        go_on: asked before each batch; the next sweep goes on where this one ended.
+    """
     stream.begin()
     published = 0
-    while (outcome := _batch(world, stream)) is not Nothing.LEFT:
+    while go_on() and (outcome := _batch(world, stream)) is not Nothing.LEFT:
         if isinstance(outcome, int):
             published += outcome
             if outcome < BATCH:

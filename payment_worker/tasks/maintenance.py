@@ -10,7 +10,7 @@ from payment_worker.flows.publish import publish
 from payment_worker.flows.resume import hand_out_due
 from payment_worker.flows.retry_charge import hand_out_retries
 from payment_worker.stream import StreamUnavailableError
-from payment_worker.tasks.obeying import parsed, unless_unavailable, world
+from payment_worker.tasks.obeying import before_soft_limit, parsed, unless_unavailable, within, world
 from payment_worker.tasks.room import room_for_due
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.counted import PUBLISHED, RESUMED
@@ -61,7 +61,10 @@ def publish_events(self: Task, *args: object, **kwargs: object) -> dict[str, int
     """Tell what is still to be told."""
     parsed(self, MaintenanceRequest, args, kwargs)
     try:
-        published = unless_unavailable(self, lambda: publish(world(self), wiring.process().stream))
+        go_on = within(before_soft_limit(wiring.settings()))
+        published = unless_unavailable(
+            self, lambda: publish(world(self), wiring.process().stream, go_on=go_on)
+        )
     except StreamUnavailableError as error:
         log.warning("stream is unavailable", error=str(error))
         return {"published": 0}

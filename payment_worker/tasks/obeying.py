@@ -1,5 +1,6 @@
 """From Celery's world to a flow's and back: requests parsed, answers obeyed, trouble met with a retry."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -34,6 +35,17 @@ MOST_RETRIES: Final = 4
 def longest_countdown(chosen: Settings) -> float:
     """A delayed message is redelivered when the visibility timeout ends, so none waits near it."""
     return min(LONGEST_COUNTDOWN_SECONDS, chosen.visibility_timeout / 4)
+
+
+def within(seconds: float) -> Callable[[], bool]:
+    """Whether this time has not passed yet."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() < end
+
+
+def before_soft_limit(chosen: Settings) -> float:
+    """Seconds in which a task may begin a further step, such as a page or a batch, and still end in time."""
+    return (chosen.lease - chosen.stripe_timeout) / 2
 
 
 def growing_countdown(before: int) -> float:

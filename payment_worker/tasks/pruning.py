@@ -9,8 +9,7 @@ from payment_worker.celery import app
 from payment_worker.contracts.requests import MaintenanceRequest
 from payment_worker.flows.prune import Retention, Stint
 from payment_worker.flows.prune import prune as prune_flow
-from payment_worker.tasks.obeying import parsed, unless_unavailable, world
-from payment_worker.tasks.reconciliation import within
+from payment_worker.tasks.obeying import parsed, unless_unavailable, within, world
 from payment_worker.telemetry import logger
 
 log = logger(__name__)

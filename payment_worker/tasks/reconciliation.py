@@ -1,7 +1,6 @@
 """Tasks that look for what nobody told us: the poll of Stripe's events, and reconciliation."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -13,7 +12,15 @@ from payment_worker.contracts.requests import MaintenanceRequest, ReconcileReque
 from payment_worker.flows.poll import Manner, poll
 from payment_worker.flows.reconcile import reconcile as reconcile_flow
 from payment_worker.store.events import InboxEvent
-from payment_worker.tasks.obeying import NO_LIMIT, longest_countdown, parsed, unless_unavailable, world
+from payment_worker.tasks.obeying import (
+    NO_LIMIT,
+    before_soft_limit,
+    longest_countdown,
+    parsed,
+    unless_unavailable,
+    within,
+    world,
+)
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -27,9 +34,8 @@ def poll_stripe_events(self: Task, *args: object, **kwargs: object) -> dict[str,
     """Read what is new in Stripe's list of events, and have it settled."""
     parsed(self, MaintenanceRequest, args, kwargs)
     chosen = wiring.settings()
-    # A page that is begun by then is read, stored and handed out before the task's soft limit.
-    seconds = (chosen.lease - chosen.stripe_timeout) / 2
-    manner = Manner(overlap=timedelta(seconds=chosen.poll_overlap), go_on=within(seconds), hand_out=_hand_out)
+    go_on = within(before_soft_limit(chosen))
+    manner = Manner(overlap=timedelta(seconds=chosen.poll_overlap), go_on=go_on, hand_out=_hand_out)
     polled = unless_unavailable(self, lambda: poll(world(self), manner))
     if polled is None:
         log.info("somebody else polls")
@@ -59,12 +65,6 @@ def reconcile(self: Task, *args: object, **kwargs: object) -> dict[str, object]:
     if not done.run.is_finished and not done.stripe_is_away:
         app.send_task(self.name, kwargs=kwargs)
     return {"run_id": done.run.run_id, "finished": done.run.is_finished}
-
-
-def within(seconds: float) -> Callable[[], bool]:
-    """Whether this time has not passed yet."""
-    end = time.monotonic() + seconds
-    return lambda: time.monotonic() < end
 
 
 def _hand_out(found: Sequence[InboxEvent]) -> None:
