@@ -14,6 +14,7 @@ from payment_worker.contracts.requests import (
     StripeEventRequest,
 )
 from payment_worker.domain.deciding import Refusal
+from payment_worker.domain.money import CURRENCIES
 from payment_worker.domain.refunding import RefundRefusal
 
 PAGE = """# Tasks
@@ -26,36 +27,59 @@ Other apps send these by name, with arguments by name, to the queue in brackets;
 app.send_task("payment_worker.capture", kwargs={{"payment_id": payment_id, "amount": 1234}}, queue="charges")
 ```
 
-`null` means the same as leaving an argument out. Amounts are minor units of the payment's currency. A request with
-unknown, missing or malformed arguments fails with one error that names every bad field; it is kept in
-`rejected_request`, and no retry is spent on it.
+`null` means the same as leaving an argument out. A request with unknown, missing or malformed arguments fails with one
+error that names every bad field; it is kept in `rejected_request`, and no retry is spent on it.
 
 Every task answers `{{"payment_id" | "refund_id" | "event_id", "status", "stripe_id", "reason"}}`: the present state,
 and why it is so or why the request was refused. Answers are kept only where `PAYMENT_WORKER_RESULT_BACKEND` is set;
-the tables and the stream tell the same. Nothing else follows a task: what a sender gives as `link`, `link_error`,
+the tables and the stream say the same. Nothing else follows a task: what a sender gives as `link`, `link_error`,
 `chain` or `chord` is dropped.
+
+## Rules for arguments
+
+- A UUID is written in its canonical form, 8-4-4-4-12 hexadecimal digits.
+- An amount is a positive integer in minor units of the payment's currency: 1099 is 10.99 EUR and 1099 JPY is 1099 yen.
+  It is at most {most:,}
+  ({larger}).
+  Amounts in {tens} are multiples of 10, in {hundreds} of 100. A charge is at least Stripe's minimum
+  where Stripe documents one (0.50 EUR).
+- `metadata` has at most 47 keys, for Stripe takes 50 and the worker needs some. A key has 1 to 40 characters, no square
+  brackets, and does not begin with `payment_worker`; `payment_id` is always the payment's own. A value is a string of
+  at most 500 characters.
+- A `statement_descriptor_suffix` has none of `< > \\ ' " *`.
+- No text has a NUL character.
+- **A card number in any text field makes the request malformed; it is masked before the request is kept.** (`payload`
+  is not searched: Stripe signed it.)
+
+## Where the payment is not there
+
+A refund, capture, cancellation or further try may overtake the charge of its payment. So a `payment_id` that names no
+payment is looked for again for about 15 seconds, and for longer while charges are queued or a worker holds this one.
+After that the request fails and is kept in `rejected_request` with the code `unknown_payment`. A refund that was
+refused so has no row in `refund`: send it again, with the same `refund_id`, once the payment exists.
 
 ## payment_worker.charge [charges]
 
 {charge}
 
 Takes the money, or with `manual` holds it. The same `payment_id` with the same arguments again changes nothing and is
-told the present state; with other arguments it is refused as a `conflict`. The customer is away: where Stripe wants
-them, the payment becomes `REQUIRES_ACTION` and `PaymentActionRequired` tells Stripe's PaymentIntent, which their
+answered with the present state; with other arguments it is refused as a `conflict`. The customer is away: where Stripe
+wants them, the payment becomes `REQUIRES_ACTION` and `PaymentActionRequired` names Stripe's PaymentIntent, which their
 browser completes with the client secret that your app asks Stripe for. It ends when Stripe says so.
 
 ## payment_worker.capture [charges]
 
 {capture}
 
-Takes what is held, once; the rest is let go. Sent right after its charge, it waits for it.
+Takes what is held, once; the rest is released. Sent right after its charge,
+[it waits for it](#where-the-payment-is-not-there).
 
 ## payment_worker.cancel [charges]
 
 {cancel}
 
-Gives up what has not succeeded: what is held is let go, and nothing can be taken for it any more. `PaymentCanceled`
-tells the reason. An authorisation that runs out, or is canceled at Stripe, ends as `CANCELED` too; Stripe's reason is
+Gives up what has not succeeded: what is held is released, and nothing can be taken for it any more. `PaymentCanceled`
+has the reason. An authorisation that runs out, or is canceled at Stripe, ends as `CANCELED` too; Stripe's reason is
 then `automatic` or `expired`, or what somebody chose there.
 
 ## payment_worker.retry_charge [charges]
@@ -63,10 +87,10 @@ then `automatic` or `expired`, or what somebody chose there.
 {retry}
 
 Confirms the same PaymentIntent again, after a decline or while the payment waits for its customer; `PaymentRequested`
-is told again. It is done once for each message, however often that is delivered; a second message asks for a second
-try. Caps: `PAYMENT_WORKER_RETRIES_MOST`, and `PAYMENT_WORKER_RETRIES_IN_PERIOD` within
-`PAYMENT_WORKER_RETRIES_PERIOD`. The worker tries again by itself only where `PAYMENT_WORKER_AUTOMATIC_RETRIES` says
-how often, and the issuer's advice or else the decline code allows it.
+is published again. It is done once for each message, however often that is delivered; a second message asks for a
+second try. Caps: `PAYMENT_WORKER_RETRIES_MOST`, and `PAYMENT_WORKER_RETRIES_IN_PERIOD` within
+`PAYMENT_WORKER_RETRIES_PERIOD`. The worker tries again by itself only where `PAYMENT_WORKER_AUTOMATIC_RETRIES` says how
+often, and the issuer's advice or else the decline code allows it.
 
 ## What a capture, a cancellation or another try is refused for
 
@@ -80,8 +104,9 @@ refusal: a second capture of the same amount, a second cancellation, another try
 
 {refund}
 
-Gives the money back, once for each `refund_id`. While its payment is not known to be captured it waits. What cannot
-be leaves a refund that is `FAILED`, with one of these as its `failure_reason`, or with Stripe's:
+Gives the money back, once for each `refund_id`. While its payment is not known to be captured it waits; [where there is
+no payment](#where-the-payment-is-not-there) it is refused without a row. What cannot be leaves a refund that is
+`FAILED`, with one of these as its `failure_reason`, or with Stripe's:
 
 {refund_refusals}
 
@@ -99,9 +124,9 @@ but for `reconcile`.
 | task | does |
 |---|---|
 | `payment_worker.resume_stalled` | hands out what is due, or whose owner died, and the worker's own tries |
-| `payment_worker.publish_events` | tells what is still to be told |
-| `payment_worker.poll_stripe_events` | reads Stripe's list of events, for what no webhook told |
-| `payment_worker.reconcile` | compares a period with Stripe: by default the last, or `since` until `until` |
+| `payment_worker.publish_events` | publishes messages that are not published yet |
+| `payment_worker.poll_stripe_events` | reads Stripe's list of events, for what no webhook brought |
+| `payment_worker.reconcile` | compares with Stripe what is new, or what was made from `since` until `until` |
 | `payment_worker.prune` | deletes and archives what is past its retention (`PAYMENT_WORKER_RETENTION_…`) |
 
 {reconcile}
@@ -154,7 +179,22 @@ def page() -> str:
     tables = {name: _arguments(model) for name, model in ARGUMENTS.items()}
     refusals = _table("reason", {each.value: REFUSALS[each] for each in Refusal})
     refund_refusals = _table("reason", {each.value: REFUND_REFUSALS[each] for each in RefundRefusal})
-    return PAGE.format(**tables, refusals=refusals, refund_refusals=refund_refusals)
+    return PAGE.format(**tables, **_amounts(), refusals=refusals, refund_refusals=refund_refusals)
+
+
+def _amounts() -> Mapping[str, object]:
+    most = min(each.maximum for each in CURRENCIES.values())
+    larger = [f"{each.maximum:,} in {code}" for code, each in CURRENCIES.items() if each.maximum > most]
+    return {
+        "most": most,
+        "larger": ", ".join(larger),
+        "tens": _with_step(10),
+        "hundreds": _with_step(100),
+    }
+
+
+def _with_step(step: int) -> str:
+    return ", ".join(code for code, each in CURRENCIES.items() if each.step == step)
 
 
 def _arguments(model: type[Request]) -> str:
@@ -172,6 +212,8 @@ def _kind(form: Mapping[str, Any]) -> str:
     kind = next((each for each in form.get("anyOf", []) if each.get("type") != "null"), form)
     if "enum" in kind:
         return " or ".join(f"`{each}`" for each in kind["enum"])
+    if "maxLength" in kind and "pattern" not in kind:
+        return f"string of at most {kind['maxLength']:,} characters"
     return {"uuid": "UUID", "date-time": "instant"}.get(kind.get("format", ""), kind["type"])
 
 
