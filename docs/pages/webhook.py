@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from payment_worker.flows.hearing import SUBJECTS
+from payment_worker.gateway.webhook import TOLERANCE_SECONDS
 from payment_worker.webhook.application import PATH, application
 from payment_worker.webhook.body import MOST_BYTES, SLOWEST_SECONDS
 from payment_worker.webhook.connections import SLOWEST_SECONDS as SLOWEST_HEAD_SECONDS
@@ -18,6 +20,16 @@ proxy of yours that ends TLS. Several may run; each needs `DATABASE_URL`, `REDIS
 | path | methods | |
 |---|---|---|
 {paths}
+
+## Which events to subscribe to
+
+In Stripe's dashboard, an endpoint of any API version for these events; all others are stored and ignored.
+
+{events}
+
+For connected accounts make a second endpoint, for events on connected accounts, with the same address and events. Each
+endpoint has a signing secret of its own: `STRIPE_WEBHOOK_SECRET` takes both, comma-separated. What no webhook brings,
+the [poll](../how-to/reconcile.md#the-poll) finds.
 
 ## What a webhook is answered
 
@@ -49,9 +61,10 @@ PATHS: Mapping[str, str] = {
 
 MEANS: Mapping[Outcome, str] = {
     Outcome.STORED: "The event is committed.",
-    Outcome.KNOWN: "It was before: Stripe sends events more than once.",
-    Outcome.BAD_SIGNATURE: "No secret of ours signed it, or too long ago.",
-    Outcome.BAD_BODY: "It is signed, and no event.",
+    Outcome.KNOWN: "It was committed before: Stripe sends events more than once.",
+    Outcome.BAD_SIGNATURE: "Not signed with a secret in `STRIPE_WEBHOOK_SECRET`, or signed more than "
+    f"{TOLERANCE_SECONDS // 60} minutes ago.",
+    Outcome.BAD_BODY: "It is signed, but is not an event.",
     Outcome.GONE: "The sender hung up before all of it was there.",
     Outcome.TOO_LARGE: f"More than {MOST_BYTES} bytes.",
     Outcome.TOO_SLOW: f"Not there within {SLOWEST_SECONDS} seconds.",
@@ -72,6 +85,7 @@ def page() -> str:
     answers = [f"| `{outcome}` | {status.value} | {MEANS[outcome]} |" for outcome, status in ANSWERS.items()]
     return PAGE.format(
         paths="\n".join(paths),
+        events="\n".join(f"- `{each}`" for each in SUBJECTS),
         answers="\n".join(answers),
         answer=ANSWER_SECONDS,
         head=SLOWEST_HEAD_SECONDS,
