@@ -10,7 +10,7 @@ from payment_worker.contracts.messages import MESSAGE_TYPES, MessageType, envelo
 
 PAGE = """# Messages
 
-Made from the JSON Schemas in `payment_worker/contracts/schemas` by `docs/generate.py`; the same is told as AsyncAPI in
+Made from the JSON Schemas in `payment_worker/contracts/schemas` by `docs/generate.py`; the same as AsyncAPI is in
 `payment_worker/contracts/asyncapi.yaml`.
 
 Every outcome is one entry of the Redis stream `payment_worker.events` (`PAYMENT_WORKER_STREAM`). Its field `event`
@@ -20,9 +20,9 @@ holds a [CloudEvents](https://cloudevents.io) 1.0 envelope as JSON; `data` in it
 {example}
 ```
 
-A message is told at least once, and those of one payment in their order. Whoever has seen an `id` before ignores it. A
+A message is published at least once, and those of one payment in order. Whoever has seen an `id` before ignores it. A
 field that is not known is left out. New fields may come, so ignore what you do not know. Amounts are minor units, and
-instants RFC 3339 in UTC. What a reader has missed can be [told again](../how-to/tell-again.md).
+instants RFC 3339 in UTC. What a reader has missed can be [published again](../how-to/tell-again.md).
 
 {messages}
 """

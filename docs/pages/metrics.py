@@ -18,10 +18,10 @@ Set `PAYMENT_WORKER_METRICS_PORT` for workers and beat, each its own where they 
 on an interface that only Prometheus reaches. Labels hold kinds and codes, never anything of a customer, a payment or
 a key.
 
-## What rows and queues tell
+## What is read from rows and queues
 
-Told by beat and by the webhook receiver, read from PostgreSQL and Redis when they are scraped: the same numbers from
-each, so take `max` of them, not `sum`. A server that does not answer within three seconds is told as down, and the
+Exposed by beat and by the webhook receiver, read from PostgreSQL and Redis when they are scraped: the same numbers from
+each, so take `max` of them, not `sum`. A server that does not answer within three seconds is reported as down, and the
 numbers of the other still come.
 
 | metric | labels | meaning |
@@ -30,9 +30,9 @@ numbers of the other still come.
 
 ## What a worker counts
 
-Told by each worker for all its processes, from 0 at its start: take `sum` of `rate` or `increase`. A child that dies
-takes no count with it. These are for watching, no account of money: a transaction that fails in the end may have been
-counted. The tables are the account.
+Exposed by each worker for all its processes, from 0 at its start: take `sum` of `rate` or `increase`. When a process of
+the pool dies, what it counted is kept. Do not add up money from these: a transaction that fails in the end may have
+been counted. The tables are the authoritative record.
 
 | metric | kind | labels | meaning |
 |---|---|---|---|
