@@ -35,9 +35,9 @@ def reconcile(
 ) -> None:
     """Compare the payments, refunds and disputes of a period with Stripe's, and repair what is safe to repair.
 
-    Without a period, all that is new since the last scheduled reconciliation. Only with one are payments brought back
-    that Stripe has and we have lost. What is interrupted is gone on with by the same command, or by the next scheduled
-    reconciliation.
+    Without a period, all that is new since the last scheduled reconciliation; with --until alone, the day before it.
+    Only a run with a period also restores payments that Stripe has and the database has lost. An interrupted run is
+    resumed by the same command, or by the next scheduled reconciliation.
     """
     from payment_worker.cli import reconciliation
 
@@ -68,9 +68,9 @@ def replay_messages(
     until: Until = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell the messages of a period once more, from the database, in their order.
+    """Publish the messages of a period once more, from the database, in their order.
 
-    Readers know a message by its id: one they have seen they have seen.
+    They keep their ids, so a reader recognises those that it has handled and ignores them.
     """
     from payment_worker.cli import reconciliation
 
