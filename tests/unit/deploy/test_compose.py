@@ -45,6 +45,11 @@ def test_ours_are_told_of_secrets_by_file_and_of_nothing_unknown(service: str) -
     assert all(name.endswith("_FILE") for name in secret)
 
 
+@pytest.mark.parametrize("service", OURS)
+def test_any_setting_may_be_given_in_a_file_that_need_not_be_there(service: str) -> None:
+    assert SERVICES[service]["env_file"] == [{"path": "settings.env", "required": False}]
+
+
 def test_every_service_but_the_one_off_tells_whether_it_is_well() -> None:
     without = {name for name, service in SERVICES.items() if "healthcheck" not in service}
     assert without == {"migrate"}
