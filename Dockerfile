@@ -32,6 +32,5 @@ ENV PATH=/opt/payment-worker/bin:$PATH \
     PAYMENT_WORKER_LOG_FORMAT=json \
     # In a container only loopback of the container would hear it; who reaches it is decided by what is published.
     PAYMENT_WORKER_METRICS_ADDRESS=0.0.0.0 \
-    FLOWER_ADDRESS=0.0.0.0 \
-    FLOWER_CONFIG=/app/flowerconfig.py
+    FLOWER_ADDRESS=0.0.0.0
 CMD ["celery", "-A", "payment_worker", "worker"]
