@@ -19,7 +19,7 @@ NEEDED: Final = (
 
 
 class ExtraMissingError(Exception):
-    """PAYMENT_WORKER_TRACING needs what comes with: pip install 'payment-worker[otel]'."""
+    """PAYMENT_WORKER_TRACING needs the extra `otel`: in a checkout, pip install '.[otel]'."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)

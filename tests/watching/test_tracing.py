@@ -103,4 +103,4 @@ def test_without_the_extra_a_worker_says_so_and_does_not_start(
     process = programs.worker(settings, directory=tmp_path).start()
 
     assert process.wait() == 2
-    assert "pip install 'payment-worker[otel]'" in process.output()
+    assert "pip install '.[otel]'" in process.output()
