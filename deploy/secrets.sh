@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes what compose.yaml needs: secrets/, a file for each secret, and .env. What is there already is kept.
 #
-#   deploy/secrets.sh simulator    Stripe in miniature: nothing to ask for, no real money
+#   deploy/secrets.sh simulator    a simulated Stripe: nothing to ask for, no real money
 #   deploy/secrets.sh stripe       asks for your key and your endpoint's signing secret, unless STRIPE_API_KEY and
 #                                  STRIPE_WEBHOOK_SECRET are set
 set -eu

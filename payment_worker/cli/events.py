@@ -6,7 +6,7 @@ import typer
 
 from payment_worker.cli.enqueue import AsJson
 
-events = typer.Typer(help="What Stripe told us: list it, or settle it once more.", no_args_is_help=True)
+events = typer.Typer(help="Stripe's events: list them, or settle them once more.", no_args_is_help=True)
 Type = Annotated[
     str | None, typer.Option("--type", help="Only this type, `payment_intent.succeeded` for one.")
 ]

@@ -1,4 +1,4 @@
-"""The command that looks for whatever is wrong, and says how to mend it."""
+"""The command that looks for whatever is wrong, and says how to fix it."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ def doctor(
     ] = 900,
     as_json: AsJson = False,
 ) -> None:
-    """Look for whatever is wrong with settings, servers, Stripe and rows, and say how to mend it."""
+    """Look for whatever is wrong with settings, servers, Stripe and rows, and say how to fix it."""
     from payment_worker.cli import examination
 
     checks = examination.examine(unknown_after_seconds=unknown_after)

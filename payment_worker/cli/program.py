@@ -9,7 +9,7 @@ from payment_worker import __version__
 from payment_worker.cli import enqueue, events, examine, pausing, programs, reconciling, story
 
 app = typer.Typer(
-    help="Charges and refunds against Stripe: none doubled, lost or stuck.",
+    help="Charges and refunds through Stripe: each executed once, none forgotten.",
     epilog="Exit status: 0 done, 1 found problems, 2 wrong usage. What may be set is described in the docs.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

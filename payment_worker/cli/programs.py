@@ -33,7 +33,7 @@ def dev() -> None:
 
 
 def simulator(context: typer.Context) -> None:
-    """Run Stripe in miniature; `payment-worker simulator --help` lists its options."""
+    """Run a simulated Stripe; `payment-worker simulator --help` lists its options."""
     from payment_worker import simulator as miniature
 
     raise typer.Exit(miniature.main(context.args))
@@ -44,7 +44,7 @@ def webhook(
     host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 for every interface.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65_535)] = 8000,
 ) -> None:
-    """Receive Stripe's webhooks until told to stop.
+    """Receive Stripe's webhooks until it is stopped.
 
     POST /webhooks/stripe, GET /healthz, /readyz and /metrics.
     """

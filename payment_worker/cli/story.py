@@ -22,7 +22,7 @@ def show(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Tell a payment's whole story, from any id: what was asked, heard, recorded and told, why and by whom."""
+    """Show a payment's whole story, from any id: what was asked, heard, recorded and published, why and by whom."""
     from payment_worker.cli import timeline
 
     try:
