@@ -82,6 +82,8 @@ class Attempt:
     """The message that asked for it, where the request has no other id: the same one again asks for nothing."""
     look: Look | None = None
     """Set while a look goes on that one round could not bring to its end."""
+    stripe_request_id: str | None = None
+    """Stripe's id of the request that its owner sent and that was not answered well: its support asks for it."""
 
 
 class Step(StrEnum):

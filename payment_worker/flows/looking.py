@@ -40,8 +40,10 @@ def look_up(
     """
     searched = _searched(world, attempt, payment, asked_at)
     match searched:
-        case Settled() | Absent() | Partly() | Postponed():
+        case Settled() | Absent() | Partly():
             return searched
+        case Postponed(delay):
+            return Postponed(delay)  # the request's id would be that of the look
         case Unanswered():
             return Unanswered(attempt.doubt or Doubt.SILENCE)
         case _:

@@ -68,7 +68,12 @@ def _perform(world: World, attempt: Attempt, payment: Payment) -> Answer:
             attempt = _sent(attempt, outcome, now=world.clock())
             outcome = _looked_at(world, attempt, payment, outcome)
             if isinstance(outcome, Unanswered) and outcome.doubt in MUST_LOOK:
-                attempt = replace(attempt, status=AttemptStatus.UNKNOWN, doubt=outcome.doubt)
+                attempt = replace(
+                    attempt,
+                    status=AttemptStatus.UNKNOWN,
+                    doubt=outcome.doubt,
+                    stripe_request_id=outcome.stripe_request_id,
+                )
                 continue
             noted = record(world, attempt, outcome, asked_at=attempt.sent_until)
         else:

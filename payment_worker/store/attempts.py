@@ -197,7 +197,7 @@ def finished(
             "error_code": error_code,
             "next_action_at": None,
             "finished_at": now,
-            **_requested(stripe_request_id),
+            **_requested(stripe_request_id or attempt.stripe_request_id),
             **({"retry_at": retry_at} if retry_at else {}),
             **(_looked(None) if attempt.look else {}),
         },
@@ -223,7 +223,7 @@ def put_off(
         error_code=error_code,
         sent_until=attempt.sent_until,
         unsent=attempt.unsent,
-        **_requested(stripe_request_id),
+        **_requested(stripe_request_id or attempt.stripe_request_id),
         **_looked(attempt.look),
     )
 

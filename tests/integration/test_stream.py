@@ -104,6 +104,16 @@ def test_all_is_told_in_order_after_redis_was_killed_and_came_back_empty_in_the_
         assert rows("SELECT 1 FROM outbox WHERE published_at IS NULL") == []
 
 
+def test_what_the_time_does_not_suffice_for_is_left_to_the_next(
+    scene: Scene, rows: Rows, world: World, stream: Stream, redis_client: "redis.Redis"
+) -> None:
+    some_lives(scene)
+    assert publish(world, stream, go_on=lambda: False) == 0
+    assert entries(redis_client) == []
+    assert publish(world, stream) > 0
+    assert_told(entries(redis_client), rows)
+
+
 def test_a_loss_is_noticed_when_there_is_nothing_new_to_tell(
     scene: Scene, rows: Rows, world: World, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
