@@ -41,8 +41,8 @@ RANKS: Mapping[DisputeStatus, int] = MappingProxyType(
 BLOCKING = frozenset({DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.LOST})
 """States in which the bank holds the money, so that Stripe refuses refunds of the charge."""
 
-OVER = frozenset({DisputeStatus.WON, DisputeStatus.LOST})
-"""States in which the bank has decided."""
+OVER = frozenset({DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.PREVENTED})
+"""States in which it is decided: by the bank, or by what was agreed with it beforehand."""
 
 TOLD = BLOCKING | OVER
 """States of a real dispute. An inquiry is recorded, and other apps are not told: it stops nothing."""

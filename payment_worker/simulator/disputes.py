@@ -12,10 +12,12 @@ from payment_worker.simulator.world import Act, Json, change
 FEE = 1_500
 _EVIDENCE_SECONDS = 9 * 86_400
 STATUSES = (
-    "lost", "needs_response", "under_review", "warning_closed", "warning_needs_response",
-    "warning_under_review", "won",
+    "lost", "needs_response", "prevented", "under_review", "warning_closed",
+    "warning_needs_response", "warning_under_review", "won",
 )  # fmt: skip
-CLOSED = ("lost", "warning_closed", "won")
+CLOSED = ("lost", "prevented", "warning_closed", "won")
+GIVEN_BACK = ("prevented", "won")
+"""The money comes back: it was no dispute in the end, or none of the customer's."""
 _NO_EVIDENCE: Json = dict.fromkeys(
     (
         "access_activity_log", "billing_address", "cancellation_policy",
@@ -129,7 +131,7 @@ def move(act: Act, record: Json, *, status: str | None, evidence: Json | None, m
         evidence={**record["evidence"], **(evidence or {})},
         evidence_details=details,
         metadata=merged_metadata(record["metadata"], metadata),
-        is_charge_refundable=new_status.startswith("warning") or new_status == "won",
+        is_charge_refundable=new_status.startswith("warning") or new_status in GIVEN_BACK,
     )
     act.touched = record["id"]
     emit(act, "charge.dispute.updated", record, previous)
@@ -139,7 +141,7 @@ def move(act: Act, record: Json, *, status: str | None, evidence: Json | None, m
 
 
 def finish(act: Act, record: Json, status: str) -> Json:
-    """The bank decided: won gives the money back, lost does not. Raises a refusal for a closed one."""
+    """The bank decided: won and prevented give the money back, lost does not. Raises a refusal for a closed one."""
     if status not in CLOSED:
         raise bad_request(f"Invalid status: must be one of {', '.join(CLOSED)}", param="status")
     if record["status"] in CLOSED:
@@ -147,7 +149,7 @@ def finish(act: Act, record: Json, status: str) -> Json:
     previous = change(record, status=status, is_charge_refundable=status != "lost")
     act.touched = record["id"]
     emit(act, "charge.dispute.closed", record, previous)
-    if status == "won" and record["balance_transactions"]:
+    if status in GIVEN_BACK and record["balance_transactions"]:
         _move_funds(act, record, record["amount"], 0, "charge.dispute.funds_reinstated")
     return record
 

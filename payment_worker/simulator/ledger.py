@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from payment_worker.simulator.disputes import GIVEN_BACK
 from payment_worker.simulator.world import Account, World
 
 Json = dict[str, Any]
@@ -53,7 +54,7 @@ def _line(account: Account, intent: Json) -> Json:
         dispute["amount"]
         for dispute in (account.disputes.values() if ids else ())
         if dispute["charge"] in ids
-        and dispute["status"] != "won"
+        and dispute["status"] not in GIVEN_BACK
         and not dispute["status"].startswith(_INQUIRY)
     )
     return {

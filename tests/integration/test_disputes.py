@@ -66,6 +66,17 @@ def test_a_won_dispute_lets_refunds_through_again(scene: Scene, rows: Rows) -> N
     assert told(rows).count("DisputeOpened") == told(rows).count("DisputeClosed") == 1
 
 
+def test_a_dispute_that_is_prevented_is_told_as_closed(scene: Scene, rows: Rows) -> None:
+    payment_id = scene.charge()
+    dispute = open_dispute(scene, rows, payment_id)
+    scene.deliver(dispute_events(scene))
+    scene.simulator.post(f"disputes/{dispute['id']}/close", {"status": "prevented"})
+    scene.deliver(dispute_events(scene))
+    assert told(rows)[-2:] == ["DisputeOpened", "DisputeClosed"]
+    assert rows.one("SELECT data FROM outbox WHERE type = 'DisputeClosed'")["data"]["outcome"] == "PREVENTED"
+    assert scene.refund(payment_id, amount=100).status == "PROCESSED"
+
+
 def test_a_lost_dispute_keeps_refunds_out_for_good(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge()
     dispute = open_dispute(scene, rows, payment_id)

@@ -24,6 +24,7 @@ _MESSAGE_OF: Final[Mapping[tuple[str, str], str]] = {
     ("dispute", "NEEDS_RESPONSE"): "DisputeOpened",
     ("dispute", "WON"): "DisputeClosed",
     ("dispute", "LOST"): "DisputeClosed",
+    ("dispute", "PREVENTED"): "DisputeClosed",
 }
 """The message that each transition has: of a payment, of a refund, of a dispute."""
 

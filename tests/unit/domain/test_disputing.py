@@ -67,12 +67,15 @@ def test_no_news_moves_a_dispute_backwards(status: DisputeStatus, seen: DisputeS
     assert after is status or RANKS[after] > RANKS[status]
 
 
-def test_e4_any_order_of_a_disputes_news_ends_in_the_same_state_and_tells_each_thing_once() -> None:
+@pytest.mark.parametrize("end", [DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.PREVENTED])
+def test_e4_any_order_of_a_disputes_news_ends_in_the_same_state_and_tells_each_thing_once(
+    end: DisputeStatus,
+) -> None:
     life = [
         DisputeStatus.WARNING_NEEDS_RESPONSE,
         DisputeStatus.NEEDS_RESPONSE,
         DisputeStatus.UNDER_REVIEW,
-        DisputeStatus.LOST,
+        end,
     ]
     ends = {
         (payment.is_disputed, tuple(known.values()), tuple(told))
@@ -81,8 +84,8 @@ def test_e4_any_order_of_a_disputes_news_ends_in_the_same_state_and_tells_each_t
     }
     assert len(ends) == 1
     ((is_disputed, (dispute,), told),) = ends
-    assert is_disputed
-    assert dispute.status is DisputeStatus.LOST
+    assert is_disputed == (end is DisputeStatus.LOST)
+    assert dispute.status is end
     assert told == ("opened", "closed")
 
 
