@@ -12,9 +12,11 @@ from payment_worker.simulator.world import Act, Json, change
 FEE = 1_500
 _EVIDENCE_SECONDS = 9 * 86_400
 STATUSES = (
-    "lost", "needs_response", "prevented", "under_review", "warning_closed",
-    "warning_needs_response", "warning_under_review", "won",
+    "appeal_needs_response", "appeal_under_review", "lost", "needs_response", "prevented",
+    "under_review", "warning_closed", "warning_needs_response", "warning_under_review", "won",
 )  # fmt: skip
+APPEALS = ("appeal_needs_response", "appeal_under_review")
+"""What a loss alone may be followed by: the money stays away until it is decided again."""
 CLOSED = ("lost", "prevented", "warning_closed", "won")
 GIVEN_BACK = ("prevented", "won")
 """The money comes back: it was no dispute in the end, or none of the customer's."""
@@ -110,8 +112,9 @@ def refundable(act: Act, charge: Json) -> bool:
 
 
 def move(act: Act, record: Json, *, status: str | None, evidence: Json | None, metadata: Json | None) -> Json:
-    """Change an open dispute. Raises a refusal for a closed one or an unknown status."""
-    if record["status"] in CLOSED:
+    """Change an open dispute, or appeal a lost one. Raises a refusal for a closed one or an unknown status."""
+    is_appealed = record["status"] == "lost" and status in APPEALS
+    if record["status"] in CLOSED and not is_appealed:
         raise bad_request(f"This dispute has a status of {record['status']}: it is closed.", kept=True)
     if status is not None and status not in STATUSES:
         raise bad_request(f"Invalid status: must be one of {', '.join(STATUSES)}", param="status")
@@ -124,7 +127,8 @@ def move(act: Act, record: Json, *, status: str | None, evidence: Json | None, m
         count = details["submission_count"] + 1
         submitted = {"has_evidence": True, "submission_count": count, "submission_method": "manual"}
         details = {**details, **submitted}
-    new_status = status or ("under_review" if evidence is not None else record["status"])
+    reviewed = "appeal_under_review" if record["status"] in APPEALS else "under_review"
+    new_status = status or (reviewed if evidence is not None else record["status"])
     previous = change(
         record,
         status=new_status,

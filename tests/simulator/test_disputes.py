@@ -29,6 +29,27 @@ def test_the_bank_decides(client: stripe.StripeClient, simulator: Simulator, sta
         simulator.post(f"disputes/{dispute['id']}/close", {"status": "won"})
 
 
+@pytest.mark.parametrize(("status", "moved"), [("won", 0), ("lost", -1099)])
+def test_a_loss_may_be_appealed(
+    client: stripe.StripeClient, simulator: Simulator, status: str, moved: int
+) -> None:
+    dispute = simulator.post("disputes", {"payment_intent": a_charge(client).id})
+    simulator.post(f"disputes/{dispute['id']}/close", {"status": "lost"})
+    appealed = simulator.post(f"disputes/{dispute['id']}/update", {"status": "appeal_needs_response"})
+    assert (appealed["status"], appealed["is_charge_refundable"]) == ("appeal_needs_response", False)
+    answered = client.v1.disputes.update(dispute["id"], {"evidence": {"customer_name": "A"}})
+    assert answered.status == "appeal_under_review"
+    closed = simulator.post(f"disputes/{dispute['id']}/close", {"status": status})
+    assert sum(transaction["amount"] for transaction in closed["balance_transactions"]) == moved
+
+
+def test_only_a_loss_can_be_appealed(client: stripe.StripeClient, simulator: Simulator) -> None:
+    dispute = simulator.post("disputes", {"payment_intent": a_charge(client).id})
+    simulator.post(f"disputes/{dispute['id']}/close", {"status": "won"})
+    with pytest.raises(SimulatorError, match="closed"):
+        simulator.post(f"disputes/{dispute['id']}/update", {"status": "appeal_needs_response"})
+
+
 def test_an_inquiry_moves_no_money_and_can_be_refunded(
     client: stripe.StripeClient, simulator: Simulator
 ) -> None:
