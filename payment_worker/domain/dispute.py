@@ -2,7 +2,9 @@
 
 Theory of operation. A bank asks first (`WARNING_…`, an inquiry that moves no money) or takes the money back at
 once, evidence is sent and reviewed, and the dispute is won or lost. A dispute only moves forward in this order,
-so any snapshot of it, however late, is either news or nothing. WON, LOST and PREVENTED are final.
+so any snapshot of it, however late, is either news or nothing. WON and PREVENTED are final. LOST is left only by an
+appeal, which may be lost in its turn: of a loss and an appeal no order of states tells which came last, and Stripe
+has to be asked how it is now.
 """
 
 from collections.abc import Mapping
@@ -18,6 +20,8 @@ class DisputeStatus(StrEnum):
     WARNING_CLOSED = "WARNING_CLOSED"
     NEEDS_RESPONSE = "NEEDS_RESPONSE"
     UNDER_REVIEW = "UNDER_REVIEW"
+    APPEAL_NEEDS_RESPONSE = "APPEAL_NEEDS_RESPONSE"
+    APPEAL_UNDER_REVIEW = "APPEAL_UNDER_REVIEW"
     WON = "WON"
     LOST = "LOST"
     PREVENTED = "PREVENTED"
@@ -31,14 +35,19 @@ RANKS: Mapping[DisputeStatus, int] = MappingProxyType(
         DisputeStatus.WARNING_CLOSED: 2,
         DisputeStatus.NEEDS_RESPONSE: 3,
         DisputeStatus.UNDER_REVIEW: 4,
-        DisputeStatus.WON: 5,
         DisputeStatus.LOST: 5,
-        DisputeStatus.PREVENTED: 5,
+        DisputeStatus.APPEAL_NEEDS_RESPONSE: 6,
+        DisputeStatus.APPEAL_UNDER_REVIEW: 7,
+        DisputeStatus.WON: 8,
+        DisputeStatus.PREVENTED: 8,
     }
 )
-"""A state is left only for one of a higher rank."""
+"""A state is left only for one of a higher rank, and an appeal for LOST."""
 
-BLOCKING = frozenset({DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.LOST})
+APPEALS = frozenset({DisputeStatus.APPEAL_NEEDS_RESPONSE, DisputeStatus.APPEAL_UNDER_REVIEW})
+"""States in which a loss is called into question."""
+
+BLOCKING = APPEALS | {DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.LOST}
 """States in which the bank holds the money, so that Stripe refuses refunds of the charge."""
 
 OVER = frozenset({DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.PREVENTED})
@@ -49,5 +58,12 @@ TOLD = BLOCKING | OVER
 
 
 def after(status: DisputeStatus, seen: DisputeStatus) -> DisputeStatus:
-    """Where seeing this state leads; the same status where it is nothing new."""
+    """Where seeing this state leads, if it is known which came last; the same status where it is nothing new."""
+    if either_came_last(status, seen):
+        return seen
     return seen if RANKS[seen] > RANKS[status] else status
+
+
+def either_came_last(status: DisputeStatus, seen: DisputeStatus) -> bool:
+    """Whether these are a loss and an appeal, each of which may follow upon the other."""
+    return DisputeStatus.LOST in {status, seen} and not APPEALS.isdisjoint({status, seen})

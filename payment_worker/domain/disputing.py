@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 from payment_worker.domain import dispute as states
-from payment_worker.domain.dispute import BLOCKING, OVER, TOLD, DisputeStatus
+from payment_worker.domain.dispute import APPEALS, BLOCKING, OVER, TOLD, DisputeStatus
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.records import Payment
 
@@ -24,6 +25,12 @@ class DisputeSeen:
     stripe_charge_id: str | None = None
     reason: str | None = None
     evidence_due_by: datetime | None = None
+    basis: DisputeStatus | None = None
+    """Our record's state before Stripe was asked; None for a snapshot, which may be of any time."""
+
+    def on(self, basis: DisputeStatus | None) -> Self:
+        """The same, asked for when our record had this state."""
+        return replace(self, basis=basis)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +63,19 @@ class DisputeMoved:
 
     @property
     def closed(self) -> bool:
-        """Whether it is decided from now on."""
-        return self.before not in OVER and self.dispute.status in OVER
+        """Whether it is decided from now on, or otherwise than before."""
+        return self.dispute.status in OVER
+
+    @property
+    def is_lost_on_appeal(self) -> bool:
+        """Whether it is the loss again that was appealed."""
+        return self.before in APPEALS and self.dispute.status is DisputeStatus.LOST
+
+    @property
+    def undoes_a_loss(self) -> bool:
+        """Whether it was lost before, and is not any more."""
+        was_lost = self.before in APPEALS or self.before is DisputeStatus.LOST
+        return was_lost and self.closed and self.dispute.status is not DisputeStatus.LOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +84,18 @@ class DisputeKnown:
 
 
 @dataclass(frozen=True, slots=True)
+class EitherCameLast:
+    """A loss and an appeal: what Stripe shows when it is asked now tells which of the two came last."""
+
+    ours: DisputeStatus
+
+
+@dataclass(frozen=True, slots=True)
 class MoneyNotSeen:
     """The payment does not yet show the money that is disputed: other news must be settled first."""
 
 
-DisputeVerdict = DisputeMoved | DisputeKnown | MoneyNotSeen
+DisputeVerdict = DisputeMoved | DisputeKnown | EitherCameLast | MoneyNotSeen
 
 
 def settle_dispute(payment: Payment, known: Iterable[Dispute], seen: DisputeSeen) -> DisputeVerdict:
@@ -81,6 +106,8 @@ def settle_dispute(payment: Payment, known: Iterable[Dispute], seen: DisputeSeen
     before = disputes.get(seen.stripe_dispute_id)
     if before and states.after(before.status, seen.status) is before.status:
         return DisputeKnown()
+    if before and seen.basis is not before.status and states.either_came_last(before.status, seen.status):
+        return EitherCameLast(before.status)
     dispute = Dispute(
         stripe_dispute_id=seen.stripe_dispute_id,
         payment_id=payment.payment_id,

@@ -37,8 +37,20 @@ def listed_disputes(checker: Checker, period: Period) -> Stride:
             tally += Tally(disputes=1)
             ours = known.get(seen.stripe_dispute_id)
             if ours is not seen.status:
-                tally += _settle(checker, payment_id, ours, seen).tally
+                tally += _compare(checker, payment_id, ours, seen).tally
     return Stride(tally=tally, cursor=page.cursor, read_back_to=page.oldest_at)
+
+
+def _compare(checker: Checker, payment_id: UUID, ours: DisputeStatus | None, seen: DisputeSeen) -> Examined:
+    if ours is None or not states.either_came_last(ours, seen.status):
+        return _settle(checker, payment_id, ours, seen)
+    # The page may be older than our row: only a second look tells.
+    return examine_dispute(
+        checker,
+        payment_id=payment_id,
+        stripe_dispute_id=seen.stripe_dispute_id,
+        account=checker.run.stripe_account or None,
+    )
 
 
 def examine_dispute(
@@ -49,6 +61,8 @@ def examine_dispute(
     Raises:
         StripeAwayError: it could not be looked at.
     """
+    with checker.world.database.begin() as connection:
+        ours = disputes.statuses(connection, [stripe_dispute_id]).get(stripe_dispute_id)
     seen = fetch_dispute(checker.world.stripe, stripe_dispute_id, account=account)
     if isinstance(seen, Absent):
         return Examined()
@@ -58,9 +72,7 @@ def examine_dispute(
         )
     if not isinstance(seen, DisputeSeen):
         return checker.unseen(seen, account=account)
-    with checker.world.database.begin() as connection:
-        ours = disputes.statuses(connection, [stripe_dispute_id]).get(stripe_dispute_id)
-    return Examined() if ours is seen.status else _settle(checker, payment_id, ours, seen)
+    return Examined() if ours is seen.status else _settle(checker, payment_id, ours, seen.on(ours))
 
 
 def _settle(checker: Checker, payment_id: UUID, ours: DisputeStatus | None, seen: DisputeSeen) -> Examined:

@@ -2,18 +2,29 @@
 
 from typing import Final
 
-from payment_worker.domain.disputing import DisputeKnown, DisputeMoved, DisputeSeen, MoneyNotSeen
+from payment_worker.domain.disputing import (
+    DisputeKnown,
+    DisputeMoved,
+    DisputeSeen,
+    EitherCameLast,
+    MoneyNotSeen,
+)
 from payment_worker.flows.hear_payment import FOREIGN, catch_up, owner_of_intent
-from payment_worker.flows.heard import Heard, Later, ignore, over
+from payment_worker.flows.heard import Heard, Later, ignore, over, unfetched
 from payment_worker.flows.settle_dispute import settle_dispute
 from payment_worker.flows.world import World
+from payment_worker.gateway.fetching import fetch_dispute
 from payment_worker.store.events import EventStatus, InboxEvent
 
 NOT_YET: Final = "the payment does not show the disputed money yet"
+MOVED_MEANWHILE: Final = "the dispute moved on while it was looked at"
 
 
 def hear_dispute(world: World, event: InboxEvent, seen: DisputeSeen) -> Heard | Later:
-    """Settle news of a dispute. Its states only move forward, so no snapshot of it is too old to be heard."""
+    """Settle news of a dispute. Its states only move forward, so no snapshot of it is too old to be heard.
+
+    But for a loss and an appeal of it: what the dispute is now is fetched then.
+    """
     intent = seen.stripe_payment_intent_id
     payment_id = owner_of_intent(world, intent, account=event.stripe_account or None)
     if isinstance(payment_id, Later):
@@ -29,9 +40,13 @@ def hear_dispute(world: World, event: InboxEvent, seen: DisputeSeen) -> Heard | 
                     return over(world, connection, event, EventStatus.SETTLED, "news", writes=writes)
                 case DisputeKnown():
                     return over(world, connection, event, EventStatus.SETTLED, "nothing new")
-                case MoneyNotSeen():
+                case EitherCameLast() | MoneyNotSeen():
                     pass
-        later = catch_up(world, payment_id, intent, because=f"event {event.type}")
-        if later is not None:
+        if isinstance(verdict, EitherCameLast):
+            now = fetch_dispute(world.stripe, seen.stripe_dispute_id, account=event.stripe_account or None)
+            if not isinstance(now, DisputeSeen):
+                return unfetched("the dispute", now)
+            seen = now.on(verdict.ours)
+        elif later := catch_up(world, payment_id, intent, because=f"event {event.type}"):
             return later
-    return Later(NOT_YET)
+    return Later(MOVED_MEANWHILE if isinstance(verdict, EitherCameLast) else NOT_YET)

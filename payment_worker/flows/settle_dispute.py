@@ -7,10 +7,17 @@ from sqlalchemy import Connection
 
 from payment_worker.contracts import messages
 from payment_worker.domain import disputing
-from payment_worker.domain.disputing import DisputeKnown, DisputeMoved, DisputeSeen, MoneyNotSeen
+from payment_worker.domain.dispute import DisputeStatus
+from payment_worker.domain.disputing import (
+    DisputeKnown,
+    DisputeMoved,
+    DisputeSeen,
+    EitherCameLast,
+    MoneyNotSeen,
+)
 from payment_worker.flows.settle import Writes
 from payment_worker.flows.world import World
-from payment_worker.store import disputes, outbox, payments
+from payment_worker.store import disputes, history, outbox, payments
 from payment_worker.store.history import Cause, transition
 from payment_worker.store.writing import Row
 
@@ -32,9 +39,9 @@ def settle_dispute(
                 disputes.recorded(verdict.dispute, is_new=verdict.before is None, now=now),
                 *([payments.changed(verdict.payment, now=now)] if marked else []),
                 _transition(verdict, cause, now),
-                *_messages(verdict, now),
+                *_messages(verdict, now, was_lost=_was_lost(connection, verdict)),
             ]
-        case DisputeKnown() | MoneyNotSeen():
+        case DisputeKnown() | EitherCameLast() | MoneyNotSeen():
             return verdict, []
 
 
@@ -51,8 +58,21 @@ def _transition(moved: DisputeMoved, cause: Cause, now: datetime) -> Row:
     )
 
 
-def _messages(moved: DisputeMoved, now: datetime) -> list[Row]:
-    """Both where a dispute is first heard of when it is over: whoever hears the end knows of the beginning."""
+def _was_lost(connection: Connection, moved: DisputeMoved) -> bool:
+    """Whether the loss is one that was told before it was appealed."""
+    return moved.is_lost_on_appeal and history.dispute_was(
+        connection,
+        payment_id=moved.dispute.payment_id,
+        stripe_dispute_id=moved.dispute.stripe_dispute_id,
+        status=DisputeStatus.LOST,
+    )
+
+
+def _messages(moved: DisputeMoved, now: datetime, *, was_lost: bool) -> list[Row]:
+    """Both where a dispute is first heard of when it is over: whoever hears the end knows of the beginning.
+
+    The end is told again where an appeal changed it, and only there.
+    """
     dispute = moved.dispute
     told: list[Row] = []
     if moved.opened:
@@ -66,8 +86,8 @@ def _messages(moved: DisputeMoved, now: datetime) -> list[Row]:
             evidence_due_by=dispute.evidence_due_by,
             opened_at=now,
         )
-        told.append(_message(moved, "DisputeOpened", data, now))
-    if moved.closed:
+        told.append(_message(moved, "DisputeOpened", data, now, version=1))
+    if moved.closed and not was_lost:
         data = messages.dispute_closed(
             dispute_id=dispute.stripe_dispute_id,
             payment_id=dispute.payment_id,
@@ -77,14 +97,16 @@ def _messages(moved: DisputeMoved, now: datetime) -> list[Row]:
             outcome=dispute.status,
             closed_at=now,
         )
-        told.append(_message(moved, "DisputeClosed", data, now))
+        # It closes once, and once more if what was told as a loss is none after all.
+        told.append(_message(moved, "DisputeClosed", data, now, version=2 if moved.undoes_a_loss else 1))
     return told
 
 
-def _message(moved: DisputeMoved, message_type: str, data: dict[str, object], now: datetime) -> Row:
+def _message(
+    moved: DisputeMoved, message_type: str, data: dict[str, object], now: datetime, *, version: int
+) -> Row:
     subject = uuid5(moved.dispute.payment_id, moved.dispute.stripe_dispute_id)
-    # A dispute opens once and closes once: no version is needed to tell one such message from another.
-    identity = outbox.message_id(subject=subject, message_type=message_type, version=1)
+    identity = outbox.message_id(subject=subject, message_type=message_type, version=version)
     return outbox.message(
         payment_id=moved.dispute.payment_id,
         identity=identity,

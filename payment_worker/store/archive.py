@@ -24,6 +24,8 @@ OPEN_DISPUTES: Final = (
     DisputeStatus.WARNING_UNDER_REVIEW,
     DisputeStatus.NEEDS_RESPONSE,
     DisputeStatus.UNDER_REVIEW,
+    DisputeStatus.APPEAL_NEEDS_RESPONSE,
+    DisputeStatus.APPEAL_UNDER_REVIEW,
 )
 
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import Connection, select
+
 from payment_worker.store import tables
 from payment_worker.store.writing import Row
 
@@ -42,4 +44,20 @@ def transition(
             "detail": cause.detail | (detail or {}),
             "recorded_at": now,
         },
+    )
+
+
+def dispute_was(connection: Connection, *, payment_id: UUID, stripe_dispute_id: str, status: str) -> bool:
+    """Whether a dispute of this payment ever came to this state; what is archived counts too."""
+    return any(
+        connection.scalar(
+            select(table.c.history_id)
+            .where(
+                table.c.payment_id == payment_id,
+                table.c.stripe_dispute_id == stripe_dispute_id,
+                table.c.to_status == status,
+            )
+            .limit(1)
+        )
+        for table in (tables.payment_history, tables.payment_history_archive)
     )

@@ -86,6 +86,80 @@ def test_a_lost_dispute_keeps_refunds_out_for_good(scene: Scene, rows: Rows) -> 
     assert scene.refund(payment_id).reason == "charge_disputed"
 
 
+@pytest.mark.parametrize("status", ["appeal_needs_response", "appeal_under_review"])
+def test_r6_a_dispute_first_heard_of_under_appeal_stops_refunds(
+    scene: Scene, rows: Rows, status: str
+) -> None:
+    payment_id = scene.charge()
+    open_dispute(scene, rows, payment_id, status=status)
+    assert set(scene.deliver(dispute_events(scene))) == {EventStatus.SETTLED}
+    assert rows.one("SELECT status FROM dispute")["status"] == status.upper()
+    assert scene.refund(payment_id).reason == "charge_disputed"
+    assert told(rows).count("DisputeOpened") == 1
+    assert "DisputeClosed" not in told(rows)
+
+
+def appeal(scene: Scene, dispute: dict[str, Any]) -> None:
+    scene.simulator.post(f"disputes/{dispute['id']}/update", {"status": "appeal_needs_response"})
+    scene.simulator.post(f"disputes/{dispute['id']}/update", {"evidence": {"receipt": "file_1"}})
+
+
+@pytest.mark.parametrize(
+    ("end", "outcomes", "refund"),
+    [("won", ["LOST", "WON"], "PROCESSED"), ("lost", ["LOST"], "FAILED")],
+)
+def test_an_appeal_is_told_only_if_it_changes_what_was_told(
+    scene: Scene, rows: Rows, end: str, outcomes: list[str], refund: str
+) -> None:
+    payment_id = scene.charge()
+    dispute = open_dispute(scene, rows, payment_id)
+    close = f"disputes/{dispute['id']}/close"
+    scene.simulator.post(close, {"status": "lost"})
+    scene.deliver(dispute_events(scene))
+    appeal(scene, dispute)
+    scene.deliver(dispute_events(scene))
+    assert rows.one("SELECT status FROM dispute")["status"] == "APPEAL_UNDER_REVIEW"
+    assert scene.refund(payment_id).reason == "charge_disputed"
+    scene.simulator.post(close, {"status": end})
+    scene.deliver(dispute_events(scene))
+
+    assert rows.one("SELECT status FROM dispute")["status"] == end.upper()
+    closed = rows("SELECT data FROM outbox WHERE type = 'DisputeClosed' ORDER BY position")
+    assert [row["data"]["outcome"] for row in closed] == outcomes
+    assert told(rows).count("DisputeOpened") == 1
+    assert scene.refund(payment_id).status == refund
+
+
+@pytest.mark.parametrize("end", ["appeal_under_review", "won", "lost"])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_e4_late_news_of_an_appeal_ends_where_stripe_is(
+    scene: Scene, rows: Rows, end: str, *, backwards: bool
+) -> None:
+    dispute = open_dispute(scene, rows, scene.charge())
+    scene.simulator.post(f"disputes/{dispute['id']}/close", {"status": "lost"})
+    appeal(scene, dispute)
+    if end != "appeal_under_review":
+        scene.simulator.post(f"disputes/{dispute['id']}/close", {"status": end})
+    events = dispute_events(scene)
+    assert set(scene.deliver(reversed(events) if backwards else events)) == {EventStatus.SETTLED}
+    assert rows.one("SELECT status FROM dispute")["status"] == end.upper()
+    assert rows.one("SELECT is_disputed FROM payment")["is_disputed"] == (end != "won")
+
+
+def test_of_a_loss_and_an_appeal_nothing_is_believed_while_stripe_cannot_be_asked(
+    scene: Scene, rows: Rows
+) -> None:
+    dispute = open_dispute(scene, rows, scene.charge())
+    scene.simulator.post(f"disputes/{dispute['id']}/close", {"status": "lost"})
+    scene.deliver(dispute_events(scene))
+    appeal(scene, dispute)
+    scene.simulator.fault("unavailable", endpoint="disputes.retrieve", times=3)
+    assert scene.deliver(dispute_events(scene))[-1] is EventStatus.RECEIVED
+    assert rows.one("SELECT status FROM dispute")["status"] == "LOST"
+    scene.settle_waiting()
+    assert rows.one("SELECT status FROM dispute")["status"] == "APPEAL_UNDER_REVIEW"
+
+
 def test_an_inquiry_stops_nothing_until_it_becomes_a_dispute(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge()
     dispute = open_dispute(scene, rows, payment_id, status="warning_needs_response")

@@ -103,6 +103,9 @@ STILL_NEEDED = {
     "a refund on its way": "UPDATE refund SET status = 'PENDING'",
     "an open dispute": "INSERT INTO dispute (stripe_dispute_id, payment_id, status, amount, currency, created_at,"
     " updated_at) SELECT 'dp_1', payment_id, 'UNDER_REVIEW', 1, 'EUR', now(), now() FROM payment",
+    "an appeal of a lost one": "INSERT INTO dispute (stripe_dispute_id, payment_id, status, amount, currency,"
+    " created_at, updated_at)"
+    " SELECT 'dp_1', payment_id, 'APPEAL_UNDER_REVIEW', 1, 'EUR', now(), now() FROM payment",
     "late news": "UPDATE payment SET updated_at = now() + interval '7 years'",
 }
 

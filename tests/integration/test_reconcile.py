@@ -69,6 +69,23 @@ def test_where_both_records_agree_nothing_is_found_and_nothing_is_asked_twice(
     assert [now_asked[name]["200"] for name in sorted(more)] == [1, 1, 1]
 
 
+def test_an_appeal_that_was_never_heard_of_is_repaired_both_ways(
+    scene: Scene, rows: Rows, reconciled: Reconcile
+) -> None:
+    scene.charge(payment_method="pm_card_createDispute")
+    scene.simulator.advance(60)
+    reconciled()
+    dispute = rows.one("SELECT stripe_dispute_id AS id FROM dispute")["id"]
+    scene.simulator.post(f"disputes/{dispute}/close", {"status": "lost"})
+    for status in ("LOST", "APPEAL_NEEDS_RESPONSE", "LOST"):
+        assert reconciled().left_open == 0
+        assert rows.one("SELECT status FROM dispute")["status"] == status
+        step = "update" if status == "LOST" else "close"
+        last = {"update": "appeal_needs_response", "close": "lost"}[step]
+        scene.simulator.post(f"disputes/{dispute}/{step}", {"status": last})
+    assert findings(rows) == [("dispute_not_recorded", "REPAIRED"), ("dispute_status_differs", "REPAIRED")]
+
+
 def test_news_that_was_never_heard_is_repaired_through_settle(
     scene: Scene, rows: Rows, reconciled: Reconcile
 ) -> None:
