@@ -1,17 +1,20 @@
 """Stripe's objects are read into our words, and nothing is guessed."""
 
+import inspect
 import re
 from datetime import UTC, datetime
 
 import pytest
 import stripe
 
+from payment_worker.domain.dispute import DisputeStatus
 from payment_worker.domain.payment import PaymentNews
 from payment_worker.domain.refund import RefundNews
 from payment_worker.gateway.reading import (
     PAYMENT_NEWS,
     REFUND_NEWS,
     UnreadableError,
+    dispute_seen,
     payment_seen,
     refund_seen,
 )
@@ -21,12 +24,28 @@ def an_intent(status: str, **changes: object) -> dict[str, object]:
     return {"id": "pi_1", "status": status, "amount": 100, "currency": "eur", "metadata": {}, **changes}
 
 
-def test_every_status_that_the_sdk_knows_is_read() -> None:
-    annotation = str(stripe.PaymentIntent.__annotations__["status"])
-    statuses = set(re.findall(r"['\"]([a-z_]+)['\"]", annotation))
-    assert statuses
-    assert set(PAYMENT_NEWS) == statuses
-    assert set(REFUND_NEWS) == {"pending", "requires_action", "succeeded", "failed", "canceled"}
+def literals(kind: type[stripe.StripeObject]) -> set[str]:
+    """The words that the SDK's annotation of a status names."""
+    return set(re.findall(r"['\"]([a-z_]+)['\"]", str(kind.__annotations__["status"])))
+
+
+def test_every_status_of_a_payment_intent_that_the_sdk_knows_is_read() -> None:
+    assert literals(stripe.PaymentIntent) == set(PAYMENT_NEWS)
+
+
+def test_every_status_of_a_refund_that_the_sdk_knows_is_read() -> None:
+    # Its annotation is any text: only the sentence below it names the words.
+    assert literals(stripe.Refund) == set()
+    told = re.search(r"Status of the refund\. This can be ([^.]*)\.", inspect.getsource(stripe.Refund))
+    assert told
+    assert set(re.findall(r"`(\w+)`", told[1])) == set(REFUND_NEWS)
+
+
+def test_every_status_of_a_dispute_that_the_sdk_knows_is_read() -> None:
+    assert literals(stripe.Dispute) == {status.lower() for status in DisputeStatus}
+    for status in literals(stripe.Dispute):
+        seen = dispute_seen({"id": "dp_1", "status": status, "amount": 100, "currency": "eur"})
+        assert seen.status == status.upper()
 
 
 def test_a_demand_for_authentication_is_no_decline() -> None:
