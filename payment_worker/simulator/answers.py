@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from payment_worker.simulator import connections
-from payment_worker.simulator.refusals import Refusal, key_in_use, rate_limited, unauthorized
+from payment_worker.simulator.refusals import Refusal, forbidden, key_in_use, rate_limited, unauthorized
 from payment_worker.simulator.writing import written
 
 Scope = MutableMapping[str, Any]
@@ -83,6 +83,7 @@ _REPLACEMENTS: dict[str, Callable[[str], Answer]] = {
     "unavailable": lambda _key: _error(503, "Stripe is temporarily unavailable."),
     "conflict": lambda key: refused(key_in_use(key)),
     "unauthorized": lambda _key: refused(unauthorized("Invalid API Key provided.")),
+    "forbidden": lambda _key: refused(forbidden()),
     "empty": lambda _key: Answer(_OK, b""),
 }
 

@@ -99,6 +99,15 @@ def unauthorized(message: str) -> Refusal:
     return Refusal(401, error, headers={"WWW-Authenticate": 'Bearer realm="Stripe"'})
 
 
+def forbidden() -> Refusal:
+    """The key is a restricted one and may not do this."""
+    message = (
+        "The provided key does not have the required permissions for this endpoint. Another permission would allow "
+        "this request to continue."
+    )
+    return bad_request(message, status=403)
+
+
 def no_access(account_id: str) -> Refusal:
     """The key may not act for that account: it is none, or it is connected no more."""
     message = (

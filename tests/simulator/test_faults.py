@@ -30,6 +30,7 @@ _SEEN: list[tuple[str, type[stripe.StripeError], int | None]] = [
     ("unavailable", stripe.APIError, 503),
     ("conflict", stripe.APIError, 409),
     ("unauthorized", stripe.AuthenticationError, 401),
+    ("forbidden", stripe.PermissionError, 403),
     ("retry_header", stripe.APIError, 500),
     ("empty", stripe.APIError, 200),
     ("cut_body", stripe.APIError, 200),
