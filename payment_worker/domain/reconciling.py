@@ -18,6 +18,14 @@ from payment_worker.domain.records import Payment, Refund
 from payment_worker.domain.refund import LOST, RELEASED, RefundNews, RefundStatus
 
 
+class StripeList(StrEnum):
+    """The lists of Stripe's that are compared, in its own words."""
+
+    PAYMENT_INTENTS = "payment_intents"
+    REFUNDS = "refunds"
+    DISPUTES = "disputes"
+
+
 class FindingKind(StrEnum):
     """The ways in which two records can differ."""
 
@@ -50,6 +58,8 @@ class FindingKind(StrEnum):
     DISPUTE_UNREADABLE = "dispute_unreadable"
     ACCOUNT_UNREADABLE = "account_unreadable"
     """Stripe does not let us read a connected account: it was disconnected, or its name was never right."""
+    LIST_UNREADABLE = "list_unreadable"
+    """Stripe does not let us read one kind of object on our own account: our key is a restricted one."""
 
 
 REPAIRABLE: Final = frozenset(
@@ -73,7 +83,7 @@ class Difference:
 
     kind: FindingKind
     object_id: str
-    """Stripe's id of the object; for `UNKNOWN_TOO_LONG` the attempt's idempotency key."""
+    """Stripe's id of the object; for `UNKNOWN_TOO_LONG` the attempt's idempotency key, for a list its name."""
     stripe_account: str | None = None
     payment_id: UUID | None = None
     refund_id: UUID | None = None
@@ -108,12 +118,20 @@ UNTOUCHED: Final = frozenset({PaymentStatus.REQUESTED, PaymentStatus.FAILED, Pay
 """States of a payment whose PaymentIntent may show nothing at all yet."""
 
 
-def account_unreadable(stripe_account: str, *, because: str) -> Difference:
-    """A connected account about which Stripe tells us nothing."""
+def closed_to_us(of: StripeList, *, stripe_account: str | None) -> tuple[FindingKind, str]:
+    """What is found where Stripe does not let us read this, and of what: of a connected account or of our own list."""
+    if stripe_account:
+        return FindingKind.ACCOUNT_UNREADABLE, stripe_account
+    return FindingKind.LIST_UNREADABLE, of
+
+
+def not_shown(of: StripeList, *, stripe_account: str | None, because: str) -> Difference:
+    """A connected account, or a list of our own, about which Stripe tells us nothing."""
+    kind, object_id = closed_to_us(of, stripe_account=stripe_account)
     return Difference(
-        kind=FindingKind.ACCOUNT_UNREADABLE,
-        object_id=stripe_account,
-        stripe_account=stripe_account,
+        kind=kind,
+        object_id=object_id,
+        stripe_account=stripe_account or None,
         detail={"ours": None, "theirs": because},
     )
 

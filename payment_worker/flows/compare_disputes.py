@@ -6,7 +6,7 @@ from payment_worker.domain import dispute as states
 from payment_worker.domain.dispute import DisputeStatus
 from payment_worker.domain.disputing import DisputeMoved, DisputeSeen, MoneyNotSeen
 from payment_worker.domain.outcome import Absent
-from payment_worker.domain.reconciling import Difference, FindingKind
+from payment_worker.domain.reconciling import Difference, FindingKind, StripeList
 from payment_worker.flows.comparing import Checker, Examined, Stride, Tally
 from payment_worker.flows.hear_payment import catch_up
 from payment_worker.flows.settle_dispute import settle_dispute
@@ -22,7 +22,7 @@ def listed_disputes(checker: Checker, period: Period) -> Stride:
     run = checker.run
     page = disputes_page(checker.world.stripe, period, after=run.cursor, account=run.stripe_account)
     if not isinstance(page, Page):
-        return Stride(tally=checker.unseen(page, account=run.stripe_account).tally)
+        return Stride(tally=checker.unseen(page, StripeList.DISPUTES, account=run.stripe_account).tally)
     intents = {intent for seen in page.objects if (intent := seen.stripe_payment_intent_id)}
     with checker.world.database.begin() as connection:
         owners = {
@@ -71,7 +71,7 @@ def examine_dispute(
             FindingKind.DISPUTE_UNREADABLE, stripe_dispute_id, payment_id=payment_id, account=account
         )
     if not isinstance(seen, DisputeSeen):
-        return checker.unseen(seen, account=account)
+        return checker.unseen(seen, StripeList.DISPUTES, account=account)
     return Examined() if ours is seen.status else _settle(checker, payment_id, ours, seen.on(ours))
 
 

@@ -1,16 +1,24 @@
 """The other way round: our rows that no list showed, what is unknown for long, and findings that may have gone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
-from payment_worker.domain.reconciling import TOO_LONG, Difference, FindingKind
+from payment_worker.domain.reconciling import TOO_LONG, Difference, FindingKind, StripeList
 from payment_worker.flows.compare_disputes import examine_dispute
 from payment_worker.flows.compare_payments import examine_payment
 from payment_worker.flows.compare_refunds import examine_refund
 from payment_worker.flows.comparing import UNSEEN, Checker, Examined, Stride, Tally
-from payment_worker.gateway.listing import Page, Period, payment_intents_page
+from payment_worker.gateway.listing import (
+    NotListed,
+    Page,
+    Period,
+    disputes_page,
+    payment_intents_page,
+    refunds_page,
+)
 from payment_worker.store import comparing, findings
 from payment_worker.store.comparing import Ours
 from payment_worker.store.findings import Finding, FindingStatus
@@ -24,29 +32,37 @@ LOOKS: Final = 50
 UNKNOWN_AT_MOST: Final = 1000
 """Attempts that are found unknown in one run. With more of them something else is the matter, and is alerted."""
 
+PAGES: Final[Mapping[StripeList, Callable[..., Page[Any] | NotListed]]] = MappingProxyType(
+    {
+        StripeList.PAYMENT_INTENTS: payment_intents_page,
+        StripeList.REFUNDS: refunds_page,
+        StripeList.DISPUTES: disputes_page,
+    }
+)
+
 
 def our_payments(checker: Checker) -> Stride:
     """Ask for the PaymentIntents of the period's payments that no list showed."""
-    return _one_by_one(checker, comparing.our_payments, _payment)
+    return _one_by_one(checker, StripeList.PAYMENT_INTENTS, comparing.our_payments, _payment)
 
 
 def our_refunds(checker: Checker) -> Stride:
     """Ask for the Refunds of the period's refunds that no list showed."""
-    return _one_by_one(checker, comparing.our_refunds, _refund)
+    return _one_by_one(checker, StripeList.REFUNDS, comparing.our_refunds, _refund)
 
 
 def still_payments(checker: Checker) -> Stride:
     """Look at older payments that stand still in a state that only news can end, which may have been lost."""
     if not checker.run.is_scheduled:
         return Stride(tally=Tally())
-    return _one_by_one(checker, comparing.still_payments, _payment)
+    return _one_by_one(checker, StripeList.PAYMENT_INTENTS, comparing.still_payments, _payment)
 
 
 def still_refunds(checker: Checker) -> Stride:
     """Look at older refunds that stand still in a state that only news can end, which may have been lost."""
     if not checker.run.is_scheduled:
         return Stride(tally=Tally())
-    return _one_by_one(checker, comparing.still_refunds, _refund)
+    return _one_by_one(checker, StripeList.REFUNDS, comparing.still_refunds, _refund)
 
 
 def _payment(checker: Checker, each: Ours) -> Examined:
@@ -62,7 +78,10 @@ def _refund(checker: Checker, each: Ours) -> Examined:
 
 
 def _one_by_one(
-    checker: Checker, read: Callable[..., Sequence[Ours]], examine: Callable[[Checker, Ours], Examined]
+    checker: Checker,
+    of: StripeList,
+    read: Callable[..., Sequence[Ours]],
+    examine: Callable[[Checker, Ours], Examined],
 ) -> Stride:
     run = checker.run
     with checker.world.database.begin() as connection:
@@ -76,7 +95,7 @@ def _one_by_one(
         )
     tally, looks, last = Tally(), 0, None
     for last in rows:
-        if not last.is_matched and last.stripe_account not in checker.refused:
+        if not last.is_matched and not checker.is_refused(of, account=last.stripe_account):
             tally += examine(checker, last).tally
             looks += 1
         if looks == LOOKS:
@@ -133,32 +152,44 @@ def open_findings(checker: Checker) -> Stride:
 
 def _look_again(checker: Checker, finding: Finding) -> Examined:
     kind, account = FindingKind(finding.kind), finding.stripe_account
-    if account in checker.refused:
-        return Examined(left=UNSEEN)
-    if kind is FindingKind.ACCOUNT_UNREADABLE:
-        return _account(checker, finding.object_id)
     if kind is FindingKind.UNKNOWN_TOO_LONG:
         with checker.world.database.begin() as connection:
             is_there = comparing.is_unfinished(connection, finding.object_id)
         return Examined(left=frozenset({kind}) if is_there else frozenset())
+    of = _list_of(finding)
+    if checker.is_refused(of, account=account):
+        return Examined(left=UNSEEN)
+    if kind in {FindingKind.ACCOUNT_UNREADABLE, FindingKind.LIST_UNREADABLE}:
+        return _shown_again(checker, of, account=account)
     if finding.payment_id is None:
         return Examined(left=frozenset({kind}))
+    match of:
+        case StripeList.DISPUTES:
+            return examine_dispute(
+                checker, payment_id=finding.payment_id, stripe_dispute_id=finding.object_id, account=account
+            )
+        case StripeList.REFUNDS:
+            return examine_refund(
+                checker, payment_id=finding.payment_id, stripe_refund_id=finding.object_id, account=account
+            )
+        case StripeList.PAYMENT_INTENTS:
+            return examine_payment(
+                checker, payment_id=finding.payment_id, payment_intent=finding.object_id, account=account
+            )
+
+
+def _list_of(finding: Finding) -> StripeList:
+    """On which list of Stripe's that is what was found to differ."""
+    if finding.kind == FindingKind.LIST_UNREADABLE:
+        return StripeList(finding.object_id)
     if finding.kind.startswith("dispute"):
-        return examine_dispute(
-            checker, payment_id=finding.payment_id, stripe_dispute_id=finding.object_id, account=account
-        )
-    if "refund" in finding.kind:
-        return examine_refund(
-            checker, payment_id=finding.payment_id, stripe_refund_id=finding.object_id, account=account
-        )
-    return examine_payment(
-        checker, payment_id=finding.payment_id, payment_intent=finding.object_id, account=account
-    )
+        return StripeList.DISPUTES
+    return StripeList.REFUNDS if "refund" in finding.kind else StripeList.PAYMENT_INTENTS
 
 
-def _account(checker: Checker, account: str) -> Examined:
+def _shown_again(checker: Checker, of: StripeList, *, account: str | None) -> Examined:
     if not checker.run.is_scheduled:
-        return Examined(left=UNSEEN)  # only a scheduled run compares all that it has not shown meanwhile
+        return Examined(left=UNSEEN)  # only a scheduled run compares all that was not shown meanwhile
     asked = Period(since=checker.world.clock())
-    page = payment_intents_page(checker.world.stripe, asked, after=None, account=account)
-    return Examined() if isinstance(page, Page) else checker.unseen(page, account=account)
+    page = PAGES[of](checker.world.stripe, asked, after=None, account=account or "")
+    return Examined() if isinstance(page, Page) else checker.unseen(page, of, account=account)

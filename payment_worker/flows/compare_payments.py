@@ -14,6 +14,7 @@ from payment_worker.domain.reconciling import (
     REPAIRABLE,
     Difference,
     FindingKind,
+    StripeList,
     compare_payment,
     payment_missing_here,
     payment_missing_there,
@@ -40,7 +41,9 @@ def payment_intents(checker: Checker, period: Period) -> Stride:
     run = checker.run
     page = payment_intents_page(checker.world.stripe, period, after=run.cursor, account=run.stripe_account)
     if not isinstance(page, Page):
-        return Stride(tally=checker.unseen(page, account=run.stripe_account).tally)
+        return Stride(
+            tally=checker.unseen(page, StripeList.PAYMENT_INTENTS, account=run.stripe_account).tally
+        )
     known = _known(checker, page)
     tally = checker.left_out(FindingKind.PAYMENT_UNREADABLE, page.left_out)
     matched = [each.object_id for each in page.left_out]
@@ -134,7 +137,7 @@ def examine_payment(
                     FindingKind.PAYMENT_UNREADABLE, payment_intent, payment_id=payment_id, account=account
                 )
             case _:
-                return checker.unseen(seen, account=account)
+                return checker.unseen(seen, StripeList.PAYMENT_INTENTS, account=account)
     return Examined()
 
 

@@ -11,6 +11,7 @@ from payment_worker.domain.reconciling import (
     REPAIRABLE,
     Difference,
     FindingKind,
+    StripeList,
     compare_refund,
     refund_missing_there,
 )
@@ -36,7 +37,7 @@ def listed_refunds(checker: Checker, period: Period) -> Stride:
     run = checker.run
     page = refunds_page(checker.world.stripe, period, after=run.cursor, account=run.stripe_account)
     if not isinstance(page, Page):
-        return Stride(tally=checker.unseen(page, account=run.stripe_account).tally)
+        return Stride(tally=checker.unseen(page, StripeList.REFUNDS, account=run.stripe_account).tally)
     intents = {intent for seen in page.objects if (intent := seen.stripe_payment_intent_id)}
     with checker.world.database.begin() as connection:
         owners = {
@@ -101,7 +102,7 @@ def examine_refund(
                 FindingKind.REFUND_UNREADABLE, stripe_refund_id, payment_id=payment_id, account=account
             )
         case _:
-            return checker.unseen(seen, account=account)
+            return checker.unseen(seen, StripeList.REFUNDS, account=account)
 
 
 def _absent(checker: Checker, stripe_refund_id: str, account: str | None) -> Examined:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from payment_worker.domain.outcome import Delay, Postponed
-from payment_worker.domain.reconciling import Difference, FindingKind, account_unreadable
+from payment_worker.domain.reconciling import Difference, FindingKind, StripeList, closed_to_us, not_shown
 from payment_worker.flows.world import World
 from payment_worker.gateway.listing import LeftOut
 from payment_worker.store import comparing, findings
@@ -68,8 +68,8 @@ class Checker:
 
     world: World
     run: Run
-    refused: set[str] = field(default_factory=set)
-    """The connected accounts that this process was not let read in this run: it asks for nothing more on them."""
+    refused: set[tuple[FindingKind, str]] = field(default_factory=set)
+    """What this process was not let read in this run, a connected account or a list of our own: it asks no more."""
 
     def cause(self) -> Cause:
         """Why a record changes that the run repairs."""
@@ -89,18 +89,23 @@ class Checker:
         is_open = status is FindingStatus.OPEN
         return Tally(left_open=int(is_open), repaired=int(not is_open))
 
-    def unseen(self, answer: object, *, account: str | None) -> Examined:
-        """Note that a connected account is closed to us, if that is why this answer shows nothing.
+    def is_refused(self, of: StripeList, *, account: str | None) -> bool:
+        """Whether it is known that nothing is shown of this."""
+        return closed_to_us(of, stripe_account=account) in self.refused
 
-        One account that was disconnected, or that a caller mistyped, may not stop the run for all others.
+    def unseen(self, answer: object, of: StripeList, *, account: str | None) -> Examined:
+        """Note that a connected account, or a list of our own, is closed to us, if this answer shows nothing for that.
+
+        One account that was disconnected, or that a caller mistyped, may not stop the run for all others; nor may
+        what a restricted key must not read stop it for all else.
 
         Raises:
-            StripeAwayError: it is for another reason, or on our own account: then the run waits.
+            StripeAwayError: it is for another reason: then the run waits.
         """
-        if not account or not isinstance(answer, Postponed) or answer.delay is not Delay.ACCESS_REFUSED:
+        if not isinstance(answer, Postponed) or answer.delay is not Delay.ACCESS_REFUSED:
             raise StripeAwayError
-        self.refused.add(account)
-        closed = account_unreadable(account, because=answer.delay)
+        self.refused.add(closed_to_us(of, stripe_account=account))
+        closed = not_shown(of, stripe_account=account, because=answer.delay)
         with self.world.database.begin() as connection:
             return Examined(self.note(connection, closed, FindingStatus.OPEN), UNSEEN)
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from payment_worker.domain.reconciling import FindingKind
+from payment_worker.domain.reconciling import FindingKind, StripeList, closed_to_us
 from payment_worker.flows.compare_disputes import listed_disputes
 from payment_worker.flows.compare_ours import (
     open_findings,
@@ -50,10 +50,10 @@ class Step(StrEnum):
     FINDINGS = "open findings"
 
 
-LISTS: Final[Mapping[Step, Callable[[Checker, Period], Stride]]] = {
-    Step.PAYMENT_INTENTS: payment_intents,
-    Step.REFUNDS: listed_refunds,
-    Step.DISPUTES: listed_disputes,
+LISTS: Final[Mapping[Step, tuple[StripeList, Callable[[Checker, Period], Stride]]]] = {
+    Step.PAYMENT_INTENTS: (StripeList.PAYMENT_INTENTS, payment_intents),
+    Step.REFUNDS: (StripeList.REFUNDS, listed_refunds),
+    Step.DISPUTES: (StripeList.DISPUTES, listed_disputes),
 }
 """Steps that read Stripe's lists, once for each account."""
 
@@ -144,7 +144,7 @@ def _go_through(world: World, run: Run, on_page: OnPage, besides: Collection[str
         # A payment on an account may be known to Stripe alone, after a restore: events still name the account.
         heard_of = () if run.is_scheduled else polls.accounts_heard_of(connection)
         accounts = sorted({*polls.accounts(connection), *heard_of, *besides})
-    refused: set[str] = set()
+    refused: set[tuple[FindingKind, str]] = set()
     while True:
         try:
             stride = _stride(Checker(world, run, refused))
@@ -162,22 +162,22 @@ def _stride(checker: Checker) -> Stride:
     step = Step(run.step)
     if step in ROWS:
         return ROWS[step](checker)
-    if run.stripe_account in checker.refused:
+    of, listed = LISTS[step]
+    if checker.is_refused(of, account=run.stripe_account):
         return Stride(tally=Tally())
     # A period that ends when the run began has no end at Stripe, whose clock may be ahead of ours.
     until = run.until if run.until < run.started_at else None
-    return LISTS[step](checker, Period(since=_since(checker), until=until))
+    return listed(checker, Period(since=_since(checker, of), until=until))
 
 
-def _since(checker: Checker) -> datetime:
-    """From when on an account is compared: what it did not show while it was closed to us, it shows afterwards."""
+def _since(checker: Checker, of: StripeList) -> datetime:
+    """From when on a list is compared: what it did not show while it was closed to us, it shows afterwards."""
     run = checker.run
-    if not run.stripe_account or not run.is_scheduled:
+    if not run.is_scheduled:
         return run.since
+    kind, object_id = closed_to_us(of, stripe_account=run.stripe_account)
     with checker.world.database.begin() as connection:
-        closed_at = findings.open_since(
-            connection, kind=FindingKind.ACCOUNT_UNREADABLE, object_id=run.stripe_account
-        )
+        closed_at = findings.open_since(connection, kind=kind, object_id=object_id)
         missed = closed_at and runs.first_of_those_after(connection, closed_at)
     return min(run.since, missed or run.since)
 

@@ -128,9 +128,7 @@ def test_a_run_over_a_period_does_not_close_what_only_a_scheduled_one_makes_good
         ("rate_limited", CLOSED),
     ],
 )
-def test_for_any_other_reason_and_on_our_own_account_the_run_waits(
-    scene: Scene, rows: Rows, kind: str, account: str
-) -> None:
+def test_for_any_other_reason_the_run_waits(scene: Scene, rows: Rows, kind: str, account: str) -> None:
     _charge(scene, None)
     _charge(scene, CLOSED)
     scene.simulator.fault(kind, endpoint="refunds.list", account=account)

@@ -1,0 +1,113 @@
+"""A list that our key may not read is told about once, and keeps nothing else from being compared."""
+
+from datetime import timedelta
+
+import pytest
+
+from payment_worker.domain.reconciling import StripeList
+from payment_worker.flows.reconcile import Reconciled, reconcile
+from tests.harness.rows import Rows
+from tests.integration.scene import Scene
+
+OUR_OWN = "acct_simulator"
+
+
+def _forbid(scene: Scene, *lists: StripeList) -> list[str]:
+    """As a restricted key is: neither the list nor its objects may be read."""
+    return [
+        scene.simulator.fault("forbidden", endpoint=f"{each}.{read}", account=OUR_OWN, times=None)
+        for each in lists
+        for read in ("list", "retrieve")
+    ]
+
+
+def _allow(scene: Scene, faults: list[str]) -> None:
+    for each in faults:
+        scene.simulator.delete(f"faults/{each}")
+
+
+def _reconcile(scene: Scene) -> Reconciled:
+    done = reconcile(scene.world, since=None, until=None, on_page=lambda _: True)
+    assert done is not None
+    return done
+
+
+def _findings(rows: Rows) -> list[tuple[str, str, str]]:
+    found = rows("SELECT kind, object_id, status FROM reconciliation_finding ORDER BY kind, object_id")
+    return [(row["kind"], row["object_id"], row["status"]) for row in found]
+
+
+@pytest.mark.parametrize("closed", StripeList)
+def test_all_else_is_compared_and_it_is_told_once_however_many_runs(
+    scene: Scene, rows: Rows, closed: StripeList
+) -> None:
+    scene.refund(scene.charge(), amount=700)
+    scene.charge(payment_method="pm_card_createDispute")
+    scene.charge(payment_method="pm_card_processing", stripe_account="acct_connected")
+    scene.advance(60)
+    _forbid(scene, closed)
+    for _ in range(3):
+        assert _reconcile(scene).run.is_finished
+        scene.advance(3600)
+    finding = rows.one("SELECT * FROM reconciliation_finding WHERE status = 'OPEN'")
+    assert (finding["kind"], finding["object_id"]) == ("list_unreadable", closed)
+    assert (finding["stripe_account"], finding["payment_id"]) == (None, None)
+    assert finding["detail"]["theirs"] == "access refused"
+    connected = rows.one("SELECT status FROM payment WHERE stripe_account IS NOT NULL")
+    assert connected["status"] == "SUCCEEDED"
+    assert (rows("SELECT 1 FROM dispute") == []) == (closed is StripeList.DISPUTES)
+
+
+def test_what_it_did_not_show_is_compared_once_it_can_be_read_again(scene: Scene, rows: Rows) -> None:
+    scene.charge(payment_method="pm_card_createDispute")
+    scene.advance(60)
+    faults = _forbid(scene, StripeList.DISPUTES)
+    _reconcile(scene)
+    scene.advance(3 * 86_400)
+    _reconcile(scene)
+    _allow(scene, faults)
+    scene.advance(3600)
+
+    assert _reconcile(scene).run.closed == 1
+
+    assert rows.one("SELECT status FROM dispute")["status"] == "NEEDS_RESPONSE"
+    assert [(kind, status) for kind, _, status in _findings(rows)] == [
+        ("dispute_not_recorded", "REPAIRED"),
+        ("list_unreadable", "CLOSED"),
+    ]
+
+
+def test_only_a_scheduled_run_closes_it(scene: Scene, rows: Rows) -> None:
+    scene.charge()
+    faults = _forbid(scene, StripeList.DISPUTES)
+    _reconcile(scene)
+    _allow(scene, faults)
+    now = scene.clock()
+    done = reconcile(scene.world, since=now - timedelta(minutes=1), until=now, on_page=lambda _: True)
+    assert done is not None
+    assert done.run.is_finished
+    assert _findings(rows) == [("list_unreadable", "disputes", "OPEN")]
+
+
+def test_what_was_found_of_its_objects_before_stays_open(scene: Scene, rows: Rows) -> None:
+    scene.refund(scene.charge(), amount=700)
+    rows("UPDATE refund SET amount = 800")
+    _reconcile(scene)
+    _forbid(scene, StripeList.REFUNDS)
+    scene.advance(2 * 3600)
+    assert _reconcile(scene).run.is_finished
+    assert [(kind, status) for kind, _, status in _findings(rows)] == [
+        ("list_unreadable", "OPEN"),
+        ("refund_amount_differs", "OPEN"),
+    ]
+
+
+def test_its_objects_are_not_asked_for_one_by_one(scene: Scene, rows: Rows) -> None:
+    for _ in range(3):
+        scene.refund(scene.charge(), amount=700)
+    scene.advance(60)
+    _forbid(scene, StripeList.REFUNDS)
+    before = scene.simulator.get("requests").get("refunds.retrieve", {})
+    _reconcile(scene)
+    assert scene.simulator.get("requests").get("refunds.retrieve", {}) == before
+    assert [status for _, _, status in _findings(rows)] == ["OPEN"]
