@@ -59,7 +59,7 @@ class FindingKind(StrEnum):
     ACCOUNT_UNREADABLE = "account_unreadable"
     """Stripe does not let us read a connected account: it was disconnected, or its name was never right."""
     LIST_UNREADABLE = "list_unreadable"
-    """Stripe does not let us read one kind of object on our own account: our key is a restricted one."""
+    """Stripe does not let us read one kind of object on an account: our key is a restricted one."""
 
 
 REPAIRABLE: Final = frozenset(
@@ -118,16 +118,29 @@ UNTOUCHED: Final = frozenset({PaymentStatus.REQUESTED, PaymentStatus.FAILED, Pay
 """States of a payment whose PaymentIntent may show nothing at all yet."""
 
 
-def closed_to_us(of: StripeList, *, stripe_account: str | None) -> tuple[FindingKind, str]:
-    """What is found where Stripe does not let us read this, and of what: of a connected account or of our own list."""
-    if stripe_account:
-        return FindingKind.ACCOUNT_UNREADABLE, stripe_account
-    return FindingKind.LIST_UNREADABLE, of
+Closed = tuple[FindingKind, str]
+"""What Stripe does not let us read, by the kind and the object of the finding that says so."""
 
 
-def not_shown(of: StripeList, *, stripe_account: str | None, because: str) -> Difference:
-    """A connected account, or a list of our own, about which Stripe tells us nothing."""
-    kind, object_id = closed_to_us(of, stripe_account=stripe_account)
+def closed_list(of: StripeList, *, stripe_account: str | None) -> Closed:
+    """A list of an account, and the objects on it."""
+    return FindingKind.LIST_UNREADABLE, f"{of} of {stripe_account}" if stripe_account else of
+
+
+def closed_account(stripe_account: str) -> Closed:
+    """A connected account and all that is on it."""
+    return FindingKind.ACCOUNT_UNREADABLE, stripe_account
+
+
+def closures(of: StripeList, *, stripe_account: str | None) -> frozenset[Closed]:
+    """Whatever of it is closed, nothing is shown of this list."""
+    itself = closed_list(of, stripe_account=stripe_account)
+    return frozenset({itself, closed_account(stripe_account)} if stripe_account else {itself})
+
+
+def not_shown(closed: Closed, *, stripe_account: str | None, because: str) -> Difference:
+    """Something about which Stripe tells us nothing."""
+    kind, object_id = closed
     return Difference(
         kind=kind,
         object_id=object_id,

@@ -181,7 +181,7 @@ def _look_again(checker: Checker, finding: Finding) -> Examined:
 def _list_of(finding: Finding) -> StripeList:
     """On which list of Stripe's that is what was found to differ."""
     if finding.kind == FindingKind.LIST_UNREADABLE:
-        return StripeList(finding.object_id)
+        return StripeList(finding.object_id.split()[0])
     if finding.kind.startswith("dispute"):
         return StripeList.DISPUTES
     return StripeList.REFUNDS if "refund" in finding.kind else StripeList.PAYMENT_INTENTS

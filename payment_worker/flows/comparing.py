@@ -9,9 +9,18 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from payment_worker.domain.outcome import Delay, Postponed
-from payment_worker.domain.reconciling import Difference, FindingKind, StripeList, closed_to_us, not_shown
+from payment_worker.domain.reconciling import (
+    Closed,
+    Difference,
+    FindingKind,
+    StripeList,
+    closed_account,
+    closed_list,
+    closures,
+    not_shown,
+)
 from payment_worker.flows.world import World
-from payment_worker.gateway.listing import LeftOut
+from payment_worker.gateway.listing import LeftOut, Page, Period, payment_intents_page
 from payment_worker.store import comparing, findings
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.history import Cause
@@ -68,8 +77,8 @@ class Checker:
 
     world: World
     run: Run
-    refused: set[tuple[FindingKind, str]] = field(default_factory=set)
-    """What this process was not let read in this run, a connected account or a list of our own: it asks no more."""
+    refused: set[Closed] = field(default_factory=set)
+    """What this process was not let read in this run: it asks for nothing more of it."""
 
     def cause(self) -> Cause:
         """Why a record changes that the run repairs."""
@@ -91,10 +100,10 @@ class Checker:
 
     def is_refused(self, of: StripeList, *, account: str | None) -> bool:
         """Whether it is known that nothing is shown of this."""
-        return closed_to_us(of, stripe_account=account) in self.refused
+        return not self.refused.isdisjoint(closures(of, stripe_account=account))
 
     def unseen(self, answer: object, of: StripeList, *, account: str | None) -> Examined:
-        """Note that a connected account, or a list of our own, is closed to us, if this answer shows nothing for that.
+        """Note that a connected account, or this list of it, is closed to us, if this answer shows nothing for that.
 
         One account that was disconnected, or that a caller mistyped, may not stop the run for all others; nor may
         what a restricted key must not read stop it for all else.
@@ -102,12 +111,23 @@ class Checker:
         Raises:
             StripeAwayError: it is for another reason: then the run waits.
         """
-        if not isinstance(answer, Postponed) or answer.delay is not Delay.ACCESS_REFUSED:
-            raise StripeAwayError
-        self.refused.add(closed_to_us(of, stripe_account=account))
-        closed = not_shown(of, stripe_account=account, because=answer.delay)
+        because = _refusal(answer)
+        closed = closed_list(of, stripe_account=account)
+        if account and (of is StripeList.PAYMENT_INTENTS or not self._shows_payments(account)):
+            closed = closed_account(account)
+        self.refused.add(closed)
+        hidden = not_shown(closed, stripe_account=account, because=because)
         with self.world.database.begin() as connection:
-            return Examined(self.note(connection, closed, FindingStatus.OPEN), UNSEEN)
+            return Examined(self.note(connection, hidden, FindingStatus.OPEN), UNSEEN)
+
+    def _shows_payments(self, account: str) -> bool:
+        """Whether an account is open to us for all that a list of it is not."""
+        asked = Period(since=self.world.clock())
+        page = payment_intents_page(self.world.stripe, asked, after=None, account=account)
+        if isinstance(page, Page):
+            return True
+        _refusal(page)
+        return False
 
     def unreadable(
         self, kind: FindingKind, object_id: str, *, payment_id: UUID | None, account: str | None
@@ -139,3 +159,10 @@ class Checker:
                 )
                 tally += examined.tally
         return tally
+
+
+def _refusal(answer: object) -> Delay:
+    """The refusal that this answer is; StripeAwayError if it is another."""
+    if isinstance(answer, Postponed) and answer.delay is Delay.ACCESS_REFUSED:
+        return answer.delay
+    raise StripeAwayError

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from payment_worker.domain.reconciling import FindingKind, StripeList, closed_to_us
+from payment_worker.domain.reconciling import Closed, StripeList, closures
 from payment_worker.flows.compare_disputes import listed_disputes
 from payment_worker.flows.compare_ours import (
     open_findings,
@@ -144,7 +144,7 @@ def _go_through(world: World, run: Run, on_page: OnPage, besides: Collection[str
         # A payment on an account may be known to Stripe alone, after a restore: events still name the account.
         heard_of = () if run.is_scheduled else polls.accounts_heard_of(connection)
         accounts = sorted({*polls.accounts(connection), *heard_of, *besides})
-    refused: set[tuple[FindingKind, str]] = set()
+    refused: set[Closed] = set()
     while True:
         try:
             stride = _stride(Checker(world, run, refused))
@@ -175,9 +175,9 @@ def _since(checker: Checker, of: StripeList) -> datetime:
     run = checker.run
     if not run.is_scheduled:
         return run.since
-    kind, object_id = closed_to_us(of, stripe_account=run.stripe_account)
+    closed = closures(of, stripe_account=run.stripe_account)
     with checker.world.database.begin() as connection:
-        closed_at = findings.open_since(connection, kind=kind, object_id=object_id)
+        closed_at = findings.open_since(connection, closed)
         missed = closed_at and runs.first_of_those_after(connection, closed_at)
     return min(run.since, missed or run.since)
 

@@ -1,13 +1,13 @@
 """Rows of `reconciliation_finding`: each difference once, however often it is found."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, case, or_, select
+from sqlalchemy import Connection, case, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.domain.reconciling import Difference
@@ -109,11 +109,11 @@ def still_open(connection: Connection, *, after: int, limit: int) -> Sequence[Fi
     return [Finding(**row) for row in connection.execute(query).mappings()]
 
 
-def open_since(connection: Connection, *, kind: str, object_id: str) -> datetime | None:
-    """When this difference was found; None if it is not open."""
+def open_since(connection: Connection, differences: Collection[tuple[str, str]]) -> datetime | None:
+    """When the first of these, by kind and object, was found that are open; None if none is."""
     at: datetime | None = connection.scalar(
-        select(table.c.found_at).where(
-            table.c.kind == kind, table.c.object_id == object_id, table.c.status == FindingStatus.OPEN
+        select(func.min(table.c.found_at)).where(
+            tuple_(table.c.kind, table.c.object_id).in_(differences), table.c.status == FindingStatus.OPEN
         )
     )
     return at

@@ -9,14 +9,13 @@ from payment_worker.flows.reconcile import Reconciled, reconcile
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 
-OUR_OWN = "acct_simulator"
+OUR_OWN, CONNECTED = "acct_simulator", "acct_connected"
 
 
-def _forbid(scene: Scene, *lists: StripeList) -> list[str]:
-    """As a restricted key is: neither the list nor its objects may be read."""
+def _forbid(scene: Scene, of: StripeList, *, account: str | None = OUR_OWN) -> list[str]:
+    """As to a restricted key: neither the list nor its objects may be read; None is on any account."""
     return [
-        scene.simulator.fault("forbidden", endpoint=f"{each}.{read}", account=OUR_OWN, times=None)
-        for each in lists
+        scene.simulator.fault("forbidden", endpoint=f"{of}.{read}", account=account, times=None)
         for read in ("list", "retrieve")
     ]
 
@@ -43,7 +42,7 @@ def test_all_else_is_compared_and_it_is_told_once_however_many_runs(
 ) -> None:
     scene.refund(scene.charge(), amount=700)
     scene.charge(payment_method="pm_card_createDispute")
-    scene.charge(payment_method="pm_card_processing", stripe_account="acct_connected")
+    scene.charge(payment_method="pm_card_processing", stripe_account=CONNECTED)
     scene.advance(60)
     _forbid(scene, closed)
     for _ in range(3):
@@ -75,6 +74,23 @@ def test_what_it_did_not_show_is_compared_once_it_can_be_read_again(scene: Scene
         ("dispute_not_recorded", "REPAIRED"),
         ("list_unreadable", "CLOSED"),
     ]
+
+
+def test_a_connected_account_is_not_closed_for_one_list_of_it(scene: Scene, rows: Rows) -> None:
+    scene.charge(payment_method="pm_card_createDispute", stripe_account=CONNECTED)
+    scene.advance(60)
+    faults = _forbid(scene, StripeList.DISPUTES, account=None)
+    for _ in range(2):
+        assert _reconcile(scene).run.is_finished
+        scene.advance(3 * 86_400)
+    assert _findings(rows) == [
+        ("list_unreadable", "disputes", "OPEN"),
+        ("list_unreadable", f"disputes of {CONNECTED}", "OPEN"),
+    ]
+
+    _allow(scene, faults)
+    assert _reconcile(scene).run.closed == 2
+    assert rows.one("SELECT is_disputed FROM payment")["is_disputed"]
 
 
 def test_only_a_scheduled_run_closes_it(scene: Scene, rows: Rows) -> None:
