@@ -99,7 +99,7 @@ def test_e4_any_order_of_a_disputes_news_ends_in_the_same_state_and_tells_each_t
     assert told == ("opened", "closed")
 
 
-@pytest.mark.parametrize("end", [DisputeStatus.WON, DisputeStatus.LOST, *APPEALS])
+@pytest.mark.parametrize("end", [DisputeStatus.WON, DisputeStatus.LOST, *sorted(APPEALS)])
 def test_e4_any_order_of_an_appeals_news_ends_where_stripe_is_in_the_end(end: DisputeStatus) -> None:
     life = [
         DisputeStatus.UNDER_REVIEW,
