@@ -9,7 +9,7 @@ override VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 # Tests wait more than they compute. Each process has servers of its own; 0: all in this one.
-PROCESSES ?= 2
+PROCESSES ?= 3
 # Some tests need promtool, pgbouncer or Node.js, which no wheel brings, and are skipped without. 1: they fail instead.
 REQUIRE_TOOLS ?= 0
 export REQUIRE_TOOLS
