@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection
-
 from payment_worker.settings import Settings
-from payment_worker.store.database import Database
+from payment_worker.store.database import Connection, Database
 
 
 @contextmanager

@@ -5,12 +5,11 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import Connection
-
 from payment_worker.cli.checks import Check, fine, note, problem
 from payment_worker.cli.printing import duration
 from payment_worker.settings import Settings
 from payment_worker.store import pauses, symptoms
+from payment_worker.store.database import Connection
 from payment_worker.store.symptoms import Many
 
 REJECTED_WITHIN: Final = timedelta(days=1)

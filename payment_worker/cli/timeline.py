@@ -9,13 +9,13 @@ from uuid import UUID
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
-from sqlalchemy import Connection
 
 from payment_worker.cli.inbox import listed
 from payment_worker.cli.printing import console, instant, is_narrow, money, print_json, table, told
 from payment_worker.cli.records import now, records
-from payment_worker.flows.story import Entry, Story, story_of
+from payment_worker.flows.story import Line, Story, story_of
 from payment_worker.store import listed_events, stories
+from payment_worker.store.database import Connection
 
 EVENT: Final = "evt_"
 KINDS: Final = ("pi_", "ch_", "py_", "re_", "pyr_", "dp_", "du_", EVENT)
@@ -101,7 +101,7 @@ def _print(story: Story) -> None:
     out.print(told(_narrow(story.entries)) if is_narrow() else _wide(story.entries))
 
 
-def _wide(entries: Iterable[Entry]) -> Table:
+def _wide(entries: Iterable[Line]) -> Table:
     shown = table("When (UTC)", "", "What", "Why", "Who")
     for entry in entries:
         details, at = _details(entry), instant(entry.at)
@@ -111,7 +111,7 @@ def _wide(entries: Iterable[Entry]) -> Table:
     return shown
 
 
-def _narrow(entries: Iterable[Entry]) -> Iterator[tuple[str, str, str]]:
+def _narrow(entries: Iterable[Line]) -> Iterator[tuple[str, str, str]]:
     today = ""
     for entry in entries:
         day, _, at = instant(entry.at).partition(" ")
@@ -156,12 +156,12 @@ def _refund(refund: Mapping[str, Any]) -> str:
     return escape("  ".join(part for part in parts if part))
 
 
-def _kind(entry: Entry) -> str:
+def _kind(entry: Line) -> str:
     refund = entry.ids.get("refund_id", "")[:8] if entry.kind == "refund" else ""
     return f"{entry.kind} {refund}".strip()
 
 
-def _details(entry: Entry) -> str:
+def _details(entry: Line) -> str:
     return ", ".join(entry.ids[name] for name in _SHOWN if name in entry.ids)
 
 

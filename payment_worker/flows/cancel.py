@@ -3,16 +3,15 @@
 from dataclasses import replace
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from payment_worker.contracts.requests import CancelRequest
 from payment_worker.domain.attempt import Action
 from payment_worker.domain.deciding import Ask, Done, Refuse, decide_cancel
 from payment_worker.domain.records import Payment
-from payment_worker.flows.answer import Answer
-from payment_worker.flows.changing import Busy, Change, NoSuchPayment, Wanted, ask_for
+from payment_worker.flows.answer import Answer, NoSuchPayment
+from payment_worker.flows.changing import Busy, Change, Wanted, ask_for
 from payment_worker.flows.world import World
 from payment_worker.gateway.requests import cancel_request
+from payment_worker.store.database import Connection
 
 
 def cancel(
@@ -24,7 +23,7 @@ def cancel(
         decision = decide_cancel(payment)
         if not isinstance(decision, Ask):
             return decision
-        intent = str(payment.stripe_payment_intent_id)
+        intent = payment.payment_intent
         asked = cancel_request(stripe_payment_intent_id=intent, reason=request.reason)
         # Kept now: whoever hears first that it is canceled tells why.
         if request.reason is None:

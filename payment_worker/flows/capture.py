@@ -2,17 +2,16 @@
 
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from payment_worker.contracts.requests import CaptureRequest
 from payment_worker.domain.attempt import Action
 from payment_worker.domain.deciding import Ask, Done, Refuse, decide_capture
 from payment_worker.domain.records import Payment
-from payment_worker.flows.answer import Answer
-from payment_worker.flows.changing import Busy, Change, NoSuchPayment, Wanted, ask_for
+from payment_worker.flows.answer import Answer, NoSuchPayment
+from payment_worker.flows.changing import Busy, Change, Wanted, ask_for
 from payment_worker.flows.world import World
 from payment_worker.gateway.requests import capture_request
 from payment_worker.store.asking import Asked
+from payment_worker.store.database import Connection
 
 
 def capture(
@@ -24,7 +23,7 @@ def capture(
         decision = decide_capture(payment, amount=request.amount)
         if not isinstance(decision, Ask):
             return decision
-        intent = str(payment.stripe_payment_intent_id)
+        intent = payment.payment_intent
         return Wanted(capture_request(stripe_payment_intent_id=intent, amount=decision.amount), payment)
 
     def is_same(payment: Payment, asked: Asked) -> bool:

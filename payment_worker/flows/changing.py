@@ -9,26 +9,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from payment_worker.domain.attempt import Action, Attempt
 from payment_worker.domain.deciding import Done, Refusal, Refuse
 from payment_worker.domain.records import Payment
-from payment_worker.flows.answer import Answer, Unfinished, payment_answer
+from payment_worker.flows.answer import Answer, NoSuchPayment, Unfinished, payment_answer
 from payment_worker.flows.noting import new_attempt
 from payment_worker.flows.perform import perform, take_due
-from payment_worker.flows.refusing import Refused, keep_refused, refused_before
+from payment_worker.flows.refusing import RefusedRequest, keep_refused, refused_before
 from payment_worker.flows.settle import payment_writes
 from payment_worker.flows.world import World
 from payment_worker.gateway.requests import Request
 from payment_worker.store import asking, attempts, payments, retrying
 from payment_worker.store.asking import Asked
+from payment_worker.store.database import Connection
 from payment_worker.store.writing import write
-
-
-@dataclass(frozen=True, slots=True)
-class NoSuchPayment:
-    """Its charge may still be on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +56,9 @@ class Change:
     is_ours: bool = False
     """Whether nobody asked us for it, so that nobody has to be told that it cannot be."""
 
-    def refused(self, reason: str = "") -> Refused:
+    def refused(self, reason: str = "") -> RefusedRequest:
         """It, as it is kept where it cannot be."""
-        return Refused(self.action, self.payment_id, self.arguments, reason)
+        return RefusedRequest(self.action, self.payment_id, self.arguments, reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection
-
 from payment_worker.contracts.requests import ChargeRequest, fingerprint
 from payment_worker.domain.attempt import Action, Attempt
 from payment_worker.domain.payment import PaymentStatus
@@ -16,6 +14,7 @@ from payment_worker.flows.telling import payment_message
 from payment_worker.flows.world import World
 from payment_worker.gateway.requests import charge_request
 from payment_worker.store import attempts, charges, payments
+from payment_worker.store.database import Connection
 from payment_worker.store.history import transition
 from payment_worker.store.writing import write
 from payment_worker.telemetry.counted import PAYMENTS, label

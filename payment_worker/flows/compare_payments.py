@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from payment_worker.domain.booking import Booking
 from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import Absent
@@ -29,6 +27,7 @@ from payment_worker.gateway.fetching import Unreadable, fetch_payment_intent
 from payment_worker.gateway.listing import Page, PaymentListed, Period, payment_intents_page
 from payment_worker.store import attempts, bookings, comparing, payments
 from payment_worker.store.comparing import KnownPayment
+from payment_worker.store.database import Connection
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.writing import write
 

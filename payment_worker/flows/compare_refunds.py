@@ -3,8 +3,6 @@
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from payment_worker.domain.observation import RefundSeen
 from payment_worker.domain.outcome import Absent
 from payment_worker.domain.reconciling import (
@@ -25,6 +23,7 @@ from payment_worker.gateway.fetching import Unreadable, fetch_refund
 from payment_worker.gateway.listing import Page, Period, refunds_page
 from payment_worker.store import attempts, comparing, payments, refunds
 from payment_worker.store.comparing import KnownRefund
+from payment_worker.store.database import Connection
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.writing import write
 

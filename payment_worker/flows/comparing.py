@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import Final, Self
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from payment_worker.domain.outcome import Delay, Postponed
 from payment_worker.domain.reconciling import (
     Closed,
@@ -22,6 +20,7 @@ from payment_worker.domain.reconciling import (
 from payment_worker.flows.world import World
 from payment_worker.gateway.listing import LeftOut, Page, Period, payment_intents_page
 from payment_worker.store import comparing, findings
+from payment_worker.store.database import Connection
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.history import Cause
 from payment_worker.store.runs import Run

@@ -1,7 +1,5 @@
 """Noting that news contradicts our record: a finding for a person, in the transaction that could not settle it."""
 
-from sqlalchemy import Connection
-
 from payment_worker.domain.observation import PaymentSeen, RefundSeen
 from payment_worker.domain.reconciling import (
     compare_payment,
@@ -14,6 +12,7 @@ from payment_worker.domain.records import Payment, Refund
 from payment_worker.flows.heard import as_uuid
 from payment_worker.flows.world import World
 from payment_worker.store import findings, payments
+from payment_worker.store.database import Connection
 from payment_worker.store.findings import FindingStatus
 
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection
-
 from payment_worker.domain.attempt import (
     LONGEST_PAUSE,
     Action,
@@ -22,6 +20,7 @@ from payment_worker.flows.answer import Answer, Unfinished, payment_answer, refu
 from payment_worker.flows.settle import Writes
 from payment_worker.flows.world import World
 from payment_worker.store import attempts, pauses
+from payment_worker.store.database import Connection
 from payment_worker.store.history import Cause
 from payment_worker.store.writing import write
 from payment_worker.telemetry import logger

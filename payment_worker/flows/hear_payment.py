@@ -3,8 +3,6 @@
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import Postponed, Settled, Unanswered
 from payment_worker.domain.settlement import Advanced, Contradicted, Stale, Unchanged
@@ -13,6 +11,7 @@ from payment_worker.flows.heard import Heard, Later, over, owner, unfetched
 from payment_worker.flows.settle import settle_payment
 from payment_worker.flows.world import World
 from payment_worker.store import payments
+from payment_worker.store.database import Connection
 from payment_worker.store.events import EventStatus, InboxEvent
 from payment_worker.store.writing import write
 

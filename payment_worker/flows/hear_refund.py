@@ -5,8 +5,6 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection
-
 from payment_worker.domain import settlement
 from payment_worker.domain.observation import RefundSeen
 from payment_worker.domain.payment import PaymentStatus
@@ -27,6 +25,7 @@ from payment_worker.flows.settle import (
 from payment_worker.flows.telling import refund_message
 from payment_worker.flows.world import World
 from payment_worker.store import payments, refunds
+from payment_worker.store.database import Connection
 from payment_worker.store.events import EventStatus, InboxEvent
 from payment_worker.store.history import Cause
 from payment_worker.store.writing import write
@@ -63,7 +62,7 @@ def hear_refund(world: World, event: InboxEvent, seen: RefundSeen) -> Heard | La
 
 def hear_refunds(world: World, event: InboxEvent, payment: Payment) -> Heard | Later:
     """Settle every Refund of a payment, as Stripe lists them now."""
-    listed = world.stripe.refunds_of(str(payment.stripe_payment_intent_id), account=payment.stripe_account)
+    listed = world.stripe.refunds_of(payment.payment_intent, account=payment.stripe_account)
     if not isinstance(listed, list):
         return unfetched("the list of Refunds", listed)
     verdicts: list[RefundVerdict] = []

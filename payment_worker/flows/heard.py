@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from payment_worker.domain.outcome import Delay, Postponed
 from payment_worker.flows.settle import Writes
 from payment_worker.flows.world import World
 from payment_worker.store import events, payments
+from payment_worker.store.database import Connection
 from payment_worker.store.events import EventStatus, InboxEvent
 from payment_worker.store.writing import write
 from payment_worker.telemetry import learned

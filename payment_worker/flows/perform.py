@@ -8,8 +8,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection
-
 from payment_worker.domain.attempt import (
     LOOKED_UP,
     ON_EXISTING,
@@ -40,6 +38,7 @@ from payment_worker.flows.recording import record
 from payment_worker.flows.world import World
 from payment_worker.gateway.errors import NO_SUCH_ACCOUNT
 from payment_worker.store import attempts, refunds
+from payment_worker.store.database import Connection
 from payment_worker.store.writing import write
 from payment_worker.telemetry import about, learned
 
@@ -120,7 +119,7 @@ def _looked_at(world: World, attempt: Attempt, payment: Payment, outcome: Outcom
         return outcome
     if outcome.code == NO_SUCH_ACCOUNT:
         return outcome  # whoever may not ask may not look
-    seen = world.stripe.payment_intent(str(payment.stripe_payment_intent_id), account=payment.stripe_account)
+    seen = world.stripe.payment_intent(payment.payment_intent, account=payment.stripe_account)
     match seen:
         case Settled(PaymentSeen() as intent):
             return replace(outcome, seen=intent)

@@ -10,10 +10,9 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 
-from sqlalchemy import Connection
-
 from payment_worker.flows.world import World
 from payment_worker.store import outbox
+from payment_worker.store.database import Connection
 from payment_worker.stream import Forgotten, Stream
 from payment_worker.telemetry import logger
 

@@ -4,8 +4,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from sqlalchemy import Connection
-
 from payment_worker.domain.attempt import (
     LOOKS_ON,
     Action,
@@ -37,6 +35,7 @@ from payment_worker.flows.record_refund import refund_failed, refund_seen
 from payment_worker.flows.world import World
 from payment_worker.gateway.requests import Request
 from payment_worker.store import attempts, payments, refunds
+from payment_worker.store.database import Connection
 from payment_worker.store.writing import write
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.counted import ATTEMPTS, label

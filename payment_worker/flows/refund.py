@@ -5,14 +5,12 @@ from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from payment_worker.contracts.requests import RefundRequest, fingerprint
 from payment_worker.domain.attempt import Action, Attempt
 from payment_worker.domain.records import Payment, Refund
 from payment_worker.domain.refund import RefundStatus
 from payment_worker.domain.refunding import Refuse, Reserve, Wait, decide_refund
-from payment_worker.flows.answer import Answer, Conflict, Unfinished, refund_answer
+from payment_worker.flows.answer import Answer, Conflict, NoSuchPayment, Unfinished, refund_answer
 from payment_worker.flows.noting import new_attempt
 from payment_worker.flows.perform import perform, take_due
 from payment_worker.flows.settle import Writes, payment_writes, present, refund_transition
@@ -21,12 +19,8 @@ from payment_worker.flows.world import World
 from payment_worker.gateway.requests import refund_request
 from payment_worker.store import attempts, pauses, payments, refunds
 from payment_worker.store.attempts import HandedOut
+from payment_worker.store.database import Connection
 from payment_worker.store.writing import Write, write
-
-
-@dataclass(frozen=True, slots=True)
-class NoSuchPayment:
-    """Its charge may still be on its way: they travel in different queues."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +191,10 @@ def _write(
 
 
 def _attempt(world: World, payment: Payment, refund: Refund, now: datetime) -> Attempt:
-    if payment.stripe_payment_intent_id is None:
-        raise AssertionError("a captured payment names its PaymentIntent: a CHECK says so")
     asked = refund_request(
         refund_id=refund.refund_id,
         payment_id=payment.payment_id,
-        stripe_payment_intent_id=payment.stripe_payment_intent_id,
+        stripe_payment_intent_id=payment.payment_intent,
         amount=refund.amount,
         reason=refund.reason,
     )

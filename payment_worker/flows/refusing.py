@@ -7,11 +7,10 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from payment_worker.contracts.masking import masked
 from payment_worker.domain.attempt import Action
 from payment_worker.store import rejected
+from payment_worker.store.database import Connection
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -26,7 +25,7 @@ TASKS: Final[Mapping[Action, str]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedRequest:
     """What was asked for and cannot be."""
 
     action: Action
@@ -43,14 +42,14 @@ class Refused:
         }
 
 
-def refused_before(connection: Connection, refused: Refused, *, request_id: UUID) -> str | None:
+def refused_before(connection: Connection, refused: RefusedRequest, *, request_id: UUID) -> str | None:
     """Why the same request of the same message was refused before, if it was."""
     return rejected.first_code(
         connection, request_id=request_id, task=TASKS[refused.action], arguments=refused.kept()
     )
 
 
-def keep_refused(connection: Connection, refused: Refused, *, request_id: UUID, now: datetime) -> None:
+def keep_refused(connection: Connection, refused: RefusedRequest, *, request_id: UUID, now: datetime) -> None:
     """Keep the request and why it was refused; the same message again is kept once."""
     field = "amount" if "amount" in refused.reason else "payment_id"
     message = f"names a payment that does not allow it now: {refused.reason}"

@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from sqlalchemy import Connection
-
 from payment_worker.contracts.requests import RetryChargeRequest
 from payment_worker.domain.attempt import Action
 from payment_worker.domain.deciding import Ask, Done, Refuse, decide_retry
 from payment_worker.domain.records import Payment
 from payment_worker.domain.settlement import retry_payment
-from payment_worker.flows.answer import Answer
-from payment_worker.flows.changing import Busy, Change, NoSuchPayment, Wanted, ask_for
+from payment_worker.flows.answer import Answer, NoSuchPayment
+from payment_worker.flows.changing import Busy, Change, Wanted, ask_for
 from payment_worker.flows.world import World
 from payment_worker.gateway.requests import retry_request
 from payment_worker.store import asking, payments, retrying
 from payment_worker.store.asking import Asked
+from payment_worker.store.database import Connection
 
 BATCH: Final = 100
 """Tries of our own that one sweep hands out: there is no hurry about any of them."""
@@ -44,7 +43,7 @@ def _retry(world: World, request: RetryChargeRequest, *, message_id: UUID, is_ou
         )
         if not isinstance(decision, Ask):
             return decision
-        intent = str(payment.stripe_payment_intent_id)
+        intent = payment.payment_intent
         asked = retry_request(stripe_payment_intent_id=intent, payment_method=method)
         return Wanted(asked, retry_payment(payment))
 

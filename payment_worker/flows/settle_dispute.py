@@ -3,8 +3,6 @@
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection
-
 from payment_worker.contracts import messages
 from payment_worker.domain import disputing
 from payment_worker.domain.dispute import DisputeStatus
@@ -18,6 +16,7 @@ from payment_worker.domain.disputing import (
 from payment_worker.flows.settle import Writes
 from payment_worker.flows.world import World
 from payment_worker.store import disputes, history, outbox, payments
+from payment_worker.store.database import Connection
 from payment_worker.store.history import Cause, transition
 from payment_worker.store.writing import Row
 

@@ -6,14 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from payment_worker.store import listed_events, stories
+from payment_worker.store.database import Connection
 from payment_worker.store.listed_events import Listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Line:
     """One line of the story."""
 
     at: datetime
@@ -35,7 +34,7 @@ class Story:
 
     payment: Mapping[str, Any]
     refunds: Sequence[Mapping[str, Any]]
-    entries: Sequence[Entry]
+    entries: Sequence[Line]
 
 
 def story_of(connection: Connection, payment_id: UUID) -> Story:
@@ -68,10 +67,10 @@ def story_of(connection: Connection, payment_id: UUID) -> Story:
     )
 
 
-def _heard(heard: Iterable[Listed]) -> Iterable[Entry]:
+def _heard(heard: Iterable[Listed]) -> Iterable[Line]:
     for event in heard:
         outcome = f"{event.status}: {event.outcome}" if event.outcome else event.status
-        yield Entry(
+        yield Line(
             at=event.received_at,
             rank=0,
             kind="event",
@@ -81,7 +80,7 @@ def _heard(heard: Iterable[Listed]) -> Iterable[Entry]:
             ids={"event_id": event.event_id},
         )
         if event.next_action_at:
-            yield Entry(
+            yield Line(
                 at=event.next_action_at,
                 rank=0,
                 kind="event",
@@ -93,11 +92,11 @@ def _heard(heard: Iterable[Listed]) -> Iterable[Entry]:
             )
 
 
-def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
+def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
     for row in attempts:
         name = f"{row['action']} {row['number']}"
         ids = {"idempotency_key": row["idempotency_key"]}
-        yield Entry(
+        yield Line(
             at=row["created_at"],
             rank=3,
             kind="attempt",
@@ -108,7 +107,7 @@ def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
         )
         because = row["error_code"] or row["doubt"] or ""
         if row["finished_at"]:
-            yield Entry(
+            yield Line(
                 at=row["finished_at"],
                 rank=1,
                 kind="attempt",
@@ -118,7 +117,7 @@ def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
                 ids=ids,
             )
         else:
-            yield Entry(
+            yield Line(
                 at=row["next_action_at"],
                 rank=1,
                 kind="attempt",
@@ -130,11 +129,11 @@ def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
             )
 
 
-def _recorded(row: Mapping[str, Any]) -> Entry:
+def _recorded(row: Mapping[str, Any]) -> Line:
     kind = "dispute" if row["stripe_dispute_id"] else "refund" if row["refund_id"] else "payment"
     before = f"{row['from_status']} → " if row["from_status"] else "→ "
     ids = {"refund_id": row["refund_id"], "stripe_dispute_id": row["stripe_dispute_id"], **row["detail"]}
-    return Entry(
+    return Line(
         at=row["recorded_at"],
         rank=2,
         kind=kind,
@@ -145,8 +144,8 @@ def _recorded(row: Mapping[str, Any]) -> Entry:
     )
 
 
-def _found(row: Mapping[str, Any]) -> Entry:
-    return Entry(
+def _found(row: Mapping[str, Any]) -> Line:
+    return Line(
         at=row["found_at"],
         rank=2,
         kind="finding",
@@ -157,9 +156,9 @@ def _found(row: Mapping[str, Any]) -> Entry:
     )
 
 
-def _told(messages: Iterable[Mapping[str, Any]]) -> Iterable[Entry]:
+def _told(messages: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
     for row in messages:
-        yield Entry(
+        yield Line(
             at=row["published_at"] or row["occurred_at"],
             rank=4,
             kind="message",

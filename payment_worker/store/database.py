@@ -4,12 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from sqlalchemy import Connection, create_engine
+import sqlalchemy
+from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 
 from payment_worker.store.silence import Watch
+
+Connection = sqlalchemy.Connection
+"""An open transaction. Whoever holds one may call the store; what the database is made with is its own matter."""
 
 STATEMENT_TIMEOUT_SECONDS: Final = 15
 """Longer than any statement of ours on a healthy server; shorter than a lease."""

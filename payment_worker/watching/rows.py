@@ -5,14 +5,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection
-
 from payment_worker.domain.attempt import UNFINISHED, Action, AttemptStatus
 from payment_worker.domain.outcome import Doubt
 from payment_worker.domain.reconciling import FindingKind
 from payment_worker.flows.pausing import KINDS
 from payment_worker.store import pauses, symptoms, waiting
-from payment_worker.store.waiting import Unfinished
+from payment_worker.store.database import Connection
+from payment_worker.store.waiting import OpenAttempts
 from payment_worker.telemetry.counted import label
 from payment_worker.watching import told
 from payment_worker.watching.reading import Reading, age
@@ -42,7 +41,7 @@ def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
         yield Reading(told.POLLED_SECONDS, age(min(polled), now))
 
 
-def _attempts(unfinished: Sequence[Unfinished], now: datetime) -> Iterator[Reading]:
+def _attempts(unfinished: Sequence[OpenAttempts], now: datetime) -> Iterator[Reading]:
     counts: Counter[tuple[str, str]] = Counter()
     doubts: Counter[str] = Counter()
     ages: dict[str, float] = {}
