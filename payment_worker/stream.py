@@ -116,7 +116,7 @@ class Stream:
 
 def _envelope(message: Message) -> dict[str, object]:
     return envelope(
-        message_id=UUID(str(message.message_id)),
+        message_id=message.message_id,
         type=cast("MessageType", message.type),
         payment_id=message.payment_id,
         time=message.occurred_at,

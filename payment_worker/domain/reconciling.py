@@ -221,7 +221,7 @@ def payment_missing_there(payment: Payment) -> Difference:
     """A payment whose PaymentIntent is not shown."""
     return Difference(
         kind=FindingKind.PAYMENT_MISSING_THERE,
-        object_id=str(payment.stripe_payment_intent_id),
+        object_id=payment.payment_intent,
         stripe_account=payment.stripe_account,
         payment_id=payment.payment_id,
         detail={"ours": payment.status, "theirs": None},

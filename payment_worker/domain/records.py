@@ -48,6 +48,13 @@ class Payment:
         """What further refunds may take."""
         return self.amount_captured - self.amount_refund_reserved
 
+    @property
+    def payment_intent(self) -> str:
+        """Stripe's id of its PaymentIntent, for what can only be asked of a payment that has one."""
+        if self.stripe_payment_intent_id is None:
+            raise AssertionError("Stripe has not shown a PaymentIntent of this payment yet")
+        return self.stripe_payment_intent_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:

@@ -1,7 +1,7 @@
 """What a flow answers: the state that the record has now, and when it is worth looking again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -26,7 +26,7 @@ class Answer:
     stripe_id: str | None
     reason: str | None
     unfinished: Unfinished | None = None
-    again_at: datetime | None = field(default=None)
+    again_at: datetime | None = None
     """When the unfinished work is due again."""
 
     def as_result(self) -> Mapping[str, str | None]:
@@ -75,3 +75,8 @@ class Conflict:
 
     field: str
     """Which id."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoSuchPayment:
+    """We know none of this id. Its charge may still be on its way, in another queue."""

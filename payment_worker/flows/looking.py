@@ -67,7 +67,7 @@ def _searched(world: World, attempt: Attempt, payment: Payment, asked_at: dateti
                 time_left=_time_left(world, attempt),
             )
         case Action.CAPTURE | Action.CANCEL | Action.RETRY:
-            seen = world.stripe.payment_intent(str(payment.stripe_payment_intent_id), account=account)
+            seen = world.stripe.payment_intent(payment.payment_intent, account=account)
             return Absent() if _shows_no_effect(attempt, payment, seen) else seen
         case _:
             assert_never(attempt.action)

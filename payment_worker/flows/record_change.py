@@ -17,7 +17,7 @@ from payment_worker.domain.settlement import Advanced, Contradicted, Stale, Unch
 from payment_worker.flows.answer import Answer
 from payment_worker.flows.contradicting import payment_contradicted
 from payment_worker.flows.entry import Again, Entry
-from payment_worker.flows.refusing import Refused, keep_refused
+from payment_worker.flows.refusing import RefusedRequest, keep_refused
 from payment_worker.flows.settle import payment_writes
 
 UNEXPECTED: Final = "payment_intent_unexpected_state"
@@ -93,7 +93,7 @@ def _end(
         return answer
     keep_refused(
         entry.connection,
-        Refused(attempt.action, payment.payment_id, _asked(entry), reason),
+        RefusedRequest(attempt.action, payment.payment_id, _asked(entry), reason),
         request_id=_request_id(attempt),
         now=entry.now,
     )

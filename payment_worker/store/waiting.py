@@ -20,7 +20,7 @@ _RUN: Final = tables.reconciliation_run.c
 
 
 @dataclass(frozen=True, slots=True)
-class Unfinished:
+class OpenAttempts:
     """Attempts of one kind that are not over."""
 
     action: str
@@ -34,7 +34,7 @@ def hurry(connection: Connection, *, seconds: int) -> None:
     connection.execute(select(func.set_config("statement_timeout", f"{seconds}s", True)))  # noqa: FBT003 - SQL's own
 
 
-def attempts(connection: Connection) -> Sequence[Unfinished]:
+def attempts(connection: Connection) -> Sequence[OpenAttempts]:
     """Attempts that are not over, by action, status and doubt; since they were begun."""
     kind = (_ATTEMPT.action, _ATTEMPT.status, _ATTEMPT.doubt)
     query = (
@@ -43,7 +43,7 @@ def attempts(connection: Connection) -> Sequence[Unfinished]:
         .group_by(*kind)
     )
     return [
-        Unfinished(action, status, doubt, Many(count, oldest_at))
+        OpenAttempts(action, status, doubt, Many(count, oldest_at))
         for action, status, doubt, count, oldest_at in connection.execute(query)
     ]
 

@@ -14,10 +14,10 @@ from payment_worker.contracts.requests import (
     FieldError,
     RetryChargeRequest,
 )
-from payment_worker.flows.answer import Answer
+from payment_worker.flows.answer import Answer, NoSuchPayment
 from payment_worker.flows.cancel import cancel as cancel_flow
 from payment_worker.flows.capture import capture as capture_flow
-from payment_worker.flows.changing import Busy, NoSuchPayment
+from payment_worker.flows.changing import Busy
 from payment_worker.flows.retry_charge import retry_charge as retry_flow
 from payment_worker.flows.retry_charge import retry_declined as retry_declined_flow
 from payment_worker.tasks.obeying import obey, parsed, refuse, unless_unavailable, world

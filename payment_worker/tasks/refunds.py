@@ -8,7 +8,8 @@ from celery import Task
 
 from payment_worker.celery import app
 from payment_worker.contracts.requests import FieldError, RefundRequest
-from payment_worker.flows.refund import NoSuchPayment, continue_refund
+from payment_worker.flows.answer import NoSuchPayment
+from payment_worker.flows.refund import continue_refund
 from payment_worker.flows.refund import refund as refund_flow
 from payment_worker.tasks.obeying import obey, parsed, refuse, unless_unavailable, world
 from payment_worker.tasks.overtaking import is_patient, look_again
