@@ -6,7 +6,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from payment_worker.contracts.requests import RetryChargeRequest
 from payment_worker.domain.attempt import Action
-from payment_worker.domain.deciding import Ask, Done, Refuse, decide_retry
+from payment_worker.domain.deciding import Ask, Done, Refusal, Refuse, decide_retry
 from payment_worker.domain.records import Payment
 from payment_worker.domain.settlement import retry_payment
 from payment_worker.flows.answer import Answer, NoSuchPayment
@@ -34,6 +34,8 @@ def _retry(world: World, request: RetryChargeRequest, *, message_id: UUID, is_ou
         last_method = asking.last_method(connection, payment.payment_id)
         method = request.payment_method or last_method
         policy = world.policy.retries
+        if is_ours and payment.retries >= policy.automatic:
+            return Refuse(Refusal.TOO_MANY_RETRIES)
         since = world.clock() - policy.period
         decision = decide_retry(
             payment,
@@ -62,9 +64,7 @@ def _retry(world: World, request: RetryChargeRequest, *, message_id: UUID, is_ou
 
 
 def hand_out_retries(world: World) -> Sequence[int]:
-    """The declined attempts whose payments are to be tried again now, by their ids; none where that is not allowed."""
-    if not world.policy.retries.automatic:
-        return []
+    """The declined attempts whose payments were to be tried again by now, by their ids."""
     now = world.clock()
     with world.database.begin() as connection:
         return retrying.hand_out_due(connection, now=now, until=now + world.policy.lease, limit=BATCH)

@@ -59,6 +59,21 @@ def test_it_does_in_time_and_as_often_as_it_may(eager: Scene, rows: Rows) -> Non
     assert (intent["attempts"], intent["effects"]) == (3, 0)
 
 
+@pytest.mark.parametrize("automatic", [0, 1])
+def test_what_was_planned_when_more_was_allowed_is_given_up(
+    eager: Scene, scene: Scene, rows: Rows, automatic: int
+) -> None:
+    eager.charge(payment_method=POOR)
+    eager.clock.advance(HOUR + 10)
+    assert _sweep(eager) == 1
+    eager.clock.advance(2 * HOUR + 10)
+    fewer = replace(eager.world.policy, retries=RetryPolicy(automatic=automatic))
+    assert _sweep(replace(scene, world=replace(eager.world, policy=fewer))) == 1
+    assert _planned(rows) == 0
+    (intent,) = eager.simulator.ledger()["payment_intents"]
+    assert intent["attempts"] == 2
+
+
 @pytest.mark.parametrize(
     "method",
     [
