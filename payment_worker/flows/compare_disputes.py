@@ -79,7 +79,8 @@ def _settle(checker: Checker, payment_id: UUID, ours: DisputeStatus | None, seen
     difference = _difference(checker, payment_id, ours, seen)
     if ours and states.after(ours, seen.status) is ours:
         # The list may be older than our row; if it is not, no step forward explains it.
-        return _left(checker, difference)
+        with checker.world.database.begin() as connection:
+            return checker.left(connection, difference)
     for _ in range(2):
         with checker.world.database.begin() as connection:
             verdict, writes = settle_dispute(
@@ -94,7 +95,8 @@ def _settle(checker: Checker, payment_id: UUID, ours: DisputeStatus | None, seen
                 case _:
                     return Examined()
         catch_up(checker.world, payment_id, str(seen.stripe_payment_intent_id), because="reconciliation")
-    return _left(checker, difference)
+    with checker.world.database.begin() as connection:
+        return checker.left(connection, difference)
 
 
 def _difference(
@@ -107,9 +109,3 @@ def _difference(
         payment_id=payment_id,
         detail={"ours": ours, "theirs": seen.status},
     )
-
-
-def _left(checker: Checker, difference: Difference) -> Examined:
-    with checker.world.database.begin() as connection:
-        tally = checker.note(connection, difference, FindingStatus.OPEN)
-    return Examined(tally, frozenset({difference.kind}))

@@ -10,7 +10,6 @@ from payment_worker.domain.observation import PaymentSeen
 from payment_worker.domain.outcome import Absent
 from payment_worker.domain.reconciling import (
     REPAIRABLE,
-    Difference,
     FindingKind,
     StripeList,
     compare_payment,
@@ -27,7 +26,6 @@ from payment_worker.gateway.fetching import Unreadable, fetch_payment_intent
 from payment_worker.gateway.listing import Page, PaymentListed, Period, payment_intents_page
 from payment_worker.store import attempts, bookings, comparing, payments
 from payment_worker.store.comparing import KnownPayment
-from payment_worker.store.database import Connection
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.writing import write
 
@@ -144,7 +142,7 @@ def _absent(checker: Checker, payment: Payment | None, payment_intent: str) -> E
     if payment is None or payment.stripe_payment_intent_id != payment_intent:
         return Examined()
     with checker.world.database.begin() as connection:
-        return _left(checker, connection, payment_missing_there(payment))
+        return checker.left(connection, payment_missing_there(payment))
 
 
 def _settle(
@@ -156,7 +154,7 @@ def _settle(
         if payment is None:
             named = payment_id or as_uuid(seen.payment_id)
             missing = named and payment_missing_here(seen, payment_id=named, stripe_account=account)
-            return _left(checker, connection, missing) if missing else Examined()
+            return checker.left(connection, missing) if missing else Examined()
         difference = compare_payment(payment, seen)
         if difference is None:
             return Examined()
@@ -165,17 +163,12 @@ def _settle(
             # Nothing is noted of what is in work; what was found before is not over.
             return Examined(left=frozenset({difference.kind}))
         if difference.kind not in REPAIRABLE:
-            return _left(checker, connection, difference)
+            return checker.left(connection, difference)
         verdict, writes = settle_payment(payment, seen, cause=checker.cause(), now=checker.world.clock())
         if isinstance(verdict, Stale):
             return None
         write(connection, writes)
         after = verdict.payment if isinstance(verdict, Advanced) else payment
         if left := compare_payment(after, seen):
-            return _left(checker, connection, left)
+            return checker.left(connection, left)
         return Examined(checker.note(connection, difference, FindingStatus.REPAIRED))
-
-
-def _left(checker: Checker, connection: Connection, difference: Difference) -> Examined:
-    tally = checker.note(connection, difference, FindingStatus.OPEN)
-    return Examined(tally, frozenset({difference.kind}))

@@ -109,7 +109,7 @@ def _absent(checker: Checker, stripe_refund_id: str, account: str | None) -> Exa
         refund = refunds.find_by_stripe(connection, stripe_refund_id)
         if refund is None:
             return Examined()
-        return _left(checker, connection, refund_missing_there(refund, stripe_account=account))
+        return checker.left(connection, refund_missing_there(refund, stripe_account=account))
 
 
 def _settle(checker: Checker, payment_id: UUID, seen: RefundSeen) -> Examined:
@@ -125,7 +125,7 @@ def _settle(checker: Checker, payment_id: UUID, seen: RefundSeen) -> Examined:
             second = _second(connection, payment, refund, seen)
             examined = _repair(checker, connection, payment, refund, seen)
             if second:
-                also = _left(checker, connection, second)
+                also = checker.left(connection, second)
                 examined = Examined(examined.tally + also.tally, examined.left | also.left)
         repairable = examined.left & REPAIRABLE
         if not repairable or not seen.stripe_payment_intent_id:
@@ -162,16 +162,11 @@ def _repair(
     if difference is None:
         return Examined()
     if difference.kind not in REPAIRABLE:
-        return _left(checker, connection, difference)
+        return checker.left(connection, difference)
     verdict, writes = settle_seen(checker.world, connection, payment.payment_id, seen, cause=checker.cause())
     write(connection, writes)
     match verdict:
         case Advanced(_, Refund() as after) if compare_refund(payment, after, seen) is None:
             return Examined(checker.note(connection, difference, FindingStatus.REPAIRED))
         case _:
-            return _left(checker, connection, difference)
-
-
-def _left(checker: Checker, connection: Connection, difference: Difference) -> Examined:
-    tally = checker.note(connection, difference, FindingStatus.OPEN)
-    return Examined(tally, frozenset({difference.kind}))
+            return checker.left(connection, difference)

@@ -101,6 +101,11 @@ class Checker:
         """Whether it is known that nothing is shown of this."""
         return not self.refused.isdisjoint(closures(of, stripe_account=account))
 
+    def left(self, connection: Connection, difference: Difference) -> Examined:
+        """Note a difference that is left for a person, in the transaction that is open."""
+        tally = self.note(connection, difference, FindingStatus.OPEN)
+        return Examined(tally, frozenset({difference.kind}))
+
     def unseen(self, answer: object, of: StripeList, *, account: str | None) -> Examined:
         """Note that a connected account, or this list of it, is closed to us, if this answer shows nothing for that.
 
