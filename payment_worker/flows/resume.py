@@ -24,8 +24,7 @@ class Due:
     """What was given out: whoever gets the message about it claims it."""
 
     attempts: Sequence[HandedOut]
-    events: Sequence[tuple[str, str, int]]
-    """Account, event id and lease token."""
+    events: Sequence[events.HandedOut]
     waiting_refunds: Sequence[UUID]
 
 

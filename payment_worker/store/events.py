@@ -23,6 +23,15 @@ class EventStatus(StrEnum):
     PARKED = "PARKED"
 
 
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """An event, for whomever the message reaches to settle: what `payment_worker.settle_event` is given."""
+
+    stripe_account: str
+    event_id: str
+    lease_token: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxEvent:
     """An event as its owner holds it."""
@@ -35,6 +44,11 @@ class InboxEvent:
     payload: Mapping[str, Any]
     tries: int
     lease_token: int
+
+    @property
+    def handed_out(self) -> HandedOut:
+        """It, for somebody else to settle."""
+        return HandedOut(self.stripe_account, self.event_id, self.lease_token)
 
 
 COLUMNS: Final = [table.c[name] for name in InboxEvent.__slots__]
@@ -100,8 +114,8 @@ def owned(
 
 def hand_out_due(
     connection: Connection, *, now: datetime, leased_until: datetime, limit: int
-) -> Sequence[tuple[str, str, int]]:
-    """Events that are due or whose owner's lease has ended: account, id and token of each.
+) -> Sequence[HandedOut]:
+    """Events that are due or whose owner's lease has ended.
 
     The token stays: where messages wait longer than the lease, an event is given out again, and whichever
     message is read first is still good. Settling it twice at once does no harm.
@@ -118,9 +132,9 @@ def hand_out_due(
         table.update()
         .where(key.in_(due))
         .values(next_action_at=leased_until)
-        .returning(table.c.stripe_account, table.c.event_id, table.c.lease_token)
+        .returning(*(table.c[name] for name in HandedOut.__slots__))
     )
-    return [(row.stripe_account, row.event_id, row.lease_token) for row in connection.execute(claim)]
+    return [HandedOut(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def begun(event: InboxEvent) -> Update:

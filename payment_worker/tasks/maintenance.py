@@ -1,5 +1,7 @@
 """Tasks that beat enqueues. Each is harmless when it runs twice, or twice at once."""
 
+from dataclasses import asdict
+
 from celery import Task
 
 from payment_worker import wiring
@@ -33,11 +35,8 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
             kwargs={"attempt_id": attempt.attempt_id, "lease_token": attempt.lease_token},
             queue="refunds" if attempt.action == Action.REFUND else "charges",
         )
-    for account, event_id, lease_token in due.events:
-        app.send_task(
-            "payment_worker.settle_event",
-            kwargs={"stripe_account": account, "event_id": event_id, "lease_token": lease_token},
-        )
+    for event in due.events:
+        app.send_task("payment_worker.settle_event", kwargs=asdict(event))
     for refund_id in due.waiting_refunds:
         app.send_task("payment_worker.continue_refund", kwargs={"refund_id": str(refund_id)})
     retries = unless_unavailable(self, lambda: hand_out_retries(world(self)))

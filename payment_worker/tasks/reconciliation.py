@@ -1,6 +1,7 @@
 """Tasks that look for what nobody told us: the poll of Stripe's events, and reconciliation."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Final
 
@@ -70,13 +71,6 @@ def reconcile(self: Task, *args: object, **kwargs: object) -> dict[str, object]:
 def _hand_out(found: Sequence[InboxEvent]) -> None:
     try:
         for event in found:
-            app.send_task(
-                "payment_worker.settle_event",
-                kwargs={
-                    "stripe_account": event.stripe_account,
-                    "event_id": event.event_id,
-                    "lease_token": event.lease_token,
-                },
-            )
+            app.send_task("payment_worker.settle_event", kwargs=asdict(event.handed_out))
     except Exception as error:  # noqa: BLE001 - a hint: the sweep settles them when their lease has ended
         log.warning("events were not handed out", error=type(error).__name__)

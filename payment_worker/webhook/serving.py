@@ -3,6 +3,7 @@
 import signal
 import socket
 import sys
+from dataclasses import asdict
 from typing import Final, NoReturn
 
 import uvicorn
@@ -95,14 +96,7 @@ def _config(chosen: Settings, slowest_seconds: float) -> uvicorn.Config:
 
 
 def _hint(event: InboxEvent) -> None:
-    celery.send_task(
-        "payment_worker.settle_event",
-        kwargs={
-            "stripe_account": event.stripe_account,
-            "event_id": event.event_id,
-            "lease_token": event.lease_token,
-        },
-    )
+    celery.send_task("payment_worker.settle_event", kwargs=asdict(event.handed_out))
 
 
 def _listening(host: str, port: int) -> socket.socket:

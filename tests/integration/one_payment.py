@@ -7,7 +7,7 @@ real PostgreSQL and the simulator. The simulator's ledger and journal say what r
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from http.client import HTTPException
@@ -448,8 +448,8 @@ class OnePayment(RuleBasedStateMachine):
         due = hand_out_due(self.here)
         for attempt in due.attempts:
             take_handed(self.here, attempt.attempt_id, lease_token=attempt.lease_token)
-        for account, event_id, lease_token in due.events:
-            settle_handed(self.here, stripe_account=account, event_id=event_id, lease_token=lease_token)
+        for event in due.events:
+            settle_handed(self.here, **asdict(event))
         for refund_id in due.waiting_refunds:
             continue_refund(self.here, UUID(str(refund_id)))
         for attempt_id in hand_out_retries(self.here):

@@ -1,7 +1,7 @@
 """Ordinary things that happen in a test's world: charges, refunds, and events that come or do not come."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -161,6 +161,6 @@ class Scene:
             due = hand_out_due(self.world).events
             if not due:
                 return
-            for account, event_id, token in due:
-                settle_handed(self.world, stripe_account=account, event_id=event_id, lease_token=token)
+            for each in due:
+                settle_handed(self.world, **asdict(each))
         raise AssertionError("events wait for ever")

@@ -1,6 +1,6 @@
 """An event that cannot be settled is tried again, parked in the end with its reason, and can be replayed."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -65,8 +65,8 @@ def test_no_event_is_parked_because_stripe_lets_nobody_ask_it(scene: Scene, rows
 
     for _ in range(MOST_TRIES):
         scene.clock.advance(1000)
-        for account, event_id, token in hand_out_due(scene.world).events:
-            settle_handed(scene.world, stripe_account=account, event_id=event_id, lease_token=token)
+        for each in hand_out_due(scene.world).events:
+            settle_handed(scene.world, **asdict(each))
 
     assert rows(WAITING) == waiting
     scene.simulator.delete("faults")
@@ -109,8 +109,8 @@ class _DeadlyClock:
 
 def _settle_due(scene: Scene, world: World) -> None:
     scene.clock.advance(1000)
-    ((account, event_id, token),) = hand_out_due(scene.world).events
-    settle_handed(world, stripe_account=account, event_id=event_id, lease_token=token)
+    (due,) = hand_out_due(scene.world).events
+    settle_handed(world, **asdict(due))
 
 
 def test_a_batch_is_stored_in_one_go_each_event_once(scene: Scene, rows: Rows) -> None:

@@ -1,5 +1,7 @@
 """A message about due work is good however late it is read: a queue longer than a lease holds nothing up for ever."""
 
+from dataclasses import asdict
+
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.flows.inbox import receive, settle_handed
 from payment_worker.flows.perform import take_handed
@@ -21,10 +23,7 @@ def test_the_first_of_several_messages_about_an_event_settles_it(scene: Scene) -
     for event in scene.events(types=["payment_intent.succeeded"]):
         receive(scene.world, event, source="webhook")
     messages = [message for _ in range(3) for message in swept(scene).events]
-    done = [
-        settle_handed(scene.world, stripe_account=account, event_id=event_id, lease_token=token)
-        for account, event_id, token in messages
-    ]
+    done = [settle_handed(scene.world, **asdict(each)) for each in messages]
     assert done == [EventStatus.SETTLED, None, None]
 
 
@@ -44,6 +43,5 @@ def test_messages_about_an_event_that_was_put_off_are_void(scene: Scene) -> None
     receive(scene.world, event, source="webhook")
     (message,) = swept(scene).events
     scene.simulator.fault("unavailable", method="GET", times=None)
-    account, event_id, token = message
-    settle_handed(scene.world, stripe_account=account, event_id=event_id, lease_token=token)
-    assert settle_handed(scene.world, stripe_account=account, event_id=event_id, lease_token=token) is None
+    settle_handed(scene.world, **asdict(message))
+    assert settle_handed(scene.world, **asdict(message)) is None

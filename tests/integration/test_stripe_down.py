@@ -1,6 +1,7 @@
 """While Stripe is down it is left in peace; once it is back all goes on, and nobody has spent an attempt on it."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from uuid import uuid4
 
@@ -118,8 +119,8 @@ def test_however_long_it_is_down_no_event_is_given_up(
     scene.deliver(scene.events(types=["charge.updated"]))
     for _ in range(30):
         scene.clock.advance(100)
-        for account, event_id, token in hand_out_due(scene.world).events:
-            settle_handed(scene.world, stripe_account=account, event_id=event_id, lease_token=token)
+        for each in hand_out_due(scene.world).events:
+            settle_handed(scene.world, **asdict(each))
     assert rows.one("SELECT status FROM stripe_event") == {"status": "RECEIVED"}
     simulator.delete(f"faults/{fault}")
     redis_client.flushdb()
