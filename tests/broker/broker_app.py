@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 from celery import Celery, Task
-from celery.exceptions import SoftTimeLimitExceeded
+from celery.exceptions import Reject, SoftTimeLimitExceeded
 from kombu.transport.redis import Mutex
 
 from payment_worker.broker.redaction import RedactedTask
@@ -146,6 +146,18 @@ def retry(self: Any, *, payment_id: str, note: str) -> str:  # noqa: ANN401
         raise ValueError(note)  # noqa: TRY301 it is the error that is tested
     except ValueError as error:
         raise self.retry(exc=error, countdown=0.1) from error
+
+
+@app.task(name="probe.strand", bind=True)  # type: ignore[untyped-decorator] # Celery has no types
+def strand(self: Any, *, payment_id: str) -> None:  # noqa: ANN401
+    """Ask for another run of a Redis that is full."""
+    with app.connection_for_write() as connection:
+        connection.default_channel.client.config_set("maxmemory", "1")
+    try:
+        raise self.retry(countdown=0.1)
+    except Reject:
+        _journal.rpush("rejected", payment_id)
+        raise
 
 
 class _Unready(RedactedTask):
