@@ -8,7 +8,8 @@ PYTHON ?= python3
 override VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-# Tests wait more than they compute. Each process has servers of its own; 0: all in this one.
+# Tests wait more than they compute. Each process has servers of its own; 0: all in this one. Files in their order:
+# by default those with most tests come first, and the slowest, which have few, one after the other at the end.
 PROCESSES ?= 3
 # Some tests need promtool, pgbouncer or Node.js, which no wheel brings, and are skipped without. 1: they fail instead.
 REQUIRE_TOOLS ?= 0
@@ -26,7 +27,7 @@ dev: $(READY) ## the same stack, left running: enqueue from another shell, watch
 	@$(BIN)/payment-worker dev || test $$? -eq 130
 
 test: $(READY) ## every test, against real servers that it starts itself (ARGS="-k refund" chooses, REQUIRE_TOOLS=1 skips none)
-	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-docker: $(READY) ## tests on containers of our image and of compose.yaml, which get killed; needs an engine
 	@docker info >/dev/null 2>&1 || { echo "No container engine answers: 'docker info' says why. make test needs none."; exit 1; }
