@@ -25,7 +25,7 @@ from payment_worker.domain.outcome import (
     Unanswered,
 )
 from payment_worker.gateway.calling import Connection
-from payment_worker.gateway.errors import no_such_account, outcome_of, sighting_of
+from payment_worker.gateway.errors import is_replayed, no_such_account, outcome_of, sighting_of
 from payment_worker.gateway.finding import Sought, find
 from payment_worker.gateway.limits import Held, Pass
 from payment_worker.gateway.patience import Seconds, patiently
@@ -63,7 +63,8 @@ class Gateway:
                 return Postponed(Delay.LEASE_ENDED)
             outcome = self._post(attempt, account, turn, is_first=not sent_before)
             if sent_before and isinstance(outcome, Settled | Declined):
-                # Stripe replays the first execution's answer, whose object may have moved on since.
+                # Stripe replays the first execution's answer, whose object may have moved on since. It says so in a
+                # header; what stands in for it may not.
                 outcome = replace(outcome, is_present=False)
             sent_before = True
             return outcome
@@ -183,7 +184,8 @@ class Gateway:
         try:
             asked = json.loads(attempt.parameters)
             answer = self._connection.call("post", attempt.path, asked, account, turn, options=options)
-            return Settled(read(_completed(answer.data, asked)), answer.request_id)
+            seen = read(_completed(answer.data, asked))
+            return Settled(seen, answer.request_id, is_present=not is_replayed(answer.headers))
         except stripe.PermissionError as error:
             # Whoever answers an old request so has not said what came of it.
             return (account and is_first and no_such_account(error)) or outcome_of(error)

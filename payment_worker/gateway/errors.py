@@ -50,7 +50,8 @@ def sighting_of(outcome: Outcome) -> Unanswered | Postponed:
 
 def _declined(error: sdk.StripeError) -> Outcome:
     body = _body(error)
-    return Declined(decline_of(body), _declined_intent(body), error.request_id)
+    is_present = not is_replayed(error.headers)
+    return Declined(decline_of(body), _declined_intent(body), error.request_id, is_present=is_present)
 
 
 def _declined_intent(body: Mapping[str, Any]) -> PaymentSeen | None:
@@ -108,8 +109,8 @@ def _by_status(error: sdk.StripeError) -> Outcome:
         case 429:
             return Postponed(Delay.RATE_LIMITED, error.request_id)
         case _ if status >= SERVER_ERRORS_FROM:
-            replayed = _header(error, "idempotent-replayed") == "true"
-            return Unanswered(Doubt.REPLAYED_ERROR if replayed else Doubt.SERVER_ERROR, error.request_id)
+            doubt = Doubt.REPLAYED_ERROR if is_replayed(error.headers) else Doubt.SERVER_ERROR
+            return Unanswered(doubt, error.request_id)
         case _:
             # A 2xx whose body is cut, or something that no Stripe ever answers: a proxy's page, for instance.
             return Unanswered(Doubt.BROKEN_ANSWER, error.request_id)
@@ -162,6 +163,7 @@ def _body(error: sdk.StripeError) -> Mapping[str, Any]:
     return inner if isinstance(inner, dict) else {}
 
 
-def _header(error: sdk.StripeError, name: str) -> str | None:
-    headers = {str(key).lower(): value for key, value in dict(error.headers or {}).items()}
-    return headers.get(name)
+def is_replayed(headers: Mapping[str, str] | None) -> bool:
+    """Whether Stripe only repeats what the first request under the key was answered, as its header says."""
+    named = {str(name).lower(): value for name, value in dict(headers or {}).items()}
+    return named.get("idempotent-replayed") == "true"

@@ -305,6 +305,20 @@ def test_an_account_whose_payments_were_all_lost_is_compared_once_it_is_named_or
     assert rows.one("SELECT stripe_account FROM payment")["stripe_account"] == "acct_new"
 
 
+def test_an_old_decline_that_stripe_repeats_is_not_taken_for_the_present(
+    scene: Scene, rows: Rows, empty: Backup
+) -> None:
+    asked = a_request(payment_method=POOR)
+    payment_id = scene.charge(**asked)
+    scene.retry(payment_id, payment_method="pm_card_visa")
+    empty.restore()
+    answer = charge(scene.world, parse(ChargeRequest, asked))
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.reason) == ("SUCCEEDED", None)
+    assert "PaymentFailed" not in [row["type"] for row in rows("SELECT type FROM outbox")]
+    assert len(ledger(scene)) == 1
+
+
 def test_another_try_is_not_taken_for_one_that_was_lost(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge(payment_method=POOR)
     backup = Backup(rows)
