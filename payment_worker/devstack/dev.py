@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event
 from uuid import uuid4
 
-from payment_worker.devstack.ports import answers, free_port
+from payment_worker.devstack.ports import answers
 from payment_worker.devstack.screen import Screen
 from payment_worker.devstack.show import PROBLEMS, show
 from payment_worker.devstack.stack import Stack
@@ -20,10 +20,14 @@ _LOOK_EVERY_SECONDS = 0.5
 def run() -> int:
     """Bring the stack up, say how to use it, and wait.
 
+    Flower is on the port that `FLOWER_PORT` names, 0 for any that is free; else on 5555, if nothing is there already.
+
     Returns:
         130 after Ctrl-C, 1 when a process ended by itself, 2 when the given settings are unusable.
     """
-    return show(_wait, flower_port=free_port() if answers(_FLOWER_PORT) else _FLOWER_PORT)
+    chosen = os.environ.get("FLOWER_PORT")
+    usual = 0 if answers(_FLOWER_PORT) else _FLOWER_PORT
+    return show(_wait, flower_port=int(chosen) if chosen and chosen.isdecimal() else usual)
 
 
 def _wait(screen: Screen, stack: Stack) -> int:

@@ -16,6 +16,9 @@ from payment_worker.devstack.programs import clean_environment
 from payment_worker.devstack.waiting import wait_until
 from tests.harness.rows import Rows
 
+ANY_PORT = {"FLOWER_PORT": "0"}
+"""Another process of the tests may start such a stack at the same moment."""
+
 
 def _demo(settings: Mapping[str, str], log: Path) -> tuple[int, str]:
     command = [sys.executable, "-m", "payment_worker", "demo"]
@@ -28,7 +31,7 @@ def _dev(log: Path) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     """A stack that is ready, with its screen. Not under a guardian: nothing may depend on that."""
     with log.open("wb") as output:
         command = [sys.executable, "-m", "payment_worker", "dev"]
-        with subprocess.Popen(command, stdout=output, stderr=output, env=clean_environment()) as dev:
+        with subprocess.Popen(command, stdout=output, stderr=output, env=clean_environment(ANY_PORT)) as dev:
             try:
                 yield dev, wait_until(lambda: _screen(log), seconds=60, what="the stack is ready")
             finally:

@@ -24,7 +24,9 @@ TARGETS = [text.split()[1] for kind, text in BLOCKS if kind == "sh" and text.sta
 def exports(tmp_path: Path) -> Iterator[list[str]]:
     """What `make dev` says is to be pasted into another shell."""
     command = [sys.executable, "-m", "payment_worker", "dev"]
-    with Process(command, log=tmp_path / "dev.log", environ=clean_environment()).start() as dev:
+    with Process(
+        command, log=tmp_path / "dev.log", environ=clean_environment({"FLOWER_PORT": "0"})
+    ).start() as dev:
         dev.wait_for_output("Ctrl-C ends all of it", seconds=60)
         yield re.findall(r"export .+", dev.output())
 
