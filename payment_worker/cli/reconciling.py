@@ -37,7 +37,7 @@ def reconcile(
 
     Without a period, all that is new since the last scheduled reconciliation; with --until alone, the day before it.
     Only a run with a period also restores payments that Stripe has and the database has lost. An interrupted run is
-    resumed by the same command, or by the next scheduled reconciliation.
+    resumed by the same command, or by the next scheduled reconciliation, which does not know of --account.
     """
     from payment_worker.cli import reconciliation
 

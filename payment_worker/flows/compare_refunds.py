@@ -17,7 +17,7 @@ from payment_worker.domain.records import Payment, Refund
 from payment_worker.domain.settlement import Advanced
 from payment_worker.flows.comparing import Checker, Examined, Stride, Tally
 from payment_worker.flows.hear_payment import catch_up
-from payment_worker.flows.hear_refund import known_refund, settle_seen
+from payment_worker.flows.hear_refund import known_refund, settle_seen, waiting
 from payment_worker.flows.heard import as_uuid
 from payment_worker.gateway.fetching import Unreadable, fetch_refund
 from payment_worker.gateway.listing import Page, Period, refunds_page
@@ -119,7 +119,7 @@ def _settle(checker: Checker, payment_id: UUID, seen: RefundSeen) -> Examined:
             payment = payments.lock(connection, payment_id)
             if payment is None:
                 return Examined()
-            refund = known_refund(connection, payment, seen)
+            refund = _known(connection, payment, seen)
             if refund and checker.leaves(refund.stripe_refund_id) and _is_in_work(connection, refund):
                 return _in_work(payment, refund, seen)
             second = _second(connection, payment, refund, seen)
@@ -132,6 +132,11 @@ def _settle(checker: Checker, payment_id: UUID, seen: RefundSeen) -> Examined:
             break
         catch_up(checker.world, payment_id, seen.stripe_payment_intent_id, because="reconciliation")
     return examined
+
+
+def _known(connection: Connection, payment: Payment, seen: RefundSeen) -> Refund | None:
+    known = known_refund(connection, payment, seen)
+    return known and (waiting(connection, known, seen) or known)
 
 
 def _is_in_work(connection: Connection, refund: Refund) -> bool:

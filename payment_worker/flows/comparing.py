@@ -78,6 +78,8 @@ class Checker:
     run: Run
     refused: set[Closed] = field(default_factory=set)
     """What this process was not let read in this run: it asks for nothing more of it."""
+    strangers: Collection[str] = ()
+    """Accounts on which we know of no payment, and nobody named one: that they are closed is no matter of ours."""
 
     def cause(self) -> Cause:
         """Why a record changes that the run repairs."""
@@ -120,6 +122,8 @@ class Checker:
         if account and (of is StripeList.PAYMENT_INTENTS or not self._shows_payments(account)):
             closed = closed_account(account)
         self.refused.add(closed)
+        if account in self.strangers:
+            return Examined(left=UNSEEN)
         hidden = not_shown(closed, stripe_account=account, because=because)
         with self.world.database.begin() as connection:
             return Examined(self.note(connection, hidden, FindingStatus.OPEN), UNSEEN)

@@ -105,9 +105,9 @@ def settle_seen(
     if payment.status is not PaymentStatus.SUCCEEDED and seen.news not in LOST:
         return NoRoom(), []
     known = known_refund(connection, payment, seen)
-    waiting = _waiting(connection, known, seen) if known else None
-    if known and waiting:
-        verdict = settlement.adopt_refund(payment, waiting, seen)
+    waits = waiting(connection, known, seen) if known else None
+    if known and waits:
+        verdict = settlement.adopt_refund(payment, waits, seen)
         writes = (
             refund_writes((payment, known), verdict, cause=cause, now=now)
             if isinstance(verdict, Advanced)
@@ -133,7 +133,7 @@ def known_refund(connection: Connection, payment: Payment, seen: RefundSeen) -> 
     return None
 
 
-def _waiting(connection: Connection, refund: Refund, seen: RefundSeen) -> Refund | None:
+def waiting(connection: Connection, refund: Refund, seen: RefundSeen) -> Refund | None:
     """A refund that waits and has reserved nothing, as it was asked for; None where it does not.
 
     Stripe has such a one only where our record was restored to an older point. How much all that was left came to,

@@ -142,12 +142,13 @@ def _new(world: World, *, since: datetime, until: datetime, is_scheduled: bool, 
 def _go_through(world: World, run: Run, on_page: OnPage, besides: Collection[str]) -> Reconciled:
     with world.database.begin() as connection:
         # A payment on an account may be known to Stripe alone, after a restore: events still name the account.
-        heard_of = () if run.is_scheduled else polls.accounts_heard_of(connection)
-        accounts = sorted({*polls.accounts(connection), *heard_of, *besides})
+        known = {*polls.accounts(connection), *besides}
+        heard_of = set() if run.is_scheduled else {*polls.accounts_heard_of(connection)} - known
+    accounts = sorted(known | heard_of)
     refused: set[Closed] = set()
     while True:
         try:
-            stride = _stride(Checker(world, run, refused))
+            stride = _stride(Checker(world, run, refused, strangers=heard_of))
         except StripeAwayError:
             log.warning("reconciliation waits for Stripe", run_id=run.run_id, step=run.step)
             return Reconciled(run, stripe_is_away=True)

@@ -305,6 +305,17 @@ def test_an_account_whose_payments_were_all_lost_is_compared_once_it_is_named_or
     assert rows.one("SELECT stripe_account FROM payment")["stripe_account"] == "acct_new"
 
 
+def test_that_an_account_is_closed_on_which_we_know_of_no_payment_is_no_finding(
+    scene: Scene, reconciled: Reconcile, empty: Backup
+) -> None:
+    scene.charge(stripe_account="acct_left")
+    (event, *_) = scene.simulator.get("events", account="acct_left")["data"]
+    empty.restore()
+    scene.deliver([event_from(event)])
+    scene.simulator.post("accounts/disconnect", {"account": "acct_left"})
+    assert reconciled() == []
+
+
 def test_an_old_decline_that_stripe_repeats_is_not_taken_for_the_present(
     scene: Scene, rows: Rows, empty: Backup
 ) -> None:
@@ -360,7 +371,9 @@ def test_while_all_is_paused_the_rest_is_not_more_than_stripe_gave(
 
     for asked in ({"refund_id": rest}, {"refund_id": part, "amount": 1000}):
         assert scene.refund(payment_id, **asked).status == "REQUESTED"
-    reconciled()
+    scene.advance(KEY_FORGOTTEN_SECONDS)
+    # The paused attempt has waited for a day: that is told, too.
+    assert reconciled() == [("refund_status_differs", "REPAIRED")] * 2 + [("unknown_too_long", "OPEN")]
     _resume(scene, rest, part)
 
     amounts = {row["refund_id"]: row["amount"] for row in rows("SELECT refund_id, amount FROM refund")}
