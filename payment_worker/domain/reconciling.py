@@ -118,6 +118,9 @@ UNTOUCHED: Final = frozenset({PaymentStatus.REQUESTED, PaymentStatus.FAILED, Pay
 """States of a payment whose PaymentIntent may show nothing at all yet."""
 
 
+CLOSURES: Final = frozenset({FindingKind.ACCOUNT_UNREADABLE, FindingKind.LIST_UNREADABLE})
+"""Findings about what Stripe does not let us read."""
+
 Closed = tuple[FindingKind, str]
 """What Stripe does not let us read, by the kind and the object of the finding that says so."""
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
-from payment_worker.domain.reconciling import TOO_LONG, Difference, FindingKind, StripeList
+from payment_worker.domain.reconciling import CLOSURES, TOO_LONG, Difference, FindingKind, StripeList
 from payment_worker.flows.compare_disputes import examine_dispute
 from payment_worker.flows.compare_payments import examine_payment
 from payment_worker.flows.compare_refunds import examine_refund
@@ -151,6 +151,8 @@ def open_findings(checker: Checker) -> Stride:
 
 
 def _look_again(checker: Checker, finding: Finding) -> Examined:
+    if finding.kind not in UNSEEN:
+        return Examined(left=UNSEEN)  # of a newer version, which knows what it means
     kind, account = FindingKind(finding.kind), finding.stripe_account
     if kind is FindingKind.UNKNOWN_TOO_LONG:
         with checker.world.database.begin() as connection:
@@ -159,8 +161,8 @@ def _look_again(checker: Checker, finding: Finding) -> Examined:
     of = _list_of(finding)
     if checker.is_refused(of, account=account):
         return Examined(left=UNSEEN)
-    if kind in {FindingKind.ACCOUNT_UNREADABLE, FindingKind.LIST_UNREADABLE}:
-        return _shown_again(checker, of, account=account)
+    if kind in CLOSURES:
+        return _shown_again(checker, finding, of)
     if finding.payment_id is None:
         return Examined(left=frozenset({kind}))
     match of:
@@ -187,9 +189,11 @@ def _list_of(finding: Finding) -> StripeList:
     return StripeList.REFUNDS if "refund" in finding.kind else StripeList.PAYMENT_INTENTS
 
 
-def _shown_again(checker: Checker, of: StripeList, *, account: str | None) -> Examined:
-    if not checker.run.is_scheduled:
-        return Examined(left=UNSEEN)  # only a scheduled run compares all that was not shown meanwhile
+def _shown_again(checker: Checker, finding: Finding, of: StripeList) -> Examined:
+    account = finding.stripe_account
+    # Only a scheduled run compares all that was not shown meanwhile, and only if it was shown all of it.
+    if not checker.run.is_scheduled or finding.run_id == checker.run.run_id:
+        return Examined(left=UNSEEN)
     asked = Period(since=checker.world.clock())
     page = PAGES[of](checker.world.stripe, asked, after=None, account=account or "")
     return Examined() if isinstance(page, Page) else checker.unseen(page, of, account=account)

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, case, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from payment_worker.domain.reconciling import Difference
+from payment_worker.domain.reconciling import CLOSURES, Difference
 from payment_worker.store import tables
 
 table: Final = tables.reconciliation_finding
@@ -83,6 +83,8 @@ def note(
                 table.c.status != told.status,
                 table.c.detail != told.detail,
                 told.status == FindingStatus.REPAIRED,
+                # Which run met it last tells when all that it hid may be compared.
+                told.kind.in_(CLOSURES),
             ),
         )
     )

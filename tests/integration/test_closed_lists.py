@@ -6,6 +6,7 @@ import pytest
 
 from payment_worker.domain.reconciling import StripeList
 from payment_worker.flows.reconcile import Reconciled, reconcile
+from payment_worker.store.runs import Run
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 
@@ -74,6 +75,23 @@ def test_what_it_did_not_show_is_compared_once_it_can_be_read_again(scene: Scene
         ("dispute_not_recorded", "REPAIRED"),
         ("list_unreadable", "CLOSED"),
     ]
+
+
+def test_the_run_that_missed_it_does_not_close_it_whoever_ends_that(scene: Scene, rows: Rows) -> None:
+    scene.charge()
+    faults = _forbid(scene, StripeList.REFUNDS)
+
+    def until_it_is_missed(_: Run) -> bool:
+        return not rows("SELECT 1 FROM reconciliation_finding")
+
+    begun = reconcile(scene.world, since=None, until=None, on_page=until_it_is_missed)
+    assert begun is not None
+    assert not begun.run.is_finished
+    _allow(scene, faults)
+    for status in ("OPEN", "CLOSED"):
+        assert _reconcile(scene).run.is_finished
+        assert _findings(rows) == [("list_unreadable", "refunds", status)]
+        scene.advance(3600)
 
 
 def test_a_connected_account_is_not_closed_for_one_list_of_it(scene: Scene, rows: Rows) -> None:
