@@ -21,7 +21,7 @@ from payment_worker.flows.changing import Busy
 from payment_worker.flows.retry_charge import retry_charge as retry_flow
 from payment_worker.flows.retry_charge import retry_declined as retry_declined_flow
 from payment_worker.tasks.obeying import obey, parsed, refuse, unless_unavailable, world
-from payment_worker.tasks.overtaking import is_patient, look_again
+from payment_worker.tasks.overtaking import Lack, is_patient, look_again
 from payment_worker.tasks.room import charge_may_come
 
 Result = Mapping[str, str | None]
@@ -33,7 +33,9 @@ def capture(self: Task, *args: object, **kwargs: object) -> Result:
     request = parsed(self, CaptureRequest, args, kwargs)
 
     def run() -> Answer | NoSuchPayment | Busy:
-        return capture_flow(world(self), request, message_id=message_id(self), patient=is_patient(self))
+        return capture_flow(
+            world(self), request, message_id=message_id(self), patient=is_patient(self, Lack.ANSWER)
+        )
 
     return _obey(self, request, run, kwargs)
 
@@ -44,7 +46,9 @@ def cancel(self: Task, *args: object, **kwargs: object) -> Result:
     request = parsed(self, CancelRequest, args, kwargs)
 
     def run() -> Answer | NoSuchPayment | Busy:
-        return cancel_flow(world(self), request, message_id=message_id(self), patient=is_patient(self))
+        return cancel_flow(
+            world(self), request, message_id=message_id(self), patient=is_patient(self, Lack.ANSWER)
+        )
 
     return _obey(self, request, run, kwargs)
 
@@ -81,8 +85,10 @@ def _obey(
     answer = unless_unavailable(task, run)
     if isinstance(answer, Answer):
         return obey(task, answer, arguments)
-    if is_patient(task) or charge_may_come(request.payment_id):
-        look_again(task)
+    if isinstance(answer, Busy):
+        look_again(task, Lack.ANSWER)
+    if is_patient(task, Lack.PAYMENT) or charge_may_come(request.payment_id):
+        look_again(task, Lack.PAYMENT)
     return refuse(
         task, arguments, [FieldError("payment_id", "unknown_payment", "names no payment that we know")]
     )

@@ -1,5 +1,6 @@
 """A request that overtook its charge looks for the payment again, for as long as that may still come."""
 
+from enum import StrEnum
 from typing import Final, NoReturn
 
 from celery import Task
@@ -12,24 +13,31 @@ LOOKS: Final = 4
 After them it goes on looking only while its charge may be among what is queued, or what a worker holds.
 """
 
-_LOOKED: Final = "payment_worker.looked"
-"""The header that counts them. Celery's own count of retries has outages of PostgreSQL in it, too, which tell nothing
-about the charge: after one, a request would be refused whose charge is about to be noted.
-"""
+
+class Lack(StrEnum):
+    """What a request finds missing, each with a header that counts the looks for it.
+
+    Celery's own count of retries has outages of PostgreSQL in it, too, which tell nothing about the charge: after one,
+    a request would be refused whose charge is about to be noted.
+    """
+
+    PAYMENT = "payment_worker.looked"
+    ANSWER = "payment_worker.waited"
+    """What another request about the payment came to."""
 
 
-def is_patient(task: Task) -> bool:
+def is_patient(task: Task, lack: Lack) -> bool:
     """Whether the task comes back in any case."""
-    return _looked(task) < LOOKS
+    return _looked(task, lack) < LOOKS
 
 
-def look_again(task: Task) -> NoReturn:
+def look_again(task: Task, lack: Lack) -> NoReturn:
     """Have the task look again a little later."""
-    looked = _looked(task)
-    headers = {**(task.request.headers or {}), _LOOKED: looked + 1}
+    looked = _looked(task, lack)
+    headers = {**(task.request.headers or {}), str(lack): looked + 1}
     raise task.retry(countdown=growing_countdown(looked), headers=headers, max_retries=NO_LIMIT)
 
 
-def _looked(task: Task) -> int:
-    said = (task.request.headers or {}).get(_LOOKED)
+def _looked(task: Task, lack: Lack) -> int:
+    said = (task.request.headers or {}).get(lack)
     return said if isinstance(said, int) else 0

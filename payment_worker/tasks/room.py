@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from payment_worker.celery import app
 from payment_worker.flows.resume import Room
-from payment_worker.watching.queues import UNACKNOWLEDGED
+from payment_worker.watching.queues import PRIORITIES, UNACKNOWLEDGED
 
 CHARGE: Final = "payment_worker.charge"
 CHARGES: Final = "charges"
@@ -43,7 +43,7 @@ def charge_may_come(payment_id: UUID) -> bool:
     try:
         with app.pool.acquire(block=True) as connection:
             client = connection.default_channel.client
-            if client.llen(CHARGES):
+            if any(client.llen(f"{CHARGES}{priority}") for priority in PRIORITIES):
                 return True
             return any(_charges(held, payment_id) for _, held in client.hscan_iter(UNACKNOWLEDGED))
     except (OperationalError, RedisError):
@@ -55,8 +55,10 @@ def _charges(held: bytes, payment_id: UUID) -> bool:
     try:
         message, *_ = json.loads(held)
         body = b64decode(message["body"]).decode()
-        return message["headers"]["task"] == CHARGE and payment_id.hex in body.lower().replace("-", "")
-    except (ValueError, KeyError, TypeError):
+        # Celery's first protocol has the task's name in the body.
+        is_a_charge = CHARGE in (message["headers"].get("task") or body)
+        return is_a_charge and payment_id.hex in body.lower().replace("-", "")
+    except (ValueError, KeyError, TypeError, AttributeError):
         return False
 
 

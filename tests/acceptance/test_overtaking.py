@@ -88,6 +88,15 @@ def test_outages_that_it_met_before_do_not_count(scene: Scene, kind: str) -> Non
     _is_met(scene, kind, charge)
 
 
+def test_looks_for_its_charge_leave_it_patient_with_the_charges_answer(scene: Scene) -> None:
+    charge = _a_charge("capture")
+    scene.fault("unavailable", charge=charge["payment_id"], times=3)
+    scene.producer.charge(**charge)
+    scene.payment(charge["payment_id"], "REQUESTED")
+    _has_looked(scene, _send(scene, "capture", charge, **LOOKED_ENOUGH), 1)
+    _is_met(scene, "capture", charge)
+
+
 @KINDS
 def test_it_is_refused_when_no_charge_comes(scene: Scene, kind: str) -> None:
     charge = _a_charge(kind)
