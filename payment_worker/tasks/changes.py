@@ -11,7 +11,6 @@ from payment_worker.celery import app
 from payment_worker.contracts.requests import (
     CancelRequest,
     CaptureRequest,
-    FieldError,
     RetryChargeRequest,
 )
 from payment_worker.flows.answer import Answer, NoSuchPayment
@@ -20,9 +19,8 @@ from payment_worker.flows.capture import capture as capture_flow
 from payment_worker.flows.changing import Busy
 from payment_worker.flows.retry_charge import retry_charge as retry_flow
 from payment_worker.flows.retry_charge import retry_declined as retry_declined_flow
-from payment_worker.tasks.obeying import obey, parsed, refuse, unless_unavailable, world
-from payment_worker.tasks.overtaking import Lack, is_patient, look_again
-from payment_worker.tasks.room import charge_may_come
+from payment_worker.tasks.obeying import obey, parsed, unless_unavailable, world
+from payment_worker.tasks.overtaking import Lack, is_patient, look_again, look_for_payment
 
 Result = Mapping[str, str | None]
 
@@ -87,8 +85,4 @@ def _obey(
         return obey(task, answer, arguments)
     if isinstance(answer, Busy):
         look_again(task, Lack.ANSWER)
-    if is_patient(task, Lack.PAYMENT) or charge_may_come(request.payment_id):
-        look_again(task, Lack.PAYMENT)
-    return refuse(
-        task, arguments, [FieldError("payment_id", "unknown_payment", "names no payment that we know")]
-    )
+    return look_for_payment(task, request.payment_id, arguments)

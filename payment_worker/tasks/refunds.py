@@ -7,13 +7,12 @@ from uuid import UUID
 from celery import Task
 
 from payment_worker.celery import app
-from payment_worker.contracts.requests import FieldError, RefundRequest
+from payment_worker.contracts.requests import RefundRequest
 from payment_worker.flows.answer import NoSuchPayment
 from payment_worker.flows.refund import continue_refund
 from payment_worker.flows.refund import refund as refund_flow
-from payment_worker.tasks.obeying import obey, parsed, refuse, unless_unavailable, world
-from payment_worker.tasks.overtaking import Lack, is_patient, look_again
-from payment_worker.tasks.room import charge_may_come
+from payment_worker.tasks.obeying import obey, parsed, unless_unavailable, world
+from payment_worker.tasks.overtaking import look_for_payment
 
 
 @app.task(bind=True, name="payment_worker.refund", typing=False)
@@ -22,9 +21,7 @@ def refund(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | No
     request = parsed(self, RefundRequest, args, kwargs)
     answer = unless_unavailable(self, lambda: refund_flow(world(self), request))
     if isinstance(answer, NoSuchPayment):
-        if is_patient(self, Lack.PAYMENT) or charge_may_come(request.payment_id):
-            look_again(self, Lack.PAYMENT)
-        refuse(self, kwargs, [FieldError("payment_id", "unknown_payment", "names no payment that we know")])
+        look_for_payment(self, request.payment_id, kwargs)
     return obey(self, answer, kwargs)
 
 

@@ -4,20 +4,13 @@ Where a queue takes longer than a lease, the sweep finds the same rows again, le
 each time would make the queue longer than the workers make it shorter, and nothing would ever get well again.
 """
 
-import json
-from base64 import b64decode
 from typing import Final
-from uuid import UUID
 
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from payment_worker.celery import app
 from payment_worker.flows.resume import Room
-from payment_worker.watching.queues import PRIORITIES, UNACKNOWLEDGED
-
-CHARGE: Final = "payment_worker.charge"
-CHARGES: Final = "charges"
 
 RESUMED_PER_SECOND: Final = 200
 """More than a small worker gets through, so that none is idle until the next sweep."""
@@ -36,30 +29,6 @@ def room_for_due(*, sweep_seconds: float) -> Room | None:
     return Room(
         attempts=min(room["charges"], room["refunds"]), events=room["events"], waiting_refunds=room["refunds"]
     )
-
-
-def charge_may_come(payment_id: UUID) -> bool:
-    """Whether this payment's charge may be queued or in a worker's hands, or it cannot be known that it is not."""
-    try:
-        with app.pool.acquire(block=True) as connection:
-            client = connection.default_channel.client
-            if any(client.llen(f"{CHARGES}{priority}") for priority in PRIORITIES):
-                return True
-            return any(_charges(held, payment_id) for _, held in client.hscan_iter(UNACKNOWLEDGED))
-    except (OperationalError, RedisError):
-        return True
-
-
-def _charges(held: bytes, payment_id: UUID) -> bool:
-    """Whether a message that a worker holds, as kombu keeps it there (5.7.0), is the charge of this payment."""
-    try:
-        message, *_ = json.loads(held)
-        body = b64decode(message["body"]).decode()
-        # Celery's first protocol has the task's name in the body.
-        is_a_charge = CHARGE in (message["headers"].get("task") or body)
-        return is_a_charge and payment_id.hex in body.lower().replace("-", "")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return False
 
 
 def _waiting() -> dict[str, int] | None:
