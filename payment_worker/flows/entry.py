@@ -33,6 +33,17 @@ CHARGES: Final = frozenset({Action.CHARGE, Action.RETRY})
 """Actions that try to take the money."""
 
 
+def is_on_record(action: Action, payment: Payment, refund: Refund | None) -> bool:
+    """Whether Stripe has shown what such an attempt makes."""
+    match action:
+        case Action.CHARGE:
+            return payment.stripe_payment_intent_id is not None
+        case Action.REFUND:
+            return refund is not None and refund.stripe_refund_id is not None
+        case _:
+            return False
+
+
 @dataclass(frozen=True, slots=True)
 class Again:
     """There is more to do at once: with the same attempt, or with the one that follows it."""
@@ -62,13 +73,7 @@ class Entry:
     @property
     def is_on_record(self) -> bool:
         """Whether Stripe has shown before what the attempt makes, so that its absence now cannot be true."""
-        match self.attempt.action:
-            case Action.CHARGE:
-                return self.payment.stripe_payment_intent_id is not None
-            case Action.REFUND:
-                return self.refund is not None and self.refund.stripe_refund_id is not None
-            case _:
-                return False
+        return is_on_record(self.attempt.action, self.payment, self.refund)
 
     def because(self, cause: str, **detail: object) -> Cause:
         """The cause of a change that this attempt makes."""

@@ -11,7 +11,6 @@ from typing import Final
 from payment_worker.domain.attempt import (
     LOOKED_UP,
     ON_EXISTING,
-    Action,
     Attempt,
     AttemptStatus,
     Step,
@@ -32,13 +31,12 @@ from payment_worker.domain.outcome import (
 )
 from payment_worker.domain.records import Payment
 from payment_worker.flows.answer import Answer
-from payment_worker.flows.entry import Again
+from payment_worker.flows.entry import Again, is_on_record
 from payment_worker.flows.looking import look_up
 from payment_worker.flows.recording import record
 from payment_worker.flows.world import World
 from payment_worker.gateway.errors import NO_SUCH_ACCOUNT
 from payment_worker.store import attempts, refunds
-from payment_worker.store.database import Connection
 from payment_worker.store.writing import write
 from payment_worker.telemetry import about, learned
 
@@ -153,7 +151,8 @@ def _take(world: World, attempt_id: int, may: Callable[[Attempt], bool]) -> Answ
         if locked is None or not may(locked[1]):
             return None
         payment, attempt = locked
-        if _is_shown(connection, payment, attempt):
+        refund = refunds.find(connection, attempt.refund_id) if attempt.refund_id else None
+        if is_on_record(attempt.action, payment, refund):
             # News came first; or the database was restored, and the key may be older than we know.
             doubt = attempt.doubt if attempt.doubt in LOOKED_UP else Doubt.OVERTAKEN
             attempt = replace(attempt, unsent=False, doubt=doubt)
@@ -170,15 +169,3 @@ def _take(world: World, attempt_id: int, may: Callable[[Attempt], bool]) -> Answ
         look=None if sends else attempt.look,
     )
     return perform(world, ours, payment)
-
-
-def _is_shown(connection: Connection, payment: Payment, attempt: Attempt) -> bool:
-    """Whether Stripe has shown what this attempt makes: it is looked at, and never asked for again."""
-    match attempt.action:
-        case Action.CHARGE:
-            return payment.stripe_payment_intent_id is not None
-        case Action.REFUND:
-            refund = refunds.find(connection, attempt.refund_id) if attempt.refund_id else None
-            return refund is not None and refund.stripe_refund_id is not None
-        case _:
-            return False
