@@ -128,9 +128,9 @@ redis_socket_timeout, redis_socket_connect_timeout, redis_socket_keepalive = 10.
 # ── The worker's processes ───────────────────────────────────────────────────────────────────────────────────────
 worker_consumer = "payment_worker.broker.consumer:Consumer"
 # Who keeps a request that cannot be run.
-keep_rejected = "payment_worker.wiring:keep_rejected"
+keep_rejected = "payment_worker.bootstrap:keep_rejected"
 # Who notes which queues a worker takes messages from.
-note_consumed = "payment_worker.wiring:note_consumed"
+note_consumed = "payment_worker.bootstrap:note_consumed"
 # Prefork by default (`-P threads` for volume).
 worker_pool = "payment_worker.broker.pool:TaskPool"
 # A child is renewed now and then: libraries leak.

@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from payment_worker.cli.program import app
+from payment_worker.cli.app import app
 
 PAGE = """# Command line
 

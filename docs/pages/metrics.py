@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from payment_worker.telemetry.counted import COUNTED
-from payment_worker.watching.told import TOLD
+from payment_worker.monitoring.gauges import TOLD
+from payment_worker.telemetry.metrics import COUNTED
 from payment_worker.webhook.metrics import Metrics as Receiver
 
 PAGE = """# Metrics

@@ -13,9 +13,8 @@ from payment_worker.contracts.requests import (
     RetryChargeRequest,
     StripeEventRequest,
 )
-from payment_worker.domain.deciding import Refusal
+from payment_worker.domain.eligibility import RefundRefusal, Refusal
 from payment_worker.domain.money import CURRENCIES
-from payment_worker.domain.refunding import RefundRefusal
 
 PAGE = """# Tasks
 

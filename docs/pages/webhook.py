@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from payment_worker.flows.hearing import SUBJECTS
+from payment_worker.flows.events.dispatch import SUBJECTS
 from payment_worker.gateway.webhook import TOLERANCE_SECONDS
 from payment_worker.webhook.application import PATH, application
 from payment_worker.webhook.body import MOST_BYTES, SLOWEST_SECONDS
-from payment_worker.webhook.connections import SLOWEST_SECONDS as SLOWEST_HEAD_SECONDS
-from payment_worker.webhook.outcomes import ANSWERS, Outcome
+from payment_worker.webhook.protocol import SLOWEST_SECONDS as SLOWEST_HEAD_SECONDS
 from payment_worker.webhook.receiver import ANSWER_SECONDS
-from payment_worker.webhook.serving import KEEP_ALIVE_SECONDS, MOST_REQUESTS
+from payment_worker.webhook.responses import ANSWERS, Outcome
+from payment_worker.webhook.server import KEEP_ALIVE_SECONDS, MOST_REQUESTS
 
 PAGE = """# Webhook
 

@@ -14,10 +14,10 @@ from celery.worker.consumer import Consumer as CeleryConsumer
 from redis.exceptions import RedisError
 from vine import promise as vine_promise
 
-from payment_worker.broker.consuming import Consuming
 from payment_worker.broker.heart import Heart
 from payment_worker.broker.inspection import fault_in
 from payment_worker.broker.liveness import Liveness
+from payment_worker.broker.presence import Consuming
 from payment_worker.broker.rejection import asked_by, keep_rejected
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
-from payment_worker.telemetry.bugs import described
+from payment_worker.telemetry.exceptions import described
 
 SHOWN = frozenset({"payment_id", "refund_id", "attempt_id", "event_id", "stripe_event_id", "run_id"})
 # A uuid, an id of Stripe's, or a small number: nothing that a card number or an e-mail fits into.

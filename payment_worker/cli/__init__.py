@@ -1,5 +1,5 @@
 """When a person calls us: `payment-worker …`, one module a group of commands, each loaded when it is asked for."""
 
-from payment_worker.cli.program import main
+from payment_worker.cli.app import main
 
 __all__ = ["main"]

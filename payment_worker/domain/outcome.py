@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from payment_worker.domain.observation import Decline, PaymentSeen, RefundSeen
+from payment_worker.domain.snapshots import Decline, PaymentSeen, RefundSeen
 
 
 class Doubt(StrEnum):

@@ -7,8 +7,10 @@ before Stripe is asked for it, and holds it until it has failed.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from uuid import UUID
 
 
 class RefundStatus(StrEnum):
@@ -70,3 +72,18 @@ LOST = frozenset({RefundNews.FAILED, RefundNews.CANCELED})
 def after(status: RefundStatus, news: RefundNews) -> RefundStatus:
     """Where the news leads; the same status where it changes nothing."""
     return REFUND_TRANSITIONS[status].get(news, status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """A refund as recorded. Amount in minor units of `currency`."""
+
+    refund_id: UUID
+    payment_id: UUID
+    version: int
+    status: RefundStatus
+    amount: int
+    currency: str
+    reason: str | None = None
+    failure_reason: str | None = None
+    stripe_refund_id: str | None = None

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 from uuid import UUID
 
 import stripe
 
 from payment_worker.domain.attempt import Action, Attempt
-from payment_worker.domain.observation import RefundSeen
+from payment_worker.domain.balance_transaction import Booking
+from payment_worker.domain.dispute import DisputeSeen
 from payment_worker.domain.outcome import (
     Absent,
     Declined,
@@ -24,13 +26,21 @@ from payment_worker.domain.outcome import (
     Sighting,
     Unanswered,
 )
-from payment_worker.gateway.calling import Connection
+from payment_worker.domain.snapshots import PaymentSeen, RefundSeen
 from payment_worker.gateway.errors import is_replayed, no_such_account, outcome_of, sighting_of
-from payment_worker.gateway.finding import Sought, find
-from payment_worker.gateway.limits import Held, Pass
-from payment_worker.gateway.patience import Seconds, patiently
-from payment_worker.gateway.reading import JSON, UnreadableError, payment_seen, refund_seen
-from payment_worker.gateway.traffic import Traffic
+from payment_worker.gateway.list_scan import Sought, find
+from payment_worker.gateway.parsing import (
+    JSON,
+    UnreadableError,
+    booking_of,
+    dispute_seen,
+    payment_seen,
+    refund_seen,
+)
+from payment_worker.gateway.rate_limit.limiter import Traffic
+from payment_worker.gateway.rate_limit.limits import Held, Pass
+from payment_worker.gateway.retries import Seconds, patiently
+from payment_worker.gateway.transport import Connection
 
 
 class Gateway:
@@ -218,3 +228,58 @@ def _completed(body: JSON, asked: Mapping[str, Any]) -> JSON:
     }
     said = {name: value for name, value in body.items() if value is not None}
     return {**repeated, **said}
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """The object is there, in another shape than the pinned API version gives it: asking again is of no use."""
+
+
+NotFetched = Absent | Unreadable | Unanswered | Postponed
+
+
+def fetch_payment_intent(
+    stripe: Gateway, stripe_payment_intent_id: str, *, account: str | None
+) -> PaymentSeen | NotFetched:
+    """The PaymentIntent as it is now."""
+    path = f"/v1/payment_intents/{stripe_payment_intent_id}"
+    return fetch(stripe, path, account, payment_seen, {"expand": ["latest_charge"]})
+
+
+def fetch_refund(stripe: Gateway, stripe_refund_id: str, *, account: str | None) -> RefundSeen | NotFetched:
+    """The Refund as it is now."""
+    return fetch(stripe, f"/v1/refunds/{stripe_refund_id}", account, refund_seen)
+
+
+def fetch_dispute(
+    stripe: Gateway, stripe_dispute_id: str, *, account: str | None
+) -> DisputeSeen | NotFetched:
+    """The dispute as it is now."""
+    return fetch(stripe, f"/v1/disputes/{stripe_dispute_id}", account, dispute_seen)
+
+
+def fetch_booking(
+    stripe: Gateway, stripe_balance_transaction_id: str, *, account: str | None
+) -> Booking | NotFetched:
+    """What a balance transaction says."""
+    return fetch(stripe, f"/v1/balance_transactions/{stripe_balance_transaction_id}", account, booking_of)
+
+
+def fetch(
+    stripe: Gateway,
+    path: str,
+    account: str | None,
+    read: Callable[[JSON], T],
+    params: Mapping[str, Any] = MappingProxyType({}),
+) -> T | NotFetched:
+    """What is read of the object at this path."""
+    body = stripe.read(path, params, account=account)
+    if isinstance(body, Absent | Unanswered | Postponed):
+        return body
+    try:
+        return read(body)
+    except UnreadableError:
+        return Unreadable()

@@ -10,17 +10,9 @@ from typing import Any, Final
 
 from stripe import _error as sdk
 
-from payment_worker.domain.observation import PaymentSeen
-from payment_worker.domain.outcome import (
-    Declined,
-    Delay,
-    Doubt,
-    Outcome,
-    Postponed,
-    Refused,
-    Unanswered,
-)
-from payment_worker.gateway.reading import UnreadableError, decline_of, payment_seen
+from payment_worker.domain.outcome import Declined, Delay, Doubt, Outcome, Postponed, Refused, Unanswered
+from payment_worker.domain.snapshots import PaymentSeen
+from payment_worker.gateway.parsing import UnreadableError, decline_of, payment_seen
 
 SERVER_ERRORS_FROM: Final = 500
 

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 
-from payment_worker.simulator import control_life, control_money, control_webhooks
-from payment_worker.simulator.answers import Receive, Scope, Send
-from payment_worker.simulator.pipeline import Pipeline
+from payment_worker.simulator.api.answers import Receive, Scope, Send
+from payment_worker.simulator.api.pipeline import Pipeline
+from payment_worker.simulator.control import control_life, control_money, control_webhooks
 from payment_worker.simulator.world import World
 
 

@@ -10,8 +10,8 @@ import uvicorn
 
 from payment_worker.simulator.application import Application
 from payment_worker.simulator.connections import BreakableProtocol
-from payment_worker.simulator.deliveries import Endpoint
-from payment_worker.simulator.settings import Settings
+from payment_worker.simulator.control.settings import Settings
+from payment_worker.simulator.webhooks.deliveries import Endpoint
 from payment_worker.simulator.world import World
 
 # Longer than a client keeps an idle connection: the simulator breaks connections only when told to.

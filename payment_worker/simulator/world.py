@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from payment_worker.simulator.api.idempotency import KeyStore
+from payment_worker.simulator.api.rate_limit import RateLimit
 from payment_worker.simulator.clock import Clock
-from payment_worker.simulator.faults import Faults
-from payment_worker.simulator.idempotency import KeyStore
-from payment_worker.simulator.identifiers import Identifiers
-from payment_worker.simulator.journal import Journal
-from payment_worker.simulator.payment_methods import Behaviour
-from payment_worker.simulator.rate_limit import RateLimit
-from payment_worker.simulator.settings import Settings
-from payment_worker.simulator.webhooks import Webhooks
+from payment_worker.simulator.control.faults import Faults
+from payment_worker.simulator.control.journal import Journal
+from payment_worker.simulator.control.settings import Settings
+from payment_worker.simulator.resources.identifiers import Identifiers
+from payment_worker.simulator.resources.payment_methods import Behaviour
+from payment_worker.simulator.webhooks.webhooks import Webhooks
 
 Json = dict[str, Any]
 """A Stripe object. What lies inside it is replaced, never changed in place: snapshots share it."""

@@ -1,5 +1,6 @@
 """Rows of `payment_attempt`: what is being asked of Stripe, by whom, and when it is looked at next."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,9 +11,9 @@ from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select
 
 from payment_worker.domain.attempt import Action, Attempt, AttemptStatus, Look
 from payment_worker.domain.outcome import Delay, Doubt
-from payment_worker.domain.records import Payment
+from payment_worker.domain.payment import Payment
 from payment_worker.store import payments, tables
-from payment_worker.store.writing import Change, Row
+from payment_worker.store.statements import Change, Row
 
 table: Final = tables.payment_attempt
 
@@ -286,4 +287,110 @@ def _looked(look: Look | None) -> Mapping[str, Any]:
 def _owned(attempt: Attempt) -> Update:
     return table.update().where(
         table.c.attempt_id == attempt.attempt_id, table.c.lease_token == attempt.lease_token
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeRequest:
+    """A request to Stripe about a payment."""
+
+    attempt_id: int
+    action: Action
+    parameters: Mapping[str, Any]
+    next_action_at: datetime | None
+    """None: it is over."""
+    error_code: str | None
+
+
+REQUEST: Final = [table.c[name] for name in StripeRequest.__slots__]
+
+
+def unanswered(connection: Connection, payment_id: UUID) -> StripeRequest | None:
+    """The one request on the payment itself that has no outcome yet."""
+    query = select(*REQUEST).where(
+        table.c.payment_id == payment_id, table.c.refund_id.is_(None), table.c.finished_at.is_(None)
+    )
+    return _one(connection, query)
+
+
+def by_message(
+    connection: Connection, request_id: UUID, *, payment_id: UUID, action: Action
+) -> StripeRequest | None:
+    """The newest request of this kind on the payment that a message of this id has led to.
+
+    An app that names its messages after its orders gives one id to a capture and to the cancellation after it.
+    """
+    of_it = (table.c.request_id == request_id, table.c.payment_id == payment_id, table.c.action == action)
+    return _one(connection, select(*REQUEST).where(*of_it).order_by(table.c.attempt_id.desc()).limit(1))
+
+
+def last_method(connection: Connection, payment_id: UUID) -> str:
+    """The payment method that was tried last; the first one, where the requests are archived."""
+    query = (
+        select(*REQUEST)
+        .where(table.c.payment_id == payment_id, table.c.action.in_([Action.CHARGE, Action.RETRY]))
+        .order_by(table.c.number.desc())
+        .limit(1)
+    )
+    if last := _one(connection, query):
+        return str(last.parameters["payment_method"])
+    payment = tables.payment.c
+    first = select(payment.payment_method).where(payment.payment_id == payment_id)
+    return str(connection.execute(first).scalar_one())
+
+
+def last_number(connection: Connection, payment_id: UUID) -> int:
+    """The number of the newest request on the payment itself."""
+    query = select(func.max(table.c.number)).where(
+        table.c.payment_id == payment_id, table.c.refund_id.is_(None)
+    )
+    return connection.scalar(query) or 0
+
+
+def retries_since(connection: Connection, payment_id: UUID, *, since: datetime) -> int:
+    """How many requests to take the money again there were from then on."""
+    query = select(func.count()).where(
+        table.c.payment_id == payment_id, table.c.action == Action.RETRY, table.c.created_at >= since
+    )
+    return connection.execute(query).scalar_one()
+
+
+def _one(connection: Connection, query: Any) -> StripeRequest | None:  # noqa: ANN401 - a select of the columns above
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        return None
+    return StripeRequest(
+        **{**row, "action": Action(row["action"]), "parameters": json.loads(row["parameters"])}
+    )
+
+
+def claim_due_retries(connection: Connection, *, now: datetime, until: datetime, limit: int) -> Sequence[int]:
+    """Declined attempts whose payment is to be tried again now; nobody else is given them before `until`."""
+    due = (
+        select(table.c.attempt_id)
+        .where(table.c.retry_at <= now)
+        .order_by(table.c.retry_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    claim = (
+        table.update().where(table.c.attempt_id.in_(due)).values(retry_at=until).returning(table.c.attempt_id)
+    )
+    return connection.execute(claim).scalars().all()
+
+
+def payment_to_retry(connection: Connection, attempt_id: int) -> UUID | None:
+    """The payment that is to be tried again after this attempt; None where that is not so any more."""
+    return connection.scalar(
+        select(table.c.payment_id).where(table.c.attempt_id == attempt_id, table.c.retry_at.is_not(None))
+    )
+
+
+def cancel_retries(connection: Connection, payment_id: UUID) -> None:
+    """Nothing follows any attempt of this payment by itself any more."""
+    connection.execute(
+        table.update()
+        .where(table.c.payment_id == payment_id, table.c.retry_at.is_not(None))
+        .values(retry_at=None)
     )

@@ -10,7 +10,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 
-from payment_worker.store.silence import Watch
+from payment_worker.store.watchdog import Watch
 
 Connection = sqlalchemy.Connection
 """An open transaction. Whoever holds one may call the store; what the database is made with is its own matter."""

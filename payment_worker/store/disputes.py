@@ -8,10 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from payment_worker.domain.dispute import DisputeStatus
-from payment_worker.domain.disputing import Dispute
+from payment_worker.domain.dispute import Dispute, DisputeStatus
 from payment_worker.store import tables
-from payment_worker.store.writing import Row, Write
+from payment_worker.store.statements import Row, Write
 
 table: Final = tables.dispute
 COLUMNS: Final = [table.c[name] for name in Dispute.__slots__]

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from payment_worker.store import tables
-from payment_worker.store.writing import Row
+from payment_worker.store.statements import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

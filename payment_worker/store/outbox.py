@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.store import tables
-from payment_worker.store.writing import Row
+from payment_worker.store.statements import Row
 
 box: Final = tables.outbox
 memory: Final = tables.stream_memory

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, Select, select
+from sqlalchemy import Connection, RowMapping, Select, Update, select
 from sqlalchemy.dialects.postgresql import insert
 
-from payment_worker.domain.payment import PaymentStatus
-from payment_worker.domain.records import Payment
+from payment_worker.domain.balance_transaction import Booking
+from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.store import tables
-from payment_worker.store.writing import Change
+from payment_worker.store.statements import Change
 
 COLUMNS = [tables.payment.c[field.name] for field in fields(Payment)]
 
@@ -104,3 +104,27 @@ def changed(payment: Payment, *, now: datetime) -> Change:
 def _one(connection: Connection, query: Select[Any]) -> Payment | None:
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else payment_of(row)
+
+
+table: Final = tables.payment
+
+
+def is_booked(connection: Connection, payment_id: UUID) -> bool:
+    """Whether fee and net are known."""
+    known = select(table.c.stripe_balance_transaction_id).where(table.c.payment_id == payment_id)
+    return connection.scalar(known) is not None
+
+
+def booked(payment_id: UUID, booking: Booking, *, now: datetime) -> Update:
+    """The update that notes fee and net. It raises no version: no answer of Stripe's gets older by it."""
+    return (
+        table.update()
+        .where(table.c.payment_id == payment_id, table.c.stripe_balance_transaction_id.is_(None))
+        .values(
+            stripe_balance_transaction_id=booking.stripe_balance_transaction_id,
+            fee=booking.fee,
+            net=booking.net,
+            settlement_currency=booking.currency,
+            updated_at=now,
+        )
+    )

@@ -8,10 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, Select, select
 
-from payment_worker.domain.records import Refund
-from payment_worker.domain.refund import RefundStatus
+from payment_worker.domain.refund import Refund, RefundStatus
 from payment_worker.store import tables
-from payment_worker.store.writing import Change, Row
+from payment_worker.store.statements import Change, Row
 
 MUTABLE: Final = ("version", "status", "amount", "failure_reason", "stripe_refund_id")
 """What of a refund ever changes; the rest is the request."""

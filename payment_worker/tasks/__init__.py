@@ -4,26 +4,16 @@ What other apps send must be known to the last argument. What workers send each 
 while an upgrade is rolled out, some are of a newer version.
 """
 
-from payment_worker.tasks import (
-    changes,
-    charges,
-    events,
-    maintenance,
-    observing,
-    pruning,
-    reconciliation,
-    refunds,
-    startup,
-)
+from payment_worker.tasks import events, maintenance, payments, reconciliation, refunds, signals, startup
 
 __all__ = [
-    "changes",
     "charges",
     "events",
     "maintenance",
-    "observing",
+    "payments",
     "pruning",
     "reconciliation",
     "refunds",
+    "signals",
     "startup",
 ]

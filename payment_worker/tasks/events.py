@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from celery import Task
 
-from payment_worker import wiring
+from payment_worker import bootstrap
 from payment_worker.celery import app
 from payment_worker.contracts.requests import FieldError, StripeEventRequest
-from payment_worker.flows.inbox import receive, settle_event, settle_handed
+from payment_worker.flows.events.inbox import receive, settle_event, settle_handed
 from payment_worker.gateway.webhook import BadPayloadError, BadSignatureError, Event, verified
-from payment_worker.store.events import EventStatus
-from payment_worker.tasks.obeying import parsed, refuse, unless_unavailable, world
+from payment_worker.store.inbox import EventStatus
+from payment_worker.tasks.base import parsed, refuse, unless_unavailable, world
 
 Result = Mapping[str, str | None]
 
@@ -27,7 +27,7 @@ def receive_stripe_event(self: Task, *args: object, **kwargs: object) -> Result:
 
 def _verified(task: Task, request: StripeEventRequest) -> Event:
     try:
-        return verified(request.payload, request.signature, secrets=wiring.webhook_secrets())
+        return verified(request.payload, request.signature, secrets=bootstrap.webhook_secrets())
     except BadSignatureError:
         error = FieldError(
             "signature", "bad_signature", "does not fit the payload and our secrets, or is too old"

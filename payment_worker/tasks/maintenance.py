@@ -1,22 +1,25 @@
 """Tasks that beat enqueues. Each is harmless when it runs twice, or twice at once."""
 
 from dataclasses import asdict
+from datetime import timedelta
 
 from celery import Task
 
-from payment_worker import wiring
+from payment_worker import bootstrap
 from payment_worker.celery import app
 from payment_worker.contracts.requests import MaintenanceRequest
 from payment_worker.domain.attempt import Action
-from payment_worker.flows.publish import publish
-from payment_worker.flows.resume import hand_out_due
-from payment_worker.flows.retry_charge import hand_out_retries
-from payment_worker.stream import StreamUnavailableError
-from payment_worker.tasks.obeying import before_soft_limit, parsed, unless_unavailable, within, world
-from payment_worker.tasks.room import room_for_due
+from payment_worker.flows.commands.retry_charge import hand_out_retries
+from payment_worker.flows.maintenance.outbox_relay import publish
+from payment_worker.flows.maintenance.retention import Retention, Stint
+from payment_worker.flows.maintenance.retention import prune as prune_flow
+from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.redis.stream import StreamUnavailableError
+from payment_worker.tasks.base import before_soft_limit, parsed, unless_unavailable, within, world
+from payment_worker.tasks.queue_depth import room_for_due
 from payment_worker.telemetry import logger
-from payment_worker.telemetry.counted import PUBLISHED, RESUMED
-from payment_worker.telemetry.counting import count
+from payment_worker.telemetry.metrics import PUBLISHED, RESUMED
+from payment_worker.telemetry.recorder import count
 
 log = logger(__name__)
 
@@ -25,7 +28,7 @@ log = logger(__name__)
 def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
     """Find work that is due or whose owner died, and have it done."""
     parsed(self, MaintenanceRequest, args, kwargs)
-    room = room_for_due(sweep_seconds=wiring.settings().resume_every)
+    room = room_for_due(sweep_seconds=bootstrap.settings().resume_every)
     if room is None:
         return {}
     due = unless_unavailable(self, lambda: hand_out_due(world(self), room))
@@ -60,9 +63,9 @@ def publish_events(self: Task, *args: object, **kwargs: object) -> dict[str, int
     """Tell what is still to be told."""
     parsed(self, MaintenanceRequest, args, kwargs)
     try:
-        go_on = within(before_soft_limit(wiring.settings()))
+        go_on = within(before_soft_limit(bootstrap.settings()))
         published = unless_unavailable(
-            self, lambda: publish(world(self), wiring.process().stream, go_on=go_on)
+            self, lambda: publish(world(self), bootstrap.process().stream, go_on=go_on)
         )
     except StreamUnavailableError as error:
         log.warning("stream is unavailable", error=str(error))
@@ -71,3 +74,25 @@ def publish_events(self: Task, *args: object, **kwargs: object) -> dict[str, int
     if published:
         log.info("published", messages=published)
     return {"published": published}
+
+
+@app.task(bind=True, name="payment_worker.prune", typing=False)
+def prune(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
+    """Delete and archive what is past its retention."""
+    parsed(self, MaintenanceRequest, args, kwargs)
+    chosen = bootstrap.settings()
+    retention = Retention(
+        money=timedelta(seconds=chosen.retention_money),
+        events=timedelta(seconds=chosen.retention_events),
+        outbox=timedelta(seconds=chosen.retention_outbox),
+        reports=timedelta(seconds=chosen.retention_reports),
+    )
+    # The soft limit is later: a batch that is begun by then ends before it.
+    stint = Stint(go_on=within(chosen.visibility_timeout / 2))
+    pruned = unless_unavailable(self, lambda: prune_flow(world(self), retention, stint))
+    if pruned is None:
+        log.info("somebody else prunes")
+        return {}
+    if any(pruned.values()):
+        log.info("pruned", **pruned)
+    return dict(pruned)

@@ -7,13 +7,13 @@ from typing import Final
 
 from celery import Task
 
-from payment_worker import wiring
+from payment_worker import bootstrap
 from payment_worker.celery import app
 from payment_worker.contracts.requests import MaintenanceRequest, ReconcileRequest
-from payment_worker.flows.poll import Manner, poll
-from payment_worker.flows.reconcile import reconcile as reconcile_flow
-from payment_worker.store.events import InboxEvent
-from payment_worker.tasks.obeying import (
+from payment_worker.flows.events.poll import Manner, poll
+from payment_worker.flows.reconciliation.run import reconcile as reconcile_flow
+from payment_worker.store.inbox import InboxEvent
+from payment_worker.tasks.base import (
     NO_LIMIT,
     before_soft_limit,
     longest_countdown,
@@ -34,7 +34,7 @@ MOST_WAITS: Final = 10
 def poll_stripe_events(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
     """Read what is new in Stripe's list of events, and have it settled."""
     parsed(self, MaintenanceRequest, args, kwargs)
-    chosen = wiring.settings()
+    chosen = bootstrap.settings()
     go_on = within(before_soft_limit(chosen))
     manner = Manner(overlap=timedelta(seconds=chosen.poll_overlap), go_on=go_on, hand_out=_hand_out)
     polled = unless_unavailable(self, lambda: poll(world(self), manner))
@@ -51,7 +51,7 @@ def reconcile(self: Task, *args: object, **kwargs: object) -> dict[str, object]:
     """Compare a period, or all that is new, with what Stripe has. What takes longer is gone on with at once."""
     request = parsed(self, ReconcileRequest, args, kwargs)
     # Half of the time until the message would be given to another worker; the rest is for the last page.
-    has_time = within(wiring.settings().visibility_timeout / 2)
+    has_time = within(bootstrap.settings().visibility_timeout / 2)
     done = unless_unavailable(
         self,
         lambda: reconcile_flow(
@@ -62,7 +62,7 @@ def reconcile(self: Task, *args: object, **kwargs: object) -> dict[str, object]:
         log.info("somebody else reconciles")
         return {"run_id": None, "finished": False}
     if done.stripe_is_away and self.request.retries < MOST_WAITS:
-        raise self.retry(countdown=longest_countdown(wiring.settings()), max_retries=NO_LIMIT)
+        raise self.retry(countdown=longest_countdown(bootstrap.settings()), max_retries=NO_LIMIT)
     if not done.run.is_finished and not done.stripe_is_away:
         app.send_task(self.name, kwargs=kwargs)
     return {"run_id": done.run.run_id, "finished": done.run.is_finished}

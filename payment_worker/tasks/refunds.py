@@ -8,11 +8,11 @@ from celery import Task
 
 from payment_worker.celery import app
 from payment_worker.contracts.requests import RefundRequest
-from payment_worker.flows.answer import NoSuchPayment
-from payment_worker.flows.refund import continue_refund
-from payment_worker.flows.refund import refund as refund_flow
-from payment_worker.tasks.obeying import obey, parsed, unless_unavailable, world
-from payment_worker.tasks.overtaking import look_for_payment
+from payment_worker.flows.commands.refund import continue_refund
+from payment_worker.flows.commands.refund import refund as refund_flow
+from payment_worker.flows.result import NoSuchPayment
+from payment_worker.tasks.base import obey, parsed, unless_unavailable, world
+from payment_worker.tasks.missing_payment import look_for_payment
 
 
 @app.task(bind=True, name="payment_worker.refund", typing=False)

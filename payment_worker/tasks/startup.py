@@ -15,12 +15,12 @@ from celery.signals import (
 from prometheus_client.registry import Collector
 
 from payment_worker.celery import app
+from payment_worker.monitoring.collector import state_of
+from payment_worker.monitoring.counters import count_here
+from payment_worker.monitoring.http import Exposed, expose
+from payment_worker.monitoring.tracing import ExtraMissingError, begin_tracing, check_extra
 from payment_worker.settings import Role, Settings, SettingsError
 from payment_worker.telemetry import configure
-from payment_worker.watching.counters import count_here
-from payment_worker.watching.exposing import Exposed, expose
-from payment_worker.watching.opening import state_of
-from payment_worker.watching.tracing import ExtraMissingError, begin_tracing, check_extra
 
 PROCESSES: Final = (prefork.TaskPool, solo.TaskPool)
 """Pools, ours among them, that say when a process begins in which tasks run."""

@@ -53,7 +53,7 @@ def configure(*, log_format: Literal["auto", "json", "console"], level: str) -> 
 def _quieten_routine() -> None:
     """Leave out what Celery says at INFO of each message that comes and goes, with what matters inside the text.
 
-    Each task is told of in one line of ours, by `payment_worker.tasks.observing`. Celery's warnings and errors stay.
+    Each task is told of in one line of ours, by `payment_worker.tasks.signals`. Celery's warnings and errors stay.
     """
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)

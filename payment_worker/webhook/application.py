@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from payment_worker.webhook.outcomes import ANSWERS
 from payment_worker.webhook.readiness import Readiness
 from payment_worker.webhook.receiver import Receiver
+from payment_worker.webhook.responses import ANSWERS
 
 PATH = "/webhooks/stripe"
 

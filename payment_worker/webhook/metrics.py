@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from payment_worker.webhook.outcomes import Outcome
+from payment_worker.webhook.responses import Outcome
 
 # When a counter was made doubles the lines and is of no use.
 disable_created_metrics()  # type: ignore[no-untyped-call] # half of that package is typed

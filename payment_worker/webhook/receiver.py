@@ -10,12 +10,12 @@ from starlette.requests import ClientDisconnect, Request
 from payment_worker.gateway.webhook import BadPayloadError, BadSignatureError, Event, verified
 from payment_worker.store.database import DatabaseUnavailableError
 from payment_worker.telemetry import logger
-from payment_worker.telemetry.bugs import described
+from payment_worker.telemetry.exceptions import described
 from payment_worker.webhook import body
-from payment_worker.webhook.hints import Hints
+from payment_worker.webhook.batcher import Storing
 from payment_worker.webhook.metrics import Metrics
-from payment_worker.webhook.outcomes import Outcome
-from payment_worker.webhook.storing import Storing
+from payment_worker.webhook.notifier import Hints
+from payment_worker.webhook.responses import Outcome
 
 log = logger(__name__)
 

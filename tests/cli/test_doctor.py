@@ -11,10 +11,9 @@ from threading import Thread
 import pytest
 import redis
 
-from payment_worker.consumers import Consumers
 from payment_worker.devstack.simulator import Simulator
+from payment_worker.redis.heartbeats import Consumers, Sweeps
 from payment_worker.store.migrate import newest
-from payment_worker.sweeps import Sweeps
 from tests.cli.conftest import Ran, Run
 from tests.harness.rows import Rows
 

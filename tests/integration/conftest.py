@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from payment_worker import wiring
+from payment_worker import bootstrap
 from payment_worker.devstack.simulator import Simulator
-from payment_worker.flows.pausing import Pauses
-from payment_worker.flows.world import Policy, World
+from payment_worker.flows.context import Policy, World
+from payment_worker.flows.pauses import Pauses
 from payment_worker.gateway.client import Gateway
-from payment_worker.gateway.traffic import Traffic
-from payment_worker.redis_client import redis_client
+from payment_worker.gateway.rate_limit.limiter import Traffic
+from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings
 from payment_worker.store.database import Database
 from tests.integration.scene import Clock, Scene
@@ -28,7 +28,7 @@ def clock() -> Clock:
 def world(environment: dict[str, str], clock: Clock) -> Iterator[World]:
     """What flows work with. Nobody else works in it, so nothing happens that the test does not do."""
     settings = Settings.from_environment(environment)
-    traffic = Traffic(redis_client(environment["REDIS_URL"], timeout_seconds=1), wiring.limits(settings))
+    traffic = Traffic(redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settings))
     with closing(Database(environment["DATABASE_URL"])) as database:
         yield World(
             database=database,

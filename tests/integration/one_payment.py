@@ -36,22 +36,22 @@ from payment_worker.contracts.requests import (
 )
 from payment_worker.devstack.simulator import Simulator, SimulatorError
 from payment_worker.devstack.waiting import wait_until
-from payment_worker.domain.deciding import RetryPolicy
-from payment_worker.flows.answer import Answer
-from payment_worker.flows.cancel import cancel
-from payment_worker.flows.capture import capture
-from payment_worker.flows.charge import charge
-from payment_worker.flows.inbox import receive, settle_event, settle_handed
-from payment_worker.flows.perform import take_handed
-from payment_worker.flows.poll import Manner, poll
-from payment_worker.flows.reconcile import reconcile
-from payment_worker.flows.refund import continue_refund, refund
-from payment_worker.flows.resume import hand_out_due
-from payment_worker.flows.retry_charge import hand_out_retries, retry_charge, retry_declined
-from payment_worker.flows.world import World
+from payment_worker.domain.eligibility import RetryPolicy
+from payment_worker.flows.attempts.execute import take_handed
+from payment_worker.flows.commands.cancel import cancel
+from payment_worker.flows.commands.capture import capture
+from payment_worker.flows.commands.charge import charge
+from payment_worker.flows.commands.refund import continue_refund, refund
+from payment_worker.flows.commands.retry_charge import hand_out_retries, retry_charge, retry_declined
+from payment_worker.flows.context import World
+from payment_worker.flows.events.inbox import receive, settle_event, settle_handed
+from payment_worker.flows.events.poll import Manner, poll
+from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.flows.reconciliation.run import reconcile
+from payment_worker.flows.result import Answer
 from payment_worker.gateway.webhook import event_from
 from payment_worker.store.database import Database
-from payment_worker.store.events import InboxEvent
+from payment_worker.store.inbox import InboxEvent
 from payment_worker.store.runs import Run
 from tests.harness.rows import Rows
 from tests.integration.scene import AT_THE_CUSTOMERS, Clock, Scene

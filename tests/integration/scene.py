@@ -17,18 +17,18 @@ from payment_worker.contracts.requests import (
     parse,
 )
 from payment_worker.devstack.simulator import Simulator
-from payment_worker.flows.answer import Answer
-from payment_worker.flows.cancel import cancel
-from payment_worker.flows.capture import capture
-from payment_worker.flows.charge import charge
-from payment_worker.flows.inbox import receive, settle_event, settle_handed
-from payment_worker.flows.perform import take_handed
-from payment_worker.flows.refund import refund
-from payment_worker.flows.resume import hand_out_due
-from payment_worker.flows.retry_charge import retry_charge
-from payment_worker.flows.world import World
+from payment_worker.flows.attempts.execute import take_handed
+from payment_worker.flows.commands.cancel import cancel
+from payment_worker.flows.commands.capture import capture
+from payment_worker.flows.commands.charge import charge
+from payment_worker.flows.commands.refund import refund
+from payment_worker.flows.commands.retry_charge import retry_charge
+from payment_worker.flows.context import World
+from payment_worker.flows.events.inbox import receive, settle_event, settle_handed
+from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.flows.result import Answer
 from payment_worker.gateway.webhook import Event, event_from
-from payment_worker.store.events import EventStatus
+from payment_worker.store.inbox import EventStatus
 
 ROUNDS = 20
 """Rounds of retries after which an event that still waits waits for ever."""

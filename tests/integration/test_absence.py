@@ -6,11 +6,11 @@ import pytest
 
 from payment_worker.domain.attempt import Attempt
 from payment_worker.domain.outcome import Absent
-from payment_worker.flows.entry import Again
-from payment_worker.flows.perform import take_handed
-from payment_worker.flows.recording import record
-from payment_worker.flows.resume import hand_out_due
-from payment_worker.flows.world import World
+from payment_worker.flows.attempts.execute import take_handed
+from payment_worker.flows.attempts.lifecycle import Again
+from payment_worker.flows.attempts.outcome import record
+from payment_worker.flows.context import World
+from payment_worker.flows.maintenance.sweep import hand_out_due
 from payment_worker.store import attempts
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from payment_worker.flows.hearing import SUBJECTS
+from payment_worker.flows.events.dispatch import SUBJECTS
 from payment_worker.gateway.webhook import Event
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from payment_worker.domain.deciding import RetryPolicy
-from payment_worker.flows.retry_charge import hand_out_retries, retry_declined
-from payment_worker.flows.world import World
+from payment_worker.domain.eligibility import RetryPolicy
+from payment_worker.flows.commands.retry_charge import hand_out_retries, retry_declined
+from payment_worker.flows.context import World
 from tests.harness.rows import Rows
 from tests.integration.scene import Clock, Scene
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from payment_worker.flows.reconcile import Reconciled, Step, reconcile
+from payment_worker.flows.reconciliation.run import Reconciled, Step, reconcile
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from payment_worker.domain.reconciling import StripeList
-from payment_worker.flows.reconcile import Reconciled, reconcile
+from payment_worker.domain.discrepancies import StripeList
+from payment_worker.flows.reconciliation.run import Reconciled, reconcile
 from payment_worker.store.runs import Run
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene

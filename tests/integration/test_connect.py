@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from payment_worker.flows.poll import Manner, poll
-from payment_worker.flows.reconcile import reconcile
+from payment_worker.flows.events.poll import Manner, poll
+from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.gateway.webhook import Event, event_from
-from payment_worker.store.events import EventStatus
+from payment_worker.store.inbox import EventStatus
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 

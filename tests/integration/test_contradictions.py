@@ -2,8 +2,8 @@
 
 import pytest
 
-from payment_worker.flows.reconcile import reconcile
-from payment_worker.flows.world import World
+from payment_worker.flows.context import World
+from payment_worker.flows.reconciliation.run import reconcile
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from payment_worker.gateway.webhook import Event
-from payment_worker.store.events import EventStatus
+from payment_worker.store.inbox import EventStatus
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 

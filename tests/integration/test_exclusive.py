@@ -5,8 +5,8 @@ from contextlib import closing
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from payment_worker.store.advisory_lock import RECONCILE_LOCK, alone
 from payment_worker.store.database import Database, sqlalchemy_url
-from payment_worker.store.exclusive import RECONCILE_LOCK, alone
 from tests.harness.rows import Rows
 
 ALONE = "FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"

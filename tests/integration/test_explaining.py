@@ -7,11 +7,11 @@ from uuid import uuid4
 import pytest
 
 from payment_worker.domain.outcome import Refused
-from payment_worker.flows.recording import record
+from payment_worker.flows.attempts.outcome import record
 from payment_worker.store import attempts
-from payment_worker.telemetry import counting
-from payment_worker.telemetry.counted import PAYMENTS, REFUNDS
-from payment_worker.telemetry.counting import Counted
+from payment_worker.telemetry import recorder
+from payment_worker.telemetry.metrics import PAYMENTS, REFUNDS
+from payment_worker.telemetry.recorder import Counted
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 
@@ -36,10 +36,10 @@ class Tally:
 
 @pytest.fixture
 def tally() -> Iterator[Tally]:
-    before = counting._recorder  # noqa: SLF001 - there is one for each process
-    counting.begin(made := Tally())
+    before = recorder._recorder  # noqa: SLF001 - there is one for each process
+    recorder.begin(made := Tally())
     yield made
-    counting.begin(before)
+    recorder.begin(before)
 
 
 def test_every_status_that_a_payment_or_refund_comes_to_is_counted(scene: Scene, tally: Tally) -> None:

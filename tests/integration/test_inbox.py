@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from payment_worker.domain.attempt import delay_before
-from payment_worker.flows.hearing import SUBJECTS, Subject
-from payment_worker.flows.inbox import MOST_TRIES, receive, receive_all, settle_handed
-from payment_worker.flows.resume import hand_out_due
-from payment_worker.flows.world import World
-from payment_worker.store import listed_events
+from payment_worker.domain.backoff import delay_before
+from payment_worker.flows.context import World
+from payment_worker.flows.events.dispatch import SUBJECTS, Subject
+from payment_worker.flows.events.inbox import MOST_TRIES, receive, receive_all, settle_handed
+from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.store import inbox
 from tests.harness.rows import Rows
 from tests.integration.scene import Clock, Scene
 
@@ -41,7 +41,7 @@ def test_a_parked_event_is_settled_once_it_is_replayed_and_can_be(scene: Scene, 
     rows("UPDATE stripe_event SET payload = %s, api_version = 'old'", payload)
 
     with scene.world.database.begin() as connection:
-        due = listed_events.replay(connection, event_ids=None, because="mended", now=scene.clock())
+        due = inbox.replay(connection, event_ids=None, because="mended", now=scene.clock())
     assert due == ["evt_1"]
     scene.settle_waiting()
 

@@ -3,10 +3,10 @@
 from dataclasses import asdict
 
 from payment_worker.domain.payment import PaymentStatus
-from payment_worker.flows.inbox import receive, settle_handed
-from payment_worker.flows.perform import take_handed
-from payment_worker.flows.resume import Due, hand_out_due
-from payment_worker.store.events import EventStatus
+from payment_worker.flows.attempts.execute import take_handed
+from payment_worker.flows.events.inbox import receive, settle_handed
+from payment_worker.flows.maintenance.sweep import Due, hand_out_due
+from payment_worker.store.inbox import EventStatus
 from tests.integration.scene import Scene
 
 LONGER_THAN_A_LEASE = 61

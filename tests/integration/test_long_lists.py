@@ -11,9 +11,9 @@ from uuid import UUID
 import pytest
 
 from payment_worker.devstack.simulator import Simulator
-from payment_worker.flows.perform import take_handed
-from payment_worker.flows.resume import hand_out_due
-from payment_worker.gateway.finding import PAGE
+from payment_worker.flows.attempts.execute import take_handed
+from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.gateway.list_scan import PAGE
 from tests.harness.rows import Rows
 from tests.integration.one_payment import DiedError, DyingDatabase
 from tests.integration.scene import Scene

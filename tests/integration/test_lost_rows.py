@@ -12,14 +12,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from payment_worker.contracts.requests import ChargeRequest, RefundRequest, parse
-from payment_worker.flows.answer import Answer, Conflict
-from payment_worker.flows.charge import charge
-from payment_worker.flows.pausing import pause, resume
-from payment_worker.flows.reconcile import reconcile
-from payment_worker.flows.refund import continue_refund, refund
-from payment_worker.flows.world import World
+from payment_worker.flows.commands.charge import charge
+from payment_worker.flows.commands.refund import continue_refund, refund
+from payment_worker.flows.context import World
+from payment_worker.flows.pauses import pause, resume
+from payment_worker.flows.reconciliation.run import reconcile
+from payment_worker.flows.result import Answer, Conflict
 from payment_worker.gateway.webhook import event_from
-from payment_worker.store.events import EventStatus
+from payment_worker.store.inbox import EventStatus
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 

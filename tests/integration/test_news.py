@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from payment_worker.devstack.waiting import wait_until
-from payment_worker.flows.perform import take_handed
-from payment_worker.flows.resume import hand_out_due
+from payment_worker.flows.attempts.execute import take_handed
+from payment_worker.flows.maintenance.sweep import hand_out_due
 from payment_worker.gateway.webhook import Event
-from payment_worker.store.events import EventStatus
+from payment_worker.store.inbox import EventStatus
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from payment_worker import wiring
+from payment_worker import bootstrap
 from payment_worker.devstack.simulator import Simulator
-from payment_worker.flows.world import World
+from payment_worker.flows.context import World
 from payment_worker.gateway.client import Gateway
-from payment_worker.gateway.traffic import Traffic
-from payment_worker.redis_client import redis_client
+from payment_worker.gateway.rate_limit.limiter import Traffic
+from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings
 from tests.harness.rows import Rows
 from tests.integration.one_payment import DyingDatabase, OnePayment
@@ -30,7 +30,7 @@ def test_nothing_that_befalls_one_payment_breaks_the_promise(
 ) -> None:
     # The breaker counts in real time, which does not pass here: it has tests of its own.
     settled = Settings.from_environment({**environment, "PAYMENT_WORKER_BREAKER_FAILURES": "1000"})
-    traffic = Traffic(redis_client(environment["REDIS_URL"], timeout_seconds=1), wiring.limits(settled))
+    traffic = Traffic(redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settled))
     with closing(DyingDatabase(environment["DATABASE_URL"])) as database:
         stripe = Gateway(
             api_key=environment["STRIPE_API_KEY"],

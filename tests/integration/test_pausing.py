@@ -16,10 +16,10 @@ from payment_worker.devstack.programs import clean_environment
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.domain.attempt import Action
-from payment_worker.flows import pausing
-from payment_worker.flows.pausing import KINDS, Pauses
-from payment_worker.flows.perform import take_due
-from payment_worker.flows.resume import hand_out_due
+from payment_worker.flows import pauses as pausing
+from payment_worker.flows.attempts.execute import take_due
+from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.flows.pauses import KINDS, Pauses
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from payment_worker.devstack.processes import Process
-from payment_worker.flows.inbox import settle_event
-from payment_worker.flows.poll import TYPES, Manner, Polled, poll
-from payment_worker.flows.world import World
+from payment_worker.flows.context import World
+from payment_worker.flows.events.inbox import settle_event
+from payment_worker.flows.events.poll import TYPES, Manner, Polled, poll
+from payment_worker.store.advisory_lock import POLL_LOCK, alone
 from payment_worker.store.database import Database
-from payment_worker.store.events import EventStatus, InboxEvent
-from payment_worker.store.exclusive import POLL_LOCK, alone
+from payment_worker.store.inbox import EventStatus, InboxEvent
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 

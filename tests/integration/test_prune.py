@@ -9,11 +9,11 @@ import psycopg2
 import pytest
 
 from payment_worker.contracts.requests import ChargeRequest, parse
-from payment_worker.flows.answer import Conflict
-from payment_worker.flows.charge import charge
-from payment_worker.flows.prune import Retention, Stint, prune
-from payment_worker.store import migrate, stories
-from payment_worker.store.exclusive import PRUNE_LOCK, alone
+from payment_worker.flows.commands.charge import charge
+from payment_worker.flows.maintenance.retention import Retention, Stint, prune
+from payment_worker.flows.result import Conflict
+from payment_worker.store import migrate, timeline
+from payment_worker.store.advisory_lock import PRUNE_LOCK, alone
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 
@@ -90,8 +90,8 @@ def test_after_seven_quiet_years_what_explains_a_payment_is_archived(scene: Scen
     )
     assert rows.one("SELECT note FROM refund")["note"] is None
     with scene.world.database.begin() as connection:
-        assert len(stories.history(connection, payment_id)) == len(told)
-        assert len(stories.attempts(connection, payment_id)) == len(asked)
+        assert len(timeline.history(connection, payment_id)) == len(told)
+        assert len(timeline.attempts(connection, payment_id)) == len(asked)
     assert not any(_prune(scene).values())
 
 

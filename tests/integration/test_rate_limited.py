@@ -10,8 +10,8 @@ import pytest
 
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.simulator import Simulator
-from payment_worker.flows.perform import take_due
-from payment_worker.flows.resume import hand_out_due
+from payment_worker.flows.attempts.execute import take_due
+from payment_worker.flows.maintenance.sweep import hand_out_due
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from payment_worker.flows.reconcile import reconcile
-from payment_worker.flows.world import World
+from payment_worker.flows.context import World
+from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.store.runs import Run
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene

@@ -8,10 +8,10 @@ from pathlib import Path
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import python_module
 from payment_worker.devstack.waiting import wait_until
-from payment_worker.flows.reconcile import Reconciled, Step, reconcile
-from payment_worker.flows.world import World
+from payment_worker.flows.context import World
+from payment_worker.flows.reconciliation.run import Reconciled, Step, reconcile
+from payment_worker.store.advisory_lock import RECONCILE_LOCK, alone
 from payment_worker.store.database import Database
-from payment_worker.store.exclusive import RECONCILE_LOCK, alone
 from payment_worker.store.runs import Run
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows

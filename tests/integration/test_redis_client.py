@@ -14,7 +14,7 @@ from payment_worker.devstack.ports import LOOPBACK, answers, free_port
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
-from payment_worker.redis_client import redis_client
+from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings, SettingsError
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"

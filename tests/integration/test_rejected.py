@@ -4,7 +4,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from payment_worker.store import rejected
+from payment_worker.store import rejected_requests
 from payment_worker.store.database import Database
 from tests.harness.rows import Rows
 
@@ -18,7 +18,7 @@ def test_requests_of_one_id_are_all_kept_however_often_they_come(database_url: s
     with closing(Database(database_url)) as database:
         for task, arguments in (CHARGE, REFUND, ANOTHER) * 2:
             with database.begin() as connection:
-                rejected.keep(
+                rejected_requests.keep(
                     connection,
                     request_id=order,
                     task=task,

@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from payment_worker.domain.deciding import RetryPolicy
+from payment_worker.domain.eligibility import RetryPolicy
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 

@@ -6,9 +6,9 @@ import pytest
 
 from payment_worker.domain.payment import PAYMENT_TRANSITIONS, PaymentStatus
 from payment_worker.domain.refund import REFUND_TRANSITIONS, RefundStatus
-from payment_worker.flows.compare_ours import LOOKS
-from payment_worker.flows.reconcile import Reconciled, reconcile
-from payment_worker.store import comparing
+from payment_worker.flows.reconciliation.local_records import LOOKS
+from payment_worker.flows.reconciliation.run import Reconciled, reconcile
+from payment_worker.store import reconciliation
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 
@@ -33,9 +33,9 @@ def _looks(scene: Scene, endpoint: str) -> int:
 def test_all_that_only_news_can_end_is_looked_at() -> None:
     payments = {status for status in PaymentStatus if PAYMENT_TRANSITIONS[status]}
     # What was only requested has an attempt, which is looked for; the rest may be left by a request of ours alone.
-    assert set(comparing.STILL_PAYMENTS) == payments - {PaymentStatus.REQUESTED, PaymentStatus.FAILED}
+    assert set(reconciliation.STILL_PAYMENTS) == payments - {PaymentStatus.REQUESTED, PaymentStatus.FAILED}
     refunds = {status for status in RefundStatus if REFUND_TRANSITIONS[status]}
-    assert set(comparing.STILL_REFUNDS) == refunds - {RefundStatus.REQUESTED, RefundStatus.PROCESSED}
+    assert set(reconciliation.STILL_REFUNDS) == refunds - {RefundStatus.REQUESTED, RefundStatus.PROCESSED}
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ from jsonschema import Draft7Validator
 from payment_worker.contracts.envelope import MessageType, schema
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.valkey import Valkey
-from payment_worker.flows.publish import AGAIN_AT_ONCE, publish, replay
-from payment_worker.flows.world import World
-from payment_worker.stream import Stream, StreamUnavailableError
+from payment_worker.flows.context import World
+from payment_worker.flows.maintenance.outbox_relay import AGAIN_AT_ONCE, publish, replay
+from payment_worker.redis.stream import Stream, StreamUnavailableError
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene

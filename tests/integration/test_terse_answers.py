@@ -11,17 +11,17 @@ from uuid import uuid4
 
 import pytest
 
-from payment_worker import wiring
+from payment_worker import bootstrap
 from payment_worker.contracts.requests import CaptureRequest, ChargeRequest, RefundRequest, parse
-from payment_worker.flows.answer import Answer
-from payment_worker.flows.capture import capture
-from payment_worker.flows.charge import charge
-from payment_worker.flows.refund import refund
-from payment_worker.flows.world import World
+from payment_worker.flows.commands.capture import capture
+from payment_worker.flows.commands.charge import charge
+from payment_worker.flows.commands.refund import refund
+from payment_worker.flows.context import World
+from payment_worker.flows.result import Answer
 from payment_worker.gateway.client import Gateway
-from payment_worker.gateway.traffic import Traffic
+from payment_worker.gateway.rate_limit.limiter import Traffic
 from payment_worker.gateway.webhook import event_of
-from payment_worker.redis_client import redis_client
+from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings
 from tests.harness.rows import Rows
 
@@ -63,7 +63,7 @@ def terse(*answers: tuple[int, dict[str, Any]]) -> Iterator[str]:
 def at(world: World, environment: dict[str, str]) -> At:
     """The world, with whatever is at this URL in Stripe's place."""
     settings = Settings.from_environment(environment)
-    traffic = Traffic(redis_client(environment["REDIS_URL"], timeout_seconds=1), wiring.limits(settings))
+    traffic = Traffic(redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settings))
     return lambda url: replace(
         world, stripe=Gateway(api_key="sk_test_terse", api_base=url, timeout_seconds=10, traffic=traffic)
     )

@@ -11,9 +11,9 @@ import pytest
 from payment_worker.devstack.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.domain.outcome import Delay, Doubt, Refused, Unanswered
-from payment_worker.gateway.limits import Held, Limits, Pass, Rate
-from payment_worker.gateway.traffic import Traffic
-from payment_worker.redis_client import redis_client
+from payment_worker.gateway.rate_limit.limiter import Traffic
+from payment_worker.gateway.rate_limit.limits import Held, Limits, Pass, Rate
+from payment_worker.redis.client import redis_client
 
 SLOW = Rate(1 / 60)
 """So slow that no test waits for the second call."""

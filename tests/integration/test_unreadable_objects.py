@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from payment_worker.flows.inbox import settle_event
-from payment_worker.flows.poll import Manner, poll
-from payment_worker.flows.reconcile import reconcile
-from payment_worker.store.events import InboxEvent
+from payment_worker.flows.events.inbox import settle_event
+from payment_worker.flows.events.poll import Manner, poll
+from payment_worker.flows.reconciliation.run import reconcile
+from payment_worker.store.inbox import InboxEvent
 from payment_worker.store.runs import Run
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene

@@ -2,9 +2,9 @@
 
 from uuid import UUID, uuid4
 
-from payment_worker.flows.refund import continue_refund
-from payment_worker.flows.resume import Room, hand_out_due
-from payment_worker.flows.world import World
+from payment_worker.flows.commands.refund import continue_refund
+from payment_worker.flows.context import World
+from payment_worker.flows.maintenance.sweep import Room, hand_out_due
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 

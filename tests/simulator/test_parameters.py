@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from payment_worker.simulator.parameters import decode, integer, merged_metadata, metadata, off_session
-from payment_worker.simulator.refusals import Refusal
+from payment_worker.simulator.api.parameters import decode, integer, merged_metadata, metadata, off_session
+from payment_worker.simulator.api.refusals import Refusal
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from payment_worker.cli.symptoms import REMEDIES
+from payment_worker.cli.doctor.backlog import REMEDIES
 from payment_worker.domain.deadlines import PAYMENT_DEADLINES, REFUND_DEADLINES
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.refund import RefundStatus

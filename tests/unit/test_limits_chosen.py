@@ -2,7 +2,7 @@
 
 import pytest
 
-from payment_worker import wiring
+from payment_worker import bootstrap
 from payment_worker.settings import Settings, SettingsError
 
 LIVE, TEST = "sk_live_planted", "sk_test_planted"
@@ -11,7 +11,7 @@ STRIPE, ELSEWHERE = "https://api.stripe.com", "http://127.0.0.1:12111"
 
 def account_rate(**environment: str) -> float | None:
     chosen = Settings.from_environment(environment, needed_by=())
-    rate = wiring.limits(chosen).account
+    rate = bootstrap.limits(chosen).account
     return None if rate is None else rate.per_second
 
 

@@ -6,9 +6,9 @@ import pytest
 import redis
 from celery import Celery
 
-from payment_worker.consumers import FRESH_SECONDS, KEY, NOTED_EVERY_SECONDS, Consumers
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.waiting import wait_until
+from payment_worker.redis.heartbeats import CONSUMERS_KEY, FRESH_SECONDS, NOTED_EVERY_SECONDS, Consumers
 from tests.harness.producer import Producer
 
 Start = Callable[..., Process]
@@ -63,7 +63,7 @@ def test_a_worker_notes_it_anew_for_as_long_as_it_lives(
 ) -> None:
     worker(pool="threads")
     _wait_for(consumers, **dict.fromkeys(QUEUES, 1))
-    redis_client.delete(*(f"{KEY}{queue}" for queue in QUEUES))
+    redis_client.delete(*(f"{CONSUMERS_KEY}{queue}" for queue in QUEUES))
     _wait_for(consumers, **dict.fromkeys(QUEUES, 1))
 
 
@@ -71,7 +71,7 @@ def test_what_a_worker_noted_that_is_gone_without_a_word_goes_stale(
     consumers: Consumers, redis_client: "redis.Redis"
 ) -> None:
     consumers.note("dead@here", QUEUES, of=QUEUES)
-    redis_client.zincrby(f"{KEY}charges", -FRESH_SECONDS, "dead@here")
+    redis_client.zincrby(f"{CONSUMERS_KEY}charges", -FRESH_SECONDS, "dead@here")
     assert consumers.count(["charges", "refunds"]) == {"charges": 0, "refunds": 1}
     consumers.note("living@here", ["charges"], of=QUEUES)
-    assert redis_client.zrange(f"{KEY}charges", 0, -1) == ["living@here"]
+    assert redis_client.zrange(f"{CONSUMERS_KEY}charges", 0, -1) == ["living@here"]

@@ -10,16 +10,14 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from payment_worker.consumers import Consumers
 from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
-from payment_worker.flows import pausing
+from payment_worker.flows import pauses
+from payment_worker.monitoring.collector import ANSWER_SECONDS, State, state_of
+from payment_worker.redis.heartbeats import Consumers, Sweeps
 from payment_worker.settings import Settings
 from payment_worker.store.database import Database
-from payment_worker.sweeps import Sweeps
-from payment_worker.watching.opening import state_of
-from payment_worker.watching.state import ANSWER_SECONDS, State
 from tests.harness.rows import Rows
 
 QUEUES = ["charges", "maintenance"]
@@ -158,7 +156,7 @@ def test_pauses_queues_breakers_and_sweeps_are_told(
     state: State, database_url: str, redis_client: "redis.Redis"
 ) -> None:
     with closing(Database(database_url)) as database:
-        pausing.pause(database, "refund", reason=None, actor="somebody", now=an_hour_ago())
+        pauses.pause(database, "refund", reason=None, actor="somebody", now=an_hour_ago())
     redis_client.lpush("charges", "a", "b")
     redis_client.lpush("charges\x06\x163", "of another priority")
     redis_client.hset("unacked", "tag", "held")

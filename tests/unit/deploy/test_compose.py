@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from payment_worker.settings import Settings
-from payment_worker.webhook.serving import LAST_WORDS_SECONDS
+from payment_worker.webhook.server import LAST_WORDS_SECONDS
 
 ROOT = Path(__file__).parents[3]
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
+from payment_worker.monitoring import gauges
 from payment_worker.settings import Settings
-from payment_worker.watching import told
-from payment_worker.webhook.serving import LAST_WORDS_SECONDS
+from payment_worker.webhook.server import LAST_WORDS_SECONDS
 
 ROOT = Path(__file__).parents[3]
 MANIFESTS = ROOT / "deploy" / "kubernetes"
@@ -198,15 +198,15 @@ def test_it_is_given_the_time_to_end_what_it_does(thing: Object) -> None:
 @pytest.mark.parametrize("thing", SCALED, ids=_named)
 def test_it_is_scaled_by_a_number_that_we_tell(thing: Object) -> None:
     (metric,) = [each["external"]["metric"] for each in thing["spec"]["metrics"]]
-    assert metric["name"] == told.QUEUE.name
+    assert metric["name"] == gauges.QUEUE.name
     (chosen,) = metric["selector"]["matchExpressions"]
-    assert (chosen["key"],) == told.QUEUE.labels
+    assert (chosen["key"],) == gauges.QUEUE.labels
     (scaled,) = [x for x in _RUNNING if x["metadata"]["name"] == thing["spec"]["scaleTargetRef"]["name"]]
     assert set(chosen["values"]) == _queues(scaled)
     assert "replicas" not in scaled["spec"]
     (rule,) = yaml.safe_load(ADAPTER.read_text(encoding="utf-8"))["rules"]["external"]
-    assert rule["seriesQuery"] == rule["name"]["as"] == told.QUEUE.name
-    assert rule["metricsQuery"].endswith(f"by ({told.QUEUE.labels[0]})")
+    assert rule["seriesQuery"] == rule["name"]["as"] == gauges.QUEUE.name
+    assert rule["metricsQuery"].endswith(f"by ({gauges.QUEUE.labels[0]})")
 
 
 def test_all_that_names_a_pod_names_one_that_is_there() -> None:

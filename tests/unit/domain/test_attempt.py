@@ -7,10 +7,6 @@ from uuid import uuid4
 import pytest
 
 from payment_worker.domain.attempt import (
-    FIRST_DELAY,
-    LONGEST_DELAY,
-    LONGEST_TURN,
-    LOOKS_ON,
     NEVER_ABSENT,
     Action,
     Attempt,
@@ -18,11 +14,17 @@ from payment_worker.domain.attempt import (
     Look,
     Step,
     absence_is_believed,
-    delay_before,
     doubt_after_absence,
     goes_on_after,
-    next_round,
     next_step,
+)
+from payment_worker.domain.backoff import (
+    FIRST_DELAY,
+    LONGEST_DELAY,
+    LONGEST_TURN,
+    LOOKS_ON,
+    delay_before,
+    next_round,
 )
 from payment_worker.domain.outcome import WAITS_ITS_TURN, Delay, Doubt
 

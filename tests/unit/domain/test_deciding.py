@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from payment_worker.domain.deciding import (
+from payment_worker.domain.eligibility import (
     Ask,
     Decision,
     Done,
@@ -19,8 +19,7 @@ from payment_worker.domain.deciding import (
     decide_capture,
     decide_retry,
 )
-from payment_worker.domain.payment import PAYMENT_TRANSITIONS, PaymentNews, PaymentStatus
-from payment_worker.domain.records import Payment
+from payment_worker.domain.payment import PAYMENT_TRANSITIONS, Payment, PaymentNews, PaymentStatus
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ONCE = RetryPolicy(automatic=1)

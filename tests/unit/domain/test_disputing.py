@@ -7,19 +7,23 @@ from uuid import UUID
 import pytest
 
 from payment_worker.domain import dispute as states
-from payment_worker.domain.dispute import APPEALS, BLOCKING, OVER, RANKS, TOLD, DisputeStatus
-from payment_worker.domain.disputing import (
+from payment_worker.domain.dispute import (
+    APPEALS,
+    BLOCKING,
+    OVER,
+    RANKS,
+    TOLD,
     Dispute,
     DisputeKnown,
     DisputeMoved,
     DisputeSeen,
+    DisputeStatus,
     EitherCameLast,
     MoneyNotSeen,
     settle_dispute,
 )
-from payment_worker.domain.payment import PaymentStatus
-from payment_worker.domain.records import Payment
-from payment_worker.domain.refunding import RefundRefusal, Refuse, Reserve, decide_refund
+from payment_worker.domain.eligibility import RefundRefusal, RefuseRefund, Reserve, decide_refund
+from payment_worker.domain.payment import Payment, PaymentStatus
 
 OURS = UUID("00000000-0000-4000-8000-000000000001")
 
@@ -154,6 +158,6 @@ def test_r6_refunds_are_refused_exactly_while_the_money_is_held(status: DisputeS
     decision = decide_refund(payment, amount=100)
     held = {"NEEDS_RESPONSE", "UNDER_REVIEW", "LOST", "APPEAL_NEEDS_RESPONSE", "APPEAL_UNDER_REVIEW"}
     if status in held:
-        assert decision == Refuse(100, RefundRefusal.CHARGE_DISPUTED)
+        assert decision == RefuseRefund(100, RefundRefusal.CHARGE_DISPUTED)
     else:
         assert decision == Reserve(100)

@@ -8,13 +8,7 @@ import itertools
 
 import pytest
 
-from payment_worker.domain.payment import (
-    FINAL_NEWS,
-    PAYMENT_TRANSITIONS,
-    PaymentNews,
-    PaymentStatus,
-    after,
-)
+from payment_worker.domain.payment import FINAL_NEWS, PAYMENT_TRANSITIONS, PaymentNews, PaymentStatus, after
 
 EVERY_PAIR = list(itertools.product(PaymentStatus, PaymentNews))
 

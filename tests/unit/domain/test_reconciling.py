@@ -7,9 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from payment_worker.domain.observation import PaymentSeen, RefundSeen
-from payment_worker.domain.payment import PaymentNews, PaymentStatus
-from payment_worker.domain.reconciling import (
+from payment_worker.domain.discrepancies import (
     REPAIRABLE,
     STATUS_OF_NEWS,
     STATUS_OF_REFUND,
@@ -17,9 +15,10 @@ from payment_worker.domain.reconciling import (
     compare_payment,
     compare_refund,
 )
-from payment_worker.domain.records import Payment, Refund
-from payment_worker.domain.refund import RefundNews, RefundStatus
-from payment_worker.domain.settlement import Advanced, Contradicted, settle_payment, settle_refund
+from payment_worker.domain.payment import Payment, PaymentNews, PaymentStatus
+from payment_worker.domain.refund import Refund, RefundNews, RefundStatus
+from payment_worker.domain.snapshots import PaymentSeen, RefundSeen
+from payment_worker.domain.transitions import Advanced, Contradicted, settle_payment, settle_refund
 
 OURS = UUID("00000000-0000-4000-8000-000000000001")
 

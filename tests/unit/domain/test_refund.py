@@ -4,13 +4,7 @@ import itertools
 
 import pytest
 
-from payment_worker.domain.refund import (
-    REFUND_TRANSITIONS,
-    RELEASED,
-    RefundNews,
-    RefundStatus,
-    after,
-)
+from payment_worker.domain.refund import REFUND_TRANSITIONS, RELEASED, RefundNews, RefundStatus, after
 
 ORDER = (
     RefundStatus.REQUESTED,

@@ -8,11 +8,10 @@ from uuid import UUID, uuid5
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from payment_worker.domain.observation import Decline, PaymentSeen, RefundSeen
-from payment_worker.domain.payment import PaymentNews, PaymentStatus
-from payment_worker.domain.records import Payment, Refund
-from payment_worker.domain.refund import RELEASED, RefundNews, RefundStatus
-from payment_worker.domain.settlement import (
+from payment_worker.domain.payment import Payment, PaymentNews, PaymentStatus
+from payment_worker.domain.refund import RELEASED, Refund, RefundNews, RefundStatus
+from payment_worker.domain.snapshots import Decline, PaymentSeen, RefundSeen
+from payment_worker.domain.transitions import (
     Advanced,
     Contradicted,
     Contradiction,

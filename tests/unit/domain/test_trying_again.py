@@ -5,10 +5,9 @@ from uuid import uuid4
 
 import pytest
 
-from payment_worker.domain.observation import Decline, PaymentSeen
-from payment_worker.domain.payment import PaymentNews, PaymentStatus
-from payment_worker.domain.records import Payment
-from payment_worker.domain.settlement import (
+from payment_worker.domain.payment import Payment, PaymentNews, PaymentStatus
+from payment_worker.domain.snapshots import Decline, PaymentSeen
+from payment_worker.domain.transitions import (
     Advanced,
     Stale,
     Unchanged,

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from stripe import _error as sdk
 
-from payment_worker.domain.observation import Decline
 from payment_worker.domain.outcome import Declined, Delay, Doubt, Outcome, Postponed, Refused, Unanswered
+from payment_worker.domain.snapshots import Decline
 from payment_worker.gateway.errors import READINGS, outcome_of
 
 ERROR_CLASSES = [

@@ -3,7 +3,7 @@
 import pytest
 
 from payment_worker.domain.outcome import Delay
-from payment_worker.gateway.limits import (
+from payment_worker.gateway.rate_limit.limits import (
     LONGEST_COOL_DOWN_SECONDS,
     Held,
     Limits,
@@ -11,7 +11,7 @@ from payment_worker.gateway.limits import (
     Rate,
     endpoint_of,
 )
-from payment_worker.gateway.own_traffic import Breaker, OwnTraffic, due
+from payment_worker.gateway.rate_limit.local_limiter import Breaker, OwnTraffic, due
 
 LIMITS = Limits(account=None, endpoint=None, failures=3, cool_down_seconds=10, probe_seconds=5)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from payment_worker.domain.outcome import NOT_SENT, Delay, Doubt, Outcome, Postponed, Refused, Unanswered
-from payment_worker.gateway.patience import REPEATED, patiently
+from payment_worker.gateway.retries import REPEATED, patiently
 
 SILENCE = Unanswered(Doubt.SILENCE)
 

@@ -10,7 +10,7 @@ import stripe
 from payment_worker.domain.dispute import DisputeStatus
 from payment_worker.domain.payment import PaymentNews
 from payment_worker.domain.refund import RefundNews
-from payment_worker.gateway.reading import (
+from payment_worker.gateway.parsing import (
     PAYMENT_NEWS,
     REFUND_NEWS,
     UnreadableError,

@@ -1,0 +1,53 @@
+"""A note of the queues that this worker takes messages from, so that a queue which nobody reads is seen at once."""
+
+from collections.abc import Collection
+from typing import Any, Protocol
+
+from celery import bootsteps
+from celery.worker.consumer.tasks import Tasks
+from kombu.utils.imports import symbol_by_name
+
+from payment_worker.redis.heartbeats import NOTED_EVERY_SECONDS
+
+
+class NoteConsumed(Protocol):
+    """Notes it for whoever watches; raises nothing while Redis is away. Named by `note_consumed` in celeryconfig."""
+
+    def __call__(self, worker: str, taken: Collection[str], *, of: Collection[str]) -> None:
+        """Note that a worker takes messages from these of all queues."""
+
+
+class Consuming(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types
+    """Notes it from the loop that receives messages: what hangs there takes no message, and notes nothing."""
+
+    requires = (Tasks,)
+
+    def __init__(self, consumer: Any, **options: Any) -> None:  # noqa: ANN401
+        self._notes: Any = None
+        super().__init__(consumer, **options)
+
+    def start(self, consumer: Any) -> None:  # noqa: ANN401
+        """Called at each connection to Redis."""
+        self._note(consumer)
+        self._notes = consumer.timer.call_repeatedly(NOTED_EVERY_SECONDS, self._note, (consumer,))
+
+    def stop(self, _consumer: Any) -> None:  # noqa: ANN401
+        """Called when Redis is gone, and before the worker ends."""
+        if self._notes:
+            self._notes.cancel()
+
+    def shutdown(self, consumer: Any) -> None:  # noqa: ANN401
+        """Say that nothing is taken any more by a worker that ends."""
+        self.stop(consumer)
+        _note(consumer, ())
+
+    def _note(self, consumer: Any) -> None:  # noqa: ANN401
+        # Not what it was started with: `cancel_consumer` and `add_consumer` change it.
+        _note(consumer, [queue.name for queue in consumer.task_consumer.queues])
+
+
+def _note(consumer: Any, taken: Collection[str]) -> None:  # noqa: ANN401
+    conf = consumer.app.conf
+    # Found when it is needed: what only routes or watches tasks need not load its code.
+    note: NoteConsumed = symbol_by_name(conf.note_consumed)  # type: ignore[no-untyped-call] # kombu has no types
+    note(consumer.hostname, taken, of=[queue.name for queue in conf.task_queues])

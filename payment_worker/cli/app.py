@@ -1,0 +1,49 @@
+"""The program `payment-worker`: its groups of commands, and what a person reads when one of them cannot be done."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from payment_worker import __version__
+from payment_worker.cli.commands import doctor, enqueue, events, pause, reconcile, serve, show
+
+app = typer.Typer(
+    help="Charges and refunds through Stripe: each executed once, none forgotten.",
+    epilog="Exit status: 0 done, 1 found problems, 2 wrong usage. What may be set is described in the docs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for group in (serve, enqueue, show, events, doctor, pause, reconcile):
+    group.add_to(app)
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _program(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version and leave.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command that the arguments name, and leave with its exit status. Never shows a traceback."""
+    try:
+        app(prog_name="payment-worker")
+    except Exception as error:  # noqa: BLE001 - what it may hold is not for every screen
+        from payment_worker.cli.errors import explained
+
+        message, status = explained(error)
+        sys.stderr.write(f"{message}\n")
+        sys.exit(status)

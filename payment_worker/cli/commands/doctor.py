@@ -1,0 +1,27 @@
+"""The command that looks for whatever is wrong, and says how to fix it."""
+
+from typing import Annotated
+
+import typer
+
+from payment_worker.cli.commands.enqueue import AsJson
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command()(doctor)
+
+
+def doctor(
+    *,
+    unknown_after: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long an outcome may be unknown.", min=0)
+    ] = 900,
+    as_json: AsJson = False,
+) -> None:
+    """Look for whatever is wrong with settings, servers, Stripe and rows, and say how to fix it."""
+    from payment_worker.cli.doctor import report
+
+    checks = report.examine(unknown_after_seconds=unknown_after)
+    report.show(checks, as_json=as_json)
+    raise typer.Exit(0 if report.is_healthy(checks) else 1)

@@ -1,0 +1,145 @@
+"""Commands that enqueue a task by hand, checked first as the worker would check it."""
+
+from collections.abc import Mapping
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(charge)
+    app.command()(refund)
+    app.command()(capture)
+    app.command()(cancel)
+    app.command("retry")(retry_charge)
+
+
+def charge(  # noqa: PLR0913 - one option for each argument of the task
+    *,
+    amount: Annotated[int, typer.Option(help="Minor units: cents, or yen.")],
+    currency: Annotated[str, typer.Option(help="ISO 4217.")],
+    payment_method: Annotated[str, typer.Option(help="Stripe's id of it.")],
+    payment_id: Annotated[str | None, typer.Option(help="A new UUID if not given.")] = None,
+    order_id: Annotated[str | None, typer.Option(help="A new UUID if not given.")] = None,
+    customer_id: Annotated[str | None, typer.Option(help="Your customer's UUID.")] = None,
+    stripe_customer: Annotated[str | None, typer.Option(help="Stripe's id of the customer.")] = None,
+    manual: Annotated[bool, typer.Option("--manual", help="Only authorise; capture later.")] = False,
+    description: Annotated[str | None, typer.Option()] = None,
+    statement_descriptor_suffix: Annotated[str | None, typer.Option()] = None,
+    metadata: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Repeatable.")] = None,
+    stripe_account: Annotated[str | None, typer.Option(help="The connected account.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enqueue a charge: take money from a payment method, once for each payment id."""
+    from payment_worker.contracts.requests import ChargeRequest
+
+    arguments = {
+        "payment_id": payment_id or str(uuid4()),
+        "order_id": order_id or str(uuid4()),
+        "customer_id": customer_id,
+        "amount": amount,
+        "currency": currency,
+        "payment_method": payment_method,
+        "stripe_customer": stripe_customer,
+        "capture_method": "manual" if manual else None,
+        "description": description,
+        "statement_descriptor_suffix": statement_descriptor_suffix,
+        "metadata": _pairs(metadata or []),
+        "stripe_account": stripe_account,
+    }
+    _enqueue("payment_worker.charge", ChargeRequest, arguments, "payment_id", as_json=as_json)
+
+
+def refund(
+    payment_id: Annotated[str, typer.Argument(help="The payment to refund.")],
+    *,
+    amount: Annotated[
+        int | None, typer.Option(help="Minor units; all that is still refundable if not given.")
+    ] = None,
+    refund_id: Annotated[str | None, typer.Option(help="A new UUID if not given.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="duplicate, fraudulent or requested_by_customer.")
+    ] = None,
+    requested_by: Annotated[str | None, typer.Option(help="Who asks; you if not given.")] = None,
+    note: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enqueue a refund: give a payment back, or a part of it, once for each refund id."""
+    from payment_worker.cli.database import operator
+    from payment_worker.contracts.requests import RefundRequest
+
+    arguments = {
+        "refund_id": refund_id or str(uuid4()),
+        "payment_id": payment_id,
+        "amount": amount,
+        "reason": reason,
+        "requested_by": requested_by or operator(),
+        "note": note,
+    }
+    _enqueue("payment_worker.refund", RefundRequest, arguments, "refund_id", as_json=as_json)
+
+
+def capture(
+    payment_id: Annotated[str, typer.Argument(help="The payment to capture.")],
+    *,
+    amount: Annotated[int | None, typer.Option(help="Minor units; all that is held if not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enqueue a capture: take what is authorised, or a part of it, once."""
+    from payment_worker.contracts.requests import CaptureRequest
+
+    arguments = {"payment_id": payment_id, "amount": amount}
+    _enqueue("payment_worker.capture", CaptureRequest, arguments, "payment_id", as_json=as_json)
+
+
+def cancel(
+    payment_id: Annotated[str, typer.Argument(help="The payment to give up.")],
+    *,
+    reason: Annotated[str | None, typer.Option(help="Told to other apps, and Stripe if it knows it.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enqueue a cancellation: give up a payment that has not succeeded."""
+    from payment_worker.contracts.requests import CancelRequest
+
+    arguments = {"payment_id": payment_id, "reason": reason}
+    _enqueue("payment_worker.cancel", CancelRequest, arguments, "payment_id", as_json=as_json)
+
+
+def retry_charge(
+    payment_id: Annotated[str, typer.Argument(help="The payment to try again.")],
+    *,
+    payment_method: Annotated[str | None, typer.Option(help="Another one; the same if not given.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enqueue another try of a declined payment."""
+    from payment_worker.contracts.requests import RetryChargeRequest
+
+    arguments = {"payment_id": payment_id, "payment_method": payment_method}
+    _enqueue("payment_worker.retry_charge", RetryChargeRequest, arguments, "payment_id", as_json=as_json)
+
+
+def _pairs(texts: list[str]) -> dict[str, str] | None:
+    for text in texts:
+        if "=" not in text:
+            raise typer.BadParameter("must be NAME=VALUE", param_hint="--metadata")
+    return dict(text.split("=", 1) for text in texts) or None
+
+
+def _enqueue(
+    task: str, model: type, arguments: Mapping[str, object], identity: str, *, as_json: bool
+) -> None:
+    from payment_worker.celery import app
+    from payment_worker.cli.views.printing import print_json
+    from payment_worker.contracts.requests import parse
+
+    given = {name: value for name, value in arguments.items() if value is not None}
+    parse(model, given)
+    request_id = app.send_task(task, kwargs=given).id
+    if as_json:
+        print_json({"task": task, "request_id": request_id, identity: given[identity]})
+    else:
+        typer.echo(f"Enqueued {task}. What comes of it:\n  payment-worker show {given[identity]}")

@@ -1,0 +1,53 @@
+"""Commands about the inbox: what Stripe told us, what came of it, and another try."""
+
+from typing import Annotated
+
+import typer
+
+from payment_worker.cli.commands.enqueue import AsJson
+
+events = typer.Typer(help="Stripe's events: list them, or settle them once more.", no_args_is_help=True)
+Type = Annotated[
+    str | None, typer.Option("--type", help="Only this type, `payment_intent.succeeded` for one.")
+]
+_STATUSES = ("received", "settled", "ignored", "parked")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.add_typer(events, name="events")
+
+
+@events.command("list")
+def list_events(
+    *,
+    status: Annotated[str | None, typer.Option(help=f"One of {', '.join(_STATUSES)}.")] = None,
+    type_: Type = None,
+    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=10_000)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest events with their status, tries, outcome and age."""
+    from payment_worker.cli.views import inbox
+
+    if status and status.lower() not in _STATUSES:
+        raise typer.BadParameter(f"must be one of {', '.join(_STATUSES)}", param_hint="--status")
+    inbox.show(status=status.upper() if status else None, type_=type_, limit=limit, as_json=as_json)
+
+
+@events.command()
+def replay(
+    event_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[EVENT_ID]...", help="Any events, whatever came of them.")
+    ] = None,
+    *,
+    parked: Annotated[bool, typer.Option("--parked", help="All that are parked.")] = False,
+    type_: Type = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make events due once more. The next sweep hands them to workers; settling one twice does no harm."""
+    from payment_worker.cli.views import inbox
+
+    if bool(event_ids) is parked:
+        raise typer.BadParameter("name events, or say --parked", param_hint="EVENT_ID")
+    missing = inbox.replay(event_ids or None, type_=type_, as_json=as_json)
+    raise typer.Exit(1 if missing else 0)

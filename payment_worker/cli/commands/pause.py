@@ -1,0 +1,95 @@
+"""Commands that pause what is asked of Stripe, all of it or one kind, and let it go on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from payment_worker.cli.commands.enqueue import AsJson
+
+if TYPE_CHECKING:
+    from payment_worker.store.database import Database
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(pause)
+    app.command()(resume)
+
+
+def pause(
+    *,
+    kind: Annotated[str, typer.Option(help="all, or one action: charge, refund, …")] = "all",
+    reason: Annotated[
+        str | None, typer.Option(help="Why, for the record and for whoever comes next.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask nothing more of Stripe, or nothing of one kind. Every worker obeys within two seconds.
+
+    Requests are still accepted and noted, and what is in doubt is still looked for; `resume` has the rest done.
+    """
+    from payment_worker import bootstrap
+    from payment_worker.cli.database import operator
+    from payment_worker.cli.views.printing import instant, print_json
+    from payment_worker.flows import pauses
+
+    chosen = _kind(kind)
+    with _database() as database:
+        stands, is_new = pauses.pause(database, chosen, reason=reason, actor=operator(), now=bootstrap.now())
+    if as_json:
+        print_json({"paused": stands, "is_new": is_new})
+        return
+    since = "" if is_new else f" already, since {instant(stands.paused_at)}"
+    because = f": {stands.reason}" if stands.reason else ""
+    typer.echo(
+        f"Paused {stands.kind}{since}, by {stands.paused_by}{because}\nGo on with: payment-worker resume"
+    )
+
+
+def resume(
+    *,
+    kind: Annotated[
+        str | None, typer.Option(help="The pause to end, `all` or one action; every one if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """End pauses. What waited for that is due at once; the next sweep hands it to workers."""
+    from payment_worker import bootstrap
+    from payment_worker.cli.database import operator
+    from payment_worker.cli.views.printing import print_json
+    from payment_worker.flows import pauses
+
+    kinds = [] if kind is None else [_kind(kind)]
+    with _database() as database:
+        resumed = pauses.resume(database, kinds, actor=operator(), now=bootstrap.now())
+    if as_json:
+        print_json(resumed)
+        return
+    typer.echo(f"Resumed {', '.join(resumed.ended)}." if resumed.ended else "Nothing of that was paused.")
+    if resumed.due:
+        typer.echo(f"{resumed.due} that waited for it {'is' if resumed.due == 1 else 'are'} due now.")
+    if resumed.still:
+        typer.echo(f"Still paused: {', '.join(resumed.still)}.")
+
+
+@contextmanager
+def _database() -> Iterator["Database"]:
+    from payment_worker import bootstrap
+    from payment_worker.settings import Settings
+
+    # Neither Redis nor a key of Stripe's is needed: to pause must be possible whatever else is wrong.
+    database = bootstrap.database(Settings.from_environment(needed_by=("database",)), connections=1)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _kind(named: str) -> str:
+    from payment_worker.flows.pauses import KINDS
+
+    if named.lower() not in KINDS:
+        raise typer.BadParameter(f"must be one of {', '.join(KINDS)}", param_hint="--kind")
+    return named.lower()

@@ -1,0 +1,77 @@
+"""Commands that compare our record with Stripe's, show what was found, and tell messages once more."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from payment_worker.cli.commands.enqueue import AsJson
+from payment_worker.cli.commands.events import events
+
+Since = Annotated[
+    str | None, typer.Option(help="ISO 8601, `2026-11-22` or `2026-11-22T08:00Z`; UTC if it says none.")
+]
+Until = Annotated[str | None, typer.Option(help="Likewise, not included. Now if not given.")]
+Which = Literal["open", "repaired", "closed", "all"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(reconcile)
+    app.command()(report)
+    events.command("replay-messages")(replay_messages)
+
+
+def reconcile(
+    *,
+    since: Since = None,
+    until: Until = None,
+    account: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With a period: a connected account that we may know of no payment on. May be repeated."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the payments, refunds and disputes of a period with Stripe's, and repair what is safe to repair.
+
+    Without a period, all that is new since the last scheduled reconciliation; with --until alone, the day before it.
+    Only a run with a period also restores payments that Stripe has and the database has lost. An interrupted run is
+    resumed by the same command, or by the next scheduled reconciliation, which does not know of --account.
+    """
+    from payment_worker.cli.views import reconciliation
+
+    raise typer.Exit(reconciliation.run(since=since, until=until, accounts=account or (), as_json=as_json))
+
+
+def report(
+    *,
+    show: Annotated[Which, typer.Option(help="Which findings.")] = "open",
+    since: Annotated[str | None, typer.Option(help="Found from then on.")] = None,
+    until: Annotated[str | None, typer.Option(help="Found before then.")] = None,
+    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=100_000)] = 100,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the findings as CSV.")] = False,
+) -> None:
+    """Show the last reconciliations and what they found. Exit status 1 while anything is left open."""
+    from payment_worker.cli.views import findings
+
+    if as_json and as_csv:
+        raise typer.BadParameter("choose one of --json and --csv", param_hint="--csv")
+    form = findings.Form.JSON if as_json else findings.Form.CSV if as_csv else findings.Form.TABLE
+    raise typer.Exit(findings.report(show=show, since=since, until=until, limit=limit, form=form))
+
+
+def replay_messages(
+    *,
+    since: Annotated[str, typer.Option(help="What occurred from then on; ISO 8601.")],
+    until: Until = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish the messages of a period once more, from the database, in their order.
+
+    They keep their ids, so a reader recognises those that it has handled and ignores them.
+    """
+    from payment_worker.cli.views import reconciliation
+
+    reconciliation.replay_messages(since=since, until=until, as_json=as_json)

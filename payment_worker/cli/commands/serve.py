@@ -1,0 +1,86 @@
+"""Commands that run something until it ends: the stack on a laptop, the simulator, the webhook, the migrations."""
+
+import os
+from typing import Annotated
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands."""
+    app.command()(demo)
+    app.command()(dev)
+    app.command(
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(simulator)
+    app.command()(webhook)
+    app.command()(migrate)
+
+
+def demo() -> None:
+    """Tell the whole story in about a minute, on real servers, and compare the books to the cent."""
+    from payment_worker.devstack import demo as story
+
+    raise typer.Exit(story.run())
+
+
+def dev() -> None:
+    """Leave the same stack running: enqueue from another shell, watch it in Flower."""
+    from payment_worker.devstack import dev as stack
+
+    raise typer.Exit(stack.run())
+
+
+def simulator(context: typer.Context) -> None:
+    """Run a simulated Stripe; `payment-worker simulator --help` lists its options."""
+    from payment_worker import simulator as miniature
+
+    raise typer.Exit(miniature.main(context.args))
+
+
+def webhook(
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 for every interface.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65_535)] = 8000,
+) -> None:
+    """Receive Stripe's webhooks until it is stopped.
+
+    POST /webhooks/stripe, GET /healthz, /readyz and /metrics.
+    """
+    from payment_worker.webhook.server import serve
+
+    try:
+        serve(host=host, port=port)
+    except OSError as error:
+        # A name that cannot be resolved has a negative number, and its own words.
+        number = error.errno or 0
+        reason = os.strerror(number) if number > 0 else error.strerror
+        typer.echo(f"Cannot listen on {host} port {port}: {reason}.", err=True)
+        raise typer.Exit(1) from None
+
+
+def migrate(
+    *,
+    down: Annotated[
+        str | None, typer.Option(metavar="REVISION", help="Go back to this one; `base` drops every table.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before going down.")] = False,
+) -> None:
+    """Bring the Payment Database to the newest shape. Harmless when it has it already."""
+    from payment_worker.settings import Settings
+    from payment_worker.store import migrate as migrations
+
+    chosen = Settings.from_environment(needed_by=("database",))
+    url = chosen.database_url.get_secret_value() if chosen.database_url else ""
+    before = migrations.revision(url)
+    if down is None:
+        migrations.upgrade(url)
+    else:
+        question = f"Going down from {before} to {down} deletes what newer tables hold. Go on?"
+        if not yes and not typer.confirm(question):
+            raise typer.Exit(1)
+        migrations.downgrade(url, down)
+    after = migrations.revision(url)
+    step = f"stays at {after}" if before == after else f"went from {before or 'empty'} to {after or 'empty'}"
+    typer.echo(f"The Payment Database {step}.")

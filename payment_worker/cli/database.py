@@ -1,0 +1,41 @@
+"""How commands reach the Payment Database: one transaction, as the person at the keyboard; loads no Redis or Stripe."""
+
+import getpass
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from payment_worker.settings import Settings
+from payment_worker.store.database import Connection, Database
+
+
+@contextmanager
+def records() -> Iterator[Connection]:
+    """One transaction.
+
+    Raises:
+        SettingsError: the settings do not name a database.
+        DatabaseUnavailableError: it cannot serve now.
+    """
+    url = Settings.from_environment(needed_by=("database",)).database_url
+    database = Database(url.get_secret_value() if url else "", connections=1)
+    try:
+        with database.begin() as connection:
+            yield connection
+    finally:
+        database.close()
+
+
+def now() -> datetime:
+    """The clock."""
+    return datetime.now(tz=UTC)
+
+
+def operator() -> str:
+    """The user's name and the machine's, as `requested_by` and the history show them."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        user = "somebody"
+    return f"{user} on {socket.gethostname()}"

@@ -1,0 +1,131 @@
+"""What the rows tell of trouble: work that nobody does, outcomes that nobody knows, states that nobody leaves."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+
+from payment_worker.cli.doctor.check import Check, fine, note, problem
+from payment_worker.cli.views.printing import duration
+from payment_worker.settings import Settings
+from payment_worker.store import backlog, pauses
+from payment_worker.store.backlog import Many
+from payment_worker.store.database import Connection
+
+REJECTED_WITHIN: Final = timedelta(days=1)
+NAMED: Final = 5
+"""Payments that are named; the others are counted."""
+
+REMEDIES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
+    {
+        ("payment", "REQUESTED"): "payment-worker show tells what its attempt waits for",
+        ("payment", "PROCESSING"): "ask the customer's bank, or Stripe's support",
+        ("payment", "REQUIRES_ACTION"): "the customer never came back: cancel it",
+        ("payment", "AUTHORIZED"): "capture it: most authorisations end after 7 days",
+        ("refund", "REQUESTED"): "payment-worker show tells what its attempt waits for",
+        ("refund", "PENDING"): "ask Stripe's support",
+        ("refund", "REQUIRES_ACTION"): "the customer must tell where the money goes",
+    }
+)
+"""What to do about a payment or a refund that has been in this state beyond its deadline."""
+
+
+def all_of_them(
+    connection: Connection, chosen: Settings, *, now: datetime, unknown_after: timedelta
+) -> Iterator[Check]:
+    """Everything that the rows tell."""
+    yield _paused(connection, now)
+    yield _overdue(connection, chosen, now)
+    yield _unknown(connection, now, unknown_after)
+    yield _lingering(connection, now)
+    yield _parked(connection, now)
+    yield _findings(connection, now)
+    yield _rejected(connection, now)
+
+
+def _paused(connection: Connection, now: datetime) -> Check:
+    standing = [
+        f"{each.kind} for {duration(now - each.paused_at)}, by {each.paused_by}"
+        + (f" ({each.reason})" if each.reason else "")
+        for each in pauses.standing(connection)
+    ]
+    if not standing:
+        return fine("pauses", "nothing is paused")
+    return note("pauses", "; ".join(standing), remedy="payment-worker resume")
+
+
+def _overdue(connection: Connection, chosen: Settings, now: datetime) -> Check:
+    # Three sweeps missed in a row is no chance.
+    grace = timedelta(seconds=max(30.0, 3 * chosen.resume_every, 3 * chosen.publish_every))
+    found = backlog.overdue(connection, before=now - grace)
+    late = [_counted(name, many, now) for name, many in found.items() if many.count]
+    if not late:
+        return fine("overdue", "nothing")
+    return problem(
+        "overdue",
+        "; ".join(late),
+        remedy="start beat and enough workers: celery -A payment_worker beat | worker",
+    )
+
+
+def _unknown(connection: Connection, now: datetime, after: timedelta) -> Check:
+    found = backlog.unknown(connection, before=now - after)
+    if not found:
+        return fine("unknown", f"no outcome is unknown for longer than {duration(after)}")
+    named = [
+        f"{each.action} of payment {each.payment_id} for {duration(now - each.since)} ({each.doubt})"
+        for each in found[:NAMED]
+    ]
+    more = [f"and {len(found) - NAMED} more"] if len(found) > NAMED else []
+    return problem(
+        "unknown",
+        "; ".join([*named, *more]),
+        remedy="compare payment-worker show with Stripe's dashboard; workers go on asking",
+    )
+
+
+def _lingering(connection: Connection, now: datetime) -> Check:
+    told, remedies = [], []
+    for late in backlog.beyond_deadline(connection, now=now):
+        if late.many.count:
+            told.append(_counted(f"{late.table}s {late.status}", late.many, now))
+            remedies.append(f"{late.table} {late.status}: {REMEDIES[late.table, late.status]}")
+    if not told:
+        return fine("lingering", "no payment or refund is in one state for too long")
+    return problem("lingering", "; ".join(told), remedy="; ".join(remedies))
+
+
+def _parked(connection: Connection, now: datetime) -> Check:
+    many = backlog.parked(connection)
+    if not many.count:
+        return fine("parked events", "none")
+    return problem(
+        "parked events",
+        _counted("events", many, now),
+        remedy="payment-worker events list --status parked tells why; then: events replay --parked",
+    )
+
+
+def _findings(connection: Connection, now: datetime) -> Check:
+    many = backlog.findings(connection)
+    if not many.count:
+        return fine("findings", "none is open")
+    return problem(
+        "findings", _counted("open", many, now), remedy="payment-worker report tells what to decide"
+    )
+
+
+def _rejected(connection: Connection, now: datetime) -> Check:
+    many = backlog.rejected(connection, since=now - REJECTED_WITHIN)
+    if not many.count:
+        return fine("rejected requests", f"none within {duration(REJECTED_WITHIN)}")
+    return note(
+        "rejected requests",
+        f"within {duration(REJECTED_WITHIN)}: {many.count}",
+        remedy="read their errors in table rejected_request, and mend the app that sent them",
+    )
+
+
+def _counted(name: str, many: Many, now: datetime) -> str:
+    oldest = f", the oldest from {duration(now - many.oldest_at)} ago" if many.oldest_at else ""
+    return f"{name}: {many.count}{oldest}"

@@ -1,0 +1,155 @@
+"""Whether the servers that we depend on answer: PostgreSQL, Redis and Stripe."""
+
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from payment_worker import bootstrap
+from payment_worker.celery import app
+from payment_worker.cli.doctor.check import Check, fine, note, problem
+from payment_worker.cli.views.printing import duration
+from payment_worker.gateway.health import KeyRefused, NotReached, Reached, probe
+from payment_worker.redis.heartbeats import Consumers, Sweeps
+from payment_worker.settings import Settings
+from payment_worker.store import migrate
+from payment_worker.store.database import Database, DatabaseUnavailableError
+
+MOST_SKEW: Final = timedelta(seconds=60)
+"""Signatures older than 300 s are refused and look-ups allow for as much: a fifth of that is time to act."""
+
+STRIPE_SECONDS: Final = 10
+REDIS_SECONDS: Final = 2.0
+
+
+def database(reached: Database) -> Iterator[Check]:
+    """PostgreSQL, and whether its tables are ours."""
+    began = time.monotonic()
+    try:
+        with reached.begin() as connection:
+            is_behind = migrate.is_behind(connection)
+    except DatabaseUnavailableError as error:
+        yield problem(
+            "database", f"cannot be reached ({error})", remedy="start PostgreSQL, or mend DATABASE_URL"
+        )
+        return
+    yield fine("database", f"answers in {_milliseconds(began)}")
+    if is_behind:
+        yield problem("migrations", "some were not run", remedy="payment-worker migrate")
+    else:
+        yield fine("migrations", f"all of them were run, up to {migrate.newest()}")
+
+
+def broker() -> Iterator[Check]:
+    """Redis, and what waits in it."""
+    began = time.monotonic()
+    try:
+        with app.connection_for_write() as connection:
+            client = connection.default_channel.client
+            client.ping()
+            answered = _milliseconds(began)
+            waiting = {queue.name: client.llen(queue.name) for queue in app.conf.task_queues}
+    except (OperationalError, RedisError, OSError) as error:
+        kind = type(error).__name__
+        yield problem("broker", f"cannot be reached ({kind})", remedy="start Redis, or mend REDIS_URL")
+        return
+    lengths = ", ".join(f"{name} {length}" for name, length in waiting.items())
+    yield fine("broker", f"answers in {answered}; messages waiting: {lengths}")
+
+
+def workers(chosen: Settings) -> Iterator[Check]:
+    """Whether somebody takes messages from each queue."""
+    try:
+        client = bootstrap.redis(chosen, timeout_seconds=REDIS_SECONDS)
+        counts = Consumers(client).count([queue.name for queue in app.conf.task_queues])
+    except RedisError:
+        return  # said above
+    if unread := [queue for queue, count in counts.items() if not count]:
+        yield problem(
+            "workers",
+            f"none takes messages from: {', '.join(unread)}",
+            remedy=f"celery -A payment_worker worker -Q {','.join(unread)}; "
+            f"where one runs: celery -A payment_worker control add_consumer {unread[0]}",
+        )
+        return
+    told = ", ".join(f"{queue} {count}" for queue, count in counts.items())
+    yield fine("workers", f"taking messages from: {told}")
+
+
+def beat(chosen: Settings) -> Iterator[Check]:
+    """Whether somebody sweeps: beat enqueues, and a worker does it."""
+    start = "start beat, and a worker of queue maintenance: celery -A payment_worker beat | worker"
+    try:
+        client = bootstrap.redis(chosen, timeout_seconds=REDIS_SECONDS)
+        swept_at = Sweeps(client).last().get("resume_stalled")
+    except RedisError:
+        return  # said above
+    if swept_at is None:
+        yield note("beat", "Redis remembers no sweep", remedy=start)
+        return
+    ago = max(bootstrap.now() - swept_at, timedelta())
+    # Three sweeps missed in a row is no chance.
+    is_late = ago > timedelta(seconds=max(30.0, 3 * chosen.resume_every))
+    said = f"the last sweep was {duration(ago)} ago"
+    yield problem("beat", said, remedy=start) if is_late else fine("beat", said)
+
+
+def stripe(chosen: Settings) -> Iterator[Check]:
+    """Stripe, the key, and the clocks."""
+    key = chosen.stripe_api_key
+    began, at = time.monotonic(), bootstrap.now()
+    answer = probe(
+        api_key=key.get_secret_value() if key else "",
+        api_base=chosen.stripe_api_base,
+        timeout_seconds=min(STRIPE_SECONDS, chosen.stripe_timeout),
+    )
+    where = chosen.stripe_api_base
+    match answer:
+        case NotReached(because):
+            yield problem(
+                "stripe",
+                f"{where} cannot be reached ({because})",
+                remedy="look at https://status.stripe.com, your network's way out, and STRIPE_API_BASE",
+            )
+            return
+        case KeyRefused():
+            yield problem(
+                "stripe", f"{where} refuses the key", remedy="set STRIPE_API_KEY to a key that is not revoked"
+            )
+        case Reached():
+            mode = "live" if bootstrap.is_live(chosen) else "test"
+            yield fine("stripe", f"{where} takes the key ({mode} mode) and answers in {_milliseconds(began)}")
+    if answer.date:
+        yield _clock(at, answer.date)
+
+
+def secrets(chosen: Settings) -> Iterator[Check]:
+    """The webhook's secrets; without one only the poll brings events."""
+    count = len(chosen.stripe_webhook_secret)
+    if count == 0:
+        yield note(
+            "webhook secret",
+            "none is set: events come by the poll alone, a minute or more late",
+            remedy="set STRIPE_WEBHOOK_SECRET to the endpoint's signing secret, whsec_…",
+        )
+    else:
+        yield fine("webhook secret", f"{count} {'is' if count == 1 else 'are'} set")
+
+
+def _clock(ours: datetime, theirs: datetime) -> Check:
+    skew = ours - theirs
+    if abs(skew) > MOST_SKEW:
+        side = "ahead of" if skew > timedelta() else "behind"
+        return problem(
+            "clock",
+            f"ours is {duration(abs(skew))} {side} Stripe's",
+            remedy="let NTP set this machine's clock: signatures older than 300 s are refused",
+        )
+    return fine("clock", "agrees with Stripe's")
+
+
+def _milliseconds(began: float) -> str:
+    return f"{(time.monotonic() - began) * 1000:.0f} ms"

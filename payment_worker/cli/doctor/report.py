@@ -1,0 +1,106 @@
+"""Looks at everything once, whatever else is broken, and shows what was found."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
+
+from rich.markup import escape
+from rich.table import Table
+
+from payment_worker import bootstrap
+from payment_worker.cli.doctor import backlog
+from payment_worker.cli.doctor.check import Check, Verdict, fine, note, problem
+from payment_worker.cli.views.printing import console, print_json
+from payment_worker.settings import Role, Settings, SettingsError
+from payment_worker.store.database import DatabaseUnavailableError
+
+_NEEDED: Final[tuple[Role, ...]] = ("broker", "database", "stripe")
+_MARKS: Final[Mapping[Verdict, str]] = {
+    Verdict.FINE: "[bold green]✓[/]",
+    Verdict.NOTE: "[bold yellow]![/]",
+    Verdict.PROBLEM: "[bold red]✗[/]",
+}
+
+
+def examine(*, unknown_after_seconds: float) -> Sequence[Check]:
+    """Look at all that the settings allow to be looked at."""
+    settings, chosen = _settings()
+    checks = [settings]
+    if chosen:
+        checks += _servers(chosen)
+        if chosen.database_url:
+            checks += _rows(chosen, timedelta(seconds=unknown_after_seconds))
+    return checks
+
+
+def is_healthy(checks: Sequence[Check]) -> bool:
+    """Whether nothing is broken."""
+    return all(check.verdict is not Verdict.PROBLEM for check in checks)
+
+
+def show(checks: Sequence[Check], *, as_json: bool) -> None:
+    """Print what was found, each with how to mend it."""
+    if as_json:
+        print_json({"healthy": is_healthy(checks), "checks": checks})
+        return
+    shown = Table.grid(padding=(0, 1), pad_edge=True)
+    for width in (1, 18):
+        shown.add_column(min_width=width)
+    for check in checks:
+        shown.add_row(_MARKS[check.verdict], check.name, escape(check.says))
+        if check.remedy:
+            shown.add_row("", "", f"[dim]→ {escape(check.remedy)}[/]")
+    console().print(shown)
+
+
+def _settings() -> tuple[Check, Settings | None]:
+    try:
+        chosen = Settings.from_environment(needed_by=_NEEDED)
+    except SettingsError as error:
+        remedy = "mend these in the environment; docs/reference/settings.md has every name"
+        fault = problem("settings", "; ".join(error.faults), remedy=remedy)
+    else:
+        return _told(chosen), chosen
+    try:
+        return fault, Settings.from_environment(needed_by=())
+    except SettingsError:
+        return fault, None
+
+
+def _told(chosen: Settings) -> Check:
+    if chosen.visibility_timeout > chosen.lease:
+        return fine("settings", "all that is needed is set")
+    return note(
+        "settings",
+        "PAYMENT_WORKER_VISIBILITY_TIMEOUT is not more than PAYMENT_WORKER_LEASE",
+        remedy="raise it: until then messages are handed out again, harmlessly, while their tasks still run",
+    )
+
+
+def _servers(chosen: Settings) -> Iterator[Check]:
+    from payment_worker.cli.doctor import connections
+
+    if chosen.database_url:
+        database = bootstrap.database(chosen, connections=1)
+        yield from connections.database(database)
+        database.close()
+    if chosen.redis_url:
+        yield from connections.broker()
+        yield from connections.workers(chosen)
+        yield from connections.beat(chosen)
+    if chosen.stripe_api_key:
+        yield from connections.stripe(chosen)
+    yield from connections.secrets(chosen)
+
+
+def _rows(chosen: Settings, unknown_after: timedelta) -> Iterator[Check]:
+    database = bootstrap.database(chosen, connections=1)
+    try:
+        with database.begin() as connection:
+            yield from backlog.all_of_them(
+                connection, chosen, now=bootstrap.now(), unknown_after=unknown_after
+            )
+    except DatabaseUnavailableError:
+        return  # said above
+    finally:
+        database.close()

@@ -1,0 +1,36 @@
+"""What a person reads instead of a traceback: what is wrong, and what to do about it."""
+
+from typing import Final
+
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+
+from payment_worker.contracts.requests import InvalidRequest
+from payment_worker.settings import SettingsError
+from payment_worker.store.database import DatabaseUnavailableError, NotMigratedError
+from payment_worker.store.migrate import UnknownRevisionError
+from payment_worker.telemetry.exceptions import described
+
+PROBLEMS: Final = 1
+WRONG_USAGE: Final = 2
+
+
+def explained(error: Exception) -> tuple[str, int]:
+    """The message for an error, and the exit status that goes with it."""
+    match error:
+        case SettingsError():
+            return str(error), WRONG_USAGE
+        case UnknownRevisionError():
+            return str(error), WRONG_USAGE
+        case InvalidRequest(errors=errors):
+            lines = [f"  {each.field} {each.message}" for each in errors]
+            return "\n".join(("The request has faults, and nothing was done:", *lines)), WRONG_USAGE
+        case NotMigratedError():
+            return "The Payment Database lacks migrations. Run: payment-worker migrate", PROBLEMS
+        case DatabaseUnavailableError():
+            return f"PostgreSQL cannot serve now ({error}). Is it up, and is DATABASE_URL right?", PROBLEMS
+        case BrokerError() | RedisError():
+            kind = type(error).__name__
+            return f"Redis cannot be reached ({kind}). Is it up, and is REDIS_URL right?", PROBLEMS
+        case _:
+            return f"This is a bug: {described(error)}", PROBLEMS

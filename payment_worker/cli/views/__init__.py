@@ -1,0 +1,1 @@
+"""How the command line prints rows: timelines, events, findings, reconciliation runs."""

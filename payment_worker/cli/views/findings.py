@@ -1,0 +1,100 @@
+"""Findings on the screen, in a spreadsheet, or for a program."""
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from enum import Enum, auto
+from typing import Final
+
+from rich.markup import escape
+from rich.table import Table
+
+from payment_worker.cli.database import records
+from payment_worker.cli.errors import PROBLEMS
+from payment_worker.cli.views.printing import console, print_json, table
+from payment_worker.contracts.requests import ReconcileRequest, parse
+from payment_worker.store import findings, runs
+from payment_worker.store.findings import Finding, FindingStatus
+from payment_worker.store.runs import Run
+
+RUNS: Final = 5
+"""Reconciliations that the report begins with."""
+
+
+class Form(Enum):
+    """How it is printed."""
+
+    TABLE = auto()
+    JSON = auto()
+    CSV = auto()
+
+
+def report(*, show: str, since: str | None, until: str | None, limit: int, form: Form) -> int:
+    """Print runs and findings; the exit status says whether any is open."""
+    period = parse(ReconcileRequest, {"since": since, "until": until})
+    statuses = list(FindingStatus) if show == "all" else [FindingStatus(show.upper())]
+    with records() as connection:
+        last = runs.newest(connection, limit=RUNS)
+        found = findings.found(
+            connection, statuses=statuses, since=period.since, until=period.until, limit=limit
+        )
+        is_open = bool(findings.found(connection, statuses=[FindingStatus.OPEN], limit=1))
+    match form:
+        case Form.JSON:
+            print_json({"runs": last, "findings": found})
+        case Form.CSV:
+            _write_csv(found)
+        case Form.TABLE:
+            console().print(_runs(last) if last else "Nothing was reconciled yet.")
+            console().print()
+            console().print(_findings(found) if found else f"No findings ({show}).")
+    return PROBLEMS if is_open else 0
+
+
+def _runs(last: Sequence[Run]) -> Table:
+    shown = table("Run", "Period", "Status", "Compared", "Repaired", "Left open", "Closed")
+    for run in last:
+        shown.add_row(
+            str(run.run_id),
+            f"{_minute(run.since)} until {_minute(run.until)}",
+            run.status if run.is_finished else f"{run.status}: {run.step}",
+            f"{run.payments} payments, {run.refunds} refunds, {run.disputes} disputes",
+            str(run.repaired),
+            str(run.left_open),
+            str(run.closed),
+        )
+    return shown
+
+
+def _findings(found: Sequence[Finding]) -> Table:
+    shown = table("Finding", "Status", "Object, payment", "Ours", "Stripe's", "Found")
+    for finding in found:
+        shown.add_row(
+            finding.kind,
+            finding.status,
+            escape(f"{finding.object_id}\n{finding.payment_id or ''}"),
+            escape(str(finding.detail.get("ours", ""))),
+            escape(str(finding.detail.get("theirs", finding.detail.get("doubt", "")))),
+            _minute(finding.found_at),
+        )
+    return shown
+
+
+def _write_csv(found: Sequence[Finding]) -> None:
+    writer = csv.DictWriter(sys.stdout, fieldnames=list(Finding.__slots__), lineterminator="\n")
+    writer.writeheader()
+    for finding in found:
+        detail = json.dumps(finding.detail, sort_keys=True)
+        values = {**asdict(finding), "detail": detail}
+        writer.writerow({name: _cell(value) for name, value in values.items()})
+
+
+def _cell(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _minute(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M")

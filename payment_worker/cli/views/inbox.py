@@ -1,0 +1,69 @@
+"""The inbox on the screen, and events put back into it as if they had just come."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from rich.markup import escape
+from rich.table import Table
+
+from payment_worker.cli.database import now, operator, records
+from payment_worker.cli.views.printing import console, duration, is_narrow, print_json, table, told
+from payment_worker.store import inbox
+from payment_worker.store.inbox import Listed
+
+
+def show(*, status: str | None, type_: str | None, limit: int, as_json: bool) -> None:
+    """Print the newest events."""
+    with records() as connection:
+        found = inbox.newest(connection, status=status, type_=type_, limit=limit)
+    if as_json:
+        print_json(found)
+    else:
+        console().print(listed(found, now=now()) if found else "No such events.")
+
+
+def listed(found: Sequence[Listed], *, now: datetime) -> Table:
+    """Events as a table, or as a list where the screen has no room for one."""
+    if is_narrow():
+        return told(_narrow(found, now))
+    shown = table("Event", "Type", "Status", "Tries", "Outcome", "Age")
+    for event in found:
+        age = duration(now - event.received_at)
+        shown.add_row(
+            event.event_id,
+            event.type,
+            event.status,
+            str(event.tries),
+            escape(event.outcome or ""),
+            age,
+        )
+    return shown
+
+
+def _narrow(found: Sequence[Listed], now: datetime) -> Iterator[tuple[str, str, str]]:
+    for event in found:
+        age, tries = duration(now - event.received_at), f"tries: {event.tries}"
+        beneath = " · ".join(text for text in (tries, event.outcome) if text)
+        yield f"{age} ago", f"{event.event_id}  {event.status}\n{event.type}", escape(beneath)
+
+
+def replay(event_ids: Sequence[str] | None, *, type_: str | None, as_json: bool) -> Sequence[str]:
+    """Make these events due, or all that are parked; those that there are not."""
+    with records() as connection:
+        due = inbox.replay(
+            connection,
+            event_ids=event_ids,
+            type_=type_,
+            because=f"replayed by {operator()}",
+            now=now(),
+        )
+    missing = sorted(set(event_ids or ()) - set(due))
+    if as_json:
+        print_json({"due": sorted(due), "missing": missing})
+        return missing
+    are, them = ("event is", "it") if len(due) == 1 else ("events are", "them")
+    console().print(f"{len(due)} {are} due; the next sweep takes {them}.")
+    for event_id in missing:
+        sys.stderr.write(f"No such event: {event_id}\n")
+    return missing

@@ -1,0 +1,110 @@
+"""A reconciliation on the screen: how far it is, and what it came to."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from payment_worker import bootstrap
+from payment_worker.cli.database import operator
+from payment_worker.cli.errors import PROBLEMS
+from payment_worker.cli.views.printing import console, instant, print_json
+from payment_worker.contracts.requests import ReconcileRequest, parse
+from payment_worker.flows.context import World
+from payment_worker.flows.maintenance.outbox_relay import replay
+from payment_worker.flows.reconciliation.run import LISTS, OnPage, Reconciled, Step, reconcile
+from payment_worker.store import findings
+from payment_worker.store.findings import FindingStatus
+from payment_worker.store.runs import Run
+from payment_worker.telemetry import configure
+
+DONE: Final = 0
+STEPS: Final = list(Step)
+
+
+def run(*, since: str | None, until: str | None, accounts: Collection[str], as_json: bool) -> int:
+    """Reconcile, and print what came of it; the exit status."""
+    period = parse(ReconcileRequest, {"since": since, "until": until})
+    # The screen says it all; what else a log has to say is for workers.
+    configure(log_format="auto", level="ERROR")
+    world = bootstrap.world(actor=f"payment-worker reconcile by {operator()}")
+    with _progress(shown=not as_json) as on_page:
+        done = reconcile(world, since=period.since, until=period.until, on_page=on_page, accounts=accounts)
+    if done is None:
+        _say({"running": "elsewhere"}, "Another reconciliation is at work; this one left.", as_json=as_json)
+        return PROBLEMS
+    is_clean = not _open(world)
+    _say({"run": done.run, "stripe_is_away": done.stripe_is_away}, _told(done), as_json=as_json)
+    return DONE if done.run.is_finished and is_clean else PROBLEMS
+
+
+def replay_messages(*, since: str, until: str | None, as_json: bool) -> None:
+    """Have the messages of a period told once more."""
+    period = parse(ReconcileRequest, {"since": since, "until": until})
+    world = bootstrap.world(actor=f"payment-worker events replay-messages by {operator()}")
+    begin: datetime = period.since or world.clock()
+    count = replay(world, since=begin, until=period.until or world.clock())
+    noun = "message is" if count == 1 else "messages are"
+    _say({"messages": count}, f"{count} {noun} told once more by the next sweep.", as_json=as_json)
+
+
+def _open(world: World) -> bool:
+    with world.database.begin() as connection:
+        return bool(findings.found(connection, statuses=[FindingStatus.OPEN], limit=1))
+
+
+def _say(as_value: object, as_text: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(as_value)
+    else:
+        console().print(as_text)
+
+
+def _told(done: Reconciled) -> str:
+    run = done.run
+    lines = [
+        f"Run {run.run_id}: {instant(run.since)} until {instant(run.until)}",
+        f"  compared  {run.payments} payments, {run.refunds} refunds, {run.disputes} disputes",
+        f"  repaired  {run.repaired}",
+        f"  left open {run.left_open}",
+        f"  closed    {run.closed}",
+    ]
+    if done.stripe_is_away:
+        lines.append(f"Stripe does not answer: it waits at {run.step}, and the same command goes on with it.")
+    if run.left_open:
+        lines.append("See what is open with: payment-worker report")
+    return "\n".join(lines)
+
+
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[OnPage]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    screen = Console(stderr=True)
+    with Progress(
+        *columns, console=screen, transient=True, disable=not (shown and screen.is_terminal)
+    ) as bar:
+        task = bar.add_task("begins", total=float(len(STEPS)))
+
+        def on_page(run: Run) -> bool:
+            _show(bar, task, run)
+            return True
+
+        yield on_page
+
+
+def _show(bar: Progress, task: TaskID, run: Run) -> None:
+    step = Step(run.step)
+    account = f" of {run.stripe_account}" if run.stripe_account else ""
+    counts = f"{run.payments + run.refunds + run.disputes} compared, {run.repaired + run.left_open} differ"
+    done = STEPS.index(step) + (_part(run) if step in LISTS else 0)
+    bar.update(task, description=f"{step}{account}: {counts}", completed=done)
+
+
+def _part(run: Run) -> float:
+    """How much of its list is read: it is read backwards through the period."""
+    if run.read_back_to is None or run.cursor is None:
+        return 0
+    return min(max((run.until - run.read_back_to) / (run.until - run.since), 0), 1)

@@ -1,0 +1,169 @@
+"""A payment's story on the screen: how it stands now, and line by line how it came to that."""
+
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from payment_worker.cli.database import now, records
+from payment_worker.cli.views.inbox import listed
+from payment_worker.cli.views.printing import console, instant, is_narrow, money, print_json, table, told
+from payment_worker.flows.timeline import Line, Story, story_of
+from payment_worker.store import inbox, timeline
+from payment_worker.store.database import Connection
+
+EVENT: Final = "evt_"
+KINDS: Final = ("pi_", "ch_", "py_", "re_", "pyr_", "dp_", "du_", EVENT)
+"""How the ids of Stripe's objects begin that a payment can be found by."""
+
+_STYLES: Final[Mapping[str, str]] = {
+    "payment": "bold",
+    "refund": "bold",
+    "dispute": "bold red",
+    "finding": "bold yellow",
+    "attempt": "cyan",
+    "event": "magenta",
+    "message": "dim",
+}
+_SHOWN: Final = (
+    "stripe_payment_intent_id",
+    "stripe_charge_id",
+    "stripe_refund_id",
+    "stripe_dispute_id",
+    "event_id",
+    "stripe_request_id",
+    "failure_reason",
+    "decline_code",
+)
+"""What of an entry's details stands beside it; the rest is in the JSON."""
+_UUID: Final = re.compile(r"\b([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+"""Whole in the JSON; on the screen its beginning tells one from another."""
+
+
+class NoIdError(Exception):
+    """The text is no id that a payment can be found by."""
+
+
+def show(identity: str, *, as_json: bool) -> bool:
+    """Print what there is about this id; whether there is anything.
+
+    Raises:
+        NoIdError: it cannot be an id.
+    """
+    known = _id(identity)
+    with records() as connection:
+        payment_id = _payment_of(connection, known)
+        story = story_of(connection, payment_id) if payment_id else None
+        heard = [] if story else inbox.about(connection, object_ids=[], event_ids=[identity])
+    if story is None and not heard:
+        sys.stderr.write(f"Nothing is known of {identity}.\n")
+        if as_json:
+            print_json(None)
+        return False
+    if as_json:
+        print_json(story or {"events": heard})
+    elif story:
+        _print(story)
+    else:
+        console().print("This event is about no payment of ours.\n")
+        console().print(listed(heard, now=now()))
+    return True
+
+
+def _id(text: str) -> UUID | str:
+    if text.startswith(KINDS):
+        return text
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NoIdError(text) from None
+
+
+def _payment_of(connection: Connection, known: UUID | str) -> UUID | None:
+    if isinstance(known, str) and known.startswith(EVENT):
+        return timeline.payment_of_event(connection, known)
+    return timeline.payment_of(connection, known)
+
+
+def _print(story: Story) -> None:
+    out, payment = console(), story.payment
+    amount = money(payment["amount"], payment["currency"])
+    out.print(f"[bold]Payment {payment['payment_id']}[/]  {amount}  [bold]{payment['status']}[/]")
+    refunds = (f"refund {refund['refund_id']}  {_refund(refund)}" for refund in story.refunds)
+    for line in [*map(escape, _lines(payment)), *refunds]:
+        out.print(Padding.indent(line, 2))
+    out.print()
+    out.print(told(_narrow(story.entries)) if is_narrow() else _wide(story.entries))
+
+
+def _wide(entries: Iterable[Line]) -> Table:
+    shown = table("When (UTC)", "", "What", "Why", "Who")
+    for entry in entries:
+        details, at = _details(entry), instant(entry.at)
+        what = f"{entry.what} ({details})" if details else entry.what
+        texts = map(escape, (_kind(entry), what, _short(entry.cause), _short(entry.actor)))
+        shown.add_row(f"due {at}" if entry.is_ahead else at, *texts, style=_STYLES[entry.kind])
+    return shown
+
+
+def _narrow(entries: Iterable[Line]) -> Iterator[tuple[str, str, str]]:
+    today = ""
+    for entry in entries:
+        day, _, at = instant(entry.at).partition(" ")
+        if day != today:
+            yield f"[bold]{day} UTC[/]", "", ""
+        today, style = day, _STYLES[entry.kind]
+        why = " · ".join(_short(text) for text in (entry.cause, entry.actor) if text)
+        beneath = "\n".join(text for text in (why, _details(entry)) if text)
+        line = f"[{style}]{escape(f'{_kind(entry)}  {entry.what}')}[/]"
+        yield f"due {at}" if entry.is_ahead else at, line, escape(beneath)
+
+
+def _lines(payment: Mapping[str, Any]) -> list[str]:
+    currency = payment["currency"]
+    refundable = payment["amount_captured"] - payment["amount_refund_reserved"]
+    amounts = {
+        "authorised": payment["amount_authorized"],
+        "captured": payment["amount_captured"],
+        "refunded": payment["amount_refunded"],
+        "still refundable": refundable,
+    }
+    reasons = [payment["failure_reason"], payment["decline_code"]]
+    stripe = [payment["stripe_payment_intent_id"], payment["stripe_charge_id"], payment["stripe_account"]]
+    lines = [
+        ", ".join(f"{name} {money(each, currency)}" for name, each in amounts.items() if each),
+        ", ".join(each for each in reasons if each),
+        "disputed: nothing can be refunded" if payment["is_disputed"] else "",
+        f"order {payment['order_id']}",
+        "Stripe " + ", ".join(each for each in stripe if each) if any(stripe) else "",
+    ]
+    return [line for line in lines if line]
+
+
+def _refund(refund: Mapping[str, Any]) -> str:
+    parts = [
+        money(refund["amount"], refund["currency"]),
+        refund["status"],
+        refund["failure_reason"],
+        refund["stripe_refund_id"],
+        f"asked for by {refund['requested_by']}" if refund["requested_by"] else None,
+    ]
+    return escape("  ".join(part for part in parts if part))
+
+
+def _kind(entry: Line) -> str:
+    refund = entry.ids.get("refund_id", "")[:8] if entry.kind == "refund" else ""
+    return f"{entry.kind} {refund}".strip()
+
+
+def _details(entry: Line) -> str:
+    return ", ".join(entry.ids[name] for name in _SHOWN if name in entry.ids)
+
+
+def _short(text: str) -> str:
+    return _UUID.sub(r"\1…", text)

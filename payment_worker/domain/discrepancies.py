@@ -1,0 +1,294 @@
+"""Where our record and Stripe's differ: compared as values, object by object, and named.
+
+What is compared must be known to be of the same time, or be looked at again: a list that was read before our row
+moved on shows a difference that is none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from payment_worker.domain.payment import Payment, PaymentNews, PaymentStatus
+from payment_worker.domain.refund import LOST, RELEASED, Refund, RefundNews, RefundStatus
+from payment_worker.domain.snapshots import PaymentSeen, RefundSeen
+
+
+class StripeList(StrEnum):
+    """The lists of Stripe's that are compared, in its own words."""
+
+    PAYMENT_INTENTS = "payment_intents"
+    REFUNDS = "refunds"
+    DISPUTES = "disputes"
+
+
+class FindingKind(StrEnum):
+    """The ways in which two records can differ."""
+
+    PAYMENT_MISSING_HERE = "payment_missing_here"
+    """Stripe has a PaymentIntent that names a payment of ours which we do not have."""
+    PAYMENT_MISSING_THERE = "payment_missing_there"
+    """Stripe does not show the PaymentIntent of a payment."""
+    PAYMENT_STATUS_DIFFERS = "payment_status_differs"
+    PAYMENT_AMOUNT_DIFFERS = "payment_amount_differs"
+    PAYMENT_CURRENCY_DIFFERS = "payment_currency_differs"
+    SECOND_PAYMENT_INTENT = "second_payment_intent"
+    """Another PaymentIntent than the payment's own carries its id: it may have been paid twice."""
+    REFUND_NOT_OURS = "refund_not_ours"
+    """Stripe has a Refund of a payment of ours that we did not know: made elsewhere."""
+    REFUND_MISSING_THERE = "refund_missing_there"
+    REFUND_STATUS_DIFFERS = "refund_status_differs"
+    REFUND_AMOUNT_DIFFERS = "refund_amount_differs"
+    REFUND_CURRENCY_DIFFERS = "refund_currency_differs"
+    REFUND_EXISTS_AFTER_ALL = "refund_exists_after_all"
+    """Stripe has a Refund that we believed was never made, and gave its amount free again."""
+    SECOND_REFUND = "second_refund"
+    """Another Refund than the refund's own carries its id."""
+    DISPUTE_NOT_RECORDED = "dispute_not_recorded"
+    DISPUTE_STATUS_DIFFERS = "dispute_status_differs"
+    UNKNOWN_TOO_LONG = "unknown_too_long"
+    """It has been unknown for so long what a request to Stripe came to that somebody should look."""
+    PAYMENT_UNREADABLE = "payment_unreadable"
+    """Stripe shows the PaymentIntent of a payment in a shape that we cannot read; likewise the next two."""
+    REFUND_UNREADABLE = "refund_unreadable"
+    DISPUTE_UNREADABLE = "dispute_unreadable"
+    ACCOUNT_UNREADABLE = "account_unreadable"
+    """Stripe does not let us read a connected account: it was disconnected, or its name was never right."""
+    LIST_UNREADABLE = "list_unreadable"
+    """Stripe does not let us read one kind of object on an account: our key is a restricted one."""
+
+
+REPAIRABLE: Final = frozenset(
+    {
+        FindingKind.PAYMENT_STATUS_DIFFERS,
+        FindingKind.REFUND_NOT_OURS,
+        FindingKind.REFUND_STATUS_DIFFERS,
+        FindingKind.DISPUTE_NOT_RECORDED,
+        FindingKind.DISPUTE_STATUS_DIFFERS,
+    }
+)
+"""Differences that settling what Stripe shows may end; it only moves forward, so trying is safe."""
+
+TOO_LONG: Final = timedelta(hours=1)
+"""By then an attempt was looked up many times, and its request cannot be on its way any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One difference: of one kind, about one object."""
+
+    kind: FindingKind
+    object_id: str
+    """Stripe's id of the object; for `UNKNOWN_TOO_LONG` the attempt's idempotency key, for a list its name."""
+    stripe_account: str | None = None
+    payment_id: UUID | None = None
+    refund_id: UUID | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
+    """What the two records say."""
+
+
+STATUS_OF_NEWS: Final[Mapping[PaymentNews, PaymentStatus]] = MappingProxyType(
+    {
+        PaymentNews.STARTED: PaymentStatus.PROCESSING,
+        PaymentNews.ACTION_REQUIRED: PaymentStatus.REQUIRES_ACTION,
+        PaymentNews.AUTHORIZED: PaymentStatus.AUTHORIZED,
+        PaymentNews.SUCCEEDED: PaymentStatus.SUCCEEDED,
+        PaymentNews.FAILED: PaymentStatus.FAILED,
+        PaymentNews.CANCELED: PaymentStatus.CANCELED,
+    }
+)
+"""The state of a payment whose PaymentIntent looks so."""
+
+STATUS_OF_REFUND: Final[Mapping[RefundNews, RefundStatus]] = MappingProxyType(
+    {
+        RefundNews.ACTION_REQUIRED: RefundStatus.REQUIRES_ACTION,
+        RefundNews.PENDED: RefundStatus.PENDING,
+        RefundNews.SUCCEEDED: RefundStatus.PROCESSED,
+        RefundNews.FAILED: RefundStatus.FAILED,
+        RefundNews.CANCELED: RefundStatus.CANCELED,
+    }
+)
+"""The state of a refund whose Refund looks so."""
+
+UNTOUCHED: Final = frozenset({PaymentStatus.REQUESTED, PaymentStatus.FAILED, PaymentStatus.CANCELED})
+"""States of a payment whose PaymentIntent may show nothing at all yet."""
+
+
+CLOSURES: Final = frozenset({FindingKind.ACCOUNT_UNREADABLE, FindingKind.LIST_UNREADABLE})
+"""Findings about what Stripe does not let us read."""
+
+Closed = tuple[FindingKind, str]
+"""What Stripe does not let us read, by the kind and the object of the finding that says so."""
+
+
+def closed_list(of: StripeList, *, stripe_account: str | None) -> Closed:
+    """A list of an account, and the objects on it."""
+    return FindingKind.LIST_UNREADABLE, f"{of} of {stripe_account}" if stripe_account else of
+
+
+def closed_account(stripe_account: str) -> Closed:
+    """A connected account and all that is on it."""
+    return FindingKind.ACCOUNT_UNREADABLE, stripe_account
+
+
+def closures(of: StripeList, *, stripe_account: str | None) -> frozenset[Closed]:
+    """Whatever of it is closed, nothing is shown of this list."""
+    itself = closed_list(of, stripe_account=stripe_account)
+    return frozenset({itself, closed_account(stripe_account)} if stripe_account else {itself})
+
+
+def not_shown(closed: Closed, *, stripe_account: str | None, because: str) -> Difference:
+    """Something about which Stripe tells us nothing."""
+    kind, object_id = closed
+    return Difference(
+        kind=kind,
+        object_id=object_id,
+        stripe_account=stripe_account or None,
+        detail={"ours": None, "theirs": because},
+    )
+
+
+def compare_payment(payment: Payment, seen: PaymentSeen) -> Difference | None:
+    """How a payment and the PaymentIntent that names it differ."""
+    if payment.stripe_payment_intent_id not in {None, seen.stripe_payment_intent_id}:
+        return second_payment_intent(payment, seen.stripe_payment_intent_id)
+    if seen.currency != payment.currency:
+        return _payment(
+            FindingKind.PAYMENT_CURRENCY_DIFFERS, payment, seen, ours=payment.currency, theirs=seen.currency
+        )
+    if seen.amount != payment.amount:
+        return _payment(
+            FindingKind.PAYMENT_AMOUNT_DIFFERS, payment, seen, ours=payment.amount, theirs=seen.amount
+        )
+    if not _same_status(payment, seen):
+        return _payment(
+            FindingKind.PAYMENT_STATUS_DIFFERS, payment, seen, ours=payment.status, theirs=seen.news
+        )
+    if payment.status is PaymentStatus.SUCCEEDED and seen.amount_received != payment.amount_captured:
+        return _payment(
+            FindingKind.PAYMENT_AMOUNT_DIFFERS,
+            payment,
+            seen,
+            ours=payment.amount_captured,
+            theirs=seen.amount_received,
+        )
+    return None
+
+
+def _same_status(payment: Payment, seen: PaymentSeen) -> bool:
+    if seen.news is None:
+        return payment.status in UNTOUCHED
+    same = STATUS_OF_NEWS[seen.news] is payment.status
+    return same and payment.stripe_payment_intent_id is not None
+
+
+def _payment(
+    kind: FindingKind, payment: Payment, seen: PaymentSeen, *, ours: object, theirs: object
+) -> Difference:
+    return Difference(
+        kind=kind,
+        object_id=seen.stripe_payment_intent_id,
+        stripe_account=payment.stripe_account,
+        payment_id=payment.payment_id,
+        detail={"ours": ours, "theirs": theirs},
+    )
+
+
+def second_payment_intent(payment: Payment, stripe_payment_intent_id: str) -> Difference:
+    """A PaymentIntent that names a payment which is another one."""
+    return Difference(
+        kind=FindingKind.SECOND_PAYMENT_INTENT,
+        object_id=stripe_payment_intent_id,
+        stripe_account=payment.stripe_account,
+        payment_id=payment.payment_id,
+        detail={"ours": payment.stripe_payment_intent_id, "theirs": stripe_payment_intent_id},
+    )
+
+
+def payment_missing_here(seen: PaymentSeen, *, payment_id: UUID, stripe_account: str | None) -> Difference:
+    """A PaymentIntent that names a payment which is not there."""
+    return Difference(
+        kind=FindingKind.PAYMENT_MISSING_HERE,
+        object_id=seen.stripe_payment_intent_id,
+        stripe_account=stripe_account,
+        payment_id=payment_id,
+        detail={"ours": None, "theirs": seen.news, "amount": seen.amount, "currency": seen.currency},
+    )
+
+
+def payment_missing_there(payment: Payment) -> Difference:
+    """A payment whose PaymentIntent is not shown."""
+    return Difference(
+        kind=FindingKind.PAYMENT_MISSING_THERE,
+        object_id=payment.payment_intent,
+        stripe_account=payment.stripe_account,
+        payment_id=payment.payment_id,
+        detail={"ours": payment.status, "theirs": None},
+    )
+
+
+def compare_refund(payment: Payment, refund: Refund | None, seen: RefundSeen) -> Difference | None:
+    """How a Refund of this payment and our refund that it is, if there is one, differ."""
+    if refund is None:
+        return _refund(FindingKind.REFUND_NOT_OURS, payment, None, seen, ours=None, theirs=seen.news)
+    if refund.stripe_refund_id not in {None, seen.stripe_refund_id}:
+        own = refund.stripe_refund_id
+        return _refund(
+            FindingKind.SECOND_REFUND, payment, refund, seen, ours=own, theirs=seen.stripe_refund_id
+        )
+    if seen.currency != refund.currency:
+        return _refund(
+            FindingKind.REFUND_CURRENCY_DIFFERS,
+            payment,
+            refund,
+            seen,
+            ours=refund.currency,
+            theirs=seen.currency,
+        )
+    if seen.amount != refund.amount:
+        return _refund(
+            FindingKind.REFUND_AMOUNT_DIFFERS, payment, refund, seen, ours=refund.amount, theirs=seen.amount
+        )
+    if refund.status in RELEASED and refund.stripe_refund_id is None and seen.news not in LOST:
+        return _refund(
+            FindingKind.REFUND_EXISTS_AFTER_ALL, payment, refund, seen, ours=refund.status, theirs=seen.news
+        )
+    if STATUS_OF_REFUND[seen.news] is refund.status and refund.stripe_refund_id:
+        return None
+    return _refund(
+        FindingKind.REFUND_STATUS_DIFFERS, payment, refund, seen, ours=refund.status, theirs=seen.news
+    )
+
+
+def _refund(
+    kind: FindingKind,
+    payment: Payment,
+    refund: Refund | None,
+    seen: RefundSeen,
+    *,
+    ours: object,
+    theirs: object,
+) -> Difference:
+    return Difference(
+        kind=kind,
+        object_id=seen.stripe_refund_id,
+        stripe_account=payment.stripe_account,
+        payment_id=payment.payment_id,
+        refund_id=refund.refund_id if refund else None,
+        detail={"ours": ours, "theirs": theirs},
+    )
+
+
+def refund_missing_there(refund: Refund, *, stripe_account: str | None) -> Difference:
+    """A refund whose Refund is not shown."""
+    return Difference(
+        kind=FindingKind.REFUND_MISSING_THERE,
+        object_id=str(refund.stripe_refund_id),
+        stripe_account=stripe_account,
+        payment_id=refund.payment_id,
+        refund_id=refund.refund_id,
+        detail={"ours": refund.status, "theirs": None},
+    )

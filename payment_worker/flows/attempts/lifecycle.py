@@ -1,0 +1,187 @@
+"""One attempt being noted, everything that it touches locked: how it ends, or is left for later."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from payment_worker.domain.attempt import Action, Attempt, AttemptStatus, absence_is_believed
+from payment_worker.domain.backoff import LONGEST_PAUSE, next_round
+from payment_worker.domain.eligibility import automatic_retry_at
+from payment_worker.domain.outcome import Delay, Doubt
+from payment_worker.domain.payment import Payment
+from payment_worker.domain.refund import Refund
+from payment_worker.domain.snapshots import PaymentSeen
+from payment_worker.flows.context import World
+from payment_worker.flows.result import Answer, Unfinished, payment_answer, refund_answer
+from payment_worker.flows.transitions.payments import Writes
+from payment_worker.gateway.requests import Request
+from payment_worker.store import attempts, pauses
+from payment_worker.store.database import Connection
+from payment_worker.store.history import Cause
+from payment_worker.store.statements import write
+from payment_worker.telemetry import logger
+from payment_worker.telemetry.metrics import ATTEMPTS, PUT_OFF, label
+from payment_worker.telemetry.recorder import count
+
+log = logger(__name__)
+
+CHARGES: Final = frozenset({Action.CHARGE, Action.RETRY})
+"""Actions that try to take the money."""
+
+
+def is_on_record(action: Action, payment: Payment, refund: Refund | None) -> bool:
+    """Whether Stripe has shown what such an attempt makes."""
+    match action:
+        case Action.CHARGE:
+            return payment.stripe_payment_intent_id is not None
+        case Action.REFUND:
+            return refund is not None and refund.stripe_refund_id is not None
+        case _:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """There is more to do at once: with the same attempt, or with the one that follows it."""
+
+    attempt: Attempt
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One attempt being noted, everything locked."""
+
+    world: World
+    connection: Connection
+    payment: Payment
+    refund: Refund | None
+    attempt: Attempt
+    now: datetime
+    asked_at: datetime
+
+    @property
+    def believes_absence(self) -> bool:
+        """Whether what Stripe did not show when it was asked will not be there later either."""
+        absence_delay = self.world.policy.absence_delay
+        return absence_is_believed(self.attempt, asked_at=self.asked_at, absence_delay=absence_delay)
+
+    @property
+    def is_on_record(self) -> bool:
+        """Whether Stripe has shown before what the attempt makes, so that its absence now cannot be true."""
+        return is_on_record(self.attempt.action, self.payment, self.refund)
+
+    def because(self, cause: str, **detail: object) -> Cause:
+        """The cause of a change that this attempt makes."""
+        told = {name: value for name, value in detail.items() if value is not None}
+        return self.world.because(cause, attempt=self.attempt.number, **told)
+
+    def based(self, seen: PaymentSeen, *, is_present: bool) -> PaymentSeen:
+        """What the answer to the attempt shows; on the basis that was known before asking, if it shows the present."""
+        if not is_present:
+            return seen
+        # A look-up that shows what was before the attempt does not come here: it has found nothing.
+        return replace(seen.on(self.attempt.basis), is_of_attempt=True)
+
+    def put_off(self, doubt: Doubt | None, *, code: str, request_id: str | None = None) -> Answer:
+        """Leave the attempt for later; with a doubt, as unknown."""
+        attempt = self.attempt
+        tries, delay = next_round(attempt.tries, code, dice=self.world.dice())
+        if code == Delay.PAUSED and attempt.unsent and pauses.stands(self.connection, attempt.action):
+            delay = LONGEST_PAUSE
+        again_at = self.now + delay
+        put_off = attempts.put_off(
+            attempt,
+            doubt=doubt,
+            tries=tries,
+            next_action_at=again_at,
+            error_code=code,
+            stripe_request_id=request_id,
+        )
+        write(self.connection, [put_off])
+        count(PUT_OFF, attempt.action, label(code))
+        log.warning("attempt is put off", **self._ids(), because=code, tries=tries)
+        if self.refund:
+            return refund_answer(self.refund, Unfinished.OURS, again_at)
+        return payment_answer(self.payment, Unfinished.OURS, again_at)
+
+    def finish(
+        self,
+        status: AttemptStatus,
+        writes: Writes,
+        payment: Payment,
+        *,
+        refund: Refund | None = None,
+        request_id: str | None,
+        code: str | None = None,
+    ) -> Answer:
+        """End the attempt, and write what came of it."""
+        ended = attempts.finished(
+            self.attempt,
+            status=status,
+            error_code=code,
+            stripe_request_id=request_id,
+            retry_at=self._retry_at(status, payment),
+            now=self.now,
+        )
+        write(self.connection, [*writes, ended])
+        answer = refund_answer(refund) if refund else payment_answer(payment)
+        count(ATTEMPTS, self.attempt.action, label(status))
+        log.info(
+            "attempt is over",
+            **self._ids(),
+            outcome=status,
+            status=answer.status,
+            stripe_id=answer.stripe_id,
+        )
+        return answer
+
+    def _retry_at(self, status: AttemptStatus, payment: Payment) -> datetime | None:
+        if status is not AttemptStatus.DECLINED or self.attempt.action not in CHARGES:
+            return None
+        return automatic_retry_at(payment, policy=self.world.policy.retries, now=self.now)
+
+    def _ids(self) -> dict[str, object]:
+        attempt = self.attempt
+        return {
+            "payment_id": str(attempt.payment_id),
+            "refund_id": attempt.refund_id and str(attempt.refund_id),
+            "attempt": attempt.number,
+            "action": attempt.action,
+        }
+
+
+def new_attempt(
+    world: World,
+    payment: Payment,
+    request: Request,
+    *,
+    action: Action,
+    now: datetime,
+    refund_id: UUID | None = None,
+    number: int = 1,
+    request_id: UUID | None = None,
+) -> Attempt:
+    """An attempt under a key of its own, leased to us. Its id comes from the database."""
+    leased_until = now + world.policy.lease
+    return Attempt(
+        attempt_id=0,
+        payment_id=payment.payment_id,
+        refund_id=refund_id,
+        number=number,
+        action=action,
+        path=request.path,
+        parameters=request.parameters,
+        idempotency_key=attempts.key(refund_id or payment.payment_id, action, number, request_id=request_id),
+        status=AttemptStatus.OPEN,
+        doubt=None,
+        first_sent_at=now,
+        sent_until=leased_until,
+        tries=0,
+        lease_token=1,
+        leased_until=leased_until,
+        basis=payment.version,
+        unsent=True,
+        request_id=request_id,
+    )

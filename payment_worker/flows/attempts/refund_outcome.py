@@ -1,0 +1,57 @@
+"""Noting what an attempt to refund came to."""
+
+from typing import assert_never
+
+from payment_worker.domain import transitions
+from payment_worker.domain.attempt import AttemptStatus
+from payment_worker.domain.outcome import Doubt
+from payment_worker.domain.refund import Refund, RefundNews, RefundStatus
+from payment_worker.domain.refund import after as refund_after
+from payment_worker.domain.snapshots import RefundSeen
+from payment_worker.domain.transitions import Advanced, Contradicted, NoRoom, Unchanged
+from payment_worker.flows.attempts.lifecycle import Entry
+from payment_worker.flows.result import Answer
+from payment_worker.flows.transitions.contradictions import refund_contradicted
+from payment_worker.flows.transitions.payments import refund_writes, settle_refund
+
+
+def refund_seen(entry: Entry, seen: RefundSeen, request_id: str | None) -> Answer:
+    """Stripe showed the Refund."""
+    payment, refund = entry.payment, _refund(entry)
+    cause = entry.because("answered", stripe_request_id=request_id)
+    verdict, writes = settle_refund(payment, refund, seen, cause=cause, now=entry.now)
+    match verdict:
+        case Contradicted(contradiction):
+            refund_contradicted(entry.world, entry.connection, payment, refund, seen)
+            return entry.put_off(Doubt.CONTRADICTED, code=contradiction)
+        case Advanced(after, after_refund):
+            return entry.finish(
+                AttemptStatus.SETTLED, writes, after, refund=after_refund, request_id=request_id
+            )
+        case Unchanged() | NoRoom():
+            return entry.finish(AttemptStatus.SETTLED, writes, payment, refund=refund, request_id=request_id)
+        case _:
+            assert_never(verdict)
+
+
+def refund_failed(
+    entry: Entry, reason: str, status: AttemptStatus, *, cause_name: str, request_id: str | None = None
+) -> Answer:
+    """There is no Refund, and there will be none."""
+    payment, refund = entry.payment, _refund(entry)
+    cause = entry.because(cause_name, stripe_request_id=request_id)
+    if entry.is_on_record:
+        # News that came meanwhile showed it: what was refused is to make it once more.
+        return entry.put_off(Doubt.OVERTAKEN, code=reason)
+    if refund_after(refund.status, RefundNews.FAILED) is refund.status:
+        return entry.finish(status, [], payment, refund=refund, request_id=request_id, code=reason)
+    advanced = transitions.move_refund(payment, refund, RefundStatus.FAILED, failure_reason=reason)
+    writes = refund_writes((payment, refund), advanced, cause=cause, now=entry.now)
+    return entry.finish(
+        status, writes, advanced.payment, refund=advanced.refund, request_id=request_id, code=reason
+    )
+
+
+def _refund(entry: Entry) -> Refund:
+    assert entry.refund is not None  # noqa: S101 - a CHECK says that a refund's attempt names its refund
+    return entry.refund

@@ -1,0 +1,43 @@
+"""Cancelling: give up a payment that has not succeeded, so that nothing can be taken for it any more."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from payment_worker.contracts.requests import CancelRequest
+from payment_worker.domain.attempt import Action
+from payment_worker.domain.eligibility import Ask, Done, Refuse, decide_cancel
+from payment_worker.domain.payment import Payment
+from payment_worker.flows.commands.modify import Busy, Change, Wanted, ask_for
+from payment_worker.flows.context import World
+from payment_worker.flows.result import Answer, NoSuchPayment
+from payment_worker.gateway.requests import cancel_request
+from payment_worker.store.database import Connection
+
+
+def cancel(
+    world: World, request: CancelRequest, *, message_id: UUID, patient: bool
+) -> Answer | NoSuchPayment | Busy:
+    """Cancel a payment once, however often it is asked for."""
+
+    def decide(_: Connection, payment: Payment) -> Wanted | Done | Refuse:
+        decision = decide_cancel(payment)
+        if not isinstance(decision, Ask):
+            return decision
+        intent = payment.payment_intent
+        asked = cancel_request(stripe_payment_intent_id=intent, reason=request.reason)
+        # Kept now: whoever hears first that it is canceled tells why.
+        if request.reason is None:
+            return Wanted(asked, payment)
+        return Wanted(
+            asked, replace(payment, cancellation_reason=request.reason, version=payment.version + 1)
+        )
+
+    change = Change(
+        action=Action.CANCEL,
+        payment_id=request.payment_id,
+        message_id=message_id,
+        arguments={} if request.reason is None else {"reason": request.reason},
+        decide=decide,
+        is_same=lambda _payment, _asked: True,
+    )
+    return ask_for(world, change, patient=patient)

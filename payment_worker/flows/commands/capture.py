@@ -1,0 +1,40 @@
+"""Capturing: take what was authorised, or a part of it, once."""
+
+from uuid import UUID
+
+from payment_worker.contracts.requests import CaptureRequest
+from payment_worker.domain.attempt import Action
+from payment_worker.domain.eligibility import Ask, Done, Refuse, decide_capture
+from payment_worker.domain.payment import Payment
+from payment_worker.flows.commands.modify import Busy, Change, Wanted, ask_for
+from payment_worker.flows.context import World
+from payment_worker.flows.result import Answer, NoSuchPayment
+from payment_worker.gateway.requests import capture_request
+from payment_worker.store.attempts import StripeRequest
+from payment_worker.store.database import Connection
+
+
+def capture(
+    world: World, request: CaptureRequest, *, message_id: UUID, patient: bool
+) -> Answer | NoSuchPayment | Busy:
+    """Capture a payment once, however often it is asked for."""
+
+    def decide(_: Connection, payment: Payment) -> Wanted | Done | Refuse:
+        decision = decide_capture(payment, amount=request.amount)
+        if not isinstance(decision, Ask):
+            return decision
+        intent = payment.payment_intent
+        return Wanted(capture_request(stripe_payment_intent_id=intent, amount=decision.amount), payment)
+
+    def is_same(payment: Payment, asked: StripeRequest) -> bool:
+        return bool(asked.parameters["amount_to_capture"] == (request.amount or payment.amount_authorized))
+
+    change = Change(
+        action=Action.CAPTURE,
+        payment_id=request.payment_id,
+        message_id=message_id,
+        arguments={} if request.amount is None else {"amount": request.amount},
+        decide=decide,
+        is_same=is_same,
+    )
+    return ask_for(world, change, patient=patient)

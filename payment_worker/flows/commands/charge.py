@@ -1,0 +1,122 @@
+"""Charging: note the request, then ask Stripe; the same id again only tells how things stand."""
+
+from datetime import datetime
+
+from payment_worker.contracts.requests import ChargeRequest, fingerprint
+from payment_worker.domain.attempt import Action, Attempt
+from payment_worker.domain.payment import Payment, PaymentStatus
+from payment_worker.flows.attempts.execute import perform, take_due
+from payment_worker.flows.attempts.lifecycle import new_attempt
+from payment_worker.flows.context import World
+from payment_worker.flows.result import Answer, Conflict, Unfinished, payment_answer
+from payment_worker.flows.transitions.messages import payment_message
+from payment_worker.flows.transitions.payments import present
+from payment_worker.gateway.requests import charge_request
+from payment_worker.store import attempts, create_payment, payments
+from payment_worker.store.database import Connection
+from payment_worker.store.history import transition
+from payment_worker.store.statements import write
+from payment_worker.telemetry.metrics import PAYMENTS, label
+from payment_worker.telemetry.recorder import count
+
+
+def charge(world: World, request: ChargeRequest) -> Answer | Conflict:
+    """Charge once for this `payment_id`, however often it is asked for."""
+    now = world.clock()
+    payment = _payment_of(request)
+    attempt = _note(world, request, payment, now)
+    if attempt is None:
+        return _asked_before(world, request)
+    count(PAYMENTS, label(payment.status))
+    return perform(world, attempt, payment)
+
+
+def _payment_of(request: ChargeRequest) -> Payment:
+    return Payment(
+        payment_id=request.payment_id,
+        order_id=request.order_id,
+        customer_id=request.customer_id,
+        version=1,
+        status=PaymentStatus.REQUESTED,
+        amount=request.amount,
+        currency=request.currency,
+        stripe_account=request.stripe_account,
+    )
+
+
+def _note(world: World, request: ChargeRequest, payment: Payment, now: datetime) -> Attempt | None:
+    asked = charge_request(
+        payment_id=request.payment_id,
+        order_id=request.order_id,
+        amount=request.amount,
+        currency=request.currency,
+        payment_method=request.payment_method,
+        capture_method=request.capture_method,
+        stripe_customer=request.stripe_customer,
+        description=request.description,
+        statement_descriptor_suffix=request.statement_descriptor_suffix,
+        metadata=dict(request.metadata),
+    )
+    attempt = new_attempt(world, payment, asked, action=Action.CHARGE, now=now)
+    with world.database.begin() as connection:
+        return create_payment.note_charge(
+            connection,
+            payment=payment,
+            request={
+                "stripe_customer": request.stripe_customer,
+                "payment_method": request.payment_method,
+                "capture_method": request.capture_method,
+                "description": request.description,
+                "statement_descriptor_suffix": request.statement_descriptor_suffix,
+                "metadata": dict(request.metadata),
+                "fingerprint": fingerprint(request),
+            },
+            attempt=attempt,
+            others=[
+                transition(
+                    payment_id=payment.payment_id,
+                    before=None,
+                    after=payment.status,
+                    cause=world.because("requested"),
+                    now=now,
+                    detail={"amount": payment.amount, "currency": payment.currency},
+                ),
+                *present(payment_message(payment, now=now)),
+            ],
+            now=now,
+        )
+
+
+def _asked_before(world: World, request: ChargeRequest) -> Answer | Conflict:
+    with world.database.begin() as connection:
+        payment = payments.find(connection, request.payment_id)
+        if not _is_the_same(connection, request, payment):
+            return Conflict("payment_id")
+        waiting = attempts.unfinished(connection, payment_id=request.payment_id)
+    assert payment is not None  # noqa: S101 - it has a fingerprint, and payments are never deleted
+    if waiting is None:
+        return payment_answer(payment)
+    return take_due(world, waiting.attempt_id) or payment_answer(
+        payment, Unfinished.OTHERS, waiting.next_action_at
+    )
+
+
+def _is_the_same(connection: Connection, request: ChargeRequest, payment: Payment | None) -> bool:
+    asked, kept = fingerprint(request), payments.fingerprint(connection, request.payment_id)
+    if payment is None or kept != payments.REQUEST_LOST:
+        return kept == asked
+    if not _may_have_made(request, payment):
+        return False
+    known_now = payments.remembered(payment.payment_id, customer_id=request.customer_id, fingerprint=asked)
+    write(connection, [known_now])
+    return True
+
+
+def _may_have_made(request: ChargeRequest, payment: Payment) -> bool:
+    """Whether this is the request of a payment that was brought back, as far as Stripe tells."""
+    return (
+        request.order_id == payment.order_id
+        and request.amount == payment.amount
+        and request.currency == payment.currency
+        and request.stripe_account == payment.stripe_account
+    )

@@ -1,0 +1,151 @@
+"""Asking for a change of a payment that Stripe knows, one at a time: note it, ask, note what came of it.
+
+A capture, a cancellation and another try have no id of their own. The same again is told by what it asks for while it
+has no answer, by the state that it leads to, and by the message that carries it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from payment_worker.domain.attempt import Action, Attempt
+from payment_worker.domain.eligibility import Done, Refusal, Refuse
+from payment_worker.domain.payment import Payment
+from payment_worker.flows.attempts.execute import perform, take_due
+from payment_worker.flows.attempts.lifecycle import new_attempt
+from payment_worker.flows.context import World
+from payment_worker.flows.rejections import RefusedRequest, keep_refused, refused_before
+from payment_worker.flows.result import Answer, NoSuchPayment, Unfinished, payment_answer
+from payment_worker.flows.transitions.payments import payment_writes
+from payment_worker.gateway.requests import Request
+from payment_worker.store import attempts, payments
+from payment_worker.store.attempts import StripeRequest
+from payment_worker.store.database import Connection
+from payment_worker.store.statements import write
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """What another request to Stripe about the payment came to is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to ask of Stripe, and the payment as it is once it is noted."""
+
+    request: Request
+    after: Payment
+
+
+Decide = Callable[[Connection, Payment], Wanted | Done | Refuse]
+"""Decides under the payment's lock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a message asks for."""
+
+    action: Action
+    payment_id: UUID
+    message_id: UUID
+    arguments: Mapping[str, object]
+    decide: Decide
+    is_same: Callable[[Payment, StripeRequest], bool]
+    """Whether a request that has no answer yet asks for the same."""
+    is_ours: bool = False
+    """Whether nobody asked us for it, so that nobody has to be told that it cannot be."""
+
+    def refused(self, reason: str = "") -> RefusedRequest:
+        """It, as it is kept where it cannot be."""
+        return RefusedRequest(self.action, self.payment_id, self.arguments, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    attempt: Attempt
+    payment: Payment
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    attempt_id: int
+    answer: Answer
+
+
+def ask_for(world: World, change: Change, *, patient: bool) -> Answer | NoSuchPayment | Busy:
+    """Do it once, however often this message comes.
+
+    Args:
+        patient: while another request has no answer yet, answer `Busy` instead of refusing.
+    """
+    with world.database.begin() as connection:
+        payment = payments.lock(connection, change.payment_id)
+        if payment is None:
+            return NoSuchPayment()
+        noted = _note(world, connection, change, payment, patient=patient)
+    world.ring()
+    match noted:
+        case _Noted(attempt, before):
+            return perform(world, attempt, before)
+        case _Waiting(attempt_id, answer):
+            return take_due(world, attempt_id) or answer
+        case _:
+            return noted
+
+
+def _note(
+    world: World, connection: Connection, change: Change, payment: Payment, *, patient: bool
+) -> _Noted | _Waiting | Answer | Busy:
+    now = world.clock()
+    if waiting := attempts.unanswered(connection, change.payment_id):
+        if waiting.action is change.action and change.is_same(payment, waiting):
+            answer = payment_answer(payment, Unfinished.OTHERS, waiting.next_action_at)
+            return _Waiting(waiting.attempt_id, answer)
+        if patient:
+            return Busy()
+        return _refuse(connection, change, payment, Refusal.ATTEMPT_UNANSWERED, now)
+    before = attempts.by_message(
+        connection, change.message_id, payment_id=change.payment_id, action=change.action
+    )
+    if before and change.is_same(payment, before):
+        answer = payment_answer(payment)
+        return replace(answer, reason=before.error_code or answer.reason)
+    if reason := refused_before(connection, change.refused(), request_id=change.message_id):
+        return replace(payment_answer(payment), reason=reason)
+    match change.decide(connection, payment):
+        case Done():
+            return payment_answer(payment)
+        case Refuse(refusal):
+            return _refuse(connection, change, payment, refusal, now)
+        case Wanted() as wanted:
+            return _note_attempt(world, connection, change, payment, wanted)
+
+
+def _refuse(
+    connection: Connection, change: Change, payment: Payment, refusal: Refusal, now: datetime
+) -> Answer:
+    if not change.is_ours:
+        refused = change.refused(refusal.value)
+        keep_refused(connection, refused, request_id=change.message_id, now=now)
+    return replace(payment_answer(payment), reason=refusal.value)
+
+
+def _note_attempt(
+    world: World, connection: Connection, change: Change, before: Payment, wanted: Wanted
+) -> _Noted:
+    after, now = wanted.after, world.clock()
+    attempt = new_attempt(
+        world,
+        after,
+        wanted.request,
+        action=change.action,
+        now=now,
+        number=attempts.last_number(connection, after.payment_id) + 1,
+        request_id=change.message_id,
+    )
+    if after != before:
+        cause = world.because(f"{change.action} requested", attempt=attempt.number)
+        write(connection, payment_writes(before, after, cause=cause, now=now))
+    attempts.cancel_retries(connection, after.payment_id)
+    return _Noted(attempts.note(connection, attempt), after)

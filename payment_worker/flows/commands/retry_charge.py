@@ -1,0 +1,89 @@
+"""Trying again: confirm a declined PaymentIntent once more, under a new key; asked for, or by ourselves."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from payment_worker.contracts.requests import RetryChargeRequest
+from payment_worker.domain.attempt import Action
+from payment_worker.domain.eligibility import Ask, Done, Refusal, Refuse, decide_retry
+from payment_worker.domain.payment import Payment
+from payment_worker.domain.transitions import retry_payment
+from payment_worker.flows.commands.modify import Busy, Change, Wanted, ask_for
+from payment_worker.flows.context import World
+from payment_worker.flows.result import Answer, NoSuchPayment
+from payment_worker.gateway.requests import retry_request
+from payment_worker.store import attempts, payments
+from payment_worker.store.attempts import StripeRequest
+from payment_worker.store.database import Connection
+
+BATCH: Final = 100
+"""Tries of our own that one sweep hands out: there is no hurry about any of them."""
+
+
+def retry_charge(
+    world: World, request: RetryChargeRequest, *, message_id: UUID
+) -> Answer | NoSuchPayment | Busy:
+    """Try a declined payment again, once for each message; refused while any attempt is unanswered."""
+    return ask_for(world, _retry(world, request, message_id=message_id), patient=False)
+
+
+def _retry(world: World, request: RetryChargeRequest, *, message_id: UUID, is_ours: bool = False) -> Change:
+
+    def decide(connection: Connection, payment: Payment) -> Wanted | Done | Refuse:
+        last_method = attempts.last_method(connection, payment.payment_id)
+        method = request.payment_method or last_method
+        policy = world.policy.retries
+        if is_ours and payment.retries >= policy.automatic:
+            return Refuse(Refusal.TOO_MANY_RETRIES)
+        since = world.clock() - policy.period
+        decision = decide_retry(
+            payment,
+            same_method=method == last_method,
+            retries_in_period=attempts.retries_since(connection, payment.payment_id, since=since),
+            policy=policy,
+        )
+        if not isinstance(decision, Ask):
+            return decision
+        intent = payment.payment_intent
+        asked = retry_request(stripe_payment_intent_id=intent, payment_method=method)
+        return Wanted(asked, retry_payment(payment))
+
+    def is_same(_: Payment, asked: StripeRequest) -> bool:
+        return request.payment_method in {None, asked.parameters["payment_method"]}
+
+    return Change(
+        action=Action.RETRY,
+        payment_id=request.payment_id,
+        message_id=message_id,
+        arguments={} if request.payment_method is None else {"payment_method": request.payment_method},
+        decide=decide,
+        is_same=is_same,
+        is_ours=is_ours,
+    )
+
+
+def hand_out_retries(world: World) -> Sequence[int]:
+    """The declined attempts whose payments were to be tried again by now, by their ids."""
+    now = world.clock()
+    with world.database.begin() as connection:
+        return attempts.claim_due_retries(connection, now=now, until=now + world.policy.lease, limit=BATCH)
+
+
+def retry_declined(world: World, attempt_id: int) -> Answer | None:
+    """Try the payment again that this attempt was declined for; None where nothing is to follow it any more."""
+    with world.database.begin() as connection:
+        payment_id = attempts.payment_to_retry(connection, attempt_id)
+    if payment_id is None:
+        return None
+    # The same id each time: however often it is handed out, one try follows an attempt.
+    message_id = uuid5(NAMESPACE_OID, f"payment-worker:retry-after:{attempt_id}")
+    request = RetryChargeRequest(payment_id=payment_id)
+    answer = ask_for(world, _retry(world, request, message_id=message_id, is_ours=True), patient=True)
+    if not isinstance(answer, Answer):
+        return None  # handed out again
+    with world.database.begin() as connection:
+        payments.lock(connection, payment_id)
+        if attempts.payment_to_retry(connection, attempt_id):
+            attempts.cancel_retries(connection, payment_id)
+    return answer

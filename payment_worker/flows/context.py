@@ -1,0 +1,46 @@
+"""What a flow works with: the database, Stripe, the clock, the dice and the rules, handed in and never looked up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from payment_worker.domain.eligibility import RetryPolicy
+from payment_worker.flows.pauses import Pauses
+from payment_worker.gateway.client import Gateway
+from payment_worker.store.database import Database
+from payment_worker.store.history import Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The times and limits that flows obey; each is the setting of the same name."""
+
+    lease: timedelta
+    key_safe_age: timedelta
+    absence_delay: timedelta
+    max_attempts: int
+    retries: RetryPolicy = field(default_factory=RetryPolicy)
+    livemode: bool
+    """Whether the key is a live one; events of the other mode are not ours."""
+    told_again: timedelta = timedelta(days=1)
+    """How far back messages are told again where Redis has lost the stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Everything outside that a flow touches."""
+
+    database: Database
+    stripe: Gateway
+    clock: Callable[[], datetime]
+    dice: Callable[[], float]
+    policy: Policy
+    pauses: Pauses
+    actor: str
+    """Who acts, for the history: the task or the command, and where it runs."""
+    ring: Callable[[], None]
+    """Tells the publisher that the outbox has something new: a hint, which may be lost."""
+
+    def because(self, cause: str, **detail: object) -> Cause:
+        """The cause of a change that this actor makes."""
+        return Cause(cause=cause, actor=self.actor, detail=detail)

@@ -1,0 +1,127 @@
+"""Polling: reads Stripe's list of events in overlapping windows, so that no lost webhook loses anything.
+
+Theory of operation. The list shows the newest event first, and an older one can appear in it after a newer one. So
+each window begins `overlap` before the newest event that the one before has read, and ends where the list does; an
+event that becomes visible within the overlap is found, and one that is known already is told by its id. All times
+are Stripe's own, so no clock of ours matters. A window is read page by page, each page stored together with the
+place that it was read to: a poll that is killed is gone on with, and an account without news costs one request.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from payment_worker.domain.outcome import Absent, Delay, Postponed
+from payment_worker.flows.context import World
+from payment_worker.flows.events.dispatch import SUBJECTS
+from payment_worker.flows.events.inbox import arrival
+from payment_worker.gateway.lists import NotListed, Page, events_page
+from payment_worker.gateway.webhook import Event
+from payment_worker.store import inbox, polls
+from payment_worker.store.advisory_lock import POLL_LOCK, alone
+from payment_worker.store.inbox import InboxEvent
+from payment_worker.store.polls import Poll, Window
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+TYPES: Final = sorted(SUBJECTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What a poll came to."""
+
+    requests: int
+    new: int
+    is_finished: bool
+    """False where a window stays open: the next poll goes on with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How to poll."""
+
+    overlap: timedelta
+    go_on: Callable[[], bool] = lambda: True
+    """Asked before each page; False ends the poll, and the next one goes on."""
+    hand_out: Callable[[Sequence[InboxEvent]], None]
+    """Gets the new events of each page, which are stored by then and leased to whoever settles them."""
+
+
+def poll(world: World, manner: Manner) -> Polled | None:
+    """Read what is new in the lists of all accounts; None while somebody else does."""
+    with alone(world.database, POLL_LOCK) as is_ours:
+        if not is_ours:
+            return None
+        with world.database.begin() as connection:
+            waiting, first = polls.polls(connection), polls.first_payment_at(connection)
+        if first is None:
+            return Polled(0, 0, is_finished=True)
+        counts = [_poll_account(world, each, first, manner) for each in waiting]
+    return Polled(
+        requests=sum(each.requests for each in counts),
+        new=sum(each.new for each in counts),
+        is_finished=all(each.is_finished for each in counts),
+    )
+
+
+def _poll_account(world: World, poll: Poll, first: datetime, manner: Manner) -> Polled:
+    requests = new = 0
+    while manner.go_on():
+        since = poll.window.since if poll.window else (poll.read_until or first) - manner.overlap
+        after = poll.window.cursor if poll.window else None
+        page = events_page(world.stripe, since=since, types=TYPES, after=after, account=poll.stripe_account)
+        requests += 1
+        if not isinstance(page, Page):
+            _not_read(world, poll, page)
+            break
+        poll = _after(poll, page, since)
+        found = _store(world, poll, page)
+        manner.hand_out(found)
+        new += len(found)
+        if poll.window is None:
+            return Polled(requests, new, is_finished=True)
+    return Polled(requests, new, is_finished=False)
+
+
+def _after(poll: Poll, page: Page[Event], since: datetime) -> Poll:
+    """How far is read after this page."""
+    # Where no event of a page can be read, its oldest end is known all the same, and the list goes on.
+    newest = (
+        poll.window.newest
+        if poll.window
+        else max((each.created_at for each in page.objects), default=page.oldest_at)
+    )
+    if page.cursor and newest:
+        return replace(poll, window=Window(since=since, newest=newest, cursor=page.cursor))
+    return replace(poll, read_until=newest or poll.read_until, window=None)
+
+
+def _store(world: World, poll: Poll, page: Page[Event]) -> list[InboxEvent]:
+    now = world.clock()
+    arrivals = {event.event_id: arrival(event) for event in page.objects}
+    with world.database.begin() as connection:
+        unknown = polls.unknown(connection, poll.stripe_account, list(arrivals))
+        new = inbox.keep(
+            connection,
+            [arrivals[event_id] for event_id in unknown],
+            source="poll",
+            now=now,
+            leased_until=now + world.policy.lease,
+        )
+        polls.note(connection, poll, now=now)
+    return [each.event for event_id, each in arrivals.items() if (poll.stripe_account, event_id) in new]
+
+
+def _not_read(world: World, poll: Poll, answer: NotListed) -> None:
+    log.warning("events could not be listed", stripe_account=poll.stripe_account, answer=str(answer))
+    if isinstance(answer, Absent) and poll.window:
+        # The cursor's event is older than what Stripe keeps: the window is opened anew, at its newest end.
+        with world.database.begin() as connection:
+            polls.note(connection, replace(poll, window=None), now=world.clock())
+    elif poll.stripe_account and isinstance(answer, Postponed) and answer.delay is Delay.ACCESS_REFUSED:
+        # It had its turn: else connected accounts that are closed to us would come before all others each time.
+        with world.database.begin() as connection:
+            polls.note(connection, poll, now=world.clock())

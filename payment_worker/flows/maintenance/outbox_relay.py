@@ -1,0 +1,108 @@
+"""Telling: drains the outbox to the stream, in the order in which it was written, at least once.
+
+Theory of operation. The last entry that was added is remembered beside the outbox, and nothing is added to a stream
+that does not have it any more: Redis has then lost its memory, or the newest part of it. What the lost part may have
+held is taken for unpublished, and goes out again in the order in which it was written, before what is new.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Final
+
+from payment_worker.flows.context import World
+from payment_worker.redis.stream import Forgotten, Stream
+from payment_worker.store import outbox
+from payment_worker.store.database import Connection
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+BATCH: Final = 500
+"""Messages in one transaction: what is told twice after a crash between Redis and PostgreSQL."""
+
+AGAIN_AT_ONCE: Final = 5000
+"""Messages that one transaction takes for unpublished: far below what a statement has time for."""
+
+CLOCKS_DIFFER_BY: Final = timedelta(minutes=1)
+"""How far the clocks of two publishers may be apart when it is told what was published after a message."""
+
+
+class Nothing(Enum):
+    """Why a batch published nothing, and what follows."""
+
+    LEFT = auto()
+    """All is published, or somebody else publishes."""
+    YET = auto()
+    """The stream had lost its memory, and what it lost is unpublished again."""
+
+
+def publish(world: World, stream: Stream, *, go_on: Callable[[], bool] = lambda: True) -> int:
+    """Publish until nothing is left, somebody else publishes, or the time is over; how many were.
+
+    Args:
+        go_on: asked before each batch; the next sweep goes on where this one ended.
+    """
+    stream.begin()
+    published = 0
+    while go_on() and (outcome := _batch(world, stream)) is not Nothing.LEFT:
+        if isinstance(outcome, int):
+            published += outcome
+            if outcome < BATCH:
+                break
+    return published
+
+
+def replay(world: World, *, since: datetime, until: datetime) -> int:
+    """Have what occurred in a period published again, in order; how many messages it is."""
+    count, last = 0, 0
+    while True:
+        with world.database.begin() as connection:
+            positions = outbox.unpublish_occurred(
+                connection, since=since, until=until, after=last, limit=AGAIN_AT_ONCE
+            )
+        if not positions:
+            world.ring()
+            return count
+        count, last = count + len(positions), positions[-1]
+
+
+def _batch(world: World, stream: Stream) -> int | Nothing:
+    now = world.clock()
+    with world.database.begin() as connection:
+        if not outbox.lock_publishing(connection):
+            return Nothing.LEFT
+        known = outbox.remembered(connection, stream.name)
+        if known and known.lost_since:
+            _unpublish_lost(connection, stream, since=known.lost_since)
+            return Nothing.YET
+        messages = outbox.unpublished(connection, limit=BATCH)
+        last = known.last_entry_id if known else None
+        if not messages and (last is None or stream.holds(last)):
+            return Nothing.LEFT
+        added = stream.append(messages, after=last) if messages else Forgotten()
+        if isinstance(added, Forgotten):
+            since = _lost_since(connection, stream, at_most=now - world.policy.told_again)
+            outbox.lose(connection, stream.name, since=since)
+            log.warning("stream has lost its memory", stream=stream.name, since=since.isoformat())
+            return Nothing.YET
+        outbox.mark_published(connection, [message.position for message in messages], now=now)
+        outbox.remember(connection, stream.name, added, now=now)
+    return len(messages)
+
+
+def _lost_since(connection: Connection, stream: Stream, *, at_most: datetime) -> datetime:
+    """When the oldest message was published that the stream may have lost."""
+    message_id = stream.last_message_id()
+    last = outbox.published_at(connection, message_id) if message_id else None
+    full = outbox.oldest_of_newest(connection, count=stream.max_length)
+    known = (at_most, last and last - CLOCKS_DIFFER_BY, full)
+    return max(bound for bound in known if bound)
+
+
+def _unpublish_lost(connection: Connection, stream: Stream, *, since: datetime) -> None:
+    """Take for unpublished what the stream has lost. Until all of it is, nothing is added to the stream."""
+    count = outbox.unpublish(connection, since=since, limit=AGAIN_AT_ONCE)
+    if count < AGAIN_AT_ONCE:
+        outbox.forget(connection, stream.name)
+    log.info("told again", stream=stream.name, messages=count)

@@ -1,0 +1,83 @@
+"""Pruning: lets go of what has been kept long enough, in small batches, and never of what is still needed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from payment_worker.flows.context import World
+from payment_worker.store import retention as archive
+from payment_worker.store.advisory_lock import PRUNE_LOCK, alone
+from payment_worker.store.retention import Prune
+
+BATCH: Final = 500
+"""Rows in one transaction: milliseconds of locks that nobody else wants."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long what is over is kept; each is the setting of the same name."""
+
+    money: timedelta
+    events: timedelta
+    outbox: timedelta
+    reports: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stint:
+    """How much is done at once."""
+
+    batch: int = BATCH
+    go_on: Callable[[], bool] = lambda: True
+    """Asked before each batch; the next run goes on where this one ended."""
+
+
+def prune(world: World, retention: Retention, stint: Stint = Stint()) -> Mapping[str, int] | None:
+    """Prune until nothing is left or the time is over.
+
+    Returns:
+        How many of each were let go; None while somebody else prunes.
+    """
+    now = world.clock()
+    with alone(world.database, PRUNE_LOCK) as is_ours:
+        if not is_ours:
+            return None
+        steps: dict[str, tuple[Prune, timedelta]] = {
+            "events": (archive.events, retention.events),
+            # What a stream that lost its memory is told again must still be there.
+            "messages": (archive.messages, max(retention.outbox, world.policy.told_again)),
+            **{name: (step, retention.reports) for name, step in archive.REPORTS.items()},
+        }
+        counts = {
+            name: _delete(world, step, now - kept_for, stint) for name, (step, kept_for) in steps.items()
+        }
+        counts["payments"] = _archive(world, now - retention.money, stint)
+    return counts
+
+
+def _delete(world: World, step: Prune, before: datetime, stint: Stint) -> int:
+    deleted = 0
+    while stint.go_on():
+        with world.database.begin() as connection:
+            count = step(connection, before, stint.batch)
+        deleted += count
+        if count < stint.batch:
+            break
+    return deleted
+
+
+def _archive(world: World, before: datetime, stint: Stint) -> int:
+    archived = 0
+    place: int | None = 0
+    while place is not None and stint.go_on():
+        with world.database.begin() as connection:
+            oldest = archive.oldest(connection, after=place, before=before, limit=stint.batch)
+            place = oldest.last
+            if not oldest.payment_ids:
+                continue
+            quiet = archive.lock_quiet(connection, oldest.payment_ids, before=before)
+            if quiet:
+                archive.archive(connection, quiet)
+                archived += len(quiet)
+    return archived

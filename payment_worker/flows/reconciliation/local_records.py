@@ -1,0 +1,199 @@
+"""The other way round: our rows that no list showed, what is unknown for long, and findings that may have gone."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID
+
+from payment_worker.domain.discrepancies import CLOSURES, TOO_LONG, Difference, FindingKind, StripeList
+from payment_worker.flows.reconciliation.checker import UNSEEN, Checker, Examined, Stride, Tally
+from payment_worker.flows.reconciliation.disputes import examine_dispute
+from payment_worker.flows.reconciliation.payment_intents import examine_payment
+from payment_worker.flows.reconciliation.refunds import examine_refund
+from payment_worker.gateway.lists import (
+    NotListed,
+    Page,
+    Period,
+    disputes_page,
+    payment_intents_page,
+    refunds_page,
+)
+from payment_worker.store import findings, reconciliation
+from payment_worker.store.findings import Finding, FindingStatus
+from payment_worker.store.reconciliation import Ours
+
+ROWS: Final = 500
+"""Our rows that are read at once."""
+
+LOOKS: Final = 50
+"""Objects that are asked for one by one before the run's place is written."""
+
+UNKNOWN_AT_MOST: Final = 1000
+"""Attempts that are found unknown in one run. With more of them something else is the matter, and is alerted."""
+
+PAGES: Final[Mapping[StripeList, Callable[..., Page[Any] | NotListed]]] = MappingProxyType(
+    {
+        StripeList.PAYMENT_INTENTS: payment_intents_page,
+        StripeList.REFUNDS: refunds_page,
+        StripeList.DISPUTES: disputes_page,
+    }
+)
+
+
+def our_payments(checker: Checker) -> Stride:
+    """Ask for the PaymentIntents of the period's payments that no list showed."""
+    return _one_by_one(checker, StripeList.PAYMENT_INTENTS, reconciliation.our_payments, _payment)
+
+
+def our_refunds(checker: Checker) -> Stride:
+    """Ask for the Refunds of the period's refunds that no list showed."""
+    return _one_by_one(checker, StripeList.REFUNDS, reconciliation.our_refunds, _refund)
+
+
+def still_payments(checker: Checker) -> Stride:
+    """Look at older payments that stand still in a state that only news can end, which may have been lost."""
+    if not checker.run.is_scheduled:
+        return Stride(tally=Tally())
+    return _one_by_one(checker, StripeList.PAYMENT_INTENTS, reconciliation.still_payments, _payment)
+
+
+def still_refunds(checker: Checker) -> Stride:
+    """Look at older refunds that stand still in a state that only news can end, which may have been lost."""
+    if not checker.run.is_scheduled:
+        return Stride(tally=Tally())
+    return _one_by_one(checker, StripeList.REFUNDS, reconciliation.still_refunds, _refund)
+
+
+def _payment(checker: Checker, each: Ours) -> Examined:
+    return examine_payment(
+        checker, payment_id=each.payment_id, payment_intent=each.stripe_id, account=each.stripe_account
+    )
+
+
+def _refund(checker: Checker, each: Ours) -> Examined:
+    return examine_refund(
+        checker, payment_id=each.payment_id, stripe_refund_id=each.stripe_id, account=each.stripe_account
+    )
+
+
+def _one_by_one(
+    checker: Checker,
+    of: StripeList,
+    read: Callable[..., Sequence[Ours]],
+    examine: Callable[[Checker, Ours], Examined],
+) -> Stride:
+    run = checker.run
+    with checker.world.database.begin() as connection:
+        rows = read(
+            connection,
+            run_id=run.run_id,
+            since=run.since,
+            until=run.until,
+            after=_place(run.cursor),
+            limit=ROWS,
+        )
+    tally, looks, last = Tally(), 0, None
+    for last in rows:
+        if not last.is_matched and not checker.is_refused(of, account=last.stripe_account):
+            tally += examine(checker, last).tally
+            looks += 1
+        if looks == LOOKS:
+            break
+    done = last is None or (len(rows) < ROWS and last is rows[-1])
+    return Stride(tally=tally, cursor=None if done or last is None else _cursor(last))
+
+
+def _cursor(row: Ours) -> str:
+    return f"{row.at.isoformat()} {row.identity}"
+
+
+def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
+    if cursor is None:
+        return None
+    at, identity = cursor.split()
+    return datetime.fromisoformat(at), UUID(identity)
+
+
+def unknown_attempts(checker: Checker) -> Stride:
+    """Note what has been unknown for long, whatever the run's period."""
+    now = checker.world.clock()
+    tally = Tally()
+    with checker.world.database.begin() as connection:
+        for each in reconciliation.unknown_since(connection, before=now - TOO_LONG, limit=UNKNOWN_AT_MOST):
+            difference = Difference(
+                kind=FindingKind.UNKNOWN_TOO_LONG,
+                object_id=each.idempotency_key,
+                payment_id=each.payment_id,
+                refund_id=each.refund_id,
+                detail={
+                    "status": each.status,
+                    "doubt": each.doubt,
+                    "first_sent_at": each.first_sent_at.isoformat(),
+                },
+            )
+            tally += checker.note(connection, difference, FindingStatus.OPEN)
+    return Stride(tally=tally)
+
+
+def open_findings(checker: Checker) -> Stride:
+    """Look again at what is left open, from whatever run, and close what has gone."""
+    with checker.world.database.begin() as connection:
+        page = findings.still_open(connection, after=int(checker.run.cursor or 0), limit=LOOKS)
+    closed = 0
+    for finding in page:
+        if FindingKind(finding.kind) not in _look_again(checker, finding).left:
+            with checker.world.database.begin() as connection:
+                now = checker.world.clock()
+                closed += findings.close(connection, finding.finding_id, run_id=checker.run.run_id, now=now)
+    cursor = str(page[-1].finding_id) if len(page) == LOOKS else None
+    return Stride(tally=Tally(closed=closed), cursor=cursor)
+
+
+def _look_again(checker: Checker, finding: Finding) -> Examined:
+    if finding.kind not in UNSEEN:
+        return Examined(left=UNSEEN)  # of a newer version, which knows what it means
+    kind, account = FindingKind(finding.kind), finding.stripe_account
+    if kind is FindingKind.UNKNOWN_TOO_LONG:
+        with checker.world.database.begin() as connection:
+            is_there = reconciliation.is_unfinished(connection, finding.object_id)
+        return Examined(left=frozenset({kind}) if is_there else frozenset())
+    of = _list_of(finding)
+    if checker.is_refused(of, account=account):
+        return Examined(left=UNSEEN)
+    if kind in CLOSURES:
+        return _shown_again(checker, finding, of)
+    if finding.payment_id is None:
+        return Examined(left=frozenset({kind}))
+    match of:
+        case StripeList.DISPUTES:
+            return examine_dispute(
+                checker, payment_id=finding.payment_id, stripe_dispute_id=finding.object_id, account=account
+            )
+        case StripeList.REFUNDS:
+            return examine_refund(
+                checker, payment_id=finding.payment_id, stripe_refund_id=finding.object_id, account=account
+            )
+        case StripeList.PAYMENT_INTENTS:
+            return examine_payment(
+                checker, payment_id=finding.payment_id, payment_intent=finding.object_id, account=account
+            )
+
+
+def _list_of(finding: Finding) -> StripeList:
+    """On which list of Stripe's that is what was found to differ."""
+    if finding.kind == FindingKind.LIST_UNREADABLE:
+        return StripeList(finding.object_id.split()[0])
+    if finding.kind.startswith("dispute"):
+        return StripeList.DISPUTES
+    return StripeList.REFUNDS if "refund" in finding.kind else StripeList.PAYMENT_INTENTS
+
+
+def _shown_again(checker: Checker, finding: Finding, of: StripeList) -> Examined:
+    account = finding.stripe_account
+    # Only a scheduled run compares all that was not shown meanwhile, and only if it was shown all of it.
+    if not checker.run.is_scheduled or finding.run_id == checker.run.run_id:
+        return Examined(left=UNSEEN)
+    asked = Period(since=checker.world.clock())
+    page = PAGES[of](checker.world.stripe, asked, after=None, account=account or "")
+    return Examined() if isinstance(page, Page) else checker.unseen(page, of, account=account)

@@ -1,0 +1,62 @@
+"""Bringing back a payment that Stripe has and we have lost, as when a database was restored to an older point."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from payment_worker.domain.discrepancies import payment_missing_here
+from payment_worker.domain.payment import Payment, PaymentStatus
+from payment_worker.domain.transitions import Advanced
+from payment_worker.flows.reconciliation.checker import Checker, Examined
+from payment_worker.flows.transitions.messages import payment_message
+from payment_worker.flows.transitions.payments import present, settle_payment
+from payment_worker.gateway.restore import Requested, fetch_requested
+from payment_worker.store import payments
+from payment_worker.store.findings import FindingStatus
+from payment_worker.store.history import transition
+from payment_worker.store.statements import write
+
+
+def bring_back(
+    checker: Checker, payment_id: UUID, payment_intent: str, *, account: str | None
+) -> Examined | None:
+    """Note the payment as it was requested, and settle what Stripe shows of it.
+
+    Returns:
+        None where Stripe does not tell enough of the request, or the payment is there by now.
+    """
+    requested = fetch_requested(checker.world.stripe, payment_intent, account=account)
+    if not isinstance(requested, Requested) or requested.seen.payment_id != str(payment_id):
+        return None
+    payment, now = _as_requested(requested, payment_id, account), checker.world.clock()
+    seen, cause = requested.seen.on(payment.version), checker.cause()
+    verdict, writes = settle_payment(payment, seen, cause=cause, now=now)
+    if not isinstance(verdict, Advanced) or verdict.payment.status is PaymentStatus.REQUESTED:
+        return None  # without an outcome it would have nobody who works on it
+    first = transition(
+        payment_id=payment_id,
+        before=None,
+        after=payment.status,
+        cause=replace(cause, cause=f"brought back: {cause.cause}"),
+        now=now,
+        detail={"amount": payment.amount, "currency": payment.currency},
+    )
+    told = present(payment_message(payment, now=requested.at))
+    with checker.world.database.begin() as connection:
+        if not payments.bring_back(connection, payment, request=requested.columns, created_at=requested.at):
+            return None
+        write(connection, [first, *told, *writes])
+        found = payment_missing_here(seen, payment_id=payment_id, stripe_account=account)
+        return Examined(checker.note(connection, found, FindingStatus.REPAIRED))
+
+
+def _as_requested(requested: Requested, payment_id: UUID, account: str | None) -> Payment:
+    return Payment(
+        payment_id=payment_id,
+        order_id=requested.order_id,
+        customer_id=None,
+        version=1,
+        status=PaymentStatus.REQUESTED,
+        amount=requested.seen.amount,
+        currency=requested.seen.currency,
+        stripe_account=account,
+    )

@@ -1,0 +1,207 @@
+"""Reconciling: what Stripe has of a period against our rows, and our rows against what Stripe has.
+
+Theory of operation. A run goes through its steps in order, a page at a time, and writes its place with what the page
+came to; a run that was killed is gone on with there, by whoever reconciles next. A difference on a page is looked at
+once more before it is believed, because the page and our row may be of different times. What settling can repair is
+repaired through `settle`; the rest is a finding for a person, noted once. A second run over the same period finds
+the same and changes nothing.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from payment_worker.domain.discrepancies import Closed, StripeList, closures
+from payment_worker.flows.context import World
+from payment_worker.flows.reconciliation.checker import Checker, Stride, StripeAwayError, Tally
+from payment_worker.flows.reconciliation.disputes import listed_disputes
+from payment_worker.flows.reconciliation.local_records import (
+    open_findings,
+    our_payments,
+    our_refunds,
+    still_payments,
+    still_refunds,
+    unknown_attempts,
+)
+from payment_worker.flows.reconciliation.payment_intents import payment_intents
+from payment_worker.flows.reconciliation.refunds import listed_refunds
+from payment_worker.gateway.lists import Period
+from payment_worker.store import findings, polls, runs
+from payment_worker.store.advisory_lock import RECONCILE_LOCK, alone
+from payment_worker.store.runs import Run
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+
+class Step(StrEnum):
+    """The parts of a run, in their order."""
+
+    PAYMENT_INTENTS = "PaymentIntents"
+    REFUNDS = "Refunds"
+    DISPUTES = "disputes"
+    OUR_PAYMENTS = "our payments"
+    OUR_REFUNDS = "our refunds"
+    STILL_PAYMENTS = "payments that stand still"
+    STILL_REFUNDS = "refunds that stand still"
+    ATTEMPTS = "attempts"
+    FINDINGS = "open findings"
+
+
+LISTS: Final[Mapping[Step, tuple[StripeList, Callable[[Checker, Period], Stride]]]] = {
+    Step.PAYMENT_INTENTS: (StripeList.PAYMENT_INTENTS, payment_intents),
+    Step.REFUNDS: (StripeList.REFUNDS, listed_refunds),
+    Step.DISPUTES: (StripeList.DISPUTES, listed_disputes),
+}
+"""Steps that read Stripe's lists, once for each account."""
+
+ROWS: Final[Mapping[Step, Callable[[Checker], Stride]]] = {
+    Step.OUR_PAYMENTS: our_payments,
+    Step.OUR_REFUNDS: our_refunds,
+    Step.STILL_PAYMENTS: still_payments,
+    Step.STILL_REFUNDS: still_refunds,
+    Step.ATTEMPTS: unknown_attempts,
+    Step.FINDINGS: open_findings,
+}
+
+OVERLAP: Final = timedelta(hours=1)
+"""How far a scheduled run goes back behind the one before: what was in work then is done now."""
+
+FARTHEST: Final = timedelta(days=30)
+"""How far the first scheduled run goes back."""
+
+OnPage = Callable[[Run], bool]
+"""Told of a run after each page; False stops, and the next reconciliation goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """The run that was asked for, as far as it came."""
+
+    run: Run
+    stripe_is_away: bool = False
+
+
+def reconcile(
+    world: World,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    on_page: OnPage,
+    accounts: Collection[str] = (),
+) -> Reconciled | None:
+    """Reconcile a period, or all that is new; None while somebody else reconciles.
+
+    Args:
+        since: of what was made from then on. Without both, what the last scheduled run has not compared.
+        until: of what was made before then; now, if it is not given.
+        on_page: whether to go on, asked after each page.
+        accounts: connected accounts to compare besides those that our payments are on.
+    """
+    with alone(world.database, RECONCILE_LOCK) as is_ours:
+        if not is_ours:
+            return None
+        reconciled = None
+        for run in _runs(world, since, until):
+            reconciled = _go_through(world, run, on_page, accounts)
+            if not reconciled.run.is_finished:
+                break
+        return reconciled
+
+
+def _runs(world: World, since: datetime | None, until: datetime | None) -> Sequence[Run]:
+    """The runs to go through: a scheduled call first goes on with all that somebody left."""
+    now = world.clock()
+    with world.database.begin() as connection:
+        left = runs.unfinished(connection)
+        if since is None and until is None:
+            if any(run.is_scheduled for run in left):
+                return left
+            last, first = runs.scheduled_until(connection), polls.first_payment_at(connection)
+            begin = last - OVERLAP if last else max((first or now) - OVERLAP, now - FARTHEST)
+            return [*left, _new(world, since=begin, until=now, is_scheduled=True, now=now)]
+        begin, end = since or (until or now) - timedelta(days=1), until or now
+        mine = [run for run in left if run.since == begin and (until is None or run.until == end)]
+    return mine[:1] or [_new(world, since=begin, until=end, is_scheduled=False, now=now)]
+
+
+def _new(world: World, *, since: datetime, until: datetime, is_scheduled: bool, now: datetime) -> Run:
+    with world.database.begin() as connection:
+        return runs.begin(
+            connection,
+            since=since,
+            until=until,
+            is_scheduled=is_scheduled,
+            step=Step.PAYMENT_INTENTS,
+            now=now,
+        )
+
+
+def _go_through(world: World, run: Run, on_page: OnPage, besides: Collection[str]) -> Reconciled:
+    with world.database.begin() as connection:
+        # A payment on an account may be known to Stripe alone, after a restore: events still name the account.
+        known = {*polls.accounts(connection), *besides}
+        heard_of = set() if run.is_scheduled else {*polls.accounts_heard_of(connection)} - known
+    accounts = sorted(known | heard_of)
+    refused: set[Closed] = set()
+    while True:
+        try:
+            stride = _stride(Checker(world, run, refused, strangers=heard_of))
+        except StripeAwayError:
+            log.warning("reconciliation waits for Stripe", run_id=run.run_id, step=run.step)
+            return Reconciled(run, stripe_is_away=True)
+        run = _advance(world, run, stride, accounts)
+        if run.is_finished or not on_page(run):
+            world.ring()
+            return Reconciled(run)
+
+
+def _stride(checker: Checker) -> Stride:
+    run = checker.run
+    step = Step(run.step)
+    if step in ROWS:
+        return ROWS[step](checker)
+    of, listed = LISTS[step]
+    if checker.is_refused(of, account=run.stripe_account):
+        return Stride(tally=Tally())
+    # A period that ends when the run began has no end at Stripe, whose clock may be ahead of ours.
+    until = run.until if run.until < run.started_at else None
+    return listed(checker, Period(since=_since(checker, of), until=until))
+
+
+def _since(checker: Checker, of: StripeList) -> datetime:
+    """From when on a list is compared: what it did not show while it was closed to us, it shows afterwards."""
+    run = checker.run
+    if not run.is_scheduled:
+        return run.since
+    closed = closures(of, stripe_account=run.stripe_account)
+    with checker.world.database.begin() as connection:
+        closed_at = findings.open_since(connection, closed)
+        missed = closed_at and runs.first_of_those_after(connection, closed_at)
+    return min(run.since, missed or run.since)
+
+
+def _advance(world: World, run: Run, stride: Stride, accounts: Sequence[str]) -> Run:
+    counted = {name: count + getattr(run, name) for name, count in asdict(stride.tally).items()}
+    moved = replace(run, **counted, cursor=stride.cursor, read_back_to=stride.read_back_to)
+    following = (run.step, run.stripe_account) if stride.cursor else _following(run, accounts)
+    with world.database.begin() as connection:
+        if following is None:
+            finished = runs.finish(connection, moved, now=world.clock())
+            log.info("reconciled", run_id=run.run_id, **counted)
+            return finished
+        step, account = following
+        moved = replace(moved, step=step, stripe_account=account)
+        return runs.save(connection, moved, matched=stride.matched, now=world.clock())
+
+
+def _following(run: Run, accounts: Sequence[str]) -> tuple[str, str] | None:
+    """The step, and the account, after those that are done; None when all are."""
+    step = Step(run.step)
+    later = [account for account in accounts if account > run.stripe_account]
+    if step in LISTS and later:
+        return step, later[0]
+    steps = list(Step)
+    return (steps[steps.index(step) + 1], "") if step is not steps[-1] else None

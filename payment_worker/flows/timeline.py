@@ -1,0 +1,170 @@
+"""A payment's story: everything that happened to it, by whom and why, in one order."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from payment_worker.store import inbox, timeline
+from payment_worker.store.database import Connection
+from payment_worker.store.inbox import Listed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of the story."""
+
+    at: datetime
+    rank: int
+    """Orders what carries the same instant: what came in, what came of it, what was recorded, what was told."""
+    kind: str
+    """`event`, `attempt`, `payment`, `refund`, `dispute`, `finding` or `message`."""
+    what: str
+    cause: str
+    actor: str
+    ids: Mapping[str, str]
+    is_ahead: bool = False
+    """It has not happened yet: it is due then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """A payment as it is now, and how it came to that."""
+
+    payment: Mapping[str, Any]
+    refunds: Sequence[Mapping[str, Any]]
+    entries: Sequence[Line]
+
+
+def story_of(connection: Connection, payment_id: UUID) -> Story:
+    """The story of a payment that there is."""
+    payment = timeline.payment(connection, payment_id)
+    refunds = timeline.refunds(connection, payment_id)
+    history = timeline.history(connection, payment_id)
+    objects = [
+        payment["stripe_payment_intent_id"],
+        payment["stripe_charge_id"],
+        *(refund["stripe_refund_id"] for refund in refunds),
+        *(row["stripe_dispute_id"] for row in history),
+    ]
+    heard = inbox.about(
+        connection,
+        object_ids=sorted({each for each in objects if each}),
+        event_ids=sorted({row["detail"]["event_id"] for row in history if "event_id" in row["detail"]}),
+    )
+    entries = [
+        *_heard(heard),
+        *_asked(timeline.attempts(connection, payment_id)),
+        *map(_recorded, history),
+        *map(_found, timeline.findings(connection, payment_id)),
+        *_told(timeline.messages(connection, payment_id)),
+    ]
+    return Story(
+        payment=payment,
+        refunds=refunds,
+        entries=sorted(entries, key=lambda entry: (entry.is_ahead, entry.at, entry.rank)),
+    )
+
+
+def _heard(heard: Iterable[Listed]) -> Iterable[Line]:
+    for event in heard:
+        outcome = f"{event.status}: {event.outcome}" if event.outcome else event.status
+        yield Line(
+            at=event.received_at,
+            rank=0,
+            kind="event",
+            what=f"{event.type}, {outcome}",
+            cause=event.source,
+            actor="Stripe",
+            ids={"event_id": event.event_id},
+        )
+        if event.next_action_at:
+            yield Line(
+                at=event.next_action_at,
+                rank=0,
+                kind="event",
+                what=f"{event.type} is looked at again",
+                cause=event.outcome or "not settled yet",
+                actor="the sweep",
+                ids={"event_id": event.event_id},
+                is_ahead=True,
+            )
+
+
+def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
+    for row in attempts:
+        name = f"{row['action']} {row['number']}"
+        ids = {"idempotency_key": row["idempotency_key"]}
+        yield Line(
+            at=row["created_at"],
+            rank=3,
+            kind="attempt",
+            what=f"{name} is noted, then asked of Stripe",
+            cause=row["idempotency_key"],
+            actor="the worker",
+            ids=ids,
+        )
+        because = row["error_code"] or row["doubt"] or ""
+        if row["finished_at"]:
+            yield Line(
+                at=row["finished_at"],
+                rank=1,
+                kind="attempt",
+                what=f"{name} is {row['status']}",
+                cause=because or row["stripe_request_id"] or "",
+                actor="Stripe",
+                ids=ids,
+            )
+        else:
+            yield Line(
+                at=row["next_action_at"],
+                rank=1,
+                kind="attempt",
+                what=f"{name} is {row['status']}; whoever is free goes on with it",
+                cause=because or "its owner has it until then",
+                actor="the sweep",
+                ids=ids,
+                is_ahead=True,
+            )
+
+
+def _recorded(row: Mapping[str, Any]) -> Line:
+    kind = "dispute" if row["stripe_dispute_id"] else "refund" if row["refund_id"] else "payment"
+    before = f"{row['from_status']} → " if row["from_status"] else "→ "
+    ids = {"refund_id": row["refund_id"], "stripe_dispute_id": row["stripe_dispute_id"], **row["detail"]}
+    return Line(
+        at=row["recorded_at"],
+        rank=2,
+        kind=kind,
+        what=before + str(row["to_status"]),
+        cause=row["cause"],
+        actor=row["actor"],
+        ids={name: str(value) for name, value in ids.items() if value is not None},
+    )
+
+
+def _found(row: Mapping[str, Any]) -> Line:
+    return Line(
+        at=row["found_at"],
+        rank=2,
+        kind="finding",
+        what=f"{row['kind']} of {row['object_id']} is {row['status']}",
+        cause=f"reconciliation {row['run_id']}" if row["run_id"] else "reconciliation",
+        actor="payment_worker.reconcile",
+        ids={},
+    )
+
+
+def _told(messages: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
+    for row in messages:
+        yield Line(
+            at=row["published_at"] or row["occurred_at"],
+            rank=4,
+            kind="message",
+            what=f"{row['type']} is {'told' if row['published_at'] else 'to be told'}",
+            cause="recorded",
+            actor="the publisher",
+            ids={},
+            is_ahead=row["published_at"] is None,
+        )

@@ -1,0 +1,150 @@
+"""Which message tells of which state: the rows of the outbox that go with a change."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from payment_worker.contracts import messages
+from payment_worker.domain.declines import FailureReason
+from payment_worker.domain.payment import Payment, PaymentStatus
+from payment_worker.domain.refund import Refund, RefundStatus
+from payment_worker.store import outbox
+from payment_worker.store.statements import Row
+
+Told = tuple[str, dict[str, object]]
+
+
+def payment_message(payment: Payment, *, now: datetime) -> Row | None:
+    """The message that tells of the state that a payment has come to, if there is one."""
+    told = _payment_told(payment, now)
+    return _row(payment.payment_id, payment.payment_id, payment.version, told, now) if told else None
+
+
+def refund_message(payment: Payment, refund: Refund, *, now: datetime) -> Row | None:
+    """The message that tells of the state that a refund has come to, if there is one."""
+    told = _refund_told(payment, refund, now)
+    return _row(payment.payment_id, refund.refund_id, refund.version, told, now) if told else None
+
+
+def _payment_told(payment: Payment, now: datetime) -> Told | None:
+    told = _PAYMENT_TOLD.get(payment.status)
+    return told(payment, now) if told else None
+
+
+def _requested(payment: Payment, now: datetime) -> Told:
+    return "PaymentRequested", messages.payment_requested(
+        payment_id=payment.payment_id,
+        order_id=payment.order_id,
+        customer_id=payment.customer_id,
+        amount=payment.amount,
+        currency=payment.currency,
+        requested_at=now,
+    )
+
+
+def _succeeded(payment: Payment, now: datetime) -> Told:
+    return "PaymentSucceeded", messages.payment_succeeded(
+        payment_id=payment.payment_id,
+        order_id=payment.order_id,
+        amount=payment.amount_captured,
+        currency=payment.currency,
+        processor_reference=payment.stripe_charge_id,
+        succeeded_at=now,
+    )
+
+
+def _failed(payment: Payment, now: datetime) -> Told:
+    return "PaymentFailed", messages.payment_failed(
+        payment_id=payment.payment_id,
+        order_id=payment.order_id,
+        reason=FailureReason(str(payment.failure_reason)),
+        decline_code=payment.decline_code,
+        processor_reference=payment.stripe_payment_intent_id,
+        failed_at=now,
+    )
+
+
+def _authorized(payment: Payment, now: datetime) -> Told:
+    return "PaymentAuthorized", messages.payment_authorized(
+        payment_id=payment.payment_id,
+        order_id=payment.order_id,
+        amount=payment.amount_authorized,
+        currency=payment.currency,
+        processor_reference=payment.stripe_charge_id,
+        authorized_at=now,
+        capture_before=payment.capture_before,
+    )
+
+
+def _action_required(payment: Payment, now: datetime) -> Told:
+    return "PaymentActionRequired", messages.payment_action_required(
+        payment_id=payment.payment_id,
+        order_id=payment.order_id,
+        processor_reference=payment.stripe_payment_intent_id,
+        required_at=now,
+        action_url=payment.action_url,
+    )
+
+
+def _canceled(payment: Payment, now: datetime) -> Told:
+    return "PaymentCanceled", messages.payment_canceled(
+        payment_id=payment.payment_id,
+        order_id=payment.order_id,
+        canceled_at=now,
+        reason=payment.cancellation_reason,
+    )
+
+
+_PAYMENT_TOLD: Mapping[PaymentStatus, Callable[[Payment, datetime], Told]] = {
+    PaymentStatus.REQUESTED: _requested,
+    PaymentStatus.SUCCEEDED: _succeeded,
+    PaymentStatus.FAILED: _failed,
+    PaymentStatus.AUTHORIZED: _authorized,
+    PaymentStatus.REQUIRES_ACTION: _action_required,
+    PaymentStatus.CANCELED: _canceled,
+}
+
+
+def _refund_told(payment: Payment, refund: Refund, now: datetime) -> Told | None:
+    match refund.status:
+        case RefundStatus.REQUESTED:
+            return "RefundRequested", messages.refund_requested(
+                refund_id=refund.refund_id,
+                payment_id=refund.payment_id,
+                order_id=payment.order_id,
+                amount=refund.amount,
+                currency=refund.currency,
+                reason=refund.reason,
+                requested_at=now,
+            )
+        case RefundStatus.PROCESSED:
+            return "RefundProcessed", messages.refund_processed(
+                refund_id=refund.refund_id,
+                payment_id=refund.payment_id,
+                order_id=payment.order_id,
+                amount=refund.amount,
+                currency=refund.currency,
+                processor_reference=refund.stripe_refund_id,
+                processed_at=now,
+            )
+        case RefundStatus.FAILED | RefundStatus.CANCELED:
+            return "RefundFailed", messages.refund_failed(
+                refund_id=refund.refund_id,
+                payment_id=refund.payment_id,
+                order_id=payment.order_id,
+                amount=refund.amount,
+                currency=refund.currency,
+                reason=refund.failure_reason or "canceled",
+                processor_reference=refund.stripe_refund_id,
+                failed_at=now,
+            )
+        case _:
+            return None
+
+
+def _row(payment_id: UUID, subject: UUID, version: int, told: Told, now: datetime) -> Row:
+    message_type, data = told
+    identity = outbox.message_id(subject=subject, message_type=message_type, version=version)
+    return outbox.message(
+        payment_id=payment_id, identity=identity, message_type=message_type, data=data, now=now
+    )

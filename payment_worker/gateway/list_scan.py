@@ -1,0 +1,89 @@
+"""Looks for one object on a list of Stripe's, page by page, so that it can be told that none is there."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Any, Final
+
+import stripe
+
+from payment_worker.domain.outcome import Absent, Doubt, Partly, Postponed, Searched, Settled, Unanswered
+from payment_worker.gateway.errors import outcome_of, sighting_of
+from payment_worker.gateway.parsing import JSON, UnreadableError
+from payment_worker.gateway.retries import Seconds
+from payment_worker.gateway.transport import Connection
+
+PAGE: Final = 100
+"""Objects a page; Stripe's limit."""
+
+MOST_TRIES_OF_A_PAGE: Final = 3
+QUICK_SECONDS: Final = 1.0
+BREATH_SECONDS: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """An object on a list, and how it is known."""
+
+    path: str
+    params: Mapping[str, Any]
+    account: str | None
+    is_ours: Callable[[JSON], bool]
+    read: Callable[[JSON], Settled]
+
+
+def find(
+    connection: Connection, sought: Sought, *, after: str | None = None, time_left: Seconds = lambda: inf
+) -> Searched:
+    """Read the list page by page, until the object is found, the list is at its end, or the time is up.
+
+    Args:
+        connection: where the list is read.
+        sought: the object.
+        after: the object on the list after which to go on with an earlier look.
+        time_left: until when a page may be awaited. One is read in any case.
+    """
+    read_to = after
+    while True:
+        searched = _search(connection, sought, after=read_to)
+        match searched:
+            case Partly() if time_left() < connection.timeout_seconds:
+                return searched
+            case Partly(last):
+                read_to = last
+            case Unanswered() | Postponed() if read_to is not None and read_to != after:
+                # What was read before the page that failed need not be read again.
+                return Partly(read_to)
+            case _:
+                return searched
+
+
+def _search(connection: Connection, sought: Sought, *, after: str | None) -> Searched:
+    """One page; the first where the object that it should begin after is gone."""
+    try:
+        page = _page(connection, sought, after=after)
+        found = next((each for each in page["data"] if sought.is_ours(each)), None)
+        if found is not None:
+            return sought.read(found)
+        return Partly(page["data"][-1]["id"]) if page["has_more"] else Absent()
+    except stripe.InvalidRequestError as error:
+        return sighting_of(outcome_of(error)) if after is None else _search(connection, sought, after=None)
+    except stripe.StripeError as error:
+        return sighting_of(outcome_of(error))
+    except (UnreadableError, KeyError, TypeError, IndexError):
+        return Unanswered(Doubt.BROKEN_ANSWER)
+
+
+def _page(connection: Connection, sought: Sought, *, after: str | None) -> JSON:
+    """One page of a list; asked for again when it fails quickly, or a long list would never come to its end."""
+    params = {**sought.params, "limit": PAGE, "starting_after": after}
+    began = time.monotonic()
+    for _ in range(MOST_TRIES_OF_A_PAGE - 1):
+        try:
+            return connection.ask(sought.path, params, sought.account)
+        except (stripe.APIConnectionError, stripe.APIError, stripe.RateLimitError):
+            if time.monotonic() - began > QUICK_SECONDS:
+                raise
+            time.sleep(BREATH_SECONDS)
+    return connection.ask(sought.path, params, sought.account)

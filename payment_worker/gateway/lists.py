@@ -1,0 +1,172 @@
+"""Reads Stripe's lists page by page: newest first, 100 objects a page, each page one request.
+
+What cannot be read is left out: one object, perhaps another app's, may not hide all that is listed with it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
+
+from payment_worker.domain.balance_transaction import Booking
+from payment_worker.domain.dispute import DisputeSeen
+from payment_worker.domain.outcome import Absent, Doubt, Postponed, Unanswered
+from payment_worker.domain.snapshots import PaymentSeen, RefundSeen
+from payment_worker.gateway.client import Gateway
+from payment_worker.gateway.list_scan import PAGE
+from payment_worker.gateway.parsing import (
+    JSON,
+    UnreadableError,
+    booking_of,
+    dispute_seen,
+    id_of,
+    payment_seen,
+    refund_seen,
+)
+from payment_worker.gateway.webhook import Event, event_from
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An object on a list that does not have the shape that the pinned API version gives it."""
+
+    object_id: str
+    stripe_payment_intent_id: str | None
+    """Whose it is, if it tells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[T]):
+    """A page of a list."""
+
+    objects: Sequence[T]
+    """Newest first."""
+    left_out: Sequence[LeftOut] = ()
+    oldest_at: datetime | None
+    """When the last of them was made, by Stripe's clock."""
+    cursor: str | None
+    """What the next page begins after; None when this was the last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """When objects were made, by Stripe's clock, which counts whole seconds."""
+
+    since: datetime
+    until: datetime | None = None
+    """Not included; None for no end."""
+
+    def as_parameter(self) -> dict[str, int]:
+        """As Stripe's lists take it."""
+        bounds = {"gte": int(self.since.timestamp())}
+        if self.until is not None:
+            bounds["lte"] = int(self.until.timestamp())
+        return bounds
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentListed:
+    """A PaymentIntent on a list, and what was booked of its charge, if that is known already."""
+
+    seen: PaymentSeen
+    booking: Booking | None
+
+
+NotListed = Absent | Unanswered | Postponed
+"""`Absent`: the cursor names an object that Stripe does not show any more."""
+
+
+def events_page(
+    stripe: Gateway, *, since: datetime, types: Sequence[str], after: str | None, account: str
+) -> Page[Event] | NotListed:
+    """A page of the events of these types; at most 20 types."""
+    params = {"created": Period(since=since).as_parameter(), "types": list(types)}
+    return _page(
+        stripe,
+        "/v1/events",
+        params,
+        lambda body: replace(event_from(dict(body)), stripe_account=account),
+        after=after,
+        account=account,
+    )
+
+
+def payment_intents_page(
+    stripe: Gateway, period: Period, *, after: str | None, account: str
+) -> Page[PaymentListed] | NotListed:
+    """A page of the PaymentIntents of a period."""
+    params = {"created": period.as_parameter(), "expand": ["data.latest_charge.balance_transaction"]}
+    return _page(stripe, "/v1/payment_intents", params, _payment_listed, after=after, account=account)
+
+
+def refunds_page(
+    stripe: Gateway, period: Period, *, after: str | None, account: str
+) -> Page[RefundSeen] | NotListed:
+    """A page of the Refunds of a period."""
+    params = {"created": period.as_parameter()}
+    return _page(stripe, "/v1/refunds", params, refund_seen, after=after, account=account)
+
+
+def disputes_page(
+    stripe: Gateway, period: Period, *, after: str | None, account: str
+) -> Page[DisputeSeen] | NotListed:
+    """A page of the disputes of a period."""
+    params = {"created": period.as_parameter()}
+    return _page(stripe, "/v1/disputes", params, dispute_seen, after=after, account=account)
+
+
+def _payment_listed(intent: JSON) -> PaymentListed:
+    charge = intent.get("latest_charge")
+    transaction = charge.get("balance_transaction") if isinstance(charge, Mapping) else None
+    booking = booking_of(transaction) if isinstance(transaction, Mapping) else None
+    return PaymentListed(payment_seen(intent), booking)
+
+
+def _page(
+    stripe: Gateway,
+    path: str,
+    params: Mapping[str, Any],
+    read: Callable[[JSON], T],
+    *,
+    after: str | None,
+    account: str,
+) -> Page[T] | NotListed:
+    asked = {**params, "limit": PAGE, "starting_after": after}
+    body = stripe.read(path, asked, account=account or None)
+    if isinstance(body, Absent | Unanswered | Postponed):
+        return body
+    try:
+        data = body["data"]
+        objects, left_out = _read_each(data, read, account=account)
+        return Page(
+            objects=objects,
+            left_out=left_out,
+            oldest_at=datetime.fromtimestamp(data[-1]["created"], tz=UTC) if data else None,
+            cursor=data[-1]["id"] if data and body["has_more"] else None,
+        )
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return Unanswered(Doubt.BROKEN_ANSWER)
+
+
+def _read_each(
+    data: Sequence[JSON], read: Callable[[JSON], T], *, account: str
+) -> tuple[list[T], list[LeftOut]]:
+    objects: list[T] = []
+    left_out: list[LeftOut] = []
+    for each in data:
+        try:
+            objects.append(read(each))
+        except (UnreadableError, KeyError, TypeError, AttributeError, ValueError) as fault:
+            left_out.append(LeftOut(str(each["id"]), id_of(each.get("payment_intent"))))
+            log.warning(
+                "an object on a list cannot be read",
+                object_id=left_out[-1].object_id,
+                stripe_account=account,
+                because=type(fault).__name__,
+            )
+    return objects, left_out

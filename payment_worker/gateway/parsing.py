@@ -1,0 +1,175 @@
+"""Reads Stripe's objects, as JSON of the pinned API version, into observations."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+from payment_worker.domain.balance_transaction import Booking
+from payment_worker.domain.dispute import DisputeSeen, DisputeStatus
+from payment_worker.domain.payment import PaymentNews
+from payment_worker.domain.refund import RefundNews
+from payment_worker.domain.snapshots import Decline, PaymentSeen, RefundSeen
+
+JSON = Mapping[str, Any]
+
+
+class UnreadableError(Exception):
+    """An object does not have the shape that the pinned API version gives it."""
+
+
+PAYMENT_NEWS: Final[Mapping[str, PaymentNews | None]] = MappingProxyType(
+    {
+        "requires_payment_method": None,  # a decline if it has an error, else not yet anything
+        "requires_confirmation": None,
+        "requires_action": PaymentNews.ACTION_REQUIRED,
+        "processing": PaymentNews.STARTED,
+        "requires_capture": PaymentNews.AUTHORIZED,
+        "succeeded": PaymentNews.SUCCEEDED,
+        "canceled": PaymentNews.CANCELED,
+    }
+)
+
+REFUND_NEWS: Final[Mapping[str, RefundNews]] = MappingProxyType(
+    {
+        "pending": RefundNews.PENDED,
+        "requires_action": RefundNews.ACTION_REQUIRED,
+        "succeeded": RefundNews.SUCCEEDED,
+        "failed": RefundNews.FAILED,
+        "canceled": RefundNews.CANCELED,
+    }
+)
+
+
+def payment_seen(intent: JSON) -> PaymentSeen:
+    """What a PaymentIntent shows.
+
+    Raises:
+        UnreadableError: it is no PaymentIntent of the pinned API version.
+    """
+    try:
+        error = intent.get("last_payment_error")
+        return PaymentSeen(
+            stripe_payment_intent_id=intent["id"],
+            news=_payment_news(intent["status"], error),
+            amount=intent["amount"],
+            currency=intent["currency"].upper(),
+            amount_received=_received(intent),
+            amount_capturable=intent.get("amount_capturable") or 0,
+            stripe_charge_id=id_of(intent.get("latest_charge")),
+            decline=decline_of(error) if error else None,
+            payment_id=(intent.get("metadata") or {}).get("payment_id"),
+            livemode=bool(intent.get("livemode")),
+            cancellation_reason=intent.get("cancellation_reason"),
+            capture_before=_capture_before(intent.get("latest_charge")),
+            action_url=_action_url(intent.get("next_action")),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as fault:
+        raise UnreadableError(f"PaymentIntent: {type(fault).__name__}") from None
+
+
+def _received(intent: JSON) -> int:
+    """What was taken. Stripe always says it; what stands in for Stripe may leave it out where it was everything."""
+    received = intent.get("amount_received")
+    if received is None and intent["status"] == "succeeded":
+        received = intent["amount"]
+    return received or 0
+
+
+def _payment_news(status: str, error: JSON | None) -> PaymentNews | None:
+    if status == "requires_payment_method" and error:
+        # Off-session, Stripe answers a demand for authentication as a decline; it is none: the customer can act.
+        needs_customer = error.get("code") == "authentication_required"
+        return PaymentNews.ACTION_REQUIRED if needs_customer else PaymentNews.FAILED
+    return PAYMENT_NEWS[status]
+
+
+def _capture_before(charge: object) -> datetime | None:
+    """When the issuer lets the money go; known only where the charge stands in its PaymentIntent."""
+    details = charge.get("payment_method_details") if isinstance(charge, Mapping) else None
+    moment = (details.get(details.get("type")) or {}).get("capture_before") if details else None
+    return datetime.fromtimestamp(moment, tz=UTC) if moment else None
+
+
+def _action_url(action: JSON | None) -> str | None:
+    """Where the customer has to be sent. Some such addresses hold the client secret: those stay at Stripe."""
+    redirect = (action or {}).get("redirect_to_url") or {}
+    url = redirect.get("url")
+    return str(url) if url and "secret" not in url else None
+
+
+def decline_of(error: JSON) -> Decline:
+    """The codes of a card error, from an answer or from a PaymentIntent's `last_payment_error`."""
+    return Decline(
+        error_code=error.get("code"),
+        decline_code=error.get("decline_code"),
+        advice_code=error.get("advice_code"),
+    )
+
+
+def refund_seen(refund: JSON) -> RefundSeen:
+    """What a Refund shows.
+
+    Raises:
+        UnreadableError: it is no Refund of the pinned API version.
+    """
+    try:
+        return RefundSeen(
+            stripe_refund_id=refund["id"],
+            news=REFUND_NEWS[refund["status"]],
+            amount=refund["amount"],
+            currency=refund["currency"].upper(),
+            stripe_payment_intent_id=id_of(refund.get("payment_intent")),
+            stripe_charge_id=id_of(refund.get("charge")),
+            failure_reason=refund.get("failure_reason"),
+            reason=refund.get("reason"),
+            refund_id=(refund.get("metadata") or {}).get("refund_id"),
+        )
+    except (KeyError, TypeError, AttributeError) as fault:
+        raise UnreadableError(f"Refund: {type(fault).__name__}") from None
+
+
+def dispute_seen(dispute: JSON) -> DisputeSeen:
+    """What a Dispute shows.
+
+    Raises:
+        UnreadableError: it is no Dispute of the pinned API version.
+    """
+    try:
+        due_by = (dispute.get("evidence_details") or {}).get("due_by")
+        return DisputeSeen(
+            stripe_dispute_id=dispute["id"],
+            status=DisputeStatus(dispute["status"].upper()),
+            amount=dispute["amount"],
+            currency=dispute["currency"].upper(),
+            stripe_payment_intent_id=id_of(dispute.get("payment_intent")),
+            stripe_charge_id=id_of(dispute.get("charge")),
+            reason=dispute.get("reason"),
+            evidence_due_by=datetime.fromtimestamp(due_by, tz=UTC) if due_by else None,
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as fault:
+        raise UnreadableError(f"Dispute: {type(fault).__name__}") from None
+
+
+def booking_of(transaction: JSON) -> Booking:
+    """What a balance transaction says of its charge.
+
+    Raises:
+        UnreadableError: it is no balance transaction of the pinned API version.
+    """
+    try:
+        return Booking(
+            stripe_balance_transaction_id=transaction["id"],
+            fee=transaction["fee"],
+            net=transaction["net"],
+            currency=transaction["currency"].upper(),
+        )
+    except (KeyError, TypeError, AttributeError) as fault:
+        raise UnreadableError(f"balance transaction: {type(fault).__name__}") from None
+
+
+def id_of(reference: object) -> str | None:
+    """The id behind a field that holds an id or, expanded, the object itself."""
+    if isinstance(reference, Mapping):
+        return str(reference["id"])
+    return None if reference is None else str(reference)

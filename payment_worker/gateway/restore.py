@@ -1,0 +1,57 @@
+"""What was once asked for, as a PaymentIntent still tells it: the request of a payment whose row was lost."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from payment_worker.domain.snapshots import PaymentSeen
+from payment_worker.gateway.client import Gateway, NotFetched, fetch
+from payment_worker.gateway.parsing import JSON, UnreadableError, id_of, payment_seen
+from payment_worker.gateway.requests import OWN_ORDER_ID
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A PaymentIntent, and the request that made it."""
+
+    seen: PaymentSeen
+    at: datetime
+    """By Stripe's clock."""
+    order_id: UUID
+    columns: Mapping[str, object]
+    """The columns of `payment` that its record does not have, but for the fingerprint: not all is told."""
+
+
+def fetch_requested(
+    stripe: Gateway, stripe_payment_intent_id: str, *, account: str | None
+) -> Requested | NotFetched:
+    """The PaymentIntent as it is now, and what was asked for; `Unreadable` too where it does not tell that."""
+    path = f"/v1/payment_intents/{stripe_payment_intent_id}"
+    return fetch(stripe, path, account, _requested, {"expand": ["latest_charge"]})
+
+
+def _ours(metadata: Mapping[str, str]) -> Collection[str]:
+    """What we added to the metadata that the caller gave."""
+    return {"payment_id", OWN_ORDER_ID if OWN_ORDER_ID in metadata else "order_id"}
+
+
+def _requested(intent: JSON) -> Requested:
+    try:
+        metadata, error = dict(intent["metadata"]), intent.get("last_payment_error") or {}
+        return Requested(
+            seen=payment_seen(intent),
+            at=datetime.fromtimestamp(intent["created"], tz=UTC),
+            order_id=UUID(metadata.get(OWN_ORDER_ID) or metadata["order_id"]),
+            columns={
+                "stripe_customer": id_of(intent.get("customer")),
+                # A decline takes it off the PaymentIntent.
+                "payment_method": id_of(intent.get("payment_method") or error.get("payment_method")) or "",
+                "capture_method": "manual" if intent["capture_method"] == "manual" else "automatic",
+                "description": intent.get("description"),
+                "statement_descriptor_suffix": intent.get("statement_descriptor_suffix"),
+                "metadata": {name: value for name, value in metadata.items() if name not in _ours(metadata)},
+            },
+        )
+    except (KeyError, TypeError, ValueError) as fault:
+        raise UnreadableError(f"the request of a PaymentIntent: {type(fault).__name__}") from None

@@ -1,0 +1,75 @@
+"""Patience with Stripe within one run: the same request again, jittered, while that is safe and there is time."""
+
+from collections.abc import Callable
+from typing import Final
+
+from tenacity import RetryCallState, Retrying, retry_if_result, wait_random_exponential
+from tenacity.stop import stop_base
+
+from payment_worker.domain.outcome import Delay, Doubt, Outcome, Postponed, Unanswered
+from payment_worker.telemetry.metrics import SENT_AGAIN, label
+from payment_worker.telemetry.recorder import count
+
+REPEATED: Final = frozenset(
+    {Doubt.SILENCE, Doubt.BROKEN_ANSWER, Delay.KEY_IN_USE, Delay.RATE_LIMITED, Delay.LOCKED}
+)
+"""What may pass within seconds. A 5xx is not among them: Stripe may have stored it and would only say it again."""
+
+Seconds = Callable[[], float]
+"""How many seconds are left in which a call may still begin."""
+
+
+def patiently(call: Callable[[], Outcome], *, time_left: Seconds, call_seconds: float) -> Outcome:
+    """Call until there is an outcome that will not pass by itself, or no time for a further call.
+
+    Where a call was not answered, a later one that was not executed does not take that doubt away.
+    """
+    doubt: Unanswered | None = None
+
+    def noted() -> Outcome:
+        nonlocal doubt
+        outcome = call()
+        if isinstance(outcome, Unanswered):
+            doubt = outcome
+        return outcome
+
+    retrying = Retrying(
+        stop=_OutOfTime(time_left, call_seconds),
+        wait=wait_random_exponential(multiplier=0.2, max=5),
+        retry=retry_if_result(_may_pass),
+        retry_error_callback=_last_outcome,
+        before_sleep=_count,
+    )
+    outcome: Outcome = retrying(noted)
+    return doubt if doubt and isinstance(outcome, Postponed) else outcome
+
+
+class _OutOfTime(stop_base):
+    """Stops when a further call, after its wait, could not end before the time is up."""
+
+    def __init__(self, time_left: Seconds, call_seconds: float) -> None:
+        self.time_left = time_left
+        self.call_seconds = call_seconds
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return self.time_left() < retry_state.upcoming_sleep + self.call_seconds
+
+
+def _may_pass(outcome: Outcome) -> bool:
+    match outcome:
+        case Unanswered(doubt=why) | Postponed(delay=why):
+            return why in REPEATED
+        case _:
+            return False
+
+
+def _count(state: RetryCallState) -> None:
+    match _last_outcome(state):
+        case Unanswered(doubt=why) | Postponed(delay=why):
+            count(SENT_AGAIN, label(why))
+
+
+def _last_outcome(state: RetryCallState) -> Outcome:
+    # tenacity stops only after a call, so there is an outcome.
+    outcome: Outcome = state.outcome.result()  # type: ignore[union-attr]
+    return outcome

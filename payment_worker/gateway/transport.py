@@ -1,0 +1,111 @@
+"""One request to Stripe: its turn in the traffic, its answer, its time. What an answer means is told elsewhere."""
+
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import stripe
+
+from payment_worker.domain.outcome import Outcome
+from payment_worker.gateway.errors import NotSentError, outcome_of
+from payment_worker.gateway.parsing import JSON
+from payment_worker.gateway.rate_limit.limiter import Traffic
+from payment_worker.gateway.rate_limit.limits import Held, Pass, endpoint_of
+from payment_worker.telemetry import learned
+from payment_worker.telemetry.metrics import HELD, STRIPE_SECONDS, label
+from payment_worker.telemetry.recorder import count, observe
+
+CONNECT_TIMEOUT_SECONDS: Final = 5.0
+
+LONGEST_TURN_SECONDS: Final = 5.0
+"""How long a call waits for its turn where no lease says so: what comes later comes back later."""
+
+# It would write a file under the home directory and add a header (stripe-python 16.1.0).
+stripe.enable_telemetry = False
+
+
+class Connection:
+    """The connection of one process to Stripe. Made after a fork: it may not be shared with a child."""
+
+    def __init__(self, *, api_key: str, api_base: str, timeout_seconds: float, traffic: Traffic) -> None:
+        self.timeout_seconds = timeout_seconds
+        self._traffic = traffic
+        self._client = stripe.StripeClient(
+            api_key,
+            base_addresses={"api": api_base.rstrip("/")},
+            http_client=stripe.RequestsClient(
+                timeout=(min(CONNECT_TIMEOUT_SECONDS, timeout_seconds), timeout_seconds)
+            ),
+            max_network_retries=0,
+        )
+
+    def ask(self, path: str, params: Mapping[str, Any], account: str | None) -> JSON:
+        """What Stripe answers to a GET. Raises stripe.StripeError; one of them says that it was not sent."""
+        turn = self.turn("get", path, account, LONGEST_TURN_SECONDS)
+        if isinstance(turn, Held):
+            raise NotSentError(turn.delay)
+        body: JSON = self.call("get", path, params, account, turn).data
+        return body
+
+    def turn(self, method: str, path: str, account: str | None, longest_wait: float) -> Pass | Held:
+        """Wait for the call's turn, if it comes within this time. No transaction may be open meanwhile."""
+        turn = self._traffic.admit(endpoint_of(method, path), account=account, longest_wait=longest_wait)
+        if isinstance(turn, Held):
+            count(HELD, label(turn.delay))
+        elif turn.wait_seconds:
+            time.sleep(turn.wait_seconds)
+        return turn
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, Any],
+        account: str | None,
+        turn: Pass,
+        *,
+        options: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Any:  # noqa: ANN401 - the SDK gives this answer no name that is public
+        """One request, and the traffic is told whether Stripe answered. Raises stripe.StripeError."""
+        whose = {"stripe_account": account} if account else {}
+        name, began = endpoint_name(method, path), time.monotonic()
+        try:
+            answer = self._client.raw_request(method, path, **params, **options, **whose)
+        except stripe.StripeError as error:
+            self._note(turn, name, outcome_of(error), error.request_id, began)
+            raise
+        self._note(turn, name, None, answer.request_id, began)
+        return answer
+
+    def is_down(self, account: str | None) -> bool:
+        """Whether calls are held because Stripe does not answer."""
+        return self._traffic.is_down(account)
+
+    def _note(
+        self, turn: Pass, name: str, outcome: Outcome | None, request_id: str | None, began: float
+    ) -> None:
+        observe(STRIPE_SECONDS, name, answer_name(outcome), seconds=time.monotonic() - began)
+        learned(stripe_request_id=request_id)
+        self._traffic.note(turn, outcome)
+
+
+def endpoint_name(method: str, path: str) -> str:
+    """Stripe's own way to name them: `payment_intents.create`, `payment_intents.capture`, `refunds.list`."""
+    _, _, resource, *rest = path.split("/")
+    match method, rest:
+        case _, [_, verb, *_]:
+            return f"{resource}.{verb}"
+        case "post", []:
+            return f"{resource}.create"
+        case "post", _:
+            return f"{resource}.update"
+        case _, []:
+            return f"{resource}.list"
+        case _:
+            return f"{resource}.retrieve"
+
+
+def answer_name(outcome: Outcome | None) -> str:
+    """`answered`, or the kind of trouble; None for an answer that was none of the ordinary troubles."""
+    return "answered" if outcome is None else type(outcome).__name__.lower()

@@ -1,0 +1,1 @@
+"""Metrics for Prometheus, gauges read from PostgreSQL and Redis, and OpenTelemetry tracing."""

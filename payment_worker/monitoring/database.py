@@ -1,0 +1,82 @@
+"""What the rows tell, read in one transaction."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from payment_worker.domain.attempt import UNFINISHED, Action, AttemptStatus
+from payment_worker.domain.discrepancies import FindingKind
+from payment_worker.domain.outcome import Doubt
+from payment_worker.flows.pauses import KINDS
+from payment_worker.monitoring import gauges
+from payment_worker.monitoring.gauges import Reading, age
+from payment_worker.store import backlog, pauses
+from payment_worker.store.backlog import OpenAttempts
+from payment_worker.store.database import Connection
+from payment_worker.telemetry.metrics import label
+
+STATEMENT_SECONDS: Final = 5
+"""Prometheus waits for 10 s by default."""
+
+HOUR: Final = timedelta(hours=1)
+
+
+def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
+    """Everything that rows tell. Kinds of which there is none are told as 0."""
+    backlog.hurry(connection, seconds=STATEMENT_SECONDS)
+    yield from _attempts(backlog.attempts(connection), now)
+    yield from _due(connection, now)
+    for late in backlog.beyond_deadline(connection, now=now):
+        yield Reading(gauges.BREACHES, late.many.count, (late.table, label(late.status)))
+    yield from _boxes(connection, now)
+    yield from _findings(connection, now)
+    yield Reading(gauges.REJECTED, backlog.rejected(connection, since=now - HOUR).count)
+    paused = {pause.kind: pause.paused_at for pause in pauses.standing(connection)}
+    for kind in KINDS:
+        yield Reading(gauges.PAUSED_SECONDS, age(paused.get(kind), now), (kind,))
+    if reconciled_at := backlog.reconciled_at(connection):
+        yield Reading(gauges.RECONCILED_SECONDS, age(reconciled_at, now))
+    if polled := [at for _, at in backlog.accounts_polled(connection)]:
+        yield Reading(gauges.POLLED_SECONDS, age(min(polled), now))
+
+
+def _attempts(unfinished: Sequence[OpenAttempts], now: datetime) -> Iterator[Reading]:
+    counts: Counter[tuple[str, str]] = Counter()
+    doubts: Counter[str] = Counter()
+    ages: dict[str, float] = {}
+    for each in unfinished:
+        counts[each.action, each.status] += each.many.count
+        if each.status == AttemptStatus.UNKNOWN:
+            doubts[str(each.doubt)] += each.many.count
+            ages[each.action] = max(ages.get(each.action, 0), age(each.many.oldest_at, now))
+    for action in Action:
+        for status in sorted(UNFINISHED):
+            yield Reading(gauges.ATTEMPTS, counts[action, status], (action, label(status)))
+        yield Reading(gauges.UNKNOWN_SECONDS, ages.get(action, 0), (action,))
+    for doubt in sorted({*Doubt, *doubts}):
+        yield Reading(gauges.UNKNOWN, doubts[doubt], (label(doubt),))
+
+
+def _due(connection: Connection, now: datetime) -> Iterator[Reading]:
+    for kind, many in backlog.overdue(connection, before=now).items():
+        yield Reading(gauges.DUE, many.count, (label(kind),))
+        yield Reading(gauges.DUE_SECONDS, age(many.oldest_at, now), (label(kind),))
+
+
+def _boxes(connection: Connection, now: datetime) -> Iterator[Reading]:
+    messages = backlog.messages(connection)
+    yield Reading(gauges.OUTBOX, messages.count)
+    yield Reading(gauges.OUTBOX_SECONDS, age(messages.oldest_at, now))
+    for status, many in (("received", backlog.events(connection)), ("parked", backlog.parked(connection))):
+        yield Reading(gauges.INBOX, many.count, (status,))
+        yield Reading(gauges.INBOX_SECONDS, age(many.oldest_at, now), (status,))
+
+
+def _findings(connection: Connection, now: datetime) -> Iterator[Reading]:
+    found = dict(backlog.findings_by_kind(connection))
+    for kind in sorted({*FindingKind, *found}):
+        yield Reading(gauges.FINDINGS, found[kind].count if kind in found else 0, (str(kind),))
+    yield Reading(
+        gauges.FINDINGS_SECONDS, max((age(many.oldest_at, now) for many in found.values()), default=0)
+    )

@@ -1,0 +1,53 @@
+"""What Redis tells: how much waits in queues and in workers' hands, who takes it, and when the sweeps last came by."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from payment_worker.gateway.rate_limit.limiter import PLATFORM
+from payment_worker.gateway.rate_limit.redis_limiter import down
+from payment_worker.monitoring import gauges
+from payment_worker.monitoring.gauges import Reading, age
+from payment_worker.redis.heartbeats import Consumers, Sweeps
+
+PRIORITIES: Final = ("", "\x06\x163", "\x06\x166", "\x06\x169")
+"""What kombu's Redis transport adds to a queue's key for messages whose sender gave them a priority (5.7.0)."""
+
+UNACKNOWLEDGED: Final = "unacked"
+UNACKNOWLEDGED_SINCE: Final = "unacked_index"
+"""kombu's: what workers hold, and since when."""
+
+MOST_ACCOUNTS: Final = 1_000
+"""Connected accounts whose breakers are looked at; beyond that a scrape would cost too much."""
+
+
+def read(
+    client: Any,  # noqa: ANN401 - redis-py's types say async or not
+    *,
+    queues: Sequence[str],
+    stream: str,
+    accounts: Sequence[str],
+    now: datetime,
+) -> Iterator[Reading]:
+    """Everything that Redis tells. Raises `redis.RedisError`."""
+    pipeline = client.pipeline(transaction=False)
+    for queue in queues:
+        for priority in PRIORITIES:
+            pipeline.llen(f"{queue}{priority}")
+    pipeline.hlen(UNACKNOWLEDGED)
+    pipeline.zrange(UNACKNOWLEDGED_SINCE, 0, 0, withscores=True)
+    pipeline.xlen(stream)
+    *lengths, held, oldest, told_messages = pipeline.execute()
+    for number, queue in enumerate(queues):
+        begin = number * len(PRIORITIES)
+        yield Reading(gauges.QUEUE, sum(lengths[begin : begin + len(PRIORITIES)]), (queue,))
+    since = datetime.fromtimestamp(oldest[0][1], tz=UTC) if oldest else None
+    yield Reading(gauges.UNACKNOWLEDGED, held)
+    yield Reading(gauges.UNACKNOWLEDGED_SECONDS, age(since, now))
+    yield Reading(gauges.STREAM, told_messages)
+    for queue, workers in Consumers(client).count(queues).items():
+        yield Reading(gauges.CONSUMERS, workers, (queue,))
+    watched = [PLATFORM, *(account for account in accounts if account)][:MOST_ACCOUNTS]
+    yield Reading(gauges.BREAKERS, len(down(client, watched)))
+    for sweep, at in Sweeps(client).last().items():
+        yield Reading(gauges.SWEPT_SECONDS, age(at, now), (sweep,))

@@ -1,0 +1,61 @@
+"""Readings from one server, taken in a thread of their own: a server that hangs holds no scrape up."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from threading import Event, Lock, Thread
+from typing import Final
+
+import redis
+
+from payment_worker.monitoring.gauges import Reading, Told
+from payment_worker.store.database import DatabaseUnavailableError
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+FRESH_SECONDS: Final = 1.0
+"""Prometheus servers that scrape at the same time ask once."""
+
+
+class Source:
+    """One server, asked once at a time."""
+
+    def __init__(self, up: Told, read: Callable[[], Iterable[Reading]]) -> None:
+        """Set up.
+
+        Args:
+            up: told as 1 with what was read, and as 0 when nothing was.
+            read: asks the server.
+        """
+        self._up = up
+        self._read = read
+        self._lock = Lock()
+        self._idle = Event()
+        self._idle.set()
+        self._readings: Sequence[Reading] = ()
+        self._read_at: float | None = None
+
+    def ask(self) -> None:
+        """Begin to ask the server, unless that is under way or was just done."""
+        with self._lock:
+            is_fresh = self._read_at is not None and time.monotonic() - self._read_at < FRESH_SECONDS
+            if is_fresh or not self._idle.is_set():
+                return
+            self._idle.clear()
+        Thread(target=self._work, name=self._up.name, daemon=True).start()
+
+    def answer(self, *, seconds: float) -> Sequence[Reading]:
+        """What the server said, if it says it within this time."""
+        return self._readings if self._idle.wait(seconds) else [Reading(self._up, 0)]
+
+    def _work(self) -> None:
+        try:
+            self._readings = [Reading(self._up, 1), *self._read()]
+        except (DatabaseUnavailableError, redis.RedisError):
+            self._readings = [Reading(self._up, 0)]
+        except Exception as bug:  # noqa: BLE001 - whoever scrapes is told, and the text may hold anything
+            self._readings = [Reading(self._up, 0)]
+            log.error("metrics cannot be read", source=self._up.name, error=type(bug).__name__)  # noqa: TRY400
+        finally:
+            self._read_at = time.monotonic()
+            self._idle.set()

@@ -1,0 +1,124 @@
+"""How we tell: the Redis stream on which other apps read outcomes."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+from uuid import UUID
+
+import redis
+
+from payment_worker.contracts.messages import MessageType, envelope
+from payment_worker.redis.client import redis_client
+from payment_worker.store.outbox import Message
+
+TIMEOUT_SECONDS: Final = 5.0
+BELL: Final = "payment_worker:publish"
+"""A key that is there while a publisher has been called and has not begun."""
+
+
+APPEND: Final = """
+if ARGV[1] ~= '' and #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then
+    return false
+end
+local id
+for n = 3, #ARGV do
+    id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'event', ARGV[n])
+end
+return id
+"""
+"""One script, so that Redis cannot lose its memory between the question and what is added."""
+
+
+class StreamUnavailableError(Exception):
+    """Redis cannot take messages now; they stay in the outbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The stream does not have the entry that it was told last: Redis has lost its memory, or a part of it."""
+
+
+class Stream:
+    """The stream, and the bell that calls its publisher."""
+
+    def __init__(self, url: str, *, name: str, max_length: int, bell_seconds: float) -> None:
+        self._redis = redis_client(url, timeout_seconds=TIMEOUT_SECONDS)
+        self._append = self._redis.register_script(APPEND)
+        self.name = name
+        self.max_length = max_length
+        self._bell_milliseconds = max(1, int(bell_seconds * 1000))
+
+    def append(self, messages: Sequence[Message], *, after: str | None) -> str | Forgotten:
+        """Add messages in this order, all or none, if the stream remembers what it was told last.
+
+        Args:
+            messages: what is told.
+            after: the entry that this ends with; None adds to whatever there is.
+
+        Returns:
+            The id of the last entry; or that nothing was added, because there is no entry `after` any more.
+
+        Raises:
+            StreamUnavailableError: it is not known whether they were added.
+        """
+        told = [json.dumps(_envelope(message), separators=(",", ":")) for message in messages]
+        try:
+            last = self._append(keys=[self.name], args=[after or "", self.max_length, *told])
+        except redis.RedisError as error:
+            raise StreamUnavailableError(type(error).__name__) from None
+        return Forgotten() if last is None else str(last.decode())
+
+    def holds(self, entry_id: str) -> bool:
+        """Whether the stream has this entry.
+
+        Raises:
+            StreamUnavailableError: it cannot be known now.
+        """
+        try:
+            return bool(self._redis.xrange(self.name, entry_id, entry_id, count=1))
+        except redis.RedisError as error:
+            raise StreamUnavailableError(type(error).__name__) from None
+
+    def last_message_id(self) -> UUID | None:
+        """The id of the last message that the stream has; None where it is empty, or ends with none of ours.
+
+        Raises:
+            StreamUnavailableError: it cannot be known now.
+        """
+        try:
+            entries = self._redis.xrevrange(self.name, count=1)
+        except redis.RedisError as error:
+            raise StreamUnavailableError(type(error).__name__) from None
+        try:
+            return UUID(json.loads(entries[0][1][b"event"])["id"])
+        except (IndexError, KeyError, TypeError, ValueError):
+            return None
+
+    def ring(self) -> bool:
+        """Whether a publisher should be called: nobody did since the last one began."""
+        try:
+            return bool(self._redis.set(BELL, 1, nx=True, px=self._bell_milliseconds))
+        except redis.RedisError:
+            return False  # beat's sweep will do
+
+    def begin(self) -> None:
+        """Note that a publisher begins, so that whatever is committed from now on rings again."""
+        try:
+            self._redis.delete(BELL)
+        except redis.RedisError as error:
+            raise StreamUnavailableError(type(error).__name__) from None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
+
+
+def _envelope(message: Message) -> dict[str, object]:
+    return envelope(
+        message_id=message.message_id,
+        type=cast("MessageType", message.type),
+        payment_id=message.payment_id,
+        time=message.occurred_at,
+        data=message.data,
+    )

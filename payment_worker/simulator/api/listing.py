@@ -1,0 +1,69 @@
+"""Lists: newest first, in pages, filtered by creation time and more."""
+
+from collections.abc import Callable, Iterable, Mapping
+from itertools import dropwhile, islice
+from typing import Any
+
+from payment_worker.simulator.api.parameters import Check, instants, integer, strings, text
+from payment_worker.simulator.api.refusals import bad_request, no_such
+
+Json = dict[str, Any]
+
+LIMIT, LARGEST_LIMIT = 10, 100
+
+ACCEPTED: dict[str, Check] = {
+    "created": instants,
+    "ending_before": text(),
+    "expand": strings,
+    "limit": integer,
+    "starting_after": text(),
+}
+"""What every list takes."""
+
+
+def page(
+    records: Mapping[str, Json],
+    params: Mapping[str, Any],
+    *,
+    kind: str,
+    url: str,
+    keep: Callable[[Json], bool] = lambda _record: True,
+) -> Json:
+    """One page of the records that `keep` lets pass. Raises a refusal for a bad limit or cursor."""
+    limit = params.get("limit", LIMIT)
+    if not 1 <= limit <= LARGEST_LIMIT:
+        raise bad_request(f"Invalid limit: must be from 1 to {LARGEST_LIMIT}", param="limit")
+    bounds = params.get("created", {})
+    before = params.get("ending_before")
+    ordered = _from_cursor(records, params, kind=kind)
+    wanted = (record for record in _within(ordered, bounds, upwards=before is not None) if keep(record))
+    found = list(islice(wanted, limit + 1))
+    data = found[:limit]
+    if before is not None:
+        data.reverse()
+    return {"object": "list", "data": data, "has_more": len(found) > limit, "url": url}
+
+
+def _from_cursor(records: Mapping[str, Json], params: Mapping[str, Any], *, kind: str) -> Iterable[Json]:
+    for name in ("starting_after", "ending_before"):
+        if name in params and params[name] not in records:
+            raise no_such(kind, params[name], param=name)
+    after, before = params.get("starting_after"), params.get("ending_before")
+    if before is not None:
+        return islice(dropwhile(lambda record: record["id"] != before, records.values()), 1, None)
+    newest_first = reversed(records.values())  # type: ignore[call-overload]
+    if after is None:
+        return newest_first  # type: ignore[no-any-return]
+    return islice(dropwhile(lambda record: record["id"] != after, newest_first), 1, None)
+
+
+def _within(ordered: Iterable[Json], bounds: Mapping[str, int], *, upwards: bool) -> Iterable[Json]:
+    lowest = max(bounds.get("gte", 0), bounds.get("gt", -1) + 1)
+    highest = min(bounds.get("lte", 1 << 62), bounds.get("lt", 1 << 62) - 1)
+    for record in ordered:
+        at = record["created"]
+        # Records are in order of creation: past the far bound nothing more can match.
+        if (at > highest) if upwards else (at < lowest):
+            return
+        if lowest <= at <= highest:
+            yield record

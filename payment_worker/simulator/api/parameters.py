@@ -1,0 +1,179 @@
+"""Form and query text become nested parameters, and each endpoint says which it takes and of what kind."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from payment_worker.simulator.api.refusals import bad_request, missing_parameter, unknown_parameter
+
+Check = Callable[[str, Any], Any]
+"""Takes a parameter's name and decoded value, answers the value to use or raises a refusal."""
+
+METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 40, 500
+_RENAMED = {"payment_method_types": "allowed_payment_method_types"}
+
+
+def decode(text: str) -> dict[str, Any]:
+    """Decode `a[b]=c&expand[]=d` into nested dicts and lists of strings."""
+    root: dict[str, Any] = {}
+    nested = False
+    for name, value in parse_qsl(text, keep_blank_values=True):
+        if "[" in name:
+            nested = True
+            _place(root, name.replace("]", "").split("["), value)
+        else:
+            root[name] = value
+    return {name: _as_list(value) for name, value in root.items()} if nested else root
+
+
+def _place(root: dict[str, Any], path: list[str], value: str) -> None:
+    for part in path[:-1]:
+        inner = root.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise bad_request(
+                "Invalid request: a parameter was given both as a value and as a hash.", param=part
+            )
+        root = inner
+    root[path[-1] or str(len(root))] = value
+
+
+def _as_list(value: Any) -> Any:  # noqa: ANN401 - a decoded parameter is a string, a dict or a list
+    if not isinstance(value, dict):
+        return value
+    plain = {name: _as_list(inner) for name, inner in value.items()}
+    return list(plain.values()) if plain and all(name.isdigit() for name in plain) else plain
+
+
+def check(
+    given: Mapping[str, Any], accepted: Mapping[str, Check], required: tuple[str, ...]
+) -> dict[str, Any]:
+    """The parameters in the kinds the endpoint wants. Raises a refusal as Stripe words it."""
+    for name in given:
+        if name not in accepted:
+            meant = _RENAMED.get(name)
+            raise unknown_parameter(name, meant=meant if meant in accepted else None)
+    for name in required:
+        if name not in given:
+            raise missing_parameter(name)
+    return {name: accepted[name](name, value) for name, value in given.items()}
+
+
+def text(limit: int = 5000) -> Check:
+    """A string of at most so many characters."""
+
+    def checked(name: str, value: Any) -> str:  # noqa: ANN401 - what came over the wire
+        if not isinstance(value, str):
+            raise bad_request(f"Invalid string: {value}", param=name)
+        if not value:
+            raise bad_request(
+                f"You passed an empty string for '{name}'.", param=name, code="parameter_invalid_empty"
+            )
+        if len(value) > limit:
+            raise bad_request(
+                f"Invalid string: {value[:20]}…; must be at most {limit} characters", param=name
+            )
+        return value
+
+    return checked
+
+
+def clearable(inner: Check) -> Check:
+    """As `inner`, but an empty string takes the value away (None)."""
+
+    def checked(name: str, value: Any) -> Any:  # noqa: ANN401 - what came over the wire
+        return None if value == "" else inner(name, value)
+
+    return checked
+
+
+def integer(name: str, value: Any) -> int:  # noqa: ANN401 - what came over the wire
+    """A whole number."""
+    digits = str(value)
+    if isinstance(value, bool) or not digits.removeprefix("-").isdecimal():
+        raise bad_request(f"Invalid integer: {value}", param=name, code="parameter_invalid_integer")
+    return int(digits)
+
+
+def boolean(name: str, value: Any) -> bool:  # noqa: ANN401 - what came over the wire
+    """`true` or `false`."""
+    if value in (True, "true"):
+        return True
+    if value in (False, "false"):
+        return False
+    raise bad_request(f"Invalid boolean: {value}", param=name)
+
+
+def off_session(name: str, value: Any) -> bool:  # noqa: ANN401 - what came over the wire
+    """A boolean, or one of the words that mean true."""
+    return True if value in ("one_off", "recurring") else boolean(name, value)
+
+
+def one_of(*words: str) -> Check:
+    """One of the given words."""
+
+    def checked(name: str, value: Any) -> str:  # noqa: ANN401 - what came over the wire
+        if value not in words:
+            raise bad_request(f"Invalid {name}: must be one of {', '.join(words)}", param=name)
+        return str(value)
+
+    return checked
+
+
+def strings(name: str, value: Any) -> list[str]:  # noqa: ANN401 - what came over the wire
+    """A list of strings."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise bad_request("Invalid array", param=name)
+    return value
+
+
+def metadata(name: str, value: Any) -> dict[str, str]:  # noqa: ANN401 - what came over the wire
+    """At most 50 keys of 40 characters with values of 500; an empty value removes its key, "" all of them."""
+    if value == "":
+        return {"": ""}
+    if not isinstance(value, dict):
+        raise bad_request("Invalid object", param=name)
+    if len(value) > METADATA_KEYS:
+        raise bad_request(f"Metadata may have at most {METADATA_KEYS} keys.", param=name)
+    for key, item in value.items():
+        if len(key) > METADATA_KEY_LENGTH:
+            raise bad_request("Metadata keys may be at most 40 characters.", param=name)
+        if not isinstance(item, str) or len(item) > METADATA_VALUE_LENGTH:
+            raise bad_request("Metadata values may be at most 500 characters.", param=f"{name}[{key}]")
+    return value
+
+
+def mapping(**accepted: Check) -> Check:
+    """A hash with these keys only."""
+
+    def checked(name: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - what came over the wire
+        if not isinstance(value, dict):
+            raise bad_request("Invalid object", param=name)
+        for key in value:
+            if key not in accepted:
+                raise unknown_parameter(f"{name}[{key}]")
+        return {key: accepted[key](f"{name}[{key}]", inner) for key, inner in value.items()}
+
+    return checked
+
+
+def instants(name: str, value: Any) -> dict[str, int]:  # noqa: ANN401 - what came over the wire
+    """A `created` filter: one instant, or `gt`, `gte`, `lt`, `lte`; Unix seconds."""
+    if isinstance(value, dict):
+        bounds: dict[str, int] = mapping(gt=integer, gte=integer, lt=integer, lte=integer)(name, value)
+        return bounds
+    at = integer(name, value)
+    return {"gte": at, "lte": at}
+
+
+def anything(_name: str, value: Any) -> Any:  # noqa: ANN401 - kept as it came
+    """A parameter Stripe takes and the simulator does not look into."""
+    return value
+
+
+def merged_metadata(old: Mapping[str, str], given: Mapping[str, str] | None) -> dict[str, str]:
+    """Metadata after an update: given keys replace, empty values remove, the mark for "" clears."""
+    if given is None:
+        return dict(old)
+    if given == {"": ""}:
+        return {}
+    return {key: value for key, value in {**old, **given}.items() if value != ""}

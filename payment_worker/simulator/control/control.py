@@ -1,0 +1,86 @@
+"""The control API's floor: JSON in and out, mistakes as 400, unknown ids as 404."""
+
+from collections.abc import Awaitable, Callable
+from json import JSONDecodeError
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from payment_worker.simulator.api.parameters import decode
+from payment_worker.simulator.api.refusals import Refusal
+from payment_worker.simulator.api.writing import written
+from payment_worker.simulator.world import Act, World
+
+Json = dict[str, Any]
+
+
+class ControlError(Exception):
+    """A control request is wrong; the message is the answer's `error`."""
+
+    def __init__(self, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Given:
+    """One control request: the world, the ids in its path, its query and its JSON body."""
+
+    def __init__(self, world: World, request: Request, body: Json) -> None:
+        self.world = world
+        self.path: dict[str, str] = request.path_params
+        self.query = decode(request.url.query)
+        self.body = body
+
+    @property
+    def account_id(self) -> str | None:
+        """Which account is meant; None: the platform's own."""
+        named = self.body.get("account") or self.query.get("account")
+        return None if named is None else str(named)
+
+    def act(self) -> Act:
+        """Something that a person or bank does there."""
+        return Act(self.world, self.world.account(self.account_id))
+
+    def fields(self, **defaults: object) -> Json:
+        """The body with defaults filled in. Raises ControlError for a name that is not among them."""
+        unknown = self.body.keys() - defaults.keys() - {"account"}
+        if unknown:
+            raise ControlError(f"unknown fields: {', '.join(sorted(unknown))}")
+        return {**defaults, **{name: self.body[name] for name in defaults if name in self.body}}
+
+
+Control = Callable[[Given], Awaitable[Json] | Json]
+
+
+def answered(world: World, path: str, method: str, control: Control) -> Route:
+    """A route that answers what `control` returns."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            given = Given(world, request, await _json(request))
+            result = control(given)
+            answer, status = (result if isinstance(result, dict) else await result), 200
+        except ControlError as error:
+            answer, status = {"error": str(error)}, error.status
+        except (ValueError, TypeError) as error:
+            answer, status = {"error": str(error)}, 400
+        except Refusal as refusal:
+            answer, status = (
+                {"error": str(refusal)},
+                404 if refusal.error.get("code") == "resource_missing" else 400,
+            )
+        return Response(written(answer), status_code=status, media_type="application/json")
+
+    return Route(f"/_simulator{path}", endpoint, methods=[method])
+
+
+async def _json(request: Request) -> Json:
+    try:
+        body = await request.json() if await request.body() else {}
+    except (JSONDecodeError, UnicodeDecodeError) as error:
+        raise ControlError("the body is not JSON") from error
+    if not isinstance(body, dict):
+        raise ControlError("the body must be a JSON object")
+    return body

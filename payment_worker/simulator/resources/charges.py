@@ -1,0 +1,172 @@
+"""Charges: one for each attempt to take money for a PaymentIntent."""
+
+from typing import Any
+
+from payment_worker.simulator.api import listing
+from payment_worker.simulator.api.refusals import no_such
+from payment_worker.simulator.resources.balance import book, charge_fee
+from payment_worker.simulator.resources.customers import BILLING_DETAILS
+from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.payment_methods import Behaviour, Decline
+from payment_worker.simulator.world import Act, Json, change
+
+_UNAVAILABLE = {"status": "unavailable"}
+_CHECKS = {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"}
+_APPROVED: Json = {
+    "advice_code": None, "network_advice_code": None, "network_decline_code": None,
+    "network_status": "approved_by_network", "reason": None, "risk_level": "normal", "risk_score": 12,
+    "seller_message": "Payment complete.", "type": "authorized",
+}  # fmt: skip
+
+
+def new_charge(act: Act, intent: Json, method: Json, behaviour: Behaviour, *, status: str) -> Json:
+    """A charge for what the PaymentIntent wants, kept in the account; the events are the caller's."""
+    record: Json = {
+        "id": act.new_id("ch_3"),
+        "object": "charge",
+        "amount": intent["amount"],
+        "amount_captured": 0,
+        "amount_refunded": 0,
+        "application": None,
+        "application_fee": None,
+        "application_fee_amount": None,
+        "balance_transaction": None,
+        "billing_details": BILLING_DETAILS,
+        "calculated_statement_descriptor": "SIMULATOR",
+        "captured": False,
+        "created": act.now,
+        "currency": intent["currency"],
+        "customer": intent["customer"],
+        "description": intent["description"],
+        "disputed": False,
+        "failure_balance_transaction": None,
+        "failure_code": None,
+        "failure_message": None,
+        "fraud_details": {},
+        "livemode": intent["livemode"],
+        "metadata": intent["metadata"],
+        "on_behalf_of": None,
+        "outcome": _APPROVED,
+        "paid": status == "succeeded",
+        "payment_intent": intent["id"],
+        "payment_method": method["id"],
+        "payment_method_details": _details(intent, behaviour),
+        "radar_options": {},
+        "receipt_email": intent["receipt_email"],
+        "receipt_number": None,
+        "receipt_url": None,
+        "refunded": False,
+        "review": None,
+        "shipping": intent["shipping"],
+        "source": None,
+        "source_transfer": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
+        "status": status,
+        "transfer_data": None,
+        "transfer_group": None,
+    }
+    act.account.charges[record["id"]] = record
+    act.account.charges_of.setdefault(intent["id"], []).append(record["id"])
+    return record
+
+
+def _details(intent: Json, behaviour: Behaviour) -> Json:
+    if behaviour.kind == "us_bank_account":
+        bank = {
+            "account_holder_type": "individual", "account_type": "checking", "bank_name": "STRIPE TEST BANK",
+            "expected_debit_date": None, "fingerprint": f"simbank{behaviour.last4}", "last4": behaviour.last4,
+            "mandate": None, "payment_reference": None, "routing_number": "110000000",
+        }  # fmt: skip
+        return {"type": "us_bank_account", "us_bank_account": bank}
+    amount = intent["amount"]
+    card = {
+        "amount_authorized": amount, "authorization_code": "123456", "brand": behaviour.brand,
+        "checks": _CHECKS, "country": "US", "exp_month": 12, "exp_year": 2034,
+        "extended_authorization": {"status": "disabled"},
+        "fingerprint": f"sim{behaviour.brand}{behaviour.last4}", "funding": "credit",
+        "incremental_authorization": _UNAVAILABLE, "installments": None, "last4": behaviour.last4,
+        "mandate": None, "multicapture": _UNAVAILABLE, "network": behaviour.brand,
+        "network_token": {"used": False}, "network_transaction_id": "104105011108118",
+        "overcapture": {"maximum_amount_capturable": amount, "status": "unavailable"},
+        "regulated_status": "unregulated", "three_d_secure": None, "transaction_link_id": None,
+        "wallet": None,
+    }  # fmt: skip
+    if intent["capture_method"] == "manual":
+        card["capture_before"] = intent["created"] + 7 * 86_400
+    return {"card": card, "type": "card"}
+
+
+def decline(record: Json, why: Decline) -> Json:
+    """The charge failed; the former values."""
+    outcome = {
+        "advice_code": why.advice_code,
+        "network_advice_code": None,
+        "network_decline_code": why.network_decline_code,
+        "network_status": "not_sent_to_network" if why.blocked else "declined_by_network",
+        "reason": "highest_risk_level" if why.blocked else why.decline_code,
+        "risk_level": "highest" if why.blocked else "normal",
+        "risk_score": 80 if why.blocked else 12,
+        "seller_message": "Stripe blocked this payment."
+        if why.blocked
+        else "The bank declined this payment.",
+        "type": "blocked" if why.blocked else "issuer_declined",
+    }
+    return change(
+        record,
+        status="failed",
+        paid=False,
+        failure_code=why.code,
+        failure_message=why.message,
+        outcome=outcome,
+    )
+
+
+def take(act: Act, record: Json, amount: int, *, at_once: bool) -> None:
+    """The money is ours now: booked at once, or a little later as `automatic_async` does."""
+    change(record, captured=True, amount_captured=amount)
+    if at_once:
+        _book(act, record)
+        return
+
+    def book_later(then: Act) -> None:
+        previous = _book(then, record)
+        emit(then, "charge.updated", record, previous)
+
+    act.later(act.world.settings.balance_transaction_delay_seconds, book_later)
+
+
+def _book(act: Act, record: Json) -> Json:
+    amount = record["amount_captured"]
+    transaction = book(
+        act,
+        amount=amount,
+        fee=charge_fee(amount),
+        currency=record["currency"],
+        kind="charge",
+        source=record["id"],
+        why=record["description"],
+    )
+    return change(record, balance_transaction=transaction)
+
+
+def retrieve(act: Act, object_id: str, _params: dict[str, Any]) -> Json:
+    """The charge of that id."""
+    if object_id not in act.account.charges:
+        raise no_such("charge", object_id, param="id", status=404)
+    return act.account.charges[object_id]
+
+
+def list_charges(act: Act, _object_id: str, params: dict[str, Any]) -> Json:
+    """A page of charges, of one PaymentIntent or customer if wanted."""
+    account, intent, customer = act.account, params.get("payment_intent"), params.get("customer")
+    records = account.charges
+    if intent is not None:
+        records = {charge: account.charges[charge] for charge in account.charges_of.get(intent, ())}
+    return listing.page(
+        records,
+        params,
+        kind="charge",
+        url="/v1/charges",
+        keep=lambda record: customer in (None, record["customer"]),
+    )

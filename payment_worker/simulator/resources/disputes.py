@@ -1,0 +1,193 @@
+"""Disputes: the bank takes money back, and it is won or lost."""
+
+from typing import Any
+
+from payment_worker.simulator.api import listing
+from payment_worker.simulator.api.parameters import merged_metadata
+from payment_worker.simulator.api.refusals import bad_request, no_such
+from payment_worker.simulator.resources.balance import book
+from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.world import Act, Json, change
+
+FEE = 1_500
+_EVIDENCE_SECONDS = 9 * 86_400
+STATUSES = (
+    "appeal_needs_response", "appeal_under_review", "lost", "needs_response", "prevented",
+    "under_review", "warning_closed", "warning_needs_response", "warning_under_review", "won",
+)  # fmt: skip
+APPEALS = ("appeal_needs_response", "appeal_under_review")
+"""What a loss alone may be followed by: the money stays away until it is decided again."""
+CLOSED = ("lost", "prevented", "warning_closed", "won")
+GIVEN_BACK = ("prevented", "won")
+"""The money comes back: it was no dispute in the end, or none of the customer's."""
+_NO_EVIDENCE: Json = dict.fromkeys(
+    (
+        "access_activity_log", "billing_address", "cancellation_policy",
+        "cancellation_policy_disclosure", "cancellation_rebuttal", "customer_communication",
+        "customer_email_address", "customer_name", "customer_purchase_ip", "customer_signature",
+        "duplicate_charge_documentation", "duplicate_charge_explanation", "duplicate_charge_id",
+        "product_description", "receipt", "refund_policy", "refund_policy_disclosure",
+        "refund_refusal_explanation", "service_date", "service_documentation", "shipping_address",
+        "shipping_carrier", "shipping_date", "shipping_documentation", "shipping_tracking_number",
+        "uncategorized_file", "uncategorized_text",
+    )
+)  # fmt: skip
+
+
+def open_dispute(
+    act: Act,
+    charge: Json,
+    *,
+    reason: str = "fraudulent",
+    status: str = "needs_response",
+    amount: int | None = None,
+) -> Json:
+    """The customer's bank disputes a charge; an inquiry (`warning_…`) moves no money yet."""
+    inquiry = status.startswith("warning")
+    disputed = charge["amount_captured"] - charge["amount_refunded"] if amount is None else amount
+    object_id = act.new_id("du_1")
+    card = charge["payment_method_details"].get("card", {"brand": "visa"})
+    kind = {
+        "brand": card["brand"],
+        "case_type": "inquiry" if inquiry else "chargeback",
+        "network": card["brand"],
+    }
+    record: Json = {
+        "id": object_id,
+        "object": "dispute",
+        "amount": disputed,
+        "balance_transactions": [],
+        "charge": charge["id"],
+        "created": act.now,
+        "currency": charge["currency"],
+        "enhanced_eligibility_types": [],
+        "evidence": {**_NO_EVIDENCE, "enhanced_evidence": {}},
+        "evidence_details": {
+            "due_by": act.now + _EVIDENCE_SECONDS,
+            "enhanced_eligibility": {},
+            "has_evidence": False,
+            "past_due": False,
+            "submission_count": 0,
+            "submission_method": "not_submitted",
+        },
+        "is_charge_refundable": inquiry,
+        "livemode": charge["livemode"],
+        "metadata": {},
+        "payment_intent": charge["payment_intent"],
+        "payment_method_details": {"card": {**kind, "network_reason_code": "10.4"}, "type": "card"},
+        "reason": reason,
+        "status": status,
+    }
+    act.account.disputes[object_id] = record
+    act.touched = object_id
+    previous = change(charge, disputed=True)
+    emit(act, "charge.updated", charge, previous)
+    emit(act, "charge.dispute.created", record)
+    if not inquiry:
+        _move_funds(act, record, -disputed, FEE, "charge.dispute.funds_withdrawn")
+    return record
+
+
+def _move_funds(act: Act, record: Json, amount: int, fee: int, kind: str) -> None:
+    transaction = book(
+        act,
+        amount=amount,
+        fee=fee,
+        currency=record["currency"],
+        kind="adjustment",
+        source=record["id"],
+        why=f"Chargeback of {record['charge']}",
+    )
+    moved = dict(act.account.balance_transactions[transaction])
+    previous = change(record, balance_transactions=[*record["balance_transactions"], moved])
+    emit(act, kind, record, previous)
+
+
+def refundable(act: Act, charge: Json) -> bool:
+    """Whether no dispute stands in the way of a refund."""
+    if not charge["disputed"]:
+        return True
+    mine = (record for record in act.account.disputes.values() if record["charge"] == charge["id"])
+    return all(record["is_charge_refundable"] for record in mine)
+
+
+def move(act: Act, record: Json, *, status: str | None, evidence: Json | None, metadata: Json | None) -> Json:
+    """Change an open dispute, or appeal a lost one. Raises a refusal for a closed one or an unknown status."""
+    is_appealed = record["status"] == "lost" and status in APPEALS
+    if record["status"] in CLOSED and not is_appealed:
+        raise bad_request(f"This dispute has a status of {record['status']}: it is closed.", kept=True)
+    if status is not None and status not in STATUSES:
+        raise bad_request(f"Invalid status: must be one of {', '.join(STATUSES)}", param="status")
+    inquiry_became_dispute = record["status"].startswith("warning") and status in (
+        "needs_response",
+        "under_review",
+    )
+    details = record["evidence_details"]
+    if evidence is not None:
+        count = details["submission_count"] + 1
+        submitted = {"has_evidence": True, "submission_count": count, "submission_method": "manual"}
+        details = {**details, **submitted}
+    reviewed = "appeal_under_review" if record["status"] in APPEALS else "under_review"
+    new_status = status or (reviewed if evidence is not None else record["status"])
+    previous = change(
+        record,
+        status=new_status,
+        evidence={**record["evidence"], **(evidence or {})},
+        evidence_details=details,
+        metadata=merged_metadata(record["metadata"], metadata),
+        is_charge_refundable=new_status.startswith("warning") or new_status in GIVEN_BACK,
+    )
+    act.touched = record["id"]
+    emit(act, "charge.dispute.updated", record, previous)
+    if inquiry_became_dispute:
+        _move_funds(act, record, -record["amount"], FEE, "charge.dispute.funds_withdrawn")
+    return record
+
+
+def finish(act: Act, record: Json, status: str) -> Json:
+    """The bank decided: won and prevented give the money back, lost does not. Raises a refusal for a closed one."""
+    if status not in CLOSED:
+        raise bad_request(f"Invalid status: must be one of {', '.join(CLOSED)}", param="status")
+    if record["status"] in CLOSED:
+        raise bad_request(f"This dispute has a status of {record['status']}: it is closed.", kept=True)
+    previous = change(record, status=status, is_charge_refundable=status != "lost")
+    act.touched = record["id"]
+    emit(act, "charge.dispute.closed", record, previous)
+    if status in GIVEN_BACK and record["balance_transactions"]:
+        _move_funds(act, record, record["amount"], 0, "charge.dispute.funds_reinstated")
+    return record
+
+
+def found(act: Act, object_id: str) -> Json:
+    """The dispute of that id. Raises a refusal."""
+    if object_id not in act.account.disputes:
+        raise no_such("dispute", object_id, param="id", status=404)
+    return act.account.disputes[object_id]
+
+
+def retrieve(act: Act, object_id: str, _params: dict[str, Any]) -> Json:
+    """The dispute of that id."""
+    return found(act, object_id)
+
+
+def update(act: Act, object_id: str, params: dict[str, Any]) -> Json:
+    """Submit evidence or change metadata."""
+    record = found(act, object_id)
+    return move(act, record, status=None, evidence=params.get("evidence"), metadata=params.get("metadata"))
+
+
+def close(act: Act, object_id: str, _params: dict[str, Any]) -> Json:
+    """Accept that it is lost."""
+    return finish(act, found(act, object_id), "lost")
+
+
+def list_disputes(act: Act, _object_id: str, params: dict[str, Any]) -> Json:
+    """A page of disputes, of one charge or PaymentIntent if wanted."""
+    wanted = {name: params[name] for name in ("charge", "payment_intent") if name in params}
+    return listing.page(
+        act.account.disputes,
+        params,
+        kind="dispute",
+        url="/v1/disputes",
+        keep=lambda record: all(record[name] == value for name, value in wanted.items()),
+    )

@@ -1,0 +1,179 @@
+"""PaymentIntents: made, changed, looked up, listed."""
+
+from typing import Any
+
+from payment_worker.simulator.api import listing
+from payment_worker.simulator.api.parameters import merged_metadata
+from payment_worker.simulator.api.refusals import bad_request, no_such
+from payment_worker.simulator.resources.confirming import allowed_types, confirm_intent
+from payment_worker.simulator.resources.currencies import check_amount, checked_currency
+from payment_worker.simulator.resources.customers import check_customer, method_for
+from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.world import Act, Json
+
+ONLY_WITH_CONFIRM = (
+    "off_session",
+    "error_on_requires_action",
+    "return_url",
+    "mandate_data",
+    "use_stripe_sdk",
+)
+_UPDATABLE_STATUSES = ("requires_payment_method", "requires_confirmation", "requires_action")
+_PLAIN = ("description", "receipt_email", "shipping", "statement_descriptor", "statement_descriptor_suffix")
+
+
+def found(act: Act, object_id: str) -> Json:
+    """The PaymentIntent that a path names. Raises a refusal."""
+    if object_id not in act.account.payment_intents:
+        raise no_such("payment_intent", object_id, param="intent", status=404)
+    act.touched = object_id
+    return act.account.payment_intents[object_id]
+
+
+def create(act: Act, _object_id: str, params: dict[str, Any]) -> Json:
+    """A new PaymentIntent, confirmed at once if so asked. A decline refuses and leaves the PaymentIntent."""
+    currency = checked_currency(params["currency"])
+    check_amount(params["amount"], currency)
+    check_customer(act, params.get("customer"))
+    _check_confirmation(params)
+    record = _new(act, params, currency)
+    if "payment_method" in params:
+        method, behaviour = method_for(act, params["payment_method"])
+        allowed_types(record, behaviour.kind)
+        record["payment_method"] = method["id"]
+        record["status"] = "requires_confirmation"
+        params = {**params, "payment_method": method["id"]}
+    act.account.payment_intents[record["id"]] = record
+    act.touched = record["id"]
+    emit(act, "payment_intent.created", record)
+    return confirm_intent(act, record, params) if params.get("confirm") else record
+
+
+def _check_confirmation(params: dict[str, Any]) -> None:
+    if not params.get("confirm"):
+        for name in ONLY_WITH_CONFIRM:
+            if name in params:
+                raise bad_request(f"The parameter {name} can only be passed when confirm=true.", param=name)
+        return
+    if "payment_method" not in params:
+        raise bad_request(
+            "You cannot confirm this PaymentIntent because it's missing a payment method.",
+            code="payment_intent_unexpected_state",
+        )
+    redirects = _automatic(params).get("allow_redirects") == "always" and params.get("return_url") is None
+    if redirects and not params.get("off_session"):
+        raise bad_request(
+            "This PaymentIntent accepts payment methods that might redirect: pass a return_url, or set "
+            "automatic_payment_methods[allow_redirects] to never."
+        )
+
+
+def _automatic(params: dict[str, Any]) -> Json:
+    """What `automatic_payment_methods` comes to: on by default, off when the types are named."""
+    given = params.get("automatic_payment_methods")
+    if given is None:
+        named = "allowed_payment_method_types" in params or "payment_method_types" in params
+        return {} if named else {"allow_redirects": "always", "enabled": True}
+    return {"allow_redirects": given.get("allow_redirects", "always"), "enabled": given.get("enabled", True)}
+
+
+def _new(act: Act, params: dict[str, Any], currency: str) -> Json:
+    object_id = act.new_id("pi_3")
+    named = params.get("allowed_payment_method_types") or params.get("payment_method_types")
+    return {
+        "id": object_id,
+        "object": "payment_intent",
+        "amount": params["amount"],
+        "amount_capturable": 0,
+        "amount_details": {"tip": {}},
+        "amount_received": 0,
+        "application": None,
+        "application_fee_amount": None,
+        "automatic_payment_methods": _automatic(params) or None,
+        "canceled_at": None,
+        "cancellation_reason": None,
+        "capture_method": params.get("capture_method", "automatic_async"),
+        "client_secret": f"{object_id}_secret_{act.new_id('s')}",
+        "confirmation_method": params.get("confirmation_method", "automatic"),
+        "created": act.now,
+        "currency": currency,
+        "customer": params.get("customer"),
+        "customer_account": None,
+        **{name: params.get(name) for name in _PLAIN},
+        "excluded_payment_method_types": None,
+        "last_payment_error": None,
+        "latest_charge": None,
+        "livemode": act.world.settings.livemode,
+        "metadata": merged_metadata({}, params.get("metadata")),
+        "next_action": None,
+        "on_behalf_of": None,
+        "payment_method": None,
+        "payment_method_configuration_details": None,
+        "payment_method_options": {
+            "card": {
+                "installments": None,
+                "mandate_options": None,
+                "network": None,
+                "request_three_d_secure": "automatic",
+            }
+        },
+        "payment_method_types": named or ["card", "us_bank_account"],
+        "processing": None,
+        "review": None,
+        "setup_future_usage": params.get("setup_future_usage"),
+        "source": None,
+        "status": "requires_payment_method",
+        "transfer_data": None,
+        "transfer_group": None,
+    }
+
+
+def retrieve(act: Act, object_id: str, _params: dict[str, Any]) -> Json:
+    """The PaymentIntent of that id."""
+    return found(act, object_id)
+
+
+def confirm(act: Act, object_id: str, params: dict[str, Any]) -> Json:
+    """Try to take the money. Raises a refusal, a decline among them."""
+    return confirm_intent(act, found(act, object_id), params)
+
+
+def update(act: Act, object_id: str, params: dict[str, Any]) -> Json:
+    """Change what may be changed: metadata and description always, the rest until it is confirmed."""
+    record = found(act, object_id)
+    free = {"metadata", "description", "expand", "receipt_email", "shipping"}
+    if not free.issuperset(params) and record["status"] not in _UPDATABLE_STATUSES:
+        raise bad_request(
+            f"This PaymentIntent's {min(set(params) - free)} could not be updated because it has a status of "
+            f"{record['status']}.",
+            code="payment_intent_unexpected_state",
+            kept=True,
+            payment_intent=record,
+        )
+    wanted = {name: record[name] for name in ("amount", "currency")} | params
+    currency = checked_currency(wanted["currency"])
+    check_amount(wanted["amount"], currency)
+    check_customer(act, params.get("customer"))
+    if params.get("payment_method") is not None:
+        method, behaviour = method_for(act, params["payment_method"])
+        allowed_types(record, behaviour.kind)
+        record["payment_method"] = method["id"]
+        if record["status"] == "requires_payment_method":
+            record["status"] = "requires_confirmation"
+    record |= {"amount": wanted["amount"], "currency": currency}
+    record |= {name: params[name] for name in (*_PLAIN, "customer", "capture_method") if name in params}
+    record["metadata"] = merged_metadata(record["metadata"], params.get("metadata"))
+    act.changed = True
+    return record
+
+
+def list_intents(act: Act, _object_id: str, params: dict[str, Any]) -> Json:
+    """A page of PaymentIntents, of one customer if wanted."""
+    customer = params.get("customer")
+    return listing.page(
+        act.account.payment_intents,
+        params,
+        kind="payment_intent",
+        url="/v1/payment_intents",
+        keep=lambda record: customer in (None, record["customer"]),
+    )

@@ -1,0 +1,182 @@
+"""Rows that should not be there: overdue, in doubt for long, parked, rejected. Each query has an index."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select
+
+from payment_worker.domain.attempt import AttemptStatus
+from payment_worker.domain.deadlines import PAYMENT_DEADLINES, REFUND_DEADLINES
+from payment_worker.store import tables
+from payment_worker.store.findings import FindingStatus
+from payment_worker.store.inbox import EventStatus
+
+_ATTEMPT: Final = tables.payment_attempt.c
+_EVENT: Final = tables.stripe_event.c
+_REFUND: Final = tables.refund.c
+_OUTBOX: Final = tables.outbox.c
+
+_DUE: Final[Mapping[str, tuple[ColumnElement[datetime], ColumnElement[bool]]]] = MappingProxyType(
+    {
+        "attempts": (_ATTEMPT.next_action_at, _ATTEMPT.finished_at.is_(None)),
+        "events": (_EVENT.next_action_at, _EVENT.status == EventStatus.RECEIVED),
+        "waiting refunds": (_REFUND.waits_until, _REFUND.waits_until.is_not(None)),
+        "messages": (_OUTBOX.occurred_at, _OUTBOX.published_at.is_(None)),
+    }
+)
+"""When each kind of work is due, and which rows still have it."""
+
+_DEADLINES: Final[Sequence[tuple[Table, Mapping[str, timedelta]]]] = (
+    (tables.payment, {str(status): patience for status, patience in PAYMENT_DEADLINES.items()}),
+    (tables.refund, {str(status): patience for status, patience in REFUND_DEADLINES.items()}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """So many rows, the oldest of them from this instant."""
+
+    count: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """An attempt whose outcome is unknown."""
+
+    payment_id: UUID
+    action: str
+    doubt: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lingering:
+    """Payments or refunds that have been in one state for longer than they may."""
+
+    table: str
+    status: str
+    many: Many
+
+
+def overdue(connection: Connection, *, before: datetime) -> Mapping[str, Many]:
+    """What should have been done before this instant, and was not."""
+    return {name: _many(connection, due, and_(waits, due < before)) for name, (due, waits) in _DUE.items()}
+
+
+def unknown(connection: Connection, *, before: datetime) -> Sequence[Doubtful]:
+    """Attempts that were begun before this instant and whose outcome is still unknown, oldest first."""
+    query = (
+        select(_ATTEMPT.payment_id, _ATTEMPT.action, _ATTEMPT.doubt, _ATTEMPT.created_at.label("since"))
+        .where(
+            _ATTEMPT.finished_at.is_(None),
+            _ATTEMPT.status == AttemptStatus.UNKNOWN,
+            _ATTEMPT.created_at < before,
+        )
+        .order_by(_ATTEMPT.created_at)
+    )
+    return [Doubtful(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def parked(connection: Connection) -> Many:
+    """Events that were tried too often."""
+    return _many(connection, _EVENT.received_at, _EVENT.status == EventStatus.PARKED)
+
+
+def findings(connection: Connection) -> Many:
+    """Differences from Stripe's record that a person has to decide."""
+    finding = tables.reconciliation_finding.c
+    return _many(connection, finding.found_at, finding.status == FindingStatus.OPEN)
+
+
+def rejected(connection: Connection, *, since: datetime) -> Many:
+    """Requests that could not be accepted since this instant."""
+    received_at = tables.rejected_request.c.received_at
+    return _many(connection, received_at, received_at >= since)
+
+
+def beyond_deadline(connection: Connection, *, now: datetime) -> Iterator[Lingering]:
+    """For each state that is not final: payments or refunds that have been in it for longer than they may."""
+    for table, deadlines in _DEADLINES:
+        columns = table.c
+        for status, patience in deadlines.items():
+            late = and_(columns.status == status, columns.updated_at < now - patience)
+            yield Lingering(table.name, status, _many(connection, columns.updated_at, late))
+
+
+def _many(connection: Connection, at: ColumnElement[datetime], where: ColumnElement[bool]) -> Many:
+    return Many(*connection.execute(select(func.count(), func.min(at)).where(where)).one())
+
+
+_FINDING: Final = tables.reconciliation_finding.c
+_RUN: Final = tables.reconciliation_run.c
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempts:
+    """Attempts of one kind that are not over."""
+
+    action: str
+    status: str
+    doubt: str | None
+    many: Many
+
+
+def hurry(connection: Connection, *, seconds: int) -> None:
+    """Let no statement of this transaction take longer than this."""
+    connection.execute(select(func.set_config("statement_timeout", f"{seconds}s", True)))  # noqa: FBT003 - SQL's own
+
+
+def attempts(connection: Connection) -> Sequence[OpenAttempts]:
+    """Attempts that are not over, by action, status and doubt; since they were begun."""
+    kind = (_ATTEMPT.action, _ATTEMPT.status, _ATTEMPT.doubt)
+    query = (
+        select(*kind, func.count(), func.min(_ATTEMPT.created_at))
+        .where(_ATTEMPT.finished_at.is_(None))
+        .group_by(*kind)
+    )
+    return [
+        OpenAttempts(action, status, doubt, Many(count, oldest_at))
+        for action, status, doubt, count, oldest_at in connection.execute(query)
+    ]
+
+
+def messages(connection: Connection) -> Many:
+    """Messages that are not told yet, since they were written."""
+    query = select(func.count(), func.min(_OUTBOX.occurred_at)).where(_OUTBOX.published_at.is_(None))
+    return Many(*connection.execute(query).one())
+
+
+def events(connection: Connection) -> Many:
+    """Events that are not settled yet, since they were received."""
+    query = select(func.count(), func.min(_EVENT.received_at)).where(_EVENT.status == EventStatus.RECEIVED)
+    return Many(*connection.execute(query).one())
+
+
+def findings_by_kind(connection: Connection) -> Sequence[tuple[str, Many]]:
+    """Findings that are left for a person, by kind, since they were found."""
+    query = (
+        select(_FINDING.kind, func.count(), func.min(_FINDING.found_at))
+        .where(_FINDING.status == FindingStatus.OPEN)
+        .group_by(_FINDING.kind)
+    )
+    return [(kind, Many(count, oldest_at)) for kind, count, oldest_at in connection.execute(query)]
+
+
+def accounts_polled(connection: Connection) -> Sequence[tuple[str, datetime]]:
+    """The Stripe accounts whose events are polled, and when they last were."""
+    poll = tables.event_poll.c
+    query = select(poll.stripe_account, poll.polled_at).order_by(poll.stripe_account)
+    return [(account, polled_at) for account, polled_at in connection.execute(query)]
+
+
+def reconciled_at(connection: Connection) -> datetime | None:
+    """When the last scheduled reconciliation was finished."""
+    finished_at: datetime | None = connection.scalar(
+        select(func.max(_RUN.finished_at)).where(_RUN.is_scheduled)
+    )
+    return finished_at

@@ -1,0 +1,73 @@
+"""The first note of a charge: payment, attempt, history and message in one statement, or nothing at all."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import CTE, Connection, Select, Table, bindparam, select
+from sqlalchemy.dialects.postgresql import Insert, insert
+
+from payment_worker.domain.attempt import Attempt
+from payment_worker.domain.payment import Payment
+from payment_worker.store import attempts, payments, tables
+from payment_worker.store.statements import Row
+
+Shape = tuple[Table, tuple[str, ...]]
+"""A table and the columns of it that are written."""
+
+
+def note_charge(
+    connection: Connection,
+    *,
+    payment: Payment,
+    request: Mapping[str, Any],
+    attempt: Attempt,
+    others: Sequence[Row],
+    now: datetime,
+) -> Attempt | None:
+    """Insert the payment, its first attempt and the other rows, unless the payment's id exists.
+
+    Args:
+        request: the columns of `payment` that its record does not have.
+
+    Returns:
+        The attempt with its id, or None when there was such a payment before and nothing was written.
+    """
+    record = {column.name: getattr(payment, column.name) for column in payments.COLUMNS}
+    first = Row(tables.payment, {**record, **request, "created_at": now, "updated_at": now})
+    rows = [first, attempts.noted(attempt), *others]
+    statement = _statement(tuple((row.table, tuple(row.values)) for row in rows))
+    parameters = {f"set{n}_{name}": value for n, row in enumerate(rows) for name, value in row.values.items()}
+    attempt_id = connection.scalar(statement, parameters)
+    return None if attempt_id is None else replace(attempt, attempt_id=attempt_id)
+
+
+@lru_cache(maxsize=10)
+def _statement(shapes: tuple[Shape, ...]) -> Select[int]:
+    (payment, columns), *following = shapes
+    new = (
+        insert(payment)
+        .values(_parameters(0, (payment, columns)))
+        .on_conflict_do_nothing(index_elements=["payment_id"])
+        .returning(payment.c.payment_id)
+        .cte("new")
+    )
+    attempt, *others = (_if_new(n, shape, new) for n, shape in enumerate(following, start=1))
+    noted = attempt.returning(tables.payment_attempt.c.attempt_id).cte("noted")
+    return select(noted.c.attempt_id).add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(others)))
+
+
+def _if_new(n: int, shape: Shape, new: CTE) -> Insert:
+    """The row's insert for every row of `new`: one, or none."""
+    values = _parameters(n, shape)
+    table, columns = shape
+    return insert(table).from_select(
+        list(columns), select(*values.values()).select_from(new), include_defaults=False
+    )
+
+
+def _parameters(n: int, shape: Shape) -> dict[str, Any]:
+    table, columns = shape
+    return {name: bindparam(f"set{n}_{name}", type_=table.c[name].type) for name in columns}

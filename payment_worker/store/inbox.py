@@ -1,0 +1,251 @@
+"""Rows of `stripe_event`: stored first, settled under a lease, kept whatever comes of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import Connection, Update, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import insert
+
+from payment_worker.store import tables
+
+table: Final = tables.stripe_event
+
+
+class EventStatus(StrEnum):
+    """What became of an event."""
+
+    RECEIVED = "RECEIVED"
+    SETTLED = "SETTLED"
+    IGNORED = "IGNORED"
+    PARKED = "PARKED"
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """An event, for whomever the message reaches to settle: what `payment_worker.settle_event` is given."""
+
+    stripe_account: str
+    event_id: str
+    lease_token: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxEvent:
+    """An event as its owner holds it."""
+
+    stripe_account: str
+    event_id: str
+    type: str
+    api_version: str | None
+    livemode: bool
+    payload: Mapping[str, Any]
+    tries: int
+    lease_token: int
+
+    @property
+    def handed_out(self) -> HandedOut:
+        """It, for somebody else to settle."""
+        return HandedOut(self.stripe_account, self.event_id, self.lease_token)
+
+
+COLUMNS: Final = [table.c[name] for name in InboxEvent.__slots__]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """An event as it came in."""
+
+    event: InboxEvent
+    object_id: str | None
+    created_at: datetime
+
+
+def keep(
+    connection: Connection, arrivals: Sequence[Arrival], *, source: str, now: datetime, leased_until: datetime
+) -> set[tuple[str, str]]:
+    """Store events in one statement, leased to whoever stores them.
+
+    Returns:
+        Account and id of those that are new. The others were there before: somebody else has them, or is done.
+    """
+    if not arrivals:
+        return set()
+    # In one order, whoever stores the same ones at the same time: else two could wait for each other.
+    ordered = sorted(arrivals, key=lambda each: (each.event.stripe_account, each.event.event_id))
+    rows = [
+        {
+            **{name: getattr(each.event, name) for name in InboxEvent.__slots__},
+            "object_id": each.object_id,
+            "status": EventStatus.RECEIVED,
+            "source": source,
+            "next_action_at": leased_until,
+            "created_at": each.created_at,
+            "received_at": now,
+        }
+        for each in ordered
+    ]
+    statement = insert(table).on_conflict_do_nothing().returning(table.c.stripe_account, table.c.event_id)
+    return {(row.stripe_account, row.event_id) for row in connection.execute(statement, rows)}
+
+
+def owned(
+    connection: Connection, *, stripe_account: str, event_id: str, lease_token: int
+) -> tuple[InboxEvent, datetime] | None:
+    """The event and when it was received, if it waits and this token still owns it."""
+    row = (
+        connection.execute(
+            select(*COLUMNS, table.c.received_at).where(
+                table.c.stripe_account == stripe_account,
+                table.c.event_id == event_id,
+                table.c.lease_token == lease_token,
+                table.c.status == EventStatus.RECEIVED,
+            )
+        )
+        .mappings()
+        .one_or_none()
+    )
+    if row is None:
+        return None
+    return InboxEvent(**{column.name: row[column] for column in COLUMNS}), row["received_at"]
+
+
+def hand_out_due(
+    connection: Connection, *, now: datetime, leased_until: datetime, limit: int
+) -> Sequence[HandedOut]:
+    """Events that are due or whose owner's lease has ended.
+
+    The token stays: where messages wait longer than the lease, an event is given out again, and whichever
+    message is read first is still good. Settling it twice at once does no harm.
+    """
+    key = tuple_(table.c.stripe_account, table.c.event_id)
+    due = (
+        select(table.c.stripe_account, table.c.event_id)
+        .where(table.c.status == EventStatus.RECEIVED, table.c.next_action_at <= now)
+        .order_by(table.c.next_action_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    claim = (
+        table.update()
+        .where(key.in_(due))
+        .values(next_action_at=leased_until)
+        .returning(*(table.c[name] for name in HandedOut.__slots__))
+    )
+    return [HandedOut(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def begun(event: InboxEvent) -> Update:
+    """The update that counts a try when it begins, for its owner may not live to count it."""
+    return _owned(event).values(tries=event.tries + 1)
+
+
+def finished(event: InboxEvent, *, status: EventStatus, outcome: str, now: datetime) -> Update:
+    """The update that ends an event's wait, or parks it."""
+    return _owned(event).values(
+        status=status, outcome=outcome, tries=event.tries + 1, next_action_at=None, finished_at=now
+    )
+
+
+def put_off(event: InboxEvent, *, outcome: str, tries: int, next_action_at: datetime) -> Update:
+    """The update that leaves an event for another try. Messages about it before are void."""
+    return _owned(event).values(
+        outcome=outcome,
+        tries=tries,
+        lease_token=event.lease_token + 1,
+        next_action_at=next_action_at,
+    )
+
+
+def _owned(event: InboxEvent) -> Update:
+    return table.update().where(
+        table.c.stripe_account == event.stripe_account,
+        table.c.event_id == event.event_id,
+        table.c.lease_token == event.lease_token,
+        table.c.status == EventStatus.RECEIVED,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """An event as a person sees it, without its payload."""
+
+    stripe_account: str
+    event_id: str
+    type: str
+    object_id: str | None
+    status: str
+    outcome: str | None
+    source: str
+    tries: int
+    next_action_at: datetime | None
+    created_at: datetime
+    received_at: datetime
+    finished_at: datetime | None
+
+
+LISTED: Final = [table.c[name] for name in Listed.__slots__]
+
+
+def newest(
+    connection: Connection,
+    *,
+    status: str | None,
+    type_: str | None,
+    limit: int,
+) -> Sequence[Listed]:
+    """The events that were received last."""
+    query = select(*LISTED).order_by(table.c.received_at.desc()).limit(limit)
+    if status:
+        query = query.where(table.c.status == status)
+    if type_:
+        query = query.where(table.c.type == type_)
+    return [Listed(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def about(connection: Connection, *, object_ids: Sequence[str], event_ids: Sequence[str]) -> Sequence[Listed]:
+    """The events about these objects of Stripe's, and those with these ids, in the order in which they came."""
+    query = (
+        select(*LISTED)
+        .where(or_(table.c.object_id.in_(object_ids), table.c.event_id.in_(event_ids)))
+        .order_by(table.c.received_at)
+    )
+    return [Listed(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def replay(
+    connection: Connection,
+    *,
+    event_ids: Sequence[str] | None,
+    type_: str | None = None,
+    because: str,
+    now: datetime,
+) -> Sequence[str]:
+    """Make events due as if they had just come: those with these ids, or, without ids, all that are parked.
+
+    Whoever works on one of them loses it, for the token is raised.
+
+    Returns:
+        The ids of those that are due now.
+    """
+    update = (
+        table.update()
+        .values(
+            status=EventStatus.RECEIVED,
+            outcome=because,
+            tries=0,
+            lease_token=table.c.lease_token + 1,
+            next_action_at=now,
+            finished_at=None,
+        )
+        .returning(table.c.event_id)
+    )
+    if event_ids is None:
+        update = update.where(table.c.status == EventStatus.PARKED)
+    else:
+        update = update.where(table.c.event_id.in_(event_ids))
+    if type_:
+        update = update.where(table.c.type == type_)
+    return connection.execute(update).scalars().all()

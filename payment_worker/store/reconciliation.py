@@ -1,0 +1,243 @@
+"""What reconciliation reads of our rows: the ones of a page of Stripe's, or a page of ours; one query each."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Select, exists, extract, func, literal, or_, select, tuple_
+
+from payment_worker.domain.payment import Payment, PaymentStatus
+from payment_worker.domain.refund import Refund, RefundStatus
+from payment_worker.store import payments, refunds, tables
+
+payment: Final = tables.payment.c
+refund: Final = tables.refund.c
+attempt: Final = tables.payment_attempt
+matches: Final = tables.reconciliation_match.c
+
+STILL_PAYMENTS: Final = (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.AUTHORIZED)
+STILL_REFUNDS: Final = (RefundStatus.REQUIRES_ACTION, RefundStatus.PENDING)
+"""States that end by news from Stripe: if it was lost, nothing of ours would ever ask again."""
+
+SHORTEST_STILL: Final = timedelta(hours=1)
+"""By then webhooks and the poll have told what there was."""
+
+LONGEST_STILL: Final = timedelta(days=90)
+"""Banks take 30 days at most, and a customer who has not come back by then does not: it has been an alert for long."""
+
+DAY_SECONDS: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPayment:
+    """A payment, whether something is being asked of Stripe for it now, and whether its fee is known."""
+
+    payment: Payment
+    is_in_work: bool
+    is_booked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRefund:
+    """A refund, and whether something is being asked of Stripe for it now."""
+
+    refund: Refund
+    is_in_work: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ours:
+    """A row of ours that names an object of Stripe's."""
+
+    at: datetime
+    identity: UUID
+    payment_id: UUID
+    stripe_id: str
+    stripe_account: str | None
+    is_matched: bool
+    """Whether this run has met the object already."""
+
+
+_PAYMENT_IN_WORK: Final[ColumnElement[bool]] = exists().where(
+    attempt.c.payment_id == payment.payment_id, attempt.c.refund_id.is_(None), attempt.c.finished_at.is_(None)
+)
+_REFUND_IN_WORK: Final[ColumnElement[bool]] = exists().where(
+    attempt.c.refund_id == refund.refund_id, attempt.c.finished_at.is_(None)
+)
+
+
+def known_payments(
+    connection: Connection, *, payment_intents: Collection[str], payment_ids: Collection[UUID] = ()
+) -> Sequence[KnownPayment]:
+    """The payments that these PaymentIntents are, or that have these ids."""
+    query = select(
+        *payments.COLUMNS,
+        _PAYMENT_IN_WORK.label("is_in_work"),
+        payment.stripe_balance_transaction_id.is_not(None).label("is_booked"),
+    ).where(or_(payment.stripe_payment_intent_id.in_(payment_intents), payment.payment_id.in_(payment_ids)))
+    return [
+        KnownPayment(payments.payment_of(row), row["is_in_work"], row["is_booked"])
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def known_refunds(
+    connection: Connection, *, stripe_refund_ids: Collection[str], refund_ids: Collection[UUID] = ()
+) -> Sequence[KnownRefund]:
+    """The refunds that these Refunds are, or that have these ids."""
+    query = select(*refunds.COLUMNS, _REFUND_IN_WORK.label("is_in_work")).where(
+        or_(refund.stripe_refund_id.in_(stripe_refund_ids), refund.refund_id.in_(refund_ids))
+    )
+    return [
+        KnownRefund(refunds.refund_of(row), row["is_in_work"]) for row in connection.execute(query).mappings()
+    ]
+
+
+Place = tuple[datetime, UUID]
+"""Where a row stands in the order in which rows are read."""
+
+
+def our_payments(
+    connection: Connection, *, run_id: int, since: datetime, until: datetime, after: Place | None, limit: int
+) -> Sequence[Ours]:
+    """Payments of a period that have a PaymentIntent, in the order in which they were requested."""
+    at = payment.created_at
+    return _payments(connection, at, at >= since, at < until, run_id=run_id, after=after, limit=limit)
+
+
+def our_refunds(
+    connection: Connection, *, run_id: int, since: datetime, until: datetime, after: Place | None, limit: int
+) -> Sequence[Ours]:
+    """Refunds of a period that have a Refund at Stripe, in the order in which they were requested."""
+    at = refund.created_at
+    return _refunds(connection, at, at >= since, at < until, run_id=run_id, after=after, limit=limit)
+
+
+def still_payments(
+    connection: Connection, *, run_id: int, since: datetime, until: datetime, after: Place | None, limit: int
+) -> Sequence[Ours]:
+    """Payments from before a period that stand still and are due for a look, the longest first."""
+    at = payment.updated_at
+    unfinished = payment.status.in_(STILL_PAYMENTS)
+    due = _due(at, since=since, until=until)
+    older = payment.created_at < since
+    return _payments(connection, at, unfinished, older, *due, run_id=run_id, after=after, limit=limit)
+
+
+def still_refunds(
+    connection: Connection, *, run_id: int, since: datetime, until: datetime, after: Place | None, limit: int
+) -> Sequence[Ours]:
+    """Refunds from before a period that stand still and are due for a look, the longest first."""
+    at = refund.updated_at
+    unfinished = refund.status.in_(STILL_REFUNDS)
+    due = _due(at, since=since, until=until)
+    older = refund.created_at < since
+    return _refunds(connection, at, unfinished, older, *due, run_id=run_id, after=after, limit=limit)
+
+
+def _due(at: ColumnElement[datetime], *, since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
+    """Rows that changed last at this instant are looked at in each run of the first day, and then once a day.
+
+    Once a day is the run in whose period another whole day without a change is over.
+    """
+    days = [func.floor(extract("epoch", literal(end) - at) / DAY_SECONDS) for end in (since, until)]
+    return (
+        at >= until - LONGEST_STILL,
+        at < until - SHORTEST_STILL,
+        or_(at >= until - timedelta(days=1), days[0] < days[1]),
+    )
+
+
+def _payments(
+    connection: Connection,
+    at: ColumnElement[datetime],
+    *where: ColumnElement[bool],
+    run_id: int,
+    after: Place | None,
+    limit: int,
+) -> Sequence[Ours]:
+    query = select(
+        at.label("at"),
+        payment.payment_id.label("identity"),
+        payment.payment_id,
+        payment.stripe_payment_intent_id.label("stripe_id"),
+        payment.stripe_account,
+        _met(run_id, payment.stripe_payment_intent_id),
+    ).where(payment.stripe_payment_intent_id.is_not(None), *where)
+    return _page(connection, query, at, payment.payment_id, after=after, limit=limit)
+
+
+def _refunds(
+    connection: Connection,
+    at: ColumnElement[datetime],
+    *where: ColumnElement[bool],
+    run_id: int,
+    after: Place | None,
+    limit: int,
+) -> Sequence[Ours]:
+    query = (
+        select(
+            at.label("at"),
+            refund.refund_id.label("identity"),
+            refund.payment_id,
+            refund.stripe_refund_id.label("stripe_id"),
+            payment.stripe_account,
+            _met(run_id, refund.stripe_refund_id),
+        )
+        .join_from(tables.refund, tables.payment, payment.payment_id == refund.payment_id)
+        .where(refund.stripe_refund_id.is_not(None), *where)
+    )
+    return _page(connection, query, at, refund.refund_id, after=after, limit=limit)
+
+
+def _page(
+    connection: Connection,
+    query: Select[Any],
+    at: ColumnElement[datetime],
+    identity: ColumnElement[UUID],
+    *,
+    after: Place | None,
+    limit: int,
+) -> Sequence[Ours]:
+    if after is not None:
+        query = query.where(tuple_(at, identity) > after)
+    page = query.order_by(at, identity).limit(limit)
+    return [Ours(**row) for row in connection.execute(page).mappings()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """An attempt whose outcome is not known."""
+
+    idempotency_key: str
+    payment_id: UUID
+    refund_id: UUID | None
+    status: str
+    doubt: str | None
+    tries: int
+    first_sent_at: datetime
+
+
+def unknown_since(connection: Connection, *, before: datetime, limit: int) -> Sequence[Unknown]:
+    """Unfinished attempts that were first sent before this, oldest first."""
+    query = (
+        select(*(attempt.c[name] for name in Unknown.__slots__))
+        .where(attempt.c.finished_at.is_(None), attempt.c.first_sent_at < before)
+        .order_by(attempt.c.first_sent_at)
+        .limit(limit)
+    )
+    return [Unknown(**row) for row in connection.execute(query).mappings()]
+
+
+def is_unfinished(connection: Connection, idempotency_key: str) -> bool:
+    """Whether the attempt under this key has no outcome yet."""
+    open_ = select(attempt.c.attempt_id).where(
+        attempt.c.idempotency_key == idempotency_key, attempt.c.finished_at.is_(None)
+    )
+    return connection.scalar(open_) is not None
+
+
+def _met(run_id: int, stripe_id: ColumnElement[str]) -> ColumnElement[bool]:
+    return exists().where(matches.run_id == run_id, matches.object_id == stripe_id).label("is_matched")

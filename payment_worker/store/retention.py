@@ -1,0 +1,181 @@
+"""Archiving what explains payments to which nothing happens any more. Their own rows stay: see decision 5."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Table, exists, select, tuple_
+
+from payment_worker.domain.dispute import DisputeStatus
+from payment_worker.domain.payment import PaymentStatus
+from payment_worker.domain.refund import RefundStatus
+from payment_worker.store import tables
+from payment_worker.store.findings import FindingStatus
+from payment_worker.store.inbox import EventStatus
+
+_PAYMENT: Final = tables.payment
+_HISTORY: Final = tables.payment_history
+
+OVER: Final = (PaymentStatus.SUCCEEDED, PaymentStatus.FAILED, PaymentStatus.CANCELED)
+UNFINISHED_REFUNDS: Final = (RefundStatus.REQUESTED, RefundStatus.REQUIRES_ACTION, RefundStatus.PENDING)
+OPEN_DISPUTES: Final = (
+    DisputeStatus.WARNING_NEEDS_RESPONSE,
+    DisputeStatus.WARNING_UNDER_REVIEW,
+    DisputeStatus.NEEDS_RESPONSE,
+    DisputeStatus.UNDER_REVIEW,
+    DisputeStatus.APPEAL_NEEDS_RESPONSE,
+    DisputeStatus.APPEAL_UNDER_REVIEW,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Oldest:
+    """A stretch of history, from its oldest end on."""
+
+    payment_ids: Collection[UUID]
+    last: int | None
+    """The place that it was read to; None where everything after it is younger."""
+
+
+def oldest(connection: Connection, *, after: int, before: datetime, limit: int) -> Oldest:
+    """Whose history is the oldest of what is still here: it was written in the order of its ids."""
+    rows = connection.execute(
+        select(_HISTORY.c.history_id, _HISTORY.c.payment_id, _HISTORY.c.recorded_at)
+        .where(_HISTORY.c.history_id > after)
+        .order_by(_HISTORY.c.history_id)
+        .limit(limit)
+    ).all()
+    old = [row for row in rows if row.recorded_at < before]
+    is_all_old = len(old) == len(rows) == limit
+    return Oldest({row.payment_id for row in old}, rows[-1].history_id if is_all_old else None)
+
+
+def lock_quiet(connection: Connection, payment_ids: Collection[UUID], *, before: datetime) -> Sequence[UUID]:
+    """Those of these payments that are over and to which nothing happened since, locked.
+
+    None to which something may still happen of itself: no request without an answer, no other try to come, no refund
+    on its way, no open dispute, nothing that is not told yet, and nothing that a person has still to look at.
+    """
+    refund, dispute, attempt = tables.refund, tables.dispute, tables.payment_attempt
+    box, finding = tables.outbox, tables.reconciliation_finding
+    needed = [
+        _of_it(_HISTORY, _HISTORY.c.recorded_at >= before),
+        _of_it(attempt, attempt.c.finished_at.is_(None) | attempt.c.retry_at.is_not(None)),
+        _of_it(refund, refund.c.status.in_(UNFINISHED_REFUNDS)),
+        _of_it(dispute, dispute.c.status.in_(OPEN_DISPUTES)),
+        _of_it(box, box.c.published_at.is_(None)),
+        _of_it(finding, finding.c.status == FindingStatus.OPEN),
+    ]
+    query = (
+        select(_PAYMENT.c.payment_id)
+        .where(
+            _PAYMENT.c.payment_id.in_(payment_ids),
+            _PAYMENT.c.status.in_(OVER),
+            _PAYMENT.c.updated_at < before,
+            *(~each for each in needed),
+        )
+        .order_by(_PAYMENT.c.payment_id)
+        .with_for_update(skip_locked=True, of=_PAYMENT)
+    )
+    return connection.execute(query).scalars().all()
+
+
+def _of_it(table: Table, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists(select(table.c.payment_id).where(table.c.payment_id == _PAYMENT.c.payment_id, condition))
+
+
+def archive(connection: Connection, payment_ids: Collection[UUID]) -> None:
+    """Move the attempts and the history of these payments, and forget what their customers told beside them.
+
+    What was sent to Stripe stays to be read in the archived attempts.
+    """
+    _move(connection, tables.payment_attempt, tables.payment_attempt_archive, payment_ids)
+    _move(connection, tables.payment_history, tables.payment_history_archive, payment_ids)
+    connection.execute(
+        _PAYMENT.update()
+        .where(_PAYMENT.c.payment_id.in_(payment_ids))
+        .values(metadata={}, description=None, statement_descriptor_suffix=None)
+    )
+    connection.execute(
+        tables.refund.update()
+        .where(tables.refund.c.payment_id.in_(payment_ids))
+        .values(requested_by=None, note=None)
+    )
+
+
+def _move(connection: Connection, table: Table, archive: Table, payment_ids: Collection[UUID]) -> None:
+    """Copy first: history may be deleted only if it is in its archive."""
+    theirs = table.c.payment_id.in_(payment_ids)
+    names = [column.name for column in table.columns]
+    connection.execute(
+        archive.insert().from_select(names, select(*table.columns).where(theirs), include_defaults=False)
+    )
+    connection.execute(table.delete().where(theirs))
+
+
+Prune = Callable[[Connection, datetime, int], int]
+"""Deletes at most so many rows from before an instant, and tells how many."""
+
+_EVENT: Final = tables.stripe_event
+_OUTBOX: Final = tables.outbox
+_REJECTED: Final = tables.rejected_request
+_FINDING: Final = tables.reconciliation_finding
+_RUN: Final = tables.reconciliation_run
+
+
+def events(connection: Connection, before: datetime, limit: int) -> int:
+    """Events that are over. Parked ones wait for a person, however old they are."""
+    over = _EVENT.c.status.in_([EventStatus.SETTLED, EventStatus.IGNORED])
+    return _delete(connection, _EVENT, _EVENT.c.received_at, over, before, limit=limit)
+
+
+def messages(connection: Connection, before: datetime, limit: int) -> int:
+    """Messages that are published."""
+    return _delete(connection, _OUTBOX, _OUTBOX.c.published_at, None, before, limit=limit)
+
+
+def rejected(connection: Connection, before: datetime, limit: int) -> int:
+    """Requests that were rejected."""
+    return _delete(connection, _REJECTED, _REJECTED.c.received_at, None, before, limit=limit)
+
+
+def findings(connection: Connection, before: datetime, limit: int) -> int:
+    """Findings that are resolved."""
+    resolved = _FINDING.c.status != FindingStatus.OPEN
+    return _delete(connection, _FINDING, _FINDING.c.found_at, resolved, before, limit=limit)
+
+
+def runs(connection: Connection, before: datetime, limit: int) -> int:
+    """Reconciliations that are finished and whose findings are all gone."""
+    has_findings = exists(select(_FINDING.c.finding_id).where(_FINDING.c.run_id == _RUN.c.run_id))
+    return _delete(connection, _RUN, _RUN.c.finished_at, ~has_findings, before, limit=limit)
+
+
+REPORTS: Final[Mapping[str, Prune]] = MappingProxyType(
+    {"rejected": rejected, "findings": findings, "runs": runs}
+)
+"""What people look at; findings before the runs that found them."""
+
+
+def _delete(
+    connection: Connection,
+    table: Table,
+    at: ColumnElement[datetime],
+    only: ColumnElement[bool] | None,
+    before: datetime,
+    *,
+    limit: int,
+) -> int:
+    """The oldest first, found by the index on their time; whatever somebody holds is left for the next time."""
+    keys = list(table.primary_key.columns)
+    old = (
+        select(*keys)
+        .where(at < before, *([] if only is None else [only]))
+        .order_by(at)
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=table)
+    )
+    return connection.execute(table.delete().where(tuple_(*keys).in_(old))).rowcount

@@ -1,0 +1,129 @@
+"""From Celery's world to a flow's and back: requests parsed, answers obeyed, trouble met with a retry."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NoReturn, TypeVar
+
+from celery import Task
+
+from payment_worker import bootstrap
+from payment_worker.broker.redaction import RequestRefusedError
+from payment_worker.celery import app
+from payment_worker.contracts.requests import FieldError, InvalidRequest, Request, parse
+from payment_worker.flows.context import World
+from payment_worker.flows.result import Answer, Conflict, Unfinished
+from payment_worker.settings import Settings
+from payment_worker.store.database import DatabaseUnavailableError
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+RequestT = TypeVar("RequestT", bound=Request)
+T = TypeVar("T")
+
+LONGEST_COUNTDOWN_SECONDS: Final = 30.0
+GATHERING_SECONDS: Final = 0.2
+"""One publisher tells what all workers committed meanwhile; called for each charge, it would cost as much as one."""
+
+NO_LIMIT: Final = 1_000_000_000
+"""For a retry that is counted by us or not at all. None would mean the task's own limit (celery 5.7.0)."""
+
+MOST_RETRIES: Final = 4
+"""Times that a task itself comes back to unfinished work; after that the sweep finds it, for the row says when."""
+
+
+def longest_countdown(chosen: Settings) -> float:
+    """A delayed message is redelivered when the visibility timeout ends, so none waits near it."""
+    return min(LONGEST_COUNTDOWN_SECONDS, chosen.visibility_timeout / 4)
+
+
+def within(seconds: float) -> Callable[[], bool]:
+    """Whether this time has not passed yet."""
+    end = time.monotonic() + seconds
+    return lambda: time.monotonic() < end
+
+
+def before_soft_limit(chosen: Settings) -> float:
+    """Seconds in which a task may begin a further step, such as a page or a batch, and still end in time."""
+    return (chosen.lease - chosen.stripe_timeout) / 2
+
+
+def growing_countdown(before: int) -> float:
+    """Seconds until a task's next run, after so many: doubled with each, from one up to the longest countdown."""
+    return min(2.0 ** min(before, 5), longest_countdown(bootstrap.settings()))
+
+
+def parsed(
+    task: Task, model: type[RequestT], args: Sequence[object], kwargs: Mapping[str, object]
+) -> RequestT:
+    """The request, or a refusal that names every bad field, with the request kept."""
+    try:
+        return parse(model, kwargs, args)
+    except InvalidRequest as invalid:
+        refuse(task, {**kwargs, "args": list(args)} if args else kwargs, invalid.errors)
+
+
+def refuse(task: Task, arguments: Mapping[str, object], errors: Sequence[FieldError]) -> NoReturn:
+    """Keep the request and end the task with one clear error.
+
+    Raises:
+        RequestRefusedError: always; no retry is spent on it.
+    """
+    told = [error.as_dict() for error in errors]
+    unless_unavailable(
+        task, lambda: bootstrap.keep_rejected(task.name, arguments, told, request_id=task.request.id)
+    )
+    message = "; ".join(f"{error.field} {error.message}" for error in errors)
+    log.warning("request is rejected", task=task.name, request_id=task.request.id, errors=told)
+    raise RequestRefusedError(message)
+
+
+def world(task: Task) -> World:
+    """The world, with this task as the actor."""
+    return bootstrap.world(actor=f"{task.name} {task.request.id}", ring=ring)
+
+
+def ring() -> None:
+    """Call the publisher, unless it has been called already."""
+    if bootstrap.process().stream.ring():
+        try:
+            app.send_task("payment_worker.publish_events", countdown=GATHERING_SECONDS)
+        except Exception as error:  # noqa: BLE001 - a hint: beat's sweep publishes all the same
+            log.info("publisher was not called", error=type(error).__name__)
+
+
+def unless_unavailable(task: Task, work: Callable[[], T]) -> T:
+    """Do it; while PostgreSQL is away, come back later, for as long as it takes."""
+    try:
+        return work()
+    except DatabaseUnavailableError as error:
+        countdown = growing_countdown(task.request.retries)
+        log.warning("database is unavailable", task=task.name, error=str(error), countdown=countdown)
+        raise task.retry(countdown=countdown, max_retries=NO_LIMIT) from None
+
+
+def obey(task: Task, answer: Answer | Conflict, arguments: Mapping[str, object]) -> Mapping[str, str | None]:
+    """The task's result; or another run of it where the work is not finished and this task can finish it."""
+    if isinstance(answer, Conflict):
+        taken = FieldError(answer.field, "conflict", "is taken by a request with other arguments")
+        refuse(task, arguments, [taken])
+    again_in = _again_in(task, answer)
+    if again_in is not None and task.request.retries < MOST_RETRIES:
+        raise task.retry(countdown=again_in, max_retries=NO_LIMIT)
+    return answer.as_result()
+
+
+def _again_in(task: Task, answer: Answer) -> float | None:
+    if answer.again_at is None:
+        return None
+    # A message that is new finds the work in other hands: those finish it. One that came back may be of a dead owner.
+    if answer.unfinished is Unfinished.OTHERS and not _came_back(task):
+        return None
+    held = bootstrap.process().settings
+    seconds = (answer.again_at - bootstrap.now()).total_seconds() + 0.1
+    return max(seconds, 0.1) if seconds <= longest_countdown(held) else None
+
+
+def _came_back(task: Task) -> bool:
+    delivery: Mapping[str, Any] = task.request.delivery_info or {}
+    return bool(delivery.get("redelivered")) or task.request.retries > 0

@@ -1,0 +1,86 @@
+"""A request that overtook its charge looks for the payment again, for as long as that may still come."""
+
+import json
+from base64 import b64decode
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, NoReturn
+from uuid import UUID
+
+from celery import Task
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from payment_worker.celery import app
+from payment_worker.contracts.requests import FieldError
+from payment_worker.monitoring.queues import PRIORITIES, UNACKNOWLEDGED
+from payment_worker.tasks.base import NO_LIMIT, growing_countdown, refuse
+
+CHARGE: Final = "payment_worker.charge"
+CHARGES: Final = "charges"
+
+LOOKS: Final = 4
+"""Times that such a request comes back in any case, after 1, 2, 4 and 8 seconds: its charge may be a little behind.
+
+After them it goes on looking only while its charge may be among what is queued, or what a worker holds.
+"""
+
+
+class Lack(StrEnum):
+    """What a request finds missing, each with a header that counts the looks for it.
+
+    Celery's own count of retries has outages of PostgreSQL in it, too, which tell nothing about the charge: after one,
+    a request would be refused whose charge is about to be noted.
+    """
+
+    PAYMENT = "payment_worker.looked"
+    ANSWER = "payment_worker.waited"
+    """What another request about the payment came to."""
+
+
+def is_patient(task: Task, lack: Lack) -> bool:
+    """Whether the task comes back in any case."""
+    return _looked(task, lack) < LOOKS
+
+
+def look_again(task: Task, lack: Lack) -> NoReturn:
+    """Have the task look again a little later."""
+    looked = _looked(task, lack)
+    headers = {**(task.request.headers or {}), str(lack): looked + 1}
+    raise task.retry(countdown=growing_countdown(looked), headers=headers, max_retries=NO_LIMIT)
+
+
+def look_for_payment(task: Task, payment_id: UUID, arguments: Mapping[str, object]) -> NoReturn:
+    """Have the task look again for a payment that is not there, or refuse it if its charge will not come."""
+    if is_patient(task, Lack.PAYMENT) or _charge_may_come(payment_id):
+        look_again(task, Lack.PAYMENT)
+    refuse(task, arguments, [FieldError("payment_id", "unknown_payment", "names no payment that we know")])
+
+
+def _looked(task: Task, lack: Lack) -> int:
+    said = (task.request.headers or {}).get(lack)
+    return said if isinstance(said, int) else 0
+
+
+def _charge_may_come(payment_id: UUID) -> bool:
+    """Whether this payment's charge may be queued or in a worker's hands, or it cannot be known that it is not."""
+    try:
+        with app.pool.acquire(block=True) as connection:
+            client = connection.default_channel.client
+            if any(client.llen(f"{CHARGES}{priority}") for priority in PRIORITIES):
+                return True
+            return any(_charges(held, payment_id) for _, held in client.hscan_iter(UNACKNOWLEDGED))
+    except (OperationalError, RedisError):
+        return True
+
+
+def _charges(held: bytes, payment_id: UUID) -> bool:
+    """Whether a message that a worker holds, as kombu keeps it there (5.7.0), is the charge of this payment."""
+    try:
+        message, *_ = json.loads(held)
+        body = b64decode(message["body"]).decode()
+        # Celery's first protocol has the task's name in the body.
+        is_a_charge = CHARGE in (message["headers"].get("task") or body)
+        return is_a_charge and payment_id.hex in body.lower().replace("-", "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False

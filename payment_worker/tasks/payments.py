@@ -1,0 +1,100 @@
+"""Tasks that change a payment which Stripe knows: capture, cancel, try again."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+from celery import Task
+
+from payment_worker import bootstrap
+from payment_worker.celery import app
+from payment_worker.contracts.requests import CancelRequest, CaptureRequest, ChargeRequest, RetryChargeRequest
+from payment_worker.flows.attempts.execute import take_handed
+from payment_worker.flows.commands.cancel import cancel as cancel_flow
+from payment_worker.flows.commands.capture import capture as capture_flow
+from payment_worker.flows.commands.charge import charge as charge_flow
+from payment_worker.flows.commands.modify import Busy
+from payment_worker.flows.commands.retry_charge import retry_charge as retry_flow
+from payment_worker.flows.commands.retry_charge import retry_declined as retry_declined_flow
+from payment_worker.flows.result import Answer, NoSuchPayment
+from payment_worker.tasks.base import obey, parsed, unless_unavailable, world
+from payment_worker.tasks.missing_payment import Lack, is_patient, look_again, look_for_payment
+
+Result = Mapping[str, str | None]
+
+
+@app.task(bind=True, name="payment_worker.capture", typing=False)
+def capture(self: Task, *args: object, **kwargs: object) -> Result:
+    """Capture what was authorised, or a part of it, once."""
+    request = parsed(self, CaptureRequest, args, kwargs)
+
+    def run() -> Answer | NoSuchPayment | Busy:
+        return capture_flow(
+            world(self), request, message_id=message_id(self), patient=is_patient(self, Lack.ANSWER)
+        )
+
+    return _obey(self, request, run, kwargs)
+
+
+@app.task(bind=True, name="payment_worker.cancel", typing=False)
+def cancel(self: Task, *args: object, **kwargs: object) -> Result:
+    """Give up a payment that has not succeeded."""
+    request = parsed(self, CancelRequest, args, kwargs)
+
+    def run() -> Answer | NoSuchPayment | Busy:
+        return cancel_flow(
+            world(self), request, message_id=message_id(self), patient=is_patient(self, Lack.ANSWER)
+        )
+
+    return _obey(self, request, run, kwargs)
+
+
+@app.task(bind=True, name="payment_worker.retry_charge", typing=False)
+def retry_charge(self: Task, *args: object, **kwargs: object) -> Result:
+    """Try a declined payment again."""
+    request = parsed(self, RetryChargeRequest, args, kwargs)
+
+    def run() -> Answer | NoSuchPayment | Busy:
+        return retry_flow(world(self), request, message_id=message_id(self))
+
+    return _obey(self, request, run, kwargs)
+
+
+@app.task(bind=True, name="payment_worker.retry_declined", typing=False)
+def retry_declined(self: Task, *, attempt_id: int, **_newer: object) -> Mapping[str, Any]:
+    """Try a payment again by ourselves, after this attempt of it was declined."""
+    answer = unless_unavailable(self, lambda: retry_declined_flow(world(self), attempt_id))
+    return answer.as_result() if answer else {"attempt_id": attempt_id, "status": "not to be followed"}
+
+
+def message_id(task: Task) -> UUID:
+    """The id of the message that the task came with, the same however often it is delivered."""
+    return bootstrap.message_id(task.request.id)
+
+
+def _obey(
+    task: Task,
+    request: CaptureRequest | CancelRequest | RetryChargeRequest,
+    run: Callable[[], Answer | NoSuchPayment | Busy],
+    arguments: Mapping[str, object],
+) -> Result:
+    answer = unless_unavailable(task, run)
+    if isinstance(answer, Answer):
+        return obey(task, answer, arguments)
+    if isinstance(answer, Busy):
+        look_again(task, Lack.ANSWER)
+    return look_for_payment(task, request.payment_id, arguments)
+
+
+@app.task(bind=True, name="payment_worker.charge", typing=False)
+def charge(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | None]:
+    """Charge a payment method, once for each `payment_id`."""
+    request = parsed(self, ChargeRequest, args, kwargs)
+    return obey(self, unless_unavailable(self, lambda: charge_flow(world(self), request)), kwargs)
+
+
+@app.task(bind=True, name="payment_worker.perform", typing=False)
+def perform(self: Task, *, attempt_id: int, lease_token: int, **_newer: object) -> Mapping[str, Any]:
+    """Go on with an attempt that `resume_stalled` handed out."""
+    answer = unless_unavailable(self, lambda: take_handed(world(self), attempt_id, lease_token=lease_token))
+    return answer.as_result() if answer else {"attempt_id": attempt_id, "status": "in other hands"}

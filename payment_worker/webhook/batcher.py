@@ -1,0 +1,107 @@
+"""Stores what came in, together: whatever arrives while one transaction is under way shares the next.
+
+So a burst takes as many commits as fit into its time, instead of one for each event, and a lone event waits for
+nobody. PostgreSQL blocks a thread; two of them are enough, and the loop never waits for either.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from payment_worker.gateway.webhook import Event
+from payment_worker.store.database import DatabaseUnavailableError
+from payment_worker.store.inbox import InboxEvent
+
+THREADS: Final = 2
+"""One stores while the other commits. Each has a connection."""
+
+BATCH: Final = 100
+"""Events in one transaction: a few hundred kilobytes, a few milliseconds."""
+
+Stored = InboxEvent | None
+Keep = Callable[[Sequence[Event]], Sequence[Stored]]
+"""Stores events, all or none; None in the place of each that was stored before."""
+
+Waiting = tuple[Event, asyncio.Future[Stored]]
+
+
+class Storing:
+    """Events on their way into the inbox."""
+
+    def __init__(self, keep: Keep) -> None:
+        self._keep = keep
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="storing")
+        self._free = THREADS
+        self._waiting: deque[Waiting] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def keep(self, event: Event) -> Stored:
+        """Store one event. Once this returns it is committed; None when it was stored before.
+
+        Raises:
+            DatabaseUnavailableError: it may or may not be stored.
+        """
+        answer: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        self._waiting.append((event, answer))
+        self._begin()
+        return await answer
+
+    def close(self) -> None:
+        """Forget what waits. What is being stored ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self) -> None:
+        while self._free and (batch := self._batch()):
+            self._free -= 1
+            task = asyncio.get_running_loop().create_task(self._work(batch))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _work(self, batch: list[Waiting]) -> None:
+        try:
+            await self._store(batch)
+        finally:
+            self._free += 1
+            self._begin()
+
+    def _batch(self) -> list[Waiting]:
+        batch: list[Waiting] = []
+        while self._waiting and len(batch) < BATCH:
+            waiting = self._waiting.popleft()
+            if not waiting[1].done():  # nobody waits for the answer any more
+                batch.append(waiting)
+        return batch
+
+    async def _store(self, batch: list[Waiting]) -> None:
+        loop = asyncio.get_running_loop()
+        events = [event for event, _ in batch]
+        try:
+            stored = await loop.run_in_executor(self._threads, self._keep_patiently, events)
+        except DatabaseUnavailableError as error:
+            _fail(batch, error)
+        except Exception as error:  # noqa: BLE001 - whoever waits is told
+            if len(batch) == 1:
+                _fail(batch, error)
+            # One of them cannot be stored: the others shall not suffer for it.
+            for waiting in batch if len(batch) > 1 else ():
+                await self._store([waiting])
+        else:
+            for (_, answer), each in zip(batch, stored, strict=True):
+                if not answer.done():
+                    answer.set_result(each)
+
+    def _keep_patiently(self, events: Sequence[Event]) -> Sequence[Stored]:
+        try:
+            return self._keep(events)
+        except DatabaseUnavailableError:
+            # Connections that waited in the pool died if PostgreSQL was restarted; a new one may do. If the first
+            # commit took effect after all, the events are known now, and found by the sweep.
+            return self._keep(events)
+
+
+def _fail(batch: Sequence[Waiting], error: Exception) -> None:
+    for _, answer in batch:
+        if not answer.done():
+            answer.set_exception(error)

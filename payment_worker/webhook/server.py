@@ -1,0 +1,108 @@
+"""Serving webhooks until told to stop: what is real is chosen here, and let go of in order."""
+
+import signal
+import socket
+import sys
+from dataclasses import asdict
+from typing import Final, NoReturn
+
+import uvicorn
+
+from payment_worker import bootstrap
+from payment_worker.celery import app as celery
+from payment_worker.flows.events.inbox import receive_all
+from payment_worker.monitoring.collector import state_of
+from payment_worker.settings import Settings
+from payment_worker.store.inbox import InboxEvent
+from payment_worker.telemetry import configure, logger
+from payment_worker.webhook.application import application
+from payment_worker.webhook.batcher import THREADS, Storing
+from payment_worker.webhook.metrics import Metrics
+from payment_worker.webhook.notifier import Hints
+from payment_worker.webhook.protocol import SLOWEST_SECONDS, hurried
+from payment_worker.webhook.readiness import Readiness
+from payment_worker.webhook.receiver import Receiver
+
+log = logger(__name__)
+
+MOST_REQUESTS: Final = 4_096
+"""Beyond so many open connections the answer is 503 at once, which Stripe meets with a retry."""
+
+BACKLOG: Final = 2_048
+KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than load balancers keep an idle connection (60 s): who closes first must not be the one that is asked."""
+
+LAST_WORDS_SECONDS: Final = 20
+"""For requests that are under way when the process is told to stop: longer than any of them takes."""
+
+
+def serve(*, host: str, port: int, slowest_seconds: float = SLOWEST_SECONDS) -> None:
+    """Serve until SIGTERM or SIGINT; port 0 takes a free one.
+
+    Args:
+        host: where to listen.
+        port: likewise.
+        slowest_seconds: how long the head of a request may take.
+
+    Raises:
+        SettingsError: with every fault.
+        OSError: it cannot listen there.
+    """
+    chosen = Settings.from_environment(needed_by=("broker", "database", "webhook"))
+    configure(log_format=chosen.log_format, level=chosen.log_level)
+    with _listening(host, port) as listener:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _leave)  # uvicorn repeats the signal that it was stopped by
+        log.info("webhook receiver serves", host=host, port=listener.getsockname()[1])
+        uvicorn.Server(_config(chosen, slowest_seconds)).run(sockets=[listener])
+
+
+def _config(chosen: Settings, slowest_seconds: float) -> uvicorn.Config:
+    inbox = bootstrap.inbox(chosen, connections=THREADS + 1)  # readiness has one of its own
+    state = state_of(chosen, queues=[queue.name for queue in celery.conf.task_queues])
+    metrics = Metrics(state)
+    hints = Hints(_hint, metrics)
+    storing = Storing(lambda events: receive_all(inbox, events, source="webhook"))
+    receiver = Receiver(
+        secrets=bootstrap.webhook_secrets(chosen),
+        livemode=bootstrap.is_live(chosen),
+        storing=storing,
+        hints=hints,
+        metrics=metrics,
+    )
+    readiness = Readiness(inbox.database)
+
+    def close() -> None:
+        storing.close()
+        readiness.close()
+        hints.close()
+        inbox.database.close()
+        state.close()
+
+    return uvicorn.Config(
+        application(receiver, readiness, close=close),
+        http=hurried(slowest_seconds),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        limit_concurrency=MOST_REQUESTS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=LAST_WORDS_SECONDS,
+    )
+
+
+def _hint(event: InboxEvent) -> None:
+    celery.send_task("payment_worker.settle_event", kwargs=asdict(event.handed_out))
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def _leave(*_: object) -> NoReturn:
+    sys.exit(0)
