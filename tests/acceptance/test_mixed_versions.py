@@ -1,7 +1,7 @@
 """An upgrade without a pause: this version meets what the one before left, and a database that is ahead or behind.
 
-What the version before had written is kept in `before/`: its rows when it was killed, its messages as they lay in
-Redis. The steps are those of `docs/how-to/upgrade.md`.
+The messages that the version before had sent are kept in `before/`, as they lay in Redis.
+The steps are those of `docs/how-to/upgrade.md`.
 """
 
 import json
@@ -18,22 +18,6 @@ from tests.acceptance.scene import Json, Scene
 BEFORE = Path(__file__).with_name("before")
 EVERY_SECOND = {"PAYMENT_WORKER_POLL_EVERY": "1", "PAYMENT_WORKER_RECONCILE_EVERY": "1"}
 NewScene = Callable[..., Scene]
-
-
-def test_what_the_version_before_left_unfinished_is_finished(new_scene: NewScene) -> None:
-    scene = new_scene()
-    migrate.downgrade(scene.settings["DATABASE_URL"], "0008")
-    scene.rows((BEFORE / "rows_0008.sql").read_text(encoding="utf-8"))
-    assert [row["status"] for row in scene.rows("SELECT status FROM payment")] == ["REQUESTED"] * 2
-    migrate.upgrade(scene.settings["DATABASE_URL"])
-
-    scene.ready(scene.worker(), scene.beat())
-
-    for payment in scene.rows("SELECT payment_id FROM payment"):
-        scene.payment(payment["payment_id"], "SUCCEEDED")
-    (refund,) = scene.rows("SELECT refund_id FROM refund")
-    scene.refund_row(refund["refund_id"], "PROCESSED")
-    scene.books.must_agree()
 
 
 def test_every_message_of_the_version_before_is_understood(new_scene: NewScene) -> None:
@@ -113,11 +97,10 @@ def test_a_worker_goes_on_when_a_newer_version_expands_its_database(new_scene: N
 def test_a_worker_that_is_newer_than_its_database_waits_for_the_migration(new_scene: NewScene) -> None:
     scene = new_scene()
     database_url = scene.settings["DATABASE_URL"]
-    migrate.downgrade(database_url, "0007")
+    migrate.downgrade(database_url, "base")
     scene.ready(scene.worker(), scene.beat())
     payment_id = scene.charge()
     scene.wait_for_event("task-retried", "payment_worker.charge", payment_id)
-    assert scene.rows("SELECT 1 FROM payment") == []
 
     migrate.upgrade(database_url)
 

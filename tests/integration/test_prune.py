@@ -12,7 +12,7 @@ from payment_worker.contracts.requests import ChargeRequest, parse
 from payment_worker.flows.commands.charge import charge
 from payment_worker.flows.maintenance.retention import Retention, Stint, prune
 from payment_worker.flows.result import Conflict
-from payment_worker.store import migrate, timeline
+from payment_worker.store import timeline
 from payment_worker.store.advisory_lock import PRUNE_LOCK, alone
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
@@ -253,19 +253,8 @@ def test_nobody_takes_history_away(scene: Scene, rows: Rows, change: str) -> Non
 def test_history_that_was_changed_on_its_way_to_the_archive_is_not_let_go(scene: Scene, rows: Rows) -> None:
     scene.charge()
     rows(
-        "INSERT INTO payment_history_archive SELECT history_id, payment_id, refund_id, from_status, to_status, cause,"
-        " 'somebody else', detail, recorded_at, stripe_dispute_id FROM payment_history"
+        "INSERT INTO payment_history_archive SELECT history_id, payment_id, refund_id, stripe_dispute_id,"
+        " from_status, to_status, cause, 'somebody else', detail, recorded_at FROM payment_history"
     )
     with pytest.raises(psycopg2.errors.RaiseException, match="append-only"):
         rows("DELETE FROM payment_history")
-
-
-def test_a_downgrade_brings_it_back(scene: Scene, rows: Rows, database_url: str) -> None:
-    scene.charge()
-    told = rows("SELECT * FROM payment_history ORDER BY history_id")
-    _publish_all(rows, scene)
-    scene.clock.advance(8 * YEAR)
-    _prune(scene)
-    scene.world.database.close()
-    migrate.downgrade(database_url, "0008")
-    assert rows("SELECT * FROM payment_history ORDER BY history_id") == told

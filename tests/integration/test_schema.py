@@ -66,18 +66,6 @@ def test_the_migrations_make_just_the_tables_that_the_code_knows(database_url: s
     }
 
 
-def test_what_is_under_appeal_is_lost_after_a_downgrade(empty_database_url: str, fresh: Rows) -> None:
-    migrate.upgrade(empty_database_url)
-    fresh(
-        f"WITH made AS ({PAYMENT})"  # noqa: S608 - the statement above
-        " INSERT INTO dispute (stripe_dispute_id, payment_id, status, amount, currency, created_at, updated_at)"
-        " SELECT 'dp_1', payment_id, 'APPEAL_UNDER_REVIEW', 1, 'EUR', now(), now() FROM made"
-    )
-    migrate.downgrade(empty_database_url, "0010")
-    assert fresh("SELECT status FROM dispute") == [{"status": "LOST"}]
-    migrate.upgrade(empty_database_url)
-
-
 @pytest.mark.parametrize(
     "change",
     [

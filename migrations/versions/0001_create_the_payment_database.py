@@ -1,0 +1,483 @@
+"""Create the Payment Database: payments, refunds, attempts, history, events, messages, reconciliation."""
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+PAYMENT = """
+CREATE TABLE payment (
+    payment_id uuid PRIMARY KEY,
+    order_id uuid NOT NULL,
+    customer_id uuid,
+    amount bigint NOT NULL CHECK (amount > 0),
+    currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    status text NOT NULL CHECK (status IN
+        ('REQUESTED', 'PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED', 'SUCCEEDED', 'FAILED', 'CANCELED')),
+    amount_authorized bigint NOT NULL DEFAULT 0 CHECK (amount_authorized BETWEEN 0 AND amount),
+    amount_captured bigint NOT NULL DEFAULT 0,
+    amount_refunded bigint NOT NULL DEFAULT 0,
+    amount_refund_reserved bigint NOT NULL DEFAULT 0,
+    is_disputed boolean NOT NULL DEFAULT false,
+    stripe_balance_transaction_id text,
+    fee bigint,
+    net bigint,
+    settlement_currency text CHECK (settlement_currency ~ '^[A-Z]{3}$'),
+    failure_reason text,
+    decline_code text,
+    advice_code text,
+    retries integer NOT NULL DEFAULT 0 CHECK (retries >= 0),
+    capture_before timestamptz,
+    action_url text CHECK (action_url NOT LIKE '%secret%'),
+    cancellation_reason text,
+    stripe_account text,
+    stripe_customer text,
+    stripe_payment_intent_id text,
+    stripe_charge_id text,
+    payment_method text NOT NULL,
+    capture_method text NOT NULL CHECK (capture_method IN ('automatic', 'manual')),
+    description text,
+    statement_descriptor_suffix text,
+    metadata jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object'),
+    fingerprint text NOT NULL,
+    version bigint NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    CONSTRAINT payment_is_never_over_refunded CHECK
+        (0 <= amount_refunded AND amount_refunded <= amount_refund_reserved
+         AND amount_refund_reserved <= amount_captured AND amount_captured <= amount),
+    CONSTRAINT payment_captured_means_succeeded CHECK ((amount_captured > 0) = (status = 'SUCCEEDED')),
+    CONSTRAINT payment_succeeded_names_its_payment_intent CHECK
+        (status <> 'SUCCEEDED' OR stripe_payment_intent_id IS NOT NULL),
+    CONSTRAINT payment_failed_has_a_reason CHECK ((status = 'FAILED') = (failure_reason IS NOT NULL)),
+    CONSTRAINT payment_is_booked_as_a_whole CHECK
+        (num_nonnulls(stripe_balance_transaction_id, fee, net, settlement_currency) IN (0, 4))
+);
+COMMENT ON TABLE payment IS 'One row a payment: its current state. Amounts are minor units of its currency.';
+COMMENT ON COLUMN payment.version IS
+    'Raised by every write; an answer from Stripe is trusted if nothing was written since it was asked for.';
+COMMENT ON COLUMN payment.amount_refund_reserved IS
+    'What refunds that may still succeed, or have, hold of the captured amount.';
+COMMENT ON COLUMN payment.fingerprint IS
+    'SHA-256 of the request; the same id with another fingerprint is a conflict.';
+COMMENT ON COLUMN payment.is_disputed IS 'A dispute that is open or lost holds the money: nothing can be refunded.';
+COMMENT ON COLUMN payment.fee IS
+    'What Stripe keeps of the charge, in minor units of settlement_currency. Known some time after success.';
+COMMENT ON COLUMN payment.net IS 'What is left of the charge on the balance, in minor units of settlement_currency.';
+COMMENT ON COLUMN payment.advice_code IS 'What the issuer advises after a decline, in Stripe''s word.';
+COMMENT ON COLUMN payment.retries IS 'How often it was tried again after a decline.';
+COMMENT ON COLUMN payment.capture_before IS 'When the issuer lets go what was authorised, as far as Stripe tells.';
+COMMENT ON COLUMN payment.action_url IS 'Where its customer has to be sent, while it waits for them.';
+COMMENT ON COLUMN payment.cancellation_reason IS
+    'Why it is canceled, or was asked to be: the caller''s word, or Stripe''s, of which `automatic` and `expired` mean '
+    'that an authorisation ran out.';
+CREATE UNIQUE INDEX payment_stripe_payment_intent_id ON payment (stripe_payment_intent_id);
+CREATE INDEX payment_order_id ON payment (order_id);
+CREATE INDEX payment_created_at ON payment (created_at);
+CREATE INDEX payment_unfinished ON payment (updated_at)
+    WHERE status IN ('REQUESTED', 'PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED');
+CREATE INDEX payment_stripe_charge_id ON payment (stripe_charge_id);
+CREATE INDEX payment_stripe_account ON payment (stripe_account) WHERE stripe_account IS NOT NULL;
+"""
+
+REFUND = """
+CREATE TABLE refund (
+    refund_id uuid PRIMARY KEY,
+    payment_id uuid NOT NULL REFERENCES payment,
+    amount bigint NOT NULL CHECK (amount > 0 OR status = 'FAILED' AND amount = 0),
+    currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    status text NOT NULL CHECK (status IN
+        ('REQUESTED', 'REQUIRES_ACTION', 'PENDING', 'PROCESSED', 'FAILED', 'CANCELED')),
+    reason text,
+    failure_reason text,
+    requested_by text,
+    note text,
+    stripe_refund_id text,
+    fingerprint text,
+    amount_was_given boolean NOT NULL,
+    waits_until timestamptz,
+    version bigint NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    CONSTRAINT refund_failed_has_a_reason CHECK ((status = 'FAILED') = (failure_reason IS NOT NULL)),
+    CONSTRAINT refund_waits_only_unsent CHECK (waits_until IS NULL OR status = 'REQUESTED'),
+    CONSTRAINT refund_processed_names_stripes CHECK
+        (status IN ('REQUESTED', 'FAILED', 'CANCELED') OR stripe_refund_id IS NOT NULL)
+);
+COMMENT ON TABLE refund IS 'One row a refund: its current state. Amounts are minor units of its currency.';
+COMMENT ON COLUMN refund.waits_until IS
+    'Set while the payment is not known to be captured: nothing is reserved or asked of Stripe before that time.';
+COMMENT ON COLUMN refund.fingerprint IS
+    'SHA-256 of the request; null for a refund that was made elsewhere and adopted.';
+CREATE UNIQUE INDEX refund_stripe_refund_id ON refund (stripe_refund_id);
+CREATE INDEX refund_payment_id ON refund (payment_id);
+CREATE INDEX refund_created_at ON refund (created_at);
+CREATE INDEX refund_waiting ON refund (waits_until) WHERE waits_until IS NOT NULL;
+CREATE INDEX refund_unfinished ON refund (updated_at) WHERE status IN ('REQUESTED', 'REQUIRES_ACTION', 'PENDING');
+"""
+
+DISPUTE = """
+CREATE TABLE dispute (
+    stripe_dispute_id text PRIMARY KEY,
+    payment_id uuid NOT NULL REFERENCES payment,
+    status text NOT NULL CHECK (status IN
+        ('WARNING_NEEDS_RESPONSE', 'WARNING_UNDER_REVIEW', 'WARNING_CLOSED',
+         'NEEDS_RESPONSE', 'UNDER_REVIEW', 'APPEAL_NEEDS_RESPONSE', 'APPEAL_UNDER_REVIEW',
+         'WON', 'LOST', 'PREVENTED')),
+    amount bigint NOT NULL CHECK (amount >= 0),
+    currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    stripe_charge_id text,
+    reason text,
+    evidence_due_by timestamptz,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL
+);
+COMMENT ON TABLE dispute IS 'One row a dispute of a payment of ours: its current state, in Stripe''s words.';
+COMMENT ON COLUMN dispute.amount IS 'In minor units of its currency, which may differ from the payment''s.';
+CREATE INDEX dispute_payment_id ON dispute (payment_id);
+"""
+
+ATTEMPT = """
+CREATE TABLE payment_attempt (
+    attempt_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    payment_id uuid NOT NULL REFERENCES payment,
+    refund_id uuid REFERENCES refund,
+    number integer NOT NULL CHECK (number > 0),
+    action text NOT NULL CHECK (action IN ('charge', 'refund', 'capture', 'cancel', 'retry')),
+    path text NOT NULL,
+    parameters text NOT NULL,
+    idempotency_key text NOT NULL UNIQUE CHECK (length(idempotency_key) BETWEEN 1 AND 255),
+    status text NOT NULL CHECK (status IN ('OPEN', 'UNKNOWN', 'SETTLED', 'DECLINED', 'REFUSED', 'ABSENT')),
+    doubt text,
+    error_code text,
+    stripe_request_id text,
+    tries integer NOT NULL DEFAULT 0,
+    lease_token bigint NOT NULL DEFAULT 1,
+    next_action_at timestamptz,
+    first_sent_at timestamptz NOT NULL,
+    sent_until timestamptz NOT NULL,
+    created_at timestamptz NOT NULL,
+    finished_at timestamptz,
+    unsent boolean NOT NULL DEFAULT false,
+    request_id uuid,
+    retry_at timestamptz,
+    looked_at timestamptz,
+    looked_after text,
+    CONSTRAINT attempt_unfinished_has_a_next_action CHECK
+        ((status IN ('OPEN', 'UNKNOWN')) = (finished_at IS NULL)
+         AND (finished_at IS NULL) = (next_action_at IS NOT NULL)),
+    CONSTRAINT attempt_unknown_has_a_doubt CHECK (status <> 'UNKNOWN' OR doubt IS NOT NULL),
+    CONSTRAINT attempt_refund_names_its_refund CHECK ((action = 'refund') = (refund_id IS NOT NULL)),
+    CONSTRAINT attempt_is_followed_once_it_is_over CHECK (retry_at IS NULL OR finished_at IS NOT NULL),
+    CONSTRAINT attempt_is_looked_for_up_to_a_place CHECK ((looked_at IS NULL) = (looked_after IS NULL)),
+    UNIQUE NULLS NOT DISTINCT (payment_id, refund_id, number)
+);
+COMMENT ON TABLE payment_attempt IS
+    'One row a request to Stripe under one idempotency key, with what exactly is sent.';
+COMMENT ON COLUMN payment_attempt.parameters IS
+    'JSON text, never rewritten: the same key must go with the same parameters.';
+COMMENT ON COLUMN payment_attempt.next_action_at IS
+    'The lease of its owner while somebody works on it; the time of the next try otherwise.';
+COMMENT ON COLUMN payment_attempt.sent_until IS
+    'No request of this attempt is sent after this instant, but by whoever claims it next.';
+COMMENT ON COLUMN payment_attempt.lease_token IS 'Raised by every claim; a write under an older one is refused.';
+COMMENT ON COLUMN payment_attempt.unsent IS
+    'True while it is certain that nothing of it was ever sent; whoever claims it to send it says false first.';
+COMMENT ON COLUMN payment_attempt.request_id IS
+    'The message that asked for it, where its request has no other id: the same message again asks for nothing.';
+COMMENT ON COLUMN payment_attempt.retry_at IS
+    'When the worker tries again by itself after this decline; null: it does not, or has.';
+COMMENT ON COLUMN payment_attempt.looked_at IS
+    'When the round began that read to `looked_after`; whatever is sent later makes that place void.';
+COMMENT ON COLUMN payment_attempt.looked_after IS
+    'The last object that was read of a list that one round could not read to its end; the next goes on after it.';
+CREATE UNIQUE INDEX payment_attempt_one_unfinished_a_payment ON payment_attempt (payment_id)
+    WHERE refund_id IS NULL AND finished_at IS NULL;
+CREATE UNIQUE INDEX payment_attempt_one_unfinished_a_refund ON payment_attempt (refund_id)
+    WHERE refund_id IS NOT NULL AND finished_at IS NULL;
+CREATE INDEX payment_attempt_due ON payment_attempt (next_action_at) WHERE finished_at IS NULL;
+CREATE INDEX payment_attempt_refund_id ON payment_attempt (refund_id) WHERE refund_id IS NOT NULL;
+CREATE INDEX payment_attempt_request_id ON payment_attempt (request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX payment_attempt_retry_at ON payment_attempt (retry_at) WHERE retry_at IS NOT NULL;
+CREATE INDEX payment_attempt_unfinished_since ON payment_attempt (first_sent_at) WHERE finished_at IS NULL;
+"""
+
+HISTORY = """
+CREATE TABLE payment_history (
+    history_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    payment_id uuid NOT NULL REFERENCES payment,
+    refund_id uuid REFERENCES refund,
+    stripe_dispute_id text,
+    from_status text,
+    to_status text NOT NULL,
+    cause text NOT NULL,
+    actor text NOT NULL,
+    detail jsonb NOT NULL DEFAULT '{}',
+    recorded_at timestamptz NOT NULL
+);
+COMMENT ON TABLE payment_history IS
+    'Every transition of a payment or of a refund of it, with its cause and actor. Append-only.';
+COMMENT ON COLUMN payment_history.stripe_dispute_id IS 'Set where the transition is a dispute''s.';
+CREATE INDEX payment_history_payment_id ON payment_history (payment_id, history_id);
+CREATE FUNCTION refuse_to_change_history() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'payment_history is append-only: % refused', TG_OP;
+END $$;
+"""
+
+ARCHIVE = """
+CREATE TABLE payment_attempt_archive (LIKE payment_attempt, PRIMARY KEY (attempt_id));
+COMMENT ON TABLE payment_attempt_archive IS
+    'Attempts of payments to which nothing happened for as long as records of money are kept. As payment_attempt.';
+CREATE INDEX payment_attempt_archive_payment_id ON payment_attempt_archive (payment_id);
+
+CREATE TABLE payment_history_archive (LIKE payment_history, PRIMARY KEY (history_id));
+COMMENT ON TABLE payment_history_archive IS
+    'History of payments to which nothing happened for as long as records of money are kept. Append-only.';
+CREATE INDEX payment_history_archive_payment_id ON payment_history_archive (payment_id, history_id);
+CREATE TRIGGER payment_history_archive_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_history_archive
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_history();
+"""
+
+HISTORY_IS_NEVER_LOST = """
+CREATE FUNCTION refuse_to_lose_history() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (
+        SELECT * FROM gone
+        EXCEPT ALL
+        SELECT * FROM payment_history_archive WHERE history_id IN (SELECT history_id FROM gone)
+    ) THEN
+        RAISE EXCEPTION 'payment_history is append-only: DELETE refused of what is not in payment_history_archive';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER payment_history_is_append_only BEFORE UPDATE OR TRUNCATE ON payment_history
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_history();
+CREATE TRIGGER payment_history_is_never_lost AFTER DELETE ON payment_history REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_lose_history();
+"""
+
+EVENT = """
+CREATE TABLE stripe_event (
+    stripe_account text NOT NULL DEFAULT '',
+    event_id text NOT NULL,
+    type text NOT NULL,
+    api_version text,
+    livemode boolean NOT NULL,
+    object_id text,
+    payload jsonb NOT NULL,
+    status text NOT NULL CHECK (status IN ('RECEIVED', 'SETTLED', 'IGNORED', 'PARKED')),
+    outcome text,
+    source text NOT NULL,
+    tries integer NOT NULL DEFAULT 0,
+    lease_token bigint NOT NULL DEFAULT 0,
+    next_action_at timestamptz,
+    created_at timestamptz NOT NULL,
+    received_at timestamptz NOT NULL,
+    finished_at timestamptz,
+    PRIMARY KEY (stripe_account, event_id),
+    CONSTRAINT stripe_event_unfinished_has_a_next_action CHECK
+        ((status = 'RECEIVED') = (next_action_at IS NOT NULL) AND (status = 'RECEIVED') = (finished_at IS NULL))
+);
+COMMENT ON TABLE stripe_event IS 'The inbox: every event that Stripe told us, once, and what came of it.';
+COMMENT ON COLUMN stripe_event.stripe_account IS 'The connected account; empty for the platform''s own.';
+COMMENT ON COLUMN stripe_event.outcome IS
+    'What settling it did, why it is ignored, or the error it is retried or parked for.';
+CREATE INDEX stripe_event_due ON stripe_event (next_action_at) WHERE status = 'RECEIVED';
+CREATE INDEX stripe_event_parked ON stripe_event (received_at) WHERE status = 'PARKED';
+CREATE INDEX stripe_event_received_at ON stripe_event (received_at);
+CREATE INDEX stripe_event_object_id ON stripe_event (object_id);
+CREATE INDEX stripe_event_event_id ON stripe_event (event_id);
+"""
+
+EVENT_POLL = """
+CREATE TABLE event_poll (
+    stripe_account text PRIMARY KEY,
+    read_until timestamptz,
+    window_since timestamptz,
+    window_newest timestamptz,
+    cursor text,
+    polled_at timestamptz NOT NULL,
+    CONSTRAINT event_poll_window_is_open_as_a_whole CHECK
+        (num_nonnulls(window_since, window_newest, cursor) IN (0, 3))
+);
+COMMENT ON TABLE event_poll IS
+    'One row a Stripe account: how far its events were read, and the window that is being read, if one is.';
+COMMENT ON COLUMN event_poll.stripe_account IS 'The connected account; empty for the platform''s own.';
+COMMENT ON COLUMN event_poll.read_until IS
+    'By Stripe''s clock, the newest event that was read: the next window begins a little before it.';
+COMMENT ON COLUMN event_poll.cursor IS 'The last event of the last page that was stored; the list is read backwards.';
+"""
+
+OUTBOX = """
+CREATE TABLE outbox (
+    position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    message_id uuid NOT NULL UNIQUE,
+    payment_id uuid NOT NULL,
+    type text NOT NULL,
+    data jsonb NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    published_at timestamptz
+);
+COMMENT ON TABLE outbox IS
+    'What we tell other apps, written with the change it tells of and published to the stream after it.';
+CREATE INDEX outbox_unpublished ON outbox (position) WHERE published_at IS NULL;
+CREATE INDEX outbox_occurred_at ON outbox (occurred_at);
+CREATE INDEX outbox_payment_id ON outbox (payment_id);
+CREATE INDEX outbox_published_at ON outbox (published_at) WHERE published_at IS NOT NULL;
+"""
+
+STREAM = """
+CREATE TABLE stream_memory (
+    stream text PRIMARY KEY,
+    last_entry_id text NOT NULL,
+    lost_since timestamptz,
+    updated_at timestamptz NOT NULL
+);
+COMMENT ON TABLE stream_memory IS
+    'The last entry that we added to a stream. Where the stream does not have it any more, Redis has lost its memory.';
+COMMENT ON COLUMN stream_memory.lost_since IS
+    'Set while what was published from then on is taken for unpublished, because the stream has lost it.';
+"""
+
+REJECTED = """
+CREATE TABLE rejected_request (
+    request_id uuid PRIMARY KEY,
+    task text NOT NULL,
+    arguments jsonb NOT NULL,
+    errors jsonb NOT NULL,
+    received_at timestamptz NOT NULL
+);
+COMMENT ON TABLE rejected_request IS
+    'Requests that were refused as malformed or conflicting, so that nobody''s money request vanishes.';
+CREATE INDEX rejected_request_received_at ON rejected_request (received_at);
+"""
+
+PAUSE = """
+CREATE TABLE pause (
+    kind text PRIMARY KEY CHECK (kind <> ''),
+    reason text,
+    paused_by text NOT NULL,
+    paused_at timestamptz NOT NULL
+);
+COMMENT ON TABLE pause IS 'One row for each kind of work that Stripe is not asked for now; `all` for every kind.';
+
+CREATE TABLE pause_history (
+    pause_history_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL,
+    change text NOT NULL CHECK (change IN ('paused', 'resumed')),
+    reason text,
+    actor text NOT NULL,
+    recorded_at timestamptz NOT NULL
+);
+COMMENT ON TABLE pause_history IS 'Who paused and resumed what, and when. Append-only.';
+CREATE FUNCTION refuse_to_change_pause_history() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'pause_history is append-only: % refused', TG_OP;
+END $$;
+CREATE TRIGGER pause_history_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON pause_history
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_pause_history();
+"""
+
+RUN = """
+CREATE TABLE reconciliation_run (
+    run_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL CHECK (until > since),
+    is_scheduled boolean NOT NULL,
+    status text NOT NULL CHECK (status IN ('RUNNING', 'FINISHED')),
+    step text NOT NULL,
+    stripe_account text NOT NULL DEFAULT '',
+    cursor text,
+    read_back_to timestamptz,
+    payments bigint NOT NULL DEFAULT 0,
+    refunds bigint NOT NULL DEFAULT 0,
+    disputes bigint NOT NULL DEFAULT 0,
+    repaired bigint NOT NULL DEFAULT 0,
+    left_open bigint NOT NULL DEFAULT 0,
+    closed bigint NOT NULL DEFAULT 0,
+    started_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    finished_at timestamptz,
+    CONSTRAINT reconciliation_run_ends CHECK ((status = 'FINISHED') = (finished_at IS NOT NULL))
+);
+COMMENT ON TABLE reconciliation_run IS
+    'One row a reconciliation of a period; a killed one is gone on with at its step, account and cursor.';
+COMMENT ON COLUMN reconciliation_run.payments IS 'PaymentIntents of ours that were compared; likewise the next two.';
+CREATE INDEX reconciliation_run_unfinished ON reconciliation_run (run_id) WHERE status = 'RUNNING';
+"""
+
+MATCH = """
+CREATE UNLOGGED TABLE reconciliation_match (
+    run_id bigint NOT NULL,
+    object_id text NOT NULL,
+    PRIMARY KEY (run_id, object_id)
+);
+COMMENT ON TABLE reconciliation_match IS
+    'Objects of Stripe''s that a run has met on the lists: the rows without one are asked for one by one. '
+    'Unlogged and deleted when the run ends: what is lost of it costs requests, nothing else.';
+"""
+
+FINDING = """
+CREATE TABLE reconciliation_finding (
+    finding_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL,
+    object_id text NOT NULL,
+    stripe_account text,
+    payment_id uuid,
+    refund_id uuid,
+    status text NOT NULL CHECK (status IN ('OPEN', 'REPAIRED', 'CLOSED')),
+    detail jsonb NOT NULL DEFAULT '{}',
+    run_id bigint REFERENCES reconciliation_run,
+    found_at timestamptz NOT NULL,
+    resolved_at timestamptz,
+    CONSTRAINT reconciliation_finding_is_noted_once UNIQUE (kind, object_id),
+    CONSTRAINT reconciliation_finding_is_resolved CHECK ((status = 'OPEN') = (resolved_at IS NULL))
+);
+COMMENT ON TABLE reconciliation_finding IS 'Where our record and Stripe''s differ, or did.';
+COMMENT ON COLUMN reconciliation_finding.status IS
+    'OPEN: left for a person. REPAIRED: our record was brought up to date. CLOSED: the difference has gone.';
+COMMENT ON COLUMN reconciliation_finding.run_id IS 'The run that found it last; null where settling some news did.';
+CREATE INDEX reconciliation_finding_open ON reconciliation_finding (finding_id) WHERE status = 'OPEN';
+CREATE INDEX reconciliation_finding_found_at ON reconciliation_finding (found_at);
+CREATE INDEX reconciliation_finding_payment_id ON reconciliation_finding (payment_id);
+"""
+
+TABLES = (
+    PAYMENT,
+    REFUND,
+    DISPUTE,
+    ATTEMPT,
+    HISTORY,
+    ARCHIVE,
+    HISTORY_IS_NEVER_LOST,
+    EVENT,
+    EVENT_POLL,
+    OUTBOX,
+    STREAM,
+    REJECTED,
+    PAUSE,
+    RUN,
+    MATCH,
+    FINDING,
+)
+
+DROP = """
+DROP TABLE reconciliation_finding, reconciliation_match, reconciliation_run, pause_history, pause, rejected_request,
+    stream_memory, outbox, event_poll, stripe_event, payment_history_archive, payment_attempt_archive, payment_history,
+    payment_attempt, dispute, refund, payment;
+DROP FUNCTION refuse_to_change_pause_history, refuse_to_lose_history, refuse_to_change_history;
+"""
+
+
+def upgrade() -> None:
+    """Create the tables, their constraints and the triggers that keep history append-only."""
+    for statement in TABLES:
+        op.get_bind().exec_driver_sql(statement.replace("%", "%%"))
+
+
+def downgrade() -> None:
+    """Drop everything: every record of payments is gone after this."""
+    op.get_bind().exec_driver_sql(DROP)
