@@ -62,7 +62,7 @@ task_routes = {
     for queue, tasks in {
         "charges": ("charge", "capture", "cancel", "retry_charge", "retry_declined", "perform"),
         "refunds": ("refund", "continue_refund"),
-        "events": ("receive_stripe_event", "settle_event"),
+        "events": ("receive_stripe_event", "process_event"),
         "maintenance": ("poll_stripe_events", "resume_stalled", "reconcile", "publish_events", "prune"),
     }.items()
     for task in tasks

@@ -71,14 +71,14 @@ OF: Mapping[str, Mapping[str, str]] = {
         "livemode": "Whether it is of live mode.",
         "object_id": "The Stripe object that it is about.",
         "payload": "The event as Stripe sent it.",
-        "status": "`RECEIVED`, then `SETTLED`, `IGNORED`, or `PARKED` after too many tries.",
+        "status": "`RECEIVED`, then `PROCESSED`, `IGNORED`, or `PARKED` after too many tries.",
         "source": "How it came: `webhook`, `poll` or `task`.",
-        "tries": "How often settling it was begun.",
+        "tries": "How often processing it was begun.",
         "lease_token": "Raised by every claim; a write under an older one is refused.",
         "next_action_at": "When somebody looks at it next; null once it is finished.",
         "created_at": "When Stripe made it.",
         "received_at": "When it was stored.",
-        "finished_at": "When it was settled, ignored or parked.",
+        "finished_at": "When it was processed, ignored or parked.",
     },
     "rejected_request": {
         "request_id": "The id of the task's message. Where another request was kept under that id, or the message "

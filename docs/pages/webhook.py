@@ -41,7 +41,7 @@ word in the log. From the whole body to the answer pass at most {answer:g} secon
 |---|---|---|
 {answers}
 
-The event is settled later, by a worker. An app that receives Stripe's webhooks itself hands them over with the task
+The event is processed later, by a worker. An app that receives Stripe's webhooks itself hands them over with the task
 [`receive_stripe_event`](tasks.md#payment_workerreceive_stripe_event-events).
 
 ## How long a connection is kept

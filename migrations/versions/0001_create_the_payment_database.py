@@ -149,7 +149,7 @@ CREATE TABLE payment_attempt (
     path text NOT NULL,
     parameters text NOT NULL,
     idempotency_key text NOT NULL UNIQUE CHECK (length(idempotency_key) BETWEEN 1 AND 255),
-    status text NOT NULL CHECK (status IN ('OPEN', 'UNKNOWN', 'SETTLED', 'DECLINED', 'REFUSED', 'ABSENT')),
+    status text NOT NULL CHECK (status IN ('OPEN', 'UNKNOWN', 'EXECUTED', 'DECLINED', 'REFUSED', 'ABSENT')),
     doubt text,
     error_code text,
     stripe_request_id text,
@@ -268,7 +268,7 @@ CREATE TABLE stripe_event (
     livemode boolean NOT NULL,
     object_id text,
     payload jsonb NOT NULL,
-    status text NOT NULL CHECK (status IN ('RECEIVED', 'SETTLED', 'IGNORED', 'PARKED')),
+    status text NOT NULL CHECK (status IN ('RECEIVED', 'PROCESSED', 'IGNORED', 'PARKED')),
     outcome text,
     source text NOT NULL,
     tries integer NOT NULL DEFAULT 0,
@@ -284,7 +284,7 @@ CREATE TABLE stripe_event (
 COMMENT ON TABLE stripe_event IS 'The inbox: every event that Stripe told us, once, and what came of it.';
 COMMENT ON COLUMN stripe_event.stripe_account IS 'The connected account; empty for the platform''s own.';
 COMMENT ON COLUMN stripe_event.outcome IS
-    'What settling it did, why it is ignored, or the error it is retried or parked for.';
+    'What processing it did, why it is ignored, or the error it is retried or parked for.';
 CREATE INDEX stripe_event_due ON stripe_event (next_action_at) WHERE status = 'RECEIVED';
 CREATE INDEX stripe_event_parked ON stripe_event (received_at) WHERE status = 'PARKED';
 CREATE INDEX stripe_event_received_at ON stripe_event (received_at);
@@ -439,7 +439,7 @@ CREATE TABLE reconciliation_finding (
 COMMENT ON TABLE reconciliation_finding IS 'Where our record and Stripe''s differ, or did.';
 COMMENT ON COLUMN reconciliation_finding.status IS
     'OPEN: left for a person. REPAIRED: our record was brought up to date. CLOSED: the difference has gone.';
-COMMENT ON COLUMN reconciliation_finding.run_id IS 'The run that found it last; null where settling some news did.';
+COMMENT ON COLUMN reconciliation_finding.run_id IS 'The run that found it last; null: an event or an answer did.';
 CREATE INDEX reconciliation_finding_open ON reconciliation_finding (finding_id) WHERE status = 'OPEN';
 CREATE INDEX reconciliation_finding_found_at ON reconciliation_finding (found_at);
 CREATE INDEX reconciliation_finding_payment_id ON reconciliation_finding (payment_id);

@@ -18,7 +18,7 @@ class AttemptStatus(StrEnum):
 
     OPEN = "OPEN"
     UNKNOWN = "UNKNOWN"
-    SETTLED = "SETTLED"
+    EXECUTED = "EXECUTED"
     DECLINED = "DECLINED"
     REFUSED = "REFUSED"
     ABSENT = "ABSENT"
@@ -74,7 +74,7 @@ class Attempt:
     """Rounds in a row that ended without an outcome."""
     lease_token: int
     leased_until: datetime
-    basis: int
+    as_of_version: int
     """The version of the payment's row when the attempt was claimed."""
     unsent: bool = False
     """Whether it is certain that nothing of it was ever sent, so that its key has no age yet."""

@@ -12,9 +12,9 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from payment_worker.domain.payment import Payment, PaymentNews, PaymentStatus
-from payment_worker.domain.refund import LOST, RELEASED, Refund, RefundNews, RefundStatus
-from payment_worker.domain.snapshots import PaymentSeen, RefundSeen
+from payment_worker.domain.payment import Payment, PaymentStatus, PaymentTrigger
+from payment_worker.domain.refund import LOST, RELEASED, Refund, RefundStatus, RefundTrigger
+from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 
 
 class StripeList(StrEnum):
@@ -90,25 +90,25 @@ class Difference:
     """What the two records say."""
 
 
-STATUS_OF_NEWS: Final[Mapping[PaymentNews, PaymentStatus]] = MappingProxyType(
+STATUS_OF_PAYMENT: Final[Mapping[PaymentTrigger, PaymentStatus]] = MappingProxyType(
     {
-        PaymentNews.STARTED: PaymentStatus.PROCESSING,
-        PaymentNews.ACTION_REQUIRED: PaymentStatus.REQUIRES_ACTION,
-        PaymentNews.AUTHORIZED: PaymentStatus.AUTHORIZED,
-        PaymentNews.SUCCEEDED: PaymentStatus.SUCCEEDED,
-        PaymentNews.FAILED: PaymentStatus.FAILED,
-        PaymentNews.CANCELED: PaymentStatus.CANCELED,
+        PaymentTrigger.STARTED: PaymentStatus.PROCESSING,
+        PaymentTrigger.ACTION_REQUIRED: PaymentStatus.REQUIRES_ACTION,
+        PaymentTrigger.AUTHORIZED: PaymentStatus.AUTHORIZED,
+        PaymentTrigger.SUCCEEDED: PaymentStatus.SUCCEEDED,
+        PaymentTrigger.FAILED: PaymentStatus.FAILED,
+        PaymentTrigger.CANCELED: PaymentStatus.CANCELED,
     }
 )
 """The state of a payment whose PaymentIntent looks so."""
 
-STATUS_OF_REFUND: Final[Mapping[RefundNews, RefundStatus]] = MappingProxyType(
+STATUS_OF_REFUND: Final[Mapping[RefundTrigger, RefundStatus]] = MappingProxyType(
     {
-        RefundNews.ACTION_REQUIRED: RefundStatus.REQUIRES_ACTION,
-        RefundNews.PENDED: RefundStatus.PENDING,
-        RefundNews.SUCCEEDED: RefundStatus.PROCESSED,
-        RefundNews.FAILED: RefundStatus.FAILED,
-        RefundNews.CANCELED: RefundStatus.CANCELED,
+        RefundTrigger.ACTION_REQUIRED: RefundStatus.REQUIRES_ACTION,
+        RefundTrigger.PENDED: RefundStatus.PENDING,
+        RefundTrigger.SUCCEEDED: RefundStatus.PROCESSED,
+        RefundTrigger.FAILED: RefundStatus.FAILED,
+        RefundTrigger.CANCELED: RefundStatus.CANCELED,
     }
 )
 """The state of a refund whose Refund looks so."""
@@ -151,7 +151,7 @@ def not_shown(closed: Closed, *, stripe_account: str | None, because: str) -> Di
     )
 
 
-def compare_payment(payment: Payment, seen: PaymentSeen) -> Difference | None:
+def compare_payment(payment: Payment, seen: PaymentIntentSnapshot) -> Difference | None:
     """How a payment and the PaymentIntent that names it differ."""
     if payment.stripe_payment_intent_id not in {None, seen.stripe_payment_intent_id}:
         return second_payment_intent(payment, seen.stripe_payment_intent_id)
@@ -165,7 +165,7 @@ def compare_payment(payment: Payment, seen: PaymentSeen) -> Difference | None:
         )
     if not _same_status(payment, seen):
         return _payment(
-            FindingKind.PAYMENT_STATUS_DIFFERS, payment, seen, ours=payment.status, theirs=seen.news
+            FindingKind.PAYMENT_STATUS_DIFFERS, payment, seen, ours=payment.status, theirs=seen.trigger
         )
     if payment.status is PaymentStatus.SUCCEEDED and seen.amount_received != payment.amount_captured:
         return _payment(
@@ -178,15 +178,15 @@ def compare_payment(payment: Payment, seen: PaymentSeen) -> Difference | None:
     return None
 
 
-def _same_status(payment: Payment, seen: PaymentSeen) -> bool:
-    if seen.news is None:
+def _same_status(payment: Payment, seen: PaymentIntentSnapshot) -> bool:
+    if seen.trigger is None:
         return payment.status in UNTOUCHED
-    same = STATUS_OF_NEWS[seen.news] is payment.status
+    same = STATUS_OF_PAYMENT[seen.trigger] is payment.status
     return same and payment.stripe_payment_intent_id is not None
 
 
 def _payment(
-    kind: FindingKind, payment: Payment, seen: PaymentSeen, *, ours: object, theirs: object
+    kind: FindingKind, payment: Payment, seen: PaymentIntentSnapshot, *, ours: object, theirs: object
 ) -> Difference:
     return Difference(
         kind=kind,
@@ -208,14 +208,16 @@ def second_payment_intent(payment: Payment, stripe_payment_intent_id: str) -> Di
     )
 
 
-def payment_missing_here(seen: PaymentSeen, *, payment_id: UUID, stripe_account: str | None) -> Difference:
+def payment_missing_here(
+    seen: PaymentIntentSnapshot, *, payment_id: UUID, stripe_account: str | None
+) -> Difference:
     """A PaymentIntent that names a payment which is not there."""
     return Difference(
         kind=FindingKind.PAYMENT_MISSING_HERE,
         object_id=seen.stripe_payment_intent_id,
         stripe_account=stripe_account,
         payment_id=payment_id,
-        detail={"ours": None, "theirs": seen.news, "amount": seen.amount, "currency": seen.currency},
+        detail={"ours": None, "theirs": seen.trigger, "amount": seen.amount, "currency": seen.currency},
     )
 
 
@@ -230,10 +232,10 @@ def payment_missing_there(payment: Payment) -> Difference:
     )
 
 
-def compare_refund(payment: Payment, refund: Refund | None, seen: RefundSeen) -> Difference | None:
+def compare_refund(payment: Payment, refund: Refund | None, seen: RefundSnapshot) -> Difference | None:
     """How a Refund of this payment and our refund that it is, if there is one, differ."""
     if refund is None:
-        return _refund(FindingKind.REFUND_NOT_OURS, payment, None, seen, ours=None, theirs=seen.news)
+        return _refund(FindingKind.REFUND_NOT_OURS, payment, None, seen, ours=None, theirs=seen.trigger)
     if refund.stripe_refund_id not in {None, seen.stripe_refund_id}:
         own = refund.stripe_refund_id
         return _refund(
@@ -252,14 +254,19 @@ def compare_refund(payment: Payment, refund: Refund | None, seen: RefundSeen) ->
         return _refund(
             FindingKind.REFUND_AMOUNT_DIFFERS, payment, refund, seen, ours=refund.amount, theirs=seen.amount
         )
-    if refund.status in RELEASED and refund.stripe_refund_id is None and seen.news not in LOST:
+    if refund.status in RELEASED and refund.stripe_refund_id is None and seen.trigger not in LOST:
         return _refund(
-            FindingKind.REFUND_EXISTS_AFTER_ALL, payment, refund, seen, ours=refund.status, theirs=seen.news
+            FindingKind.REFUND_EXISTS_AFTER_ALL,
+            payment,
+            refund,
+            seen,
+            ours=refund.status,
+            theirs=seen.trigger,
         )
-    if STATUS_OF_REFUND[seen.news] is refund.status and refund.stripe_refund_id:
+    if STATUS_OF_REFUND[seen.trigger] is refund.status and refund.stripe_refund_id:
         return None
     return _refund(
-        FindingKind.REFUND_STATUS_DIFFERS, payment, refund, seen, ours=refund.status, theirs=seen.news
+        FindingKind.REFUND_STATUS_DIFFERS, payment, refund, seen, ours=refund.status, theirs=seen.trigger
     )
 
 
@@ -267,7 +274,7 @@ def _refund(
     kind: FindingKind,
     payment: Payment,
     refund: Refund | None,
-    seen: RefundSeen,
+    seen: RefundSnapshot,
     *,
     ours: object,
     theirs: object,

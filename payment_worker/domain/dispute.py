@@ -63,7 +63,7 @@ TOLD = BLOCKING | OVER
 """States of a real dispute. An inquiry is recorded, and other apps are not told: it stops nothing."""
 
 
-def after(status: DisputeStatus, seen: DisputeStatus) -> DisputeStatus:
+def next_status(status: DisputeStatus, seen: DisputeStatus) -> DisputeStatus:
     """Where seeing this state leads, if it is known which came last; the same status where it is nothing new."""
     if either_came_last(status, seen):
         return seen
@@ -76,7 +76,7 @@ def either_came_last(status: DisputeStatus, seen: DisputeStatus) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DisputeSeen:
+class DisputeSnapshot:
     """A Dispute as Stripe showed it. Amount in minor units; currency in upper case."""
 
     stripe_dispute_id: str
@@ -88,12 +88,12 @@ class DisputeSeen:
     stripe_charge_id: str | None = None
     reason: str | None = None
     evidence_due_by: datetime | None = None
-    basis: DisputeStatus | None = None
+    as_of_status: DisputeStatus | None = None
     """Our record's state before Stripe was asked; None for a snapshot, which may be of any time."""
 
-    def on(self, basis: DisputeStatus | None) -> Self:
+    def as_of(self, as_of_status: DisputeStatus | None) -> Self:
         """The same, asked for when our record had this state."""
-        return replace(self, basis=basis)
+        return replace(self, as_of_status=as_of_status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,21 +155,21 @@ class EitherCameLast:
 
 @dataclass(frozen=True, slots=True)
 class MoneyNotSeen:
-    """The payment does not yet show the money that is disputed: other news must be settled first."""
+    """The payment does not yet show the money that is disputed: other news must be applied first."""
 
 
 DisputeVerdict = DisputeMoved | DisputeKnown | EitherCameLast | MoneyNotSeen
 
 
-def settle_dispute(payment: Payment, known: Iterable[Dispute], seen: DisputeSeen) -> DisputeVerdict:
+def transition_dispute(payment: Payment, known: Iterable[Dispute], seen: DisputeSnapshot) -> DisputeVerdict:
     """Apply what was seen of a dispute of this payment, of which these disputes are known."""
     if payment.status is not PaymentStatus.SUCCEEDED:
         return MoneyNotSeen()
     disputes = {dispute.stripe_dispute_id: dispute for dispute in known}
     before = disputes.get(seen.stripe_dispute_id)
-    if before and after(before.status, seen.status) is before.status:
+    if before and next_status(before.status, seen.status) is before.status:
         return DisputeKnown()
-    if before and seen.basis is not before.status and either_came_last(before.status, seen.status):
+    if before and seen.as_of_status is not before.status and either_came_last(before.status, seen.status):
         return EitherCameLast(before.status)
     dispute = Dispute(
         stripe_dispute_id=seen.stripe_dispute_id,

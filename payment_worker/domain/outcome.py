@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from payment_worker.domain.snapshots import Decline, PaymentSeen, RefundSeen
+from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
 
 
 class Doubt(StrEnum):
@@ -41,10 +41,10 @@ WAITS_ITS_TURN = frozenset({Delay.RATE_LIMITED, Delay.STRIPE_DOWN, Delay.NO_TURN
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Shown:
     """Stripe showed the object that the request made."""
 
-    seen: PaymentSeen | RefundSeen
+    seen: PaymentIntentSnapshot | RefundSnapshot
     stripe_request_id: str | None = None
     is_present: bool = True
     """Whether it shows the object as it is now. A replayed answer shows it as it was at the first execution."""
@@ -55,10 +55,10 @@ class Declined:
     """The card was declined: an outcome, not an error. The PaymentIntent stays for another attempt."""
 
     decline: Decline
-    seen: PaymentSeen | None
+    seen: PaymentIntentSnapshot | None
     stripe_request_id: str | None = None
     is_present: bool = True
-    """As for `Settled`."""
+    """As for `Shown`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Refused:
 
     code: str
     stripe_request_id: str | None = None
-    seen: PaymentSeen | None = None
+    seen: PaymentIntentSnapshot | None = None
     """The PaymentIntent that it was about, looked at after the refusal: our record of it may be out of date."""
 
 
@@ -100,10 +100,10 @@ class Partly:
     """The last object that was read: newest first, the rest begins after it."""
 
 
-Outcome = Settled | Declined | Refused | Unanswered | Postponed
+Outcome = Shown | Declined | Refused | Unanswered | Postponed
 """What sending a request can come to."""
 
-Sighting = Settled | Absent | Unanswered | Postponed
+Sighting = Shown | Absent | Unanswered | Postponed
 """What looking for an object can come to."""
 
 Searched = Sighting | Partly

@@ -27,7 +27,7 @@ class PaymentStatus(StrEnum):
     CANCELED = "CANCELED"
 
 
-class PaymentNews(StrEnum):
+class PaymentTrigger(StrEnum):
     """What was heard about a payment."""
 
     STARTED = "processing started"
@@ -39,55 +39,55 @@ class PaymentNews(StrEnum):
     RETRIED = "another attempt requested"
 
 
-PAYMENT_TRANSITIONS: Mapping[PaymentStatus, Mapping[PaymentNews, PaymentStatus]] = MappingProxyType(
+PAYMENT_TRANSITIONS: Mapping[PaymentStatus, Mapping[PaymentTrigger, PaymentStatus]] = MappingProxyType(
     {
         PaymentStatus.REQUESTED: {
-            PaymentNews.STARTED: PaymentStatus.PROCESSING,
-            PaymentNews.ACTION_REQUIRED: PaymentStatus.REQUIRES_ACTION,
-            PaymentNews.AUTHORIZED: PaymentStatus.AUTHORIZED,
-            PaymentNews.SUCCEEDED: PaymentStatus.SUCCEEDED,
-            PaymentNews.FAILED: PaymentStatus.FAILED,
-            PaymentNews.CANCELED: PaymentStatus.CANCELED,
+            PaymentTrigger.STARTED: PaymentStatus.PROCESSING,
+            PaymentTrigger.ACTION_REQUIRED: PaymentStatus.REQUIRES_ACTION,
+            PaymentTrigger.AUTHORIZED: PaymentStatus.AUTHORIZED,
+            PaymentTrigger.SUCCEEDED: PaymentStatus.SUCCEEDED,
+            PaymentTrigger.FAILED: PaymentStatus.FAILED,
+            PaymentTrigger.CANCELED: PaymentStatus.CANCELED,
         },
         PaymentStatus.PROCESSING: {
-            PaymentNews.ACTION_REQUIRED: PaymentStatus.REQUIRES_ACTION,
-            PaymentNews.AUTHORIZED: PaymentStatus.AUTHORIZED,
-            PaymentNews.SUCCEEDED: PaymentStatus.SUCCEEDED,
-            PaymentNews.FAILED: PaymentStatus.FAILED,
-            PaymentNews.CANCELED: PaymentStatus.CANCELED,
+            PaymentTrigger.ACTION_REQUIRED: PaymentStatus.REQUIRES_ACTION,
+            PaymentTrigger.AUTHORIZED: PaymentStatus.AUTHORIZED,
+            PaymentTrigger.SUCCEEDED: PaymentStatus.SUCCEEDED,
+            PaymentTrigger.FAILED: PaymentStatus.FAILED,
+            PaymentTrigger.CANCELED: PaymentStatus.CANCELED,
         },
         PaymentStatus.REQUIRES_ACTION: {
-            PaymentNews.RETRIED: PaymentStatus.REQUESTED,
-            PaymentNews.STARTED: PaymentStatus.PROCESSING,
-            PaymentNews.AUTHORIZED: PaymentStatus.AUTHORIZED,
-            PaymentNews.SUCCEEDED: PaymentStatus.SUCCEEDED,
-            PaymentNews.FAILED: PaymentStatus.FAILED,
-            PaymentNews.CANCELED: PaymentStatus.CANCELED,
+            PaymentTrigger.RETRIED: PaymentStatus.REQUESTED,
+            PaymentTrigger.STARTED: PaymentStatus.PROCESSING,
+            PaymentTrigger.AUTHORIZED: PaymentStatus.AUTHORIZED,
+            PaymentTrigger.SUCCEEDED: PaymentStatus.SUCCEEDED,
+            PaymentTrigger.FAILED: PaymentStatus.FAILED,
+            PaymentTrigger.CANCELED: PaymentStatus.CANCELED,
         },
         PaymentStatus.AUTHORIZED: {
-            PaymentNews.SUCCEEDED: PaymentStatus.SUCCEEDED,
-            PaymentNews.CANCELED: PaymentStatus.CANCELED,
+            PaymentTrigger.SUCCEEDED: PaymentStatus.SUCCEEDED,
+            PaymentTrigger.CANCELED: PaymentStatus.CANCELED,
         },
         PaymentStatus.FAILED: {
-            PaymentNews.RETRIED: PaymentStatus.REQUESTED,
-            PaymentNews.STARTED: PaymentStatus.PROCESSING,
-            PaymentNews.ACTION_REQUIRED: PaymentStatus.REQUIRES_ACTION,
-            PaymentNews.AUTHORIZED: PaymentStatus.AUTHORIZED,
-            PaymentNews.SUCCEEDED: PaymentStatus.SUCCEEDED,
-            PaymentNews.CANCELED: PaymentStatus.CANCELED,
+            PaymentTrigger.RETRIED: PaymentStatus.REQUESTED,
+            PaymentTrigger.STARTED: PaymentStatus.PROCESSING,
+            PaymentTrigger.ACTION_REQUIRED: PaymentStatus.REQUIRES_ACTION,
+            PaymentTrigger.AUTHORIZED: PaymentStatus.AUTHORIZED,
+            PaymentTrigger.SUCCEEDED: PaymentStatus.SUCCEEDED,
+            PaymentTrigger.CANCELED: PaymentStatus.CANCELED,
         },
         PaymentStatus.SUCCEEDED: {},
         PaymentStatus.CANCELED: {},
     }
 )
 
-FINAL_NEWS = frozenset({PaymentNews.SUCCEEDED, PaymentNews.CANCELED})
+FINAL_TRIGGERS = frozenset({PaymentTrigger.SUCCEEDED, PaymentTrigger.CANCELED})
 """News of a state that a PaymentIntent never leaves, so a snapshot of it cannot be out of date."""
 
 
-def after(status: PaymentStatus, news: PaymentNews) -> PaymentStatus:
+def next_status(status: PaymentStatus, trigger: PaymentTrigger) -> PaymentStatus:
     """Where the news leads; the same status where it changes nothing."""
-    return PAYMENT_TRANSITIONS[status].get(news, status)
+    return PAYMENT_TRANSITIONS[status].get(trigger, status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

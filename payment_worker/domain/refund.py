@@ -24,7 +24,7 @@ class RefundStatus(StrEnum):
     CANCELED = "CANCELED"
 
 
-class RefundNews(StrEnum):
+class RefundTrigger(StrEnum):
     """What was heard about a refund."""
 
     ACTION_REQUIRED = "action required"
@@ -34,28 +34,28 @@ class RefundNews(StrEnum):
     CANCELED = "canceled"
 
 
-REFUND_TRANSITIONS: Mapping[RefundStatus, Mapping[RefundNews, RefundStatus]] = MappingProxyType(
+REFUND_TRANSITIONS: Mapping[RefundStatus, Mapping[RefundTrigger, RefundStatus]] = MappingProxyType(
     {
         RefundStatus.REQUESTED: {
-            RefundNews.ACTION_REQUIRED: RefundStatus.REQUIRES_ACTION,
-            RefundNews.PENDED: RefundStatus.PENDING,
-            RefundNews.SUCCEEDED: RefundStatus.PROCESSED,
-            RefundNews.FAILED: RefundStatus.FAILED,
-            RefundNews.CANCELED: RefundStatus.CANCELED,
+            RefundTrigger.ACTION_REQUIRED: RefundStatus.REQUIRES_ACTION,
+            RefundTrigger.PENDED: RefundStatus.PENDING,
+            RefundTrigger.SUCCEEDED: RefundStatus.PROCESSED,
+            RefundTrigger.FAILED: RefundStatus.FAILED,
+            RefundTrigger.CANCELED: RefundStatus.CANCELED,
         },
         RefundStatus.REQUIRES_ACTION: {
-            RefundNews.PENDED: RefundStatus.PENDING,
-            RefundNews.SUCCEEDED: RefundStatus.PROCESSED,
-            RefundNews.FAILED: RefundStatus.FAILED,
-            RefundNews.CANCELED: RefundStatus.CANCELED,
+            RefundTrigger.PENDED: RefundStatus.PENDING,
+            RefundTrigger.SUCCEEDED: RefundStatus.PROCESSED,
+            RefundTrigger.FAILED: RefundStatus.FAILED,
+            RefundTrigger.CANCELED: RefundStatus.CANCELED,
         },
         RefundStatus.PENDING: {
-            RefundNews.SUCCEEDED: RefundStatus.PROCESSED,
-            RefundNews.FAILED: RefundStatus.FAILED,
-            RefundNews.CANCELED: RefundStatus.CANCELED,
+            RefundTrigger.SUCCEEDED: RefundStatus.PROCESSED,
+            RefundTrigger.FAILED: RefundStatus.FAILED,
+            RefundTrigger.CANCELED: RefundStatus.CANCELED,
         },
         RefundStatus.PROCESSED: {
-            RefundNews.FAILED: RefundStatus.FAILED,
+            RefundTrigger.FAILED: RefundStatus.FAILED,
         },
         RefundStatus.FAILED: {},
         RefundStatus.CANCELED: {},
@@ -65,13 +65,13 @@ REFUND_TRANSITIONS: Mapping[RefundStatus, Mapping[RefundNews, RefundStatus]] = M
 RELEASED = frozenset({RefundStatus.FAILED, RefundStatus.CANCELED})
 """States in which a refund holds nothing of the payment's money any more."""
 
-LOST = frozenset({RefundNews.FAILED, RefundNews.CANCELED})
+LOST = frozenset({RefundTrigger.FAILED, RefundTrigger.CANCELED})
 """News that a refund gives back nothing."""
 
 
-def after(status: RefundStatus, news: RefundNews) -> RefundStatus:
+def next_status(status: RefundStatus, trigger: RefundTrigger) -> RefundStatus:
     """Where the news leads; the same status where it changes nothing."""
-    return REFUND_TRANSITIONS[status].get(news, status)
+    return REFUND_TRANSITIONS[status].get(trigger, status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
-from payment_worker.domain.payment import FINAL_NEWS, PaymentNews
-from payment_worker.domain.refund import RefundNews
+from payment_worker.domain.payment import FINAL_TRIGGERS, PaymentTrigger
+from payment_worker.domain.refund import RefundTrigger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +23,11 @@ class Decline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentSeen:
+class PaymentIntentSnapshot:
     """A PaymentIntent as Stripe showed it. Amounts in minor units; currency in upper case."""
 
     stripe_payment_intent_id: str
-    news: PaymentNews | None
+    trigger: PaymentTrigger | None
     """None: it exists and nothing has come of it yet."""
     amount: int
     currency: str
@@ -45,24 +45,24 @@ class PaymentSeen:
     """Where the customer has to be sent, if it is a redirect; never with a secret in it."""
     is_of_attempt: bool = False
     """Whether it is known to show what the unfinished attempt came to, and not what was before it."""
-    basis: int | None = None
+    as_of_version: int | None = None
 
     @property
     def is_timeless(self) -> bool:
         """Whether it shows a state that is never left, so that its age does not matter."""
-        return self.news in FINAL_NEWS
+        return self.trigger in FINAL_TRIGGERS
 
-    def on(self, basis: int) -> Self:
+    def as_of(self, as_of_version: int) -> Self:
         """The same, asked for when our row had this version."""
-        return replace(self, basis=basis)
+        return replace(self, as_of_version=as_of_version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RefundSeen:
+class RefundSnapshot:
     """A Refund as Stripe showed it. Amount in minor units; currency in upper case."""
 
     stripe_refund_id: str
-    news: RefundNews
+    trigger: RefundTrigger
     amount: int
     currency: str
     stripe_payment_intent_id: str | None = None

@@ -9,9 +9,9 @@ from enum import StrEnum
 from payment_worker.domain import payment as payments
 from payment_worker.domain import refund as refunds
 from payment_worker.domain.declines import failure_reason
-from payment_worker.domain.payment import Payment, PaymentNews, PaymentStatus
+from payment_worker.domain.payment import Payment, PaymentStatus, PaymentTrigger
 from payment_worker.domain.refund import LOST, RELEASED, Refund, RefundStatus
-from payment_worker.domain.snapshots import Decline, PaymentSeen, RefundSeen
+from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
 
 
 class Contradiction(StrEnum):
@@ -44,7 +44,7 @@ class Stale:
 
 @dataclass(frozen=True, slots=True)
 class NoRoom:
-    """The payment does not yet show the money that this refund takes: other news must be settled first."""
+    """The payment does not yet show the money that this refund takes: other news must be applied first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +58,15 @@ PaymentVerdict = Advanced | Unchanged | Stale | Contradicted
 RefundVerdict = Advanced | Unchanged | NoRoom | Contradicted
 
 
-def settle_payment(payment: Payment, seen: PaymentSeen) -> PaymentVerdict:
+def transition_payment(payment: Payment, seen: PaymentIntentSnapshot) -> PaymentVerdict:
     """Apply what was seen of a PaymentIntent."""
     if contradiction := _payment_contradiction(payment, seen):
         return Contradicted(contradiction)
-    if not seen.is_timeless and seen.basis != payment.version:
+    if not seen.is_timeless and seen.as_of_version != payment.version:
         return Stale()
     if shows_former_try(payment, seen):
         return Unchanged()
-    status = payment.status if seen.news is None else payments.after(payment.status, seen.news)
+    status = payment.status if seen.trigger is None else payments.next_status(payment.status, seen.trigger)
     known = replace(
         payment,
         stripe_payment_intent_id=seen.stripe_payment_intent_id,
@@ -76,7 +76,7 @@ def settle_payment(payment: Payment, seen: PaymentSeen) -> PaymentVerdict:
     return Unchanged() if moved == payment else Advanced(replace(moved, version=payment.version + 1))
 
 
-def shows_former_try(payment: Payment, seen: PaymentSeen) -> bool:
+def shows_former_try(payment: Payment, seen: PaymentIntentSnapshot) -> bool:
     """Whether it shows what was before another try that has no outcome yet, and so is no news of that try.
 
     A try that was executed off session and came to nothing leaves a failed charge of its own. One that left none
@@ -86,24 +86,24 @@ def shows_former_try(payment: Payment, seen: PaymentSeen) -> bool:
         payment.status is PaymentStatus.REQUESTED
         and payment.retries > 0
         and not seen.is_of_attempt
-        and seen.news in {None, PaymentNews.FAILED, PaymentNews.ACTION_REQUIRED}
+        and seen.trigger in {None, PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED}
         and seen.stripe_charge_id == payment.stripe_charge_id
     )
 
 
-def _payment_contradiction(payment: Payment, seen: PaymentSeen) -> Contradiction | None:
+def _payment_contradiction(payment: Payment, seen: PaymentIntentSnapshot) -> Contradiction | None:
     if payment.stripe_payment_intent_id not in {None, seen.stripe_payment_intent_id}:
         return Contradiction.ANOTHER_PAYMENT_INTENT
     if seen.currency != payment.currency:
         return Contradiction.CURRENCY_DIFFERS
     if seen.amount != payment.amount or seen.amount_received > payment.amount:
         return Contradiction.AMOUNT_DIFFERS
-    if seen.news is PaymentNews.SUCCEEDED and seen.amount_received <= 0:
+    if seen.trigger is PaymentTrigger.SUCCEEDED and seen.amount_received <= 0:
         return Contradiction.AMOUNT_DIFFERS
     return None
 
 
-def _moved(payment: Payment, status: PaymentStatus, seen: PaymentSeen) -> Payment:
+def _moved(payment: Payment, status: PaymentStatus, seen: PaymentIntentSnapshot) -> Payment:
     match status:
         case PaymentStatus.FAILED:
             return fail_payment(payment, seen.decline or Decline())
@@ -145,13 +145,13 @@ def retry_payment(payment: Payment) -> Payment:
     """The payment as it is once another try is asked for."""
     return replace(
         _cleared(payment),
-        status=payments.after(payment.status, PaymentNews.RETRIED),
+        status=payments.next_status(payment.status, PaymentTrigger.RETRIED),
         retries=payment.retries + 1,
         version=payment.version + 1,
     )
 
 
-def settle_refund(payment: Payment, refund: Refund, seen: RefundSeen) -> RefundVerdict:
+def transition_refund(payment: Payment, refund: Refund, seen: RefundSnapshot) -> RefundVerdict:
     """Apply what was seen of a Refund, and move the payment's amounts with it."""
     if refund.stripe_refund_id not in {None, seen.stripe_refund_id}:
         return Contradicted(Contradiction.ANOTHER_REFUND)
@@ -159,9 +159,9 @@ def settle_refund(payment: Payment, refund: Refund, seen: RefundSeen) -> RefundV
         return Contradicted(Contradiction.CURRENCY_DIFFERS)
     if seen.amount != refund.amount:
         return Contradicted(Contradiction.AMOUNT_DIFFERS)
-    if refund.status in RELEASED and refund.stripe_refund_id is None and seen.news not in LOST:
+    if refund.status in RELEASED and refund.stripe_refund_id is None and seen.trigger not in LOST:
         return Contradicted(Contradiction.EXISTS_AFTER_ALL)
-    status = refunds.after(refund.status, seen.news)
+    status = refunds.next_status(refund.status, seen.trigger)
     if status is refund.status:
         if refund.stripe_refund_id:
             return Unchanged()
@@ -191,7 +191,7 @@ def move_refund(
     )
 
 
-def adopt_refund(payment: Payment, refund: Refund, seen: RefundSeen) -> RefundVerdict:
+def adopt_refund(payment: Payment, refund: Refund, seen: RefundSnapshot) -> RefundVerdict:
     """Take over a refund that was made elsewhere: `refund` is its new row, REQUESTED and holding nothing yet.
 
     Stripe never lets refunds exceed what was captured, so where our own record has no room for one that
@@ -199,10 +199,13 @@ def adopt_refund(payment: Payment, refund: Refund, seen: RefundSeen) -> RefundVe
     """
     if seen.currency != payment.currency:
         return Contradicted(Contradiction.CURRENCY_DIFFERS)
-    if seen.amount > payment.amount_refundable and refunds.after(refund.status, seen.news) not in RELEASED:
+    if (
+        seen.amount > payment.amount_refundable
+        and refunds.next_status(refund.status, seen.trigger) not in RELEASED
+    ):
         return NoRoom()
     reserved = replace(payment, amount_refund_reserved=payment.amount_refund_reserved + seen.amount)
-    verdict = settle_refund(reserved, refund, seen)
+    verdict = transition_refund(reserved, refund, seen)
     if isinstance(verdict, Advanced):
         return replace(verdict, payment=replace(verdict.payment, version=payment.version + 1))
     return verdict

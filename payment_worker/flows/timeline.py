@@ -85,7 +85,7 @@ def _heard(heard: Iterable[Listed]) -> Iterable[Line]:
                 rank=0,
                 kind="event",
                 what=f"{event.type} is looked at again",
-                cause=event.outcome or "not settled yet",
+                cause=event.outcome or "not processed yet",
                 actor="the sweep",
                 ids={"event_id": event.event_id},
                 is_ahead=True,

@@ -12,7 +12,7 @@ import stripe
 
 from payment_worker.domain.attempt import Action, Attempt
 from payment_worker.domain.balance_transaction import Booking
-from payment_worker.domain.dispute import DisputeSeen
+from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.outcome import (
     Absent,
     Declined,
@@ -22,20 +22,20 @@ from payment_worker.domain.outcome import (
     Partly,
     Postponed,
     Searched,
-    Settled,
+    Shown,
     Sighting,
     Unanswered,
 )
-from payment_worker.domain.snapshots import PaymentSeen, RefundSeen
+from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.errors import is_replayed, no_such_account, outcome_of, sighting_of
 from payment_worker.gateway.list_scan import Sought, find
 from payment_worker.gateway.parsing import (
     JSON,
     UnreadableError,
     booking_of,
-    dispute_seen,
-    payment_seen,
-    refund_seen,
+    dispute_snapshot,
+    payment_intent_snapshot,
+    refund_snapshot,
 )
 from payment_worker.gateway.rate_limit.limiter import Traffic
 from payment_worker.gateway.rate_limit.limits import Held, Pass
@@ -72,7 +72,7 @@ class Gateway:
                 # Whoever takes the attempt over next may already be sending: a process that slept sends no more.
                 return Postponed(Delay.LEASE_ENDED)
             outcome = self._post(attempt, account, turn, is_first=not sent_before)
-            if sent_before and isinstance(outcome, Settled | Declined):
+            if sent_before and isinstance(outcome, Shown | Declined):
                 # Stripe replays the first execution's answer, whose object may have moved on since. It says so in a
                 # header; what stands in for it may not.
                 outcome = replace(outcome, is_present=False)
@@ -92,13 +92,13 @@ class Gateway:
             # The charge tells until when it can be captured.
             {"expand": ["latest_charge"]},
             account,
-            lambda body: Settled(payment_seen(body)),
+            lambda body: Shown(payment_intent_snapshot(body)),
         )
 
     def refund(self, stripe_refund_id: str, *, account: str | None) -> Sighting:
         """The Refund as it is now."""
         return self._get(
-            f"/v1/refunds/{stripe_refund_id}", {}, account, lambda body: Settled(refund_seen(body))
+            f"/v1/refunds/{stripe_refund_id}", {}, account, lambda body: Shown(refund_snapshot(body))
         )
 
     def read(
@@ -142,7 +142,7 @@ class Gateway:
             },
             account=account,
             is_ours=lambda body: (body["metadata"] or {}).get("payment_id") == str(payment_id),
-            read=lambda body: Settled(payment_seen(body)),
+            read=lambda body: Shown(payment_intent_snapshot(body)),
         )
         return find(self._connection, sought, after=after, time_left=time_left)
 
@@ -161,18 +161,18 @@ class Gateway:
             params={"payment_intent": stripe_payment_intent_id},
             account=account,
             is_ours=lambda body: (body["metadata"] or {}).get("refund_id") == str(refund_id),
-            read=lambda body: Settled(refund_seen(body)),
+            read=lambda body: Shown(refund_snapshot(body)),
         )
         return find(self._connection, sought, after=after, time_left=time_left)
 
     def refunds_of(
         self, stripe_payment_intent_id: str, *, account: str | None
-    ) -> list[RefundSeen] | Unanswered | Postponed:
+    ) -> list[RefundSnapshot] | Unanswered | Postponed:
         """All Refunds of a PaymentIntent."""
-        seen: list[RefundSeen] = []
+        seen: list[RefundSnapshot] = []
 
         def gather(body: JSON) -> bool:
-            seen.append(refund_seen(body))
+            seen.append(refund_snapshot(body))
             return False
 
         all_of_them = Sought(
@@ -180,7 +180,7 @@ class Gateway:
             params={"payment_intent": stripe_payment_intent_id},
             account=account,
             is_ours=gather,
-            read=lambda body: Settled(refund_seen(body)),
+            read=lambda body: Shown(refund_snapshot(body)),
         )
         end = find(self._connection, all_of_them)
         if isinstance(end, Partly):
@@ -190,12 +190,12 @@ class Gateway:
 
     def _post(self, attempt: Attempt, account: str | None, turn: Pass, *, is_first: bool) -> Outcome:
         options: dict[str, Any] = {"idempotency_key": attempt.idempotency_key}
-        read = refund_seen if attempt.action is Action.REFUND else payment_seen
+        read = refund_snapshot if attempt.action is Action.REFUND else payment_intent_snapshot
         try:
             asked = json.loads(attempt.parameters)
             answer = self._connection.call("post", attempt.path, asked, account, turn, options=options)
             seen = read(_completed(answer.data, asked))
-            return Settled(seen, answer.request_id, is_present=not is_replayed(answer.headers))
+            return Shown(seen, answer.request_id, is_present=not is_replayed(answer.headers))
         except stripe.PermissionError as error:
             # Whoever answers an old request so has not said what came of it.
             return (account and is_first and no_such_account(error)) or outcome_of(error)
@@ -205,7 +205,7 @@ class Gateway:
             return Unanswered(Doubt.BROKEN_ANSWER)
 
     def _get(
-        self, path: str, params: Mapping[str, Any], account: str | None, read: Callable[[JSON], Settled]
+        self, path: str, params: Mapping[str, Any], account: str | None, read: Callable[[JSON], Shown]
     ) -> Sighting:
         body = self.read(path, params, account=account)
         if isinstance(body, Absent | Unanswered | Postponed):
@@ -243,22 +243,24 @@ NotFetched = Absent | Unreadable | Unanswered | Postponed
 
 def fetch_payment_intent(
     stripe: Gateway, stripe_payment_intent_id: str, *, account: str | None
-) -> PaymentSeen | NotFetched:
+) -> PaymentIntentSnapshot | NotFetched:
     """The PaymentIntent as it is now."""
     path = f"/v1/payment_intents/{stripe_payment_intent_id}"
-    return fetch(stripe, path, account, payment_seen, {"expand": ["latest_charge"]})
+    return fetch(stripe, path, account, payment_intent_snapshot, {"expand": ["latest_charge"]})
 
 
-def fetch_refund(stripe: Gateway, stripe_refund_id: str, *, account: str | None) -> RefundSeen | NotFetched:
+def fetch_refund(
+    stripe: Gateway, stripe_refund_id: str, *, account: str | None
+) -> RefundSnapshot | NotFetched:
     """The Refund as it is now."""
-    return fetch(stripe, f"/v1/refunds/{stripe_refund_id}", account, refund_seen)
+    return fetch(stripe, f"/v1/refunds/{stripe_refund_id}", account, refund_snapshot)
 
 
 def fetch_dispute(
     stripe: Gateway, stripe_dispute_id: str, *, account: str | None
-) -> DisputeSeen | NotFetched:
+) -> DisputeSnapshot | NotFetched:
     """The dispute as it is now."""
-    return fetch(stripe, f"/v1/disputes/{stripe_dispute_id}", account, dispute_seen)
+    return fetch(stripe, f"/v1/disputes/{stripe_dispute_id}", account, dispute_snapshot)
 
 
 def fetch_booking(

@@ -11,8 +11,8 @@ from typing import Any, Final
 from stripe import _error as sdk
 
 from payment_worker.domain.outcome import Declined, Delay, Doubt, Outcome, Postponed, Refused, Unanswered
-from payment_worker.domain.snapshots import PaymentSeen
-from payment_worker.gateway.parsing import UnreadableError, decline_of, payment_seen
+from payment_worker.domain.snapshots import PaymentIntentSnapshot
+from payment_worker.gateway.parsing import UnreadableError, decline_of, payment_intent_snapshot
 
 SERVER_ERRORS_FROM: Final = 500
 
@@ -46,14 +46,14 @@ def _declined(error: sdk.StripeError) -> Outcome:
     return Declined(decline_of(body), _declined_intent(body), error.request_id, is_present=is_present)
 
 
-def _declined_intent(body: Mapping[str, Any]) -> PaymentSeen | None:
+def _declined_intent(body: Mapping[str, Any]) -> PaymentIntentSnapshot | None:
     """The PaymentIntent beside a decline. The decline is one whatever that shows, or does not show."""
     intent = body.get("payment_intent")
     if not isinstance(intent, dict):
         return None
     why = intent.get("last_payment_error") or body
     with suppress(UnreadableError):
-        return payment_seen({**intent, "last_payment_error": why})
+        return payment_intent_snapshot({**intent, "last_payment_error": why})
     return None
 
 

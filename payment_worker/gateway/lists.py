@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from payment_worker.domain.balance_transaction import Booking
-from payment_worker.domain.dispute import DisputeSeen
+from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.outcome import Absent, Doubt, Postponed, Unanswered
-from payment_worker.domain.snapshots import PaymentSeen, RefundSeen
+from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.list_scan import PAGE
 from payment_worker.gateway.parsing import (
     JSON,
     UnreadableError,
     booking_of,
-    dispute_seen,
+    dispute_snapshot,
     id_of,
-    payment_seen,
-    refund_seen,
+    payment_intent_snapshot,
+    refund_snapshot,
 )
 from payment_worker.gateway.webhook import Event, event_from
 from payment_worker.telemetry import logger
@@ -73,7 +73,7 @@ class Period:
 class PaymentListed:
     """A PaymentIntent on a list, and what was booked of its charge, if that is known already."""
 
-    seen: PaymentSeen
+    seen: PaymentIntentSnapshot
     booking: Booking | None
 
 
@@ -106,25 +106,25 @@ def payment_intents_page(
 
 def refunds_page(
     stripe: Gateway, period: Period, *, after: str | None, account: str
-) -> Page[RefundSeen] | NotListed:
+) -> Page[RefundSnapshot] | NotListed:
     """A page of the Refunds of a period."""
     params = {"created": period.as_parameter()}
-    return _page(stripe, "/v1/refunds", params, refund_seen, after=after, account=account)
+    return _page(stripe, "/v1/refunds", params, refund_snapshot, after=after, account=account)
 
 
 def disputes_page(
     stripe: Gateway, period: Period, *, after: str | None, account: str
-) -> Page[DisputeSeen] | NotListed:
+) -> Page[DisputeSnapshot] | NotListed:
     """A page of the disputes of a period."""
     params = {"created": period.as_parameter()}
-    return _page(stripe, "/v1/disputes", params, dispute_seen, after=after, account=account)
+    return _page(stripe, "/v1/disputes", params, dispute_snapshot, after=after, account=account)
 
 
 def _payment_listed(intent: JSON) -> PaymentListed:
     charge = intent.get("latest_charge")
     transaction = charge.get("balance_transaction") if isinstance(charge, Mapping) else None
     booking = booking_of(transaction) if isinstance(transaction, Mapping) else None
-    return PaymentListed(payment_seen(intent), booking)
+    return PaymentListed(payment_intent_snapshot(intent), booking)
 
 
 def _page(

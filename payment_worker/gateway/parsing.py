@@ -6,10 +6,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from payment_worker.domain.balance_transaction import Booking
-from payment_worker.domain.dispute import DisputeSeen, DisputeStatus
-from payment_worker.domain.payment import PaymentNews
-from payment_worker.domain.refund import RefundNews
-from payment_worker.domain.snapshots import Decline, PaymentSeen, RefundSeen
+from payment_worker.domain.dispute import DisputeSnapshot, DisputeStatus
+from payment_worker.domain.payment import PaymentTrigger
+from payment_worker.domain.refund import RefundTrigger
+from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
 
 JSON = Mapping[str, Any]
 
@@ -18,30 +18,30 @@ class UnreadableError(Exception):
     """An object does not have the shape that the pinned API version gives it."""
 
 
-PAYMENT_NEWS: Final[Mapping[str, PaymentNews | None]] = MappingProxyType(
+PAYMENT_TRIGGERS: Final[Mapping[str, PaymentTrigger | None]] = MappingProxyType(
     {
         "requires_payment_method": None,  # a decline if it has an error, else not yet anything
         "requires_confirmation": None,
-        "requires_action": PaymentNews.ACTION_REQUIRED,
-        "processing": PaymentNews.STARTED,
-        "requires_capture": PaymentNews.AUTHORIZED,
-        "succeeded": PaymentNews.SUCCEEDED,
-        "canceled": PaymentNews.CANCELED,
+        "requires_action": PaymentTrigger.ACTION_REQUIRED,
+        "processing": PaymentTrigger.STARTED,
+        "requires_capture": PaymentTrigger.AUTHORIZED,
+        "succeeded": PaymentTrigger.SUCCEEDED,
+        "canceled": PaymentTrigger.CANCELED,
     }
 )
 
-REFUND_NEWS: Final[Mapping[str, RefundNews]] = MappingProxyType(
+REFUND_TRIGGERS: Final[Mapping[str, RefundTrigger]] = MappingProxyType(
     {
-        "pending": RefundNews.PENDED,
-        "requires_action": RefundNews.ACTION_REQUIRED,
-        "succeeded": RefundNews.SUCCEEDED,
-        "failed": RefundNews.FAILED,
-        "canceled": RefundNews.CANCELED,
+        "pending": RefundTrigger.PENDED,
+        "requires_action": RefundTrigger.ACTION_REQUIRED,
+        "succeeded": RefundTrigger.SUCCEEDED,
+        "failed": RefundTrigger.FAILED,
+        "canceled": RefundTrigger.CANCELED,
     }
 )
 
 
-def payment_seen(intent: JSON) -> PaymentSeen:
+def payment_intent_snapshot(intent: JSON) -> PaymentIntentSnapshot:
     """What a PaymentIntent shows.
 
     Raises:
@@ -49,9 +49,9 @@ def payment_seen(intent: JSON) -> PaymentSeen:
     """
     try:
         error = intent.get("last_payment_error")
-        return PaymentSeen(
+        return PaymentIntentSnapshot(
             stripe_payment_intent_id=intent["id"],
-            news=_payment_news(intent["status"], error),
+            trigger=_payment_trigger(intent["status"], error),
             amount=intent["amount"],
             currency=intent["currency"].upper(),
             amount_received=_received(intent),
@@ -76,12 +76,12 @@ def _received(intent: JSON) -> int:
     return received or 0
 
 
-def _payment_news(status: str, error: JSON | None) -> PaymentNews | None:
+def _payment_trigger(status: str, error: JSON | None) -> PaymentTrigger | None:
     if status == "requires_payment_method" and error:
         # Off-session, Stripe answers a demand for authentication as a decline; it is none: the customer can act.
         needs_customer = error.get("code") == "authentication_required"
-        return PaymentNews.ACTION_REQUIRED if needs_customer else PaymentNews.FAILED
-    return PAYMENT_NEWS[status]
+        return PaymentTrigger.ACTION_REQUIRED if needs_customer else PaymentTrigger.FAILED
+    return PAYMENT_TRIGGERS[status]
 
 
 def _capture_before(charge: object) -> datetime | None:
@@ -107,16 +107,16 @@ def decline_of(error: JSON) -> Decline:
     )
 
 
-def refund_seen(refund: JSON) -> RefundSeen:
+def refund_snapshot(refund: JSON) -> RefundSnapshot:
     """What a Refund shows.
 
     Raises:
         UnreadableError: it is no Refund of the pinned API version.
     """
     try:
-        return RefundSeen(
+        return RefundSnapshot(
             stripe_refund_id=refund["id"],
-            news=REFUND_NEWS[refund["status"]],
+            trigger=REFUND_TRIGGERS[refund["status"]],
             amount=refund["amount"],
             currency=refund["currency"].upper(),
             stripe_payment_intent_id=id_of(refund.get("payment_intent")),
@@ -129,7 +129,7 @@ def refund_seen(refund: JSON) -> RefundSeen:
         raise UnreadableError(f"Refund: {type(fault).__name__}") from None
 
 
-def dispute_seen(dispute: JSON) -> DisputeSeen:
+def dispute_snapshot(dispute: JSON) -> DisputeSnapshot:
     """What a Dispute shows.
 
     Raises:
@@ -137,7 +137,7 @@ def dispute_seen(dispute: JSON) -> DisputeSeen:
     """
     try:
         due_by = (dispute.get("evidence_details") or {}).get("due_by")
-        return DisputeSeen(
+        return DisputeSnapshot(
             stripe_dispute_id=dispute["id"],
             status=DisputeStatus(dispute["status"].upper()),
             amount=dispute["amount"],

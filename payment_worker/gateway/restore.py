@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
-from payment_worker.domain.snapshots import PaymentSeen
+from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.gateway.client import Gateway, NotFetched, fetch
-from payment_worker.gateway.parsing import JSON, UnreadableError, id_of, payment_seen
+from payment_worker.gateway.parsing import JSON, UnreadableError, id_of, payment_intent_snapshot
 from payment_worker.gateway.requests import OWN_ORDER_ID
 
 
@@ -15,7 +15,7 @@ from payment_worker.gateway.requests import OWN_ORDER_ID
 class Requested:
     """A PaymentIntent, and the request that made it."""
 
-    seen: PaymentSeen
+    seen: PaymentIntentSnapshot
     at: datetime
     """By Stripe's clock."""
     order_id: UUID
@@ -40,7 +40,7 @@ def _requested(intent: JSON) -> Requested:
     try:
         metadata, error = dict(intent["metadata"]), intent.get("last_payment_error") or {}
         return Requested(
-            seen=payment_seen(intent),
+            seen=payment_intent_snapshot(intent),
             at=datetime.fromtimestamp(intent["created"], tz=UTC),
             order_id=UUID(metadata.get(OWN_ORDER_ID) or metadata["order_id"]),
             columns={

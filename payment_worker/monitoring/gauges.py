@@ -62,7 +62,7 @@ OUTBOX_SECONDS: Final = Told(
 )
 INBOX: Final = Told(
     name="payment_worker_inbox_events",
-    means="Stripe's events that are not settled yet (received), or were tried too often (parked).",
+    means="Stripe's events that are not processed yet (received), or were tried too often (parked).",
     labels=("status",),
 )
 INBOX_SECONDS: Final = Told(

@@ -57,7 +57,7 @@ class HandedOut:
 HANDED_OUT: Final = [table.c[name] for name in HandedOut.__slots__]
 
 
-def attempt_of(row: RowMapping, *, basis: int) -> Attempt:
+def attempt_of(row: RowMapping, *, as_of_version: int) -> Attempt:
     """The attempt that a row with all of `COLUMNS` holds."""
     doubt, looked_after = row["attempt_doubt"], row["attempt_looked_after"]
     return Attempt(
@@ -76,7 +76,7 @@ def attempt_of(row: RowMapping, *, basis: int) -> Attempt:
         tries=row["attempt_tries"],
         lease_token=row["attempt_lease_token"],
         leased_until=row["attempt_next_action_at"],
-        basis=basis,
+        as_of_version=as_of_version,
         unsent=row["attempt_unsent"],
         request_id=row["attempt_request_id"],
         look=Look(row["attempt_looked_at"], looked_after) if looked_after else None,
@@ -97,7 +97,7 @@ def lock_unfinished(connection: Connection, attempt_id: int) -> tuple[Payment, A
     if found is None:
         return None
     payment = payments.payment_of(found)
-    return payment, attempt_of(found, basis=payment.version)
+    return payment, attempt_of(found, as_of_version=payment.version)
 
 
 def unfinished(

@@ -152,7 +152,7 @@ def messages(connection: Connection) -> Many:
 
 
 def events(connection: Connection) -> Many:
-    """Events that are not settled yet, since they were received."""
+    """Events that are not processed yet, since they were received."""
     query = select(func.count(), func.min(_EVENT.received_at)).where(_EVENT.status == EventStatus.RECEIVED)
     return Many(*connection.execute(query).one())
 

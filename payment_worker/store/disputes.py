@@ -17,7 +17,7 @@ COLUMNS: Final = [table.c[name] for name in Dispute.__slots__]
 
 
 def of_payment(connection: Connection, payment_id: UUID) -> Sequence[Dispute]:
-    """All disputes of a payment; settled knowledge only while the payment is locked."""
+    """All disputes of a payment; to be relied on only while the payment is locked."""
     rows = connection.execute(select(*COLUMNS).where(table.c.payment_id == payment_id)).mappings()
     return [Dispute(**{**row, "status": DisputeStatus(row["status"])}) for row in rows]
 

@@ -1,4 +1,4 @@
-"""Rows of `stripe_event`: stored first, settled under a lease, kept whatever comes of them."""
+"""Rows of `stripe_event`: stored first, processed under a lease, kept whatever comes of them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ class EventStatus(StrEnum):
     """What became of an event."""
 
     RECEIVED = "RECEIVED"
-    SETTLED = "SETTLED"
+    PROCESSED = "PROCESSED"
     IGNORED = "IGNORED"
     PARKED = "PARKED"
 
 
 @dataclass(frozen=True, slots=True)
 class HandedOut:
-    """An event, for whomever the message reaches to settle: what `payment_worker.settle_event` is given."""
+    """An event, for whomever the message reaches to process: what `payment_worker.process_event` is given."""
 
     stripe_account: str
     event_id: str
@@ -47,7 +47,7 @@ class InboxEvent:
 
     @property
     def handed_out(self) -> HandedOut:
-        """It, for somebody else to settle."""
+        """It, for somebody else to process."""
         return HandedOut(self.stripe_account, self.event_id, self.lease_token)
 
 
@@ -118,7 +118,7 @@ def hand_out_due(
     """Events that are due or whose owner's lease has ended.
 
     The token stays: where messages wait longer than the lease, an event is given out again, and whichever
-    message is read first is still good. Settling it twice at once does no harm.
+    message is read first is still good. Processing it twice at once does no harm.
     """
     key = tuple_(table.c.stripe_account, table.c.event_id)
     due = (

@@ -25,7 +25,7 @@ def refund_of(row: RowMapping | Mapping[str, Any]) -> Refund:
 
 
 def find(connection: Connection, refund_id: UUID) -> Refund | None:
-    """The refund as it is; settled knowledge only while its payment is locked."""
+    """The refund as it is; to be relied on only while its payment is locked."""
     return _one(connection, select(*COLUMNS).where(tables.refund.c.refund_id == refund_id))
 
 

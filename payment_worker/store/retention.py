@@ -128,7 +128,7 @@ _RUN: Final = tables.reconciliation_run
 
 def events(connection: Connection, before: datetime, limit: int) -> int:
     """Events that are over. Parked ones wait for a person, however old they are."""
-    over = _EVENT.c.status.in_([EventStatus.SETTLED, EventStatus.IGNORED])
+    over = _EVENT.c.status.in_([EventStatus.PROCESSED, EventStatus.IGNORED])
     return _delete(connection, _EVENT, _EVENT.c.received_at, over, before, limit=limit)
 
 

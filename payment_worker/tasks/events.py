@@ -7,7 +7,7 @@ from celery import Task
 from payment_worker import bootstrap
 from payment_worker.celery import app
 from payment_worker.contracts.requests import FieldError, StripeEventRequest
-from payment_worker.flows.events.inbox import receive, settle_event, settle_handed
+from payment_worker.flows.events.inbox import process_claimed, process_event, receive
 from payment_worker.gateway.webhook import BadPayloadError, BadSignatureError, Event, verified
 from payment_worker.store.inbox import EventStatus
 from payment_worker.tasks.base import parsed, refuse, unless_unavailable, world
@@ -21,7 +21,7 @@ def receive_stripe_event(self: Task, *args: object, **kwargs: object) -> Result:
     request = parsed(self, StripeEventRequest, args, kwargs)
     event = _verified(self, request)
     stored = unless_unavailable(self, lambda: receive(world(self), event, source="task"))
-    status = unless_unavailable(self, lambda: settle_event(world(self), stored)) if stored else "known"
+    status = unless_unavailable(self, lambda: process_event(world(self), stored)) if stored else "known"
     return {"event_id": event.event_id, "status": status, "stripe_id": event.event_id, "reason": None}
 
 
@@ -38,14 +38,14 @@ def _verified(task: Task, request: StripeEventRequest) -> Event:
     return refuse(task, {"payload": f"{len(request.payload)} characters"}, [error])
 
 
-@app.task(bind=True, name="payment_worker.settle_event", typing=False)
-def settle_stored(
+@app.task(bind=True, name="payment_worker.process_event", typing=False)
+def process_stored(
     self: Task, *, stripe_account: str, event_id: str, lease_token: int, **_newer: object
 ) -> Result:
-    """Settle an event of the inbox."""
+    """Process an event of the inbox."""
     status: EventStatus | None = unless_unavailable(
         self,
-        lambda: settle_handed(
+        lambda: process_claimed(
             world(self), stripe_account=stripe_account, event_id=event_id, lease_token=lease_token
         ),
     )

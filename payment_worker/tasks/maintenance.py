@@ -39,7 +39,7 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
             queue="refunds" if attempt.action == Action.REFUND else "charges",
         )
     for event in due.events:
-        app.send_task("payment_worker.settle_event", kwargs=asdict(event))
+        app.send_task("payment_worker.process_event", kwargs=asdict(event))
     for refund_id in due.waiting_refunds:
         app.send_task("payment_worker.continue_refund", kwargs={"refund_id": str(refund_id)})
     retries = unless_unavailable(self, lambda: hand_out_retries(world(self)))

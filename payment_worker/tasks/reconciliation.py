@@ -32,7 +32,7 @@ MOST_WAITS: Final = 10
 
 @app.task(bind=True, name="payment_worker.poll_stripe_events", typing=False)
 def poll_stripe_events(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
-    """Read what is new in Stripe's list of events, and have it settled."""
+    """Read what is new in Stripe's list of events, and have it processed."""
     parsed(self, MaintenanceRequest, args, kwargs)
     chosen = bootstrap.settings()
     go_on = within(before_soft_limit(chosen))
@@ -71,6 +71,6 @@ def reconcile(self: Task, *args: object, **kwargs: object) -> dict[str, object]:
 def _hand_out(found: Sequence[InboxEvent]) -> None:
     try:
         for event in found:
-            app.send_task("payment_worker.settle_event", kwargs=asdict(event.handed_out))
-    except Exception as error:  # noqa: BLE001 - a hint: the sweep settles them when their lease has ended
+            app.send_task("payment_worker.process_event", kwargs=asdict(event.handed_out))
+    except Exception as error:  # noqa: BLE001 - a hint: the sweep has them processed when their lease has ended
         log.warning("events were not handed out", error=type(error).__name__)

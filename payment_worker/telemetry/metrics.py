@@ -22,7 +22,7 @@ TASKS: Final = (
         "refund",
         "continue_refund",
     ),
-    *("receive_stripe_event", "settle_event"),
+    *("receive_stripe_event", "process_event"),
     *("poll_stripe_events", "resume_stalled", "reconcile", "publish_events", "prune"),
 )
 """Without `payment_worker.` before them. A name from outside that is not among them is counted as `other`."""
@@ -123,8 +123,8 @@ RESUMED: Final = Counted(
 )
 EVENTS: Final = Counted(
     name="payment_worker_events",
-    means="Tries to settle an event of Stripe's; received means that there will be another.",
-    labels={"outcome": ("settled", "ignored", "parked", "received")},
+    means="Tries to process an event of Stripe's; received means that there will be another.",
+    labels={"outcome": ("processed", "ignored", "parked", "received")},
 )
 PUBLISHED: Final = Counted(
     name="payment_worker_messages_published",

@@ -20,7 +20,7 @@ CLOSING_SECONDS: Final = 5.0
 
 ANSWERS_FIRST_SECONDS: Final = 3.0
 """How long a burst may hold hints back. To send one costs more than to store an event, and Stripe waits for neither
-Redis nor workers: a burst is acknowledged first and settled after. Under lasting load both are done at once."""
+Redis nor workers: a burst is acknowledged first and processed after. Under lasting load both are done at once."""
 
 
 class Hints:

@@ -39,7 +39,7 @@ class Receiver:
 
         Args:
             secrets: all that are valid now.
-            livemode: the mode whose events workers settle; None where that is not known.
+            livemode: the mode whose events workers process; None where that is not known.
             storing: where verified events go.
             hints: told of every event that is new.
             metrics: where all of it is counted.

@@ -96,7 +96,7 @@ def _config(chosen: Settings, slowest_seconds: float) -> uvicorn.Config:
 
 
 def _hint(event: InboxEvent) -> None:
-    celery.send_task("payment_worker.settle_event", kwargs=asdict(event.handed_out))
+    celery.send_task("payment_worker.process_event", kwargs=asdict(event.handed_out))
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -123,7 +123,7 @@ def test_events_that_come_again_and_again_change_nothing_more(scene: Scene) -> N
     ids = [event["id"] for event in events]
     kept = scene.rows("SELECT event_id, status FROM stripe_event WHERE event_id = ANY(%s)", ids)
     assert sorted(each["event_id"] for each in kept) == sorted(ids)
-    assert {each["status"] for each in kept} <= {"SETTLED", "IGNORED"}
+    assert {each["status"] for each in kept} <= {"PROCESSED", "IGNORED"}
 
 
 def test_an_event_about_somebody_elses_payment_is_kept_as_ignored(scene: Scene) -> None:

@@ -73,7 +73,7 @@ def test_events_charges_and_refunds_of_one_payment_never_deadlock(new_scene: New
     refunds = [scene.refund(each, amount=10 + n, copies=2) for each in payment_ids for n in range(8)]
     for refund_id in refunds:
         scene.refund_row(refund_id, "PROCESSED")
-    news = "SELECT 1 FROM stripe_event WHERE type = 'refund.created' AND status = 'SETTLED'"
+    news = "SELECT 1 FROM stripe_event WHERE type = 'refund.created' AND status = 'PROCESSED'"
     wait_until(lambda: len(scene.rows(news)) == len(refunds), seconds=30, what="every refund's event")
     query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
     assert scene.rows.one(query)["deadlocks"] == 0

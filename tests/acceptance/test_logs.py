@@ -46,7 +46,7 @@ def test_the_lines_of_a_charge_tell_one_story(scene: Scene) -> None:
     assert all(line["task"] == "payment_worker.charge" for line in (over, ended))
     assert over["attempt"] == 1
     assert over["action"] == "charge"
-    assert over["outcome"] == "SETTLED"
+    assert over["outcome"] == "EXECUTED"
     assert over["stripe_request_id"] == scene.posts(payment_id)[0]["request_id"]
     assert ended["payment_id"] == payment_id
     assert (ended["outcome"], ended["status"]) == ("succeeded", "SUCCEEDED")

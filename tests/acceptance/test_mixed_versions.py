@@ -53,7 +53,7 @@ def test_a_message_of_a_newer_worker_may_say_more(new_scene: NewScene) -> None:
         "perform": {"attempt_id": 1_000_000, "lease_token": 1},
         "retry_declined": {"attempt_id": 1_000_000},
         "continue_refund": {"refund_id": "0d6b1f53-7f5d-4d1e-9a55-6f0b4b7a7e71"},
-        "settle_event": {"stripe_account": "", "event_id": "evt_1", "lease_token": 1},
+        "process_event": {"stripe_account": "", "event_id": "evt_1", "lease_token": 1},
     }
     sent = [
         scene.producer.send(f"payment_worker.{task}", "maintenance", {**arguments, "added_later": {"a": 1}})

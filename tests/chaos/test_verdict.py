@@ -75,7 +75,7 @@ def an_innocent_run(**changes: object) -> Evidence:
         "refunds": {REFUND: refund},
         "refunds_of": {PAYMENT: [refund]},
         "history_of": {PAYMENT: history},
-        "attempts_of": {PAYMENT: [{"action": "charge", "status": "SETTLED", "asked_by": None}]},
+        "attempts_of": {PAYMENT: [{"action": "charge", "status": "EXECUTED", "asked_by": None}]},
         "rejected": {},
         "intents_of": {PAYMENT: [intent]},
         "stripe_refunds_of": {REFUND: [{"id": "re_1", "status": "succeeded", "amount": 40}]},

@@ -1,4 +1,4 @@
-"""`payment-worker events` lists what Stripe told us, and has it settled once more."""
+"""`payment-worker events` lists what Stripe told us, and has it processed once more."""
 
 import json
 from collections.abc import Callable
@@ -70,7 +70,7 @@ def test_a_narrow_screen_has_a_list_in_the_place_of_the_table(run: Run) -> None:
         (("--status", "parked"), ["evt_parked"]),
         (("--type", "customer.created"), ["evt_ignored"]),
         (("--limit", "2"), ["evt_received", "evt_ignored"]),
-        (("--status", "settled"), []),
+        (("--status", "processed"), []),
     ],
 )
 def test_the_list_can_be_narrowed(run: Run, arguments: tuple[str, ...], listed: list[str]) -> None:

@@ -92,11 +92,11 @@ def test_the_screen_shows_every_step_with_its_cause_and_actor(story: dict[str, A
         "When (UTC)  What  Why  Who",
         "AT  payment  → REQUESTED  requested  payment_worker.charge TASK on HOST",
         "AT  attempt  charge 1 is noted, then asked of Stripe  11111111…:charge:1  the worker",
-        "AT  attempt  charge 1 is SETTLED  REQ  Stripe",
+        "AT  attempt  charge 1 is EXECUTED  REQ  Stripe",
         "AT  payment  REQUESTED → SUCCEEDED (PI, CH, REQ)  answered  payment_worker.charge TASK on HOST",
         "AT  refund 22222222  → REQUESTED  requested  payment_worker.refund TASK on HOST",
         "AT  attempt  refund 1 is noted, then asked of Stripe  22222222…:refund:1  the worker",
-        "AT  attempt  refund 1 is SETTLED  REQ  Stripe",
+        "AT  attempt  refund 1 is EXECUTED  REQ  Stripe",
         "AT  refund 22222222  REQUESTED → PROCESSED (RE, REQ)  answered  payment_worker.refund TASK on HOST",
     ]
     told = re.findall(r"message  (\w+) is told", steps)

@@ -44,7 +44,7 @@ from payment_worker.flows.commands.charge import charge
 from payment_worker.flows.commands.refund import continue_refund, refund
 from payment_worker.flows.commands.retry_charge import hand_out_retries, retry_charge, retry_declined
 from payment_worker.flows.context import World
-from payment_worker.flows.events.inbox import receive, settle_event, settle_handed
+from payment_worker.flows.events.inbox import process_claimed, process_event, receive
 from payment_worker.flows.events.poll import Manner, poll
 from payment_worker.flows.maintenance.sweep import hand_out_due
 from payment_worker.flows.reconciliation.run import reconcile
@@ -449,7 +449,7 @@ class OnePayment(RuleBasedStateMachine):
         for attempt in due.attempts:
             take_handed(self.here, attempt.attempt_id, lease_token=attempt.lease_token)
         for event in due.events:
-            settle_handed(self.here, **asdict(event))
+            process_claimed(self.here, **asdict(event))
         for refund_id in due.waiting_refunds:
             continue_refund(self.here, UUID(str(refund_id)))
         for attempt_id in hand_out_retries(self.here):
@@ -457,11 +457,11 @@ class OnePayment(RuleBasedStateMachine):
 
     def _hear(self, event: dict[str, Any]) -> None:
         if stored := receive(self.here, event_from(event), source="task"):
-            settle_event(self.here, stored)
+            process_event(self.here, stored)
 
     def _settle(self, events: Sequence[InboxEvent]) -> None:
         for event in events:
-            settle_event(self.here, event)
+            process_event(self.here, event)
 
     def _reconcile(self) -> Run:
         # From before this payment and after the one before it, of which this Stripe knows nothing any more.

@@ -24,7 +24,7 @@ from payment_worker.flows.commands.charge import charge
 from payment_worker.flows.commands.refund import refund
 from payment_worker.flows.commands.retry_charge import retry_charge
 from payment_worker.flows.context import World
-from payment_worker.flows.events.inbox import receive, settle_event, settle_handed
+from payment_worker.flows.events.inbox import process_claimed, process_event, receive
 from payment_worker.flows.maintenance.sweep import hand_out_due
 from payment_worker.flows.result import Answer
 from payment_worker.gateway.webhook import Event, event_from
@@ -152,9 +152,9 @@ class Scene:
 
     def _deliver(self, event: Event) -> EventStatus | None:
         stored = receive(self.world, event, source="webhook")
-        return settle_event(self.world, stored) if stored else None
+        return process_event(self.world, stored) if stored else None
 
-    def settle_waiting(self) -> None:
+    def process_waiting(self) -> None:
         """Settle what was put off, letting our time pass until nothing waits any more."""
         for _ in range(ROUNDS):
             self.clock.advance(1000)
@@ -162,5 +162,5 @@ class Scene:
             if not due:
                 return
             for each in due:
-                settle_handed(self.world, **asdict(each))
+                process_claimed(self.world, **asdict(each))
         raise AssertionError("events wait for ever")

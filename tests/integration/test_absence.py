@@ -72,10 +72,10 @@ def test_news_between_the_look_and_its_note_is_looked_at_again(
     scene.deliver(scene.events(types=["payment_intent.succeeded"]))
     noted = record(world, attempt, Absent(), asked_at=world.clock())
     assert isinstance(noted, Again)
-    assert noted.payment.version > attempt.basis
+    assert noted.payment.version > attempt.as_of_version
     assert take_handed(world, attempt.attempt_id, lease_token=attempt.lease_token) is not None
     (row,) = rows(PAYMENT)
-    assert (row["status"], row["attempt"]) == ("SUCCEEDED", "SETTLED")
+    assert (row["status"], row["attempt"]) == ("SUCCEEDED", "EXECUTED")
     assert len(scene.simulator.ledger()["payment_intents"]) == 1
 
 

@@ -30,7 +30,7 @@ ENDS = (
     "SELECT status, amount_captured, amount_refunded, amount_refund_reserved, is_disputed, fee, net FROM payment",
     "SELECT refund_id, status, amount, stripe_refund_id, failure_reason FROM refund ORDER BY refund_id",
     "SELECT stripe_dispute_id, status, amount, payment_id FROM dispute",
-    "SELECT count(*) FROM stripe_event WHERE status NOT IN ('SETTLED', 'IGNORED')",
+    "SELECT count(*) FROM stripe_event WHERE status NOT IN ('PROCESSED', 'IGNORED')",
     "SELECT kind, object_id FROM reconciliation_finding",
 )
 
@@ -62,7 +62,7 @@ def end_of(scene: Scene, rows: Rows, payment_id: UUID, events: list[Event]) -> l
     rows(EMPTY)
     rows(REQUESTED, str(payment_id), str(uuid4()))
     scene.deliver(events)
-    scene.settle_waiting()
+    scene.process_waiting()
     return [[tuple(row.values()) for row in rows(query)] for query in ENDS]
 
 

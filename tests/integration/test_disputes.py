@@ -92,7 +92,7 @@ def test_r6_a_dispute_first_heard_of_under_appeal_stops_refunds(
 ) -> None:
     payment_id = scene.charge()
     open_dispute(scene, rows, payment_id, status=status)
-    assert set(scene.deliver(dispute_events(scene))) == {EventStatus.SETTLED}
+    assert set(scene.deliver(dispute_events(scene))) == {EventStatus.PROCESSED}
     assert rows.one("SELECT status FROM dispute")["status"] == status.upper()
     assert scene.refund(payment_id).reason == "charge_disputed"
     assert told(rows).count("DisputeOpened") == 1
@@ -141,7 +141,7 @@ def test_e4_late_news_of_an_appeal_ends_where_stripe_is(
     if end != "appeal_under_review":
         scene.simulator.post(f"disputes/{dispute['id']}/close", {"status": end})
     events = dispute_events(scene)
-    assert set(scene.deliver(reversed(events) if backwards else events)) == {EventStatus.SETTLED}
+    assert set(scene.deliver(reversed(events) if backwards else events)) == {EventStatus.PROCESSED}
     assert rows.one("SELECT status FROM dispute")["status"] == end.upper()
     assert rows.one("SELECT is_disputed FROM payment")["is_disputed"] == (end != "won")
 
@@ -156,7 +156,7 @@ def test_of_a_loss_and_an_appeal_nothing_is_believed_while_stripe_cannot_be_aske
     scene.simulator.fault("unavailable", endpoint="disputes.retrieve", times=3)
     assert scene.deliver(dispute_events(scene))[-1] is EventStatus.RECEIVED
     assert rows.one("SELECT status FROM dispute")["status"] == "LOST"
-    scene.settle_waiting()
+    scene.process_waiting()
     assert rows.one("SELECT status FROM dispute")["status"] == "APPEAL_UNDER_REVIEW"
 
 
@@ -199,7 +199,7 @@ def test_e1_a_dispute_of_a_payment_whose_success_is_not_recorded_yet_loses_nothi
 
     statuses = scene.deliver(dispute_events(scene))
 
-    assert set(statuses) == {EventStatus.SETTLED}
+    assert set(statuses) == {EventStatus.PROCESSED}
     row = rows.one("SELECT status, is_disputed FROM payment WHERE payment_id = %s", str(payment_id))
     assert row == {"status": "SUCCEEDED", "is_disputed": True}
     assert told(rows) == ["PaymentRequested", "PaymentSucceeded", "DisputeOpened"]
@@ -237,7 +237,7 @@ def test_news_whose_object_cannot_be_fetched_is_put_off_and_never_ignored(
     rows("UPDATE payment SET stripe_payment_intent_id = NULL, status = 'PROCESSING', amount_captured = 0")
     scene.deliver(scene.events(types=["charge.updated"]))
     assert rows.one("SELECT status FROM stripe_event")["status"] == "RECEIVED"
-    scene.settle_waiting()
+    scene.process_waiting()
     row = rows.one("SELECT status, fee, net FROM payment WHERE payment_id = %s", str(payment_id))
     assert row["status"] == "SUCCEEDED"
     assert row["fee"] + row["net"] == 5000

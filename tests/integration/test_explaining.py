@@ -65,7 +65,7 @@ def test_the_request_whose_answer_was_lost_is_named_for_stripes_support(scene: S
     named = "SELECT stripe_request_id, status FROM payment_attempt"
     assert rows.one(named) == {"stripe_request_id": sent["request_id"], "status": "UNKNOWN"}
     scene.resume()
-    assert rows.one(named) == {"stripe_request_id": sent["request_id"], "status": "SETTLED"}
+    assert rows.one(named) == {"stripe_request_id": sent["request_id"], "status": "EXECUTED"}
 
 
 @pytest.mark.parametrize(

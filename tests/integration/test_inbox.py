@@ -1,4 +1,4 @@
-"""An event that cannot be settled is tried again, parked in the end with its reason, and can be replayed."""
+"""An event that cannot be processed is tried again, parked in the end with its reason, and can be replayed."""
 
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ import pytest
 from payment_worker.domain.backoff import delay_before
 from payment_worker.flows.context import World
 from payment_worker.flows.events.dispatch import SUBJECTS, Subject
-from payment_worker.flows.events.inbox import MOST_TRIES, receive, receive_all, settle_handed
+from payment_worker.flows.events.inbox import MOST_TRIES, process_claimed, receive, receive_all
 from payment_worker.flows.maintenance.sweep import hand_out_due
 from payment_worker.store import inbox
 from tests.harness.rows import Rows
@@ -27,7 +27,7 @@ def test_an_event_that_breaks_its_handler_is_parked_with_the_place_where_it_brok
 ) -> None:
     rows(BROKEN)
 
-    scene.settle_waiting()
+    scene.process_waiting()
 
     row = rows.one(EVENT)
     assert (row["status"], row["tries"]) == ("PARKED", MOST_TRIES)
@@ -36,14 +36,14 @@ def test_an_event_that_breaks_its_handler_is_parked_with_the_place_where_it_brok
 
 def test_a_parked_event_is_settled_once_it_is_replayed_and_can_be(scene: Scene, rows: Rows) -> None:
     rows(BROKEN)
-    scene.settle_waiting()
+    scene.process_waiting()
     payload = '{"data": {"object": {"id": "pi_of_another_app"}}}'
     rows("UPDATE stripe_event SET payload = %s, api_version = 'old'", payload)
 
     with scene.world.database.begin() as connection:
         due = inbox.replay(connection, event_ids=None, because="mended", now=scene.clock())
     assert due == ["evt_1"]
-    scene.settle_waiting()
+    scene.process_waiting()
 
     row = rows.one(EVENT)
     assert (row["status"], row["tries"]) == ("IGNORED", 1)
@@ -66,12 +66,12 @@ def test_no_event_is_parked_because_stripe_lets_nobody_ask_it(scene: Scene, rows
     for _ in range(MOST_TRIES):
         scene.clock.advance(1000)
         for each in hand_out_due(scene.world).events:
-            settle_handed(scene.world, **asdict(each))
+            process_claimed(scene.world, **asdict(each))
 
     assert rows(WAITING) == waiting
     scene.simulator.delete("faults")
-    scene.settle_waiting()
-    assert {row["status"] for row in rows(EVENT)} <= {"SETTLED", "IGNORED"}
+    scene.process_waiting()
+    assert {row["status"] for row in rows(EVENT)} <= {"PROCESSED", "IGNORED"}
     assert {row["status"] for row in rows("SELECT status FROM payment")} == {"SUCCEEDED"}
     money = rows.one("SELECT sum(amount_refunded) AS refunded, bool_or(is_disputed) AS disputed FROM payment")
     assert (int(money["refunded"]), money["disputed"]) == (700, True)
@@ -87,9 +87,9 @@ def test_an_event_that_kills_its_worker_each_time_is_parked(scene: Scene, rows: 
 
     for _ in range(1 + MOST_TRIES):  # the first, which is early, is not counted as it begins
         with pytest.raises(SystemExit):
-            _settle_due(scene, replace(scene.world, clock=_DeadlyClock(scene.clock)))
+            _process_due(scene, replace(scene.world, clock=_DeadlyClock(scene.clock)))
         assert rows.one(EVENT)["status"] == "RECEIVED"
-    _settle_due(scene, scene.world)
+    _process_due(scene, scene.world)
 
     row = rows.one(EVENT)
     assert (row["status"], row["outcome"]) == ("PARKED", "workers die of it")
@@ -107,10 +107,10 @@ class _DeadlyClock:
         raise SystemExit
 
 
-def _settle_due(scene: Scene, world: World) -> None:
+def _process_due(scene: Scene, world: World) -> None:
     scene.clock.advance(1000)
     (due,) = hand_out_due(scene.world).events
-    settle_handed(world, **asdict(due))
+    process_claimed(world, **asdict(due))
 
 
 def test_a_batch_is_stored_in_one_go_each_event_once(scene: Scene, rows: Rows) -> None:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.flows.attempts.execute import take_handed
-from payment_worker.flows.events.inbox import receive, settle_handed
+from payment_worker.flows.events.inbox import process_claimed, receive
 from payment_worker.flows.maintenance.sweep import Due, hand_out_due
 from payment_worker.store.inbox import EventStatus
 from tests.integration.scene import Scene
@@ -23,8 +23,8 @@ def test_the_first_of_several_messages_about_an_event_settles_it(scene: Scene) -
     for event in scene.events(types=["payment_intent.succeeded"]):
         receive(scene.world, event, source="webhook")
     messages = [message for _ in range(3) for message in swept(scene).events]
-    done = [settle_handed(scene.world, **asdict(each)) for each in messages]
-    assert done == [EventStatus.SETTLED, None, None]
+    done = [process_claimed(scene.world, **asdict(each)) for each in messages]
+    assert done == [EventStatus.PROCESSED, None, None]
 
 
 def test_the_first_of_several_messages_about_an_attempt_finishes_it(scene: Scene) -> None:
@@ -43,5 +43,5 @@ def test_messages_about_an_event_that_was_put_off_are_void(scene: Scene) -> None
     receive(scene.world, event, source="webhook")
     (message,) = swept(scene).events
     scene.simulator.fault("unavailable", method="GET", times=None)
-    settle_handed(scene.world, **asdict(message))
-    assert settle_handed(scene.world, **asdict(message)) is None
+    process_claimed(scene.world, **asdict(message))
+    assert process_claimed(scene.world, **asdict(message)) is None

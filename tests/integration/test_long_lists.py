@@ -109,7 +109,7 @@ def test_what_was_never_made_is_made_once_after_the_list_was_read_to_its_end(
 
     a_round(scene)
 
-    assert [each["status"] for each in attempts(rows, payment_id)] == ["ABSENT", "SETTLED"]
+    assert [each["status"] for each in attempts(rows, payment_id)] == ["ABSENT", "EXECUTED"]
     assert status(rows, payment_id) == "SUCCEEDED"
     assert posts(simulator, payment_id) == [("1", False), ("2", True)]
 

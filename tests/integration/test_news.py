@@ -47,7 +47,7 @@ def test_e1_an_event_that_overtakes_the_answer_that_we_wait_for_loses_nothing(
     scene.simulator.fault("latency", when="after", endpoint="payment_intents.create", seconds=1)
     charging = background(scene.charge)
     events = wait_until(lambda: scene.events(types=["payment_intent.succeeded"]))
-    assert scene.deliver(events) == [EventStatus.SETTLED]
+    assert scene.deliver(events) == [EventStatus.PROCESSED]
     assert one(rows, "payment", "status") == ("SUCCEEDED",)
     charging.result()
     assert one(rows, "payment", "status, amount_captured") == ("SUCCEEDED", 5000)
@@ -60,7 +60,7 @@ def test_e1_an_event_before_an_answer_that_never_came_loses_nothing(scene: Scene
     scene.deliver(scene.events())
     assert one(rows, "payment", "status") == ("SUCCEEDED",)
     finish_attempts(scene)
-    assert one(rows, "payment_attempt", "status") == ("SETTLED",)
+    assert one(rows, "payment_attempt", "status") == ("EXECUTED",)
     assert told(rows) == ["PaymentRequested", "PaymentSucceeded"]
     assert scene.simulator.ledger()["totals"]["eur"]["effects"] == 1
 
@@ -76,7 +76,7 @@ def test_e2_parallel_duplicates_and_two_events_for_one_change_have_one_effect(
     events = scene.events()
     for done in [background(scene.deliver, events) for _ in range(6)]:
         done.result()
-    scene.settle_waiting()
+    scene.process_waiting()
 
     assert one(rows, "payment", "payment_id, status, amount_refunded") == (str(payment_id), "SUCCEEDED", 700)
     assert one(rows, "refund", "status, amount") == ("PROCESSED", 700)
@@ -112,7 +112,7 @@ def test_e7_an_event_in_the_shape_of_another_api_version_is_fetched_again(scene:
         "metadata": event.payload["data"]["object"]["metadata"],
     }
     old = replace(event, api_version="2019-02-11", payload={**event.payload, "data": {"object": about}})
-    assert scene.deliver([old]) == [EventStatus.SETTLED]
+    assert scene.deliver([old]) == [EventStatus.PROCESSED]
     assert one(rows, "payment", "status") == ("SUCCEEDED",)
 
 
@@ -141,7 +141,7 @@ def test_r2_a_refunds_webhook_before_our_own_answer_makes_one_row(
     scene.simulator.fault("latency", when="after", endpoint="refunds.create", seconds=1)
     refunding = background(scene.refund, payment_id, refund_id=str(refund_id), amount=700)
     events = wait_until(lambda: scene.events(types=["refund.created"]))
-    assert scene.deliver(events) == [EventStatus.SETTLED]
+    assert scene.deliver(events) == [EventStatus.PROCESSED]
     assert one(rows, "refund", "refund_id, status") == (str(refund_id), "PROCESSED")
     assert refunding.result().status == "PROCESSED"
     assert one(rows, "payment", "amount_refunded, amount_refund_reserved") == (700, 700)
@@ -196,7 +196,7 @@ def test_m2_fee_and_net_arrive_later_and_block_nothing(scene: Scene, rows: Rows)
     scene.advance(10)
     scene.deliver(scene.events())
     assert one(rows, "payment", "status, fee") == ("SUCCEEDED", None)
-    scene.settle_waiting()
+    scene.process_waiting()
     status, fee, net, currency = one(rows, "payment", "status, fee, net, settlement_currency")
     assert (status, fee + net, currency) == ("SUCCEEDED", 5000, "EUR")
     assert fee > 0

@@ -124,7 +124,7 @@ def test_a_running_worker_obeys_within_seconds_and_so_does_the_one_after_it(
 
     def obeyed() -> bool:
         waiting.append(ask_for_a_charge(producer))
-        tried = "SELECT 1 FROM payment_attempt WHERE payment_id = %s AND (tries > 0 OR status = 'SETTLED')"
+        tried = "SELECT 1 FROM payment_attempt WHERE payment_id = %s AND (tries > 0 OR status = 'EXECUTED')"
         rows.wait_for(tried, waiting[-1])
         return posts(simulator, waiting[-1]) == 0
 

@@ -141,7 +141,7 @@ def test_news_that_comes_after_it_still_lands(scene: Scene, rows: Rows) -> None:
     scene.simulator.post(f"payment_intents/{intent}/refund", {"amount": 200})
     scene.simulator.advance(60)
     scene.deliver(scene.events())
-    scene.settle_waiting()
+    scene.process_waiting()
     assert rows.one(query, str(failing))["amount_refunded"] == 0
     assert rows.one(query, str(refunded))["amount_refunded"] == 200
     statuses = rows("SELECT amount, status FROM refund ORDER BY amount")

@@ -290,7 +290,7 @@ def test_what_is_unknown_for_too_long_is_found_and_closed_when_it_is_known(
     reconciled()
     assert findings(rows) == [("unknown_too_long", "OPEN")]
     rows(
-        "UPDATE payment_attempt SET status = 'SETTLED', doubt = NULL, finished_at = now(), next_action_at = NULL"
+        "UPDATE payment_attempt SET status = 'EXECUTED', doubt = NULL, finished_at = now(), next_action_at = NULL"
     )
     reconciled()
     assert ("unknown_too_long", "CLOSED") in findings(rows)

@@ -216,4 +216,4 @@ def test_what_an_earlier_request_went_through_leaves_a_later_one_all_its_attempt
     assert retry(POOR, never_executed=3) == "FAILED"
     assert retry("pm_card_visa", never_executed=1) == "SUCCEEDED"
     ends = [row["status"] for row in rows("SELECT status FROM payment_attempt ORDER BY number")]
-    assert ends == ["DECLINED", "ABSENT", "ABSENT", "DECLINED", "ABSENT", "SETTLED"]
+    assert ends == ["DECLINED", "ABSENT", "ABSENT", "DECLINED", "ABSENT", "EXECUTED"]

@@ -12,7 +12,7 @@ from payment_worker.devstack.processes import Process
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.flows.attempts.execute import take_due
-from payment_worker.flows.events.inbox import settle_handed
+from payment_worker.flows.events.inbox import process_claimed
 from payment_worker.flows.maintenance.sweep import hand_out_due
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
@@ -89,7 +89,7 @@ def test_one_probe_at_a_time_finds_stripe_back_and_every_payment_ends_with_its_f
             "SELECT 1 FROM payment WHERE payment_id = %s AND status = 'SUCCEEDED'", payment_id, seconds=60
         )
     attempts = rows("SELECT number, status FROM payment_attempt")
-    assert [(each["number"], each["status"]) for each in attempts] == [(1, "SETTLED")] * PAYMENTS
+    assert [(each["number"], each["status"]) for each in attempts] == [(1, "EXECUTED")] * PAYMENTS
     assert simulator.ledger()["totals"]["eur"]["effects"] == PAYMENTS
 
 
@@ -120,11 +120,11 @@ def test_however_long_it_is_down_no_event_is_given_up(
     for _ in range(30):
         scene.clock.advance(100)
         for each in hand_out_due(scene.world).events:
-            settle_handed(scene.world, **asdict(each))
+            process_claimed(scene.world, **asdict(each))
     assert rows.one("SELECT status FROM stripe_event") == {"status": "RECEIVED"}
     simulator.delete(f"faults/{fault}")
     redis_client.flushdb()
-    scene.settle_waiting()
-    assert rows.one("SELECT status FROM stripe_event") == {"status": "SETTLED"}
+    scene.process_waiting()
+    assert rows.one("SELECT status FROM stripe_event") == {"status": "PROCESSED"}
     payment = rows.one("SELECT fee + net AS booked FROM payment WHERE payment_id = %s", payment_id)
     assert payment == {"booked": 5000}

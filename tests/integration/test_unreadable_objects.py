@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from payment_worker.flows.events.inbox import settle_event
+from payment_worker.flows.events.inbox import process_event
 from payment_worker.flows.events.poll import Manner, poll
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.store.inbox import InboxEvent
@@ -105,7 +105,7 @@ def test_an_event_that_cannot_be_read_stops_no_poll(scene: Scene, rows: Rows) ->
 
     def settle(found: Sequence[InboxEvent]) -> None:
         for event in found:
-            settle_event(scene.world, event)
+            process_event(scene.world, event)
 
     polled = poll(scene.world, Manner(overlap=timedelta(minutes=5), hand_out=settle))
 

@@ -53,7 +53,7 @@ def _told(port: int, name: str, labels: dict[str, str], count: float) -> Scrape:
 @pytest.mark.parametrize("port", ["prefork", "threads"], indirect=True)
 def test_what_happened_is_counted(port: int, producer: Producer, rows: Rows) -> None:
     first = scrape(port)
-    assert first.value("payment_worker_attempts_total", action="charge", outcome="settled") == 0
+    assert first.value("payment_worker_attempts_total", action="charge", outcome="executed") == 0
 
     paid = _charged(producer, rows)
     _charged(producer, rows, payment_method="pm_card_chargeDeclined")
@@ -72,9 +72,9 @@ def test_what_happened_is_counted(port: int, producer: Producer, rows: Rows) -> 
         ("payment_worker_tasks_total", {"task": "charge", "end": "refused"}, 1),
         ("payment_worker_queue_tasks_total", {"queue": "refunds"}, 2),
         ("payment_worker_queue_tasks_total", {"queue": "charges"}, 3),
-        ("payment_worker_attempts_total", {"action": "charge", "outcome": "settled"}, 1),
+        ("payment_worker_attempts_total", {"action": "charge", "outcome": "executed"}, 1),
         ("payment_worker_attempts_total", {"action": "charge", "outcome": "declined"}, 1),
-        ("payment_worker_attempts_total", {"action": "refund", "outcome": "settled"}, 1),
+        ("payment_worker_attempts_total", {"action": "refund", "outcome": "executed"}, 1),
         ("payment_worker_payments_total", {"status": "succeeded"}, 1),
         ("payment_worker_captured_minor_units_total", {"currency": "EUR"}, 1200),
         ("payment_worker_refunded_minor_units_total", {"currency": "EUR"}, 200),

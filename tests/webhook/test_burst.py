@@ -1,4 +1,4 @@
-"""A burst of webhooks is acknowledged and settled without one error, each once."""
+"""A burst of webhooks is acknowledged and processed without one error, each once."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -68,7 +68,7 @@ def test_a_burst_of_our_payments_in_any_order_is_settled(
     wait_until(
         lambda: not rows("SELECT 1 FROM stripe_event WHERE status = 'RECEIVED' LIMIT 1"),
         seconds=120,
-        what="every event is settled",
+        what="every event is processed",
     )
     assert simulator.post("webhooks/settle")["settled"]
 

@@ -1,4 +1,4 @@
-"""While PostgreSQL is away nothing is acknowledged; while Redis is away everything is, and settled all the same."""
+"""While PostgreSQL is away nothing is acknowledged; while Redis is away everything is, and processed all the same."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

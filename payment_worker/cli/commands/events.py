@@ -6,11 +6,11 @@ import typer
 
 from payment_worker.cli.commands.enqueue import AsJson
 
-events = typer.Typer(help="Stripe's events: list them, or settle them once more.", no_args_is_help=True)
+events = typer.Typer(help="Stripe's events: list them, or process them once more.", no_args_is_help=True)
 Type = Annotated[
     str | None, typer.Option("--type", help="Only this type, `payment_intent.succeeded` for one.")
 ]
-_STATUSES = ("received", "settled", "ignored", "parked")
+_STATUSES = ("received", "processed", "ignored", "parked")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,7 +44,7 @@ def replay(
     type_: Type = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make events due once more. The next sweep hands them to workers; settling one twice does no harm."""
+    """Make events due once more. The next sweep hands them to workers; processing one twice does no harm."""
     from payment_worker.cli.views import inbox
 
     if bool(event_ids) is parked:

@@ -16,7 +16,7 @@ _QUERIES: Mapping[str, str] = {
     "refunds under way": "SELECT count(*) FROM refund JOIN payment USING (payment_id)"
     " WHERE refund.status <> ALL(:at_rest) AND payment.status <> 'REQUIRES_ACTION'",
     "attempts without an outcome": "SELECT count(*) FROM payment_attempt WHERE finished_at IS NULL",
-    "events to settle": "SELECT count(*) FROM stripe_event WHERE status = 'RECEIVED'",
+    "events to process": "SELECT count(*) FROM stripe_event WHERE status = 'RECEIVED'",
     "messages to publish": "SELECT count(*) FROM outbox WHERE published_at IS NULL",
 }
 

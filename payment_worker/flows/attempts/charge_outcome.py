@@ -7,31 +7,31 @@ from payment_worker.domain import payment as payment_states
 from payment_worker.domain import transitions
 from payment_worker.domain.attempt import AttemptStatus, doubt_after_absence
 from payment_worker.domain.outcome import Doubt
-from payment_worker.domain.payment import PaymentNews, PaymentStatus
-from payment_worker.domain.snapshots import Decline, PaymentSeen
+from payment_worker.domain.payment import PaymentStatus, PaymentTrigger
+from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot
 from payment_worker.domain.transitions import Advanced, Contradicted, Stale, Unchanged
 from payment_worker.flows.attempts.lifecycle import Again, Entry
 from payment_worker.flows.result import Answer
 from payment_worker.flows.transitions.contradictions import payment_contradicted
-from payment_worker.flows.transitions.payments import payment_writes, settle_payment
+from payment_worker.flows.transitions.payments import apply_payment_intent, payment_writes
 
 
-def payment_seen(entry: Entry, seen: PaymentSeen, request_id: str | None) -> Answer | Again:
+def payment_intent_shown(entry: Entry, seen: PaymentIntentSnapshot, request_id: str | None) -> Answer | Again:
     """Stripe showed the PaymentIntent, after the attempt or in answer to it."""
     attempt, payment = entry.attempt, entry.payment
-    if seen.news is None and not entry.believes_absence:
+    if seen.trigger is None and not entry.believes_absence:
         # It exists and nothing has come of it: whatever was sent may not be over.
         return entry.put_off(doubt_after_absence(attempt.doubt), code="unconfirmed")
     cause = entry.because("answered", stripe_request_id=request_id)
-    verdict, writes = settle_payment(payment, seen, cause=cause, now=entry.now)
+    verdict, writes = apply_payment_intent(payment, seen, cause=cause, now=entry.now)
     match verdict:
         case Stale():
             known = replace(payment, stripe_payment_intent_id=seen.stripe_payment_intent_id)
-            return Again(replace(attempt, doubt=Doubt.OVERTAKEN, basis=payment.version), known)
+            return Again(replace(attempt, doubt=Doubt.OVERTAKEN, as_of_version=payment.version), known)
         case Contradicted(contradiction):
             payment_contradicted(entry.world, entry.connection, payment, seen)
             return entry.put_off(Doubt.CONTRADICTED, code=contradiction)
-        case Advanced() | Unchanged() if seen.news is None:
+        case Advanced() | Unchanged() if seen.trigger is None:
             # Stripe made it, took nothing, and nobody will any more; another try confirms the same one.
             return charge_refused(entry, Decline(), request_id, AttemptStatus.ABSENT, made=seen)
         case Advanced(after):
@@ -42,11 +42,11 @@ def payment_seen(entry: Entry, seen: PaymentSeen, request_id: str | None) -> Ans
             assert_never(verdict)
 
 
-def _status_of(seen: PaymentSeen) -> AttemptStatus:
+def _status_of(seen: PaymentIntentSnapshot) -> AttemptStatus:
     return (
         AttemptStatus.DECLINED
-        if seen.decline and seen.news is not PaymentNews.SUCCEEDED
-        else AttemptStatus.SETTLED
+        if seen.decline and seen.trigger is not PaymentTrigger.SUCCEEDED
+        else AttemptStatus.EXECUTED
     )
 
 
@@ -56,12 +56,12 @@ def charge_refused(
     request_id: str | None,
     status: AttemptStatus,
     *,
-    made: PaymentSeen | None = None,
+    made: PaymentIntentSnapshot | None = None,
 ) -> Answer:
     """Nothing was charged, and no PaymentIntent tells more; one may have been made."""
     payment, code = entry.payment, decline.decline_code or decline.error_code
     cause = entry.because(status.lower(), code=code, stripe_request_id=request_id)
-    if payment_states.after(payment.status, PaymentNews.FAILED) is not PaymentStatus.FAILED:
+    if payment_states.next_status(payment.status, PaymentTrigger.FAILED) is not PaymentStatus.FAILED:
         return entry.finish(status, [], payment, request_id=request_id, code=code)
     known = made.stripe_payment_intent_id if made else payment.stripe_payment_intent_id
     moved = replace(payment, stripe_payment_intent_id=known, version=payment.version + 1)
@@ -70,16 +70,18 @@ def charge_refused(
     return entry.finish(status, writes, failed, request_id=request_id, code=code)
 
 
-def retry_refused(entry: Entry, seen: PaymentSeen, *, code: str, request_id: str | None) -> Answer | Again:
+def retry_refused(
+    entry: Entry, seen: PaymentIntentSnapshot, *, code: str, request_id: str | None
+) -> Answer | Again:
     """Stripe refused another try and did nothing; what its PaymentIntent is instead was looked at then."""
     attempt, payment = entry.attempt, entry.payment
     cause = entry.because("refused", code=code, stripe_request_id=request_id)
-    shown = seen.on(attempt.basis)
-    verdict, writes = settle_payment(payment, shown, cause=cause, now=entry.now)
+    shown = seen.as_of(attempt.as_of_version)
+    verdict, writes = apply_payment_intent(payment, shown, cause=cause, now=entry.now)
     match verdict:
         case Stale():
             # The same request gets the same no, and what is there is looked at again.
-            return Again(replace(attempt, basis=payment.version), payment)
+            return Again(replace(attempt, as_of_version=payment.version), payment)
         case Contradicted(contradiction):
             payment_contradicted(entry.world, entry.connection, payment, shown)
             return entry.put_off(Doubt.CONTRADICTED, code=contradiction)

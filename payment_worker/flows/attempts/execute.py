@@ -18,11 +18,11 @@ from payment_worker.domain.outcome import (
     Partly,
     Postponed,
     Refused,
-    Settled,
+    Shown,
     Unanswered,
 )
 from payment_worker.domain.payment import Payment
-from payment_worker.domain.snapshots import PaymentSeen
+from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.flows.attempts.lifecycle import Again, is_on_record
 from payment_worker.flows.attempts.lookup import look_up
 from payment_worker.flows.attempts.outcome import record
@@ -112,7 +112,7 @@ def _looked_at(world: World, attempt: Attempt, payment: Payment, outcome: Outcom
         return outcome  # whoever may not ask may not look
     seen = world.stripe.payment_intent(payment.payment_intent, account=payment.stripe_account)
     match seen:
-        case Settled(PaymentSeen() as intent):
+        case Shown(PaymentIntentSnapshot() as intent):
             return replace(outcome, seen=intent)
         case Unanswered() | Postponed():
             return Unanswered(Doubt.SILENCE)

@@ -11,7 +11,7 @@ from payment_worker.domain.eligibility import automatic_retry_at
 from payment_worker.domain.outcome import Delay, Doubt
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
-from payment_worker.domain.snapshots import PaymentSeen
+from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.flows.context import World
 from payment_worker.flows.result import Answer, Unfinished, payment_answer, refund_answer
 from payment_worker.flows.transitions.payments import Writes
@@ -77,12 +77,12 @@ class Entry:
         told = {name: value for name, value in detail.items() if value is not None}
         return self.world.because(cause, attempt=self.attempt.number, **told)
 
-    def based(self, seen: PaymentSeen, *, is_present: bool) -> PaymentSeen:
+    def based(self, seen: PaymentIntentSnapshot, *, is_present: bool) -> PaymentIntentSnapshot:
         """What the answer to the attempt shows; on the basis that was known before asking, if it shows the present."""
         if not is_present:
             return seen
         # A look-up that shows what was before the attempt does not come here: it has found nothing.
-        return replace(seen.on(self.attempt.basis), is_of_attempt=True)
+        return replace(seen.as_of(self.attempt.as_of_version), is_of_attempt=True)
 
     def put_off(self, doubt: Doubt | None, *, code: str, request_id: str | None = None) -> Answer:
         """Leave the attempt for later; with a doubt, as unknown."""
@@ -181,7 +181,7 @@ def new_attempt(
         tries=0,
         lease_token=1,
         leased_until=leased_until,
-        basis=payment.version,
+        as_of_version=payment.version,
         unsent=True,
         request_id=request_id,
     )

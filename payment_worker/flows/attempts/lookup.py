@@ -12,12 +12,12 @@ from payment_worker.domain.outcome import (
     Partly,
     Postponed,
     Searched,
-    Settled,
+    Shown,
     Sighting,
     Unanswered,
 )
-from payment_worker.domain.payment import Payment, PaymentNews
-from payment_worker.domain.snapshots import PaymentSeen
+from payment_worker.domain.payment import Payment, PaymentTrigger
+from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.domain.transitions import shows_former_try
 from payment_worker.flows.context import World
 from payment_worker.gateway.retries import Seconds
@@ -39,7 +39,7 @@ def look_up(
     """
     searched = _searched(world, attempt, payment, asked_at)
     match searched:
-        case Settled() | Absent() | Partly():
+        case Shown() | Absent() | Partly():
             return searched
         case Postponed(delay):
             return Postponed(delay)  # the request's id would be that of the look
@@ -108,12 +108,12 @@ def _time_left(world: World, attempt: Attempt) -> Seconds:
 
 def _shows_no_effect(attempt: Attempt, payment: Payment, sighting: Sighting) -> bool:
     """Whether the PaymentIntent is as it was before the attempt, so far."""
-    if not isinstance(sighting, Settled) or not isinstance(sighting.seen, PaymentSeen):
+    if not isinstance(sighting, Shown) or not isinstance(sighting.seen, PaymentIntentSnapshot):
         return False
     seen = sighting.seen
     match attempt.action:
         case Action.CAPTURE:
-            return seen.news is PaymentNews.AUTHORIZED
+            return seen.trigger is PaymentTrigger.AUTHORIZED
         case Action.CANCEL:
             return not seen.is_timeless
         case _:

@@ -19,7 +19,7 @@ from payment_worker.domain.eligibility import (
 )
 from payment_worker.domain.outcome import Doubt
 from payment_worker.domain.payment import Payment, PaymentStatus
-from payment_worker.domain.snapshots import PaymentSeen
+from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.domain.transitions import Advanced, Contradicted, Stale, Unchanged
 from payment_worker.flows.attempts.lifecycle import Again, Entry
 from payment_worker.flows.rejections import RefusedRequest, keep_refused
@@ -31,18 +31,18 @@ UNEXPECTED: Final = "payment_intent_unexpected_state"
 """Stripe's own word where no word of ours tells more."""
 
 
-def change_seen(entry: Entry, seen: PaymentSeen, request_id: str | None) -> Answer | Again:
+def change_shown(entry: Entry, seen: PaymentIntentSnapshot, request_id: str | None) -> Answer | Again:
     """Stripe showed the PaymentIntent, after the attempt or in answer to it."""
     return _shown(entry, seen, code=UNEXPECTED, request_id=request_id)
 
 
 def change_refused(
-    entry: Entry, seen: PaymentSeen | None, *, code: str, request_id: str | None
+    entry: Entry, seen: PaymentIntentSnapshot | None, *, code: str, request_id: str | None
 ) -> Answer | Again:
     """Stripe refused it and did nothing; what its PaymentIntent is instead was looked at then, if it is there."""
     if seen is None:
         return _end(entry, entry.payment, AttemptStatus.REFUSED, reason=code, request_id=request_id)
-    return _shown(entry, seen.on(entry.attempt.basis), code=code, request_id=request_id)
+    return _shown(entry, seen.as_of(entry.attempt.as_of_version), code=code, request_id=request_id)
 
 
 def change_never_executed(entry: Entry) -> Answer:
@@ -51,12 +51,12 @@ def change_never_executed(entry: Entry) -> Answer:
     return _end(entry, entry.payment, AttemptStatus.ABSENT, reason=reason, request_id=None)
 
 
-def _shown(entry: Entry, seen: PaymentSeen, *, code: str, request_id: str | None) -> Answer | Again:
+def _shown(entry: Entry, seen: PaymentIntentSnapshot, *, code: str, request_id: str | None) -> Answer | Again:
     payment = entry.payment
-    verdict = transitions.settle_payment(payment, seen)
+    verdict = transitions.transition_payment(payment, seen)
     match verdict:
         case Stale():
-            return Again(replace(entry.attempt, basis=payment.version), payment)
+            return Again(replace(entry.attempt, as_of_version=payment.version), payment)
         case Contradicted(contradiction):
             payment_contradicted(entry.world, entry.connection, payment, seen)
             return entry.put_off(Doubt.CONTRADICTED, code=contradiction)
@@ -72,7 +72,7 @@ def _judged(entry: Entry, after: Payment, *, code: str, request_id: str | None) 
     """Whether what is so now is what was asked for, whoever did it."""
     match _decide_again(entry, after):
         case Done():
-            return _end(entry, after, AttemptStatus.SETTLED, reason=None, request_id=request_id)
+            return _end(entry, after, AttemptStatus.EXECUTED, reason=None, request_id=request_id)
         case Refuse(refusal):
             return _end(entry, after, AttemptStatus.REFUSED, reason=refusal.value, request_id=request_id)
         case Ask():

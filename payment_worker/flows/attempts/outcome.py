@@ -15,14 +15,14 @@ from payment_worker.domain.outcome import (
     Partly,
     Postponed,
     Refused,
-    Settled,
+    Shown,
     Unanswered,
 )
-from payment_worker.domain.snapshots import Decline, PaymentSeen, RefundSeen
-from payment_worker.flows.attempts.charge_outcome import charge_refused, payment_seen, retry_refused
+from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.flows.attempts.charge_outcome import charge_refused, payment_intent_shown, retry_refused
 from payment_worker.flows.attempts.lifecycle import CHARGES, Again, Entry, new_attempt
-from payment_worker.flows.attempts.modify_outcome import change_never_executed, change_refused, change_seen
-from payment_worker.flows.attempts.refund_outcome import refund_failed, refund_seen
+from payment_worker.flows.attempts.modify_outcome import change_never_executed, change_refused, change_shown
+from payment_worker.flows.attempts.refund_outcome import refund_failed, refund_shown
 from payment_worker.flows.context import World
 from payment_worker.flows.result import Answer, Unfinished, payment_answer, refund_answer
 from payment_worker.flows.transitions.contradictions import absence_contradicted
@@ -72,9 +72,11 @@ def present(connection: Connection, attempt: Attempt) -> Answer:
 
 def _note(entry: Entry, outcome: Outcome | Absent | Partly) -> Answer | Again:
     match outcome:
-        case Settled(seen, request_id, is_present):
+        case Shown(seen, request_id, is_present):
             return _seen(entry, seen, request_id, is_present=is_present)
-        case Declined(_, PaymentSeen() as seen, request_id, is_present) if entry.attempt.action in CHARGES:
+        case Declined(_, PaymentIntentSnapshot() as seen, request_id, is_present) if (
+            entry.attempt.action in CHARGES
+        ):
             return _seen(entry, seen, request_id, is_present=is_present)
         case Declined(decline, seen, request_id):
             return _refused(entry, decline, seen, request_id, AttemptStatus.DECLINED)
@@ -93,20 +95,20 @@ def _note(entry: Entry, outcome: Outcome | Absent | Partly) -> Answer | Again:
 
 
 def _seen(
-    entry: Entry, seen: PaymentSeen | RefundSeen, request_id: str | None, *, is_present: bool
+    entry: Entry, seen: PaymentIntentSnapshot | RefundSnapshot, request_id: str | None, *, is_present: bool
 ) -> Answer | Again:
-    if isinstance(seen, RefundSeen):
-        return refund_seen(entry, seen, request_id)
+    if isinstance(seen, RefundSnapshot):
+        return refund_shown(entry, seen, request_id)
     based = entry.based(seen, is_present=is_present)
     if entry.attempt.action in {Action.CAPTURE, Action.CANCEL}:
-        return change_seen(entry, based, request_id)
-    return payment_seen(entry, based, request_id)
+        return change_shown(entry, based, request_id)
+    return payment_intent_shown(entry, based, request_id)
 
 
 def _refused(
     entry: Entry,
     decline: Decline,
-    seen: PaymentSeen | None,
+    seen: PaymentIntentSnapshot | None,
     request_id: str | None,
     status: AttemptStatus,
 ) -> Answer | Again:
@@ -128,9 +130,9 @@ def _absent(entry: Entry) -> Answer | Again:
     attempt, policy = entry.attempt, entry.world.policy
     if not entry.believes_absence:
         return entry.put_off(doubt_after_absence(attempt.doubt), code="not found")
-    if entry.payment.version != attempt.basis:
+    if entry.payment.version != attempt.as_of_version:
         # News came after the look: what it told of may be what was looked for.
-        return Again(replace(attempt, basis=entry.payment.version), entry.payment)
+        return Again(replace(attempt, as_of_version=entry.payment.version), entry.payment)
     if entry.is_on_record:
         absence_contradicted(entry.world, entry.connection, entry.payment, entry.refund)
         return entry.put_off(Doubt.CONTRADICTED, code="not found, though Stripe has shown it")

@@ -5,31 +5,31 @@ from typing import assert_never
 from payment_worker.domain import transitions
 from payment_worker.domain.attempt import AttemptStatus
 from payment_worker.domain.outcome import Doubt
-from payment_worker.domain.refund import Refund, RefundNews, RefundStatus
-from payment_worker.domain.refund import after as refund_after
-from payment_worker.domain.snapshots import RefundSeen
+from payment_worker.domain.refund import Refund, RefundStatus, RefundTrigger
+from payment_worker.domain.refund import next_status as next_refund_status
+from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.domain.transitions import Advanced, Contradicted, NoRoom, Unchanged
 from payment_worker.flows.attempts.lifecycle import Entry
 from payment_worker.flows.result import Answer
 from payment_worker.flows.transitions.contradictions import refund_contradicted
-from payment_worker.flows.transitions.payments import refund_writes, settle_refund
+from payment_worker.flows.transitions.payments import apply_known_refund, refund_writes
 
 
-def refund_seen(entry: Entry, seen: RefundSeen, request_id: str | None) -> Answer:
+def refund_shown(entry: Entry, seen: RefundSnapshot, request_id: str | None) -> Answer:
     """Stripe showed the Refund."""
     payment, refund = entry.payment, _refund(entry)
     cause = entry.because("answered", stripe_request_id=request_id)
-    verdict, writes = settle_refund(payment, refund, seen, cause=cause, now=entry.now)
+    verdict, writes = apply_known_refund(payment, refund, seen, cause=cause, now=entry.now)
     match verdict:
         case Contradicted(contradiction):
             refund_contradicted(entry.world, entry.connection, payment, refund, seen)
             return entry.put_off(Doubt.CONTRADICTED, code=contradiction)
         case Advanced(after, after_refund):
             return entry.finish(
-                AttemptStatus.SETTLED, writes, after, refund=after_refund, request_id=request_id
+                AttemptStatus.EXECUTED, writes, after, refund=after_refund, request_id=request_id
             )
         case Unchanged() | NoRoom():
-            return entry.finish(AttemptStatus.SETTLED, writes, payment, refund=refund, request_id=request_id)
+            return entry.finish(AttemptStatus.EXECUTED, writes, payment, refund=refund, request_id=request_id)
         case _:
             assert_never(verdict)
 
@@ -43,7 +43,7 @@ def refund_failed(
     if entry.is_on_record:
         # News that came meanwhile showed it: what was refused is to make it once more.
         return entry.put_off(Doubt.OVERTAKEN, code=reason)
-    if refund_after(refund.status, RefundNews.FAILED) is refund.status:
+    if next_refund_status(refund.status, RefundTrigger.FAILED) is refund.status:
         return entry.finish(status, [], payment, refund=refund, request_id=request_id, code=reason)
     advanced = transitions.move_refund(payment, refund, RefundStatus.FAILED, failure_reason=reason)
     writes = refund_writes((payment, refund), advanced, cause=cause, now=entry.now)

@@ -166,7 +166,7 @@ def _write(
     before: Refund | None,
     now: datetime,
 ) -> _Reserved | Answer:
-    cause = world.because("requested" if before is None else "payment settled")
+    cause = world.because("requested" if before is None else "payment decided")
     writes: Writes = [row]
     if before is None or refund.status is not before.status:
         writes.append(refund_transition(before.status if before else None, refund, cause=cause, now=now))

@@ -15,7 +15,7 @@ from payment_worker.store import payments
 from payment_worker.store.inbox import EventStatus, InboxEvent
 
 
-def hear_charge(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard | Later:
+def handle_charge(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard | Later:
     """Settle news of a charge. Its snapshot is not believed: what it says of the payment is fetched."""
     intent = id_of(about.get("payment_intent"))
     named = (about.get("metadata") or {}).get("payment_id")
@@ -28,7 +28,7 @@ def hear_charge(world: World, event: InboxEvent, about: Mapping[str, Any]) -> He
         if transaction and payments.is_booked(connection, payment.payment_id):
             transaction = None
         if not transaction and not _may_be_news(payment, event.type):
-            return over(world, connection, event, EventStatus.SETTLED, "nothing new")
+            return over(world, connection, event, EventStatus.PROCESSED, "nothing new")
     if _may_be_news(payment, event.type):
         later = catch_up(world, payment.payment_id, intent, because=f"event {event.type}")
         if later is not None:
@@ -50,6 +50,6 @@ def _book(world: World, event: InboxEvent, payment: Payment, transaction: str | 
         return unfetched("the balance transaction", booking)
     with world.database.begin() as connection:
         if not isinstance(booking, Booking):
-            return over(world, connection, event, EventStatus.SETTLED, "the payment was looked at")
+            return over(world, connection, event, EventStatus.PROCESSED, "the payment was looked at")
         noted = payments.booked(payment.payment_id, booking, now=world.clock())
-        return over(world, connection, event, EventStatus.SETTLED, "fee and net are known", writes=[noted])
+        return over(world, connection, event, EventStatus.PROCESSED, "fee and net are known", writes=[noted])

@@ -6,18 +6,24 @@ from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any, Final, assert_never
 
-from payment_worker.domain.dispute import DisputeSeen
-from payment_worker.domain.outcome import Settled
+from payment_worker.domain.dispute import DisputeSnapshot
+from payment_worker.domain.outcome import Shown
 from payment_worker.domain.payment import PaymentStatus
-from payment_worker.domain.snapshots import RefundSeen
+from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.flows.context import World
-from payment_worker.flows.events.charge import hear_charge
-from payment_worker.flows.events.dispute import hear_dispute
-from payment_worker.flows.events.payment_intent import FOREIGN, catch_up, hear_payment
-from payment_worker.flows.events.refund import hear_refund, hear_refunds
+from payment_worker.flows.events.charge import handle_charge
+from payment_worker.flows.events.dispute import handle_dispute
+from payment_worker.flows.events.payment_intent import FOREIGN, catch_up, handle_payment
+from payment_worker.flows.events.refund import handle_refund, handle_refunds
 from payment_worker.flows.events.result import Heard, Later, ignore, over, owner, unfetched
 from payment_worker.gateway.client import fetch_dispute
-from payment_worker.gateway.parsing import UnreadableError, dispute_seen, id_of, payment_seen, refund_seen
+from payment_worker.gateway.parsing import (
+    UnreadableError,
+    dispute_snapshot,
+    id_of,
+    payment_intent_snapshot,
+    refund_snapshot,
+)
 from payment_worker.gateway.webhook import PINNED_VERSION
 from payment_worker.store import payments
 from payment_worker.store.inbox import EventStatus, InboxEvent
@@ -76,7 +82,7 @@ def hear(world: World, event: InboxEvent) -> Heard | Later:
             case Subject.REFUNDED_CHARGE:
                 return _refunded_charge(world, event, about)
             case Subject.CHARGE:
-                return hear_charge(world, event, about)
+                return handle_charge(world, event, about)
             case Subject.DISPUTE:
                 return _dispute(world, event, about)
             case _:
@@ -86,8 +92,8 @@ def hear(world: World, event: InboxEvent) -> Heard | Later:
 
 
 def _payment_intent(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard | Later:
-    seen = payment_seen(about) if event.api_version == PINNED_VERSION else None
-    return hear_payment(
+    seen = payment_intent_snapshot(about) if event.api_version == PINNED_VERSION else None
+    return handle_payment(
         world,
         event,
         payment_intent=about["id"],
@@ -98,19 +104,19 @@ def _payment_intent(world: World, event: InboxEvent, about: Mapping[str, Any]) -
 
 def _refund(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard | Later:
     if event.api_version == PINNED_VERSION:
-        return hear_refund(world, event, refund_seen(about))
+        return handle_refund(world, event, refund_snapshot(about))
     sighting = world.stripe.refund(about["id"], account=event.stripe_account or None)
-    if isinstance(sighting, Settled) and isinstance(sighting.seen, RefundSeen):
-        return hear_refund(world, event, sighting.seen)
+    if isinstance(sighting, Shown) and isinstance(sighting.seen, RefundSnapshot):
+        return handle_refund(world, event, sighting.seen)
     return unfetched("the Refund", sighting)
 
 
 def _dispute(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard | Later:
     if event.api_version == PINNED_VERSION:
-        return hear_dispute(world, event, dispute_seen(about))
+        return handle_dispute(world, event, dispute_snapshot(about))
     seen = fetch_dispute(world.stripe, about["id"], account=event.stripe_account or None)
-    if isinstance(seen, DisputeSeen):
-        return hear_dispute(world, event, seen)
+    if isinstance(seen, DisputeSnapshot):
+        return handle_dispute(world, event, seen)
     return unfetched("the dispute", seen)
 
 
@@ -124,9 +130,9 @@ def _refunded_charge(world: World, event: InboxEvent, about: Mapping[str, Any]) 
         if payment_id is None or payment is None or intent is None:
             return over(world, connection, event, EventStatus.IGNORED, FOREIGN)
         if about["amount_refunded"] <= payment.amount_refunded:
-            return over(world, connection, event, EventStatus.SETTLED, "nothing new")
+            return over(world, connection, event, EventStatus.PROCESSED, "nothing new")
     if payment.status is not PaymentStatus.SUCCEEDED:
         later = catch_up(world, payment_id, intent, because=f"event {event.type}")
         if later is not None and later.delay:
             return later
-    return hear_refunds(world, event, replace(payment, stripe_payment_intent_id=intent))
+    return handle_refunds(world, event, replace(payment, stripe_payment_intent_id=intent))

@@ -5,14 +5,14 @@ from typing import Final
 from payment_worker.domain.dispute import (
     DisputeKnown,
     DisputeMoved,
-    DisputeSeen,
+    DisputeSnapshot,
     EitherCameLast,
     MoneyNotSeen,
 )
 from payment_worker.flows.context import World
 from payment_worker.flows.events.payment_intent import FOREIGN, catch_up, owner_of_intent
 from payment_worker.flows.events.result import Heard, Later, ignore, over, unfetched
-from payment_worker.flows.transitions.disputes import settle_dispute
+from payment_worker.flows.transitions.disputes import apply_dispute
 from payment_worker.gateway.client import fetch_dispute
 from payment_worker.store.inbox import EventStatus, InboxEvent
 
@@ -20,7 +20,7 @@ NOT_YET: Final = "the payment does not show the disputed money yet"
 MOVED_MEANWHILE: Final = "the dispute moved on while it was looked at"
 
 
-def hear_dispute(world: World, event: InboxEvent, seen: DisputeSeen) -> Heard | Later:
+def handle_dispute(world: World, event: InboxEvent, seen: DisputeSnapshot) -> Heard | Later:
     """Settle news of a dispute. Its states only move forward, so no snapshot of it is too old to be heard.
 
     But for a loss and an appeal of it: what the dispute is now is fetched then.
@@ -34,19 +34,19 @@ def hear_dispute(world: World, event: InboxEvent, seen: DisputeSeen) -> Heard | 
     cause = world.because(f"event {event.type}", event_id=event.event_id)
     for _ in range(2):
         with world.database.begin() as connection:
-            verdict, writes = settle_dispute(world, connection, payment_id, seen, cause=cause)
+            verdict, writes = apply_dispute(world, connection, payment_id, seen, cause=cause)
             match verdict:
                 case DisputeMoved():
-                    return over(world, connection, event, EventStatus.SETTLED, "news", writes=writes)
+                    return over(world, connection, event, EventStatus.PROCESSED, "news", writes=writes)
                 case DisputeKnown():
-                    return over(world, connection, event, EventStatus.SETTLED, "nothing new")
+                    return over(world, connection, event, EventStatus.PROCESSED, "nothing new")
                 case EitherCameLast() | MoneyNotSeen():
                     pass
         if isinstance(verdict, EitherCameLast):
             now = fetch_dispute(world.stripe, seen.stripe_dispute_id, account=event.stripe_account or None)
-            if not isinstance(now, DisputeSeen):
+            if not isinstance(now, DisputeSnapshot):
                 return unfetched("the dispute", now)
-            seen = now.on(verdict.ours)
+            seen = now.as_of(verdict.ours)
         elif later := catch_up(world, payment_id, intent, because=f"event {event.type}"):
             return later
     return Later(MOVED_MEANWHILE if isinstance(verdict, EitherCameLast) else NOT_YET)

@@ -1,4 +1,4 @@
-"""Events in: stored first, then settled under a lease, whatever became of whoever stored them."""
+"""Events in: stored first, then processed under a lease, whatever became of whoever stored them."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ log = logger(__name__)
 
 MOST_TRIES: Final = 12
 """With doubling delays up to 15 minutes that is half an hour, and a quarter of it more or less by the dice: what
-could not be settled for so long, though Stripe could be asked, needs a person."""
+could not be processed for so long, though Stripe could be asked, needs a person."""
 
 
 class Receives(Protocol):
@@ -79,7 +79,7 @@ def _if_new(event: InboxEvent, new: set[tuple[str, str]]) -> InboxEvent | None:
     return event
 
 
-def settle_handed(
+def process_claimed(
     world: World, *, stripe_account: str, event_id: str, lease_token: int
 ) -> EventStatus | None:
     """Settle an event that was handed out under this token; None where the token is not valid any more."""
@@ -96,10 +96,10 @@ def settle_handed(
         if world.clock() - received_at > world.policy.lease:
             # Not its first try: somebody may have died of it before, and somebody may now.
             write(connection, [inbox.begun(event)])
-    return settle_event(world, event)
+    return process_event(world, event)
 
 
-def settle_event(world: World, event: InboxEvent) -> EventStatus:
+def process_event(world: World, event: InboxEvent) -> EventStatus:
     """Settle an event that is ours; retried later with growing delay, and parked when that does not help."""
     with about(event_id=event.event_id):
         heard = _heard(world, event)

@@ -3,13 +3,13 @@
 from typing import Final
 from uuid import UUID
 
-from payment_worker.domain.outcome import Postponed, Settled, Unanswered
-from payment_worker.domain.snapshots import PaymentSeen
+from payment_worker.domain.outcome import Postponed, Shown, Unanswered
+from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.domain.transitions import Advanced, Contradicted, Stale, Unchanged
 from payment_worker.flows.context import World
 from payment_worker.flows.events.result import Heard, Later, over, owner, unfetched
 from payment_worker.flows.transitions.contradictions import payment_contradicted, second_contradicted
-from payment_worker.flows.transitions.payments import settle_payment
+from payment_worker.flows.transitions.payments import apply_payment_intent
 from payment_worker.store import payments
 from payment_worker.store.database import Connection
 from payment_worker.store.inbox import EventStatus, InboxEvent
@@ -22,8 +22,13 @@ FOREIGN: Final = "not one of our payments"
 SECOND: Final = "names a payment of ours that is another PaymentIntent"
 
 
-def hear_payment(
-    world: World, event: InboxEvent, *, payment_intent: str, named: object, snapshot: PaymentSeen | None
+def handle_payment(
+    world: World,
+    event: InboxEvent,
+    *,
+    payment_intent: str,
+    named: object,
+    snapshot: PaymentIntentSnapshot | None,
 ) -> Heard | Later:
     """Settle news of a PaymentIntent.
 
@@ -63,26 +68,26 @@ def owner_of_intent(world: World, payment_intent: str | None, *, account: str | 
         case Unanswered() | Postponed():
             # Who knows whose it is: an event that is ours may not be ignored.
             return unfetched("the PaymentIntent", sighting)
-        case Settled(PaymentSeen(payment_id=named)):
+        case Shown(PaymentIntentSnapshot(payment_id=named)):
             with world.database.begin() as connection:
                 return owner(connection, payment_intent=payment_intent, named=named, account=account)
         case _:
             return None
 
 
-def fetch(world: World, payment_id: UUID, payment_intent: str) -> PaymentSeen | Later:
+def fetch(world: World, payment_id: UUID, payment_intent: str) -> PaymentIntentSnapshot | Later:
     """The PaymentIntent as it is now, on the basis of what our row says now."""
     with world.database.begin() as connection:
         payment = payments.find(connection, payment_id)
     if payment is None:
         return Later("its payment is not there")
     sighting = world.stripe.payment_intent(payment_intent, account=payment.stripe_account)
-    if isinstance(sighting, Settled) and isinstance(sighting.seen, PaymentSeen):
-        return sighting.seen.on(payment.version)
+    if isinstance(sighting, Shown) and isinstance(sighting.seen, PaymentIntentSnapshot):
+        return sighting.seen.as_of(payment.version)
     return unfetched("the PaymentIntent", sighting)
 
 
-def _settle(world: World, event: InboxEvent, seen: PaymentSeen, *, named: object) -> Heard | None:
+def _settle(world: World, event: InboxEvent, seen: PaymentIntentSnapshot, *, named: object) -> Heard | None:
     """Find whose it is, settle it and mark the event in one transaction; None if it must be fetched again."""
     cause = world.because(f"event {event.type}", event_id=event.event_id)
     with world.database.begin() as connection:
@@ -95,12 +100,12 @@ def _settle(world: World, event: InboxEvent, seen: PaymentSeen, *, named: object
         payment = payments.lock(connection, payment_id) if payment_id else None
         if payment is None:
             return _foreign(world, connection, event, seen.stripe_payment_intent_id, named=named)
-        verdict, writes = settle_payment(payment, seen, cause=cause, now=world.clock())
+        verdict, writes = apply_payment_intent(payment, seen, cause=cause, now=world.clock())
         match verdict:
             case Advanced():
-                return over(world, connection, event, EventStatus.SETTLED, "news", writes=writes)
+                return over(world, connection, event, EventStatus.PROCESSED, "news", writes=writes)
             case Unchanged():
-                return over(world, connection, event, EventStatus.SETTLED, "nothing new")
+                return over(world, connection, event, EventStatus.PROCESSED, "nothing new")
             case Contradicted(contradiction):
                 payment_contradicted(world, connection, payment, seen)
                 return over(world, connection, event, EventStatus.PARKED, contradiction)
@@ -126,6 +131,6 @@ def catch_up(world: World, payment_id: UUID, payment_intent: str, *, because: st
         payment = payments.lock(connection, payment_id)
         if payment is None:
             return Later("its payment is not there")
-        verdict, writes = settle_payment(payment, seen, cause=world.because(because), now=world.clock())
+        verdict, writes = apply_payment_intent(payment, seen, cause=world.because(because), now=world.clock())
         write(connection, writes)
     return None if isinstance(verdict, Advanced | Unchanged) else Later("the PaymentIntent was not settled")

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from payment_worker.domain import transitions
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.refund import LOST, Refund, RefundStatus
-from payment_worker.domain.snapshots import RefundSeen
+from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.domain.transitions import Advanced, Contradicted, NoRoom, RefundVerdict, Unchanged
 from payment_worker.flows.context import World
 from payment_worker.flows.events.payment_intent import FOREIGN, catch_up, owner_of_intent
@@ -17,11 +17,11 @@ from payment_worker.flows.transitions.contradictions import refund_contradicted
 from payment_worker.flows.transitions.messages import refund_message
 from payment_worker.flows.transitions.payments import (
     Writes,
+    apply_known_refund,
     payment_writes,
     present,
     refund_transition,
     refund_writes,
-    settle_refund,
 )
 from payment_worker.store import payments, refunds
 from payment_worker.store.database import Connection
@@ -33,7 +33,7 @@ ADOPTED: Final = UUID("6f6e6520-646f-6f72-8000-616461707465")
 """The namespace of the ids that adopted refunds get: the same Refund of Stripe's always gets the same."""
 
 
-def hear_refund(world: World, event: InboxEvent, seen: RefundSeen) -> Heard | Later:
+def handle_refund(world: World, event: InboxEvent, seen: RefundSnapshot) -> Heard | Later:
     """Settle news of a Refund. Its states only move forward, so no snapshot of it is too old to be heard."""
     payment_id = _owner(world, event, seen)
     if isinstance(payment_id, Later):
@@ -42,12 +42,12 @@ def hear_refund(world: World, event: InboxEvent, seen: RefundSeen) -> Heard | La
         with world.database.begin() as connection:
             return over(world, connection, event, EventStatus.IGNORED, FOREIGN)
     with world.database.begin() as connection:
-        verdict, writes = settle_seen(world, connection, payment_id, seen, cause=_cause(world, event))
+        verdict, writes = apply_refund(world, connection, payment_id, seen, cause=_cause(world, event))
         match verdict:
             case Advanced():
-                return over(world, connection, event, EventStatus.SETTLED, "news", writes=writes)
+                return over(world, connection, event, EventStatus.PROCESSED, "news", writes=writes)
             case Unchanged():
-                return over(world, connection, event, EventStatus.SETTLED, "nothing new")
+                return over(world, connection, event, EventStatus.PROCESSED, "nothing new")
             case Contradicted(contradiction):
                 return over(world, connection, event, EventStatus.PARKED, contradiction)
             case NoRoom():
@@ -59,7 +59,7 @@ def hear_refund(world: World, event: InboxEvent, seen: RefundSeen) -> Heard | La
     return Later("the payment does not show the refunded money yet")
 
 
-def hear_refunds(world: World, event: InboxEvent, payment: Payment) -> Heard | Later:
+def handle_refunds(world: World, event: InboxEvent, payment: Payment) -> Heard | Later:
     """Settle every Refund of a payment, as Stripe lists them now."""
     listed = world.stripe.refunds_of(payment.payment_intent, account=payment.stripe_account)
     if not isinstance(listed, list):
@@ -67,7 +67,7 @@ def hear_refunds(world: World, event: InboxEvent, payment: Payment) -> Heard | L
     verdicts: list[RefundVerdict] = []
     for seen in listed:
         with world.database.begin() as connection:
-            verdict, writes = settle_seen(
+            verdict, writes = apply_refund(
                 world, connection, payment.payment_id, seen, cause=_cause(world, event)
             )
             write(connection, writes)
@@ -78,14 +78,14 @@ def hear_refunds(world: World, event: InboxEvent, payment: Payment) -> Heard | L
         contradicted = next((each for each in verdicts if isinstance(each, Contradicted)), None)
         if contradicted:
             return over(world, connection, event, EventStatus.PARKED, contradicted.contradiction)
-        return over(world, connection, event, EventStatus.SETTLED, "its refunds were settled")
+        return over(world, connection, event, EventStatus.PROCESSED, "its refunds were settled")
 
 
 def _cause(world: World, event: InboxEvent) -> Cause:
     return world.because(f"event {event.type}", event_id=event.event_id)
 
 
-def _owner(world: World, event: InboxEvent, seen: RefundSeen) -> UUID | Later | None:
+def _owner(world: World, event: InboxEvent, seen: RefundSnapshot) -> UUID | Later | None:
     """Whose refund it is."""
     with world.database.begin() as connection:
         if known := refunds.find_by_stripe(connection, seen.stripe_refund_id):
@@ -93,15 +93,15 @@ def _owner(world: World, event: InboxEvent, seen: RefundSeen) -> UUID | Later | 
     return owner_of_intent(world, seen.stripe_payment_intent_id, account=event.stripe_account or None)
 
 
-def settle_seen(
-    world: World, connection: Connection, payment_id: UUID, seen: RefundSeen, *, cause: Cause
+def apply_refund(
+    world: World, connection: Connection, payment_id: UUID, seen: RefundSnapshot, *, cause: Cause
 ) -> tuple[RefundVerdict, Writes]:
     """Settle a Refund of this payment under its lock: the refund that it is, or one that is adopted."""
     now = world.clock()
     payment = payments.lock(connection, payment_id)
     if payment is None:
         raise AssertionError("payments are never deleted while a refund names them")
-    if payment.status is not PaymentStatus.SUCCEEDED and seen.news not in LOST:
+    if payment.status is not PaymentStatus.SUCCEEDED and seen.trigger not in LOST:
         return NoRoom(), []
     known = known_refund(connection, payment, seen)
     waits = waiting(connection, known, seen) if known else None
@@ -114,14 +114,14 @@ def settle_seen(
         )
         return verdict, writes
     if known:
-        verdict, writes = settle_refund(payment, known, seen, cause=cause, now=now)
+        verdict, writes = apply_known_refund(payment, known, seen, cause=cause, now=now)
         if isinstance(verdict, Contradicted):
             refund_contradicted(world, connection, payment, known, seen)
         return verdict, writes
     return _adopt(payment, _new(connection, payment, seen), seen, cause=cause, now=now)
 
 
-def known_refund(connection: Connection, payment: Payment, seen: RefundSeen) -> Refund | None:
+def known_refund(connection: Connection, payment: Payment, seen: RefundSnapshot) -> Refund | None:
     """Our refund that this Refund is: by its own id, or by the one that it names, if that is not another already."""
     if by_stripe := refunds.find_by_stripe(connection, seen.stripe_refund_id):
         return by_stripe
@@ -132,7 +132,7 @@ def known_refund(connection: Connection, payment: Payment, seen: RefundSeen) -> 
     return None
 
 
-def waiting(connection: Connection, refund: Refund, seen: RefundSeen) -> Refund | None:
+def waiting(connection: Connection, refund: Refund, seen: RefundSnapshot) -> Refund | None:
     """A refund that waits and has reserved nothing, as it was asked for; None where it does not.
 
     Stripe has such a one only where our record was restored to an older point. How much all that was left came to,
@@ -144,7 +144,7 @@ def waiting(connection: Connection, refund: Refund, seen: RefundSeen) -> Refund 
     return refund if request["amount_was_given"] else replace(refund, amount=seen.amount)
 
 
-def _new(connection: Connection, payment: Payment, seen: RefundSeen) -> Refund:
+def _new(connection: Connection, payment: Payment, seen: RefundSnapshot) -> Refund:
     """The row of a Refund that we do not have: under its own name if it is one that we lost."""
     named = as_uuid(seen.refund_id)
     is_lost = named is not None and refunds.find(connection, named) is None
@@ -161,7 +161,7 @@ def _new(connection: Connection, payment: Payment, seen: RefundSeen) -> Refund:
 
 
 def _adopt(
-    payment: Payment, new: Refund, seen: RefundSeen, *, cause: Cause, now: datetime
+    payment: Payment, new: Refund, seen: RefundSnapshot, *, cause: Cause, now: datetime
 ) -> tuple[RefundVerdict, Writes]:
     verdict = transitions.adopt_refund(payment, new, seen)
     if not isinstance(verdict, Advanced) or verdict.refund is None:

@@ -22,7 +22,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """It cannot be settled now; nothing of it was written."""
+    """It cannot be processed now; nothing of it was written."""
 
     because: str
     delay: Delay | None = None

@@ -4,11 +4,11 @@ from uuid import UUID
 
 from payment_worker.domain import dispute as states
 from payment_worker.domain.discrepancies import Difference, FindingKind, StripeList
-from payment_worker.domain.dispute import DisputeMoved, DisputeSeen, DisputeStatus, MoneyNotSeen
+from payment_worker.domain.dispute import DisputeMoved, DisputeSnapshot, DisputeStatus, MoneyNotSeen
 from payment_worker.domain.outcome import Absent
 from payment_worker.flows.events.payment_intent import catch_up
 from payment_worker.flows.reconciliation.checker import Checker, Examined, Stride, Tally
-from payment_worker.flows.transitions.disputes import settle_dispute
+from payment_worker.flows.transitions.disputes import apply_dispute
 from payment_worker.gateway.client import Unreadable, fetch_dispute
 from payment_worker.gateway.lists import Page, Period, disputes_page
 from payment_worker.store import disputes, reconciliation
@@ -40,7 +40,9 @@ def listed_disputes(checker: Checker, period: Period) -> Stride:
     return Stride(tally=tally, cursor=page.cursor, read_back_to=page.oldest_at)
 
 
-def _compare(checker: Checker, payment_id: UUID, ours: DisputeStatus | None, seen: DisputeSeen) -> Examined:
+def _compare(
+    checker: Checker, payment_id: UUID, ours: DisputeStatus | None, seen: DisputeSnapshot
+) -> Examined:
     if ours is None or not states.either_came_last(ours, seen.status):
         return _settle(checker, payment_id, ours, seen)
     # The page may be older than our row: only a second look tells.
@@ -69,20 +71,22 @@ def examine_dispute(
         return checker.unreadable(
             FindingKind.DISPUTE_UNREADABLE, stripe_dispute_id, payment_id=payment_id, account=account
         )
-    if not isinstance(seen, DisputeSeen):
+    if not isinstance(seen, DisputeSnapshot):
         return checker.unseen(seen, StripeList.DISPUTES, account=account)
-    return Examined() if ours is seen.status else _settle(checker, payment_id, ours, seen.on(ours))
+    return Examined() if ours is seen.status else _settle(checker, payment_id, ours, seen.as_of(ours))
 
 
-def _settle(checker: Checker, payment_id: UUID, ours: DisputeStatus | None, seen: DisputeSeen) -> Examined:
+def _settle(
+    checker: Checker, payment_id: UUID, ours: DisputeStatus | None, seen: DisputeSnapshot
+) -> Examined:
     difference = _difference(checker, payment_id, ours, seen)
-    if ours and states.after(ours, seen.status) is ours:
+    if ours and states.next_status(ours, seen.status) is ours:
         # The list may be older than our row; if it is not, no step forward explains it.
         with checker.world.database.begin() as connection:
             return checker.left(connection, difference)
     for _ in range(2):
         with checker.world.database.begin() as connection:
-            verdict, writes = settle_dispute(
+            verdict, writes = apply_dispute(
                 checker.world, connection, payment_id, seen, cause=checker.cause()
             )
             match verdict:
@@ -99,7 +103,7 @@ def _settle(checker: Checker, payment_id: UUID, ours: DisputeStatus | None, seen
 
 
 def _difference(
-    checker: Checker, payment_id: UUID, ours: DisputeStatus | None, seen: DisputeSeen
+    checker: Checker, payment_id: UUID, ours: DisputeStatus | None, seen: DisputeSnapshot
 ) -> Difference:
     return Difference(
         kind=FindingKind.DISPUTE_STATUS_DIFFERS if ours else FindingKind.DISPUTE_NOT_RECORDED,

@@ -16,12 +16,12 @@ from payment_worker.domain.discrepancies import (
 )
 from payment_worker.domain.outcome import Absent
 from payment_worker.domain.payment import Payment
-from payment_worker.domain.snapshots import PaymentSeen
+from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.domain.transitions import Advanced, Stale
 from payment_worker.flows.events.result import as_uuid
 from payment_worker.flows.reconciliation.checker import Checker, Examined, Stride, Tally
 from payment_worker.flows.reconciliation.restore import bring_back
-from payment_worker.flows.transitions.payments import settle_payment
+from payment_worker.flows.transitions.payments import apply_payment_intent
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
 from payment_worker.gateway.lists import Page, PaymentListed, Period, payment_intents_page
 from payment_worker.store import attempts, payments, reconciliation
@@ -61,7 +61,7 @@ class _Known:
     by_intent: Mapping[str | None, KnownPayment]
     by_id: Mapping[UUID | None, KnownPayment]
 
-    def of(self, seen: PaymentSeen) -> KnownPayment | None:
+    def of(self, seen: PaymentIntentSnapshot) -> KnownPayment | None:
         """The one that a PaymentIntent is, or else the one that it names."""
         return self.by_intent.get(seen.stripe_payment_intent_id) or self.by_id.get(as_uuid(seen.payment_id))
 
@@ -125,8 +125,10 @@ def examine_payment(
         match seen:
             case Absent():
                 return _absent(checker, before, payment_intent)
-            case PaymentSeen():
-                examined = _settle(checker, payment_id, seen.on(before.version) if before else seen, account)
+            case PaymentIntentSnapshot():
+                examined = _settle(
+                    checker, payment_id, seen.as_of(before.version) if before else seen, account
+                )
                 if examined is not None:
                     return examined
             case Unreadable():
@@ -146,7 +148,7 @@ def _absent(checker: Checker, payment: Payment | None, payment_intent: str) -> E
 
 
 def _settle(
-    checker: Checker, payment_id: UUID | None, seen: PaymentSeen, account: str | None
+    checker: Checker, payment_id: UUID | None, seen: PaymentIntentSnapshot, account: str | None
 ) -> Examined | None:
     """None where the payment has moved on meanwhile."""
     with checker.world.database.begin() as connection:
@@ -164,7 +166,9 @@ def _settle(
             return Examined(left=frozenset({difference.kind}))
         if difference.kind not in REPAIRABLE:
             return checker.left(connection, difference)
-        verdict, writes = settle_payment(payment, seen, cause=checker.cause(), now=checker.world.clock())
+        verdict, writes = apply_payment_intent(
+            payment, seen, cause=checker.cause(), now=checker.world.clock()
+        )
         if isinstance(verdict, Stale):
             return None
         write(connection, writes)

@@ -14,10 +14,10 @@ from payment_worker.domain.discrepancies import (
 from payment_worker.domain.outcome import Absent
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
-from payment_worker.domain.snapshots import RefundSeen
+from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.domain.transitions import Advanced
 from payment_worker.flows.events.payment_intent import catch_up
-from payment_worker.flows.events.refund import known_refund, settle_seen, waiting
+from payment_worker.flows.events.refund import apply_refund, known_refund, waiting
 from payment_worker.flows.events.result import as_uuid
 from payment_worker.flows.reconciliation.checker import Checker, Examined, Stride, Tally
 from payment_worker.gateway.client import Unreadable, fetch_refund
@@ -68,7 +68,7 @@ def _compare(
     payment: Payment,
     known: KnownRefund | None,
     named: KnownRefund | None,
-    seen: RefundSeen,
+    seen: RefundSnapshot,
 ) -> Tally:
     in_good_hands = known and known.is_in_work and checker.leaves(known.refund.stripe_refund_id)
     same = known and (in_good_hands or compare_refund(payment, known.refund, seen) is None)
@@ -95,7 +95,7 @@ def examine_refund(
     match seen:
         case Absent():
             return _absent(checker, stripe_refund_id, account)
-        case RefundSeen():
+        case RefundSnapshot():
             return _settle(checker, payment_id, seen)
         case Unreadable():
             return checker.unreadable(
@@ -113,7 +113,7 @@ def _absent(checker: Checker, stripe_refund_id: str, account: str | None) -> Exa
         return checker.left(connection, refund_missing_there(refund, stripe_account=account))
 
 
-def _settle(checker: Checker, payment_id: UUID, seen: RefundSeen) -> Examined:
+def _settle(checker: Checker, payment_id: UUID, seen: RefundSnapshot) -> Examined:
     examined = Examined()
     for _ in range(MOST_TRIES):
         with checker.world.database.begin() as connection:
@@ -135,7 +135,7 @@ def _settle(checker: Checker, payment_id: UUID, seen: RefundSeen) -> Examined:
     return examined
 
 
-def _known(connection: Connection, payment: Payment, seen: RefundSeen) -> Refund | None:
+def _known(connection: Connection, payment: Payment, seen: RefundSnapshot) -> Refund | None:
     known = known_refund(connection, payment, seen)
     return known and (waiting(connection, known, seen) or known)
 
@@ -145,14 +145,14 @@ def _is_in_work(connection: Connection, refund: Refund) -> bool:
     return found is not None
 
 
-def _in_work(payment: Payment, refund: Refund, seen: RefundSeen) -> Examined:
+def _in_work(payment: Payment, refund: Refund, seen: RefundSnapshot) -> Examined:
     """Nothing is noted of what is in work; what was found before is not over."""
     difference = compare_refund(payment, refund, seen)
     return Examined(left=frozenset({difference.kind}) if difference else frozenset())
 
 
 def _second(
-    connection: Connection, payment: Payment, refund: Refund | None, seen: RefundSeen
+    connection: Connection, payment: Payment, refund: Refund | None, seen: RefundSnapshot
 ) -> Difference | None:
     """Whether it carries the id of a refund of ours that is another Refund: perhaps it was given twice."""
     named = refunds.find(connection, refund_id) if (refund_id := as_uuid(seen.refund_id)) else None
@@ -162,14 +162,14 @@ def _second(
 
 
 def _repair(
-    checker: Checker, connection: Connection, payment: Payment, refund: Refund | None, seen: RefundSeen
+    checker: Checker, connection: Connection, payment: Payment, refund: Refund | None, seen: RefundSnapshot
 ) -> Examined:
     difference = compare_refund(payment, refund, seen)
     if difference is None:
         return Examined()
     if difference.kind not in REPAIRABLE:
         return checker.left(connection, difference)
-    verdict, writes = settle_seen(checker.world, connection, payment.payment_id, seen, cause=checker.cause())
+    verdict, writes = apply_refund(checker.world, connection, payment.payment_id, seen, cause=checker.cause())
     write(connection, writes)
     match verdict:
         case Advanced(_, Refund() as after) if compare_refund(payment, after, seen) is None:

@@ -8,7 +8,7 @@ from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.transitions import Advanced
 from payment_worker.flows.reconciliation.checker import Checker, Examined
 from payment_worker.flows.transitions.messages import payment_message
-from payment_worker.flows.transitions.payments import present, settle_payment
+from payment_worker.flows.transitions.payments import apply_payment_intent, present
 from payment_worker.gateway.restore import Requested, fetch_requested
 from payment_worker.store import payments
 from payment_worker.store.findings import FindingStatus
@@ -28,8 +28,8 @@ def bring_back(
     if not isinstance(requested, Requested) or requested.seen.payment_id != str(payment_id):
         return None
     payment, now = _as_requested(requested, payment_id, account), checker.world.clock()
-    seen, cause = requested.seen.on(payment.version), checker.cause()
-    verdict, writes = settle_payment(payment, seen, cause=cause, now=now)
+    seen, cause = requested.seen.as_of(payment.version), checker.cause()
+    verdict, writes = apply_payment_intent(payment, seen, cause=cause, now=now)
     if not isinstance(verdict, Advanced) or verdict.payment.status is PaymentStatus.REQUESTED:
         return None  # without an outcome it would have nobody who works on it
     first = transition(

@@ -9,7 +9,7 @@ from payment_worker.domain.discrepancies import (
 )
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
-from payment_worker.domain.snapshots import PaymentSeen, RefundSeen
+from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.flows.context import World
 from payment_worker.flows.events.result import as_uuid
 from payment_worker.store import findings, payments
@@ -17,7 +17,9 @@ from payment_worker.store.database import Connection
 from payment_worker.store.findings import FindingStatus
 
 
-def payment_contradicted(world: World, connection: Connection, payment: Payment, seen: PaymentSeen) -> None:
+def payment_contradicted(
+    world: World, connection: Connection, payment: Payment, seen: PaymentIntentSnapshot
+) -> None:
     """Note that a PaymentIntent contradicts its payment, just as reconciliation would."""
     if difference := compare_payment(payment, seen):
         findings.note(connection, difference, status=FindingStatus.OPEN, run_id=None, now=world.clock())
@@ -38,7 +40,7 @@ def second_contradicted(
 
 
 def refund_contradicted(
-    world: World, connection: Connection, payment: Payment, refund: Refund, seen: RefundSeen
+    world: World, connection: Connection, payment: Payment, refund: Refund, seen: RefundSnapshot
 ) -> None:
     """Note that a Refund contradicts our refund, just as reconciliation would."""
     if difference := compare_refund(payment, refund, seen):

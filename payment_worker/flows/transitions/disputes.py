@@ -8,7 +8,7 @@ from payment_worker.domain import dispute
 from payment_worker.domain.dispute import (
     DisputeKnown,
     DisputeMoved,
-    DisputeSeen,
+    DisputeSnapshot,
     DisputeStatus,
     EitherCameLast,
     MoneyNotSeen,
@@ -21,15 +21,15 @@ from payment_worker.store.history import Cause, transition
 from payment_worker.store.statements import Row
 
 
-def settle_dispute(
-    world: World, connection: Connection, payment_id: UUID, seen: DisputeSeen, *, cause: Cause
+def apply_dispute(
+    world: World, connection: Connection, payment_id: UUID, seen: DisputeSnapshot, *, cause: Cause
 ) -> tuple[dispute.DisputeVerdict, Writes]:
     """What was seen of a dispute of this payment, which is locked here, and what is to be written for it."""
     payment = payments.lock(connection, payment_id)
     if payment is None:
         return MoneyNotSeen(), []
     known = disputes.of_payment(connection, payment_id)
-    verdict = dispute.settle_dispute(payment, known, seen)
+    verdict = dispute.transition_dispute(payment, known, seen)
     match verdict:
         case DisputeMoved():
             marked = payment.is_disputed is not verdict.payment.is_disputed

@@ -10,7 +10,7 @@ from datetime import datetime
 from payment_worker.domain import transitions
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.refund import Refund
-from payment_worker.domain.snapshots import PaymentSeen, RefundSeen
+from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.domain.transitions import Advanced, PaymentVerdict, RefundVerdict
 from payment_worker.flows.transitions.messages import payment_message, refund_message
 from payment_worker.store import payments, refunds
@@ -25,21 +25,21 @@ UNDECIDED = frozenset({PaymentStatus.REQUESTED, PaymentStatus.PROCESSING, Paymen
 """States in which a refund waits to see what becomes of its payment."""
 
 
-def settle_payment(
-    payment: Payment, seen: PaymentSeen, *, cause: Cause, now: datetime
+def apply_payment_intent(
+    payment: Payment, seen: PaymentIntentSnapshot, *, cause: Cause, now: datetime
 ) -> tuple[PaymentVerdict, Writes]:
     """What was seen of a PaymentIntent, and what is to be written for it."""
-    verdict = transitions.settle_payment(payment, seen)
+    verdict = transitions.transition_payment(payment, seen)
     if isinstance(verdict, Advanced):
         return verdict, payment_writes(payment, verdict.payment, cause=cause, now=now)
     return verdict, []
 
 
-def settle_refund(
-    payment: Payment, refund: Refund, seen: RefundSeen, *, cause: Cause, now: datetime
+def apply_known_refund(
+    payment: Payment, refund: Refund, seen: RefundSnapshot, *, cause: Cause, now: datetime
 ) -> tuple[RefundVerdict, Writes]:
     """What was seen of a Refund of ours, and what is to be written for it."""
-    verdict = transitions.settle_refund(payment, refund, seen)
+    verdict = transitions.transition_refund(payment, refund, seen)
     if isinstance(verdict, Advanced):
         return verdict, refund_writes((payment, refund), verdict, cause=cause, now=now)
     return verdict, []

@@ -50,7 +50,7 @@ def an_attempt(**changes: Any) -> Attempt:  # noqa: ANN401 - any field of an att
         "tries": 0,
         "lease_token": 1,
         "leased_until": NOON + timedelta(minutes=1),
-        "basis": 1,
+        "as_of_version": 1,
     }
     return Attempt(**ordinary | changes)
 

@@ -19,7 +19,7 @@ from payment_worker.domain.eligibility import (
     decide_capture,
     decide_retry,
 )
-from payment_worker.domain.payment import PAYMENT_TRANSITIONS, Payment, PaymentNews, PaymentStatus
+from payment_worker.domain.payment import PAYMENT_TRANSITIONS, Payment, PaymentStatus, PaymentTrigger
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ONCE = RetryPolicy(automatic=1)
@@ -59,13 +59,13 @@ def test_only_what_is_held_is_captured(status: PaymentStatus) -> None:
 @pytest.mark.parametrize("status", STATUSES)
 def test_what_the_table_never_cancels_is_never_canceled(status: PaymentStatus) -> None:
     asked = isinstance(decide_cancel(a_payment(status)), Ask)
-    assert asked is (PaymentNews.CANCELED in PAYMENT_TRANSITIONS[status])
+    assert asked is (PaymentTrigger.CANCELED in PAYMENT_TRANSITIONS[status])
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_what_the_table_never_tries_again_is_never_tried_again(status: PaymentStatus) -> None:
     asked = isinstance(retry(a_payment(status)), Ask)
-    assert asked is (PaymentNews.RETRIED in PAYMENT_TRANSITIONS[status])
+    assert asked is (PaymentTrigger.RETRIED in PAYMENT_TRANSITIONS[status])
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ from payment_worker.domain.dispute import (
     Dispute,
     DisputeKnown,
     DisputeMoved,
-    DisputeSeen,
+    DisputeSnapshot,
     DisputeStatus,
     EitherCameLast,
     MoneyNotSeen,
-    settle_dispute,
+    transition_dispute,
 )
 from payment_worker.domain.eligibility import RefundRefusal, RefuseRefund, Reserve, decide_refund
 from payment_worker.domain.payment import Payment, PaymentStatus
@@ -42,22 +42,22 @@ def a_payment(status: PaymentStatus = PaymentStatus.SUCCEEDED) -> Payment:
     )
 
 
-def a_sight(status: DisputeStatus, number: int = 1) -> DisputeSeen:
-    return DisputeSeen(stripe_dispute_id=f"du_{number}", status=status, amount=1000, currency="EUR")
+def a_sight(status: DisputeStatus, number: int = 1) -> DisputeSnapshot:
+    return DisputeSnapshot(stripe_dispute_id=f"du_{number}", status=status, amount=1000, currency="EUR")
 
 
 def after_all(
-    *seen: DisputeSeen, now: DisputeStatus | None = None
+    *seen: DisputeSnapshot, now: DisputeStatus | None = None
 ) -> tuple[Payment, dict[str, Dispute], list[str]]:
     """What all of these came to; `now` is what Stripe shows whenever it is asked meanwhile."""
     payment = a_payment()
     known: dict[str, Dispute] = {}
     told: list[str] = []
     for each in seen:
-        verdict = settle_dispute(payment, known.values(), each)
+        verdict = transition_dispute(payment, known.values(), each)
         if isinstance(verdict, EitherCameLast):
             assert now
-            verdict = settle_dispute(payment, known.values(), a_sight(now).on(verdict.ours))
+            verdict = transition_dispute(payment, known.values(), a_sight(now).as_of(verdict.ours))
         if isinstance(verdict, DisputeMoved):
             payment = verdict.payment
             known[each.stripe_dispute_id] = verdict.dispute
@@ -73,7 +73,7 @@ def test_every_state_has_a_rank_and_blocking_and_over_are_told() -> None:
 
 @pytest.mark.parametrize(("status", "seen"), list(product(DisputeStatus, DisputeStatus)))
 def test_no_news_moves_a_dispute_backwards(status: DisputeStatus, seen: DisputeStatus) -> None:
-    after = states.after(status, seen)
+    after = states.next_status(status, seen)
     assert after in {status, seen}
     if status in APPEALS and seen is DisputeStatus.LOST:
         assert after is seen
@@ -123,11 +123,11 @@ def test_of_a_loss_and_an_appeal_only_what_was_asked_for_since_is_believed() -> 
     for first, then in product([DisputeStatus.LOST], APPEALS):
         for ours, seen in ((first, then), (then, first)):
             _, known, _ = after_all(a_sight(ours))
-            for basis in set(DisputeStatus) - {ours} | {None}:
-                stale = replace(a_sight(seen), basis=basis)
-                assert settle_dispute(a_payment(), known.values(), stale) == EitherCameLast(ours)
-            fresh = a_sight(seen).on(ours)
-            assert isinstance(settle_dispute(a_payment(), known.values(), fresh), DisputeMoved)
+            for as_of_status in set(DisputeStatus) - {ours} | {None}:
+                stale = replace(a_sight(seen), as_of_status=as_of_status)
+                assert transition_dispute(a_payment(), known.values(), stale) == EitherCameLast(ours)
+            fresh = a_sight(seen).as_of(ours)
+            assert isinstance(transition_dispute(a_payment(), known.values(), fresh), DisputeMoved)
 
 
 def test_a_payment_is_disputed_until_the_last_of_its_disputes_lets_go() -> None:
@@ -142,14 +142,14 @@ def test_a_payment_is_disputed_until_the_last_of_its_disputes_lets_go() -> None:
 
 def test_what_is_known_already_changes_nothing() -> None:
     _, known, _ = after_all(a_sight(DisputeStatus.UNDER_REVIEW))
-    verdict = settle_dispute(a_payment(), known.values(), a_sight(DisputeStatus.NEEDS_RESPONSE))
+    verdict = transition_dispute(a_payment(), known.values(), a_sight(DisputeStatus.NEEDS_RESPONSE))
     assert verdict == DisputeKnown()
 
 
 @pytest.mark.parametrize("status", sorted(set(PaymentStatus) - {PaymentStatus.SUCCEEDED}))
 def test_a_dispute_waits_for_the_news_of_its_money(status: PaymentStatus) -> None:
     seen = a_sight(DisputeStatus.NEEDS_RESPONSE)
-    assert settle_dispute(a_payment(status), [], seen) == MoneyNotSeen()
+    assert transition_dispute(a_payment(status), [], seen) == MoneyNotSeen()
 
 
 @pytest.mark.parametrize("status", DisputeStatus)

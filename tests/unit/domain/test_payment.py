@@ -8,9 +8,15 @@ import itertools
 
 import pytest
 
-from payment_worker.domain.payment import FINAL_NEWS, PAYMENT_TRANSITIONS, PaymentNews, PaymentStatus, after
+from payment_worker.domain.payment import (
+    FINAL_TRIGGERS,
+    PAYMENT_TRANSITIONS,
+    PaymentStatus,
+    PaymentTrigger,
+    next_status,
+)
 
-EVERY_PAIR = list(itertools.product(PaymentStatus, PaymentNews))
+EVERY_PAIR = list(itertools.product(PaymentStatus, PaymentTrigger))
 
 
 def test_every_state_is_in_the_table_final_ones_written_out_empty() -> None:
@@ -21,39 +27,41 @@ def test_every_state_is_in_the_table_final_ones_written_out_empty() -> None:
     }
 
 
-@pytest.mark.parametrize("news", PaymentNews)
-def test_success_is_never_taken_back(news: PaymentNews) -> None:
-    assert after(PaymentStatus.SUCCEEDED, news) is PaymentStatus.SUCCEEDED
+@pytest.mark.parametrize("news", PaymentTrigger)
+def test_success_is_never_taken_back(news: PaymentTrigger) -> None:
+    assert next_status(PaymentStatus.SUCCEEDED, news) is PaymentStatus.SUCCEEDED
 
 
 @pytest.mark.parametrize(
     "status", sorted(set(PaymentStatus) - {PaymentStatus.SUCCEEDED, PaymentStatus.CANCELED})
 )
 def test_success_is_heard_in_every_open_state(status: PaymentStatus) -> None:
-    assert after(status, PaymentNews.SUCCEEDED) is PaymentStatus.SUCCEEDED
+    assert next_status(status, PaymentTrigger.SUCCEEDED) is PaymentStatus.SUCCEEDED
 
 
 def test_nothing_goes_back_to_requested_but_another_try_of_what_has_not_succeeded() -> None:
     assert EVERY_PAIR
-    ways = {(status, news) for status, news in EVERY_PAIR if after(status, news) is PaymentStatus.REQUESTED}
+    ways = {
+        (status, news) for status, news in EVERY_PAIR if next_status(status, news) is PaymentStatus.REQUESTED
+    }
     assert {way for way in ways if way[0] is not PaymentStatus.REQUESTED} == {
-        (PaymentStatus.FAILED, PaymentNews.RETRIED),
-        (PaymentStatus.REQUIRES_ACTION, PaymentNews.RETRIED),
+        (PaymentStatus.FAILED, PaymentTrigger.RETRIED),
+        (PaymentStatus.REQUIRES_ACTION, PaymentTrigger.RETRIED),
     }
 
 
 @pytest.mark.parametrize("status", [PaymentStatus.AUTHORIZED, PaymentStatus.PROCESSING])
 def test_what_may_still_take_the_money_is_not_tried_again(status: PaymentStatus) -> None:
-    assert after(status, PaymentNews.RETRIED) is status
+    assert next_status(status, PaymentTrigger.RETRIED) is status
 
 
 @pytest.mark.parametrize("status", sorted(set(PaymentStatus) - {PaymentStatus.SUCCEEDED}))
 def test_cancellation_is_heard_in_every_state_but_success(status: PaymentStatus) -> None:
-    assert after(status, PaymentNews.CANCELED) is PaymentStatus.CANCELED
+    assert next_status(status, PaymentTrigger.CANCELED) is PaymentStatus.CANCELED
 
 
 def test_what_is_held_is_not_lost_to_a_late_decline() -> None:
-    assert after(PaymentStatus.AUTHORIZED, PaymentNews.FAILED) is PaymentStatus.AUTHORIZED
+    assert next_status(PaymentStatus.AUTHORIZED, PaymentTrigger.FAILED) is PaymentStatus.AUTHORIZED
 
 
 def test_an_authorisation_ends_only_in_capture_or_cancellation() -> None:
@@ -64,7 +72,7 @@ def test_an_authorisation_ends_only_in_capture_or_cancellation() -> None:
 
 
 def test_only_final_news_is_timeless() -> None:
-    assert {PaymentNews.SUCCEEDED, PaymentNews.CANCELED} == FINAL_NEWS
+    assert {PaymentTrigger.SUCCEEDED, PaymentTrigger.CANCELED} == FINAL_TRIGGERS
 
 
 def test_every_state_can_come_to_an_end() -> None:

@@ -9,16 +9,16 @@ import pytest
 
 from payment_worker.domain.discrepancies import (
     REPAIRABLE,
-    STATUS_OF_NEWS,
+    STATUS_OF_PAYMENT,
     STATUS_OF_REFUND,
     FindingKind,
     compare_payment,
     compare_refund,
 )
-from payment_worker.domain.payment import Payment, PaymentNews, PaymentStatus
-from payment_worker.domain.refund import Refund, RefundNews, RefundStatus
-from payment_worker.domain.snapshots import PaymentSeen, RefundSeen
-from payment_worker.domain.transitions import Advanced, Contradicted, settle_payment, settle_refund
+from payment_worker.domain.payment import Payment, PaymentStatus, PaymentTrigger
+from payment_worker.domain.refund import Refund, RefundStatus, RefundTrigger
+from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.domain.transitions import Advanced, Contradicted, transition_payment, transition_refund
 
 OURS = UUID("00000000-0000-4000-8000-000000000001")
 
@@ -38,16 +38,16 @@ def a_payment(status: PaymentStatus = PaymentStatus.SUCCEEDED, **changes: Any) -
     return Payment(**ordinary | changes)
 
 
-def a_sight(news: PaymentNews | None = PaymentNews.SUCCEEDED, **changes: Any) -> PaymentSeen:  # noqa: ANN401
+def a_sight(news: PaymentTrigger | None = PaymentTrigger.SUCCEEDED, **changes: Any) -> PaymentIntentSnapshot:  # noqa: ANN401
     ordinary: dict[str, Any] = {
         "stripe_payment_intent_id": "pi_1",
-        "news": news,
+        "trigger": news,
         "amount": 1000,
         "currency": "EUR",
-        "amount_received": 1000 if news is PaymentNews.SUCCEEDED else 0,
-        "basis": 1,
+        "amount_received": 1000 if news is PaymentTrigger.SUCCEEDED else 0,
+        "as_of_version": 1,
     }
-    return PaymentSeen(**ordinary | changes)
+    return PaymentIntentSnapshot(**ordinary | changes)
 
 
 def a_refund(status: RefundStatus = RefundStatus.PROCESSED, **changes: Any) -> Refund:  # noqa: ANN401
@@ -63,14 +63,14 @@ def a_refund(status: RefundStatus = RefundStatus.PROCESSED, **changes: Any) -> R
     return Refund(**ordinary | changes)
 
 
-def a_refund_sight(news: RefundNews = RefundNews.SUCCEEDED, **changes: Any) -> RefundSeen:  # noqa: ANN401
+def a_refund_sight(news: RefundTrigger = RefundTrigger.SUCCEEDED, **changes: Any) -> RefundSnapshot:  # noqa: ANN401
     ordinary: dict[str, Any] = {
         "stripe_refund_id": "re_1",
-        "news": news,
+        "trigger": news,
         "amount": 100,
         "currency": "EUR",
     }
-    return RefundSeen(**ordinary | changes)
+    return RefundSnapshot(**ordinary | changes)
 
 
 PAYMENT_CHANGES: list[dict[str, Any]] = [
@@ -82,23 +82,25 @@ PAYMENT_CHANGES: list[dict[str, Any]] = [
 REFUND_CHANGES: list[dict[str, Any]] = [{}, {"amount": 99}, {"currency": "USD"}, {"stripe_refund_id": "re_2"}]
 
 
-@pytest.mark.parametrize(("status", "news"), list(product(PaymentStatus, PaymentNews)))
-def test_a_payment_agrees_with_just_the_news_of_its_state(status: PaymentStatus, news: PaymentNews) -> None:
-    if news is PaymentNews.RETRIED:
-        assert news not in STATUS_OF_NEWS
+@pytest.mark.parametrize(("status", "news"), list(product(PaymentStatus, PaymentTrigger)))
+def test_a_payment_agrees_with_just_the_news_of_its_state(
+    status: PaymentStatus, news: PaymentTrigger
+) -> None:
+    if news is PaymentTrigger.RETRIED:
+        assert news not in STATUS_OF_PAYMENT
         return
     difference = compare_payment(a_payment(status), a_sight(news))
-    assert (difference is None) is (STATUS_OF_NEWS[news] is status)
+    assert (difference is None) is (STATUS_OF_PAYMENT[news] is status)
 
 
 @pytest.mark.parametrize(
-    ("status", "news", "change"), list(product(PaymentStatus, STATUS_OF_NEWS, PAYMENT_CHANGES))
+    ("status", "news", "change"), list(product(PaymentStatus, STATUS_OF_PAYMENT, PAYMENT_CHANGES))
 )
 def test_whatever_contradicts_a_payment_is_a_difference_that_nothing_repairs(
-    status: PaymentStatus, news: PaymentNews, change: dict[str, Any]
+    status: PaymentStatus, news: PaymentTrigger, change: dict[str, Any]
 ) -> None:
     payment, seen = a_payment(status), a_sight(news, **change)
-    verdict = settle_payment(payment, seen)
+    verdict = transition_payment(payment, seen)
     difference = compare_payment(payment, seen)
     if isinstance(verdict, Contradicted):
         assert difference is not None
@@ -118,32 +120,32 @@ def test_less_captured_than_stripe_took_is_a_difference() -> None:
 
 def test_a_payment_that_does_not_know_its_payment_intent_is_a_difference() -> None:
     difference = compare_payment(
-        a_payment(PaymentStatus.FAILED, stripe_payment_intent_id=None), a_sight(PaymentNews.FAILED)
+        a_payment(PaymentStatus.FAILED, stripe_payment_intent_id=None), a_sight(PaymentTrigger.FAILED)
     )
     assert difference is not None
     assert difference.kind in REPAIRABLE
 
 
-@pytest.mark.parametrize(("status", "news"), list(product(RefundStatus, RefundNews)))
-def test_a_refund_agrees_with_just_the_news_of_its_state(status: RefundStatus, news: RefundNews) -> None:
+@pytest.mark.parametrize(("status", "news"), list(product(RefundStatus, RefundTrigger)))
+def test_a_refund_agrees_with_just_the_news_of_its_state(status: RefundStatus, news: RefundTrigger) -> None:
     difference = compare_refund(a_payment(), a_refund(status), a_refund_sight(news))
     assert (difference is None) is (STATUS_OF_REFUND[news] is status)
 
 
 @pytest.mark.parametrize(
     ("status", "news", "change", "sent"),
-    list(product(RefundStatus, RefundNews, REFUND_CHANGES, [True, False])),
+    list(product(RefundStatus, RefundTrigger, REFUND_CHANGES, [True, False])),
 )
 def test_whatever_contradicts_a_refund_is_a_difference_that_nothing_repairs(
     status: RefundStatus,
-    news: RefundNews,
+    news: RefundTrigger,
     change: dict[str, Any],
     sent: bool,  # noqa: FBT001 - one case of the table
 ) -> None:
     refund = a_refund(status) if sent else replace(a_refund(status), stripe_refund_id=None)
     payment = a_payment(amount_refund_reserved=100, amount_refunded=100)
     seen = a_refund_sight(news, **change)
-    if isinstance(settle_refund(payment, refund, seen), Contradicted):
+    if isinstance(transition_refund(payment, refund, seen), Contradicted):
         difference = compare_refund(payment, refund, seen)
         assert difference is not None
         assert difference.kind not in REPAIRABLE

@@ -4,7 +4,13 @@ import itertools
 
 import pytest
 
-from payment_worker.domain.refund import REFUND_TRANSITIONS, RELEASED, RefundNews, RefundStatus, after
+from payment_worker.domain.refund import (
+    REFUND_TRANSITIONS,
+    RELEASED,
+    RefundStatus,
+    RefundTrigger,
+    next_status,
+)
 
 ORDER = (
     RefundStatus.REQUESTED,
@@ -27,7 +33,7 @@ def test_every_move_is_forward() -> None:
 
 
 def test_a_processed_refund_may_still_fail_and_nothing_else() -> None:
-    assert dict(REFUND_TRANSITIONS[RefundStatus.PROCESSED]) == {RefundNews.FAILED: RefundStatus.FAILED}
+    assert dict(REFUND_TRANSITIONS[RefundStatus.PROCESSED]) == {RefundTrigger.FAILED: RefundStatus.FAILED}
 
 
 def test_what_has_given_its_money_back_never_moves_again() -> None:
@@ -36,10 +42,10 @@ def test_what_has_given_its_money_back_never_moves_again() -> None:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [pair for pair in itertools.combinations(RefundNews, 2) if RefundNews.CANCELED not in pair],
+    [pair for pair in itertools.combinations(RefundTrigger, 2) if RefundTrigger.CANCELED not in pair],
 )
 def test_two_pieces_of_news_lead_to_the_same_state_in_either_order(
-    one: RefundNews, other: RefundNews
+    one: RefundTrigger, other: RefundTrigger
 ) -> None:
     start = RefundStatus.REQUESTED
-    assert after(after(start, one), other) is after(after(start, other), one)
+    assert next_status(next_status(start, one), other) is next_status(next_status(start, other), one)

@@ -5,21 +5,21 @@ from uuid import uuid4
 
 import pytest
 
-from payment_worker.domain.payment import Payment, PaymentNews, PaymentStatus
-from payment_worker.domain.snapshots import Decline, PaymentSeen
+from payment_worker.domain.payment import Payment, PaymentStatus, PaymentTrigger
+from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot
 from payment_worker.domain.transitions import (
     Advanced,
     Stale,
     Unchanged,
     retry_payment,
-    settle_payment,
     shows_former_try,
+    transition_payment,
 )
 
 POOR = Decline(error_code="card_declined", decline_code="insufficient_funds", advice_code="try_again_later")
-WEAK_NEWS = [None, PaymentNews.FAILED, PaymentNews.ACTION_REQUIRED]
+WEAK_NEWS = [None, PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED]
 STRONG_NEWS = sorted(
-    set(PaymentNews) - {PaymentNews.FAILED, PaymentNews.ACTION_REQUIRED, PaymentNews.RETRIED}
+    set(PaymentTrigger) - {PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED, PaymentTrigger.RETRIED}
 )
 
 
@@ -41,18 +41,18 @@ def a_declined_payment(**changes: Any) -> Payment:  # noqa: ANN401 - any field o
     return Payment(**ordinary | changes)
 
 
-def a_sight(news: PaymentNews | None, charge: str | None, **changes: Any) -> PaymentSeen:  # noqa: ANN401 - any field
+def a_sight(news: PaymentTrigger | None, charge: str | None, **changes: Any) -> PaymentIntentSnapshot:  # noqa: ANN401 - any field
     ordinary: dict[str, Any] = {
         "stripe_payment_intent_id": "pi_1",
-        "news": news,
+        "trigger": news,
         "amount": 1000,
         "currency": "EUR",
-        "amount_received": 1000 if news is PaymentNews.SUCCEEDED else 0,
+        "amount_received": 1000 if news is PaymentTrigger.SUCCEEDED else 0,
         "stripe_charge_id": charge,
-        "decline": POOR if news is PaymentNews.FAILED else None,
-        "basis": 3,
+        "decline": POOR if news is PaymentTrigger.FAILED else None,
+        "as_of_version": 3,
     }
-    return PaymentSeen(**ordinary | changes)
+    return PaymentIntentSnapshot(**ordinary | changes)
 
 
 TRIED = retry_payment(a_declined_payment())
@@ -65,56 +65,56 @@ def test_a_try_begins_anew_and_is_counted() -> None:
 
 
 @pytest.mark.parametrize("news", WEAK_NEWS)
-def test_the_decline_before_it_changes_nothing(news: PaymentNews | None) -> None:
-    assert settle_payment(TRIED, a_sight(news, "ch_1")) == Unchanged()
+def test_the_decline_before_it_changes_nothing(news: PaymentTrigger | None) -> None:
+    assert transition_payment(TRIED, a_sight(news, "ch_1")) == Unchanged()
 
 
 def test_a_decline_with_a_charge_of_its_own_is_news() -> None:
-    verdict = settle_payment(TRIED, a_sight(PaymentNews.FAILED, "ch_2"))
+    verdict = transition_payment(TRIED, a_sight(PaymentTrigger.FAILED, "ch_2"))
     assert isinstance(verdict, Advanced)
     assert (verdict.payment.status, verdict.payment.stripe_charge_id) == (PaymentStatus.FAILED, "ch_2")
     assert verdict.payment.advice_code == "try_again_later"
 
 
-@pytest.mark.parametrize("news", [PaymentNews.FAILED, PaymentNews.ACTION_REQUIRED])
-def test_what_is_known_to_show_the_try_is_news_without_a_charge(news: PaymentNews) -> None:
-    assert isinstance(settle_payment(TRIED, a_sight(news, "ch_1", is_of_attempt=True)), Advanced)
+@pytest.mark.parametrize("news", [PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED])
+def test_what_is_known_to_show_the_try_is_news_without_a_charge(news: PaymentTrigger) -> None:
+    assert isinstance(transition_payment(TRIED, a_sight(news, "ch_1", is_of_attempt=True)), Advanced)
 
 
 @pytest.mark.parametrize("news", STRONG_NEWS)
 @pytest.mark.parametrize("charge", ["ch_1", "ch_2", None])
 def test_what_a_declined_payment_never_showed_is_news_whatever_its_charge(
-    news: PaymentNews, charge: str | None
+    news: PaymentTrigger, charge: str | None
 ) -> None:
     assert not shows_former_try(TRIED, a_sight(news, charge))
-    assert isinstance(settle_payment(TRIED, a_sight(news, charge)), Advanced)
+    assert isinstance(transition_payment(TRIED, a_sight(news, charge)), Advanced)
 
 
-@pytest.mark.parametrize("news", [PaymentNews.FAILED, PaymentNews.ACTION_REQUIRED])
-def test_the_first_try_has_none_before_it(news: PaymentNews) -> None:
+@pytest.mark.parametrize("news", [PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED])
+def test_the_first_try_has_none_before_it(news: PaymentTrigger) -> None:
     first = a_declined_payment(
         status=PaymentStatus.REQUESTED, failure_reason=None, decline_code=None, stripe_charge_id=None
     )
-    assert isinstance(settle_payment(first, a_sight(news, None, basis=2)), Advanced)
+    assert isinstance(transition_payment(first, a_sight(news, None, as_of_version=2)), Advanced)
 
 
 def test_once_it_has_failed_again_the_same_charge_is_simply_known() -> None:
-    failed = settle_payment(TRIED, a_sight(PaymentNews.FAILED, "ch_2"))
+    failed = transition_payment(TRIED, a_sight(PaymentTrigger.FAILED, "ch_2"))
     assert isinstance(failed, Advanced)
-    again = a_sight(PaymentNews.FAILED, "ch_2", basis=failed.payment.version)
-    assert settle_payment(failed.payment, again) == Unchanged()
+    again = a_sight(PaymentTrigger.FAILED, "ch_2", as_of_version=failed.payment.version)
+    assert transition_payment(failed.payment, again) == Unchanged()
 
 
 def test_a_snapshot_from_before_the_try_is_fetched_again_first() -> None:
-    assert settle_payment(TRIED, a_sight(PaymentNews.FAILED, "ch_2", basis=2)) == Stale()
+    assert transition_payment(TRIED, a_sight(PaymentTrigger.FAILED, "ch_2", as_of_version=2)) == Stale()
 
 
 def test_an_action_that_is_needed_has_its_address_until_it_is_over() -> None:
     where = "https://hooks.stripe.com/1"
-    needed = settle_payment(TRIED, a_sight(PaymentNews.ACTION_REQUIRED, "ch_2", action_url=where))
+    needed = transition_payment(TRIED, a_sight(PaymentTrigger.ACTION_REQUIRED, "ch_2", action_url=where))
     assert isinstance(needed, Advanced)
     assert needed.payment.action_url == where
-    over = settle_payment(needed.payment, a_sight(PaymentNews.SUCCEEDED, "ch_3"))
+    over = transition_payment(needed.payment, a_sight(PaymentTrigger.SUCCEEDED, "ch_3"))
     assert isinstance(over, Advanced)
     assert over.payment.action_url is None
 
@@ -131,13 +131,13 @@ def test_a_cancellation_tells_stripes_reason_or_else_the_callers(
     stripes: str | None, ours: str | None, told: str
 ) -> None:
     asked = a_declined_payment(cancellation_reason=ours)
-    verdict = settle_payment(asked, a_sight(PaymentNews.CANCELED, "ch_1", cancellation_reason=stripes))
+    verdict = transition_payment(asked, a_sight(PaymentTrigger.CANCELED, "ch_1", cancellation_reason=stripes))
     assert isinstance(verdict, Advanced)
     assert verdict.payment.cancellation_reason == told
 
 
 def test_success_forgets_why_it_should_have_been_canceled() -> None:
     asked = a_declined_payment(cancellation_reason="out of stock")
-    verdict = settle_payment(asked, a_sight(PaymentNews.SUCCEEDED, "ch_2"))
+    verdict = transition_payment(asked, a_sight(PaymentTrigger.SUCCEEDED, "ch_2"))
     assert isinstance(verdict, Advanced)
     assert verdict.payment.cancellation_reason is None

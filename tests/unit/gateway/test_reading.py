@@ -8,15 +8,15 @@ import pytest
 import stripe
 
 from payment_worker.domain.dispute import DisputeStatus
-from payment_worker.domain.payment import PaymentNews
-from payment_worker.domain.refund import RefundNews
+from payment_worker.domain.payment import PaymentTrigger
+from payment_worker.domain.refund import RefundTrigger
 from payment_worker.gateway.parsing import (
-    PAYMENT_NEWS,
-    REFUND_NEWS,
+    PAYMENT_TRIGGERS,
+    REFUND_TRIGGERS,
     UnreadableError,
-    dispute_seen,
-    payment_seen,
-    refund_seen,
+    dispute_snapshot,
+    payment_intent_snapshot,
+    refund_snapshot,
 )
 
 
@@ -30,7 +30,7 @@ def literals(kind: type[stripe.StripeObject]) -> set[str]:
 
 
 def test_every_status_of_a_payment_intent_that_the_sdk_knows_is_read() -> None:
-    assert literals(stripe.PaymentIntent) == set(PAYMENT_NEWS)
+    assert literals(stripe.PaymentIntent) == set(PAYMENT_TRIGGERS)
 
 
 def test_every_status_of_a_refund_that_the_sdk_knows_is_read() -> None:
@@ -38,35 +38,40 @@ def test_every_status_of_a_refund_that_the_sdk_knows_is_read() -> None:
     assert literals(stripe.Refund) == set()
     told = re.search(r"Status of the refund\. This can be ([^.]*)\.", inspect.getsource(stripe.Refund))
     assert told
-    assert set(re.findall(r"`(\w+)`", told[1])) == set(REFUND_NEWS)
+    assert set(re.findall(r"`(\w+)`", told[1])) == set(REFUND_TRIGGERS)
 
 
 def test_every_status_of_a_dispute_that_the_sdk_knows_is_read() -> None:
     assert literals(stripe.Dispute) == {status.lower() for status in DisputeStatus}
     for status in literals(stripe.Dispute):
-        seen = dispute_seen({"id": "dp_1", "status": status, "amount": 100, "currency": "eur"})
+        seen = dispute_snapshot({"id": "dp_1", "status": status, "amount": 100, "currency": "eur"})
         assert seen.status == status.upper()
 
 
 def test_a_demand_for_authentication_is_no_decline() -> None:
     error = {"code": "authentication_required", "decline_code": "authentication_required"}
-    seen = payment_seen(an_intent("requires_payment_method", last_payment_error=error))
-    assert seen.news is PaymentNews.ACTION_REQUIRED
+    seen = payment_intent_snapshot(an_intent("requires_payment_method", last_payment_error=error))
+    assert seen.trigger is PaymentTrigger.ACTION_REQUIRED
 
 
 def test_success_that_does_not_say_how_much_is_all_of_it() -> None:
-    assert payment_seen(an_intent("succeeded")).amount_received == 100
-    assert payment_seen(an_intent("succeeded", amount_received=60)).amount_received == 60
-    assert payment_seen(an_intent("processing")).amount_received == 0
+    assert payment_intent_snapshot(an_intent("succeeded")).amount_received == 100
+    assert payment_intent_snapshot(an_intent("succeeded", amount_received=60)).amount_received == 60
+    assert payment_intent_snapshot(an_intent("processing")).amount_received == 0
 
 
 def test_an_intent_that_waits_for_its_first_method_says_nothing() -> None:
-    assert payment_seen(an_intent("requires_payment_method", last_payment_error=None)).news is None
+    assert (
+        payment_intent_snapshot(an_intent("requires_payment_method", last_payment_error=None)).trigger is None
+    )
 
 
 def test_the_charge_is_read_from_an_id_and_from_the_object_itself() -> None:
-    assert payment_seen(an_intent("processing", latest_charge="ch_1")).stripe_charge_id == "ch_1"
-    assert payment_seen(an_intent("processing", latest_charge={"id": "ch_1"})).stripe_charge_id == "ch_1"
+    assert payment_intent_snapshot(an_intent("processing", latest_charge="ch_1")).stripe_charge_id == "ch_1"
+    assert (
+        payment_intent_snapshot(an_intent("processing", latest_charge={"id": "ch_1"})).stripe_charge_id
+        == "ch_1"
+    )
 
 
 def test_what_has_another_shape_is_not_read_at_all() -> None:
@@ -77,13 +82,13 @@ def test_what_has_another_shape_is_not_read_at_all() -> None:
         an_intent("succeeded", currency=None),
     ):
         with pytest.raises(UnreadableError):
-            payment_seen(unreadable)
+            payment_intent_snapshot(unreadable)
     with pytest.raises(UnreadableError):
-        refund_seen({"id": "re_1", "status": "unheard of", "amount": 1, "currency": "eur"})
+        refund_snapshot({"id": "re_1", "status": "unheard of", "amount": 1, "currency": "eur"})
 
 
 def test_a_refund_is_read_with_whose_it_is() -> None:
-    seen = refund_seen(
+    seen = refund_snapshot(
         {
             "id": "re_1",
             "status": "succeeded",
@@ -92,7 +97,7 @@ def test_a_refund_is_read_with_whose_it_is() -> None:
             "metadata": {"refund_id": "ours"},
         }
     )
-    assert (seen.news, seen.currency, seen.refund_id) == (RefundNews.SUCCEEDED, "JPY", "ours")
+    assert (seen.trigger, seen.currency, seen.refund_id) == (RefundTrigger.SUCCEEDED, "JPY", "ours")
 
 
 @pytest.mark.parametrize(
@@ -106,25 +111,28 @@ def test_a_refund_is_read_with_whose_it_is() -> None:
 )
 def test_an_address_with_a_secret_in_it_stays_at_stripe(url: str | None, told: str | None) -> None:
     step = {"type": "redirect_to_url", "redirect_to_url": {"return_url": "https://shop.example", "url": url}}
-    assert payment_seen(an_intent("requires_action", next_action=step)).action_url == told
+    assert payment_intent_snapshot(an_intent("requires_action", next_action=step)).action_url == told
 
 
 def test_an_action_that_is_no_redirect_has_no_address() -> None:
     step = {"type": "use_stripe_sdk", "use_stripe_sdk": {"stripe_js": "https://hooks.stripe.com/1"}}
-    assert payment_seen(an_intent("requires_action", next_action=step)).action_url is None
+    assert payment_intent_snapshot(an_intent("requires_action", next_action=step)).action_url is None
 
 
 def test_the_end_of_an_authorisation_is_read_where_the_charge_tells_it() -> None:
     card = {"type": "card", "card": {"capture_before": 1_750_000_000}}
     charge = {"id": "ch_1", "payment_method_details": card}
-    seen = payment_seen(an_intent("requires_capture", latest_charge=charge))
+    seen = payment_intent_snapshot(an_intent("requires_capture", latest_charge=charge))
     assert seen.capture_before == datetime.fromtimestamp(1_750_000_000, tz=UTC)
     for silent in ("ch_1", {"id": "ch_1"}, {"id": "ch_1", "payment_method_details": {"type": "card"}}):
-        assert payment_seen(an_intent("requires_capture", latest_charge=silent)).capture_before is None
+        assert (
+            payment_intent_snapshot(an_intent("requires_capture", latest_charge=silent)).capture_before
+            is None
+        )
 
 
 def test_why_it_was_canceled_is_read() -> None:
     assert (
-        payment_seen(an_intent("canceled", cancellation_reason="automatic")).cancellation_reason
+        payment_intent_snapshot(an_intent("canceled", cancellation_reason="automatic")).cancellation_reason
         == "automatic"
     )

@@ -8,9 +8,9 @@ from uuid import UUID, uuid5
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from payment_worker.domain.payment import Payment, PaymentNews, PaymentStatus
-from payment_worker.domain.refund import RELEASED, Refund, RefundNews, RefundStatus
-from payment_worker.domain.snapshots import Decline, PaymentSeen, RefundSeen
+from payment_worker.domain.payment import Payment, PaymentStatus, PaymentTrigger
+from payment_worker.domain.refund import RELEASED, Refund, RefundStatus, RefundTrigger
+from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.domain.transitions import (
     Advanced,
     Contradicted,
@@ -19,9 +19,11 @@ from payment_worker.domain.transitions import (
     Stale,
     Unchanged,
     adopt_refund,
-    settle_payment,
-    settle_refund,
+    transition_payment,
+    transition_refund,
 )
+
+Snapshot = PaymentIntentSnapshot | RefundSnapshot
 
 OURS = UUID("00000000-0000-4000-8000-000000000001")
 
@@ -39,32 +41,32 @@ def a_payment(**changes: Any) -> Payment:  # noqa: ANN401 - any field of a payme
     return Payment(**ordinary | changes)
 
 
-def a_sight(news: PaymentNews | None, **changes: Any) -> PaymentSeen:  # noqa: ANN401 - any field
+def a_sight(news: PaymentTrigger | None, **changes: Any) -> PaymentIntentSnapshot:  # noqa: ANN401 - any field
     ordinary: dict[str, Any] = {
         "stripe_payment_intent_id": "pi_1",
-        "news": news,
+        "trigger": news,
         "amount": 1000,
         "currency": "EUR",
-        "amount_received": 1000 if news is PaymentNews.SUCCEEDED else 0,
+        "amount_received": 1000 if news is PaymentTrigger.SUCCEEDED else 0,
         "stripe_charge_id": "ch_1",
-        "basis": 1,
+        "as_of_version": 1,
     }
-    return PaymentSeen(**ordinary | changes)
+    return PaymentIntentSnapshot(**ordinary | changes)
 
 
-def a_refund_sight(number: int, amount: int, news: RefundNews) -> RefundSeen:
-    return RefundSeen(
+def a_refund_sight(number: int, amount: int, news: RefundTrigger) -> RefundSnapshot:
+    return RefundSnapshot(
         stripe_refund_id=f"re_{number}",
-        news=news,
+        trigger=news,
         amount=amount,
         currency="EUR",
         stripe_payment_intent_id="pi_1",
-        failure_reason="expired_or_canceled_card" if news is RefundNews.FAILED else None,
+        failure_reason="expired_or_canceled_card" if news is RefundTrigger.FAILED else None,
     )
 
 
 def test_success_is_settled_with_what_was_received() -> None:
-    verdict = settle_payment(a_payment(), a_sight(PaymentNews.SUCCEEDED))
+    verdict = transition_payment(a_payment(), a_sight(PaymentTrigger.SUCCEEDED))
     assert isinstance(verdict, Advanced)
     assert verdict.payment.status is PaymentStatus.SUCCEEDED
     assert verdict.payment.amount_captured == 1000
@@ -73,7 +75,7 @@ def test_success_is_settled_with_what_was_received() -> None:
 
 def test_a_decline_tells_the_catalogues_reason_beside_stripes_code() -> None:
     decline = Decline(error_code="card_declined", decline_code="insufficient_funds")
-    verdict = settle_payment(a_payment(), a_sight(PaymentNews.FAILED, decline=decline))
+    verdict = transition_payment(a_payment(), a_sight(PaymentTrigger.FAILED, decline=decline))
     assert isinstance(verdict, Advanced)
     assert (verdict.payment.failure_reason, verdict.payment.decline_code) == (
         "INSUFFICIENT_FUNDS",
@@ -83,13 +85,15 @@ def test_a_decline_tells_the_catalogues_reason_beside_stripes_code() -> None:
 
 def test_a_snapshot_that_may_be_older_than_our_record_is_fetched_again() -> None:
     overtaken = a_payment(version=2, status=PaymentStatus.PROCESSING)
-    assert isinstance(settle_payment(overtaken, a_sight(PaymentNews.FAILED, basis=1)), Stale)
-    assert isinstance(settle_payment(overtaken, a_sight(PaymentNews.FAILED, basis=None)), Stale)
+    assert isinstance(transition_payment(overtaken, a_sight(PaymentTrigger.FAILED, as_of_version=1)), Stale)
+    assert isinstance(
+        transition_payment(overtaken, a_sight(PaymentTrigger.FAILED, as_of_version=None)), Stale
+    )
 
 
 def test_success_is_believed_however_old_the_snapshot_is() -> None:
     failed = a_payment(version=5, status=PaymentStatus.FAILED, failure_reason="CARD_DECLINED")
-    verdict = settle_payment(failed, a_sight(PaymentNews.SUCCEEDED, basis=None))
+    verdict = transition_payment(failed, a_sight(PaymentTrigger.SUCCEEDED, as_of_version=None))
     assert isinstance(verdict, Advanced)
     assert verdict.payment.failure_reason is None
 
@@ -97,14 +101,14 @@ def test_success_is_believed_however_old_the_snapshot_is() -> None:
 def test_another_amount_another_currency_or_another_intent_is_left_for_a_person() -> None:
     known = a_payment(stripe_payment_intent_id="pi_1")
     for seen, contradiction in (
-        (a_sight(PaymentNews.SUCCEEDED, amount=999), Contradiction.AMOUNT_DIFFERS),
-        (a_sight(PaymentNews.SUCCEEDED, currency="USD"), Contradiction.CURRENCY_DIFFERS),
+        (a_sight(PaymentTrigger.SUCCEEDED, amount=999), Contradiction.AMOUNT_DIFFERS),
+        (a_sight(PaymentTrigger.SUCCEEDED, currency="USD"), Contradiction.CURRENCY_DIFFERS),
         (
-            a_sight(PaymentNews.SUCCEEDED, stripe_payment_intent_id="pi_2"),
+            a_sight(PaymentTrigger.SUCCEEDED, stripe_payment_intent_id="pi_2"),
             Contradiction.ANOTHER_PAYMENT_INTENT,
         ),
     ):
-        assert settle_payment(known, seen) == Contradicted(contradiction)
+        assert transition_payment(known, seen) == Contradicted(contradiction)
 
 
 def test_a_refund_that_was_believed_never_made_and_exists_is_left_for_a_person() -> None:
@@ -118,7 +122,7 @@ def test_a_refund_that_was_believed_never_made_and_exists_is_left_for_a_person()
         currency="EUR",
         failure_reason="never_executed_by_stripe",
     )
-    verdict = settle_refund(payment, gone, a_refund_sight(1, 10, RefundNews.SUCCEEDED))
+    verdict = transition_refund(payment, gone, a_refund_sight(1, 10, RefundTrigger.SUCCEEDED))
     assert verdict == Contradicted(Contradiction.EXISTS_AFTER_ALL)
 
 
@@ -129,15 +133,15 @@ class Books:
     payment: Payment = field(default_factory=a_payment)
     refunds: dict[str, Refund] = field(default_factory=dict)
 
-    def hear(self, seen: PaymentSeen | RefundSeen) -> bool:
+    def hear(self, seen: PaymentIntentSnapshot | RefundSnapshot) -> bool:
         """Settle one piece of news; False if it must be heard again later."""
-        if isinstance(seen, PaymentSeen):
+        if isinstance(seen, PaymentIntentSnapshot):
             return self._hear_payment(seen)
-        if self.payment.status is not PaymentStatus.SUCCEEDED and seen.news is not RefundNews.FAILED:
+        if self.payment.status is not PaymentStatus.SUCCEEDED and seen.trigger is not RefundTrigger.FAILED:
             return False
         known = self.refunds.get(seen.stripe_refund_id)
         verdict = (
-            settle_refund(self.payment, known, seen)
+            transition_refund(self.payment, known, seen)
             if known
             else adopt_refund(self.payment, self._new(seen), seen)
         )
@@ -154,20 +158,22 @@ class Books:
         self.check()
         return True
 
-    def _hear_payment(self, seen: PaymentSeen) -> bool:
-        match settle_payment(self.payment, seen):
+    def _hear_payment(self, seen: PaymentIntentSnapshot) -> bool:
+        match transition_payment(self.payment, seen):
             case Advanced(payment):
                 self.payment = payment
             case Stale():
                 # The flows fetch it again then: Stripe shows how it ended.
-                return self._hear_payment(a_sight(PaymentNews.SUCCEEDED, basis=self.payment.version))
+                return self._hear_payment(
+                    a_sight(PaymentTrigger.SUCCEEDED, as_of_version=self.payment.version)
+                )
             case Contradicted() as verdict:
                 raise AssertionError(verdict)
             case Unchanged():
                 pass
         return True
 
-    def _new(self, seen: RefundSeen) -> Refund:
+    def _new(self, seen: RefundSnapshot) -> Refund:
         return Refund(
             refund_id=uuid5(OURS, seen.stripe_refund_id),
             payment_id=OURS,
@@ -184,7 +190,7 @@ class Books:
         held = sum(each.amount for each in self.refunds.values() if each.status not in RELEASED)
         assert payment.amount_refund_reserved == held
 
-    def hear_all(self, news: Sequence[PaymentSeen | RefundSeen]) -> None:
+    def hear_all(self, news: Sequence[PaymentIntentSnapshot | RefundSnapshot]) -> None:
         waiting = list(news)
         while waiting:
             later = [seen for seen in waiting if not self.hear(seen)]
@@ -198,24 +204,26 @@ class Books:
         return replace(self.payment, version=0), refunds
 
 
-NEWS: list[PaymentSeen | RefundSeen] = [
-    a_sight(PaymentNews.STARTED, basis=None),
-    a_sight(PaymentNews.FAILED, basis=None, decline=Decline(error_code="card_declined")),
-    a_sight(PaymentNews.SUCCEEDED, basis=None),
-    a_refund_sight(1, 300, RefundNews.PENDED),
-    a_refund_sight(1, 300, RefundNews.SUCCEEDED),
-    a_refund_sight(2, 400, RefundNews.SUCCEEDED),
+NEWS: list[Snapshot] = [
+    a_sight(PaymentTrigger.STARTED, as_of_version=None),
+    a_sight(PaymentTrigger.FAILED, as_of_version=None, decline=Decline(error_code="card_declined")),
+    a_sight(PaymentTrigger.SUCCEEDED, as_of_version=None),
+    a_refund_sight(1, 300, RefundTrigger.PENDED),
+    a_refund_sight(1, 300, RefundTrigger.SUCCEEDED),
+    a_refund_sight(2, 400, RefundTrigger.SUCCEEDED),
     # Failed days after it succeeded, and only then was there room for the fourth.
-    a_refund_sight(3, 300, RefundNews.SUCCEEDED),
-    a_refund_sight(3, 300, RefundNews.FAILED),
-    a_refund_sight(4, 300, RefundNews.SUCCEEDED),
+    a_refund_sight(3, 300, RefundTrigger.SUCCEEDED),
+    a_refund_sight(3, 300, RefundTrigger.FAILED),
+    a_refund_sight(4, 300, RefundTrigger.SUCCEEDED),
 ]
 
 
 @settings(max_examples=3000, deadline=None)
 @given(order=st.permutations(NEWS), again=st.lists(st.sampled_from(NEWS), max_size=6), data=st.data())
 def test_any_order_of_news_with_repetitions_ends_in_the_same_record(
-    order: list[PaymentSeen | RefundSeen], again: list[PaymentSeen | RefundSeen], data: st.DataObject
+    order: list[Snapshot],
+    again: list[Snapshot],
+    data: st.DataObject,
 ) -> None:
     heard = list(order)
     for seen in again:
