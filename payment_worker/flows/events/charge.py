@@ -7,7 +7,8 @@ from payment_worker.domain.balance_transaction import Booking
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.flows.context import World
 from payment_worker.flows.events.payment_intent import FOREIGN, catch_up
-from payment_worker.flows.events.result import Heard, Later, over, owner, unfetched
+from payment_worker.flows.events.result import Heard, Later, over, unfetched
+from payment_worker.flows.transitions.ownership import owner
 from payment_worker.flows.transitions.payments import UNDECIDED
 from payment_worker.gateway.client import fetch_booking
 from payment_worker.gateway.parsing import id_of

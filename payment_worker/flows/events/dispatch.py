@@ -15,7 +15,8 @@ from payment_worker.flows.events.charge import handle_charge
 from payment_worker.flows.events.dispute import handle_dispute
 from payment_worker.flows.events.payment_intent import FOREIGN, catch_up, handle_payment
 from payment_worker.flows.events.refund import handle_refund, handle_refunds
-from payment_worker.flows.events.result import Heard, Later, ignore, over, owner, unfetched
+from payment_worker.flows.events.result import Heard, Later, ignore, over, unfetched
+from payment_worker.flows.transitions.ownership import owner
 from payment_worker.gateway.client import fetch_dispute
 from payment_worker.gateway.parsing import (
     UnreadableError,

@@ -7,8 +7,9 @@ from payment_worker.domain.outcome import Postponed, Shown, Unanswered
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.domain.transitions import Advanced, Contradicted, Stale, Unchanged
 from payment_worker.flows.context import World
-from payment_worker.flows.events.result import Heard, Later, over, owner, unfetched
+from payment_worker.flows.events.result import Heard, Later, over, unfetched
 from payment_worker.flows.transitions.contradictions import payment_contradicted, second_contradicted
+from payment_worker.flows.transitions.ownership import owner
 from payment_worker.flows.transitions.payments import apply_payment_intent
 from payment_worker.store import payments
 from payment_worker.store.database import Connection

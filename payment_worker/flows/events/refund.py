@@ -12,9 +12,10 @@ from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.domain.transitions import Advanced, Contradicted, NoRoom, RefundVerdict, Unchanged
 from payment_worker.flows.context import World
 from payment_worker.flows.events.payment_intent import FOREIGN, catch_up, owner_of_intent
-from payment_worker.flows.events.result import Heard, Later, as_uuid, over, unfetched
+from payment_worker.flows.events.result import Heard, Later, over, unfetched
 from payment_worker.flows.transitions.contradictions import refund_contradicted
 from payment_worker.flows.transitions.messages import refund_message
+from payment_worker.flows.transitions.ownership import as_uuid
 from payment_worker.flows.transitions.payments import (
     Writes,
     apply_known_refund,

@@ -18,9 +18,9 @@ from payment_worker.domain.outcome import Absent
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.domain.transitions import Advanced, Stale
-from payment_worker.flows.events.result import as_uuid
 from payment_worker.flows.reconciliation.checker import Checker, Examined, Stride, Tally
 from payment_worker.flows.reconciliation.restore import bring_back
+from payment_worker.flows.transitions.ownership import as_uuid
 from payment_worker.flows.transitions.payments import apply_payment_intent
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
 from payment_worker.gateway.lists import Page, PaymentListed, Period, payment_intents_page

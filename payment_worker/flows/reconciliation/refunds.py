@@ -18,8 +18,8 @@ from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.domain.transitions import Advanced
 from payment_worker.flows.events.payment_intent import catch_up
 from payment_worker.flows.events.refund import apply_refund, known_refund, waiting
-from payment_worker.flows.events.result import as_uuid
 from payment_worker.flows.reconciliation.checker import Checker, Examined, Stride, Tally
+from payment_worker.flows.transitions.ownership import as_uuid
 from payment_worker.gateway.client import Unreadable, fetch_refund
 from payment_worker.gateway.lists import Page, Period, refunds_page
 from payment_worker.store import attempts, payments, reconciliation, refunds

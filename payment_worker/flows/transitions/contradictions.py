@@ -11,7 +11,7 @@ from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.flows.context import World
-from payment_worker.flows.events.result import as_uuid
+from payment_worker.flows.transitions.ownership import as_uuid
 from payment_worker.store import findings, payments
 from payment_worker.store.database import Connection
 from payment_worker.store.findings import FindingStatus
