@@ -5,10 +5,13 @@ from typing import Final
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
+from payment_worker.cli.remedies import for_database, for_redis
 from payment_worker.contracts.requests import InvalidRequest
-from payment_worker.settings import SettingsError
+from payment_worker.redis.client import hosts
+from payment_worker.redis.outage import trouble
+from payment_worker.settings import Settings, SettingsError
 from payment_worker.store.database import DatabaseUnavailableError, NotMigratedError
-from payment_worker.store.migrate import UnknownRevisionError
+from payment_worker.store.migrate import UnfitDatabaseError, UnknownRevisionError
 from payment_worker.telemetry.exceptions import described
 
 PROBLEMS: Final = 1
@@ -22,15 +25,25 @@ def explained(error: Exception) -> tuple[str, int]:
             return str(error), WRONG_USAGE
         case UnknownRevisionError():
             return str(error), WRONG_USAGE
+        case UnfitDatabaseError():
+            return str(error), PROBLEMS
         case InvalidRequest(errors=errors):
             lines = [f"  {each.field} {each.message}" for each in errors]
             return "\n".join(("The request has faults, and nothing was done:", *lines)), WRONG_USAGE
         case NotMigratedError():
             return "The Payment Database lacks migrations. Run: payment-worker migrate", PROBLEMS
         case DatabaseUnavailableError():
-            return f"PostgreSQL cannot serve now ({error}). Is it up, and is DATABASE_URL right?", PROBLEMS
+            return f"PostgreSQL cannot serve now: {error}.\n→ {for_database(error.outage)}", PROBLEMS
         case BrokerError() | RedisError():
-            kind = type(error).__name__
-            return f"Redis cannot be reached ({kind}). Is it up, and is REDIS_URL right?", PROBLEMS
+            why = trouble(error)
+            return f"Redis{_redis_hosts()} cannot serve now: {why}.\n→ {for_redis(why)}", PROBLEMS
         case _:
             return f"This is a bug: {described(error)}", PROBLEMS
+
+
+def _redis_hosts() -> str:
+    try:
+        url = Settings.from_environment(needed_by=()).redis_url
+    except SettingsError:
+        return ""
+    return f" at {hosts(url.get_secret_value())}" if url else ""

@@ -97,6 +97,16 @@ class PostgreSQL(Server):
         """Drop a database if it exists, whoever is still connected."""
         self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
+    def set_read_only(self, name: str, *, read_only: bool) -> None:
+        """Let a database refuse writes, or take them again. The sessions of our processes are ended, and begun anew."""
+        value = "on" if read_only else "off"
+        change = f"ALTER DATABASE {{}} SET default_transaction_read_only = {value}"
+        self.execute(sql.SQL(change).format(sql.Identifier(name)))
+        ended = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'payment-worker'"
+        )
+        self.execute(sql.SQL(f"{ended} AND datname = {{}}").format(sql.Literal(name)))
+
     def _prepare(self) -> None:
         if (self.data / "PG_VERSION").exists():
             return

@@ -11,6 +11,7 @@ from redis.sentinel import Sentinel
 USUAL_MASTER: Final = "mymaster"
 """What Redis's own documentation calls it."""
 
+_PORT: Final = 6379
 _SENTINEL_PORT: Final = 26379
 
 
@@ -37,6 +38,15 @@ def redis_client(url: str, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - 
         username=_unquoted(parts[0].username),
         password=_unquoted(parts[0].password),
         **options,
+    )
+
+
+def hosts(url: str) -> str:
+    """Hosts and ports, or the socket, as people read them: without user and password."""
+    parts = [urlsplit(each) for each in url.split(";")]
+    usual = _SENTINEL_PORT if parts[0].scheme == "sentinel" else _PORT
+    return ", ".join(
+        f"{each.hostname}:{each.port or usual}" if each.hostname else each.path for each in parts
     )
 
 

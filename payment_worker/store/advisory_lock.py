@@ -31,7 +31,7 @@ def alone(database: Database, lock: int) -> Iterator[bool]:
     Raises:
         DatabaseUnavailableError: it cannot be known.
     """
-    with translated():
+    with translated(host=database.host):
         connection = database.engine.connect()
         is_ours = bool(connection.scalar(select(func.pg_try_advisory_xact_lock(lock), _MAY_WAIT)))
     with connection:

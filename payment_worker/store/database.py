@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from typing import Final
 
 import sqlalchemy
-from sqlalchemy import create_engine
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 
+from payment_worker.store.address import CONNECT_TIMEOUT_SECONDS, engine, hosts
+from payment_worker.store.outage import DatabaseUnavailableError, NotMigratedError, Outage, unavailable
 from payment_worker.store.watchdog import Watch
+
+__all__ = ["Connection", "Database", "DatabaseUnavailableError", "NotMigratedError", "Outage"]
 
 Connection = sqlalchemy.Connection
 """An open transaction. Whoever holds one may call the store; what the database is made with is its own matter."""
@@ -21,22 +23,8 @@ STATEMENT_TIMEOUT_SECONDS: Final = 15
 LOCK_TIMEOUT_SECONDS: Final = 10
 """Row locks are held for one short transaction, never during a call to Stripe: waiting longer is a fault."""
 
-CONNECT_TIMEOUT_SECONDS: Final = 5
-
 ANSWER_TIMEOUT_SECONDS: Final = 20
 """For a server that has frozen or cannot be reached any more. One that is well keeps the limit for statements first."""
-
-
-class DatabaseUnavailableError(Exception):
-    """PostgreSQL cannot serve now: away, restarting, out of connections, or undoing one of two that deadlocked."""
-
-
-class NotMigratedError(DatabaseUnavailableError):
-    """A table or a column is not there (yet): migrations have to be run, and whoever waits for that goes on."""
-
-
-NOT_THERE: Final = frozenset({"42P01", "42703"})
-"""PostgreSQL's codes for an undefined table and an undefined column."""
 
 
 class Database:
@@ -46,25 +34,19 @@ class Database:
         self, url: str, *, connections: int = 5, answer_seconds: float = ANSWER_TIMEOUT_SECONDS
     ) -> None:
         self._watch = Watch(seconds=answer_seconds)
-        self.engine = create_engine(
-            sqlalchemy_url(url),
+        self.host = hosts(url)
+        self.engine = engine(
+            url,
+            {
+                "connection_factory": self._watch.connection,
+                # Keepalives wait while bytes are on their way.
+                "tcp_user_timeout": round(answer_seconds * 1000),
+                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s"
+                f" -c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c idle_in_transaction_session_timeout=60s -c timezone=UTC",
+            },
             pool_size=connections,
             max_overflow=connections,
             pool_timeout=CONNECT_TIMEOUT_SECONDS,
-            hide_parameters=True,  # an error's text must not carry a customer's data
-            connect_args={
-                "connection_factory": self._watch.connection,
-                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-                "application_name": "payment-worker",
-                "keepalives_idle": 10,
-                "keepalives_interval": 5,
-                "keepalives_count": 3,
-                "tcp_user_timeout": round(
-                    answer_seconds * 1000
-                ),  # keepalives wait while bytes are on their way
-                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s -c lock_timeout={LOCK_TIMEOUT_SECONDS}s"
-                " -c idle_in_transaction_session_timeout=60s -c timezone=UTC",
-            },
         )
 
     @contextmanager
@@ -74,8 +56,14 @@ class Database:
         Raises:
             DatabaseUnavailableError: it cannot be known whether a commit that was under way took effect.
         """
-        with translated(), self.engine.begin() as connection:
-            yield connection
+        try:
+            with translated(host=self.host), self.engine.begin() as connection:
+                yield connection
+        except DatabaseUnavailableError as error:
+            if error.outage is Outage.READ_ONLY:
+                # Another server may be the primary now, and what waits in the pool leads to the old one.
+                self.engine.dispose()
+            raise
 
     def close(self) -> None:
         """Close every connection."""
@@ -84,29 +72,18 @@ class Database:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Errors of a database that cannot serve now become one.
+def translated(*, host: str) -> Iterator[None]:
+    """Errors that tell an outage become one kind.
 
     Raises:
-        DatabaseUnavailableError: it is away, or no connection to it is free.
+        DatabaseUnavailableError: PostgreSQL cannot serve now, or no connection to it is free.
     """
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise DatabaseUnavailableError(type(error.orig).__name__) from None
     except NoConnectionFreeError:
-        raise DatabaseUnavailableError("no connection became free") from None
-    except ProgrammingError as error:
-        if getattr(error.orig, "pgcode", None) in NOT_THERE:
-            raise NotMigratedError("migrations have to be run") from None
-        raise
+        raise DatabaseUnavailableError(Outage.POOL_EXHAUSTED, host=host) from None
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise DatabaseUnavailableError(type(error.orig).__name__) from None
-        raise
-
-
-def sqlalchemy_url(url: str) -> str:
-    """The same address with the driver that we use."""
-    parsed = make_url(url.replace("postgres://", "postgresql://", 1))
-    return parsed.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+        outage = unavailable(error, host=host)
+        if outage is None:
+            raise
+        raise outage from None

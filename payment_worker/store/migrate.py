@@ -7,12 +7,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.pool import NullPool
 
 import payment_worker
-from payment_worker.store.database import Database, DatabaseUnavailableError, sqlalchemy_url
+from payment_worker.store import probes
+from payment_worker.store.address import engine, hosts
+from payment_worker.store.database import Database, translated
 
 MIGRATION_LOCK = 0x7061796D656E74
 """Two that migrate at once take turns: an advisory lock under this number."""
@@ -20,6 +21,10 @@ MIGRATION_LOCK = 0x7061796D656E74
 
 class UnknownRevisionError(Exception):
     """There is no such revision. The message names it."""
+
+
+class UnfitDatabaseError(Exception):
+    """The database cannot hold our tables as it is. The message says why, and what to do."""
 
 
 def upgrade(database_url: str, revision: str = "head") -> None:
@@ -30,6 +35,7 @@ def upgrade(database_url: str, revision: str = "head") -> None:
     Raises:
         DatabaseUnavailableError: it cannot serve now.
         UnknownRevisionError: this package has no such revision.
+        UnfitDatabaseError: its encoding is not UTF8, or its schema does not exist.
     """
     _run(database_url, revision, up=True)
 
@@ -66,10 +72,17 @@ def is_behind(connection: Connection) -> bool:
     """
     script = ScriptDirectory.from_config(_config())
     revision = MigrationContext.configure(connection).get_current_revision()
-    return revision is None or (_carries(revision) and revision != script.get_current_head())
+    return revision is None or (carries(revision) and revision != script.get_current_head())
 
 
-def _carries(revision: str) -> bool:
+def unknown_revision(connection: Connection) -> str | None:
+    """The database's revision where this package does not carry it: a newer one has migrated."""
+    revision = MigrationContext.configure(connection).get_current_revision()
+    return None if revision is None or carries(revision) else revision
+
+
+def carries(revision: str) -> bool:
+    """Whether this package knows that revision."""
     script = ScriptDirectory.from_config(_config())
     return revision in {each.revision for each in script.walk_revisions()}
 
@@ -80,25 +93,25 @@ def newest() -> str | None:
 
 
 def _run(database_url: str, revision: str, *, up: bool) -> None:
-    engine = create_engine(sqlalchemy_url(database_url), poolclass=NullPool)
+    opened = engine(database_url, poolclass=NullPool)
     try:
-        with engine.connect() as connection:
+        with translated(host=hosts(database_url)), opened.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
             connection.commit()  # the lock is the session's: it outlives this transaction
+            if unfit := probes.unfit(connection):
+                raise UnfitDatabaseError(f"{unfit.fault}\n→ {unfit.remedy}")
             before = MigrationContext.configure(connection).get_current_revision()
             connection.commit()
-            if up and before is not None and not _carries(before):
+            if up and before is not None and not carries(before):
                 return
             config = _config()
             config.attributes["connection"] = connection
             (command.upgrade if up else command.downgrade)(config, revision)
             connection.commit()
-    except OperationalError as error:
-        raise DatabaseUnavailableError(type(error.orig).__name__) from None
     except CommandError as error:
         raise UnknownRevisionError(str(error)) from None
     finally:
-        engine.dispose()
+        opened.dispose()
 
 
 def _config() -> Config:

@@ -1,11 +1,11 @@
-"""Whether webhooks can be taken in right now: the database answers, and has the shape that this code needs."""
+"""Whether webhooks can be taken in right now: the database takes rows, and has the shape that this code needs."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from payment_worker.store import migrate
-from payment_worker.store.database import Database, DatabaseUnavailableError
+from payment_worker.store import migrate, probes
+from payment_worker.store.database import Database, DatabaseUnavailableError, NotMigratedError
 
 ANSWER_SECONDS: Final = 3.0
 """Probes wait no longer."""
@@ -24,7 +24,11 @@ class Readiness:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 is_behind = await loop.run_in_executor(self._thread, self._is_behind)
-        except (DatabaseUnavailableError, TimeoutError):
+        except NotMigratedError:
+            is_behind = True
+        except DatabaseUnavailableError as error:
+            return f"the database cannot serve: {error.outage}"
+        except TimeoutError:
             return "the database does not answer"
         return "the database lacks migrations: payment-worker migrate" if is_behind else None
 
@@ -34,4 +38,7 @@ class Readiness:
 
     def _is_behind(self) -> bool:
         with self._database.begin() as connection:
-            return migrate.is_behind(connection)
+            if migrate.is_behind(connection):
+                return True
+            probes.check_inbox_is_writable(connection)
+            return False

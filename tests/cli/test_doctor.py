@@ -83,8 +83,8 @@ def test_every_server_that_is_away_is_told_without_its_password(bare: Run) -> No
     )
 
     assert _problems(ran) == {
-        "database": "cannot be reached (OperationalError)",
-        "broker": "cannot be reached (OperationalError)",
+        "database": "cannot serve: nothing listens at 127.0.0.1:1",
+        "broker": "cannot serve: nothing listens at 127.0.0.1:1",
         "stripe": "http://127.0.0.1:1 cannot be reached (APIConnectionError)",
     }
     assert "planted" not in ran.out + ran.err

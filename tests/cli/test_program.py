@@ -88,7 +88,8 @@ def test_a_database_that_is_away_is_told_without_its_password(bare: Run, argumen
 
     assert (ran.status, ran.out) == (1, "")
     assert ran.err == (
-        "PostgreSQL cannot serve now (OperationalError). Is it up, and is DATABASE_URL right?\n"
+        "PostgreSQL cannot serve now: nothing listens at 127.0.0.1:1.\n"
+        "→ start PostgreSQL, or correct host and port in DATABASE_URL\n"
     )
 
 
@@ -96,7 +97,10 @@ def test_a_broker_that_is_away_is_told_without_its_password(bare: Run) -> None:
     ran = bare("refund", UUID, settings=NOWHERE)
 
     assert (ran.status, ran.out) == (1, "")
-    assert ran.err == "Redis cannot be reached (OperationalError). Is it up, and is REDIS_URL right?\n"
+    assert ran.err == (
+        "Redis at 127.0.0.1:1 cannot serve now: nothing listens.\n"
+        "→ start or repair Redis, or correct REDIS_URL; workers go on by themselves once it has passed\n"
+    )
 
 
 def test_a_database_without_tables_is_told_what_to_run(bare: Run, empty_database_url: str) -> None:

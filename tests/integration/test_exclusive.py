@@ -2,11 +2,11 @@
 
 from contextlib import closing
 
-from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from payment_worker.store.address import engine
 from payment_worker.store.advisory_lock import RECONCILE_LOCK, alone
-from payment_worker.store.database import Database, sqlalchemy_url
+from payment_worker.store.database import Database
 from tests.harness.rows import Rows
 
 ALONE = "FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
@@ -22,9 +22,7 @@ def test_it_keeps_nothing_from_being_tidied_up(database_url: str, rows: Rows) ->
 def test_it_is_not_cut_off_as_an_idle_transaction_is(database_url: str, rows: Rows) -> None:
     hurried = {"options": "-c idle_in_transaction_session_timeout=100ms"}
     with closing(Database(database_url)) as database, closing(Database(database_url)) as elsewhere:
-        database.engine = create_engine(
-            sqlalchemy_url(database_url), connect_args=hurried, poolclass=NullPool
-        )
+        database.engine = engine(database_url, hurried, poolclass=NullPool)
         with alone(database, RECONCILE_LOCK) as is_ours:
             assert is_ours
             rows.wait_for(f"SELECT 1 {ALONE} AND state_change < clock_timestamp() - interval '300 ms'")

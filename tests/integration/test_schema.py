@@ -8,11 +8,10 @@ import psycopg2
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from payment_worker.store import migrate
-from payment_worker.store.database import sqlalchemy_url
+from payment_worker.store.address import engine
 from payment_worker.store.tables import metadata
 from tests.harness.rows import Rows
 
@@ -52,9 +51,9 @@ def test_it_migrates_up_down_and_up_again(empty_database_url: str, fresh: Rows) 
 
 
 def test_the_migrations_make_just_the_tables_that_the_code_knows(database_url: str) -> None:
-    engine = create_engine(sqlalchemy_url(database_url), poolclass=NullPool)
-    with engine.connect() as connection:
-        assert migrate.current(engine) == migrate.newest()
+    opened = engine(database_url, poolclass=NullPool)
+    with opened.connect() as connection:
+        assert migrate.current(opened) == migrate.newest()
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         differences = list(_kinds(compare_metadata(context, metadata)))
     # Indexes, defaults and comments are written in the migrations alone: the code needs tables and columns.

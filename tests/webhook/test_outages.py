@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from urllib.parse import urlsplit
 
 from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
@@ -40,6 +41,26 @@ def test_stripe_delivers_again_what_postgresql_could_not_store(
             "SELECT 1 FROM stripe_event WHERE object_id = %s AND type = 'payment_intent.succeeded'",
             intent["id"],
         )
+    assert sender.get("/readyz").status == 200
+
+
+def test_a_database_that_takes_no_writes_is_answered_with_503_and_unready(
+    postgresql: PostgreSQL, database_url: str, receiver: Start
+) -> None:
+    name = urlsplit(database_url).path[1:]
+    sender = receiver()
+    postgresql.set_read_only(name, read_only=True)
+
+    refused = sender.send(written(an_event()))
+    unready = sender.get("/readyz")
+    postgresql.set_read_only(name, read_only=False)
+
+    assert (refused.status, refused.outcome) == (503, "unavailable")
+    assert (unready.status, unready.body) == (
+        503,
+        '{"ready":false,"because":"the database cannot serve: read-only"}',
+    )
+    assert sender.send(written(an_event())).status == 200
     assert sender.get("/readyz").status == 200
 
 

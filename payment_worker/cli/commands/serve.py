@@ -84,3 +84,7 @@ def migrate(
     after = migrations.revision(url)
     step = f"stays at {after}" if before == after else f"went from {before or 'empty'} to {after or 'empty'}"
     typer.echo(f"The Payment Database {step}.")
+    if after and not migrations.carries(after):
+        typer.echo(
+            f"{after} is unknown to this version: a newer one has migrated, and this one works with it."
+        )

@@ -11,39 +11,56 @@ from redis.exceptions import RedisError
 from payment_worker import bootstrap
 from payment_worker.celery import app
 from payment_worker.cli.doctor.check import Check, fine, note, problem
+from payment_worker.cli.remedies import for_database, for_redis
 from payment_worker.cli.views.printing import duration
 from payment_worker.gateway.health import KeyRefused, NotReached, Reached, probe
+from payment_worker.redis.client import hosts
 from payment_worker.redis.heartbeats import Consumers, Sweeps
+from payment_worker.redis.outage import trouble
 from payment_worker.settings import Settings
-from payment_worker.store import migrate
-from payment_worker.store.database import Database, DatabaseUnavailableError
+from payment_worker.store import migrate, probes
+from payment_worker.store.database import Connection, Database, DatabaseUnavailableError
 
 MOST_SKEW: Final = timedelta(seconds=60)
 """Signatures older than 300 s are refused and look-ups allow for as much: a fifth of that is time to act."""
 
 STRIPE_SECONDS: Final = 10
 REDIS_SECONDS: Final = 2.0
+PROBE_KEY: Final = "payment_worker:probe"
+"""Written for a millisecond: a replica, or a Redis that is full, reads all the same."""
 
 
 def database(reached: Database) -> Iterator[Check]:
-    """PostgreSQL, and whether its tables are ours."""
+    """PostgreSQL: whether it takes rows, and whether its tables are ours."""
     began = time.monotonic()
     try:
         with reached.begin() as connection:
-            is_behind = migrate.is_behind(connection)
+            yield from _database(connection, began)
     except DatabaseUnavailableError as error:
-        yield problem(
-            "database", f"cannot be reached ({error})", remedy="start PostgreSQL, or mend DATABASE_URL"
-        )
+        yield problem("database", f"cannot serve: {error}", remedy=for_database(error.outage))
+
+
+def _database(connection: Connection, began: float) -> Iterator[Check]:
+    if unfit := probes.unfit(connection):
+        yield problem("database", unfit.fault, remedy=unfit.remedy)
         return
+    is_behind = migrate.is_behind(connection)
+    if not is_behind:
+        probes.write_and_roll_back(connection)
     yield fine("database", f"answers in {_milliseconds(began)}")
     if is_behind:
         yield problem("migrations", "some were not run", remedy="payment-worker migrate")
+    elif unknown := migrate.unknown_revision(connection):
+        yield note(
+            "migrations",
+            f"{unknown} is unknown to this version: a newer one has migrated",
+            remedy="nothing while an upgrade is under way; else install the version that migrated it",
+        )
     else:
         yield fine("migrations", f"all of them were run, up to {migrate.newest()}")
 
 
-def broker() -> Iterator[Check]:
+def broker(chosen: Settings) -> Iterator[Check]:
     """Redis, and what waits in it."""
     began = time.monotonic()
     try:
@@ -52,9 +69,11 @@ def broker() -> Iterator[Check]:
             client.ping()
             answered = _milliseconds(began)
             waiting = {queue.name: client.llen(queue.name) for queue in app.conf.task_queues}
+            client.set(PROBE_KEY, 1, px=1)
     except (OperationalError, RedisError, OSError) as error:
-        kind = type(error).__name__
-        yield problem("broker", f"cannot be reached ({kind})", remedy="start Redis, or mend REDIS_URL")
+        why = trouble(error)
+        where = hosts(chosen.redis_url.get_secret_value()) if chosen.redis_url else "?"
+        yield problem("broker", f"cannot serve: {why} at {where}", remedy=for_redis(why))
         return
     lengths = ", ".join(f"{name} {length}" for name, length in waiting.items())
     yield fine("broker", f"answers in {answered}; messages waiting: {lengths}")

@@ -85,7 +85,7 @@ def _servers(chosen: Settings) -> Iterator[Check]:
         yield from connections.database(database)
         database.close()
     if chosen.redis_url:
-        yield from connections.broker()
+        yield from connections.broker(chosen)
         yield from connections.workers(chosen)
         yield from connections.beat(chosen)
     if chosen.stripe_api_key:

@@ -1,0 +1,109 @@
+"""Tells by its error word why Redis cannot serve now: an outage, or what somebody has to configure.
+
+Neither ever counts against a message. redis-py's classes do not tell: a wrong password is a ConnectionError.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Kind(StrEnum):
+    """Who ends it."""
+
+    OUTAGE = "outage"
+    """Passes by itself, or is ended by whoever runs Redis."""
+    CONFIGURATION = "configuration"
+    """Stands until REDIS_URL, an access list or a certificate is changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why Redis cannot serve."""
+
+    word: str
+    """Redis' error word, such as `READONLY`; empty where it answered none."""
+    meaning: str
+    kind: Kind
+
+    def __str__(self) -> str:
+        """As people read it."""
+        return f"{self.meaning} ({self.word})" if self.word else self.meaning
+
+
+_WORDS: Final[Mapping[str, tuple[str, Kind]]] = {
+    "READONLY": ("this is a read-only replica", Kind.OUTAGE),
+    "OOM": ("memory is full: maxmemory is reached", Kind.OUTAGE),
+    "MISCONF": ("writes are refused because its disk cannot be written", Kind.OUTAGE),
+    "LOADING": ("it loads its data after a start", Kind.OUTAGE),
+    "MASTERDOWN": ("this is a replica whose primary is unreachable", Kind.OUTAGE),
+    "CLUSTERDOWN": ("the cluster is down", Kind.OUTAGE),
+    "TRYAGAIN": ("the cluster moves slots", Kind.OUTAGE),
+    "NOREPLICAS": ("too few replicas are connected", Kind.OUTAGE),
+    "BUSY": ("a script runs for too long", Kind.OUTAGE),
+    "UNBLOCKED": ("it became a replica meanwhile", Kind.OUTAGE),
+    "NOPERM": ("the access list does not permit a command, key or channel", Kind.CONFIGURATION),
+    "WRONGPASS": ("wrong user or password", Kind.CONFIGURATION),
+    "NOAUTH": ("a password is required", Kind.CONFIGURATION),
+    "MOVED": ("this is a node of a cluster, which is not supported", Kind.CONFIGURATION),
+    "DENIED": ("protected mode refuses other hosts", Kind.CONFIGURATION),
+}
+
+_CLASSES: Final[Mapping[str, str]] = {
+    "ReadOnlyError": "READONLY",
+    "OutOfMemoryError": "OOM",
+    "BusyLoadingError": "LOADING",
+    "MasterDownError": "MASTERDOWN",
+    "ClusterDownError": "CLUSTERDOWN",
+    "TryAgainError": "TRYAGAIN",
+    "MovedError": "MOVED",
+    "NoPermissionError": "NOPERM",
+    "AuthenticationError": "WRONGPASS",
+}
+"""redis-py cuts these words off; since 8 it keeps them as `status_code`."""
+
+_TEXTS: Final[tuple[tuple[str, str, Kind], ...]] = (
+    ("max number of clients reached", "too many connections", Kind.OUTAGE),
+    ("DB index is out of range", "there is no database of this number", Kind.CONFIGURATION),
+    ("No master found", "the sentinels know no primary", Kind.OUTAGE),
+    ("Name or service not known", "host name unknown", Kind.CONFIGURATION),
+    ("Temporary failure in name resolution", "host name unknown", Kind.OUTAGE),
+    ("No address associated", "host name unknown", Kind.CONFIGURATION),
+    ("certificate", "TLS failed: the certificate is not trusted", Kind.CONFIGURATION),
+    ("SSL", "TLS failed", Kind.CONFIGURATION),
+    ("refused", "nothing listens", Kind.OUTAGE),
+    ("No such file", "nothing listens", Kind.OUTAGE),
+    ("imed out", "no answer in time", Kind.OUTAGE),
+    ("Timeout", "no answer in time", Kind.OUTAGE),
+)
+"""What the system says where Redis did not answer. Its own words are not repeated: they may hold an address."""
+
+
+def trouble(error: BaseException) -> Trouble:
+    """What an error of redis-py's or kombu's, or one of its causes, tells."""
+    errors = list(_chain(error))
+    for each in errors:
+        word = _word(each)
+        if word in _WORDS:
+            return Trouble(word, *_WORDS[word])
+    text = " ".join(f"{type(each).__name__} {each}" for each in errors)
+    for words, meaning, kind in _TEXTS:
+        if words in text:
+            return Trouble("", meaning, kind)
+    return Trouble("", f"connection lost ({type(errors[-1]).__name__})", Kind.OUTAGE)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    following: BaseException | None = error
+    while following is not None and id(following) not in seen:
+        seen.add(id(following))
+        yield following
+        following = following.__cause__ or following.__context__
+
+
+def _word(error: BaseException) -> str:
+    first, _, _ = str(error).partition(" ")
+    said = getattr(error, "status_code", None) or ""
+    return said if said in _WORDS else first if first in _WORDS else _CLASSES.get(type(error).__name__, "")

@@ -1,0 +1,138 @@
+"""Tells an outage of PostgreSQL by its SQLSTATE, which psycopg2's classes do not: a read-only one is an InternalError.
+
+An outage passes by itself or is ended by an operator, so it never counts against the request that met it. What is
+left is the statement's own fault, and is raised as it is.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError
+
+
+class Outage(StrEnum):
+    """Why PostgreSQL cannot serve now; each value is what people read."""
+
+    READ_ONLY = "read-only"
+    DISK_FULL = "disk full"
+    OUT_OF_MEMORY = "out of memory"
+    TOO_MANY_CONNECTIONS = "too many connections"
+    OUT_OF_RESOURCES = "out of resources"
+    CONFLICT = "deadlock or serialization failure"
+    BUSY = "object in use or locked"
+    TIMEOUT = "statement timeout"
+    IDLE_TIMEOUT = "transaction timeout"
+    SHUTTING_DOWN = "shutting down"
+    STARTING = "starting up"
+    STORAGE_ERROR = "input/output error"
+    INTERNAL_ERROR = "internal error of PostgreSQL"
+    WRONG_PASSWORD = "wrong password"  # noqa: S105 - a word for people
+    ACCESS_REFUSED = "access refused by pg_hba.conf, or no such role"
+    NO_PERMISSION = "permission denied"
+    NO_DATABASE = "no such database"
+    NO_SCHEMA = "no such schema"
+    NOT_MIGRATED = "migrations have to be run"
+    NOTHING_LISTENS = "nothing listens"
+    NAME_UNKNOWN = "host name unknown"
+    NO_ANSWER = "no answer in time"
+    NO_WRITABLE_SERVER = "no server with these target_session_attrs"
+    TLS_FAILED = "TLS failed"
+    CONNECTION_LOST = "connection lost"
+    POOL_EXHAUSTED = "no connection became free"
+
+
+_CODES: Final[Mapping[str, Outage]] = {
+    "25006": Outage.READ_ONLY,
+    "25P03": Outage.IDLE_TIMEOUT,
+    "25P04": Outage.IDLE_TIMEOUT,
+    "28P01": Outage.WRONG_PASSWORD,
+    "3D000": Outage.NO_DATABASE,
+    "3F000": Outage.NO_SCHEMA,
+    "42501": Outage.NO_PERMISSION,
+    "42P01": Outage.NOT_MIGRATED,
+    "42703": Outage.NOT_MIGRATED,
+    "53100": Outage.DISK_FULL,
+    "53200": Outage.OUT_OF_MEMORY,
+    "53300": Outage.TOO_MANY_CONNECTIONS,
+    "55P03": Outage.BUSY,
+    "57014": Outage.TIMEOUT,
+    "57P03": Outage.STARTING,
+}
+_CLASSES: Final[Mapping[str, Outage]] = {
+    "08": Outage.CONNECTION_LOST,
+    "28": Outage.ACCESS_REFUSED,
+    "40": Outage.CONFLICT,
+    "53": Outage.OUT_OF_RESOURCES,
+    "55": Outage.BUSY,
+    "57": Outage.SHUTTING_DOWN,
+    "58": Outage.STORAGE_ERROR,
+    "XX": Outage.INTERNAL_ERROR,
+}
+"""Classes of SQLSTATE that are outages as a whole. Not 54, a limit of the program: that is the statement's own."""
+
+_TEXTS: Final[tuple[tuple[str, Outage, str | None], ...]] = (
+    # libpq tells no SQLSTATE of an attempt to connect, nor of a connection's end: only a text, in English where
+    # lc_messages is.
+    (r"password authentication failed|no password supplied", Outage.WRONG_PASSWORD, "28P01"),
+    (r"no pg_hba\.conf entry|role .* does not exist|not permitted to log in", Outage.ACCESS_REFUSED, "28000"),
+    (r"database .* does not exist", Outage.NO_DATABASE, "3D000"),
+    (r"permission denied for database", Outage.NO_PERMISSION, "42501"),
+    (
+        r"too many clients|too many connections|connection slots are reserved",
+        Outage.TOO_MANY_CONNECTIONS,
+        "53300",
+    ),
+    (r"terminating connection due to administrator command", Outage.SHUTTING_DOWN, "57P01"),
+    (
+        r"terminating connection due to (?:idle-in-transaction|transaction) timeout",
+        Outage.IDLE_TIMEOUT,
+        "25P03",
+    ),
+    (r"is shutting down", Outage.SHUTTING_DOWN, "57P03"),
+    (r"is starting up|not (?:yet )?accepting connections|in recovery mode", Outage.STARTING, "57P03"),
+    (
+        r"session is (?:not )?read-only|server is (?:not )?in hot standby mode",
+        Outage.NO_WRITABLE_SERVER,
+        None,
+    ),
+    (r"could not translate host name|could not parse network address", Outage.NAME_UNKNOWN, None),
+    (r"Connection refused|No such file or directory", Outage.NOTHING_LISTENS, None),
+    (r"timeout expired|timed out|No route to host|Network is unreachable", Outage.NO_ANSWER, None),
+    (r"SSL (?!connection has been closed)|SSL, but|certificate", Outage.TLS_FAILED, None),
+)
+
+
+class DatabaseUnavailableError(Exception):
+    """PostgreSQL cannot serve now. The message names the outage, its SQLSTATE where there is one, and the host."""
+
+    def __init__(self, outage: Outage, *, sqlstate: str | None = None, host: str = "") -> None:
+        self.outage, self.sqlstate, self.host = outage, sqlstate, host
+        code = f" ({sqlstate})" if sqlstate else ""
+        super().__init__(f"{outage.value}{code}" + (f" at {host}" if host else ""))
+
+
+class NotMigratedError(DatabaseUnavailableError):
+    """A table or a column is not there (yet): migrations have to be run, and whoever waits for that goes on."""
+
+
+def unavailable(error: DBAPIError, *, host: str) -> DatabaseUnavailableError | None:
+    """The outage that this error of the driver tells; None where it is the statement's own fault."""
+    outage, sqlstate = _outage(error)
+    if outage is None:
+        return None
+    kind = NotMigratedError if outage is Outage.NOT_MIGRATED else DatabaseUnavailableError
+    return kind(outage, sqlstate=sqlstate, host=host)
+
+
+def _outage(error: DBAPIError) -> tuple[Outage | None, str | None]:
+    sqlstate: str | None = getattr(error.orig, "pgcode", None)
+    if sqlstate:
+        return _CODES.get(sqlstate) or _CLASSES.get(sqlstate[:2]), sqlstate
+    # Without one it is no answer of the server's to a statement: the connection is lost, or was never made.
+    if error.connection_invalidated or type(error.orig).__name__ in {"OperationalError", "InterfaceError"}:
+        text = str(error.orig)
+        found = ((outage, code) for words, outage, code in _TEXTS if re.search(words, text))
+        return next(found, (Outage.CONNECTION_LOST, None))
+    return None, None
