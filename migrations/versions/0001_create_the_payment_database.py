@@ -165,6 +165,7 @@ CREATE TABLE payment_attempt (
     retry_at timestamptz,
     looked_at timestamptz,
     looked_after text,
+    stripe_sent_at timestamptz,
     CONSTRAINT attempt_unfinished_has_a_next_action CHECK
         ((status IN ('OPEN', 'UNKNOWN')) = (finished_at IS NULL)
          AND (finished_at IS NULL) = (next_action_at IS NOT NULL)),
@@ -189,6 +190,8 @@ COMMENT ON COLUMN payment_attempt.request_id IS
     'The message that asked for it, where its request has no other id: the same message again asks for nothing.';
 COMMENT ON COLUMN payment_attempt.retry_at IS
     'When the worker tries again by itself after this decline; null: it does not, or has.';
+COMMENT ON COLUMN payment_attempt.stripe_sent_at IS
+    'When it was first sent, by Stripe''s clock: a look-up reads Stripe''s lists around this time.';
 COMMENT ON COLUMN payment_attempt.looked_at IS
     'When the round began that read to `looked_after`; whatever is sent later makes that place void.';
 COMMENT ON COLUMN payment_attempt.looked_after IS

@@ -70,6 +70,8 @@ class Attempt:
     first_sent_at: datetime
     sent_until: datetime
     """No request of it was sent after this instant: the lease's end while its owner may still be sending."""
+    stripe_sent_at: datetime | None = None
+    """By Stripe's clock, when it was first sent; None where no answer had told its time yet."""
     tries: int
     """Rounds in a row that ended without an outcome."""
     lease_token: int

@@ -31,6 +31,8 @@ class Delay(StrEnum):
     STRIPE_DOWN = "Stripe is down"
     NO_TURN = "no turn within our own rate"
     PAUSED = "paused"
+    CLOCKS_APART = "clocks apart"
+    """It was not found, and what is not found is not believed absent by clocks that disagree."""
 
 
 NOT_SENT = frozenset({Delay.LEASE_ENDED, Delay.STRIPE_DOWN, Delay.NO_TURN, Delay.PAUSED})

@@ -33,6 +33,9 @@ class World:
     database: Database
     stripe: Gateway
     clock: Callable[[], datetime]
+    """What time it is by PostgreSQL's clock."""
+    machine_skew: Callable[[], timedelta] = timedelta
+    """How far the clock of this machine is ahead of PostgreSQL's."""
     dice: Callable[[], float]
     policy: Policy
     pauses: Pauses

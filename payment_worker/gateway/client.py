@@ -1,11 +1,11 @@
 """Calls to Stripe: every POST under its stored key, every answer as an outcome, no exception for what may happen."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import stripe
@@ -41,6 +41,18 @@ from payment_worker.gateway.rate_limit.limiter import Traffic
 from payment_worker.gateway.rate_limit.limits import Held, Pass
 from payment_worker.gateway.retries import Seconds, patiently
 from payment_worker.gateway.transport import Connection
+
+MADE_UNDER_A_KEY: Final[Mapping[Action, Sequence[str]]] = MappingProxyType(
+    {
+        Action.CHARGE: (
+            "payment_intent.created",
+            "payment_intent.succeeded",
+            "payment_intent.amount_capturable_updated",
+        ),
+        Action.REFUND: ("refund.created",),
+    }
+)
+"""Events whose object is what a request of this action made. Several: one of them may be late on the list."""
 
 
 class Gateway:
@@ -80,6 +92,10 @@ class Gateway:
             return outcome
 
         return patiently(post, time_left=time_left, call_seconds=self.timeout_seconds)
+
+    def now(self) -> datetime | None:
+        """Stripe's time, as its last answer told it; None before the first."""
+        return self._connection.clock.now()
 
     def is_down(self, *, account: str | None) -> bool:
         """Whether calls are held because Stripe does not answer."""
@@ -164,6 +180,44 @@ class Gateway:
             read=lambda body: Shown(refund_snapshot(body)),
         )
         return find(self._connection, sought, after=after, time_left=time_left)
+
+    def find_by_key(
+        self,
+        attempt: Attempt,
+        *,
+        since: datetime,
+        until: datetime,
+        account: str | None,
+        after: str | None,
+        time_left: Seconds,
+    ) -> Searched:
+        """What an attempt to charge or to refund made, from the events that tell of requests under its key.
+
+        Nobody can change those, as they can an object's metadata.
+        """
+        sought = Sought(
+            path="/v1/events",
+            params={
+                "created": {"gte": int(since.timestamp()), "lte": int(until.timestamp()) + 1},
+                "types": list(MADE_UNDER_A_KEY[attempt.action]),
+            },
+            account=account,
+            is_ours=lambda body: (
+                (body.get("request") or {}).get("idempotency_key") == attempt.idempotency_key
+            ),
+            read=lambda body: self.made_by(attempt, str(body["data"]["object"]["id"]), account=account),
+        )
+        return find(self._connection, sought, after=after, time_left=time_left)
+
+    def made_by(self, attempt: Attempt, object_id: str, *, account: str | None) -> Sighting:
+        """The PaymentIntent or Refund, as it is now, that an event says an attempt has made: it cannot be absent."""
+        is_refund = attempt.action is Action.REFUND
+        seen = (
+            self.refund(object_id, account=account)
+            if is_refund
+            else self.payment_intent(object_id, account=account)
+        )
+        return Unanswered(Doubt.BROKEN_ANSWER) if isinstance(seen, Absent) else seen
 
     def refunds_of(
         self, stripe_payment_intent_id: str, *, account: str | None

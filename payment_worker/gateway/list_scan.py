@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import stripe
 
-from payment_worker.domain.outcome import Absent, Doubt, Partly, Postponed, Searched, Shown, Unanswered
+from payment_worker.domain.outcome import Absent, Doubt, Partly, Postponed, Searched, Sighting, Unanswered
 from payment_worker.gateway.errors import outcome_of, sighting_of
 from payment_worker.gateway.parsing import JSON, UnreadableError
 from payment_worker.gateway.retries import Seconds
@@ -30,7 +30,7 @@ class Sought:
     params: Mapping[str, Any]
     account: str | None
     is_ours: Callable[[JSON], bool]
-    read: Callable[[JSON], Shown]
+    read: Callable[[JSON], Sighting]
 
 
 def find(

@@ -12,6 +12,7 @@ from payment_worker.gateway.errors import NotSentError, outcome_of
 from payment_worker.gateway.parsing import JSON
 from payment_worker.gateway.rate_limit.limiter import Traffic
 from payment_worker.gateway.rate_limit.limits import Held, Pass, endpoint_of
+from payment_worker.gateway.stripe_clock import StripeClock
 from payment_worker.telemetry import learned
 from payment_worker.telemetry.metrics import HELD, STRIPE_SECONDS, label
 from payment_worker.telemetry.recorder import count, observe
@@ -30,6 +31,7 @@ class Connection:
 
     def __init__(self, *, api_key: str, api_base: str, timeout_seconds: float, traffic: Traffic) -> None:
         self.timeout_seconds = timeout_seconds
+        self.clock = StripeClock()
         self._traffic = traffic
         self._client = stripe.StripeClient(
             api_key,
@@ -73,8 +75,10 @@ class Connection:
         try:
             answer = self._client.raw_request(method, path, **params, **options, **whose)
         except stripe.StripeError as error:
+            self.clock.hear(error.headers)
             self._note(turn, name, outcome_of(error), error.request_id, began)
             raise
+        self.clock.hear(answer.headers)
         self._note(turn, name, None, answer.request_id, began)
         return answer
 

@@ -54,6 +54,7 @@ def serve(
         lifespan="on",
         log_level="warning",
         access_log=False,
+        date_header=False,  # Stripe's `Date` is the simulator's clock, not this machine's
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=1,
     )

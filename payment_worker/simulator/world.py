@@ -72,6 +72,10 @@ class World:
         self.webhooks.forget(clock=self.clock, settings=self.settings, dice=self.dice)
         self.event_count = 0
 
+    def told_now(self) -> float:
+        """Unix seconds as Stripe tells them: its clock, and how far that is set wrong."""
+        return self.clock.now() + self.settings.clock_skew_seconds
+
     def account(self, account_id: str | None = None) -> Account:
         """The account of that id, made on first use; the platform's own without one."""
         name = account_id or PLATFORM
@@ -95,7 +99,7 @@ class Act:
     @property
     def now(self) -> int:
         """Whole Unix seconds, as Stripe writes instants."""
-        return int(self.world.clock.now())
+        return int(self.world.told_now())
 
     def new_id(self, prefix: str) -> str:
         """A fresh id."""

@@ -39,6 +39,7 @@ COLUMNS = [
         table.c.request_id,
         table.c.looked_at,
         table.c.looked_after,
+        table.c.stripe_sent_at,
     )
 ]
 """Labelled, so that a payment's columns can stand beside them."""
@@ -79,6 +80,7 @@ def attempt_of(row: RowMapping, *, as_of_version: int) -> Attempt:
         as_of_version=as_of_version,
         unsent=row["attempt_unsent"],
         request_id=row["attempt_request_id"],
+        stripe_sent_at=row["attempt_stripe_sent_at"],
         look=Look(row["attempt_looked_at"], looked_after) if looked_after else None,
     )
 
@@ -154,6 +156,7 @@ def noted(attempt: Attempt) -> Row:
             "sent_until": attempt.sent_until,
             "created_at": attempt.first_sent_at,
             **({"request_id": attempt.request_id} if attempt.request_id else {}),
+            **({"stripe_sent_at": attempt.stripe_sent_at} if attempt.stripe_sent_at else {}),
         },
     )
 
@@ -169,13 +172,20 @@ def note(connection: Connection, attempt: Attempt) -> Attempt:
     return replace(attempt, attempt_id=inserted.scalar_one())
 
 
-def claimed(attempt: Attempt, *, now: datetime, leased_until: datetime, sends: bool) -> Update:
+def claimed(
+    attempt: Attempt,
+    *,
+    now: datetime,
+    stripe_now: datetime | None,
+    leased_until: datetime,
+    sends: bool,
+) -> Update:
     """The update that gives an attempt, locked now, to its next owner."""
     values: dict[str, Any] = {"lease_token": attempt.lease_token + 1, "next_action_at": leased_until}
     if sends:
         values |= {"sent_until": leased_until, **_looked(None)}
         if attempt.unsent:
-            values |= {"unsent": False, "first_sent_at": now}
+            values |= {"unsent": False, "first_sent_at": now, "stripe_sent_at": stripe_now}
     return table.update().where(table.c.attempt_id == attempt.attempt_id).values(**values)
 
 
@@ -224,6 +234,7 @@ def put_off(
         error_code=error_code,
         sent_until=attempt.sent_until,
         unsent=attempt.unsent,
+        stripe_sent_at=attempt.stripe_sent_at,
         **_requested(stripe_request_id or attempt.stripe_request_id),
         **_looked(attempt.look),
     )

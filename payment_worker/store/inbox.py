@@ -137,6 +137,30 @@ def hand_out_due(
     return [HandedOut(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
 
 
+def made_under(
+    connection: Connection,
+    idempotency_key: str,
+    *,
+    stripe_account: str,
+    types: Sequence[str],
+    since: datetime,
+    until: datetime,
+) -> str | None:
+    """The object of an event of these types that a request under this key has made, received between these instants."""
+    query = (
+        select(table.c.object_id)
+        .where(
+            table.c.received_at.between(since, until),
+            table.c.stripe_account == stripe_account,
+            table.c.type.in_(types),
+            table.c.payload["request", "idempotency_key"].astext == idempotency_key,
+        )
+        .limit(1)
+    )
+    found: str | None = connection.scalar(query)
+    return found
+
+
 def begun(event: InboxEvent) -> Update:
     """The update that counts a try when it begins, for its owner may not live to count it."""
     return _owned(event).values(tries=event.tries + 1)

@@ -126,6 +126,7 @@ payment_attempt = Table(
     Column("retry_at", DateTime(timezone=True)),
     Column("looked_at", DateTime(timezone=True)),
     Column("looked_after", Text),
+    Column("stripe_sent_at", DateTime(timezone=True)),
 )
 
 payment_history = Table(

@@ -95,6 +95,11 @@ HELD: Final = Counted(
     means="Requests that were not begun, because Stripe is down or our own rate is used up.",
     labels={"because": [label(Delay.STRIPE_DOWN), label(Delay.NO_TURN)]},
 )
+CLOCKS_APART: Final = Counted(
+    name="payment_worker_clocks_apart",
+    means="Look-ups that found nothing and were not believed, because a clock is too far from PostgreSQL's.",
+    labels={"clock": ("stripe", "machine", "unknown")},
+)
 SENT_AGAIN: Final = Counted(
     name="payment_worker_stripe_requests_repeated",
     means="Requests that were sent again within one run, under the same key, by why.",
@@ -138,5 +143,5 @@ REJECTED: Final = Counted(
 
 COUNTED: Final = (
     *(ATTEMPTS, PUT_OFF, PAYMENTS, REFUNDS, CAPTURED, REFUNDED, RETURNED, STRIPE_SECONDS, HELD, SENT_AGAIN),
-    *(TASKS_ENDED, TASK_SECONDS, QUEUE_TASKS, RESUMED, EVENTS, PUBLISHED, REJECTED),
+    *(CLOCKS_APART, TASKS_ENDED, TASK_SECONDS, QUEUE_TASKS, RESUMED, EVENTS, PUBLISHED, REJECTED),
 )

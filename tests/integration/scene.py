@@ -1,6 +1,6 @@
 """Ordinary things that happen in a test's world: charges, refunds, and events that come or do not come."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -118,8 +118,12 @@ class Scene:
     def confirm_on_session(self, payment_intent: str, payment_method: str) -> None:
         """What the customer's browser does: confirm with them present, in the other app."""
         parameters = {"payment_method": payment_method, "return_url": "https://shop.example/done"}
+        self.at_stripe(f"/v1/payment_intents/{payment_intent}/confirm", parameters)
+
+    def at_stripe(self, path: str, parameters: Mapping[str, str]) -> None:
+        """What somebody else who may write to the account does there, with a key of their own."""
         request = Request(  # noqa: S310 our own simulator
-            f"{self.simulator.url}/v1/payment_intents/{payment_intent}/confirm",
+            f"{self.simulator.url}{path}",
             data=urlencode(parameters).encode(),
             headers={
                 "Authorization": "Bearer sk_test_simulator",
@@ -130,9 +134,9 @@ class Scene:
             pass
 
     def resume(self) -> None:
-        """Let time pass, here alone, until no attempt waits any more."""
+        """Let time pass until no attempt waits any more."""
         for _ in range(ROUNDS):
-            self.clock.advance(1000)
+            self.advance(1000)
             due = hand_out_due(self.world).attempts
             if not due:
                 return
@@ -155,9 +159,9 @@ class Scene:
         return process_event(self.world, stored) if stored else None
 
     def process_waiting(self) -> None:
-        """Settle what was put off, letting our time pass until nothing waits any more."""
+        """Settle what was put off, letting time pass until nothing waits any more."""
         for _ in range(ROUNDS):
-            self.clock.advance(1000)
+            self.advance(1000)
             due = hand_out_due(self.world).events
             if not due:
                 return

@@ -173,7 +173,7 @@ def test_past_its_keys_safe_age_nothing_is_sent(scene: Scene, rows: Rows, held: 
     scene.simulator.fault("server_error_unstored", endpoint="payment_intents.capture", times=None)
     scene.capture(held)
     sent = len(_captures(scene))
-    scene.clock.advance(24 * 3600)
+    scene.advance(24 * 3600)
     scene.resume()
     assert len(_captures(scene)) == sent
     assert _payment(rows, held)["status"] == "AUTHORIZED"

@@ -19,7 +19,7 @@ from payment_worker.flows.transitions.payments import apply_payment_intent, paym
 def payment_intent_shown(entry: Entry, seen: PaymentIntentSnapshot, request_id: str | None) -> Answer | Again:
     """Stripe showed the PaymentIntent, after the attempt or in answer to it."""
     attempt, payment = entry.attempt, entry.payment
-    if seen.trigger is None and not entry.believes_absence:
+    if seen.trigger is None and not entry.believes_absence():
         # It exists and nothing has come of it: whatever was sent may not be over.
         return entry.put_off(doubt_after_absence(attempt.doubt), code="unconfirmed")
     cause = entry.because("answered", stripe_request_id=request_id)

@@ -55,7 +55,7 @@ def _perform(world: World, attempt: Attempt, payment: Payment) -> Answer:
         step = next_step(attempt, now=world.clock(), key_safe_age=world.policy.key_safe_age)
         if step is Step.SEND and not world.pauses.hold(attempt.action):
             outcome = _send(world, attempt, payment)
-            attempt = _sent(attempt, outcome, now=world.clock())
+            attempt = _sent(attempt, outcome, now=world.clock(), stripe_now=world.stripe.now())
             outcome = _looked_at(world, attempt, payment, outcome)
             if isinstance(outcome, Unanswered) and outcome.doubt in MUST_LOOK:
                 attempt = replace(
@@ -96,9 +96,15 @@ def _send(world: World, attempt: Attempt, payment: Payment) -> Outcome:
     )
 
 
-def _sent(attempt: Attempt, outcome: Outcome, *, now: datetime) -> Attempt:
+def _sent(attempt: Attempt, outcome: Outcome, *, now: datetime, stripe_now: datetime | None) -> Attempt:
     held_back = isinstance(outcome, Postponed) and outcome.delay in NOT_SENT
-    return replace(attempt, sent_until=now, unsent=attempt.unsent and held_back, look=None)
+    return replace(
+        attempt,
+        sent_until=now,
+        stripe_sent_at=attempt.stripe_sent_at or (stripe_now and stripe_now - (now - attempt.first_sent_at)),
+        unsent=attempt.unsent and held_back,
+        look=None,
+    )
 
 
 def _looked_at(world: World, attempt: Attempt, payment: Payment, outcome: Outcome) -> Outcome:
@@ -149,16 +155,20 @@ def _take(world: World, attempt_id: int, may: Callable[[Attempt], bool]) -> Answ
             # News came first; or the database was restored, and the key may be older than we know.
             doubt = attempt.doubt if attempt.doubt in LOOKED_UP else Doubt.OVERTAKEN
             attempt = replace(attempt, unsent=False, doubt=doubt)
-        now = world.clock()
+        now, stripe_now = world.clock(), world.stripe.now()
         leased_until = now + world.policy.lease
         sends = next_step(attempt, now=now, key_safe_age=world.policy.key_safe_age) is Step.SEND
-        write(connection, [attempts.claimed(attempt, now=now, leased_until=leased_until, sends=sends)])
+        claimed = attempts.claimed(
+            attempt, now=now, stripe_now=stripe_now, leased_until=leased_until, sends=sends
+        )
+        write(connection, [claimed])
     ours = replace(
         attempt,
         lease_token=attempt.lease_token + 1,
         leased_until=leased_until,
         sent_until=leased_until if sends else attempt.sent_until,
         first_sent_at=now if attempt.unsent else attempt.first_sent_at,
+        stripe_sent_at=stripe_now if attempt.unsent else attempt.stripe_sent_at,
         look=None if sends else attempt.look,
     )
     return perform(world, ours, payment)

@@ -12,6 +12,7 @@ from payment_worker.domain.outcome import Delay, Doubt
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
+from payment_worker.flows.clocks import apart
 from payment_worker.flows.context import World
 from payment_worker.flows.result import Answer, Unfinished, payment_answer, refund_answer
 from payment_worker.flows.transitions.payments import Writes
@@ -62,10 +63,14 @@ class Entry:
     asked_at: datetime
 
     @property
-    def believes_absence(self) -> bool:
-        """Whether what Stripe did not show when it was asked will not be there later either."""
+    def could_believe_absence(self) -> bool:
+        """Whether what Stripe did not show will not be there later either, if the clocks are right that say so."""
         absence_delay = self.world.policy.absence_delay
         return absence_is_believed(self.attempt, asked_at=self.asked_at, absence_delay=absence_delay)
+
+    def believes_absence(self) -> bool:
+        """Whether what Stripe did not show when it was asked will not be there later either."""
+        return self.could_believe_absence and apart(self.world) is None
 
     @property
     def is_on_record(self) -> bool:
@@ -178,6 +183,7 @@ def new_attempt(
         doubt=None,
         first_sent_at=now,
         sent_until=leased_until,
+        stripe_sent_at=world.stripe.now(),
         tries=0,
         lease_token=1,
         leased_until=leased_until,

@@ -1,6 +1,7 @@
 """Looking for what an attempt made, where sending it again would prove nothing or is not safe any more."""
 
 import json
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
@@ -19,14 +20,24 @@ from payment_worker.domain.outcome import (
 from payment_worker.domain.payment import Payment, PaymentTrigger
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.domain.transitions import shows_former_try
+from payment_worker.flows.clocks import stripe_skew
 from payment_worker.flows.context import World
+from payment_worker.gateway.client import MADE_UNDER_A_KEY
 from payment_worker.gateway.retries import Seconds
+from payment_worker.store import inbox
 
 CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
-"""How far our clock and Stripe's may be apart when a list by creation time is read; NTP keeps it far below."""
+"""How far our idea of Stripe's clock may be wrong when a list by creation time is read to prove absence."""
 
 CLOCKS_DIFFER_LITTLE: Final = timedelta(seconds=10)
-"""How far they ordinarily are apart at most: what exists is nearly always found so near."""
+"""How far it ordinarily is wrong at most: what exists is nearly always found so near."""
+
+
+EVENT_IDS: Final = "evt_"
+"""How Stripe's ids of events begin: a look that stopped at one is past the list of objects."""
+
+TOLD_WITHIN: Final = timedelta(minutes=10)
+"""How long after a request an event of it is looked for in the inbox. Stripe's own list has those that came later."""
 
 
 def look_up(
@@ -54,17 +65,8 @@ def _searched(world: World, attempt: Attempt, payment: Payment, asked_at: dateti
     match attempt.action:
         case Action.CHARGE if payment.stripe_payment_intent_id:
             return world.stripe.payment_intent(payment.stripe_payment_intent_id, account=account)
-        case Action.CHARGE:
-            return _listed(world, attempt, payment, asked_at)
-        case Action.REFUND:
-            assert attempt.refund_id is not None  # noqa: S101 - a CHECK says so
-            return world.stripe.find_refund(
-                attempt.refund_id,
-                stripe_payment_intent_id=json.loads(attempt.parameters)["payment_intent"],
-                account=account,
-                after=goes_on_after(attempt, absence_delay=world.policy.absence_delay),
-                time_left=_time_left(world, attempt),
-            )
+        case Action.CHARGE | Action.REFUND:
+            return _found(world, attempt, payment, asked_at)
         case Action.CAPTURE | Action.CANCEL | Action.RETRY:
             seen = world.stripe.payment_intent(payment.payment_intent, account=account)
             return Absent() if _shows_no_effect(attempt, payment, seen) else seen
@@ -72,23 +74,92 @@ def _searched(world: World, attempt: Attempt, payment: Payment, asked_at: dateti
             assert_never(attempt.action)
 
 
-def _listed(world: World, attempt: Attempt, payment: Payment, asked_at: datetime) -> Searched:
-    """The PaymentIntent on the list: near the time at which it was sent, or, to prove absence, wherever it can be.
+def _found(world: World, attempt: Attempt, payment: Payment, asked_at: datetime) -> Searched:
+    """What the attempt made: on the list of such objects and then, to prove absence, among the events of its key.
 
     The wide look reads everybody's payments of ten minutes and more, so it is spared where it would not be believed.
     Where it would be, it goes on where the round before stopped.
     """
     absence_delay = world.policy.absence_delay
     is_wide = absence_is_believed(attempt, asked_at=asked_at, absence_delay=absence_delay)
-    margin = CLOCKS_DIFFER_BY if is_wide else CLOCKS_DIFFER_LITTLE
+    after = goes_on_after(attempt, absence_delay=absence_delay) if is_wide else None
+    is_on_events = bool(after and after.startswith(EVENT_IDS))
+    if not is_on_events:
+        listed = _listed(world, attempt, payment, after=after, is_wide=is_wide)
+        if not (is_wide and isinstance(listed, Absent)):
+            return listed
+    return _by_key(world, attempt, payment, after=after if is_on_events else None)
+
+
+def _listed(
+    world: World, attempt: Attempt, payment: Payment, *, after: str | None, is_wide: bool
+) -> Searched:
+    """Found by its metadata: near the time at which it was sent, or, to prove absence, wherever it can be."""
+    parameters, time_left = json.loads(attempt.parameters), _time_left(world, attempt)
+    if attempt.refund_id is not None:
+        return world.stripe.find_refund(
+            attempt.refund_id,
+            stripe_payment_intent_id=parameters["payment_intent"],
+            account=payment.stripe_account,
+            after=after,
+            time_left=time_left,
+        )
+    window = _window(world, attempt, margin=CLOCKS_DIFFER_BY if is_wide else CLOCKS_DIFFER_LITTLE)
     return world.stripe.find_payment_intent(
         payment.payment_id,
-        since=attempt.first_sent_at - margin,
-        until=attempt.sent_until + margin,
-        customer=json.loads(attempt.parameters).get("customer"),
+        since=window.since,
+        until=window.until,
+        # The customer's own list is short, but it may not hold what was sent: a person can delete the customer.
+        customer=None if is_wide else parameters.get("customer"),
         account=payment.stripe_account,
-        after=goes_on_after(attempt, absence_delay=absence_delay) if is_wide else None,
+        after=after,
+        time_left=time_left,
+    )
+
+
+def _by_key(world: World, attempt: Attempt, payment: Payment, *, after: str | None) -> Searched:
+    """Found by its idempotency key, whatever became of its metadata: in the inbox, and on Stripe's list of events."""
+    account = payment.stripe_account
+    with world.database.begin() as connection:
+        object_id = inbox.made_under(
+            connection,
+            attempt.idempotency_key,
+            stripe_account=account or "",
+            types=MADE_UNDER_A_KEY[attempt.action],
+            since=attempt.first_sent_at - CLOCKS_DIFFER_BY,
+            until=attempt.sent_until + TOLD_WITHIN,
+        )
+    if object_id:
+        return world.stripe.made_by(attempt, object_id, account=account)
+    window = _window(world, attempt, margin=CLOCKS_DIFFER_BY)
+    return world.stripe.find_by_key(
+        attempt,
+        since=window.since,
+        until=window.until,
+        account=account,
+        after=after,
         time_left=_time_left(world, attempt),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A period by Stripe's clock."""
+
+    since: datetime
+    until: datetime
+
+
+def _window(world: World, attempt: Attempt, *, margin: timedelta) -> Window:
+    """When Stripe can have made what was sent, by its own clock.
+
+    Both as far as the clocks differ now and as far as they differed when it was sent: one was perhaps set meanwhile.
+    """
+    skews = [stripe_skew(world) or timedelta()]
+    if attempt.stripe_sent_at:
+        skews.append(attempt.stripe_sent_at - attempt.first_sent_at)
+    return Window(
+        since=attempt.first_sent_at + min(skews) - margin, until=attempt.sent_until + max(skews) + margin
     )
 
 

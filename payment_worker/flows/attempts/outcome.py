@@ -10,6 +10,7 @@ from payment_worker.domain.eligibility import RefundRefusal
 from payment_worker.domain.outcome import (
     Absent,
     Declined,
+    Delay,
     Doubt,
     Outcome,
     Partly,
@@ -128,8 +129,10 @@ def _refused(
 
 def _absent(entry: Entry) -> Answer | Again:
     attempt, policy = entry.attempt, entry.world.policy
-    if not entry.believes_absence:
+    if not entry.could_believe_absence:
         return entry.put_off(doubt_after_absence(attempt.doubt), code="not found")
+    if not entry.believes_absence():
+        return entry.put_off(doubt_after_absence(attempt.doubt), code=Delay.CLOCKS_APART)
     if entry.payment.version != attempt.as_of_version:
         # News came after the look: what it told of may be what was looked for.
         return Again(replace(attempt, as_of_version=entry.payment.version), entry.payment)
@@ -164,7 +167,7 @@ def _partly(entry: Entry, after: str) -> Answer:
     before that may still receive what was sent.
     """
     attempt = entry.attempt
-    if not entry.believes_absence:
+    if not entry.could_believe_absence:
         return entry.put_off(doubt_after_absence(attempt.doubt), code="not found")
     looked = replace(attempt, look=Look(entry.asked_at, after))
     return replace(entry, attempt=looked).put_off(attempt.doubt, code=LOOKS_ON)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from email.utils import formatdate
 
 from payment_worker.simulator.api.answers import (
     Answer,
@@ -60,7 +61,7 @@ class Pipeline:
             return
         world.journal.count(request.name, None)
         if answer is not None:
-            answer.headers |= {"Request-Id": request_id}
+            answer.headers |= {"Request-Id": request_id, "Date": self._date()}
         await send_broken(broken or "reset", answer, scope, receive, send)
 
     def _understand(self, scope: Scope, text: str, request_id: str) -> Request:
@@ -196,9 +197,12 @@ class Pipeline:
             request.account.keys.keep(request.key, status=other.status, body=other.body)
         return other, None
 
+    def _date(self) -> str:
+        return formatdate(self.world.told_now(), usegmt=True)
+
     async def _send(self, send: Send, request: Request | None, request_id: str, answer: Answer) -> None:
         self.world.journal.count(None if request is None else request.name, answer.status)
-        answer.headers = {**answer.headers, "Request-Id": request_id}
+        answer.headers = {**answer.headers, "Request-Id": request_id, "Date": self._date()}
         if request is not None and request.key is not None:
             answer.headers["Idempotency-Key"] = request.key
         await send_answer(send, answer)

@@ -33,6 +33,8 @@ class Settings:
     )
     webhook_timeout_seconds: float = 10.0
     livemode: bool = False
+    clock_skew_seconds: float = 0.0
+    """How far what Stripe tells of its time, `Date` and `created`, is ahead of the simulator's clock, or behind."""
 
     def change(self, given: dict[str, Any]) -> None:
         """Set what is given. Raises BadSettingError and changes nothing when a name or value is wrong."""
@@ -51,6 +53,10 @@ class Settings:
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}
 
 
+_SIGNED = {"clock_skew_seconds"}
+"""What may be less than 0."""
+
+
 def _check(name: str, value: object, present: object) -> None:
     if name == "rate_limit_per_second" and value is None:
         return
@@ -61,6 +67,8 @@ def _check(name: str, value: object, present: object) -> None:
             isinstance(value, list) and all(isinstance(wait, int | float) for wait in value) and bool(value)
         )
     else:
-        good = isinstance(value, int | float) and value >= (1 if isinstance(present, int) else 0)
+        good = isinstance(value, int | float) and (
+            name in _SIGNED or value >= (1 if isinstance(present, int) else 0)
+        )
     if not good:
         raise BadSettingError(f"{name} cannot be {value!r}")

@@ -1,0 +1,64 @@
+"""Whether the clocks agree by which absence is judged. Where they do not, nothing is believed absent.
+
+PostgreSQL's clock says how long ago a request was sent, and Stripe's when its objects were made. A list that is read
+for the wrong minutes does not show what is there.
+"""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from payment_worker.flows.context import World
+from payment_worker.telemetry import logger
+from payment_worker.telemetry.metrics import CLOCKS_APART, label
+from payment_worker.telemetry.recorder import count
+
+log = logger(__name__)
+
+MOST_SKEW: Final = timedelta(seconds=60)
+"""NTP keeps clocks within fractions of a second. A look-up allows for five times as much."""
+
+
+class Apart(StrEnum):
+    """The clock that is too far from PostgreSQL's."""
+
+    STRIPE = "stripe"
+    MACHINE = "machine"
+    UNKNOWN = "unknown"
+    """Stripe's: no answer of its told the time."""
+
+
+def apart(world: World) -> Apart | None:
+    """The clock that is too far from PostgreSQL's for absence to be believed, with a line in the log; None: none is.
+
+    Ask it after Stripe has answered, so that its time is known.
+    """
+    found = _apart(world)
+    if found:
+        count(CLOCKS_APART, label(found))
+        log.error(
+            "clocks are apart: nothing is believed absent",
+            clock=found.value,
+            stripe_ahead_seconds=_seconds(stripe_skew(world)),
+            machine_ahead_seconds=_seconds(world.machine_skew()),
+        )
+    return found
+
+
+def stripe_skew(world: World) -> timedelta | None:
+    """How far Stripe's clock is ahead of ours; None before its first answer."""
+    date = world.stripe.now()
+    return None if date is None else date - world.clock()
+
+
+def _apart(world: World) -> Apart | None:
+    skew = stripe_skew(world)
+    if skew is None:
+        return Apart.UNKNOWN
+    if abs(skew) > MOST_SKEW:
+        return Apart.STRIPE
+    return Apart.MACHINE if abs(world.machine_skew()) > MOST_SKEW else None
+
+
+def _seconds(skew: timedelta | None) -> int | None:
+    return None if skew is None else round(skew.total_seconds())
