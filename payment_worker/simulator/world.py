@@ -24,11 +24,10 @@ PLATFORM = "acct_simulator"
 
 @dataclass(slots=True)
 class Account:
-    """All objects of one Stripe account by id, in order of creation."""
+    """All objects of one Stripe account in one mode by id, in order of creation."""
 
     id: str
-    is_connected: bool = True
-    """Whether the platform may still act for it."""
+    livemode: bool = False
     payment_intents: dict[str, Json] = field(default_factory=dict)
     charges: dict[str, Json] = field(default_factory=dict)
     refunds: dict[str, Json] = field(default_factory=dict)
@@ -65,7 +64,9 @@ class World:
         """Start again: no objects, keys, faults or scheduled work; dice as at first; ids go on counting."""
         self.dice = random.Random(self.seed)  # noqa: S311 - seeded on purpose: runs can be repeated
         self.settings = Settings(**self.start.shown())
-        self.accounts: dict[str, Account] = {}
+        self.accounts: dict[tuple[str, bool], Account] = {}
+        self.platforms = {PLATFORM}
+        self.disconnected: set[str] = set()
         self.faults = Faults(self.dice)
         self.journal = Journal()
         self.clock.clear()
@@ -76,12 +77,12 @@ class World:
         """Unix seconds as Stripe tells them: its clock, and how far that is set wrong."""
         return self.clock.now() + self.settings.clock_skew_seconds
 
-    def account(self, account_id: str | None = None) -> Account:
-        """The account of that id, made on first use; the platform's own without one."""
-        name = account_id or PLATFORM
+    def account(self, account_id: str | None = None, *, livemode: bool = False) -> Account:
+        """The account of that id in one mode, made on first use; without an id the default platform's."""
+        name = (account_id or PLATFORM, livemode)
         found = self.accounts.get(name)
         if found is None:
-            found = self.accounts[name] = Account(name)
+            found = self.accounts[name] = Account(*name)
         return found
 
 

@@ -10,12 +10,12 @@ import stripe
 
 @contextmanager
 def a_client(
-    url: str, *, timeout_seconds: float, account: str | None = None
+    url: str, *, timeout_seconds: float, account: str | None = None, api_key: str = "sk_test_simulator"
 ) -> Iterator[stripe.StripeClient]:
     """A client of the simulator at that address, its connections closed at the end."""
     http_client: Any = stripe.RequestsClient(timeout=timeout_seconds)
     yield stripe.StripeClient(
-        "sk_test_simulator",
+        api_key,
         base_addresses={"api": url},
         http_client=http_client,
         max_network_retries=0,

@@ -106,7 +106,7 @@ def test_things_fall_due_by_themselves_too(client: stripe.StripeClient, simulato
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"colour": 1}, {"latency_seconds": "x"}, {"latency_seconds": -1}, {"livemode": 1}]
+    "wrong", [{"colour": 1}, {"latency_seconds": "x"}, {"latency_seconds": -1}, {"livemode": True}]
 )
 def test_a_wrong_setting_is_refused(simulator: Simulator, wrong: dict[str, object]) -> None:
     before = simulator.get("settings")
@@ -119,10 +119,10 @@ def test_reset_forgets_everything(client: stripe.StripeClient, simulator: Simula
     a_charge(client, key="k")
     simulator.fault("hang")
     simulator.advance(10**6)
-    simulator.post("settings", {"livemode": True})
+    simulator.post("settings", {"event_copies": 2})
     simulator.reset()
     assert simulator.ledger() == {"payment_intents": [], "totals": {}}
     assert simulator.get("faults")["faults"] == []
     assert simulator.get("clock")["offset_seconds"] == 0
-    assert not simulator.get("settings")["livemode"]
-    assert not a_charge(client, key="k").livemode
+    assert simulator.get("settings")["event_copies"] == 1
+    assert a_charge(client, key="k").status == "succeeded"

@@ -1,18 +1,37 @@
-"""Who asks: a secret key, and perhaps on behalf of a connected account."""
+"""Authentication: a secret key tells the account and its mode, a header perhaps a connected account."""
 
 import base64
 import binascii
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from payment_worker.simulator.api.refusals import no_access, unauthorized
+from payment_worker.simulator.world import PLATFORM
 
 _API_KEY = re.compile(r"(sk|rk)_\w+")
+_LIVE_KEYS = ("sk_live_", "rk_live_")
+_KEY_OF_AN_ACCOUNT = re.compile(r"(?:sk|rk)_(?:test|live)_5(1[A-Za-z0-9]{15})")
+"""Stripe's own keys tell whose they are: `sk_test_51AbC…` is a key of `acct_1AbC…`."""
 _ACCOUNT = re.compile(r"acct_\w+")
 
 
-def who_asks(headers: Mapping[bytes, bytes], api_keys: frozenset[str]) -> str | None:
-    """The connected account that is meant, None for the platform's own. Raises a refusal without a good key.
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The account whose key was sent, its mode, and the connected account that the request names."""
+
+    platform: str
+    livemode: bool
+    connected: str | None
+
+    @property
+    def account_id(self) -> str:
+        """The account that the request is about."""
+        return self.connected or self.platform
+
+
+def authenticate(headers: Mapping[bytes, bytes], api_keys: frozenset[str]) -> Caller:
+    """Whose request it is. Raises a refusal without a good key.
 
     Any secret or restricted key is good when `api_keys` is empty.
     """
@@ -25,7 +44,9 @@ def who_asks(headers: Mapping[bytes, bytes], api_keys: frozenset[str]) -> str | 
     named = headers.get(b"stripe-account", b"").decode("latin-1")
     if named and not _ACCOUNT.fullmatch(named):
         raise no_access(named)
-    return named or None
+    owner = _KEY_OF_AN_ACCOUNT.match(given)
+    platform = PLATFORM if owner is None else f"acct_{owner[1]}"
+    return Caller(platform, given.startswith(_LIVE_KEYS), named if named not in ("", platform) else None)
 
 
 def _credential(header: str) -> str:

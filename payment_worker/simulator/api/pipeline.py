@@ -15,7 +15,7 @@ from payment_worker.simulator.api.answers import (
     send_broken,
     server_error,
 )
-from payment_worker.simulator.api.authentication import who_asks
+from payment_worker.simulator.api.authentication import Caller, authenticate
 from payment_worker.simulator.api.endpoints import Endpoint, route
 from payment_worker.simulator.api.execution import execute
 from payment_worker.simulator.api.idempotency import KEY_LENGTH
@@ -24,7 +24,7 @@ from payment_worker.simulator.api.refusals import Refusal, bad_request, no_acces
 from payment_worker.simulator.api.requests import Request, body_of, metadata_of
 from payment_worker.simulator.control.faults import Facts, Fault
 from payment_worker.simulator.control.journal import Entry
-from payment_worker.simulator.world import Act, World
+from payment_worker.simulator.world import Account, Act, World
 
 _OWN_ANSWER = frozenset({"latency", "server_error"})
 """Faults `before` that let the request reach its key: the others never come so far."""
@@ -66,9 +66,7 @@ class Pipeline:
 
     def _understand(self, scope: Scope, text: str, request_id: str) -> Request:
         headers = dict(scope["headers"])
-        account = self.world.account(who_asks(headers, self.api_keys))
-        if not account.is_connected:
-            raise no_access(account.id)
+        account = self._account_of(authenticate(headers, self.api_keys))
         method, path = scope["method"], scope["path"]
         routed = route(method, path)
         key = headers.get(b"idempotency-key", b"").decode("latin-1") or None
@@ -86,6 +84,12 @@ class Pipeline:
         if method != "GET":
             request.entry = self._note(request)
         return request
+
+    def _account_of(self, caller: Caller) -> Account:
+        self.world.platforms.add(caller.platform)
+        if caller.connected in self.world.disconnected:
+            raise no_access(caller.account_id)
+        return self.world.account(caller.account_id, livemode=caller.livemode)
 
     def _note(self, request: Request) -> Entry:
         return self.world.journal.add(

@@ -11,9 +11,12 @@ from starlette.routing import Route
 from payment_worker.simulator.api.parameters import decode
 from payment_worker.simulator.api.refusals import Refusal
 from payment_worker.simulator.api.writing import written
-from payment_worker.simulator.world import Act, World
+from payment_worker.simulator.world import Account, Act, World
 
 Json = dict[str, Any]
+
+_ADDRESS = {"account", "livemode"}
+"""Which account a request is about; any of them may say."""
 
 
 class ControlError(Exception):
@@ -39,13 +42,26 @@ class Given:
         named = self.body.get("account") or self.query.get("account")
         return None if named is None else str(named)
 
+    @property
+    def livemode(self) -> bool:
+        """Which mode of the account is meant."""
+        named = self.body.get("livemode", self.query.get("livemode", False))
+        if named not in (True, False, "true", "false"):
+            raise ControlError("livemode must be true or false")
+        return named in (True, "true")
+
+    @property
+    def account(self) -> Account:
+        """The account that is meant."""
+        return self.world.account(self.account_id, livemode=self.livemode)
+
     def act(self) -> Act:
         """Something that a person or bank does there."""
-        return Act(self.world, self.world.account(self.account_id))
+        return Act(self.world, self.account)
 
     def fields(self, **defaults: object) -> Json:
         """The body with defaults filled in. Raises ControlError for a name that is not among them."""
-        unknown = self.body.keys() - defaults.keys() - {"account"}
+        unknown = self.body.keys() - defaults.keys() - _ADDRESS
         if unknown:
             raise ControlError(f"unknown fields: {', '.join(sorted(unknown))}")
         return {**defaults, **{name: self.body[name] for name in defaults if name in self.body}}

@@ -5,7 +5,7 @@ from starlette.routing import Route
 from payment_worker.simulator.control.control import ControlError, Given, Json, answered
 from payment_worker.simulator.control.journal import ENTRY_FIELDS
 from payment_worker.simulator.control.ledger import ledger
-from payment_worker.simulator.world import PLATFORM, World
+from payment_worker.simulator.world import World
 
 
 def _health(given: Given) -> Json:
@@ -39,11 +39,14 @@ def _connect(given: Given) -> Json:
 
 def _connection(given: Given, *, is_connected: bool) -> Json:
     given.fields()
-    account = given.world.account(given.account_id)
-    if account.id == PLATFORM:
+    account_id, disconnected = given.account_id, given.world.disconnected
+    if account_id is None or account_id in given.world.platforms:
         raise ControlError("account must name a connected account")
-    account.is_connected = is_connected
-    return {"account": account.id, "connected": is_connected}
+    if is_connected:
+        disconnected.discard(account_id)
+    else:
+        disconnected.add(account_id)
+    return {"account": account_id, "connected": is_connected}
 
 
 def _clock(given: Given) -> Json:
@@ -111,12 +114,13 @@ def _requests(given: Given) -> Json:
 
 def _ledger(given: Given) -> Json:
     query = given.query
-    unknown = query.keys() - {"account", "payment_intent", "metadata", "by"}
+    unknown = query.keys() - {"account", "livemode", "payment_intent", "metadata", "by"}
     if unknown:
         raise ControlError(f"unknown filters: {', '.join(sorted(unknown))}")
     return ledger(
         given.world,
         account_id=given.account_id,
+        livemode=given.livemode,
         intent_id=query.get("payment_intent"),
         metadata=query.get("metadata", {}),
         by=query.get("by"),

@@ -16,7 +16,7 @@ _DECLINED = 402
 
 
 def _params(given: Given, endpoint: str) -> Json:
-    body = {name: value for name, value in given.body.items() if name != "account"}
+    body = {name: value for name, value in given.body.items() if name not in ("account", "livemode")}
     return check(body, _ACCEPTED[endpoint], ())
 
 
@@ -146,7 +146,7 @@ def _close_dispute(given: Given) -> Json:
 
 
 def _overwrite(given: Given) -> Json:
-    account = given.world.account(given.account_id)
+    account = given.account
     new = given.fields(fields=None)["fields"]
     if not isinstance(new, dict):
         raise ControlError("fields must be an object")
@@ -168,7 +168,7 @@ def _make_event(given: Given) -> Json:
 
 def _list_events(given: Given) -> Json:
     kind, named = given.query.get("type"), given.query.get("object")
-    events = given.world.account(given.account_id).events.values()
+    events = given.account.events.values()
     chosen = [
         event
         for event in events

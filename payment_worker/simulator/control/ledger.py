@@ -18,6 +18,7 @@ def ledger(
     world: World,
     *,
     account_id: str | None,
+    livemode: bool,
     intent_id: str | None,
     metadata: Mapping[str, str],
     by: str | None,
@@ -26,7 +27,7 @@ def ledger(
     lines = [
         _line(account, intent)
         for account in world.accounts.values()
-        if account_id in (None, account.id)
+        if account_id in (None, account.id) and account.livemode is livemode
         for intent in _chosen(account, intent_id)
         if metadata.items() <= intent["metadata"].items()
     ]

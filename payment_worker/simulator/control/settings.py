@@ -32,7 +32,6 @@ class Settings:
         default_factory=lambda: [1, 5, 30, 300, 3_600, 18_000, 36_000, 43_200]
     )
     webhook_timeout_seconds: float = 10.0
-    livemode: bool = False
     clock_skew_seconds: float = 0.0
     """How far what Stripe tells of its time, `Date` and `created`, is ahead of the simulator's clock, or behind."""
 

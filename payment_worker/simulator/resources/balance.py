@@ -82,7 +82,7 @@ def retrieve_balance(act: Act, _object_id: str, _params: dict[str, Any]) -> Json
     return {
         "object": "balance",
         "available": available,
-        "livemode": act.world.settings.livemode,
+        "livemode": act.account.livemode,
         "pending": pending,
     }
 

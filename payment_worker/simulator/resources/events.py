@@ -1,6 +1,6 @@
 """Events: a snapshot of the object for each change, listed newest first and sent to the webhook endpoints."""
 
-from payment_worker.simulator.world import PLATFORM, Account, Act, Json
+from payment_worker.simulator.world import Account, Act, Json
 
 API_VERSION = "2026-10-28.endive"
 
@@ -15,7 +15,8 @@ def emit(act: Act, kind: str, record: Json, previous: Json | None = None) -> Non
         world.event_count += 1
         if world.settings.event_lag_seconds and not world.event_count % world.settings.event_lag_every:
             act.account.late_events[event["id"]] = world.clock.now() + world.settings.event_lag_seconds
-        if world.accounts.get(act.account.id) is act.account:  # not one that a reset has forgotten meanwhile
+        present = world.accounts.get((act.account.id, act.account.livemode))
+        if present is act.account:  # not one that a reset has forgotten meanwhile
             world.webhooks.announce(event)
 
 
@@ -29,12 +30,12 @@ def _event(act: Act, kind: str, record: Json, previous: Json | None) -> Json:
         "api_version": API_VERSION,
         "created": act.now,
         "data": data,
-        "livemode": act.world.settings.livemode,
+        "livemode": act.account.livemode,
         "pending_webhooks": 0,
         "request": {"id": act.request_id, "idempotency_key": act.idempotency_key},
         "type": kind,
     }
-    if act.account.id != PLATFORM:
+    if act.account.id not in act.world.platforms:
         event["account"] = act.account.id
     return event
 

@@ -103,7 +103,7 @@ def _new(act: Act, params: dict[str, Any], currency: str) -> Json:
         "excluded_payment_method_types": None,
         "last_payment_error": None,
         "latest_charge": None,
-        "livemode": act.world.settings.livemode,
+        "livemode": act.account.livemode,
         "metadata": merged_metadata({}, params.get("metadata")),
         "next_action": None,
         "on_behalf_of": None,
