@@ -3,6 +3,8 @@
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from payment_worker.settings.redis import as_kombu_says
+
 _MASTER = "master_name"
 # What Redis's own documentation calls it.
 _USUAL_MASTER = "mymaster"
@@ -15,7 +17,7 @@ def broker_address(url: str) -> tuple[str, dict[str, Any]]:
     of the master elsewhere, and stumbles over it in a URL.
     """
     if not url.startswith("sentinel://"):
-        return url, {}
+        return as_kombu_says(url), {}
     master, sentinels = _USUAL_MASTER, []
     for sentinel in url.split(";"):
         parts = urlsplit(sentinel)

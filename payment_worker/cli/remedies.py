@@ -22,6 +22,7 @@ _DATABASE: Final[Mapping[Outage, str]] = {
     Outage.NAME_UNKNOWN: "correct the host in DATABASE_URL, or the name server",
     Outage.NO_ANSWER: "look at the network and the firewall between here and PostgreSQL",
     Outage.NO_WRITABLE_SERVER: "promote a server, or correct target_session_attrs in DATABASE_URL",
+    Outage.BAD_PARAMETER: "correct what stands behind ? in DATABASE_URL",
     Outage.TLS_FAILED: "correct sslmode and sslrootcert in DATABASE_URL, or the server's certificate",
 }
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 from urllib.parse import quote
 
@@ -48,6 +49,7 @@ class PostgreSQL(Server):
         durable: bool = True,
         port: int | None = None,
         identity: Identity | None = None,
+        settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """See `Server`, and further.
 
@@ -56,9 +58,11 @@ class PostgreSQL(Server):
             durable: false only for tests: faster, and a crash of the machine (not the server) may lose data.
             port: as `Server` says.
             identity: whom it runs as; whatever works here when not given.
+            settings: further ones, as postgresql.conf has them.
         """
         super().__init__(data=data, port=port, volatile=not durable)
         self._durable = durable
+        self._settings = settings
         self._identity = identity or permitted_identity()
 
     @property
@@ -133,7 +137,12 @@ class PostgreSQL(Server):
                 raise ProcessEndedError(f"initdb failed\n{initdb.tail()}")
 
     def _described(self) -> Process:
-        settings = {**_SETTINGS, "port": str(self.port), **({} if self._durable else _FORGETFUL)}
+        settings = {
+            **_SETTINGS,
+            **({} if self._durable else _FORGETFUL),
+            **self._settings,
+            "port": str(self.port),
+        }
         return Process(
             [
                 _programs(self._identity) / "postgres",

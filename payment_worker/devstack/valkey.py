@@ -1,7 +1,9 @@
 """A real Valkey (or Redis) server of our own."""
 
 import socket
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from payment_worker.devstack.binaries import valkey_server
 from payment_worker.devstack.ports import LOOPBACK
@@ -19,6 +21,7 @@ class Valkey(Server):
         append_only: bool = True,
         databases: int = 16,
         port: int | None = None,
+        settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """See `Server`, and further.
 
@@ -27,10 +30,12 @@ class Valkey(Server):
             append_only: whether a restart finds what was written before. Without it, it comes back empty.
             databases: how many numbered databases it has.
             port: as `Server` says.
+            settings: further ones, as valkey.conf has them.
         """
         super().__init__(data=data, port=port)
         self._append_only = append_only
         self._databases = databases
+        self._settings = settings
 
     def url(self, database: int = 0) -> str:
         """The URL of one of its numbered databases."""
@@ -59,6 +64,7 @@ class Valkey(Server):
             "databases": str(self._databases),
             # A queue that silently drops its oldest messages is no queue.
             "maxmemory-policy": "noeviction",
+            **self._settings,
         }
         return Process(
             [valkey_server(), *(part for name, value in settings.items() for part in (f"--{name}", value))],

@@ -44,10 +44,10 @@ def redis_client(url: str, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - 
 def hosts(url: str) -> str:
     """Hosts and ports, or the socket, as people read them: without user and password."""
     parts = [urlsplit(each) for each in url.split(";")]
+    if parts[0].scheme == "unix":
+        return parts[0].path
     usual = _SENTINEL_PORT if parts[0].scheme == "sentinel" else _PORT
-    return ", ".join(
-        f"{each.hostname}:{each.port or usual}" if each.hostname else each.path for each in parts
-    )
+    return ", ".join(f"{each.hostname or 'localhost'}:{each.port or usual}" for each in parts)
 
 
 def _as_redis_py_says(url: str) -> str:

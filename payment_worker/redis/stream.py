@@ -10,6 +10,7 @@ import redis
 
 from payment_worker.contracts.messages import MessageType, envelope
 from payment_worker.redis.client import redis_client
+from payment_worker.redis.outage import trouble
 from payment_worker.store.outbox import Message
 
 TIMEOUT_SECONDS: Final = 5.0
@@ -66,7 +67,7 @@ class Stream:
         try:
             last = self._append(keys=[self.name], args=[after or "", self.max_length, *told])
         except redis.RedisError as error:
-            raise StreamUnavailableError(type(error).__name__) from None
+            raise StreamUnavailableError(str(trouble(error))) from None
         return Forgotten() if last is None else str(last.decode())
 
     def holds(self, entry_id: str) -> bool:
@@ -78,7 +79,7 @@ class Stream:
         try:
             return bool(self._redis.xrange(self.name, entry_id, entry_id, count=1))
         except redis.RedisError as error:
-            raise StreamUnavailableError(type(error).__name__) from None
+            raise StreamUnavailableError(str(trouble(error))) from None
 
     def last_message_id(self) -> UUID | None:
         """The id of the last message that the stream has; None where it is empty, or ends with none of ours.
@@ -89,7 +90,7 @@ class Stream:
         try:
             entries = self._redis.xrevrange(self.name, count=1)
         except redis.RedisError as error:
-            raise StreamUnavailableError(type(error).__name__) from None
+            raise StreamUnavailableError(str(trouble(error))) from None
         try:
             return UUID(json.loads(entries[0][1][b"event"])["id"])
         except (IndexError, KeyError, TypeError, ValueError):
@@ -107,7 +108,7 @@ class Stream:
         try:
             self._redis.delete(BELL)
         except redis.RedisError as error:
-            raise StreamUnavailableError(type(error).__name__) from None
+            raise StreamUnavailableError(str(trouble(error))) from None
 
     def close(self) -> None:
         """Close the connections."""

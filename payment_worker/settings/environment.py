@@ -23,8 +23,8 @@ def values_in(environ: Mapping[str, str], names: Iterable[str]) -> tuple[dict[st
     values: dict[str, Any] = {}
     unread: dict[str, str] = {}
     for name in names:
-        if environ.get(name):
-            values[name] = environ[name]
+        if value := environ.get(name, "").strip():  # a newline from a file, a blank from a form
+            values[name] = value
         elif path := environ.get(f"{name}_FILE"):
             try:
                 values[name] = Path(path).read_text(encoding="utf-8").strip()

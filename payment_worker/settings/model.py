@@ -8,7 +8,15 @@ from typing import Any, Final, Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from payment_worker.settings.environment import SettingsError, told, unknown_in, values_in
-from payment_worker.settings.values import APIKey, BackendURL, DatabaseURL, RedisURL, Seconds, SigningSecrets
+from payment_worker.settings.values import (
+    APIKey,
+    BackendURL,
+    DatabaseURL,
+    HttpURL,
+    RedisURL,
+    Seconds,
+    SigningSecrets,
+)
 
 MAX_REDELIVERIES: Final = 10
 """A message that came back so often has outlived as many workers, or no task could be ended properly."""
@@ -31,12 +39,14 @@ class Settings(BaseModel):
     database_url: DatabaseURL | None = Field(
         None,
         alias="DATABASE_URL",
-        description="The Payment Database, `postgresql://user:password@host/name`.",
+        description="The Payment Database, `postgresql://user:password@host/name`, as libpq takes it: several hosts "
+        "(`host1,host2:5433`, of which the writable one is used), `?host=/run/postgresql`, `sslmode`, `options`.",
     )
     redis_url: RedisURL | None = Field(
         None,
         alias="REDIS_URL",
-        description="The broker and the stream of outcomes: `redis://`, `rediss://` or `sentinel://`.",
+        description="The broker and the stream of outcomes: `redis://`, `rediss://`, `sentinel://` or "
+        "`unix:///path?db=0`. `valkey://` and `redis+socket://` are taken, too.",
     )
     stripe_api_key: APIKey | None = Field(
         None,
@@ -48,10 +58,9 @@ class Settings(BaseModel):
         alias="STRIPE_WEBHOOK_SECRET",
         description="The endpoint's signing secrets, comma-separated: two are valid at once while one is rolled.",
     )
-    stripe_api_base: str = Field(
+    stripe_api_base: HttpURL = Field(
         "https://api.stripe.com",
         alias="STRIPE_API_BASE",
-        pattern=r"^https?://[^/]+/?$",
         description="Another host than Stripe's: the simulator, or a proxy.",
     )
     stripe_timeout: Seconds = Field(

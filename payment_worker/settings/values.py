@@ -1,9 +1,12 @@
 """The kinds of values that settings have, each checked where it is read. No message tells a secret's value."""
 
-from typing import Annotated
-from urllib.parse import parse_qs, urlsplit
+import re
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from payment_worker.settings import postgresql, redis
+from payment_worker.settings.ports import check_host
 
 Seconds = Annotated[float, Field(gt=0, le=10 * 365 * 86_400)]
 
@@ -15,32 +18,62 @@ def _comma_separated(value: object) -> object:
 
 
 def _postgresql(url: SecretStr) -> SecretStr:
-    if urlsplit(url.get_secret_value()).scheme not in {"postgresql", "postgres"}:
-        raise ValueError("must begin with postgresql://")
+    postgresql.check(url.get_secret_value())
     return url
 
 
 def _redis(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value().split(";")[0])
-    if parts.scheme not in {"redis", "rediss", "sentinel"}:
-        raise ValueError("must begin with redis://, rediss:// or sentinel://")
-    # kombu's bare rediss:// accepts any certificate (seen with 5.7.0).
-    strict = (["CERT_REQUIRED"], ["required"])
-    if parts.scheme == "rediss" and parse_qs(parts.query).get("ssl_cert_reqs") not in strict:
-        raise ValueError("rediss:// needs ?ssl_cert_reqs=CERT_REQUIRED, else any certificate is accepted")
-    return url
+    return SecretStr(redis.normal(url.get_secret_value()))
+
+
+_BACKENDS: Final = frozenset(
+    {
+        "arangodb",
+        "azureblockblob",
+        "cache",
+        "cassandra",
+        "consul",
+        "cosmosdbsql",
+        "couchbase",
+        "couchdb",
+        "db",
+        "dynamodb",
+        "elasticsearch",
+        "file",
+        "gs",
+        "mongodb",
+        "rpc",
+        "s3",
+    }
+)
+"""Celery's, but for Redis', which is checked as the broker is."""
 
 
 def _backend(url: SecretStr) -> SecretStr:
     scheme, found, _ = url.get_secret_value().partition("://")
     if not found:
         raise ValueError("must be a URL that Celery takes, such as redis://host/1")
-    return _redis(url) if scheme in {"redis", "rediss", "sentinel"} else url
+    if scheme in redis.SCHEMES:
+        return SecretStr(redis.as_kombu_says(redis.normal(url.get_secret_value())))
+    if scheme.partition("+")[0] not in _BACKENDS:
+        raise ValueError(f"must begin with redis://, or with one of {', '.join(sorted(_BACKENDS))}")
+    return url
+
+
+def _http(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    host = rest.removesuffix("/")
+    if scheme not in {"http", "https"} or not host or re.search(r"[/?#@\s]", host) or not host.isascii():
+        raise ValueError("must be https://host or https://host:port, and nothing behind it")
+    check_host(host)
+    return url
 
 
 # Known mistakes are refused, and no others: Stripe may give its keys new beginnings.
 def _no_key_for_browsers(key: SecretStr) -> SecretStr:
     value = key.get_secret_value()
+    if not re.fullmatch(r"[!-~]+", value):
+        raise ValueError("a key holds no blanks and nothing beyond ASCII")
     if value.startswith("pk_"):
         raise ValueError(
             "this is a publishable key, which may charge nobody: the secret one begins with sk_ or rk_"
@@ -58,6 +91,7 @@ def _no_api_keys(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
 
 DatabaseURL = Annotated[SecretStr, AfterValidator(_postgresql)]
 RedisURL = Annotated[SecretStr, AfterValidator(_redis)]
+HttpURL = Annotated[str, AfterValidator(_http)]
 BackendURL = Annotated[SecretStr, AfterValidator(_backend)]
 APIKey = Annotated[SecretStr, AfterValidator(_no_key_for_browsers)]
 SigningSecrets = Annotated[

@@ -39,6 +39,7 @@ class Outage(StrEnum):
     NO_ANSWER = "no answer in time"
     NO_WRITABLE_SERVER = "no server with these target_session_attrs"
     TLS_FAILED = "TLS failed"
+    BAD_PARAMETER = "a parameter of the address does not fit"
     CONNECTION_LOST = "connection lost"
     POOL_EXHAUSTED = "no connection became free"
 
@@ -95,6 +96,11 @@ _TEXTS: Final[tuple[tuple[str, Outage, str | None], ...]] = (
     (
         r"session is (?:not )?read-only|server is (?:not )?in hot standby mode",
         Outage.NO_WRITABLE_SERVER,
+        None,
+    ),
+    (
+        r"unrecognized configuration parameter|command-line|could not match|invalid ",
+        Outage.BAD_PARAMETER,
         None,
     ),
     (r"could not translate host name|could not parse network address", Outage.NAME_UNKNOWN, None),

@@ -59,9 +59,11 @@ def test_a_connection_that_went_stale_is_made_anew(own_valkey: Valkey) -> None:
         assert client.get("who") == b"it is"
 
 
-@pytest.mark.parametrize("required", ["CERT_REQUIRED", "required"])
-def test_a_certificate_is_asked_for_by_everybody_in_either_spelling(required: str) -> None:
-    url = f"rediss://:secret@{LOOPBACK}:{free_port()}/3?ssl_cert_reqs={required}&ssl_ca_certs={CERTIFICATES}"
+@pytest.mark.parametrize("required", ["ssl_cert_reqs=CERT_REQUIRED&", "ssl_cert_reqs=required&", ""])
+def test_a_certificate_is_asked_for_by_everybody_in_either_spelling_and_where_a_ca_is_named(
+    required: str,
+) -> None:
+    url = f"rediss://:secret@{LOOPBACK}:{free_port()}/3?{required}ssl_ca_certs={CERTIFICATES}"
     settings = Settings.from_environment({"REDIS_URL": url})
     assert settings.redis_url
     told = settings.redis_url.get_secret_value()
@@ -75,7 +77,8 @@ def test_a_certificate_is_asked_for_by_everybody_in_either_spelling(required: st
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?ssl_cert_reqs=CERT_NONE", "?ssl_cert_reqs=optional", "?ssl_ca_certs=/ca.crt"]
+    "query",
+    ["", "?ssl_cert_reqs=CERT_NONE", "?ssl_cert_reqs=optional", "?ssl_ca_certs=/a&ssl_cert_reqs=none"],
 )
 def test_an_address_that_takes_any_certificate_is_refused(query: str) -> None:
     with pytest.raises(SettingsError, match="any certificate is accepted"):
