@@ -57,8 +57,10 @@ task_create_missing_queues = False
 # What no route names is no money.
 task_default_queue = task_default_routing_key = "maintenance"
 
-task_routes = {
-    f"payment_worker.{task}": {"queue": queue}
+# Which task is taken from which queue: an access list in Redis can so confine an app to one, and a charge that is put
+# among refunds is rejected. The first is where it is sent.
+task_taken_from: dict[str, tuple[str, ...]] = {
+    f"payment_worker.{task}": (queue,)
     for queue, tasks in {
         "charges": ("charge", "capture", "cancel", "retry_charge", "retry_declined", "perform"),
         "refunds": ("refund", "continue_refund"),
@@ -67,6 +69,9 @@ task_routes = {
     }.items()
     for task in tasks
 }
+# The sweep sends it to the queue of what it goes on with.
+task_taken_from["payment_worker.perform"] += ("refunds",)
+task_routes = {task: {"queue": queues[0]} for task, queues in task_taken_from.items()}
 
 # ── Messages ─────────────────────────────────────────────────────────────────────────────────────────────────────
 # JSON only: to open a pickle is to run it.

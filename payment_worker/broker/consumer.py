@@ -6,21 +6,35 @@ and log its whole body, stop, or pass it on to stop the next worker (seen with c
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, Final
 
 from celery import signals
 from celery.worker import state
 from celery.worker.consumer import Consumer as CeleryConsumer
-from redis.exceptions import RedisError
+from kombu.utils.json import dumps
+from redis.exceptions import ConnectionError as NotConnectedError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as NoAnswerError
 from vine import promise as vine_promise
 
 from payment_worker.broker.heart import Heart
-from payment_worker.broker.inspection import fault_in
+from payment_worker.broker.inspection import Fault, RejectedMessageError, Rules, TaskMessage, read
 from payment_worker.broker.liveness import Liveness
 from payment_worker.broker.presence import Consuming
-from payment_worker.broker.rejection import asked_by, keep_rejected
+from payment_worker.broker.rejection import RejectedMessage, keep_rejected, rejected_message
 
 logger = logging.getLogger(__name__)
+
+HOUSEKEEPING: Final = "maintenance"
+
+LONGEST_PAUSE_SECONDS: Final = 30.0
+"""After PostgreSQL did not keep a message none is offered to it for a while, and never for as long as the messages are
+away: each try may take 5 s, in which the worker receives nothing."""
+
+_NOT_THE_MESSAGES_FAULT: Final = (NotConnectedError, NoAnswerError, ResponseError, OSError, MemoryError)
+"""Redis or the system fails: Celery connects anew, or ends. redis-py's DataError is none: a value of ours raises it."""
 
 _NOT_THESE = {
     # Ours takes its place.
@@ -33,6 +47,8 @@ _NOT_THESE = {
 class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
     """A consumer for money: whatever is in a queue, it is run, or kept, or stays with Redis."""
 
+    _next_try_to_keep = 0.0
+
     class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[misc] # Celery has no types
         """Celery's own steps, with another heart, a sign of life, and a note of what it consumes."""
 
@@ -44,60 +60,80 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
         )
 
     def create_task_handler(self, promise: Any = vine_promise) -> Callable[[Any], None]:  # noqa: ANN401
-        """What is done with each message: Celery's own handler, behind a look at the message."""
-        begin = super().create_task_handler(promise)
-        farthest_eta_seconds = self.app.conf.broker_transport_options["visibility_timeout"] / 2
+        """What is done with each message: read here, and given to Celery's own handler in the form it expects."""
+        begin, rules = super().create_task_handler(promise), self._rules()
 
         def on_task_received(message: Any) -> None:  # noqa: ANN401 kombu has no types
-            fault = fault_in(message, tasks=self.strategies, farthest_eta_seconds=farthest_eta_seconds)
-            if fault:
-                self.set_aside(message, fault)
-                return
             try:
-                begin(message)
-            except (RedisError, OSError):
-                # Redis is gone: Celery connects anew.
+                begin(as_celery_expects(message, read(message, rules, now=datetime.now(UTC))))
+            except RejectedMessageError as rejected:
+                self.reject(message, rejected.fault, rejected.words)
+            except _NOT_THE_MESSAGES_FAULT:
                 raise
-            except Exception as error:
-                if message.headers.get("id") in state.requests:
-                    raise
-                self.set_aside(message, f"Celery cannot begin it: {type(error).__name__}")
+            except Exception as error:  # noqa: BLE001 whatever it is, the next worker would meet it too
+                forget_request(message)
+                self.reject(message, Fault.NOT_BEGUN, f"Celery cannot begin it: {type(error).__name__}")
 
         return on_task_received
 
-    def set_aside(self, message: Any, why: str) -> None:  # noqa: ANN401 kombu has no types
+    def _rules(self) -> Rules:
+        conf = self.app.conf
+        return Rules(
+            queues={task: conf.task_taken_from.get(task, ()) for task in self.strategies},
+            farthest_eta_seconds=self._visibility_seconds() / 2,
+        )
+
+    def reject(self, message: Any, fault: Fault, words: str) -> None:  # noqa: ANN401 kombu has no types
         """Keep a message that cannot be run, then acknowledge it; or else leave it with Redis."""
-        asked = asked_by(message)
-        try:
-            keep_rejected(self.app, asked, why)
-        except Exception as error:  # noqa: BLE001 neither PostgreSQL's absence nor a bug may stop the worker
-            message.channel.qos.leave(message.delivery_tag)
-            logger.error(  # noqa: TRY400 a traceback may show the message
-                "A message for %s cannot be run (%s) nor kept (%s): it stays in Redis until the visibility timeout",
-                asked.task,
-                why,
-                type(error).__name__,
-            )
+        rejected = rejected_message(message)
+        if self._is_dropped(rejected, fault):
+            logger.info("A scheduled run of %s had expired before a worker took it", rejected.task)
+        elif not self._keep(message, rejected, fault, words):
             return
         message.ack_log_error(logger, self.connection_errors)
-        logger.warning("A message for %s cannot be run and was kept as rejected: %s", asked.task, why)
         signals.task_rejected.send(sender=self, message=message, exc=None)
+
+    def _is_dropped(self, rejected: RejectedMessage, fault: Fault) -> bool:
+        """Whether nothing is lost with it: of beat's runs that could not begin in time the next one is enough."""
+        routes = self.app.conf.task_routes or {}
+        return fault is Fault.EXPIRED and routes.get(rejected.task, {}).get("queue") == HOUSEKEEPING
+
+    def _keep(self, message: Any, rejected: RejectedMessage, fault: Fault, words: str) -> bool:  # noqa: ANN401
+        if monotonic() < self._next_try_to_keep:
+            message.channel.qos.leave(message.delivery_tag)
+            return False
+        try:
+            keep_rejected(self.app, rejected, fault, words)
+        except Exception as error:  # noqa: BLE001 neither PostgreSQL's absence nor a bug may stop the worker
+            self._next_try_to_keep = monotonic() + self._pause_seconds()
+            message.channel.qos.leave(message.delivery_tag)
+            logger.error(  # noqa: TRY400 a traceback may show the message
+                "A message for %s is rejected (%s) and cannot be kept (%s): it and those that come within %g s stay in"
+                " Redis until the visibility timeout",
+                rejected.task,
+                words,
+                type(error).__name__,
+                self._pause_seconds(),
+            )
+            return False
+        logger.warning("A message for %s is rejected and kept: %s", rejected.task, words)
+        return True
+
+    def _pause_seconds(self) -> float:
+        return min(LONGEST_PAUSE_SECONDS, self._visibility_seconds() / 4)
+
+    def _visibility_seconds(self) -> float:
+        return float(self.app.conf.broker_transport_options["visibility_timeout"])
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:  # noqa: ANN401 kombu has no types
         """Called by kombu when the body is not what the headers promise."""
-        self.set_aside(message, fault_in_decoding(exc))
+        self.reject(message, Fault.UNREADABLE, f"the body cannot be decoded: {type(exc).__name__}")
 
-    def on_unknown_message(self, _body: object, message: Any) -> None:  # noqa: ANN401 kombu has no types
-        """Called by Celery for what is no task at all."""
-        self.set_aside(message, "this is no task message")
-
-    def on_unknown_task(self, _body: object, message: Any, _exc: Exception) -> None:  # noqa: ANN401 kombu has no types
-        """Called by Celery when it has no task of that name."""
-        self.set_aside(message, "there is no task of this name")
-
-    def on_invalid_task(self, _body: object, message: Any, _exc: Exception) -> None:  # noqa: ANN401 kombu has no types
-        """Called by Celery when it cannot make a request of the message."""
-        self.set_aside(message, "this is no valid task message")
+    def stop(self) -> None:
+        """Where the worker ends by a fault, leave what it holds with Redis, which counts that it comes back."""
+        if self.controller.exitcode and self.task_consumer:
+            self.task_consumer.channel.qos.leave_all()
+        super().stop()
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Leave what runs with Redis, so that it is not begun a second time while it goes on here."""
@@ -120,6 +156,31 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
         return super().ensure_connected(conn)
 
 
-def fault_in_decoding(error: Exception) -> str:
-    """Words for a decoder's error that repeat nothing of the message."""
-    return f"the body cannot be decoded: {type(error).__name__}"
+def as_celery_expects(message: Any, read: TaskMessage) -> Any:  # noqa: ANN401 kombu has no types
+    """The message with what was read of it, and with nothing else."""
+    return type(message)(
+        {
+            "body": dumps([read.args, read.kwargs, {}]),  # type: ignore[no-untyped-call] # kombu has no types
+            "content-type": "application/json",
+            "content-encoding": "utf-8",
+            "headers": read.headers(),
+            "properties": {
+                "delivery_tag": message.delivery_tag,
+                "correlation_id": read.request_id,
+                "delivery_info": {
+                    "exchange": "",
+                    "routing_key": read.queue,
+                    "redelivered": bool(read.redeliveries),
+                },
+            },
+        },
+        channel=message.channel,
+        accept=message.accept,
+    )
+
+
+def forget_request(message: Any) -> None:  # noqa: ANN401 kombu has no types
+    """Undo what Celery has noted of the request that it began to make of a message."""
+    for request in (*state.reserved_requests, *state.scheduled_requests):
+        if request.message.delivery_tag == message.delivery_tag:
+            state.task_ready(request)

@@ -35,15 +35,15 @@ def enveloped(item: bytes, *, queue: str) -> bytes:
     """
     if len(item) > MAX_ITEM_BYTES:
         why = f"{len(item)} bytes are more than a message may have"
-        return _envelope(_beginning(item), queue=queue, why=why)
+        return envelope(_beginning(item), queue=queue, why=why)
     try:
         message = loads(item.decode())  # type: ignore[no-untyped-call] # kombu has no types
         fault = _unopenable(message)
     except Exception:  # noqa: BLE001 kombu's reviver raises what it likes: ValueError, KeyError, RecursionError, …
-        return _envelope(item, queue=queue, why="this is not JSON")
+        return envelope(item, queue=queue, why="this is not JSON")
     if fault:
-        return _envelope(item, queue=queue, why=fault)
-    return item if _returns_to(queue, message) else _readdressed(message, queue)
+        return envelope(item, queue=queue, why=fault)
+    return item if _returns_to(queue, message) else _readdressed(item, queue)
 
 
 def _unopenable(message: object) -> str | None:
@@ -111,13 +111,15 @@ def _returns_to(queue: str, message: Mapping[str, Any]) -> bool:
     return bool(address.get("routing_key") == queue and address.get("exchange") in ("", queue))
 
 
-def _readdressed(message: dict[str, Any], queue: str) -> bytes:
-    """The same message with the address it was found at: kombu drops what it cannot put back."""
+def _readdressed(item: bytes, queue: str) -> bytes:
+    """The same message with the address it was found at, which is where it is put back."""
+    message = json.loads(item)  # not revived: what kombu makes of a `__type__` could not be written again
     message["properties"]["delivery_info"] = {"exchange": "", "routing_key": queue}
     return json.dumps(message).encode()
 
 
-def _envelope(item: bytes, *, queue: str, why: str) -> bytes:
+def envelope(item: bytes, *, queue: str, why: str) -> bytes:
+    """A message that kombu can open, which holds an item and says why it cannot be run."""
     message = {
         "body": base64.b64encode(item).decode(),
         "content-type": "application/octet-stream",

@@ -1,98 +1,233 @@
-"""Whether a message is a task that this worker can run, told before Celery trips over it."""
+"""Reads a message before Celery does: what it asks for in the one form that Celery is then given, or what is wrong.
 
-from collections.abc import Container, Mapping
+Celery trusts every header that it finds. So it is shown none that was not read here, each of a known type: what is
+needed to run the task, and what is carried on for tracing. All others are dropped.
+"""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 
 from celery.utils.time import maybe_iso8601, maybe_make_aware
 from kombu.exceptions import ContentDisallowed
 
 from payment_worker.broker.envelope import MAX_DEPTH, UNREADABLE, is_too_deep
-from payment_worker.broker.transport import redeliveries
+from payment_worker.broker.transport import REDELIVERIES, redeliveries
 from payment_worker.settings import MAX_REDELIVERIES
 
+LONGEST_ID: Final = 255
+MOST_RETRIES: Final = 1_000_000
+"""More were not counted by anybody: a task comes back every few seconds at most."""
 
-def fault_in(
-    message: Any,  # noqa: ANN401 kombu has no types
-    *,
-    tasks: Container[str],
-    farthest_eta_seconds: float,
-) -> str | None:
-    """What is wrong with a message, in words that repeat nothing of its body. None: nothing.
+TRACING: Final = ("traceparent", "tracestate", "baggage")
+"""Headers of OpenTelemetry's propagators, carried on as they are."""
+LONGEST_TRACING: Final = 8192
+"""What W3C's baggage may have at most; a trace's state has 512."""
+
+OURS: Final = "payment_worker."
+"""How the headers begin in which our own tasks count."""
+
+
+class Fault(StrEnum):
+    """Why a message is rejected."""
+
+    UNREADABLE = "unreadable"
+    """kombu cannot open it."""
+    MALFORMED = "malformed"
+    UNKNOWN_TASK = "unknown_task"
+    WRONG_QUEUE = "wrong_queue"
+    """It is of a task that is not taken from this queue."""
+    EXPIRED = "expired"
+    """Its time had passed before a worker took it."""
+    NEVER_FINISHED = "never_finished"
+    """It came back too often."""
+    NOT_BEGUN = "not_begun"
+    """Celery fails when it makes a request of it."""
+
+
+class RejectedMessageError(Exception):
+    """The message is no request that this worker runs. Its words repeat nothing of the body."""
+
+    def __init__(self, fault: Fault, words: str) -> None:
+        self.fault, self.words = fault, words
+        super().__init__(words)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What a worker takes.
 
     Args:
-        message: as kombu opened it, of Celery's protocol 2 or 1.
-        tasks: the names of those that we have.
+        queues: the tasks that it has, each with the queues from which it is taken.
         farthest_eta_seconds: how far ahead an `eta` may be. Redis hands one beyond the visibility timeout to
             workers again and again, and each of them runs it when its time has come.
     """
+
+    queues: Mapping[str, Collection[str]]
+    farthest_eta_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskMessage:
+    """What a message asks for."""
+
+    request_id: str
+    task: str
+    kwargs: Mapping[str, object]
+    args: list[object]
+    queue: str
+    eta: datetime | None
+    retries: int
+    redeliveries: int
+    carried: Mapping[str, object] = field(default_factory=dict)
+
+    def headers(self) -> dict[str, object]:
+        """As Celery's protocol 2 has them."""
+        counted = {REDELIVERIES: self.redeliveries} if self.redeliveries else {}
+        eta = {"eta": self.eta.isoformat()} if self.eta else {}
+        own = {"id": self.request_id, "task": self.task, "retries": self.retries, "lang": "py"}
+        return {**self.carried, **counted, **eta, **own}
+
+
+def read(message: Any, rules: Rules, *, now: datetime) -> TaskMessage:  # noqa: ANN401 kombu has no types
+    """What a message of Celery's protocol 2 or 1 asks for.
+
+    Raises:
+        RejectedMessageError: it is not to be run.
+    """
     if unreadable := message.headers.get(UNREADABLE):
-        return str(unreadable)
-    if redeliveries(message.headers) > MAX_REDELIVERIES:
-        return f"it came back {redeliveries(message.headers)} times without having been finished"
+        raise RejectedMessageError(Fault.UNREADABLE, str(unreadable))
+    payload, queue = _payload(message), str(message.delivery_info.get("routing_key"))
+    is_protocol_2 = "task" in message.headers
+    args, kwargs = _arguments(payload, is_protocol_2=is_protocol_2)
+    fields = message.headers if is_protocol_2 else payload
+    read_message = TaskMessage(
+        request_id=_id(fields),
+        task=_task(fields, queue, rules),
+        args=args,
+        kwargs=kwargs,
+        queue=queue,
+        eta=None,
+        retries=_retries(fields),
+        redeliveries=redeliveries(message.headers),
+        carried=_carried(message.headers),
+    )
+    return _in_time(read_message, fields, rules, now)
+
+
+def _payload(message: Any) -> Any:  # noqa: ANN401 kombu has no types
     try:
         payload = message.payload
     except ContentDisallowed:
-        return "only content of type application/json is taken"
+        raise _malformed("only content of type application/json is taken") from None
     except Exception:  # noqa: BLE001 decoders raise what they like, RecursionError among it
-        return "the body is not JSON"
+        raise _malformed("the body is not JSON") from None
     if is_too_deep(payload):
-        return f"the body may be nested {MAX_DEPTH} times at most"
-    protocol_2 = "task" in message.headers
-    fields = message.headers if protocol_2 else payload
-    return (
-        _fault_in_body(payload, protocol_2=protocol_2)
-        or _fault_in_fields(fields, tasks)
-        or _fault_in_times(fields, farthest_eta_seconds)
-    )
+        raise _malformed(f"the body may be nested {MAX_DEPTH} times at most")
+    return payload
 
 
-def _fault_in_body(payload: object, *, protocol_2: bool) -> str | None:
+def _arguments(payload: object, *, is_protocol_2: bool) -> tuple[list[object], dict[str, object]]:
     match payload:
         case dict():
             args, kwargs, embed = payload.get("args", []), payload.get("kwargs", {}), None
-        case [args, kwargs, embed] if protocol_2:
+        case [args, kwargs, embed] if is_protocol_2:
             pass
         case _:
-            return "the body must be [args, kwargs, embed]" if protocol_2 else "there is no header task"
+            raise _malformed(
+                "the body must be [args, kwargs, embed]" if is_protocol_2 else "there is no header task"
+            )
     if not isinstance(args, list):
-        return "args must be a list"
+        raise _malformed("args must be a list")
     if not isinstance(kwargs, dict):
-        return "kwargs must be an object"
+        raise _malformed("kwargs must be an object")
     if not isinstance(embed, dict | None):
-        return "embed must be an object"
-    return None
+        raise _malformed("embed must be an object")
+    return args, kwargs
 
 
-def _fault_in_fields(fields: Mapping[str, Any], tasks: Container[str]) -> str | None:
-    if not isinstance(fields.get("id"), str) or not fields["id"]:
-        return "id must be a text"
-    if not isinstance(fields.get("task"), str):
-        return "task must be a text"
-    if fields["task"] not in tasks:
-        return "there is no task of this name"
-    retries = fields.get("retries", 0)
-    if not isinstance(retries, int) or retries < 0:
-        return "retries must be a number"
-    if not isinstance(fields.get("stamped_headers"), list | None):
-        return "stamped_headers must be a list"
-    if not isinstance(fields.get("stamps"), dict | None):
-        return "stamps must be an object"
-    return None
+def _id(fields: Mapping[str, Any]) -> str:
+    request_id = fields.get("id")
+    if not _is_word(request_id):
+        raise _malformed(f"id must be a text of 1 to {LONGEST_ID} characters that can be printed")
+    return str(request_id)
 
 
-def _fault_in_times(fields: Mapping[str, Any], farthest_eta_seconds: float) -> str | None:
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable()
+
+
+def _task(fields: Mapping[str, Any], queue: str, rules: Rules) -> str:
+    task = fields.get("task")
+    if not isinstance(task, str):
+        raise _malformed("task must be a text")
+    if task not in rules.queues:
+        raise RejectedMessageError(Fault.UNKNOWN_TASK, "there is no task of this name")
+    taken_from = rules.queues[task]
+    if queue not in taken_from:
+        words = f"it must be sent to queue {' or '.join(sorted(taken_from))}"
+        raise RejectedMessageError(Fault.WRONG_QUEUE, words)
+    return task
+
+
+def _retries(fields: Mapping[str, Any]) -> int:
+    retries = fields.get("retries") or 0
+    if not isinstance(retries, int) or not 0 <= retries <= MOST_RETRIES:
+        raise _malformed("retries must be a number")
+    return int(retries)
+
+
+def _carried(headers: Mapping[str, Any]) -> dict[str, object]:
+    ids = {name: headers[name] for name in ("root_id", "parent_id") if _is_word(headers.get(name))}
+    tracing = {name: headers[name] for name in TRACING if _is_tracing(headers.get(name))}
+    counts = {name: said for name, said in headers.items() if name.startswith(OURS) and type(said) is int}
+    results = {name: headers[name] for name in ("ignore_result",) if isinstance(headers.get(name), bool)}
+    return {**ids, **tracing, **counts, **results}
+
+
+def _is_tracing(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_TRACING and value.isprintable()
+
+
+def _in_time(message: TaskMessage, fields: Mapping[str, Any], rules: Rules, now: datetime) -> TaskMessage:
+    """The message with its `eta` if that is still to come; `expires` has been judged, and is not carried on."""
+    eta, expires = (_seconds_until(fields.get(name), now) for name in ("eta", "expires"))
+    if eta is not None and eta > rules.farthest_eta_seconds:
+        farthest = f"{rules.farthest_eta_seconds:g} s ahead"
+        raise _malformed(f"eta may be at most {farthest}: keep what is to happen later yourself")
+    # One that was taken in time may have begun. What was begun is finished.
+    is_new = not message.retries and not message.redeliveries
+    if is_new and expires is not None and expires <= max(eta or 0, 0):
+        raise RejectedMessageError(Fault.EXPIRED, "it had expired before a worker took it")
+    if message.redeliveries > MAX_REDELIVERIES:
+        words = f"it came back {message.redeliveries} times without having been finished"
+        raise RejectedMessageError(Fault.NEVER_FINISHED, words)
+    return replace(message, eta=_instant(fields["eta"])) if eta and eta > 0 else message
+
+
+def _seconds_until(value: object, now: datetime) -> float | None:
+    """Seconds from now until an instant of the sender's; below zero: it has passed."""
     try:
-        times = {name: _instant(fields.get(name)) for name in ("eta", "expires")}
-    except (ValueError, TypeError, AttributeError, OverflowError):
-        return "eta and expires must be instants in ISO 8601"
-    if times["eta"] and (times["eta"] - datetime.now(UTC)).total_seconds() > farthest_eta_seconds:
-        return f"eta may be at most {farthest_eta_seconds:g} s ahead: keep what is to happen later yourself"
-    return None
+        instant = _instant(value)
+        seconds = (instant - now).total_seconds() if instant else None
+    except Exception:  # noqa: BLE001 the parser raises what it likes, OverflowError among it
+        seconds = math.nan
+    if seconds is not None and math.isnan(seconds):
+        raise _malformed("eta and expires must be instants in ISO 8601")
+    return seconds
 
 
 def _instant(value: object) -> datetime | None:
     if value is None:
         return None
-    instant: datetime = maybe_make_aware(maybe_iso8601(value), UTC)
-    return instant
+    if not isinstance(value, str):
+        raise TypeError
+    instant: datetime | None = maybe_iso8601(value)
+    return maybe_make_aware(instant, UTC) if instant else None
+
+
+def _malformed(words: str) -> RejectedMessageError:
+    return RejectedMessageError(Fault.MALFORMED, words)

@@ -4,22 +4,23 @@ import base64
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 from uuid import NAMESPACE_OID, uuid5
 
 from kombu.utils.imports import symbol_by_name
 from kombu.utils.json import loads
 
 from payment_worker.broker.envelope import KEPT_BYTES, UNREADABLE
+from payment_worker.broker.inspection import Fault
 from payment_worker.contracts.faults import FieldError
-from payment_worker.contracts.masking import mask_text, masked
+from payment_worker.contracts.masking import mask_text
 
 UNKNOWN = "unknown"
 _PLAIN = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class RejectedMessage:
     """What a message asks for, as much as can be made out."""
 
     request_id: str
@@ -28,7 +29,7 @@ class Asked:
 
 
 class KeepRejected(Protocol):
-    """Commits a request that cannot be run, with why. Which one does is named by `keep_rejected` in celeryconfig."""
+    """Commits a request that cannot be run, masked, with why. `keep_rejected` in celeryconfig names which one does."""
 
     def __call__(
         self,
@@ -41,27 +42,26 @@ class KeepRejected(Protocol):
         """Return once it is kept for good; raise if it is not."""
 
 
-def keep_rejected(app: Any, asked: Asked, why: str) -> None:  # noqa: ANN401 Celery has no types
-    """Keep a request that cannot be run, with anything sensitive masked.
+def keep_rejected(app: Any, rejected: RejectedMessage, fault: Fault, words: str) -> None:  # noqa: ANN401 Celery has no types
+    """Keep a request that cannot be run, with anything sensitive mrejected.
 
     Raises:
         Exception: it is not kept.
     """
     # Found when it is needed: what only routes or watches tasks has no database, and need not load its code.
     keep: KeepRejected = symbol_by_name(app.conf.keep_rejected)  # type: ignore[no-untyped-call] # kombu has no types
-    error = FieldError(field="message", code="cannot_be_run", message=why)
-    arguments = cast("Mapping[str, object]", masked(dict(asked.arguments)))
-    keep(asked.task, arguments, [error.as_dict()], request_id=asked.request_id)
+    error = FieldError(field="message", code=fault, message=words)
+    keep(rejected.task, rejected.arguments, [error.as_dict()], request_id=rejected.request_id)
 
 
-def asked_by(message: Any) -> Asked:  # noqa: ANN401 kombu has no types
+def rejected_message(message: Any) -> RejectedMessage:  # noqa: ANN401 kombu has no types
     """Make out what a message asks for."""
     headers, value = message.headers, _payload(message)
     if UNREADABLE in headers and isinstance(value, dict):
         # A message that kombu could not open: encoded, what is sensitive in it would not be recognised.
         headers, value = value.get("headers"), _decoded(value)
     told = headers if isinstance(headers, dict) else {}
-    return Asked(
+    return RejectedMessage(
         request_id=_plain(told.get("id")) or _delivered_as(message),
         # A name goes into the log as well.
         task=mask_text(_plain(told.get("task")) or UNKNOWN),
@@ -97,7 +97,7 @@ def _decoded(message: dict[str, Any]) -> object:
 
 
 def _read(body: object) -> object:
-    """What a body says: parsed if possible, for the names in it tell what is to be masked."""
+    """What a body says: parsed if possible, for the names in it tell what is to be mrejected."""
     text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
     try:
         return loads(text)  # type: ignore[no-untyped-call] # kombu has no types

@@ -1,12 +1,17 @@
 """What the worker's main process holds of one message: fit to be looked at, and never dropped unfinished."""
 
+import logging
 from typing import Any
 
 from billiard.einfo import ExceptionWithTraceback
-from celery.exceptions import Ignore, Retry, Terminated, TimeLimitExceeded, WorkerLostError
+from celery.exceptions import Ignore, Retry, TaskRevokedError, Terminated, TimeLimitExceeded, WorkerLostError
+from celery.worker import state
 from celery.worker.request import Request as CeleryRequest
+from redis.exceptions import RedisError
 
 from payment_worker.broker.redaction import RequestRefusedError, shown
+
+logger = logging.getLogger(__name__)
 
 # What a sender may want called when a task has ended. Celery enqueues it between the task's end and the
 # acknowledgement, and what goes wrong there takes the place of what the task came to: a queue that is another app's
@@ -46,6 +51,27 @@ class Request(CeleryRequest):  # type: ignore[misc] # Celery has no types
     def info(self, safe: bool = False) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 Celery's signature
         """What `inspect active` and its kin show, which would ask for everything."""
         return {**super().info(safe=True), "args": [], "kwargs": shown(self._kwargs)}
+
+    def execute_using_pool(self, pool: Any, **options: Any) -> Any:  # noqa: ANN401 Celery has no types
+        """Hand it to a process or thread; what cannot be handed over is left with Redis, and counted there.
+
+        Celery calls this when it received the message, when an `eta` has come, or when another request gave up its
+        slot: whatever is raised here would end the worker, and be blamed on nobody (seen with celery 5.7.0).
+        """
+        try:
+            return super().execute_using_pool(pool, **options)
+        except (TaskRevokedError, MemoryError, OSError, RedisError):
+            raise
+        except Exception as error:  # noqa: BLE001 whatever it is, it must not end the worker
+            logger.error(  # noqa: TRY400 a traceback may show the message
+                "%s[%s] cannot be begun (%s): its message stays in Redis until the visibility timeout",
+                self.name,
+                self.id,
+                type(error).__name__,
+            )
+            self._leave()
+            state.task_ready(self)
+            raise TaskRevokedError(self.id) from None  # has Celery free the slot, and do nothing else
 
     def on_failure(
         self,

@@ -15,10 +15,12 @@ from typing import Any
 import redis
 from celery import Celery, Task
 from celery.exceptions import Reject, SoftTimeLimitExceeded
+from celery.signals import task_received
 from kombu.transport.redis import Mutex
 
 from payment_worker.broker.redaction import RedactedTask
 from payment_worker.broker.transport import register
+from payment_worker.contracts.masking import masked
 
 _as_shipped = os.environ.get("BROKER_APP_AS_SHIPPED", "").split(",")
 # Not the broker, for it must be there while the broker is away.
@@ -31,6 +33,8 @@ app = Celery("broker_app", task_cls=Task if "task" in _as_shipped else RedactedT
 app.config_from_object("celeryconfig")
 app.conf.keep_rejected = f"{__name__}:keep"
 app.conf.beat_schedule = {}
+PROBES = ("work", "take", "die", "hold", "fade", "break", "retry", "strand", "unready", "end")
+app.conf.task_taken_from = {f"probe.{name}": ("charges",) for name in PROBES}
 if "consumer" in _as_shipped:
     app.conf.worker_consumer = "celery.worker.consumer:Consumer"
 if "pool" in _as_shipped:
@@ -57,7 +61,7 @@ def keep(
         json.dumps(
             {
                 "task": task,
-                "arguments": arguments,
+                "arguments": masked(dict(arguments)),
                 "errors": [error["message"] for error in errors],
                 "request_id": request_id,
             }
@@ -92,6 +96,12 @@ def work(
     return {"payment_id": payment_id, "status": "SUCCEEDED"}
 
 
+@app.task(name="probe.take", typing=False)  # type: ignore[untyped-decorator] # Celery has no types
+def take(*_: object, **__: object) -> None:
+    """End well, whatever the arguments."""
+    _journal.rpush("ended", "taken")
+
+
 @app.task(name="probe.die", bind=True)  # type: ignore[untyped-decorator] # Celery has no types
 def die(self: Any, *, payment_id: str) -> None:  # noqa: ANN401
     """Kill the process that runs it."""
@@ -124,6 +134,14 @@ def fade(*, payment_id: str, seconds: float) -> None:
     _journal.rpush("begun", payment_id)
     Event().wait(seconds)
     _journal.rpush("ended", payment_id)
+
+
+@task_received.connect  # type: ignore[untyped-decorator] # Celery has no types
+def end_the_worker(request: Any, **_: object) -> None:  # noqa: ANN401 Celery has no types
+    """End the worker's main process, while it receives a message that asks for that."""
+    match request.kwargs:
+        case {"ends": "worker"}:
+            sys.exit(3)
 
 
 @app.task(name="probe.break")  # type: ignore[untyped-decorator] # Celery has no types

@@ -67,6 +67,10 @@ class Scene:
         """The requests that were kept as rejected."""
         return [json.loads(entry) for entry in self.said("kept")]
 
+    def over(self) -> int:
+        """How many messages were run, or kept as rejected."""
+        return int(self.journal.llen("ended")) + int(self.journal.llen("kept"))
+
     def wait_for(self, what: str, *payment_ids: str, seconds: float = 20) -> None:
         """Wait until the journal says this of all these payments."""
         wait_until(

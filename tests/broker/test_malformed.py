@@ -23,7 +23,8 @@ CARD = "4242 4242 4242 4242"
 SECRET = "hunter2-in-the-body"
 ARGUMENTS = {"payment_id": "p1", "note": SECRET, "card_number": CARD}
 BODY = [[], ARGUMENTS, {}]
-TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+NOW = datetime.now(UTC)
+TOMORROW, YESTERDAY = (NOW + timedelta(days=1)).isoformat(), (NOW - timedelta(days=1)).isoformat()
 TOO_LARGE = a_message([[], {"note": f"{CARD} {SECRET} {'x' * 5_000_000}"}, {}])
 
 
@@ -82,7 +83,10 @@ MALFORMED: dict[str, list[bytes]] = {
     "args must be a list": [a_message([{}, ARGUMENTS, {}])],
     "kwargs must be an object": [a_message([[], [SECRET], {}])],
     "embed must be an object": [a_message([[], ARGUMENTS, SECRET])],
-    "id must be a text": [
+    "id must be a text of 1 to 255 characters that can be printed": [
+        a_message(BODY, headers={"id": "a\0b"}),
+        a_message(BODY, headers={"id": "\ud800"}),
+        a_message(BODY, headers={"id": "x" * 256}),
         a_message(BODY, headers={"id": None}),
         a_message(BODY, headers={"id": 7}),
         a_message({"task": "probe.work", "kwargs": ARGUMENTS}, headers={"task": None, "id": None}),
@@ -103,6 +107,12 @@ MALFORMED: dict[str, list[bytes]] = {
         a_message(BODY, headers={"eta": 7}),
         a_message(BODY, headers={"expires": {}}),
     ],
+    "it had expired before a worker took it": [
+        a_message(BODY, headers={"expires": YESTERDAY}),
+        a_message(
+            {"task": "probe.work", "id": "1", "expires": YESTERDAY}, headers={"task": None, "id": None}
+        ),
+    ],
     "eta may be at most 3 s ahead: keep what is to happen later yourself": [
         a_message(BODY, headers={"eta": TOMORROW})
     ],
@@ -110,7 +120,6 @@ MALFORMED: dict[str, list[bytes]] = {
         a_message(BODY, headers={"retries": "many"}),
         a_message(BODY, headers={"retries": -1}),
     ],
-    "stamped_headers must be a list": [a_message(BODY, headers={"stamped_headers": 7, "expires": TOMORROW})],
     "it came back 11 times without having been finished": [a_message(BODY, headers={"redeliveries": 11})],
 }
 
@@ -207,3 +216,36 @@ def test_in_the_worker_itself_it_becomes_a_row(
     assert kept["errors"][0]["message"] == "there is no task of this name"
     assert kept["arguments"]["card_number"] == "***"
     assert running.running
+
+
+def test_a_task_outside_its_queue_is_kept_and_not_run(
+    worker: Callable[..., Process], redis_client: "redis.Redis", rows: Rows
+) -> None:
+    worker(concurrency=1)
+    misplaced = {"payment_worker.charge": "refunds", "payment_worker.reconcile": "charges"}
+
+    for task, queue in misplaced.items():
+        redis_client.lpush(queue, a_message(BODY, headers={"task": task}))
+
+    wait_until(lambda: len(rows("SELECT 1 FROM rejected_request")) == 2)
+    errors = rows("SELECT task, errors[0] AS error FROM rejected_request ORDER BY task")
+    assert [(each["task"], each["error"]["code"]) for each in errors] == [
+        (task, "wrong_queue") for task in misplaced
+    ]
+    assert rows("SELECT 1 FROM payment UNION SELECT 1 FROM reconciliation_run") == []
+
+
+def test_what_expired_in_the_queue_is_kept_unless_beat_sent_it(
+    worker: Callable[..., Process], redis_client: "redis.Redis", rows: Rows
+) -> None:
+    headers = {"task": "payment_worker.charge", "expires": YESTERDAY}
+    scheduled = {"task": "payment_worker.publish_events", "expires": YESTERDAY}
+    redis_client.lpush("maintenance", a_message([[], {}, {}], headers=scheduled))
+    redis_client.lpush("charges", a_message(BODY, headers=headers))
+
+    running = worker(concurrency=1)
+    wait_until(lambda: rows("SELECT 1 FROM rejected_request"))
+    running.wait_for_output("publish_events had expired")
+
+    (kept,) = rows("SELECT * FROM rejected_request")
+    assert (kept["task"], kept["errors"][0]["code"]) == ("payment_worker.charge", "expired")
