@@ -12,9 +12,11 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from payment_worker.domain.payment import Payment, PaymentStatus, PaymentTrigger
+from payment_worker.domain.dispute import DisputeSnapshot, DisputeStatus
+from payment_worker.domain.payment import Payment, PaymentStatus, shows_status
 from payment_worker.domain.refund import LOST, RELEASED, Refund, RefundStatus, RefundTrigger
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.domain.transitions import took_more
 
 
 class StripeList(StrEnum):
@@ -49,6 +51,7 @@ class FindingKind(StrEnum):
     """Another Refund than the refund's own carries its id."""
     DISPUTE_NOT_RECORDED = "dispute_not_recorded"
     DISPUTE_STATUS_DIFFERS = "dispute_status_differs"
+    DISPUTE_MISSING_THERE = "dispute_missing_there"
     UNKNOWN_TOO_LONG = "unknown_too_long"
     """It has been unknown for so long what a request to Stripe came to that somebody should look."""
     PAYMENT_UNREADABLE = "payment_unreadable"
@@ -90,18 +93,6 @@ class Difference:
     """What the two records say."""
 
 
-STATUS_OF_PAYMENT: Final[Mapping[PaymentTrigger, PaymentStatus]] = MappingProxyType(
-    {
-        PaymentTrigger.STARTED: PaymentStatus.PROCESSING,
-        PaymentTrigger.ACTION_REQUIRED: PaymentStatus.REQUIRES_ACTION,
-        PaymentTrigger.AUTHORIZED: PaymentStatus.AUTHORIZED,
-        PaymentTrigger.SUCCEEDED: PaymentStatus.SUCCEEDED,
-        PaymentTrigger.FAILED: PaymentStatus.FAILED,
-        PaymentTrigger.CANCELED: PaymentStatus.CANCELED,
-    }
-)
-"""The state of a payment whose PaymentIntent looks so."""
-
 STATUS_OF_REFUND: Final[Mapping[RefundTrigger, RefundStatus]] = MappingProxyType(
     {
         RefundTrigger.ACTION_REQUIRED: RefundStatus.REQUIRES_ACTION,
@@ -112,10 +103,6 @@ STATUS_OF_REFUND: Final[Mapping[RefundTrigger, RefundStatus]] = MappingProxyType
     }
 )
 """The state of a refund whose Refund looks so."""
-
-UNTOUCHED: Final = frozenset({PaymentStatus.REQUESTED, PaymentStatus.FAILED, PaymentStatus.CANCELED})
-"""States of a payment whose PaymentIntent may show nothing at all yet."""
-
 
 CLOSURES: Final = frozenset({FindingKind.ACCOUNT_UNREADABLE, FindingKind.LIST_UNREADABLE})
 """Findings about what Stripe does not let us read."""
@@ -152,21 +139,21 @@ def not_shown(closed: Closed, *, stripe_account: str | None, because: str) -> Di
 
 
 def compare_payment(payment: Payment, seen: PaymentIntentSnapshot) -> Difference | None:
-    """How a payment and the PaymentIntent that names it differ."""
+    """How a payment and the PaymentIntent that is its own, or names it, differ."""
     if payment.stripe_payment_intent_id not in {None, seen.stripe_payment_intent_id}:
         return second_payment_intent(payment, seen.stripe_payment_intent_id)
     if seen.currency != payment.currency:
         return _payment(
             FindingKind.PAYMENT_CURRENCY_DIFFERS, payment, seen, ours=payment.currency, theirs=seen.currency
         )
-    if seen.amount != payment.amount:
-        return _payment(
-            FindingKind.PAYMENT_AMOUNT_DIFFERS, payment, seen, ours=payment.amount, theirs=seen.amount
-        )
+    if payment.stripe_payment_intent_id is None and took_more(payment, seen):
+        return _amount_differs(payment, seen)
     if not _same_status(payment, seen):
         return _payment(
             FindingKind.PAYMENT_STATUS_DIFFERS, payment, seen, ours=payment.status, theirs=seen.trigger
         )
+    if took_more(payment, seen):
+        return _amount_differs(payment, seen)
     if payment.status is PaymentStatus.SUCCEEDED and seen.amount_received != payment.amount_captured:
         return _payment(
             FindingKind.PAYMENT_AMOUNT_DIFFERS,
@@ -179,10 +166,14 @@ def compare_payment(payment: Payment, seen: PaymentIntentSnapshot) -> Difference
 
 
 def _same_status(payment: Payment, seen: PaymentIntentSnapshot) -> bool:
-    if seen.trigger is None:
-        return payment.status in UNTOUCHED
-    same = STATUS_OF_PAYMENT[seen.trigger] is payment.status
-    return same and payment.stripe_payment_intent_id is not None
+    is_known = seen.trigger is None or payment.stripe_payment_intent_id is not None
+    return is_known and shows_status(payment.status, seen.trigger)
+
+
+def _amount_differs(payment: Payment, seen: PaymentIntentSnapshot) -> Difference:
+    taken = max(seen.amount_received, seen.amount_capturable)
+    theirs = seen.amount if seen.amount != payment.amount else taken
+    return _payment(FindingKind.PAYMENT_AMOUNT_DIFFERS, payment, seen, ours=payment.amount, theirs=theirs)
 
 
 def _payment(
@@ -298,4 +289,28 @@ def refund_missing_there(refund: Refund, *, stripe_account: str | None) -> Diffe
         payment_id=refund.payment_id,
         refund_id=refund.refund_id,
         detail={"ours": refund.status, "theirs": None},
+    )
+
+
+def compare_dispute(payment: Payment, ours: DisputeStatus | None, seen: DisputeSnapshot) -> Difference | None:
+    """How a dispute of this payment and what we have recorded of it differ."""
+    if ours is seen.status:
+        return None
+    return Difference(
+        kind=FindingKind.DISPUTE_STATUS_DIFFERS if ours else FindingKind.DISPUTE_NOT_RECORDED,
+        object_id=seen.stripe_dispute_id,
+        stripe_account=payment.stripe_account,
+        payment_id=payment.payment_id,
+        detail={"ours": ours, "theirs": seen.status},
+    )
+
+
+def dispute_missing_there(payment: Payment, stripe_dispute_id: str, ours: DisputeStatus) -> Difference:
+    """A dispute that we have recorded and Stripe does not show."""
+    return Difference(
+        kind=FindingKind.DISPUTE_MISSING_THERE,
+        object_id=stripe_dispute_id,
+        stripe_account=payment.stripe_account,
+        payment_id=payment.payment_id,
+        detail={"ours": ours, "theirs": None},
     )

@@ -16,6 +16,7 @@ from typing import Self
 from uuid import UUID
 
 from payment_worker.domain.payment import Payment, PaymentStatus
+from payment_worker.domain.verdicts import PaymentBehind, Stale, Unchanged
 
 
 class DisputeStatus(StrEnum):
@@ -141,36 +142,19 @@ class DisputeMoved:
         return was_lost and self.closed and self.dispute.status is not DisputeStatus.LOST
 
 
-@dataclass(frozen=True, slots=True)
-class DisputeKnown:
-    """Nothing new."""
-
-
-@dataclass(frozen=True, slots=True)
-class EitherCameLast:
-    """A loss and an appeal: what Stripe shows when it is asked now tells which of the two came last."""
-
-    ours: DisputeStatus
-
-
-@dataclass(frozen=True, slots=True)
-class MoneyNotSeen:
-    """The payment does not yet show the money that is disputed: other news must be applied first."""
-
-
-DisputeVerdict = DisputeMoved | DisputeKnown | EitherCameLast | MoneyNotSeen
+DisputeVerdict = DisputeMoved | Unchanged | Stale | PaymentBehind
 
 
 def transition_dispute(payment: Payment, known: Iterable[Dispute], seen: DisputeSnapshot) -> DisputeVerdict:
-    """Apply what was seen of a dispute of this payment, of which these disputes are known."""
+    """Apply a snapshot of a dispute of this payment, of which these disputes are known."""
     if payment.status is not PaymentStatus.SUCCEEDED:
-        return MoneyNotSeen()
+        return PaymentBehind()
     disputes = {dispute.stripe_dispute_id: dispute for dispute in known}
     before = disputes.get(seen.stripe_dispute_id)
     if before and next_status(before.status, seen.status) is before.status:
-        return DisputeKnown()
+        return Unchanged()
     if before and seen.as_of_status is not before.status and either_came_last(before.status, seen.status):
-        return EitherCameLast(before.status)
+        return Stale()
     dispute = Dispute(
         stripe_dispute_id=seen.stripe_dispute_id,
         payment_id=payment.payment_id,

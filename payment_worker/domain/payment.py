@@ -81,12 +81,35 @@ PAYMENT_TRANSITIONS: Mapping[PaymentStatus, Mapping[PaymentTrigger, PaymentStatu
     }
 )
 
+FINAL = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.CANCELED})
+"""States that are never left."""
+
+STATUS_OF_PAYMENT: Mapping[PaymentTrigger, PaymentStatus] = MappingProxyType(
+    {
+        PaymentTrigger.STARTED: PaymentStatus.PROCESSING,
+        PaymentTrigger.ACTION_REQUIRED: PaymentStatus.REQUIRES_ACTION,
+        PaymentTrigger.AUTHORIZED: PaymentStatus.AUTHORIZED,
+        PaymentTrigger.SUCCEEDED: PaymentStatus.SUCCEEDED,
+        PaymentTrigger.FAILED: PaymentStatus.FAILED,
+        PaymentTrigger.CANCELED: PaymentStatus.CANCELED,
+    }
+)
+"""The state of a payment whose PaymentIntent shows this."""
+
+UNTOUCHED = frozenset({PaymentStatus.REQUESTED, PaymentStatus.FAILED, PaymentStatus.CANCELED})
+"""States of a payment whose PaymentIntent may show nothing at all yet."""
+
 FINAL_TRIGGERS = frozenset({PaymentTrigger.SUCCEEDED, PaymentTrigger.CANCELED})
 """News of a state that a PaymentIntent never leaves, so a snapshot of it cannot be out of date."""
 
 
+def shows_status(status: PaymentStatus, trigger: PaymentTrigger | None) -> bool:
+    """Whether a PaymentIntent that shows this is one of a payment in this state."""
+    return status in UNTOUCHED if trigger is None else STATUS_OF_PAYMENT[trigger] is status
+
+
 def next_status(status: PaymentStatus, trigger: PaymentTrigger) -> PaymentStatus:
-    """Where the news leads; the same status where it changes nothing."""
+    """Where the trigger leads; the same status where it changes nothing."""
     return PAYMENT_TRANSITIONS[status].get(trigger, status)
 
 

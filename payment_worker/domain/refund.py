@@ -70,7 +70,7 @@ LOST = frozenset({RefundTrigger.FAILED, RefundTrigger.CANCELED})
 
 
 def next_status(status: RefundStatus, trigger: RefundTrigger) -> RefundStatus:
-    """Where the news leads; the same status where it changes nothing."""
+    """Where the trigger leads; the same status where it changes nothing."""
     return REFUND_TRANSITIONS[status].get(trigger, status)
 
 

@@ -1,8 +1,8 @@
-"""What was seen of Stripe's objects, in our words: the one kind of value that `settle` takes.
+"""Stripe's objects as they were read, in our words.
 
-An API answer, a webhook, a polled event and a look-up all end here. A `basis` says which version of our row
-was known before Stripe was asked: if the row still has that version when the observation is settled, then
-nothing that we know can be newer. A snapshot out of an event has no basis.
+An API answer, a webhook, a polled event and a look-up all become a snapshot. `as_of_version` says which version of our
+row was known before Stripe was asked: if the row still has that version when the snapshot is applied, then nothing that
+we know can be newer. The snapshot in an event has none.
 """
 
 from dataclasses import dataclass, replace

@@ -1,82 +1,63 @@
-"""What an observation of Stripe's object does to our record: the pure half of `settle`.
+"""What a snapshot of Stripe's PaymentIntent or Refund does to our record, as values.
 
 Nothing here moves a state backwards, and nothing believes a snapshot that may be older than what we know.
 """
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from payment_worker.domain import payment as payments
 from payment_worker.domain import refund as refunds
 from payment_worker.domain.declines import failure_reason
-from payment_worker.domain.payment import Payment, PaymentStatus, PaymentTrigger
+from payment_worker.domain.payment import FINAL, Payment, PaymentStatus, PaymentTrigger, shows_status
 from payment_worker.domain.refund import LOST, RELEASED, Refund, RefundStatus
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.domain.verdicts import (
+    Advanced,
+    Contradicted,
+    Contradiction,
+    PaymentBehind,
+    PaymentVerdict,
+    RefundVerdict,
+    Stale,
+    Unchanged,
+)
 
 
-class Contradiction(StrEnum):
-    """How an observation can contradict our record in a way that no move forward explains."""
+def transition_payment(payment: Payment, snapshot: PaymentIntentSnapshot) -> PaymentVerdict:
+    """Apply a snapshot of a PaymentIntent.
 
-    ANOTHER_PAYMENT_INTENT = "another PaymentIntent for this payment"
-    ANOTHER_REFUND = "another Refund for this refund"
-    AMOUNT_DIFFERS = "amount differs"
-    CURRENCY_DIFFERS = "currency differs"
-    EXISTS_AFTER_ALL = "Stripe has a refund that was believed never to have been made"
-
-
-@dataclass(frozen=True, slots=True)
-class Advanced:
-    """The record as it must be written now; for a refund, the payment's row beside it."""
-
-    payment: Payment
-    refund: Refund | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """Nothing new."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """The snapshot may be older than what we know: the object must be fetched again."""
-
-
-@dataclass(frozen=True, slots=True)
-class NoRoom:
-    """The payment does not yet show the money that this refund takes: other news must be applied first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Contradicted:
-    """Left for a person."""
-
-    contradiction: Contradiction
-
-
-PaymentVerdict = Advanced | Unchanged | Stale | Contradicted
-RefundVerdict = Advanced | Unchanged | NoRoom | Contradicted
-
-
-def transition_payment(payment: Payment, seen: PaymentIntentSnapshot) -> PaymentVerdict:
-    """Apply what was seen of a PaymentIntent."""
-    if contradiction := _payment_contradiction(payment, seen):
+    What Stripe took is recorded also where it is more than we asked for, if it is surely this payment that it took.
+    """
+    if contradiction := _is_another(payment, snapshot):
         return Contradicted(contradiction)
-    if not seen.is_timeless and seen.as_of_version != payment.version:
+    if not snapshot.is_timeless and snapshot.as_of_version != payment.version:
         return Stale()
-    if shows_former_try(payment, seen):
+    if shows_former_try(payment, snapshot):
         return Unchanged()
-    status = payment.status if seen.trigger is None else payments.next_status(payment.status, seen.trigger)
+    status = (
+        payment.status if snapshot.trigger is None else payments.next_status(payment.status, snapshot.trigger)
+    )
+    if (snapshot.is_timeless or status in FINAL) and not shows_status(status, snapshot.trigger):
+        return Contradicted(Contradiction.STATUS_DIFFERS)
     known = replace(
         payment,
-        stripe_payment_intent_id=seen.stripe_payment_intent_id,
-        stripe_charge_id=seen.stripe_charge_id or payment.stripe_charge_id,
+        stripe_payment_intent_id=snapshot.stripe_payment_intent_id,
+        stripe_charge_id=snapshot.stripe_charge_id or payment.stripe_charge_id,
     )
-    moved = _moved(known, status, seen) if status is not payment.status else known
-    return Unchanged() if moved == payment else Advanced(replace(moved, version=payment.version + 1))
+    moved = _moved(known, status, snapshot) if status is not payment.status else known
+    if moved == payment:
+        return Unchanged()
+    more = Contradiction.AMOUNT_DIFFERS if took_more(payment, snapshot) else None
+    return Advanced(replace(moved, version=payment.version + 1), contradiction=more)
 
 
-def shows_former_try(payment: Payment, seen: PaymentIntentSnapshot) -> bool:
+def took_more(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
+    """Whether Stripe takes, holds or means to take another amount than we asked for."""
+    most = max(snapshot.amount_received, snapshot.amount_capturable)
+    return snapshot.amount != payment.amount or most > payment.amount
+
+
+def shows_former_try(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
     """Whether it shows what was before another try that has no outcome yet, and so is no news of that try.
 
     A try that was executed off session and came to nothing leaves a failed charge of its own. One that left none
@@ -85,42 +66,42 @@ def shows_former_try(payment: Payment, seen: PaymentIntentSnapshot) -> bool:
     return (
         payment.status is PaymentStatus.REQUESTED
         and payment.retries > 0
-        and not seen.is_of_attempt
-        and seen.trigger in {None, PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED}
-        and seen.stripe_charge_id == payment.stripe_charge_id
+        and not snapshot.is_of_attempt
+        and snapshot.trigger in {None, PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED}
+        and snapshot.stripe_charge_id == payment.stripe_charge_id
     )
 
 
-def _payment_contradiction(payment: Payment, seen: PaymentIntentSnapshot) -> Contradiction | None:
-    if payment.stripe_payment_intent_id not in {None, seen.stripe_payment_intent_id}:
+def _is_another(payment: Payment, snapshot: PaymentIntentSnapshot) -> Contradiction | None:
+    if payment.stripe_payment_intent_id not in {None, snapshot.stripe_payment_intent_id}:
         return Contradiction.ANOTHER_PAYMENT_INTENT
-    if seen.currency != payment.currency:
+    if snapshot.currency != payment.currency:
         return Contradiction.CURRENCY_DIFFERS
-    if seen.amount != payment.amount or seen.amount_received > payment.amount:
+    if payment.stripe_payment_intent_id is None and took_more(payment, snapshot):
         return Contradiction.AMOUNT_DIFFERS
-    if seen.trigger is PaymentTrigger.SUCCEEDED and seen.amount_received <= 0:
+    if snapshot.trigger is PaymentTrigger.SUCCEEDED and snapshot.amount_received <= 0:
         return Contradiction.AMOUNT_DIFFERS
     return None
 
 
-def _moved(payment: Payment, status: PaymentStatus, seen: PaymentIntentSnapshot) -> Payment:
+def _moved(payment: Payment, status: PaymentStatus, snapshot: PaymentIntentSnapshot) -> Payment:
     match status:
         case PaymentStatus.FAILED:
-            return fail_payment(payment, seen.decline or Decline())
+            return fail_payment(payment, snapshot.decline or Decline())
         case PaymentStatus.SUCCEEDED:
             cleared = replace(_cleared(payment), cancellation_reason=None)
-            return replace(cleared, status=status, amount_captured=seen.amount_received)
+            return replace(cleared, status=status, amount_captured=snapshot.amount_received)
         case PaymentStatus.AUTHORIZED:
             return replace(
                 _cleared(payment),
                 status=status,
-                amount_authorized=seen.amount_capturable,
-                capture_before=seen.capture_before,
+                amount_authorized=snapshot.amount_capturable,
+                capture_before=snapshot.capture_before,
             )
         case PaymentStatus.REQUIRES_ACTION:
-            return replace(_cleared(payment), status=status, action_url=seen.action_url)
+            return replace(_cleared(payment), status=status, action_url=snapshot.action_url)
         case PaymentStatus.CANCELED:
-            why = seen.cancellation_reason or payment.cancellation_reason
+            why = snapshot.cancellation_reason or payment.cancellation_reason
             return replace(_cleared(payment), status=status, cancellation_reason=why)
         case _:
             return replace(_cleared(payment), status=status)
@@ -151,24 +132,24 @@ def retry_payment(payment: Payment) -> Payment:
     )
 
 
-def transition_refund(payment: Payment, refund: Refund, seen: RefundSnapshot) -> RefundVerdict:
-    """Apply what was seen of a Refund, and move the payment's amounts with it."""
-    if refund.stripe_refund_id not in {None, seen.stripe_refund_id}:
+def transition_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot) -> RefundVerdict:
+    """Apply a snapshot of a Refund, and move the payment's amounts with it."""
+    if refund.stripe_refund_id not in {None, snapshot.stripe_refund_id}:
         return Contradicted(Contradiction.ANOTHER_REFUND)
-    if seen.currency != refund.currency:
+    if snapshot.currency != refund.currency:
         return Contradicted(Contradiction.CURRENCY_DIFFERS)
-    if seen.amount != refund.amount:
+    if snapshot.amount != refund.amount or snapshot.amount <= 0:
         return Contradicted(Contradiction.AMOUNT_DIFFERS)
-    if refund.status in RELEASED and refund.stripe_refund_id is None and seen.trigger not in LOST:
+    if refund.status in RELEASED and refund.stripe_refund_id is None and snapshot.trigger not in LOST:
         return Contradicted(Contradiction.EXISTS_AFTER_ALL)
-    status = refunds.next_status(refund.status, seen.trigger)
+    status = refunds.next_status(refund.status, snapshot.trigger)
     if status is refund.status:
         if refund.stripe_refund_id:
             return Unchanged()
-        known = replace(refund, stripe_refund_id=seen.stripe_refund_id, version=refund.version + 1)
+        known = replace(refund, stripe_refund_id=snapshot.stripe_refund_id, version=refund.version + 1)
         return Advanced(payment, known)
-    known = replace(refund, stripe_refund_id=seen.stripe_refund_id)
-    return move_refund(payment, known, status, failure_reason=seen.failure_reason)
+    known = replace(refund, stripe_refund_id=snapshot.stripe_refund_id)
+    return move_refund(payment, known, status, failure_reason=snapshot.failure_reason)
 
 
 def move_refund(
@@ -191,21 +172,21 @@ def move_refund(
     )
 
 
-def adopt_refund(payment: Payment, refund: Refund, seen: RefundSnapshot) -> RefundVerdict:
+def adopt_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot) -> RefundVerdict:
     """Take over a refund that was made elsewhere: `refund` is its new row, REQUESTED and holding nothing yet.
 
     Stripe never lets refunds exceed what was captured, so where our own record has no room for one that
     exists, some other refund of ours has been refused or has failed and the news is still on its way.
     """
-    if seen.currency != payment.currency:
+    if snapshot.currency != payment.currency:
         return Contradicted(Contradiction.CURRENCY_DIFFERS)
     if (
-        seen.amount > payment.amount_refundable
-        and refunds.next_status(refund.status, seen.trigger) not in RELEASED
+        snapshot.amount > payment.amount_refundable
+        and refunds.next_status(refund.status, snapshot.trigger) not in RELEASED
     ):
-        return NoRoom()
-    reserved = replace(payment, amount_refund_reserved=payment.amount_refund_reserved + seen.amount)
-    verdict = transition_refund(reserved, refund, seen)
+        return PaymentBehind()
+    reserved = replace(payment, amount_refund_reserved=payment.amount_refund_reserved + snapshot.amount)
+    verdict = transition_refund(reserved, refund, snapshot)
     if isinstance(verdict, Advanced):
         return replace(verdict, payment=replace(verdict.payment, version=payment.version + 1))
     return verdict

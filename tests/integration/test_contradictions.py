@@ -42,7 +42,7 @@ def test_news_that_contradicts_our_record_is_a_finding_at_once_and_the_same_one_
     scene.simulator.advance(60)
     scene.deliver(scene.events(types=["payment_intent.succeeded"]))
     assert findings(rows) == [("payment_amount_differs", "OPEN")]
-    assert rows.one("SELECT status FROM stripe_event")["status"] == "PARKED"
+    assert rows.one("SELECT status FROM stripe_event")["status"] == "PROCESSED"
     reconcile_all(world)
     before = rows(FINDINGS)
     reconcile_all(world)

@@ -31,7 +31,7 @@ def test_an_event_that_breaks_its_handler_is_parked_with_the_place_where_it_brok
 
     row = rows.one(EVENT)
     assert (row["status"], row["tries"]) == ("PARKED", MOST_TRIES)
-    assert row["outcome"].startswith("it broke: builtins.KeyError at payment_worker.flows.hearing:")
+    assert row["outcome"].startswith("BROKEN: builtins.KeyError at payment_worker.flows.events.dispatch:")
 
 
 def test_a_parked_event_is_settled_once_it_is_replayed_and_can_be(scene: Scene, rows: Rows) -> None:
@@ -92,7 +92,7 @@ def test_an_event_that_kills_its_worker_each_time_is_parked(scene: Scene, rows: 
     _process_due(scene, scene.world)
 
     row = rows.one(EVENT)
-    assert (row["status"], row["outcome"]) == ("PARKED", "workers die of it")
+    assert (row["status"], row["outcome"]) == ("PARKED", "FATAL")
 
 
 class _DeadlyClock:

@@ -121,7 +121,7 @@ def test_e7_a_shape_that_nobody_can_read_is_kept_and_not_believed(scene: Scene, 
     (event,) = scene.events(types=["payment_intent.processing"])
     broken = replace(event, payload={**event.payload, "data": {"object": {"object": "payment_intent"}}})
     assert scene.deliver([broken]) == [EventStatus.RECEIVED]
-    assert "cannot be read" in one(rows, "stripe_event", "outcome")[0]
+    assert one(rows, "stripe_event", "outcome") == ("UNREADABLE: KeyError",)
     assert one(rows, "payment", "status") == ("PROCESSING",)
 
 
@@ -130,7 +130,7 @@ def test_e9_an_event_of_the_other_mode_is_recorded_and_changes_nothing(scene: Sc
     scene.simulator.advance(10)
     (event,) = scene.events(types=["payment_intent.succeeded"])
     assert scene.deliver([replace(event, livemode=True)]) == [EventStatus.IGNORED]
-    assert "other mode" in one(rows, "stripe_event", "outcome")[0]
+    assert one(rows, "stripe_event", "outcome") == ("MODE",)
     assert one(rows, "payment", "status") == ("PROCESSING",)
 
 

@@ -1,7 +1,6 @@
-"""Noting what an attempt to charge, or to charge again, came to."""
+"""Records what an attempt to charge, or to charge again, came to."""
 
 from dataclasses import replace
-from typing import assert_never
 
 from payment_worker.domain import payment as payment_states
 from payment_worker.domain import transitions
@@ -9,11 +8,11 @@ from payment_worker.domain.attempt import AttemptStatus, doubt_after_absence
 from payment_worker.domain.outcome import Doubt
 from payment_worker.domain.payment import PaymentStatus, PaymentTrigger
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot
-from payment_worker.domain.transitions import Advanced, Contradicted, Stale, Unchanged
+from payment_worker.domain.verdicts import Advanced, Contradicted, Contradiction, Stale, Unchanged
 from payment_worker.flows.attempts.lifecycle import Again, Entry
 from payment_worker.flows.result import Answer
-from payment_worker.flows.transitions.contradictions import payment_contradicted
-from payment_worker.flows.transitions.payments import apply_payment_intent, payment_writes
+from payment_worker.flows.transitions.apply import judge
+from payment_worker.flows.transitions.payments import payment_writes
 
 
 def payment_intent_shown(entry: Entry, seen: PaymentIntentSnapshot, request_id: str | None) -> Answer | Again:
@@ -23,13 +22,16 @@ def payment_intent_shown(entry: Entry, seen: PaymentIntentSnapshot, request_id: 
         # It exists and nothing has come of it: whatever was sent may not be over.
         return entry.put_off(doubt_after_absence(attempt.doubt), code="unconfirmed")
     cause = entry.because("answered", stripe_request_id=request_id)
-    verdict, writes = apply_payment_intent(payment, seen, cause=cause, now=entry.now)
-    match verdict:
+    judgement = judge(entry.world, entry.connection, payment, seen)
+    writes = judgement.writes(cause=cause, now=entry.now)
+    match judgement.verdict:
         case Stale():
             known = replace(payment, stripe_payment_intent_id=seen.stripe_payment_intent_id)
             return Again(replace(attempt, doubt=Doubt.OVERTAKEN, as_of_version=payment.version), known)
+        case Contradicted(Contradiction.STATUS_DIFFERS):
+            # What it came to is known; which of the two states is right is for a person to say.
+            return entry.finish(_status_of(seen), [], payment, request_id=request_id)
         case Contradicted(contradiction):
-            payment_contradicted(entry.world, entry.connection, payment, seen)
             return entry.put_off(Doubt.CONTRADICTED, code=contradiction)
         case Advanced() | Unchanged() if seen.trigger is None:
             # Stripe made it, took nothing, and nobody will any more; another try confirms the same one.
@@ -39,7 +41,7 @@ def payment_intent_shown(entry: Entry, seen: PaymentIntentSnapshot, request_id: 
         case Unchanged():
             return entry.finish(_status_of(seen), writes, payment, request_id=request_id)
         case _:
-            assert_never(verdict)
+            raise AssertionError(f"a PaymentIntent is never {judgement.verdict}")
 
 
 def _status_of(seen: PaymentIntentSnapshot) -> AttemptStatus:
@@ -77,17 +79,19 @@ def retry_refused(
     attempt, payment = entry.attempt, entry.payment
     cause = entry.because("refused", code=code, stripe_request_id=request_id)
     shown = seen.as_of(attempt.as_of_version)
-    verdict, writes = apply_payment_intent(payment, shown, cause=cause, now=entry.now)
-    match verdict:
+    judgement = judge(entry.world, entry.connection, payment, shown)
+    writes = judgement.writes(cause=cause, now=entry.now)
+    match judgement.verdict:
         case Stale():
             # The same request gets the same no, and what is there is looked at again.
             return Again(replace(attempt, as_of_version=payment.version), payment)
+        case Contradicted(Contradiction.STATUS_DIFFERS):
+            return entry.finish(AttemptStatus.REFUSED, [], payment, request_id=request_id, code=code)
         case Contradicted(contradiction):
-            payment_contradicted(entry.world, entry.connection, payment, shown)
             return entry.put_off(Doubt.CONTRADICTED, code=contradiction)
         case Advanced(after) if after.status is not PaymentStatus.REQUESTED:
             return entry.finish(AttemptStatus.REFUSED, writes, after, request_id=request_id, code=code)
         case Advanced() | Unchanged():
             return charge_refused(entry, Decline(error_code=code), request_id, AttemptStatus.REFUSED)
         case _:
-            assert_never(verdict)
+            raise AssertionError(f"a PaymentIntent is never {judgement.verdict}")

@@ -15,7 +15,7 @@ from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.flows.clocks import apart
 from payment_worker.flows.context import World
 from payment_worker.flows.result import Answer, Unfinished, payment_answer, refund_answer
-from payment_worker.flows.transitions.payments import Writes
+from payment_worker.flows.transitions.judgement import Writes
 from payment_worker.gateway.requests import Request
 from payment_worker.store import attempts, pauses
 from payment_worker.store.database import Connection

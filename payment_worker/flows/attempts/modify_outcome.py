@@ -1,12 +1,11 @@
-"""Noting what an attempt to capture or to cancel came to. A refused one leaves the payment as it is."""
+"""Records what an attempt to capture or to cancel came to. A refused one leaves the payment as it is."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Final, assert_never
+from typing import Final
 from uuid import UUID
 
-from payment_worker.domain import transitions
 from payment_worker.domain.attempt import Action, Attempt, AttemptStatus
 from payment_worker.domain.eligibility import (
     Ask,
@@ -20,11 +19,11 @@ from payment_worker.domain.eligibility import (
 from payment_worker.domain.outcome import Doubt
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
-from payment_worker.domain.transitions import Advanced, Contradicted, Stale, Unchanged
+from payment_worker.domain.verdicts import Advanced, Contradicted, Contradiction, Stale, Unchanged
 from payment_worker.flows.attempts.lifecycle import Again, Entry
 from payment_worker.flows.rejections import RefusedRequest, keep_refused
 from payment_worker.flows.result import Answer
-from payment_worker.flows.transitions.contradictions import payment_contradicted
+from payment_worker.flows.transitions.apply import judge
 from payment_worker.flows.transitions.payments import payment_writes
 
 UNEXPECTED: Final = "payment_intent_unexpected_state"
@@ -53,19 +52,20 @@ def change_never_executed(entry: Entry) -> Answer:
 
 def _shown(entry: Entry, seen: PaymentIntentSnapshot, *, code: str, request_id: str | None) -> Answer | Again:
     payment = entry.payment
-    verdict = transitions.transition_payment(payment, seen)
+    verdict = judge(entry.world, entry.connection, payment, seen).verdict
     match verdict:
         case Stale():
             return Again(replace(entry.attempt, as_of_version=payment.version), payment)
+        case Contradicted(Contradiction.STATUS_DIFFERS):
+            return _judged(entry, payment, code=code, request_id=request_id)
         case Contradicted(contradiction):
-            payment_contradicted(entry.world, entry.connection, payment, seen)
             return entry.put_off(Doubt.CONTRADICTED, code=contradiction)
         case Advanced(after):
             return _judged(entry, after, code=code, request_id=request_id)
         case Unchanged():
             return _judged(entry, payment, code=code, request_id=request_id)
         case _:
-            assert_never(verdict)
+            raise AssertionError(f"a PaymentIntent is never {verdict}")
 
 
 def _judged(entry: Entry, after: Payment, *, code: str, request_id: str | None) -> Answer:

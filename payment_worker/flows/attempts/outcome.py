@@ -6,6 +6,7 @@ from typing import assert_never
 
 from payment_worker.domain.attempt import Action, Attempt, AttemptStatus, Look, doubt_after_absence
 from payment_worker.domain.backoff import LOOKS_ON
+from payment_worker.domain.discrepancies import payment_missing_there, refund_missing_there
 from payment_worker.domain.eligibility import RefundRefusal
 from payment_worker.domain.outcome import (
     Absent,
@@ -26,7 +27,7 @@ from payment_worker.flows.attempts.modify_outcome import change_never_executed, 
 from payment_worker.flows.attempts.refund_outcome import refund_failed, refund_shown
 from payment_worker.flows.context import World
 from payment_worker.flows.result import Answer, Unfinished, payment_answer, refund_answer
-from payment_worker.flows.transitions.contradictions import absence_contradicted
+from payment_worker.flows.transitions.contradictions import note_finding
 from payment_worker.gateway.requests import Request
 from payment_worker.store import attempts, payments, refunds
 from payment_worker.store.database import Connection
@@ -137,7 +138,12 @@ def _absent(entry: Entry) -> Answer | Again:
         # News came after the look: what it told of may be what was looked for.
         return Again(replace(attempt, as_of_version=entry.payment.version), entry.payment)
     if entry.is_on_record:
-        absence_contradicted(entry.world, entry.connection, entry.payment, entry.refund)
+        missing = (
+            refund_missing_there(entry.refund, stripe_account=entry.payment.stripe_account)
+            if entry.refund
+            else payment_missing_there(entry.payment)
+        )
+        note_finding(entry.world, entry.connection, missing)
         return entry.put_off(Doubt.CONTRADICTED, code="not found, though Stripe has shown it")
     young = entry.now - attempt.first_sent_at < policy.key_safe_age
     if young and 1 + attempts.count_absent(entry.connection, attempt) < policy.max_attempts:

@@ -1,6 +1,4 @@
-"""Noting what an attempt to refund came to."""
-
-from typing import assert_never
+"""Records what an attempt to refund came to."""
 
 from payment_worker.domain import transitions
 from payment_worker.domain.attempt import AttemptStatus
@@ -8,30 +6,28 @@ from payment_worker.domain.outcome import Doubt
 from payment_worker.domain.refund import Refund, RefundStatus, RefundTrigger
 from payment_worker.domain.refund import next_status as next_refund_status
 from payment_worker.domain.snapshots import RefundSnapshot
-from payment_worker.domain.transitions import Advanced, Contradicted, NoRoom, Unchanged
+from payment_worker.domain.verdicts import Advanced, Contradicted
 from payment_worker.flows.attempts.lifecycle import Entry
 from payment_worker.flows.result import Answer
-from payment_worker.flows.transitions.contradictions import refund_contradicted
-from payment_worker.flows.transitions.payments import apply_known_refund, refund_writes
+from payment_worker.flows.transitions.apply import judge
+from payment_worker.flows.transitions.refunds import refund_writes
 
 
 def refund_shown(entry: Entry, seen: RefundSnapshot, request_id: str | None) -> Answer:
     """Stripe showed the Refund."""
     payment, refund = entry.payment, _refund(entry)
     cause = entry.because("answered", stripe_request_id=request_id)
-    verdict, writes = apply_known_refund(payment, refund, seen, cause=cause, now=entry.now)
-    match verdict:
+    judgement = judge(entry.world, entry.connection, payment, seen, ours=refund)
+    writes = judgement.writes(cause=cause, now=entry.now)
+    match judgement.verdict:
         case Contradicted(contradiction):
-            refund_contradicted(entry.world, entry.connection, payment, refund, seen)
             return entry.put_off(Doubt.CONTRADICTED, code=contradiction)
         case Advanced(after, after_refund):
             return entry.finish(
                 AttemptStatus.EXECUTED, writes, after, refund=after_refund, request_id=request_id
             )
-        case Unchanged() | NoRoom():
-            return entry.finish(AttemptStatus.EXECUTED, writes, payment, refund=refund, request_id=request_id)
         case _:
-            assert_never(verdict)
+            return entry.finish(AttemptStatus.EXECUTED, writes, payment, refund=refund, request_id=request_id)
 
 
 def refund_failed(

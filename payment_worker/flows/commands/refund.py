@@ -14,8 +14,10 @@ from payment_worker.flows.attempts.execute import perform, take_due
 from payment_worker.flows.attempts.lifecycle import new_attempt
 from payment_worker.flows.context import World
 from payment_worker.flows.result import Answer, Conflict, NoSuchPayment, Unfinished, refund_answer
+from payment_worker.flows.transitions.judgement import Writes
 from payment_worker.flows.transitions.messages import refund_message
-from payment_worker.flows.transitions.payments import Writes, payment_writes, present, refund_transition
+from payment_worker.flows.transitions.payments import payment_writes, present
+from payment_worker.flows.transitions.refunds import refund_transition
 from payment_worker.gateway.requests import refund_request
 from payment_worker.store import attempts, pauses, payments, refunds
 from payment_worker.store.attempts import HandedOut

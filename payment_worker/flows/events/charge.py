@@ -1,56 +1,58 @@
-"""Hearing of a charge: a reason to look at its payment, and how fee and net become known."""
+"""Processes events of charges: reasons to look at their payment, and how fee and net become known."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from payment_worker.domain.balance_transaction import Booking
+from payment_worker.domain.outcome import Absent
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.flows.context import World
-from payment_worker.flows.events.payment_intent import FOREIGN, catch_up
-from payment_worker.flows.events.result import Heard, Later, over, unfetched
-from payment_worker.flows.transitions.ownership import owner
+from payment_worker.flows.events.outcome import apply, unavailable
+from payment_worker.flows.events.result import Deferred, Processed, Reason, Result
 from payment_worker.flows.transitions.payments import UNDECIDED
-from payment_worker.gateway.client import fetch_booking
+from payment_worker.flows.transitions.refresh import ObjectKind
+from payment_worker.gateway.client import Unreadable, fetch_booking
 from payment_worker.gateway.parsing import id_of
 from payment_worker.store import payments
-from payment_worker.store.inbox import EventStatus, InboxEvent
+from payment_worker.store.inbox import InboxEvent
+from payment_worker.store.statements import write
 
 
-def handle_charge(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard | Later:
-    """Settle news of a charge. Its snapshot is not believed: what it says of the payment is fetched."""
-    intent = id_of(about.get("payment_intent"))
-    named = (about.get("metadata") or {}).get("payment_id")
+def handle_charge(world: World, event: InboxEvent, payment: Payment, about: Mapping[str, Any]) -> Result:
+    """Apply the PaymentIntent of a charge, whose own snapshot says too little, and note fee and net."""
+    result: Result = Processed(Reason.UNCHANGED)
+    if _may_tell_more(payment, event.type, about):
+        intent = str(id_of(about["payment_intent"]))
+        result = apply(world, event, payment, ObjectKind.PAYMENT_INTENT, intent)
+    transaction = id_of(about.get("balance_transaction"))
+    if transaction is None or not isinstance(result, Processed):
+        return result
+    return _book(world, payment, transaction, result)
+
+
+def _may_tell_more(payment: Payment, event_type: str, about: Mapping[str, Any]) -> bool:
+    """Whether the payment may be in another state than we know."""
+    if payment.status in UNDECIDED:
+        return True
+    if payment.status is PaymentStatus.FAILED and event_type == "charge.succeeded":
+        return True
+    is_paid = about.get("status") == "succeeded" and about.get("captured")
+    return bool(is_paid) and payment.status is not PaymentStatus.SUCCEEDED
+
+
+def _book(world: World, payment: Payment, transaction: str, result: Processed) -> Result:
     with world.database.begin() as connection:
-        payment_id = owner(connection, payment_intent=intent, named=named, account=event.stripe_account)
-        payment = payments.find(connection, payment_id) if payment_id else None
-        if payment is None or intent is None:
-            return over(world, connection, event, EventStatus.IGNORED, FOREIGN)
-        transaction = id_of(about.get("balance_transaction"))
-        if transaction and payments.is_booked(connection, payment.payment_id):
-            transaction = None
-        if not transaction and not _may_be_news(payment, event.type):
-            return over(world, connection, event, EventStatus.PROCESSED, "nothing new")
-    if _may_be_news(payment, event.type):
-        later = catch_up(world, payment.payment_id, intent, because=f"event {event.type}")
-        if later is not None:
-            return later
-    return _book(world, event, payment, transaction)
-
-
-def _may_be_news(payment: Payment, event_type: str) -> bool:
-    return payment.status in UNDECIDED or (
-        payment.status is PaymentStatus.FAILED and event_type == "charge.succeeded"
-    )
-
-
-def _book(world: World, event: InboxEvent, payment: Payment, transaction: str | None) -> Heard | Later:
-    booking = (
-        fetch_booking(world.stripe, transaction, account=payment.stripe_account) if transaction else None
-    )
-    if transaction and not isinstance(booking, Booking):
-        return unfetched("the balance transaction", booking)
-    with world.database.begin() as connection:
-        if not isinstance(booking, Booking):
-            return over(world, connection, event, EventStatus.PROCESSED, "the payment was looked at")
-        noted = payments.booked(payment.payment_id, booking, now=world.clock())
-        return over(world, connection, event, EventStatus.PROCESSED, "fee and net are known", writes=[noted])
+        if payments.is_booked(connection, payment.payment_id):
+            return result
+    booking = fetch_booking(world.stripe, transaction, account=payment.stripe_account)
+    match booking:
+        case Booking():
+            with world.database.begin() as connection:
+                write(connection, [payments.booked(payment.payment_id, booking, now=world.clock())])
+            return result if result.reason is Reason.CONTRADICTED else Processed(Reason.CHANGED)
+        case Absent():
+            return result
+        case Unreadable():
+            return Deferred(Reason.UNREADABLE)
+        case _:
+            return unavailable(world, booking, account=payment.stripe_account)

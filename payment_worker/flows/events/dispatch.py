@@ -1,33 +1,33 @@
-"""What an event is about: told by its own snapshot where that cannot be out of date, else fetched again."""
+"""Finds whose payment an event is about, and hands it to the handler of its object."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from types import MappingProxyType
-from typing import Any, Final, assert_never
+from typing import Any, Final
+from uuid import UUID
 
 from payment_worker.domain.dispute import DisputeSnapshot
-from payment_worker.domain.outcome import Shown
-from payment_worker.domain.payment import PaymentStatus
-from payment_worker.domain.snapshots import RefundSnapshot
+from payment_worker.domain.outcome import Postponed, Unanswered
+from payment_worker.domain.payment import Payment
+from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.flows.context import World
 from payment_worker.flows.events.charge import handle_charge
 from payment_worker.flows.events.dispute import handle_dispute
-from payment_worker.flows.events.payment_intent import FOREIGN, catch_up, handle_payment
-from payment_worker.flows.events.refund import handle_refund, handle_refunds
-from payment_worker.flows.events.result import Heard, Later, ignore, over, unfetched
+from payment_worker.flows.events.outcome import unavailable
+from payment_worker.flows.events.payment_intent import handle_payment_intent
+from payment_worker.flows.events.refund import handle_refund, handle_refunded_charge
+from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
+from payment_worker.flows.transitions.contradictions import second_contradicted
 from payment_worker.flows.transitions.ownership import owner
-from payment_worker.gateway.client import fetch_dispute
-from payment_worker.gateway.parsing import (
-    UnreadableError,
-    dispute_snapshot,
-    id_of,
-    payment_intent_snapshot,
-    refund_snapshot,
-)
+from payment_worker.gateway.client import fetch_dispute, fetch_payment_intent, fetch_refund
+from payment_worker.gateway.parsing import UnreadableError, id_of
 from payment_worker.gateway.webhook import PINNED_VERSION
-from payment_worker.store import payments
-from payment_worker.store.inbox import EventStatus, InboxEvent
+from payment_worker.store import payments, refunds
+from payment_worker.store.database import Connection
+from payment_worker.store.inbox import InboxEvent
+
+About = Mapping[str, Any]
+"""An event's object, as it was when the event was made."""
 
 
 class Subject(Enum):
@@ -65,75 +65,82 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
 )
 """The events that matter to us; all others are kept as ignored. Stripe's list takes at most 20 types at once."""
 
+HANDLERS: Final[Mapping[Subject, Callable[[World, InboxEvent, Payment, About], Result]]] = MappingProxyType(
+    {
+        Subject.PAYMENT_INTENT: handle_payment_intent,
+        Subject.REFUND: handle_refund,
+        Subject.REFUNDED_CHARGE: handle_refunded_charge,
+        Subject.CHARGE: handle_charge,
+        Subject.DISPUTE: handle_dispute,
+    }
+)
 
-def hear(world: World, event: InboxEvent) -> Heard | Later:
-    """Settle an event that is ours to settle, and mark it in the same transaction."""
+NAMELESS: Final = frozenset({Subject.REFUND, Subject.DISPUTE})
+"""Objects whose own metadata does not name a payment: that of their PaymentIntent does."""
+
+FETCHES: Final = MappingProxyType({Subject.REFUND: fetch_refund, Subject.DISPUTE: fetch_dispute})
+SHOWN: Final = (RefundSnapshot, DisputeSnapshot)
+
+
+def dispatch(world: World, event: InboxEvent) -> Result:
+    """Process an event; what it came to is for the inbox to record."""
     subject = SUBJECTS.get(event.type)
     if subject is None:
-        return ignore(world, event, "not a type that we use")
+        return Ignored(Reason.UNUSED)
     if event.livemode is not world.policy.livemode:
-        return ignore(world, event, "of the other mode: live and test are kept apart")
-    about: Mapping[str, Any] = event.payload["data"]["object"]
+        return Ignored(Reason.MODE)
+    about: About = event.payload["data"]["object"]
     try:
-        match subject:
-            case Subject.PAYMENT_INTENT:
-                return _payment_intent(world, event, about)
-            case Subject.REFUND:
-                return _refund(world, event, about)
-            case Subject.REFUNDED_CHARGE:
-                return _refunded_charge(world, event, about)
-            case Subject.CHARGE:
-                return handle_charge(world, event, about)
-            case Subject.DISPUTE:
-                return _dispute(world, event, about)
-            case _:
-                assert_never(subject)
+        owned = _owned(world, event, subject, about)
+        return HANDLERS[subject](world, event, owned, about) if isinstance(owned, Payment) else owned
     except (UnreadableError, KeyError, TypeError, AttributeError) as fault:
-        return Later(f"its object cannot be read ({type(fault).__name__})")
+        return Deferred(Reason.UNREADABLE, type(fault).__name__)
 
 
-def _payment_intent(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard | Later:
-    seen = payment_intent_snapshot(about) if event.api_version == PINNED_VERSION else None
-    return handle_payment(
-        world,
-        event,
-        payment_intent=about["id"],
-        named=(about.get("metadata") or {}).get("payment_id"),
-        snapshot=seen if seen and seen.is_timeless else None,
-    )
+def _owned(world: World, event: InboxEvent, subject: Subject, about: About) -> Payment | Result:
+    """The payment that the object belongs to; where it is not known and may be ours all the same, Stripe is asked."""
+    account = event.stripe_account or None
+    intent = about["id"] if subject is Subject.PAYMENT_INTENT else id_of(about.get("payment_intent"))
+    if intent is None and subject in NAMELESS and event.api_version != PINNED_VERSION:
+        # Objects of old versions name their charge alone.
+        fetched = FETCHES[subject](world.stripe, about["id"], account=account)
+        if isinstance(fetched, Unanswered | Postponed):
+            return unavailable(world, fetched, account=account)
+        intent = fetched.stripe_payment_intent_id if isinstance(fetched, SHOWN) else None
+    if intent is None:
+        return Ignored(Reason.FOREIGN)
+    named = None if subject in NAMELESS else (about.get("metadata") or {}).get("payment_id")
+    with world.database.begin() as connection:
+        if payment := _payment(connection, event, subject, about, intent=intent, named=named):
+            return payment
+    if subject in NAMELESS:
+        shown = fetch_payment_intent(world.stripe, intent, account=account)
+        if isinstance(shown, Unanswered | Postponed):
+            # Who knows whose it is: an event that is ours may not be ignored.
+            return unavailable(world, shown, account=account)
+        named = shown.payment_id if isinstance(shown, PaymentIntentSnapshot) else None
+    return _named(world, event, intent, named)
 
 
-def _refund(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard | Later:
-    if event.api_version == PINNED_VERSION:
-        return handle_refund(world, event, refund_snapshot(about))
-    sighting = world.stripe.refund(about["id"], account=event.stripe_account or None)
-    if isinstance(sighting, Shown) and isinstance(sighting.seen, RefundSnapshot):
-        return handle_refund(world, event, sighting.seen)
-    return unfetched("the Refund", sighting)
+def _payment(
+    connection: Connection, event: InboxEvent, subject: Subject, about: About, *, intent: str, named: object
+) -> Payment | None:
+    payment_id = owner(connection, payment_intent=intent, named=named, account=event.stripe_account)
+    if payment_id is None and subject is Subject.REFUND:
+        payment_id = _refunded(connection, about)
+    return payments.find(connection, payment_id) if payment_id else None
 
 
-def _dispute(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard | Later:
-    if event.api_version == PINNED_VERSION:
-        return handle_dispute(world, event, dispute_snapshot(about))
-    seen = fetch_dispute(world.stripe, about["id"], account=event.stripe_account or None)
-    if isinstance(seen, DisputeSnapshot):
-        return handle_dispute(world, event, seen)
-    return unfetched("the dispute", seen)
+def _refunded(connection: Connection, about: About) -> UUID | None:
+    known = refunds.find_by_stripe(connection, about["id"])
+    return known.payment_id if known else None
 
 
-def _refunded_charge(world: World, event: InboxEvent, about: Mapping[str, Any]) -> Heard | Later:
-    """A charge tells how much of it is refunded in all, never by which refund: they are listed."""
-    intent = id_of(about.get("payment_intent"))
-    named = (about.get("metadata") or {}).get("payment_id")
+def _named(world: World, event: InboxEvent, intent: str, named: object) -> Payment | Result:
     with world.database.begin() as connection:
         payment_id = owner(connection, payment_intent=intent, named=named, account=event.stripe_account)
         payment = payments.find(connection, payment_id) if payment_id else None
-        if payment_id is None or payment is None or intent is None:
-            return over(world, connection, event, EventStatus.IGNORED, FOREIGN)
-        if about["amount_refunded"] <= payment.amount_refunded:
-            return over(world, connection, event, EventStatus.PROCESSED, "nothing new")
-    if payment.status is not PaymentStatus.SUCCEEDED:
-        later = catch_up(world, payment_id, intent, because=f"event {event.type}")
-        if later is not None and later.delay:
-            return later
-    return handle_refunds(world, event, replace(payment, stripe_payment_intent_id=intent))
+        if payment:
+            return payment
+        is_second = second_contradicted(world, connection, intent, named=named, account=event.stripe_account)
+    return Processed(Reason.CONTRADICTED) if is_second else Ignored(Reason.FOREIGN)

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, assert_never
 
 from payment_worker.domain.backoff import next_round
 from payment_worker.domain.outcome import Delay
 from payment_worker.flows.context import Policy, World
-from payment_worker.flows.events.dispatch import hear
-from payment_worker.flows.events.result import Heard, Later, over
+from payment_worker.flows.events.dispatch import dispatch
+from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
 from payment_worker.gateway.webhook import Event
 from payment_worker.store import inbox
 from payment_worker.store.database import Database, DatabaseUnavailableError
 from payment_worker.store.inbox import Arrival, EventStatus, InboxEvent
-from payment_worker.store.statements import write
+from payment_worker.store.statements import Write, write
 from payment_worker.telemetry import about, logger
 from payment_worker.telemetry.exceptions import described
 from payment_worker.telemetry.metrics import EVENTS, label
@@ -82,7 +82,7 @@ def _if_new(event: InboxEvent, new: set[tuple[str, str]]) -> InboxEvent | None:
 def process_claimed(
     world: World, *, stripe_account: str, event_id: str, lease_token: int
 ) -> EventStatus | None:
-    """Settle an event that was handed out under this token; None where the token is not valid any more."""
+    """Process an event that was handed out under this token; None where the token is not valid any more."""
     with world.database.begin() as connection:
         owned = inbox.owned(
             connection, stripe_account=stripe_account, event_id=event_id, lease_token=lease_token
@@ -90,51 +90,61 @@ def process_claimed(
         if owned is None:
             return None
         event, received_at = owned
-        if event.tries >= MOST_TRIES:
-            # The last of them ended with its worker's death: nobody was left to park it.
-            return over(world, connection, event, EventStatus.PARKED, "workers die of it").status
-        if world.clock() - received_at > world.policy.lease:
+        if event.tries < MOST_TRIES and world.clock() - received_at > world.policy.lease:
             # Not its first try: somebody may have died of it before, and somebody may now.
             write(connection, [inbox.begun(event)])
+    if event.tries >= MOST_TRIES:
+        # The last of them ended with its worker's death: nobody was left to park it.
+        return _close(world, event, Deferred(Reason.FATAL))
     return process_event(world, event)
 
 
 def process_event(world: World, event: InboxEvent) -> EventStatus:
-    """Settle an event that is ours; retried later with growing delay, and parked when that does not help."""
+    """Process an event that is ours; tried again with growing delay, and parked when that does not help."""
     with about(event_id=event.event_id):
-        heard = _heard(world, event)
-        if isinstance(heard, Later):
-            return _put_off(world, event, heard)
-        log.info("event is over", event_id=event.event_id, type=event.type, outcome=heard.status)
-    count(EVENTS, label(heard.status))
-    world.ring()
-    return heard.status
+        return _close(world, event, _result(world, event))
 
 
-def _heard(world: World, event: InboxEvent) -> Heard | Later:
+def _result(world: World, event: InboxEvent) -> Result:
     try:
-        return hear(world, event)
+        return dispatch(world, event)
     except DatabaseUnavailableError:
         raise
     except Exception as bug:  # noqa: BLE001 - counted as any other failure, so that it ends parked, and seen
-        because = f"it broke: {described(bug)}"
-        log.error("event broke", event_id=event.event_id, type=event.type, because=because)  # noqa: TRY400 - its text
-        return Later(because)
+        error = described(bug)
+        log.error("event raised", event_id=event.event_id, type=event.type, error=error)  # noqa: TRY400 - its text
+        return Deferred(Reason.BROKEN, error)
 
 
-def _put_off(world: World, event: InboxEvent, later: Later) -> EventStatus:
-    now, because = world.clock(), later.because
-    # While Stripe is down, or does not let us ask, nothing can be fetched, which says nothing against the event.
-    waits = later.delay is not None or world.stripe.is_down(account=event.stripe_account or None)
-    tries, delay = next_round(event.tries, Delay.NO_TURN if waits else because, dice=world.dice())
-    parked = tries >= MOST_TRIES
+def _close(world: World, event: InboxEvent, result: Result) -> EventStatus:
+    """Record what an event came to: the one place where an event ends, or is left for another try."""
+    match result:
+        case Processed(reason):
+            status, row = EventStatus.PROCESSED, _ended(world, event, EventStatus.PROCESSED, reason)
+        case Ignored(reason):
+            status, row = EventStatus.IGNORED, _ended(world, event, EventStatus.IGNORED, reason)
+        case Deferred():
+            status, row = _deferred(world, event, result)
+        case _:
+            assert_never(result)
     with world.database.begin() as connection:
-        if parked:
-            write(connection, [inbox.finished(event, status=EventStatus.PARKED, outcome=because, now=now)])
-        else:
-            write(
-                connection, [inbox.put_off(event, outcome=because, tries=tries, next_action_at=now + delay)]
-            )
-    count(EVENTS, label(EventStatus.PARKED if parked else EventStatus.RECEIVED))
-    log.warning("event is put off", event_id=event.event_id, type=event.type, because=because, parked=parked)
-    return EventStatus.PARKED if parked else EventStatus.RECEIVED
+        write(connection, [row])
+    count(EVENTS, label(status))
+    log.info("event", event_id=event.event_id, type=event.type, status=status, reason=result.reason)
+    world.ring()
+    return status
+
+
+def _ended(world: World, event: InboxEvent, status: EventStatus, outcome: str) -> Write:
+    return inbox.finished(event, status=status, outcome=outcome, now=world.clock())
+
+
+def _deferred(world: World, event: InboxEvent, result: Deferred) -> tuple[EventStatus, Write]:
+    # While Stripe is down, or does not let us ask, nothing can be fetched, which says nothing against the event.
+    waits = not result.counts or world.stripe.is_down(account=event.stripe_account or None)
+    tries, delay = next_round(event.tries, Delay.NO_TURN if waits else result.reason, dice=world.dice())
+    outcome = f"{result.reason}: {result.detail}" if result.detail else result.reason
+    if result.reason is Reason.FATAL or tries >= MOST_TRIES:
+        return EventStatus.PARKED, _ended(world, event, EventStatus.PARKED, outcome)
+    at = world.clock() + (result.delay * (0.75 + world.dice() / 2) if result.delay else delay)
+    return EventStatus.RECEIVED, inbox.put_off(event, outcome=outcome, tries=tries, next_action_at=at)

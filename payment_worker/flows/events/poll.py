@@ -47,7 +47,7 @@ class Manner:
     go_on: Callable[[], bool] = lambda: True
     """Asked before each page; False ends the poll, and the next one goes on."""
     hand_out: Callable[[Sequence[InboxEvent]], None]
-    """Gets the new events of each page, which are stored by then and leased to whoever settles them."""
+    """Gets the new events of each page, which are stored by then and leased to whoever processes them."""
 
 
 def poll(world: World, manner: Manner) -> Polled | None:

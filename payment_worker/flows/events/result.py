@@ -1,55 +1,86 @@
-"""What an event can come to."""
+"""What an event came to, as codes, each with a sentence for people."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 
-from payment_worker.domain.outcome import Delay, Postponed
-from payment_worker.flows.context import World
-from payment_worker.flows.transitions.payments import Writes
-from payment_worker.store import inbox
-from payment_worker.store.database import Connection
-from payment_worker.store.inbox import EventStatus, InboxEvent
-from payment_worker.store.statements import write
+
+class Reason(StrEnum):
+    """Why an event is over, or waits."""
+
+    CHANGED = "CHANGED"
+    UNCHANGED = "UNCHANGED"
+    CONTRADICTED = "CONTRADICTED"
+    UNUSED = "UNUSED"
+    MODE = "MODE"
+    FOREIGN = "FOREIGN"
+    ABSENT = "ABSENT"
+    UNAVAILABLE = "UNAVAILABLE"
+    FORBIDDEN = "FORBIDDEN"
+    UNREADABLE = "UNREADABLE"
+    OVERTAKEN = "OVERTAKEN"
+    EARLY = "EARLY"
+    BROKEN = "BROKEN"
+    FATAL = "FATAL"
+    REPLAYED = "REPLAYED"
+    DISCARDED = "DISCARDED"
+
+
+SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        Reason.CHANGED: "our record was moved forward",
+        Reason.UNCHANGED: "it told nothing new",
+        Reason.CONTRADICTED: "it contradicts our record: a finding says how",
+        Reason.UNUSED: "not a type that we use",
+        Reason.MODE: "of the other mode: live and test are kept apart",
+        Reason.FOREIGN: "not one of our payments",
+        Reason.ABSENT: "Stripe has no such object, and nothing of ours depends on it",
+        Reason.UNAVAILABLE: "Stripe could not be asked",
+        Reason.FORBIDDEN: "Stripe does not let us read the account",
+        Reason.UNREADABLE: "its object cannot be read",
+        Reason.OVERTAKEN: "our record changed each time that its object was fetched",
+        Reason.EARLY: "its payment does not show the money yet",
+        Reason.BROKEN: "processing it raised an error",
+        Reason.FATAL: "processing it ended the worker each time",
+        Reason.REPLAYED: "a person had it processed once more",
+        Reason.DISCARDED: "a person set it aside",
+    }
+)
+
+
+def sentence(outcome: str | None) -> str:
+    """An outcome as stored, a code and perhaps its detail, as people read it."""
+    code, _, detail = (outcome or "").partition(": ")
+    return ": ".join(filter(None, (SENTENCES.get(code, code), detail)))
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """It is over, and its row says so."""
+class Processed:
+    """Our record says what the event told, or a finding says why it cannot."""
 
-    status: EventStatus
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class Ignored:
+    """It is no matter of ours."""
+
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
     """It cannot be processed now; nothing of it was written."""
 
-    because: str
-    delay: Delay | None = None
-    """Why Stripe could not be asked, if that is all: it says nothing against the event."""
+    reason: Reason
+    detail: str = ""
+    counts: bool = True
+    """Whether it speaks against the event: after too many such tries it is parked."""
+    delay: timedelta | None = None
+    """How long to wait, where it is not the ordinary delay."""
 
 
-def unfetched(what: str, answer: object) -> Later:
-    """Later, because Stripe answered this instead of what was asked for."""
-    if isinstance(answer, Postponed):
-        return Later(f"{what} could not be fetched: {answer.delay}", answer.delay)
-    return Later(f"{what} could not be fetched")
-
-
-def over(
-    world: World,
-    connection: Connection,
-    event: InboxEvent,
-    status: EventStatus,
-    outcome: str,
-    *,
-    writes: Writes | None = None,
-) -> Heard:
-    """Write what the event changes and that it is over, in the transaction that is open."""
-    ended = inbox.finished(event, status=status, outcome=outcome, now=world.clock())
-    write(connection, [*(writes or []), ended])
-    return Heard(status)
-
-
-def ignore(world: World, event: InboxEvent, outcome: str) -> Heard:
-    """Keep the event and do nothing about it."""
-    with world.database.begin() as connection:
-        return over(world, connection, event, EventStatus.IGNORED, outcome)
+Result = Processed | Ignored | Deferred

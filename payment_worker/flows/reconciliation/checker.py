@@ -3,8 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Self
-from uuid import UUID
+from typing import Final, Self, assert_never
 
 from payment_worker.domain.discrepancies import (
     Closed,
@@ -16,10 +15,22 @@ from payment_worker.domain.discrepancies import (
     closures,
     not_shown,
 )
-from payment_worker.domain.outcome import Delay, Postponed
+from payment_worker.domain.outcome import Absent, Delay, Postponed
+from payment_worker.domain.payment import Payment
 from payment_worker.flows.context import World
+from payment_worker.flows.transitions.apply import (
+    Application,
+    Applied,
+    NoPayment,
+    NotShown,
+    Overtaken,
+    apply_snapshot,
+)
+from payment_worker.flows.transitions.contradictions import missing_there, note_finding, unreadable
+from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target
+from payment_worker.gateway.client import NotFetched, Unreadable
 from payment_worker.gateway.lists import LeftOut, Page, Period, payment_intents_page
-from payment_worker.store import findings, reconciliation
+from payment_worker.store import reconciliation
 from payment_worker.store.database import Connection
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.history import Cause
@@ -66,6 +77,20 @@ class Examined:
     """The differences that are still there."""
 
 
+LIST_OF: Final = {
+    ObjectKind.PAYMENT_INTENT: StripeList.PAYMENT_INTENTS,
+    ObjectKind.REFUND: StripeList.REFUNDS,
+    ObjectKind.DISPUTE: StripeList.DISPUTES,
+}
+
+
+def target_of(kind: ObjectKind, stripe_id: str, payment: Payment) -> Target:
+    """An object of this payment."""
+    return Target(
+        kind=kind, stripe_id=stripe_id, payment_id=payment.payment_id, account=payment.stripe_account
+    )
+
+
 UNSEEN: Final = frozenset(FindingKind)
 """What is left of an object that nobody lets us see: of no difference is it known that it has gone."""
 
@@ -95,7 +120,7 @@ class Checker:
 
     def note(self, connection: Connection, difference: Difference, status: FindingStatus) -> Tally:
         """Note a difference in the transaction that is open."""
-        findings.note(connection, difference, status=status, run_id=self.run.run_id, now=self.world.clock())
+        note_finding(self.world, connection, difference, status=status, run_id=self.run.run_id)
         is_open = status is FindingStatus.OPEN
         return Tally(left_open=int(is_open), repaired=int(not is_open))
 
@@ -137,21 +162,48 @@ class Checker:
         _refusal(page)
         return False
 
-    def unreadable(
-        self, kind: FindingKind, object_id: str, *, payment_id: UUID | None, account: str | None
-    ) -> Examined:
-        """Note that an object of a payment cannot be read, of which nothing else can be said then."""
-        shape = Difference(
-            kind=kind,
-            object_id=object_id,
-            stripe_account=account,
-            payment_id=payment_id,
-            detail={"ours": None, "theirs": "cannot be read"},
-        )
-        with self.world.database.begin() as connection:
-            return Examined(self.note(connection, shape, FindingStatus.OPEN), UNSEEN)
+    def examine(self, target: Target, snapshot: Snapshot | None = None) -> Examined:
+        """Apply one object as Stripe shows it now, and note what differed and what still differs.
 
-    def left_out(self, kind: FindingKind, objects: Sequence[LeftOut]) -> Tally:
+        Raises:
+            StripeAwayError: it could not be looked at.
+        """
+        run_id = self.run.run_id
+        return self.examined(apply_snapshot(self.world, target, snapshot, cause=self.cause(), run_id=run_id))
+
+    def examined(self, application: Application) -> Examined:
+        """Note what looking at one object once more came to."""
+        match application:
+            case Applied(_, _, Difference() as left):
+                with self.world.database.begin() as connection:
+                    return self.left(connection, left)
+            case Applied(_, Difference() as before):
+                with self.world.database.begin() as connection:
+                    return Examined(self.note(connection, before, FindingStatus.REPAIRED))
+            case Applied() | Overtaken() | NoPayment():
+                return Examined()
+            case NotShown(its, answer):
+                return self._not_shown(its, answer)
+            case _:
+                assert_never(application)
+
+    def _not_shown(self, target: Target, answer: NotFetched) -> Examined:
+        match answer:
+            case Absent():
+                with self.world.database.begin() as connection:
+                    missing = missing_there(connection, target)
+                    return self.left(connection, missing) if missing else Examined()
+            case Unreadable():
+                return self.unreadable(target)
+            case _:
+                return self.unseen(answer, LIST_OF[target.kind], account=target.account)
+
+    def unreadable(self, target: Target) -> Examined:
+        """Note that an object of a payment cannot be read, of which nothing else can be said then."""
+        with self.world.database.begin() as connection:
+            return Examined(self.note(connection, unreadable(target), FindingStatus.OPEN), UNSEEN)
+
+    def left_out(self, kind: ObjectKind, objects: Sequence[LeftOut]) -> Tally:
         """Note those objects of a page that cannot be read and are of a payment of ours; others are not our matter."""
         if not objects:
             return Tally()
@@ -162,10 +214,7 @@ class Checker:
         tally = Tally()
         for object_id, intent in intents.items():
             if owner := owners.get(intent):
-                examined = self.unreadable(
-                    kind, object_id, payment_id=owner.payment_id, account=owner.stripe_account
-                )
-                tally += examined.tally
+                tally += self.unreadable(target_of(kind, object_id, owner)).tally
         return tally
 
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from payment_worker.domain.discrepancies import CLOSURES, TOO_LONG, Difference, FindingKind, StripeList
 from payment_worker.flows.reconciliation.checker import UNSEEN, Checker, Examined, Stride, Tally
-from payment_worker.flows.reconciliation.disputes import examine_dispute
 from payment_worker.flows.reconciliation.payment_intents import examine_payment
 from payment_worker.flows.reconciliation.refunds import examine_refund
+from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.lists import (
     NotListed,
     Page,
@@ -72,9 +72,12 @@ def _payment(checker: Checker, each: Ours) -> Examined:
 
 
 def _refund(checker: Checker, each: Ours) -> Examined:
-    return examine_refund(
-        checker, payment_id=each.payment_id, stripe_refund_id=each.stripe_id, account=each.stripe_account
-    )
+    return examine_refund(checker, _target(ObjectKind.REFUND, each.stripe_id, each))
+
+
+def _target(kind: ObjectKind, stripe_id: str, row: Ours | Finding) -> Target:
+    assert row.payment_id is not None  # noqa: S101 - findings without one are not looked at by their object
+    return Target(kind=kind, stripe_id=stripe_id, payment_id=row.payment_id, account=row.stripe_account)
 
 
 def _one_by_one(
@@ -167,13 +170,9 @@ def _look_again(checker: Checker, finding: Finding) -> Examined:
         return Examined(left=frozenset({kind}))
     match of:
         case StripeList.DISPUTES:
-            return examine_dispute(
-                checker, payment_id=finding.payment_id, stripe_dispute_id=finding.object_id, account=account
-            )
+            return checker.examine(_target(ObjectKind.DISPUTE, finding.object_id, finding))
         case StripeList.REFUNDS:
-            return examine_refund(
-                checker, payment_id=finding.payment_id, stripe_refund_id=finding.object_id, account=account
-            )
+            return examine_refund(checker, _target(ObjectKind.REFUND, finding.object_id, finding))
         case StripeList.PAYMENT_INTENTS:
             return examine_payment(
                 checker, payment_id=finding.payment_id, payment_intent=finding.object_id, account=account

@@ -1,36 +1,24 @@
-"""Comparing PaymentIntents with our payments: page by page, and once more where a difference shows."""
+"""Compares PaymentIntents with our payments: page by page, and once more where a difference shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from payment_worker.domain.balance_transaction import Booking
-from payment_worker.domain.discrepancies import (
-    REPAIRABLE,
-    FindingKind,
-    StripeList,
-    compare_payment,
-    payment_missing_here,
-    payment_missing_there,
-)
+from payment_worker.domain.discrepancies import StripeList, compare_payment, payment_missing_here
 from payment_worker.domain.outcome import Absent
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
-from payment_worker.domain.transitions import Advanced, Stale
-from payment_worker.flows.reconciliation.checker import Checker, Examined, Stride, Tally
+from payment_worker.flows.reconciliation.checker import Checker, Examined, Stride, Tally, target_of
 from payment_worker.flows.reconciliation.restore import bring_back
+from payment_worker.flows.transitions.apply import NotShown
 from payment_worker.flows.transitions.ownership import as_uuid
-from payment_worker.flows.transitions.payments import apply_payment_intent
+from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
 from payment_worker.gateway.lists import Page, PaymentListed, Period, payment_intents_page
 from payment_worker.store import attempts, payments, reconciliation
-from payment_worker.store.findings import FindingStatus
 from payment_worker.store.reconciliation import KnownPayment
 from payment_worker.store.statements import write
-
-MOST_LOOKS: Final = 3
-"""Times that a payment may change while it is looked at before it is left alone: it is in good hands then."""
 
 
 def payment_intents(checker: Checker, period: Period) -> Stride:
@@ -42,7 +30,7 @@ def payment_intents(checker: Checker, period: Period) -> Stride:
             tally=checker.unseen(page, StripeList.PAYMENT_INTENTS, account=run.stripe_account).tally
         )
     known = _known(checker, page)
-    tally = checker.left_out(FindingKind.PAYMENT_UNREADABLE, page.left_out)
+    tally = checker.left_out(ObjectKind.PAYMENT_INTENT, page.left_out)
     matched = [each.object_id for each in page.left_out]
     for listed in page.objects:
         ours = known.of(listed.seen)
@@ -114,65 +102,43 @@ def examine_payment(
     Raises:
         StripeAwayError: it could not be looked at.
     """
-    for _ in range(MOST_LOOKS):
-        with checker.world.database.begin() as connection:
-            before = payments.find(connection, payment_id) if payment_id else None
-        if payment_id and not before and not checker.run.is_scheduled:
-            brought_back = bring_back(checker, payment_id, payment_intent, account=account)
-            if brought_back is not None:
-                return brought_back
-        seen = fetch_payment_intent(checker.world.stripe, payment_intent, account=account)
-        match seen:
-            case Absent():
-                return _absent(checker, before, payment_intent)
-            case PaymentIntentSnapshot():
-                examined = _settle(
-                    checker, payment_id, seen.as_of(before.version) if before else seen, account
-                )
-                if examined is not None:
-                    return examined
-            case Unreadable():
-                return checker.unreadable(
-                    FindingKind.PAYMENT_UNREADABLE, payment_intent, payment_id=payment_id, account=account
-                )
-            case _:
-                return checker.unseen(seen, StripeList.PAYMENT_INTENTS, account=account)
-    return Examined()
-
-
-def _absent(checker: Checker, payment: Payment | None, payment_intent: str) -> Examined:
-    if payment is None or payment.stripe_payment_intent_id != payment_intent:
-        return Examined()
     with checker.world.database.begin() as connection:
-        return checker.left(connection, payment_missing_there(payment))
+        payment = payments.find(connection, payment_id) if payment_id else None
+        in_work = payment and attempts.unfinished(connection, payment_id=payment.payment_id)
+    if payment_id and not payment and not checker.run.is_scheduled:
+        brought_back = bring_back(checker, payment_id, payment_intent, account=account)
+        if brought_back is not None:
+            return brought_back
+    if payment is None:
+        return _missing_here(checker, payment_id, payment_intent, account=account)
+    target = target_of(ObjectKind.PAYMENT_INTENT, payment_intent, payment)
+    if in_work and checker.leaves(payment.stripe_payment_intent_id):
+        return _in_work(checker, payment, target)
+    return checker.examine(target)
 
 
-def _settle(
-    checker: Checker, payment_id: UUID | None, seen: PaymentIntentSnapshot, account: str | None
-) -> Examined | None:
-    """None where the payment has moved on meanwhile."""
-    with checker.world.database.begin() as connection:
-        payment = payments.lock(connection, payment_id) if payment_id else None
-        if payment is None:
+def _in_work(checker: Checker, payment: Payment, target: Target) -> Examined:
+    """Nothing is noted of what is in work; what was found before is not over."""
+    seen = fetch_payment_intent(checker.world.stripe, target.stripe_id, account=target.account)
+    if not isinstance(seen, PaymentIntentSnapshot):
+        return checker.examined(NotShown(target, seen))
+    difference = compare_payment(payment, seen)
+    return Examined(left=frozenset({difference.kind}) if difference else frozenset())
+
+
+def _missing_here(
+    checker: Checker, payment_id: UUID | None, payment_intent: str, *, account: str | None
+) -> Examined:
+    seen = fetch_payment_intent(checker.world.stripe, payment_intent, account=account)
+    match seen:
+        case PaymentIntentSnapshot():
             named = payment_id or as_uuid(seen.payment_id)
-            missing = named and payment_missing_here(seen, payment_id=named, stripe_account=account)
-            return checker.left(connection, missing) if missing else Examined()
-        difference = compare_payment(payment, seen)
-        if difference is None:
+            if named is None:
+                return Examined()
+            missing = payment_missing_here(seen, payment_id=named, stripe_account=account)
+            with checker.world.database.begin() as connection:
+                return checker.left(connection, missing)
+        case Absent() | Unreadable():
             return Examined()
-        in_work = attempts.unfinished(connection, payment_id=payment.payment_id)
-        if in_work and checker.leaves(payment.stripe_payment_intent_id):
-            # Nothing is noted of what is in work; what was found before is not over.
-            return Examined(left=frozenset({difference.kind}))
-        if difference.kind not in REPAIRABLE:
-            return checker.left(connection, difference)
-        verdict, writes = apply_payment_intent(
-            payment, seen, cause=checker.cause(), now=checker.world.clock()
-        )
-        if isinstance(verdict, Stale):
-            return None
-        write(connection, writes)
-        after = verdict.payment if isinstance(verdict, Advanced) else payment
-        if left := compare_payment(after, seen):
-            return checker.left(connection, left)
-        return Examined(checker.note(connection, difference, FindingStatus.REPAIRED))
+        case _:
+            return checker.unseen(seen, StripeList.PAYMENT_INTENTS, account=account)

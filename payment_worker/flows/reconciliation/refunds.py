@@ -1,35 +1,21 @@
-"""Comparing Refunds with our refunds: page by page, and once more where a difference shows."""
+"""Compares Refunds with our refunds: page by page, and once more where a difference shows."""
 
-from typing import Final
 from uuid import UUID
 
-from payment_worker.domain.discrepancies import (
-    REPAIRABLE,
-    Difference,
-    FindingKind,
-    StripeList,
-    compare_refund,
-    refund_missing_there,
-)
-from payment_worker.domain.outcome import Absent
+from payment_worker.domain.discrepancies import Difference, StripeList, compare_refund
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.snapshots import RefundSnapshot
-from payment_worker.domain.transitions import Advanced
-from payment_worker.flows.events.payment_intent import catch_up
-from payment_worker.flows.events.refund import apply_refund, known_refund, waiting
-from payment_worker.flows.reconciliation.checker import Checker, Examined, Stride, Tally
+from payment_worker.flows.reconciliation.checker import Checker, Examined, Stride, Tally, target_of
+from payment_worker.flows.transitions.apply import NotShown
 from payment_worker.flows.transitions.ownership import as_uuid
-from payment_worker.gateway.client import Unreadable, fetch_refund
+from payment_worker.flows.transitions.refresh import ObjectKind, Target
+from payment_worker.flows.transitions.refunds import known_refund, named_refund
+from payment_worker.gateway.client import fetch_refund
 from payment_worker.gateway.lists import Page, Period, refunds_page
-from payment_worker.store import attempts, payments, reconciliation, refunds
+from payment_worker.store import attempts, payments, reconciliation
 from payment_worker.store.database import Connection
-from payment_worker.store.findings import FindingStatus
 from payment_worker.store.reconciliation import KnownRefund
-from payment_worker.store.statements import write
-
-MOST_TRIES: Final = 2
-"""The second after the payment was brought up to date, without which a refund may find no room."""
 
 
 def listed_refunds(checker: Checker, period: Period) -> Stride:
@@ -51,7 +37,7 @@ def listed_refunds(checker: Checker, period: Period) -> Stride:
         )
     by_id: dict[UUID | None, KnownRefund] = {each.refund.refund_id: each for each in found}
     by_stripe = {each.refund.stripe_refund_id: each for each in found}
-    tally = checker.left_out(FindingKind.REFUND_UNREADABLE, page.left_out)
+    tally = checker.left_out(ObjectKind.REFUND, page.left_out)
     matched = [each.object_id for each in page.left_out]
     for seen in page.objects:
         payment = owners.get(seen.stripe_payment_intent_id)
@@ -74,70 +60,29 @@ def _compare(
     same = known and (in_good_hands or compare_refund(payment, known.refund, seen) is None)
     if same and named in {None, known}:
         return Tally()
-    examined = examine_refund(
-        checker,
-        payment_id=payment.payment_id,
-        stripe_refund_id=seen.stripe_refund_id,
-        account=payment.stripe_account,
-    )
-    return examined.tally
+    return examine_refund(checker, target_of(ObjectKind.REFUND, seen.stripe_refund_id, payment)).tally
 
 
-def examine_refund(
-    checker: Checker, *, payment_id: UUID, stripe_refund_id: str, account: str | None
-) -> Examined:
+def examine_refund(checker: Checker, target: Target) -> Examined:
     """Look at one Refund and our refund, repair what can be repaired, and note what differs.
 
     Raises:
         StripeAwayError: it could not be looked at.
     """
-    seen = fetch_refund(checker.world.stripe, stripe_refund_id, account=account)
-    match seen:
-        case Absent():
-            return _absent(checker, stripe_refund_id, account)
-        case RefundSnapshot():
-            return _settle(checker, payment_id, seen)
-        case Unreadable():
-            return checker.unreadable(
-                FindingKind.REFUND_UNREADABLE, stripe_refund_id, payment_id=payment_id, account=account
-            )
-        case _:
-            return checker.unseen(seen, StripeList.REFUNDS, account=account)
-
-
-def _absent(checker: Checker, stripe_refund_id: str, account: str | None) -> Examined:
+    seen = fetch_refund(checker.world.stripe, target.stripe_id, account=target.account)
+    if not isinstance(seen, RefundSnapshot):
+        return checker.examined(NotShown(target, seen))
     with checker.world.database.begin() as connection:
-        refund = refunds.find_by_stripe(connection, stripe_refund_id)
-        if refund is None:
+        payment = payments.find(connection, target.payment_id)
+        if payment is None:
             return Examined()
-        return checker.left(connection, refund_missing_there(refund, stripe_account=account))
-
-
-def _settle(checker: Checker, payment_id: UUID, seen: RefundSnapshot) -> Examined:
-    examined = Examined()
-    for _ in range(MOST_TRIES):
-        with checker.world.database.begin() as connection:
-            payment = payments.lock(connection, payment_id)
-            if payment is None:
-                return Examined()
-            refund = _known(connection, payment, seen)
-            if refund and checker.leaves(refund.stripe_refund_id) and _is_in_work(connection, refund):
-                return _in_work(payment, refund, seen)
-            second = _second(connection, payment, refund, seen)
-            examined = _repair(checker, connection, payment, refund, seen)
-            if second:
-                also = checker.left(connection, second)
-                examined = Examined(examined.tally + also.tally, examined.left | also.left)
-        repairable = examined.left & REPAIRABLE
-        if not repairable or not seen.stripe_payment_intent_id:
-            break
-        catch_up(checker.world, payment_id, seen.stripe_payment_intent_id, because="reconciliation")
-    return examined
-
-
-def _known(connection: Connection, payment: Payment, seen: RefundSnapshot) -> Refund | None:
-    known = known_refund(connection, payment, seen)
-    return known and (waiting(connection, known, seen) or known)
+        refund = known_refund(connection, payment, seen)
+        if refund and checker.leaves(refund.stripe_refund_id) and _is_in_work(connection, refund):
+            return _in_work(payment, refund, seen)
+        second = _second(connection, payment, refund, seen)
+        also = checker.left(connection, second) if second else Examined()
+    examined = checker.examine(target, seen)
+    return Examined(examined.tally + also.tally, examined.left | also.left)
 
 
 def _is_in_work(connection: Connection, refund: Refund) -> bool:
@@ -155,24 +100,7 @@ def _second(
     connection: Connection, payment: Payment, refund: Refund | None, seen: RefundSnapshot
 ) -> Difference | None:
     """Whether it carries the id of a refund of ours that is another Refund: perhaps it was given twice."""
-    named = refunds.find(connection, refund_id) if (refund_id := as_uuid(seen.refund_id)) else None
+    named = named_refund(connection, seen)
     if named is None or (refund and named.refund_id == refund.refund_id):
         return None
     return compare_refund(payment, named, seen)
-
-
-def _repair(
-    checker: Checker, connection: Connection, payment: Payment, refund: Refund | None, seen: RefundSnapshot
-) -> Examined:
-    difference = compare_refund(payment, refund, seen)
-    if difference is None:
-        return Examined()
-    if difference.kind not in REPAIRABLE:
-        return checker.left(connection, difference)
-    verdict, writes = apply_refund(checker.world, connection, payment.payment_id, seen, cause=checker.cause())
-    write(connection, writes)
-    match verdict:
-        case Advanced(_, Refund() as after) if compare_refund(payment, after, seen) is None:
-            return Examined(checker.note(connection, difference, FindingStatus.REPAIRED))
-        case _:
-            return checker.left(connection, difference)

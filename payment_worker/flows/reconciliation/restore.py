@@ -5,10 +5,10 @@ from uuid import UUID
 
 from payment_worker.domain.discrepancies import payment_missing_here
 from payment_worker.domain.payment import Payment, PaymentStatus
-from payment_worker.domain.transitions import Advanced
+from payment_worker.domain.verdicts import Advanced
 from payment_worker.flows.reconciliation.checker import Checker, Examined
 from payment_worker.flows.transitions.messages import payment_message
-from payment_worker.flows.transitions.payments import apply_payment_intent, present
+from payment_worker.flows.transitions.payments import judge_payment_intent, present
 from payment_worker.gateway.restore import Requested, fetch_requested
 from payment_worker.store import payments
 from payment_worker.store.findings import FindingStatus
@@ -19,7 +19,7 @@ from payment_worker.store.statements import write
 def bring_back(
     checker: Checker, payment_id: UUID, payment_intent: str, *, account: str | None
 ) -> Examined | None:
-    """Note the payment as it was requested, and settle what Stripe shows of it.
+    """Note the payment as it was requested, and apply what Stripe shows of it.
 
     Returns:
         None where Stripe does not tell enough of the request, or the payment is there by now.
@@ -29,7 +29,8 @@ def bring_back(
         return None
     payment, now = _as_requested(requested, payment_id, account), checker.world.clock()
     seen, cause = requested.seen.as_of(payment.version), checker.cause()
-    verdict, writes = apply_payment_intent(payment, seen, cause=cause, now=now)
+    judgement = judge_payment_intent(payment, seen)
+    verdict, writes = judgement.verdict, judgement.writes(cause=cause, now=now)
     if not isinstance(verdict, Advanced) or verdict.payment.status is PaymentStatus.REQUESTED:
         return None  # without an outcome it would have nobody who works on it
     first = transition(

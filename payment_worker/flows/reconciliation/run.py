@@ -3,7 +3,7 @@
 Theory of operation. A run goes through its steps in order, a page at a time, and writes its place with what the page
 came to; a run that was killed is gone on with there, by whoever reconciles next. A difference on a page is looked at
 once more before it is believed, because the page and our row may be of different times. What settling can repair is
-repaired through `settle`; the rest is a finding for a person, noted once. A second run over the same period finds
+repaired by applying it; the rest is a finding for a person, noted once. A second run over the same period finds
 the same and changes nothing.
 """
 

@@ -1,28 +1,38 @@
-"""Noting that news contradicts our record: a finding for a person, in the transaction that could not settle it."""
+"""Notes as findings, for a person, where Stripe's objects contradict our record."""
 
 from payment_worker.domain.discrepancies import (
-    compare_payment,
-    compare_refund,
+    Difference,
+    FindingKind,
+    dispute_missing_there,
     payment_missing_there,
     refund_missing_there,
     second_payment_intent,
 )
 from payment_worker.domain.payment import Payment
-from payment_worker.domain.refund import Refund
-from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.flows.context import World
 from payment_worker.flows.transitions.ownership import as_uuid
-from payment_worker.store import findings, payments
+from payment_worker.flows.transitions.refresh import ObjectKind, Target
+from payment_worker.store import disputes, findings, payments, refunds
 from payment_worker.store.database import Connection
 from payment_worker.store.findings import FindingStatus
 
+UNREADABLE_KINDS = {
+    ObjectKind.PAYMENT_INTENT: FindingKind.PAYMENT_UNREADABLE,
+    ObjectKind.REFUND: FindingKind.REFUND_UNREADABLE,
+    ObjectKind.DISPUTE: FindingKind.DISPUTE_UNREADABLE,
+}
 
-def payment_contradicted(
-    world: World, connection: Connection, payment: Payment, seen: PaymentIntentSnapshot
+
+def note_finding(
+    world: World,
+    connection: Connection,
+    difference: Difference,
+    *,
+    status: FindingStatus = FindingStatus.OPEN,
+    run_id: int | None = None,
 ) -> None:
-    """Note that a PaymentIntent contradicts its payment, just as reconciliation would."""
-    if difference := compare_payment(payment, seen):
-        findings.note(connection, difference, status=FindingStatus.OPEN, run_id=None, now=world.clock())
+    """Note a difference; by default one that is left for a person."""
+    findings.note(connection, difference, status=status, run_id=run_id, now=world.clock())
 
 
 def second_contradicted(
@@ -34,26 +44,36 @@ def second_contradicted(
         return False
     if payment.stripe_account != (account or None):
         return False
-    second = second_payment_intent(payment, payment_intent)
-    findings.note(connection, second, status=FindingStatus.OPEN, run_id=None, now=world.clock())
+    note_finding(world, connection, second_payment_intent(payment, payment_intent))
     return True
 
 
-def refund_contradicted(
-    world: World, connection: Connection, payment: Payment, refund: Refund, seen: RefundSnapshot
-) -> None:
-    """Note that a Refund contradicts our refund, just as reconciliation would."""
-    if difference := compare_refund(payment, refund, seen):
-        findings.note(connection, difference, status=FindingStatus.OPEN, run_id=None, now=world.clock())
+def missing_there(connection: Connection, target: Target) -> Difference | None:
+    """The difference that Stripe does not show an object of which our record says that it has."""
+    payment = payments.find(connection, target.payment_id)
+    if payment is None:
+        return None
+    return _missing_there(connection, payment, target)
 
 
-def absence_contradicted(
-    world: World, connection: Connection, payment: Payment, refund: Refund | None
-) -> None:
-    """Note that Stripe does not show what it has shown before, just as reconciliation would."""
-    missing = (
-        refund_missing_there(refund, stripe_account=payment.stripe_account)
-        if refund
-        else payment_missing_there(payment)
+def _missing_there(connection: Connection, payment: Payment, target: Target) -> Difference | None:
+    match target.kind:
+        case ObjectKind.PAYMENT_INTENT if payment.stripe_payment_intent_id == target.stripe_id:
+            return payment_missing_there(payment)
+        case ObjectKind.REFUND if refund := refunds.find_by_stripe(connection, target.stripe_id):
+            return refund_missing_there(refund, stripe_account=payment.stripe_account)
+        case ObjectKind.DISPUTE if ours := disputes.statuses(connection, [target.stripe_id]):
+            return dispute_missing_there(payment, target.stripe_id, ours[target.stripe_id])
+        case _:
+            return None
+
+
+def unreadable(target: Target) -> Difference:
+    """The difference that an object of a payment of ours cannot be read, of which nothing else can be said then."""
+    return Difference(
+        kind=UNREADABLE_KINDS[target.kind],
+        object_id=target.stripe_id,
+        stripe_account=target.account,
+        payment_id=target.payment_id,
+        detail={"ours": None, "theirs": "cannot be read"},
     )
-    findings.note(connection, missing, status=FindingStatus.OPEN, run_id=None, now=world.clock())

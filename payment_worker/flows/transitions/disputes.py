@@ -1,47 +1,56 @@
-"""Settling what was seen of a dispute: the one place where disputes change, under their payment's lock."""
+"""What snapshots of disputes change of disputes and of the payments that they hold."""
 
 from datetime import datetime
-from uuid import UUID, uuid5
+from functools import partial
+from uuid import uuid5
 
 from payment_worker.contracts import messages
-from payment_worker.domain import dispute
-from payment_worker.domain.dispute import (
-    DisputeKnown,
-    DisputeMoved,
-    DisputeSnapshot,
-    DisputeStatus,
-    EitherCameLast,
-    MoneyNotSeen,
-)
-from payment_worker.flows.context import World
-from payment_worker.flows.transitions.payments import Writes
+from payment_worker.domain.discrepancies import compare_dispute
+from payment_worker.domain.dispute import DisputeMoved, DisputeSnapshot, DisputeStatus, transition_dispute
+from payment_worker.domain.payment import Payment
+from payment_worker.domain.verdicts import Contradicted, Contradiction, PaymentBehind
+from payment_worker.flows.transitions.judgement import Judgement, PaymentCheck, Verdict, Writes
 from payment_worker.store import disputes, history, outbox, payments
 from payment_worker.store.database import Connection
 from payment_worker.store.history import Cause, transition
 from payment_worker.store.statements import Row
 
 
-def apply_dispute(
-    world: World, connection: Connection, payment_id: UUID, seen: DisputeSnapshot, *, cause: Cause
-) -> tuple[dispute.DisputeVerdict, Writes]:
-    """What was seen of a dispute of this payment, which is locked here, and what is to be written for it."""
-    payment = payments.lock(connection, payment_id)
-    if payment is None:
-        return MoneyNotSeen(), []
-    known = disputes.of_payment(connection, payment_id)
-    verdict = dispute.transition_dispute(payment, known, seen)
-    match verdict:
-        case DisputeMoved():
-            marked = payment.is_disputed is not verdict.payment.is_disputed
-            now = world.clock()
-            return verdict, [
-                disputes.recorded(verdict.dispute, is_new=verdict.before is None, now=now),
-                *([payments.changed(verdict.payment, now=now)] if marked else []),
-                _transition(verdict, cause, now),
-                *_messages(verdict, now, was_lost=_was_lost(connection, verdict)),
-            ]
-        case DisputeKnown() | EitherCameLast() | MoneyNotSeen():
-            return verdict, []
+def judge_dispute(
+    connection: Connection,
+    payment: Payment,
+    snapshot: DisputeSnapshot,
+    *,
+    payment_check: PaymentCheck = PaymentCheck.NONE,
+) -> Judgement:
+    """What a snapshot of a dispute changes of our record of it and of its payment, which is locked.
+
+    Args:
+        payment_check: whether the payment was compared with Stripe just now.
+    """
+    known = disputes.of_payment(connection, payment.payment_id)
+    ours = {each.stripe_dispute_id: each.status for each in known}.get(snapshot.stripe_dispute_id)
+    verdict: Verdict = transition_dispute(payment, known, snapshot)
+    before = compare_dispute(payment, ours, snapshot)
+    if isinstance(verdict, DisputeMoved):
+        was_lost = _was_lost(connection, verdict)
+        writes = partial(_dispute_writes, payment, verdict, was_lost=was_lost)
+        return Judgement(verdict=verdict, before=before, left=None, writes=writes)
+    if isinstance(verdict, PaymentBehind) and payment_check.leaves_no_money(payment):
+        verdict = Contradicted(Contradiction.STATUS_DIFFERS)
+    return Judgement(verdict=verdict, before=before, left=before)
+
+
+def _dispute_writes(
+    payment: Payment, moved: DisputeMoved, *, was_lost: bool, cause: Cause, now: datetime
+) -> Writes:
+    is_marked = payment.is_disputed is not moved.payment.is_disputed
+    return [
+        disputes.recorded(moved.dispute, is_new=moved.before is None, now=now),
+        *([payments.changed(moved.payment, now=now)] if is_marked else []),
+        _transition(moved, cause, now),
+        *_messages(moved, now, was_lost=was_lost),
+    ]
 
 
 def _transition(moved: DisputeMoved, cause: Cause, now: datetime) -> Row:

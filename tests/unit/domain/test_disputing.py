@@ -14,16 +14,14 @@ from payment_worker.domain.dispute import (
     RANKS,
     TOLD,
     Dispute,
-    DisputeKnown,
     DisputeMoved,
     DisputeSnapshot,
     DisputeStatus,
-    EitherCameLast,
-    MoneyNotSeen,
     transition_dispute,
 )
 from payment_worker.domain.eligibility import RefundRefusal, RefuseRefund, Reserve, decide_refund
 from payment_worker.domain.payment import Payment, PaymentStatus
+from payment_worker.domain.verdicts import PaymentBehind, Stale, Unchanged
 
 OURS = UUID("00000000-0000-4000-8000-000000000001")
 
@@ -55,9 +53,10 @@ def after_all(
     told: list[str] = []
     for each in seen:
         verdict = transition_dispute(payment, known.values(), each)
-        if isinstance(verdict, EitherCameLast):
+        if isinstance(verdict, Stale):
             assert now
-            verdict = transition_dispute(payment, known.values(), a_sight(now).as_of(verdict.ours))
+            ours = known[each.stripe_dispute_id].status
+            verdict = transition_dispute(payment, known.values(), a_sight(now).as_of(ours))
         if isinstance(verdict, DisputeMoved):
             payment = verdict.payment
             known[each.stripe_dispute_id] = verdict.dispute
@@ -125,7 +124,7 @@ def test_of_a_loss_and_an_appeal_only_what_was_asked_for_since_is_believed() -> 
             _, known, _ = after_all(a_sight(ours))
             for as_of_status in set(DisputeStatus) - {ours} | {None}:
                 stale = replace(a_sight(seen), as_of_status=as_of_status)
-                assert transition_dispute(a_payment(), known.values(), stale) == EitherCameLast(ours)
+                assert transition_dispute(a_payment(), known.values(), stale) == Stale()
             fresh = a_sight(seen).as_of(ours)
             assert isinstance(transition_dispute(a_payment(), known.values(), fresh), DisputeMoved)
 
@@ -143,13 +142,13 @@ def test_a_payment_is_disputed_until_the_last_of_its_disputes_lets_go() -> None:
 def test_what_is_known_already_changes_nothing() -> None:
     _, known, _ = after_all(a_sight(DisputeStatus.UNDER_REVIEW))
     verdict = transition_dispute(a_payment(), known.values(), a_sight(DisputeStatus.NEEDS_RESPONSE))
-    assert verdict == DisputeKnown()
+    assert verdict == Unchanged()
 
 
 @pytest.mark.parametrize("status", sorted(set(PaymentStatus) - {PaymentStatus.SUCCEEDED}))
 def test_a_dispute_waits_for_the_news_of_its_money(status: PaymentStatus) -> None:
     seen = a_sight(DisputeStatus.NEEDS_RESPONSE)
-    assert transition_dispute(a_payment(status), [], seen) == MoneyNotSeen()
+    assert transition_dispute(a_payment(status), [], seen) == PaymentBehind()
 
 
 @pytest.mark.parametrize("status", DisputeStatus)

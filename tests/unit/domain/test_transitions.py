@@ -5,22 +5,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid5
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payment_worker.domain.payment import Payment, PaymentStatus, PaymentTrigger
 from payment_worker.domain.refund import RELEASED, Refund, RefundStatus, RefundTrigger
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.domain.transitions import (
+from payment_worker.domain.transitions import adopt_refund, transition_payment, transition_refund
+from payment_worker.domain.verdicts import (
     Advanced,
     Contradicted,
     Contradiction,
-    NoRoom,
+    PaymentBehind,
     Stale,
     Unchanged,
-    adopt_refund,
-    transition_payment,
-    transition_refund,
 )
 
 Snapshot = PaymentIntentSnapshot | RefundSnapshot
@@ -100,8 +99,9 @@ def test_success_is_believed_however_old_the_snapshot_is() -> None:
 
 def test_another_amount_another_currency_or_another_intent_is_left_for_a_person() -> None:
     known = a_payment(stripe_payment_intent_id="pi_1")
+    unknown = a_sight(PaymentTrigger.SUCCEEDED, amount=999)
+    assert transition_payment(a_payment(), unknown) == Contradicted(Contradiction.AMOUNT_DIFFERS)
     for seen, contradiction in (
-        (a_sight(PaymentTrigger.SUCCEEDED, amount=999), Contradiction.AMOUNT_DIFFERS),
         (a_sight(PaymentTrigger.SUCCEEDED, currency="USD"), Contradiction.CURRENCY_DIFFERS),
         (
             a_sight(PaymentTrigger.SUCCEEDED, stripe_payment_intent_id="pi_2"),
@@ -109,6 +109,32 @@ def test_another_amount_another_currency_or_another_intent_is_left_for_a_person(
         ),
     ):
         assert transition_payment(known, seen) == Contradicted(contradiction)
+
+
+@pytest.mark.parametrize("shown", [{"amount": 1500, "amount_received": 1500}, {"amount_received": 1200}])
+def test_more_than_was_asked_for_is_recorded_and_left_for_a_person(shown: dict[str, int]) -> None:
+    known = a_payment(status=PaymentStatus.AUTHORIZED, stripe_payment_intent_id="pi_1")
+    verdict = transition_payment(known, a_sight(PaymentTrigger.SUCCEEDED, **shown))
+    assert isinstance(verdict, Advanced)
+    assert verdict.contradiction is Contradiction.AMOUNT_DIFFERS
+    assert verdict.payment.status is PaymentStatus.SUCCEEDED
+    assert verdict.payment.amount_captured == shown["amount_received"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "trigger"),
+    [
+        (PaymentStatus.CANCELED, PaymentTrigger.SUCCEEDED),
+        (PaymentStatus.SUCCEEDED, PaymentTrigger.CANCELED),
+        (PaymentStatus.SUCCEEDED, PaymentTrigger.FAILED),
+        (PaymentStatus.SUCCEEDED, None),
+    ],
+)
+def test_another_state_than_one_that_is_never_left_is_left_for_a_person(
+    ours: PaymentStatus, trigger: PaymentTrigger | None
+) -> None:
+    known = a_payment(status=ours, stripe_payment_intent_id="pi_1")
+    assert transition_payment(known, a_sight(trigger)) == Contradicted(Contradiction.STATUS_DIFFERS)
 
 
 def test_a_refund_that_was_believed_never_made_and_exists_is_left_for_a_person() -> None:
@@ -149,7 +175,7 @@ class Books:
             case Advanced(payment, refund):
                 assert refund is not None
                 self.payment, self.refunds[seen.stripe_refund_id] = payment, refund
-            case NoRoom():
+            case PaymentBehind():
                 return False
             case Contradicted():
                 raise AssertionError(verdict)

@@ -7,14 +7,8 @@ import pytest
 
 from payment_worker.domain.payment import Payment, PaymentStatus, PaymentTrigger
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot
-from payment_worker.domain.transitions import (
-    Advanced,
-    Stale,
-    Unchanged,
-    retry_payment,
-    shows_former_try,
-    transition_payment,
-)
+from payment_worker.domain.transitions import retry_payment, shows_former_try, transition_payment
+from payment_worker.domain.verdicts import Advanced, Stale, Unchanged
 
 POOR = Decline(error_code="card_declined", decline_code="insufficient_funds", advice_code="try_again_later")
 WEAK_NEWS = [None, PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED]

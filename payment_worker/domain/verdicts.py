@@ -1,0 +1,58 @@
+"""What comparing a snapshot with our record can come to."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from payment_worker.domain.payment import Payment
+from payment_worker.domain.refund import Refund
+
+
+class Contradiction(StrEnum):
+    """How a snapshot can contradict our record in a way that no transition explains."""
+
+    ANOTHER_PAYMENT_INTENT = "another_payment_intent"
+    ANOTHER_REFUND = "another_refund"
+    AMOUNT_DIFFERS = "amount_differs"
+    CURRENCY_DIFFERS = "currency_differs"
+    STATUS_DIFFERS = "status_differs"
+    """The state that Stripe shows, or ours, is one that is never left."""
+    EXISTS_AFTER_ALL = "exists_after_all"
+    """A refund that we believed never to have been made."""
+    NOT_SHOWN = "not_shown"
+    """Stripe does not show an object that it has shown before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """The record as it must be written now; for a refund, the payment's row beside it."""
+
+    payment: Payment
+    refund: Refund | None = None
+    contradiction: Contradiction | None = None
+    """What a person has to look at although it is recorded: Stripe took more than we asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Nothing new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The snapshot may be older than what we know: the object must be fetched again."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentBehind:
+    """The payment's row does not show the money that is refunded or disputed: the payment must be refreshed first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contradicted:
+    """Nothing is recorded: it is left for a person."""
+
+    contradiction: Contradiction
+
+
+PaymentVerdict = Advanced | Unchanged | Stale | Contradicted
+RefundVerdict = Advanced | Unchanged | PaymentBehind | Contradicted

@@ -1,0 +1,124 @@
+"""Applies what an event tells of an object, and says what the event came to."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final, TypeVar, assert_never
+
+from payment_worker.domain.discrepancies import StripeList, closed_account, closed_list, not_shown
+from payment_worker.domain.dispute import DisputeMoved
+from payment_worker.domain.outcome import Absent, Delay, Postponed, Unanswered
+from payment_worker.domain.payment import Payment
+from payment_worker.domain.verdicts import Advanced, Contradicted, PaymentBehind, Stale, Unchanged
+from payment_worker.flows.context import World
+from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
+from payment_worker.flows.transitions.apply import Applied, NoPayment, NotShown, Overtaken, apply_snapshot
+from payment_worker.flows.transitions.contradictions import missing_there, note_finding, unreadable
+from payment_worker.flows.transitions.judgement import Verdict
+from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target
+from payment_worker.gateway.client import NotFetched, Unreadable
+from payment_worker.gateway.parsing import JSON, UnreadableError
+from payment_worker.gateway.webhook import PINNED_VERSION
+from payment_worker.store import polls
+from payment_worker.store.inbox import InboxEvent
+
+ASKED_AGAIN_AFTER: Final = timedelta(hours=3)
+"""How long an event waits whose account Stripe does not let us read: somebody has to open it first, or never will."""
+
+S = TypeVar("S")
+
+
+def apply(
+    world: World,
+    event: InboxEvent,
+    payment: Payment,
+    kind: ObjectKind,
+    stripe_id: str,
+    *,
+    snapshot: Callable[[], Snapshot | None] = lambda: None,
+) -> Result:
+    """Apply the object that an event is about, as the event shows it or as it is now.
+
+    Args:
+        snapshot: reads the event's own, if it can be trusted.
+    """
+    target = Target(
+        kind=kind, stripe_id=stripe_id, payment_id=payment.payment_id, account=payment.stripe_account
+    )
+    cause = world.because(f"event {event.type}", event_id=event.event_id)
+    try:
+        application = apply_snapshot(world, target, snapshot(), cause=cause)
+    except UnreadableError:
+        return _not_shown(world, target, Unreadable())
+    match application:
+        case Applied(verdict):
+            return _result(verdict)
+        case NotShown(its, answer):
+            return _not_shown(world, its, answer)
+        case Overtaken():
+            return Deferred(Reason.OVERTAKEN)
+        case NoPayment():
+            return Ignored(Reason.FOREIGN)
+        case _:
+            assert_never(application)
+
+
+def pinned(event: InboxEvent, read: Callable[[JSON], S], about: Mapping[str, Any]) -> S | None:
+    """What an event's own snapshot shows, if it has the shape of the API version that we read."""
+    return read(about) if event.api_version == PINNED_VERSION else None
+
+
+def _result(verdict: Verdict) -> Result:
+    match verdict:
+        case Advanced(contradiction=None) | DisputeMoved():
+            return Processed(Reason.CHANGED)
+        case Unchanged():
+            return Processed(Reason.UNCHANGED)
+        case Advanced() | Contradicted():
+            return Processed(Reason.CONTRADICTED)
+        case PaymentBehind():
+            return Deferred(Reason.EARLY)
+        case Stale():
+            return Deferred(Reason.OVERTAKEN)
+        case _:
+            assert_never(verdict)
+
+
+def _not_shown(world: World, target: Target, answer: NotFetched) -> Result:
+    match answer:
+        case Absent():
+            with world.database.begin() as connection:
+                missing = missing_there(connection, target)
+                if missing is None:
+                    return Ignored(Reason.ABSENT)
+                note_finding(world, connection, missing)
+            return Processed(Reason.CONTRADICTED)
+        case Unreadable():
+            with world.database.begin() as connection:
+                note_finding(world, connection, unreadable(target))
+            return Deferred(Reason.UNREADABLE)
+        case Unanswered() | Postponed():
+            return unavailable(world, answer, account=target.account)
+        case _:
+            assert_never(answer)
+
+
+def unavailable(world: World, answer: Unanswered | Postponed, *, account: str | None) -> Deferred:
+    """Defer an event because Stripe could not be asked; a closed account of ours is a finding, one in all."""
+    match answer:
+        case Postponed(Delay.ACCESS_REFUSED):
+            _note_closed(world, account)
+            return Deferred(Reason.FORBIDDEN, counts=False, delay=ASKED_AGAIN_AFTER)
+        case Postponed(delay):
+            return Deferred(Reason.UNAVAILABLE, delay, counts=False)
+        case Unanswered(doubt):
+            return Deferred(Reason.UNAVAILABLE, doubt)
+
+
+def _note_closed(world: World, account: str | None) -> None:
+    closed = (
+        closed_account(account) if account else closed_list(StripeList.PAYMENT_INTENTS, stripe_account=None)
+    )
+    with world.database.begin() as connection:
+        if (account or "") in polls.accounts(connection):
+            hidden = not_shown(closed, stripe_account=account, because=Delay.ACCESS_REFUSED)
+            note_finding(world, connection, hidden)

@@ -1,0 +1,173 @@
+"""Applies a snapshot of a Stripe object to our record: the one way by which anything that Stripe did gets into it.
+
+Theory of operation. Events, the poll, look-ups, answers and reconciliation all end in `judge`, under the payment's
+lock: it decides what the snapshot changes and notes what contradicts our record as a finding. Who holds the lock
+already, as whoever records an answer does, writes the rows in the same statement as its own. All others call
+`apply_snapshot`, which locks, writes, and fetches the object again where a snapshot cannot be trusted.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, assert_never
+
+from payment_worker.domain.discrepancies import Difference
+from payment_worker.domain.dispute import DisputeSnapshot
+from payment_worker.domain.payment import Payment
+from payment_worker.domain.refund import Refund
+from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.domain.verdicts import Contradicted, PaymentBehind, Stale
+from payment_worker.flows.context import World
+from payment_worker.flows.transitions.contradictions import note_finding
+from payment_worker.flows.transitions.disputes import judge_dispute
+from payment_worker.flows.transitions.judgement import Judgement, PaymentCheck, Verdict, Writes
+from payment_worker.flows.transitions.payments import judge_payment_intent
+from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target, fetch
+from payment_worker.flows.transitions.refunds import judge_refund
+from payment_worker.gateway.client import NotFetched
+from payment_worker.store import payments
+from payment_worker.store.database import Connection
+from payment_worker.store.history import Cause
+from payment_worker.store.statements import write
+
+MOST_FETCHES: Final = 3
+"""Times that a record may change while its object is being fetched before it is left for later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The snapshot was compared with our record, and what it changes is written."""
+
+    verdict: Verdict
+    before: Difference | None
+    """How our record and the snapshot differed."""
+    left: Difference | None
+    """How they still differ. It is noted as a finding if it is a contradiction."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotShown:
+    """Stripe did not show the object, or the PaymentIntent that had to be looked at first."""
+
+    target: Target
+    answer: NotFetched
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """Our record changed each time that the object was fetched: whoever changes it is at work on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoPayment:
+    """We have no such payment."""
+
+
+Application = Applied | NotShown | Overtaken | NoPayment
+
+Beside = Callable[[Applied], Writes]
+"""What the caller writes in the transaction in which a snapshot is applied."""
+
+
+def judge(
+    world: World,
+    connection: Connection,
+    payment: Payment,
+    snapshot: Snapshot,
+    *,
+    ours: Refund | None = None,
+    payment_check: PaymentCheck = PaymentCheck.NONE,
+    run_id: int | None = None,
+) -> Judgement:
+    """Decide what a snapshot changes, and note a contradiction as a finding. The payment is locked.
+
+    Args:
+        ours: the refund, where it is known to be the one that the snapshot shows.
+        payment_check: whether the payment was compared with Stripe just now.
+        run_id: the reconciliation that looks.
+    """
+    match snapshot:
+        case PaymentIntentSnapshot():
+            judgement = judge_payment_intent(payment, snapshot)
+        case RefundSnapshot():
+            judgement = judge_refund(connection, payment, snapshot, ours=ours, payment_check=payment_check)
+        case DisputeSnapshot():
+            judgement = judge_dispute(connection, payment, snapshot, payment_check=payment_check)
+        case _:
+            assert_never(snapshot)
+    if judgement.contradiction and judgement.left:
+        note_finding(world, connection, judgement.left, run_id=run_id)
+    return judgement
+
+
+def apply_snapshot(
+    world: World,
+    target: Target,
+    snapshot: Snapshot | None = None,
+    *,
+    cause: Cause,
+    beside: Beside = lambda _: [],
+    run_id: int | None = None,
+) -> Application:
+    """Apply a snapshot to our record, or the object as Stripe shows it now.
+
+    Args:
+        snapshot: the object as it was read; without it, it is fetched.
+        beside: the rows to write with it, whatever it changes.
+        run_id: the reconciliation that looks.
+    """
+    payment_check = PaymentCheck.NONE
+    fetches = 0
+    while True:
+        if snapshot is None:
+            fetched = fetch(world, target)
+            if isinstance(fetched, NotFetched):
+                return NotShown(target, fetched)
+            snapshot, fetches = fetched, fetches + 1
+        applied = _apply(
+            world,
+            target,
+            snapshot,
+            cause=cause,
+            beside=beside,
+            payment_check=payment_check,
+            run_id=run_id,
+        )
+        match applied:
+            case Applied(Stale()) if fetches >= MOST_FETCHES:
+                return Overtaken()
+            case Applied(Stale()):
+                snapshot = None
+            case Applied(PaymentBehind()) if payment_check is PaymentCheck.NONE and _intent(snapshot):
+                its = replace(target, kind=ObjectKind.PAYMENT_INTENT, stripe_id=str(_intent(snapshot)))
+                payment = apply_snapshot(world, its, cause=cause, run_id=run_id)
+                if not isinstance(payment, Applied):
+                    return payment
+                is_wrong = isinstance(payment.verdict, Contradicted)
+                payment_check = PaymentCheck.CONTRADICTED if is_wrong else PaymentCheck.CURRENT
+            case _:
+                return applied
+
+
+def _intent(snapshot: Snapshot) -> str | None:
+    return None if isinstance(snapshot, PaymentIntentSnapshot) else snapshot.stripe_payment_intent_id
+
+
+def _apply(
+    world: World,
+    target: Target,
+    snapshot: Snapshot,
+    *,
+    cause: Cause,
+    beside: Beside,
+    payment_check: PaymentCheck,
+    run_id: int | None,
+) -> Applied | NoPayment:
+    with world.database.begin() as connection:
+        payment = payments.lock(connection, target.payment_id)
+        if payment is None:
+            return NoPayment()
+        judgement = judge(world, connection, payment, snapshot, payment_check=payment_check, run_id=run_id)
+        applied = Applied(judgement.verdict, judgement.before, judgement.left)
+        if not isinstance(applied.verdict, Stale | PaymentBehind):
+            write(connection, [*judgement.writes(cause=cause, now=world.clock()), *beside(applied)])
+        return applied

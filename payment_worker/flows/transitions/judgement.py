@@ -1,0 +1,70 @@
+"""What a snapshot changes in our record: verdict, rows to write, and how the two differed and still differ."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import Final
+
+from payment_worker.domain.discrepancies import Difference
+from payment_worker.domain.dispute import DisputeMoved
+from payment_worker.domain.payment import Payment, PaymentStatus
+from payment_worker.domain.verdicts import (
+    Advanced,
+    Contradicted,
+    Contradiction,
+    PaymentBehind,
+    Stale,
+    Unchanged,
+)
+from payment_worker.store.history import Cause
+from payment_worker.store.statements import Write
+
+Writes = list[Write]
+
+Verdict = Advanced | DisputeMoved | Unchanged | Stale | PaymentBehind | Contradicted
+
+
+class PaymentCheck(Enum):
+    """Whether a payment was compared with Stripe just now, and what that came to."""
+
+    NONE = auto()
+    CURRENT = auto()
+    CONTRADICTED = auto()
+
+    def leaves_no_money(self, payment: Payment) -> bool:
+        """Whether it is certain that our record of a payment will not show by itself the money that Stripe moved."""
+        return self is PaymentCheck.CONTRADICTED or (
+            self is PaymentCheck.CURRENT and payment.status in NO_MONEY
+        )
+
+
+NO_MONEY: Final = frozenset({PaymentStatus.FAILED, PaymentStatus.CANCELED})
+"""States of a payment of which nothing can be refunded or disputed, unless our record is wrong."""
+
+
+def nothing(*, cause: Cause, now: datetime) -> Writes:  # noqa: ARG001 - as `Judgement.writes` is called
+    """No rows."""
+    return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What a snapshot changes, decided under the payment's lock."""
+
+    verdict: Verdict
+    before: Difference | None
+    """How our record and the snapshot differed."""
+    left: Difference | None
+    """How they still differ once the rows are written."""
+    writes: Callable[..., Writes] = nothing
+    """The rows to write, with history and messages, for a `cause` at a time `now`."""
+
+    @property
+    def contradiction(self) -> Contradiction | None:
+        """What a person has to look at, if anything is."""
+        match self.verdict:
+            case Contradicted(contradiction) | Advanced(contradiction=contradiction):
+                return contradiction
+            case _:
+                return None

@@ -1,0 +1,62 @@
+"""Fetches an object from Stripe as it is now, together with what our record said before it was asked for."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+from uuid import UUID
+
+from payment_worker.domain.dispute import DisputeSnapshot
+from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.flows.context import World
+from payment_worker.gateway.client import NotFetched, fetch_dispute, fetch_payment_intent, fetch_refund
+from payment_worker.store import disputes, payments
+
+Snapshot = PaymentIntentSnapshot | RefundSnapshot | DisputeSnapshot
+
+
+class ObjectKind(StrEnum):
+    """The kinds of Stripe's objects whose state we record."""
+
+    PAYMENT_INTENT = "payment_intent"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """An object of Stripe's, and the payment of ours that it belongs to."""
+
+    kind: ObjectKind
+    stripe_id: str
+    payment_id: UUID
+    account: str | None
+
+
+def fetch(world: World, target: Target) -> Snapshot | NotFetched:
+    """The object as it is now, as of what our record of it says before Stripe is asked."""
+    match target.kind:
+        case ObjectKind.PAYMENT_INTENT:
+            return _payment_intent(world, target)
+        case ObjectKind.REFUND:
+            # Its states only move forward, so that no snapshot of it is too old.
+            return fetch_refund(world.stripe, target.stripe_id, account=target.account)
+        case ObjectKind.DISPUTE:
+            return _dispute(world, target)
+        case _:
+            assert_never(target.kind)
+
+
+def _payment_intent(world: World, target: Target) -> PaymentIntentSnapshot | NotFetched:
+    with world.database.begin() as connection:
+        payment = payments.find(connection, target.payment_id)
+    fetched = fetch_payment_intent(world.stripe, target.stripe_id, account=target.account)
+    if payment and isinstance(fetched, PaymentIntentSnapshot):
+        return fetched.as_of(payment.version)
+    return fetched
+
+
+def _dispute(world: World, target: Target) -> DisputeSnapshot | NotFetched:
+    with world.database.begin() as connection:
+        ours = disputes.statuses(connection, [target.stripe_id]).get(target.stripe_id)
+    fetched = fetch_dispute(world.stripe, target.stripe_id, account=target.account)
+    return fetched.as_of(ours) if isinstance(fetched, DisputeSnapshot) else fetched

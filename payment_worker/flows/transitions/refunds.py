@@ -1,0 +1,179 @@
+"""What snapshots of Refunds change of refunds and their payments: ours, or made elsewhere and adopted."""
+
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Final
+from uuid import UUID, uuid5
+
+from payment_worker.domain.discrepancies import compare_refund
+from payment_worker.domain.payment import Payment, PaymentStatus
+from payment_worker.domain.refund import LOST, Refund, RefundStatus
+from payment_worker.domain.snapshots import RefundSnapshot
+from payment_worker.domain.transitions import adopt_refund, transition_refund
+from payment_worker.domain.verdicts import Advanced, Contradicted, Contradiction, PaymentBehind
+from payment_worker.flows.transitions.judgement import Judgement, PaymentCheck, Writes
+from payment_worker.flows.transitions.messages import refund_message
+from payment_worker.flows.transitions.ownership import as_uuid
+from payment_worker.flows.transitions.payments import count_money, payment_writes, present
+from payment_worker.store import payments, refunds
+from payment_worker.store.database import Connection
+from payment_worker.store.history import Cause, transition
+from payment_worker.store.statements import Row
+from payment_worker.telemetry.metrics import REFUNDS, label
+from payment_worker.telemetry.recorder import count
+
+ADOPTED: Final = UUID("6f6e6520-646f-6f72-8000-616461707465")
+"""The namespace of the ids that adopted refunds get: the same Refund of Stripe's always gets the same."""
+
+
+def judge_refund(
+    connection: Connection,
+    payment: Payment,
+    snapshot: RefundSnapshot,
+    *,
+    ours: Refund | None = None,
+    payment_check: PaymentCheck = PaymentCheck.NONE,
+) -> Judgement:
+    """What a snapshot of a Refund changes of our refund and of its payment, which is locked.
+
+    Args:
+        ours: the refund, where it is known to be the one that the snapshot shows.
+        payment_check: whether the payment was compared with Stripe just now.
+    """
+    known = ours or known_refund(connection, payment, snapshot)
+    if payment.status is not PaymentStatus.SUCCEEDED and snapshot.trigger not in LOST and ours is None:
+        return _without_money(payment, known, snapshot, is_certain=payment_check.leaves_no_money(payment))
+    if known is None:
+        return _adopted(connection, payment, snapshot)
+    waits = waiting(connection, known, snapshot) if ours is None else None
+    verdict = adopt_refund(payment, waits, snapshot) if waits else transition_refund(payment, known, snapshot)
+    before = compare_refund(payment, waits or known, snapshot)
+    if not isinstance(verdict, Advanced) or verdict.refund is None:
+        return Judgement(verdict=verdict, before=before, left=before)
+    return Judgement(
+        verdict=verdict,
+        before=before,
+        left=compare_refund(payment, verdict.refund, snapshot),
+        writes=partial(refund_writes, (payment, known), verdict),
+    )
+
+
+def _without_money(
+    payment: Payment, known: Refund | None, snapshot: RefundSnapshot, *, is_certain: bool
+) -> Judgement:
+    """A Refund of a payment that took nothing: the payment is out of date, or a person has to look."""
+    differs = compare_refund(payment, known, snapshot)
+    if is_certain:
+        contradicted = Contradicted(Contradiction.STATUS_DIFFERS)
+        return Judgement(verdict=contradicted, before=differs, left=differs)
+    return Judgement(verdict=PaymentBehind(), before=differs, left=differs)
+
+
+def _adopted(connection: Connection, payment: Payment, snapshot: RefundSnapshot) -> Judgement:
+    new = _new(connection, payment, snapshot)
+    verdict = adopt_refund(payment, new, snapshot)
+    before = compare_refund(payment, None, snapshot)
+    if not isinstance(verdict, Advanced) or verdict.refund is None:
+        return Judgement(verdict=verdict, before=before, left=before)
+    return Judgement(
+        verdict=verdict,
+        before=before,
+        left=compare_refund(payment, verdict.refund, snapshot),
+        writes=partial(_adoption_writes, payment, verdict.payment, verdict.refund),
+    )
+
+
+def known_refund(connection: Connection, payment: Payment, snapshot: RefundSnapshot) -> Refund | None:
+    """Our refund that this Refund is: by its own id, or by the one that it names, if that is not another already."""
+    if by_stripe := refunds.find_by_stripe(connection, snapshot.stripe_refund_id):
+        return by_stripe
+    named = named_refund(connection, snapshot)
+    # Metadata is anybody's to write: a refund that already is another one, or another payment's, is not this one.
+    if named and named.payment_id == payment.payment_id and named.stripe_refund_id is None:
+        return named
+    return None
+
+
+def named_refund(connection: Connection, snapshot: RefundSnapshot) -> Refund | None:
+    """Our refund whose id a Refund carries."""
+    refund_id = as_uuid(snapshot.refund_id)
+    return refunds.find(connection, refund_id) if refund_id else None
+
+
+def waiting(connection: Connection, refund: Refund, snapshot: RefundSnapshot) -> Refund | None:
+    """A refund that waits and has reserved nothing, as it was asked for; None where it does not.
+
+    Stripe has such a one only where our record was restored to an older point. How much all that was left came to,
+    where that was asked for, is for Stripe to say.
+    """
+    request = refunds.request_of(connection, refund.refund_id)
+    if request is None or request["waits_until"] is None:
+        return None
+    return refund if request["amount_was_given"] else replace(refund, amount=snapshot.amount)
+
+
+def _new(connection: Connection, payment: Payment, snapshot: RefundSnapshot) -> Refund:
+    """The row of a Refund that we do not have: under its own name if it is one that we lost."""
+    named = as_uuid(snapshot.refund_id)
+    is_lost = named is not None and refunds.find(connection, named) is None
+    return Refund(
+        refund_id=named if named and is_lost else uuid5(ADOPTED, snapshot.stripe_refund_id),
+        payment_id=payment.payment_id,
+        # As it was then, so that readers get the message under the id that they know.
+        version=int(is_lost),
+        status=RefundStatus.REQUESTED,
+        amount=snapshot.amount,
+        currency=payment.currency,
+        reason=snapshot.reason,
+    )
+
+
+def _adoption_writes(
+    payment: Payment, after: Payment, refund: Refund, *, cause: Cause, now: datetime
+) -> Writes:
+    adopted = replace(cause, cause=f"adopted: {cause.cause}")
+    request = {"amount_was_given": True, "waits_until": None, "fingerprint": None}
+    return [
+        refunds.noted(refund, request=request, now=now),
+        *payment_writes(payment, after, cause=adopted, now=now),
+        refund_transition(None, refund, cause=adopted, now=now),
+        *present(refund_message(after, refund, now=now)),
+    ]
+
+
+def refund_writes(
+    before: tuple[Payment, Refund], advanced: Advanced, *, cause: Cause, now: datetime
+) -> Writes:
+    """The refund's row and its payment's as they must be, with history and message where the status is another."""
+    payment, refund = before
+    after = advanced.refund
+    assert after is not None  # noqa: S101 - a refund's verdict always carries it
+    writes: Writes = [refunds.changed(after, now=now)]
+    count_money(payment, advanced.payment)
+    if advanced.payment != payment:
+        writes.append(payments.changed(advanced.payment, now=now))
+    if after.status is not refund.status:
+        writes.append(refund_transition(refund.status, after, cause=cause, now=now))
+        writes += present(refund_message(advanced.payment, after, now=now))
+    return writes
+
+
+def refund_transition(before: str | None, after: Refund, *, cause: Cause, now: datetime) -> Row:
+    """The history of one step of a refund, which is counted."""
+    count(REFUNDS, label(after.status))
+    detail = {
+        "amount": after.amount,
+        "currency": after.currency,
+        "stripe_refund_id": after.stripe_refund_id,
+        "failure_reason": after.failure_reason,
+    }
+    return transition(
+        payment_id=after.payment_id,
+        refund_id=after.refund_id,
+        before=before,
+        after=after.status,
+        cause=cause,
+        now=now,
+        detail={name: value for name, value in detail.items() if value is not None},
+    )
