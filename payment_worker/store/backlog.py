@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, select
@@ -20,15 +20,17 @@ _EVENT: Final = tables.stripe_event.c
 _REFUND: Final = tables.refund.c
 _OUTBOX: Final = tables.outbox.c
 
-_DUE: Final[Mapping[str, tuple[ColumnElement[datetime], ColumnElement[bool]]]] = MappingProxyType(
-    {
-        "attempts": (_ATTEMPT.next_action_at, _ATTEMPT.finished_at.is_(None)),
-        "events": (_EVENT.next_action_at, _EVENT.status == EventStatus.RECEIVED),
-        "waiting refunds": (_REFUND.waits_until, _REFUND.waits_until.is_not(None)),
-        "messages": (_OUTBOX.occurred_at, _OUTBOX.published_at.is_(None)),
-    }
+_DUE: Final[Mapping[str, tuple[ColumnElement[Any], ColumnElement[datetime], ColumnElement[bool]]]] = (
+    MappingProxyType(
+        {
+            "attempts": (_ATTEMPT.payment_id, _ATTEMPT.next_action_at, _ATTEMPT.finished_at.is_(None)),
+            "events": (_EVENT.event_id, _EVENT.next_action_at, _EVENT.status == EventStatus.RECEIVED),
+            "waiting refunds": (_REFUND.refund_id, _REFUND.waits_until, _REFUND.waits_until.is_not(None)),
+            "messages": (_OUTBOX.payment_id, _OUTBOX.occurred_at, _OUTBOX.published_at.is_(None)),
+        }
+    )
 )
-"""When each kind of work is due, and which rows still have it."""
+"""By which id each kind of work is named, when it is due, and which rows still have it."""
 
 _DEADLINES: Final[Sequence[tuple[Table, Mapping[str, timedelta]]]] = (
     (tables.payment, {str(status): patience for status, patience in PAYMENT_DEADLINES.items()}),
@@ -42,6 +44,8 @@ class Many:
 
     count: int
     oldest_at: datetime | None
+    ids: Sequence[str] = ()
+    """The oldest of them by name, where names were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,12 @@ class Lingering:
     many: Many
 
 
-def overdue(connection: Connection, *, before: datetime) -> Mapping[str, Many]:
-    """What should have been done before this instant, and was not."""
-    return {name: _many(connection, due, and_(waits, due < before)) for name, (due, waits) in _DUE.items()}
+def overdue(connection: Connection, *, before: datetime, name: int = 0) -> Mapping[str, Many]:
+    """What should have been done before this instant, and was not; the oldest so many by their ids."""
+    return {
+        kind: _many(connection, due, and_(waits, due < before), identity=identity, name=name)
+        for kind, (identity, due, waits) in _DUE.items()
+    }
 
 
 def unknown(connection: Connection, *, before: datetime) -> Sequence[Doubtful]:
@@ -82,34 +89,48 @@ def unknown(connection: Connection, *, before: datetime) -> Sequence[Doubtful]:
     return [Doubtful(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
 
 
-def parked(connection: Connection) -> Many:
+def parked(connection: Connection, *, name: int = 0) -> Many:
     """Events that were tried too often."""
-    return _many(connection, _EVENT.received_at, _EVENT.status == EventStatus.PARKED)
+    is_parked = _EVENT.status == EventStatus.PARKED
+    return _many(connection, _EVENT.received_at, is_parked, identity=_EVENT.event_id, name=name)
 
 
-def findings(connection: Connection) -> Many:
+def findings(connection: Connection, *, name: int = 0) -> Many:
     """Differences from Stripe's record that a person has to decide."""
     finding = tables.reconciliation_finding.c
-    return _many(connection, finding.found_at, finding.status == FindingStatus.OPEN)
+    is_open = finding.status == FindingStatus.OPEN
+    return _many(connection, finding.found_at, is_open, identity=finding.finding_id, name=name)
 
 
-def rejected(connection: Connection, *, since: datetime) -> Many:
+def rejected(connection: Connection, *, since: datetime, name: int = 0) -> Many:
     """Requests that could not be accepted since this instant."""
-    received_at = tables.rejected_request.c.received_at
-    return _many(connection, received_at, received_at >= since)
+    request = tables.rejected_request.c
+    is_recent = request.received_at >= since
+    return _many(connection, request.received_at, is_recent, identity=request.request_id, name=name)
 
 
-def beyond_deadline(connection: Connection, *, now: datetime) -> Iterator[Lingering]:
+def beyond_deadline(connection: Connection, *, now: datetime, name: int = 0) -> Iterator[Lingering]:
     """For each state that is not final: payments or refunds that have been in it for longer than they may."""
     for table, deadlines in _DEADLINES:
         columns = table.c
         for status, patience in deadlines.items():
             late = and_(columns.status == status, columns.updated_at < now - patience)
-            yield Lingering(table.name, status, _many(connection, columns.updated_at, late))
+            identity = columns[f"{table.name}_id"]
+            many = _many(connection, columns.updated_at, late, identity=identity, name=name)
+            yield Lingering(table.name, status, many)
 
 
-def _many(connection: Connection, at: ColumnElement[datetime], where: ColumnElement[bool]) -> Many:
-    return Many(*connection.execute(select(func.count(), func.min(at)).where(where)).one())
+def _many(
+    connection: Connection,
+    at: ColumnElement[datetime],
+    where: ColumnElement[bool],
+    *,
+    identity: ColumnElement[Any],
+    name: int,
+) -> Many:
+    count, oldest_at = connection.execute(select(func.count(), func.min(at)).where(where)).one()
+    ids = select(identity).where(where).order_by(at).limit(name)
+    return Many(count, oldest_at, [str(each) for each in connection.scalars(ids)] if name and count else ())
 
 
 _FINDING: Final = tables.reconciliation_finding.c

@@ -134,7 +134,8 @@ def test_settings_that_cannot_be_read_are_all_there_is_to_say(bare: Run) -> None
     assert ran.screen == (
         " ✗ settings           PAYMENT_WORKER_STREEM: no such setting;\n"
         "                      PAYMENT_WORKER_STREAM is alike; REDIS_URL: must begin\n"
-        "                      with redis://, rediss:// or sentinel://;\n"
+        "                      with redis://, rediss:// or sentinel:// (valkey://,\n"
+        "                      valkeys://, unix:// and redis+socket:// are taken too);\n"
         "                      PAYMENT_WORKER_LEASE: Input should be a valid number,\n"
         "                      unable to parse string as a number; DATABASE_URL: must be\n"
         "                      set; STRIPE_API_KEY: must be set\n"
@@ -231,24 +232,49 @@ def neglected(rows: Rows) -> None:
 
 
 @pytest.mark.usefixtures("neglected")
-def test_rows_that_nobody_cares_for_are_told_with_their_age(run: Run) -> None:
+def test_rows_that_nobody_cares_for_are_told_with_their_age_and_their_ids(run: Run, rows: Rows) -> None:
     ran = run("doctor")
 
     assert ran.status == 1
+    (request_id,) = (row["request_id"] for row in rows("SELECT request_id::text FROM rejected_request"))
+    (finding_id,) = (row["finding_id"] for row in rows("SELECT finding_id FROM reconciliation_finding"))
     assert ran.screen.partition(" ✗ overdue            ")[2].splitlines() == [
         "attempts: 1, the oldest from 1 h 5 min ago; messages: 1, the oldest from 3 h 5 min ago",
+        f"                      {PAYMENT}: payment-worker show ID",
         "                      → start beat and enough workers: celery -A payment_worker beat | worker",
         f" ✗ unknown            charge of payment {PAYMENT} for 3 h 5 min (no answer)",
+        f"                      {PAYMENT}: payment-worker show ID",
         "                      → compare payment-worker show with Stripe's dashboard; workers go on asking",
         " ✗ lingering          payments REQUESTED: 1, the oldest from 3 h 5 min ago",
+        f"                      {PAYMENT}: payment-worker show ID",
         "                      → payment REQUESTED: payment-worker show tells what its attempt waits for",
         " ✗ parked events      events: 1, the oldest from 3 h 5 min ago",
+        "                      evt_1: payment-worker show ID",
         "                      → payment-worker events list --status parked tells why; then: events replay --parked",
         " ✗ findings           open: 1, the oldest from 3 h 5 min ago",
+        f"                      {finding_id}: payment-worker report",
         "                      → payment-worker report tells what to decide",
         " ! rejected requests  within 1 d: 1",
-        "                      → read their errors in table rejected_request, and mend the app that sent them",
+        f"                      {request_id}: payment-worker requests rejected show ID",
+        "                      → read their errors, fix the app that sent them, and replay what is right by now",
     ]
+    named = {check["name"]: check["ids"] for check in json.loads(run("doctor", "--json").out)["checks"]}
+    assert named["overdue"] == named["unknown"] == named["lingering"] == [PAYMENT]
+    assert (named["parked events"], named["findings"]) == (["evt_1"], [str(finding_id)])
+    assert named["rejected requests"] == [request_id]
+
+
+def test_of_many_rows_the_five_oldest_are_named(run: Run, rows: Rows) -> None:
+    rows(
+        "INSERT INTO rejected_request (request_id, task, arguments, errors, received_at)"
+        " SELECT gen_random_uuid(), 'payment_worker.charge', '{}', '[]', now() - make_interval(mins => n)"
+        " FROM generate_series(1, 7) n"
+    )
+    oldest = rows("SELECT request_id::text AS id FROM rejected_request ORDER BY received_at LIMIT 5")
+
+    named = {check["name"]: check["ids"] for check in json.loads(run("doctor", "--json").out)["checks"]}
+
+    assert named["rejected requests"] == [row["id"] for row in oldest]
 
 
 @pytest.mark.usefixtures("neglected")

@@ -1,6 +1,6 @@
 """What the rows tell of trouble: work that nobody does, outcomes that nobody knows, states that nobody leaves."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
@@ -14,7 +14,9 @@ from payment_worker.store.database import Connection
 
 REJECTED_WITHIN: Final = timedelta(days=1)
 NAMED: Final = 5
-"""Payments that are named; the others are counted."""
+"""Rows that are named; the others are counted."""
+
+SHOW: Final = "payment-worker show ID"
 
 REMEDIES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
@@ -57,7 +59,7 @@ def _paused(connection: Connection, now: datetime) -> Check:
 def _overdue(connection: Connection, chosen: Settings, now: datetime) -> Check:
     # Three sweeps missed in a row is no chance.
     grace = timedelta(seconds=max(30.0, 3 * chosen.resume_every, 3 * chosen.publish_every))
-    found = backlog.overdue(connection, before=now - grace)
+    found = backlog.overdue(connection, before=now - grace, name=NAMED)
     late = [_counted(name, many, now) for name, many in found.items() if many.count]
     if not late:
         return fine("overdue", "nothing")
@@ -65,6 +67,8 @@ def _overdue(connection: Connection, chosen: Settings, now: datetime) -> Check:
         "overdue",
         "; ".join(late),
         remedy="start beat and enough workers: celery -A payment_worker beat | worker",
+        ids=_distinct(each for many in found.values() for each in many.ids),
+        shown_by=SHOW,
     )
 
 
@@ -81,49 +85,68 @@ def _unknown(connection: Connection, now: datetime, after: timedelta) -> Check:
         "unknown",
         "; ".join([*named, *more]),
         remedy="compare payment-worker show with Stripe's dashboard; workers go on asking",
+        ids=_distinct(str(each.payment_id) for each in found),
+        shown_by=SHOW,
     )
 
 
 def _lingering(connection: Connection, now: datetime) -> Check:
-    told, remedies = [], []
-    for late in backlog.beyond_deadline(connection, now=now):
+    told: list[str] = []
+    remedies: list[str] = []
+    ids: list[str] = []
+    for late in backlog.beyond_deadline(connection, now=now, name=NAMED):
         if late.many.count:
+            ids += late.many.ids
             told.append(_counted(f"{late.table}s {late.status}", late.many, now))
             remedies.append(f"{late.table} {late.status}: {REMEDIES[late.table, late.status]}")
     if not told:
         return fine("lingering", "no payment or refund is in one state for too long")
-    return problem("lingering", "; ".join(told), remedy="; ".join(remedies))
+    return problem(
+        "lingering", "; ".join(told), remedy="; ".join(remedies), ids=_distinct(ids), shown_by=SHOW
+    )
 
 
 def _parked(connection: Connection, now: datetime) -> Check:
-    many = backlog.parked(connection)
+    many = backlog.parked(connection, name=NAMED)
     if not many.count:
         return fine("parked events", "none")
     return problem(
         "parked events",
         _counted("events", many, now),
         remedy="payment-worker events list --status parked tells why; then: events replay --parked",
+        ids=many.ids,
+        shown_by=SHOW,
     )
 
 
 def _findings(connection: Connection, now: datetime) -> Check:
-    many = backlog.findings(connection)
+    many = backlog.findings(connection, name=NAMED)
     if not many.count:
         return fine("findings", "none is open")
     return problem(
-        "findings", _counted("open", many, now), remedy="payment-worker report tells what to decide"
+        "findings",
+        _counted("open", many, now),
+        remedy="payment-worker report tells what to decide",
+        ids=many.ids,
+        shown_by="payment-worker report",
     )
 
 
 def _rejected(connection: Connection, now: datetime) -> Check:
-    many = backlog.rejected(connection, since=now - REJECTED_WITHIN)
+    many = backlog.rejected(connection, since=now - REJECTED_WITHIN, name=NAMED)
     if not many.count:
         return fine("rejected requests", f"none within {duration(REJECTED_WITHIN)}")
     return note(
         "rejected requests",
         f"within {duration(REJECTED_WITHIN)}: {many.count}",
-        remedy="read their errors in table rejected_request, and mend the app that sent them",
+        remedy="read their errors, fix the app that sent them, and replay what is right by now",
+        ids=many.ids,
+        shown_by="payment-worker requests rejected show ID",
     )
+
+
+def _distinct(ids: Iterable[str]) -> Sequence[str]:
+    return tuple(dict.fromkeys(ids))[:NAMED]
 
 
 def _counted(name: str, many: Many, now: datetime) -> str:

@@ -1,5 +1,6 @@
 """What `doctor` says of one thing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,6 +23,10 @@ class Check:
     says: str
     remedy: str | None = None
     """What to do; always there unless it is fine."""
+    ids: Sequence[str] = ()
+    """The oldest rows that it is about: payments, refunds, events, findings or requests."""
+    shown_by: str | None = None
+    """The command that shows each of them."""
 
 
 def fine(name: str, says: str) -> Check:
@@ -29,11 +34,13 @@ def fine(name: str, says: str) -> Check:
     return Check(name=name, verdict=Verdict.FINE, says=says)
 
 
-def note(name: str, says: str, *, remedy: str) -> Check:
+def note(name: str, says: str, *, remedy: str, ids: Sequence[str] = (), shown_by: str | None = None) -> Check:
     """It works, and somebody should know."""
-    return Check(name=name, verdict=Verdict.NOTE, says=says, remedy=remedy)
+    return Check(name=name, verdict=Verdict.NOTE, says=says, remedy=remedy, ids=ids, shown_by=shown_by)
 
 
-def problem(name: str, says: str, *, remedy: str) -> Check:
+def problem(
+    name: str, says: str, *, remedy: str, ids: Sequence[str] = (), shown_by: str | None = None
+) -> Check:
     """It is broken, or about to be."""
-    return Check(name=name, verdict=Verdict.PROBLEM, says=says, remedy=remedy)
+    return Check(name=name, verdict=Verdict.PROBLEM, says=says, remedy=remedy, ids=ids, shown_by=shown_by)

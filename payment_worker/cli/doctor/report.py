@@ -48,6 +48,8 @@ def show(checks: Sequence[Check], *, as_json: bool) -> None:
         shown.add_column(min_width=width)
     for check in checks:
         shown.add_row(_MARKS[check.verdict], check.name, escape(check.says))
+        if check.ids:
+            shown.add_row("", "", escape(f"{', '.join(check.ids)}: {check.shown_by}"))
         if check.remedy:
             shown.add_row("", "", f"[dim]→ {escape(check.remedy)}[/]")
     console().print(shown)
