@@ -14,6 +14,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from payment_worker.contracts.masking import masked
 from payment_worker.domain.eligibility import RetryPolicy
 from payment_worker.flows.context import Policy, World
+from payment_worker.flows.key_check import KeyCheck
 from payment_worker.flows.pauses import Pauses
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.rate_limit.limiter import REDIS_TIMEOUT_SECONDS, Traffic
@@ -109,6 +110,7 @@ def _open(chosen: Settings) -> Process:
             api_base=chosen.stripe_api_base,
             timeout_seconds=chosen.stripe_timeout,
             traffic=Traffic(redis(chosen, timeout_seconds=REDIS_TIMEOUT_SECONDS), limits(chosen)),
+            check_key=KeyCheck(opened, livemode=bool(is_live(chosen))),
         ),
         stream=Stream(
             _secret(chosen.redis_url),

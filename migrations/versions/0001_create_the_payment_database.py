@@ -314,6 +314,17 @@ COMMENT ON COLUMN event_poll.read_until IS
 COMMENT ON COLUMN event_poll.cursor IS 'The last event of the last page that was stored; the list is read backwards.';
 """
 
+IDENTITY = """
+CREATE TABLE stripe_identity (
+    is_the_only_one boolean PRIMARY KEY DEFAULT true CHECK (is_the_only_one),
+    stripe_account_id text NOT NULL,
+    livemode boolean NOT NULL,
+    noted_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE stripe_identity IS
+    'The Stripe account and mode of all payments here, noted with the first call. A key of another one sends nothing.';
+"""
+
 OUTBOX = """
 CREATE TABLE outbox (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -458,6 +469,7 @@ TABLES = (
     HISTORY_IS_NEVER_LOST,
     EVENT,
     EVENT_POLL,
+    IDENTITY,
     OUTBOX,
     STREAM,
     REJECTED,
@@ -470,7 +482,7 @@ TABLES = (
 DROP = """
 DROP TABLE reconciliation_finding, reconciliation_match, reconciliation_run, pause_history, pause, rejected_request,
     stream_memory, outbox, event_poll, stripe_event, payment_history_archive, payment_attempt_archive, payment_history,
-    payment_attempt, dispute, refund, payment;
+    payment_attempt, dispute, refund, payment, stripe_identity;
 DROP FUNCTION refuse_to_change_pause_history, refuse_to_lose_history, refuse_to_change_history;
 """
 

@@ -31,14 +31,19 @@ class Delay(StrEnum):
     STRIPE_DOWN = "Stripe is down"
     NO_TURN = "no turn within our own rate"
     PAUSED = "paused"
+    ANOTHER_ACCOUNT = "key of another Stripe account"
+    ACCOUNT_NOT_KNOWN = "key may not read its account"
     CLOCKS_APART = "clocks apart"
     """It was not found, and what is not found is not believed absent by clocks that disagree."""
 
 
-NOT_SENT = frozenset({Delay.LEASE_ENDED, Delay.STRIPE_DOWN, Delay.NO_TURN, Delay.PAUSED})
+WRONG_KEY = frozenset({Delay.ANOTHER_ACCOUNT, Delay.ACCOUNT_NOT_KNOWN})
+"""Delays that last until somebody deploys another key, or gives this one another permission."""
+
+NOT_SENT = frozenset({Delay.LEASE_ENDED, Delay.STRIPE_DOWN, Delay.NO_TURN, Delay.PAUSED, *WRONG_KEY})
 """Delays that we decided on: Stripe was not asked."""
 
-WAITS_ITS_TURN = frozenset({Delay.RATE_LIMITED, Delay.STRIPE_DOWN, Delay.NO_TURN, Delay.PAUSED})
+WAITS_ITS_TURN = frozenset({Delay.RATE_LIMITED, Delay.STRIPE_DOWN, Delay.NO_TURN, Delay.PAUSED, *WRONG_KEY})
 """Delays that say nothing against the request: it is made soon after it can be, however long that took."""
 
 

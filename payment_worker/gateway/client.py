@@ -28,6 +28,7 @@ from payment_worker.domain.outcome import (
 )
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.errors import is_replayed, no_such_account, outcome_of, sighting_of
+from payment_worker.gateway.key_owner import KeyCheck, any_key
 from payment_worker.gateway.list_scan import Sought, find
 from payment_worker.gateway.parsing import (
     JSON,
@@ -58,10 +59,22 @@ MADE_UNDER_A_KEY: Final[Mapping[Action, Sequence[str]]] = MappingProxyType(
 class Gateway:
     """Stripe, as one process reaches it. Made after a fork: a client's connection may not be shared with a child."""
 
-    def __init__(self, *, api_key: str, api_base: str, timeout_seconds: float, traffic: Traffic) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        api_base: str,
+        timeout_seconds: float,
+        traffic: Traffic,
+        check_key: KeyCheck = any_key,
+    ) -> None:
         self.timeout_seconds = timeout_seconds
         self._connection = Connection(
-            api_key=api_key, api_base=api_base, timeout_seconds=timeout_seconds, traffic=traffic
+            api_key=api_key,
+            api_base=api_base,
+            timeout_seconds=timeout_seconds,
+            traffic=traffic,
+            check_key=check_key,
         )
 
     def send(

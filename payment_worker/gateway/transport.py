@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import stripe
 
-from payment_worker.domain.outcome import Outcome
+from payment_worker.domain.outcome import Delay, Outcome, Postponed
 from payment_worker.gateway.errors import NotSentError, outcome_of
+from payment_worker.gateway.key_owner import KeyCheck, any_key
 from payment_worker.gateway.parsing import JSON
 from payment_worker.gateway.rate_limit.limiter import Traffic
 from payment_worker.gateway.rate_limit.limits import Held, Pass, endpoint_of
@@ -18,6 +19,9 @@ from payment_worker.telemetry.metrics import HELD, STRIPE_SECONDS, label
 from payment_worker.telemetry.recorder import count, observe
 
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
+
+ACCOUNT: Final = "/v1/account"
+"""The account that the key belongs to."""
 
 LONGEST_TURN_SECONDS: Final = 5.0
 """How long a call waits for its turn where no lease says so: what comes later comes back later."""
@@ -29,10 +33,19 @@ stripe.enable_telemetry = False
 class Connection:
     """The connection of one process to Stripe. Made after a fork: it may not be shared with a child."""
 
-    def __init__(self, *, api_key: str, api_base: str, timeout_seconds: float, traffic: Traffic) -> None:
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        api_base: str,
+        timeout_seconds: float,
+        traffic: Traffic,
+        check_key: KeyCheck = any_key,
+    ) -> None:
         self.timeout_seconds = timeout_seconds
         self.clock = StripeClock()
         self._traffic = traffic
+        self._check_key = check_key
         self._client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base.rstrip("/")},
@@ -52,12 +65,33 @@ class Connection:
 
     def turn(self, method: str, path: str, account: str | None, longest_wait: float) -> Pass | Held:
         """Wait for the call's turn, if it comes within this time. No transaction may be open meanwhile."""
+        if delay := self._check_key(self._owner):
+            count(HELD, label(delay))
+            return Held(delay, 0.0)
+        return self._turn(method, path, account, longest_wait)
+
+    def _turn(self, method: str, path: str, account: str | None, longest_wait: float) -> Pass | Held:
         turn = self._traffic.admit(endpoint_of(method, path), account=account, longest_wait=longest_wait)
         if isinstance(turn, Held):
             count(HELD, label(turn.delay))
         elif turn.wait_seconds:
             time.sleep(turn.wait_seconds)
         return turn
+
+    def _owner(self) -> str | Delay:
+        """The id of the account that the key belongs to."""
+        turn = self._turn("get", ACCOUNT, None, LONGEST_TURN_SECONDS)
+        if isinstance(turn, Held):
+            return turn.delay
+        try:
+            return str(self.call("get", ACCOUNT, {}, None, turn).data["id"])
+        except stripe.PermissionError:
+            return Delay.ACCOUNT_NOT_KNOWN
+        except stripe.StripeError as error:
+            outcome = outcome_of(error)
+            return outcome.delay if isinstance(outcome, Postponed) else Delay.STRIPE_DOWN
+        except (KeyError, TypeError):
+            return Delay.STRIPE_DOWN
 
     def call(
         self,

@@ -6,7 +6,7 @@ Counts begin at 0 with each worker and are no account of money: the tables are.
 from typing import Final
 
 from payment_worker.domain.attempt import UNFINISHED, Action, AttemptStatus
-from payment_worker.domain.outcome import Delay, Doubt
+from payment_worker.domain.outcome import WRONG_KEY, Delay, Doubt
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.refund import RefundStatus
 from payment_worker.telemetry.recorder import Counted
@@ -92,8 +92,8 @@ STRIPE_SECONDS: Final = Counted(
 )
 HELD: Final = Counted(
     name="payment_worker_stripe_requests_held",
-    means="Requests that were not begun, because Stripe is down or our own rate is used up.",
-    labels={"because": [label(Delay.STRIPE_DOWN), label(Delay.NO_TURN)]},
+    means="Requests that were not begun, because Stripe is down, our own rate is used up, or the key is not ours.",
+    labels={"because": [label(each) for each in (Delay.STRIPE_DOWN, Delay.NO_TURN, *sorted(WRONG_KEY))]},
 )
 CLOCKS_APART: Final = Counted(
     name="payment_worker_clocks_apart",

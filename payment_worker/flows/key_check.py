@@ -1,0 +1,69 @@
+"""Stops every call to Stripe with a key of another account, or of the other mode, than our payments are on.
+
+There Stripe would show nothing of what we made, which looks like absence, and make what we send a second time.
+"""
+
+import threading
+from typing import Final
+
+from payment_worker.domain.outcome import WRONG_KEY, Delay
+from payment_worker.gateway.key_owner import AskOwner
+from payment_worker.store import stripe_identity
+from payment_worker.store.database import Database
+from payment_worker.store.stripe_identity import Identity
+from payment_worker.telemetry import logger
+from payment_worker.telemetry.stopwatch import elapsed_seconds
+
+log = logger(__name__)
+
+AGAIN_SECONDS: Final = 10.0
+"""How long a process goes by what it found wrong: somebody may mend the key's permissions, or the record."""
+
+
+class KeyCheck:
+    """Whether this process's key is ours, found out before its first call and then known. Any thread may ask."""
+
+    def __init__(self, database: Database, *, livemode: bool) -> None:
+        self._database = database
+        self._livemode = livemode
+        self._lock = threading.Lock()
+        self._is_ours = False
+        self._held: tuple[Delay, float] | None = None
+
+    def __call__(self, ask: AskOwner) -> Delay | None:
+        """Why nothing may be asked of Stripe with this key.
+
+        Raises:
+            DatabaseUnavailableError: it cannot be known, so nothing is asked.
+        """
+        if self._is_ours:
+            return None
+        with self._lock:
+            if self._is_ours:
+                return None
+            if self._held and elapsed_seconds() < self._held[1]:
+                return self._held[0]
+            delay = self._found_out(ask)
+            self._is_ours = delay is None
+            self._held = (delay, elapsed_seconds() + AGAIN_SECONDS) if delay in WRONG_KEY else None
+            return delay
+
+    def _found_out(self, ask: AskOwner) -> Delay | None:
+        owner = ask()
+        if isinstance(owner, Delay):
+            if owner is Delay.ACCOUNT_NOT_KNOWN:
+                log.error("the stripe key may not read its own account: nothing is sent")
+            return owner
+        found = Identity(owner, self._livemode)
+        with self._database.begin() as connection:
+            ours = stripe_identity.note_first(connection, found)
+        if found == ours:
+            return None
+        log.error(
+            "the stripe key belongs to another account or mode: nothing is sent",
+            stripe_account_id=found.stripe_account_id,
+            livemode=found.livemode,
+            our_stripe_account_id=ours.stripe_account_id,
+            our_livemode=ours.livemode,
+        )
+        return Delay.ANOTHER_ACCOUNT

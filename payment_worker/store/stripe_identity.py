@@ -1,0 +1,40 @@
+"""The one row of `stripe_identity`: the Stripe account and mode that this Payment Database's payments are on."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
+
+from payment_worker.store import tables
+
+table: Final = tables.stripe_identity
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A Stripe account in one of its modes."""
+
+    stripe_account_id: str
+    livemode: bool
+
+
+def on_record(connection: Connection) -> Identity | None:
+    """The identity that was noted with the first call; None before it."""
+    row = connection.execute(select(table.c.stripe_account_id, table.c.livemode)).one_or_none()
+    return row and Identity(*row)
+
+
+def note_first(connection: Connection, identity: Identity) -> Identity:
+    """Note it unless there is one.
+
+    Returns:
+        The one on record.
+    """
+    values = {
+        "is_the_only_one": True,
+        "stripe_account_id": identity.stripe_account_id,
+        "livemode": identity.livemode,
+    }
+    connection.execute(insert(table).values(values).on_conflict_do_nothing())
+    return on_record(connection) or identity
