@@ -62,7 +62,8 @@ class Inbox:
 
 def inbox(chosen: Settings, *, connections: int) -> Inbox:
     """The inbox as a receiver of webhooks fills it, over so many connections."""
-    return Inbox(database=database(chosen, connections=connections), clock=now, policy=policy(chosen))
+    opened = database(chosen, connections=connections)
+    return Inbox(database=opened, clock=opened.now, policy=policy(chosen))
 
 
 def database(chosen: Settings, *, connections: int = 5) -> Database:
@@ -123,7 +124,7 @@ def _open(chosen: Settings) -> Process:
 
 
 def now() -> datetime:
-    """The clock."""
+    """The machine's clock, for people and for Redis: what is due, and how old a key is, PostgreSQL's says."""
     return datetime.now(tz=UTC)
 
 
@@ -133,7 +134,8 @@ def world(*, actor: str, ring: Callable[[], None] = lambda: None) -> World:
     return World(
         database=held.database,
         stripe=held.stripe,
-        clock=now,
+        clock=held.database.now,
+        machine_skew=held.database.machine_skew,
         dice=random.random,
         policy=policy(held.settings),
         pauses=held.pauses,
@@ -197,14 +199,15 @@ def keep_rejected(
     request_id: str,
 ) -> None:
     """Keep a request that cannot be run, masked. Once this returns it is committed."""
-    with process().database.begin() as connection:
+    held = process().database
+    with held.begin() as connection:
         rejected_requests.keep(
             connection,
             request_id=message_id(request_id),
             task=task,
             arguments=masked(dict(arguments)),
             errors=errors,
-            now=now(),
+            now=held.now(),
         )
     count(REJECTED, task_label(task))
 

@@ -79,7 +79,7 @@ class State(Collector):
 
     def _rows(self) -> Sequence[Reading]:
         with self._database.begin() as connection:
-            readings = list(rows.read(connection, now=self._clock()))
+            readings = list(rows.read(connection, now=self._database.now()))
             self._accounts = [account for account, _ in backlog.accounts_polled(connection)]
         return readings
 

@@ -1,14 +1,17 @@
 """The door to PostgreSQL: transactions, their time limits, and one error for a database that cannot serve now."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from typing import Final
 
 import sqlalchemy
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 
 from payment_worker.store.address import CONNECT_TIMEOUT_SECONDS, engine, hosts
+from payment_worker.store.database_clock import DatabaseClock, machine_now
 from payment_worker.store.outage import DatabaseUnavailableError, NotMigratedError, Outage, unavailable
 from payment_worker.store.watchdog import Watch
 
@@ -31,8 +34,14 @@ class Database:
     """Connections to one Payment Database. Made after a fork: a connection may not be shared with a child."""
 
     def __init__(
-        self, url: str, *, connections: int = 5, answer_seconds: float = ANSWER_TIMEOUT_SECONDS
+        self,
+        url: str,
+        *,
+        connections: int = 5,
+        answer_seconds: float = ANSWER_TIMEOUT_SECONDS,
+        machine_clock: Callable[[], datetime] = machine_now,
     ) -> None:
+        self._clock = DatabaseClock(machine_clock)
         self._watch = Watch(seconds=answer_seconds)
         self.host = hosts(url)
         self.engine = engine(
@@ -48,6 +57,7 @@ class Database:
             max_overflow=connections,
             pool_timeout=CONNECT_TIMEOUT_SECONDS,
         )
+        event.listen(self.engine, "connect", lambda *_: self._clock.expire())
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -58,12 +68,29 @@ class Database:
         """
         try:
             with translated(host=self.host), self.engine.begin() as connection:
+                if self._clock.is_due:
+                    self._clock.measure(connection)
                 yield connection
         except DatabaseUnavailableError as error:
             if error.outage is Outage.READ_ONLY:
                 # Another server may be the primary now, and what waits in the pool leads to the old one.
                 self.engine.dispose()
             raise
+
+    def now(self) -> datetime:
+        """What time it is by PostgreSQL's clock.
+
+        Raises:
+            DatabaseUnavailableError: it was never asked, and cannot be.
+        """
+        while (now := self._clock.now()) is None:
+            with self.begin():
+                pass
+        return now
+
+    def machine_skew(self) -> timedelta:
+        """How far the clock of this machine was ahead of PostgreSQL's when that was asked last."""
+        return self._clock.machine_skew
 
     def close(self) -> None:
         """Close every connection."""

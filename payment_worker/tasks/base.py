@@ -120,7 +120,7 @@ def _again_in(task: Task, answer: Answer) -> float | None:
     if answer.unfinished is Unfinished.OTHERS and not _came_back(task):
         return None
     held = bootstrap.process().settings
-    seconds = (answer.again_at - bootstrap.now()).total_seconds() + 0.1
+    seconds = (answer.again_at - bootstrap.process().database.now()).total_seconds() + 0.1
     return max(seconds, 0.1) if seconds <= longest_countdown(held) else None
 
 

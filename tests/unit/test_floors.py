@@ -16,3 +16,18 @@ def test_the_floors_hold() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
+
+
+ASKS_THE_MACHINE = {"bootstrap.py", "broker/inspection.py", "cli/database.py", "store/database_clock.py"}
+"""For people, for Redis, for a message's ETA, and to measure how wrong it is."""
+
+
+def test_nothing_that_decides_asks_the_machine_what_time_it_is() -> None:
+    package = ROOT / "payment_worker"
+    asking = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if "datetime.now(" in (text := path.read_text(encoding="utf-8")) or "time.time(" in text
+    }
+    ours = {name for name in asking if not name.startswith(("simulator/", "devstack/"))}
+    assert ours == ASKS_THE_MACHINE

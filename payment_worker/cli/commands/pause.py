@@ -30,14 +30,13 @@ def pause(
 
     Requests are still accepted and noted, and what is in doubt is still looked for; `resume` has the rest done.
     """
-    from payment_worker import bootstrap
     from payment_worker.cli.database import operator
     from payment_worker.cli.views.printing import instant, print_json
     from payment_worker.flows import pauses
 
     chosen = _kind(kind)
     with _database() as database:
-        stands, is_new = pauses.pause(database, chosen, reason=reason, actor=operator(), now=bootstrap.now())
+        stands, is_new = pauses.pause(database, chosen, reason=reason, actor=operator(), now=database.now())
     if as_json:
         print_json({"paused": stands, "is_new": is_new})
         return
@@ -56,14 +55,13 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """End pauses. What waited for that is due at once; the next sweep hands it to workers."""
-    from payment_worker import bootstrap
     from payment_worker.cli.database import operator
     from payment_worker.cli.views.printing import print_json
     from payment_worker.flows import pauses
 
     kinds = [] if kind is None else [_kind(kind)]
     with _database() as database:
-        resumed = pauses.resume(database, kinds, actor=operator(), now=bootstrap.now())
+        resumed = pauses.resume(database, kinds, actor=operator(), now=database.now())
     if as_json:
         print_json(resumed)
         return

@@ -100,7 +100,7 @@ def _rows(chosen: Settings, unknown_after: timedelta) -> Iterator[Check]:
     try:
         with database.begin() as connection:
             yield from backlog.all_of_them(
-                connection, chosen, now=bootstrap.now(), unknown_after=unknown_after
+                connection, chosen, now=database.now(), unknown_after=unknown_after
             )
     except DatabaseUnavailableError:
         return  # said above

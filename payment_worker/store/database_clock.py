@@ -1,0 +1,55 @@
+"""PostgreSQL's time: the one clock that says what is due, what has expired and how old a key is.
+
+It is asked for now and then; in between, a stopwatch counts on. What the machine's own clock says decides nothing.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, func, select
+
+from payment_worker.telemetry.stopwatch import elapsed_seconds
+
+AGAIN_SECONDS: Final = 30.0
+"""How long the stopwatch is gone by: it drifts by less than a millisecond in that time."""
+
+
+def machine_now() -> datetime:
+    """What the clock of this machine says, which may be wrong."""
+    return datetime.now(tz=UTC)
+
+
+class DatabaseClock:
+    """The time of one database's server. Any thread may ask; a measurement replaces the one before at once."""
+
+    def __init__(self, machine: Callable[[], datetime] = machine_now) -> None:
+        self._machine = machine
+        self._measured: tuple[datetime, float] | None = None
+        self._is_expired = True
+        self.machine_skew = timedelta()
+        """How far the machine's clock is ahead."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the server has to be asked again."""
+        measured = self._measured
+        return measured is None or self._is_expired or elapsed_seconds() - measured[1] > AGAIN_SECONDS
+
+    def expire(self) -> None:
+        """Ask again at the next chance: the next connection may lead to another server."""
+        self._is_expired = True
+
+    def measure(self, connection: Connection) -> None:
+        """Ask the server."""
+        told: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        self._measured = told, elapsed_seconds()
+        self.machine_skew = self._machine() - told
+        self._is_expired = False
+
+    def now(self) -> datetime | None:
+        """The server's time; None before it was asked."""
+        measured = self._measured
+        if measured is None:
+            return None
+        return measured[0] + timedelta(seconds=elapsed_seconds() - measured[1])
