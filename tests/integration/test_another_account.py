@@ -20,7 +20,9 @@ from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 
 OURS = "sk_test_simulator"
-OTHERS = ("sk_test_acct_another", "sk_live_simulator")
+ANOTHER = "acct_1AnotherAccount0"
+OF_ANOTHER = "sk_test_51AnotherAccount0Key"
+OTHERS = (OF_ANOTHER, "sk_live_simulator")
 ATTEMPTS = "SELECT number, status, error_code FROM payment_attempt ORDER BY number"
 
 Deploy = Callable[[str], Scene]
@@ -55,7 +57,7 @@ def _sweep(scene: Scene, *, rounds: int = 12) -> None:
 
 
 def _intents(scene: Scene) -> int:
-    accounts = ("acct_simulator", "acct_another")
+    accounts = ("acct_simulator", ANOTHER)
     return sum(len(scene.simulator.ledger(account=each)["payment_intents"]) for each in accounts)
 
 
@@ -90,8 +92,8 @@ def test_a_new_charge_is_noted_and_waits(deploy: Deploy, rows: Rows, other: str)
 def test_nothing_is_polled_or_compared_with_it(deploy: Deploy, rows: Rows) -> None:
     ours = deploy(OURS)
     ours.charge()
-    theirs = deploy("sk_test_acct_another")
-    theirs.simulator.post("payment_intents", {"amount": 5000, "currency": "eur", "account": "acct_another"})
+    theirs = deploy(OF_ANOTHER)
+    theirs.simulator.post("payment_intents", {"amount": 5000, "currency": "eur", "account": ANOTHER})
     poll(theirs.world, Manner(overlap=timedelta(seconds=300), hand_out=lambda _: None))
     reconcile(theirs.world, since=None, until=None, on_page=lambda *_: True)
     assert rows("SELECT event_id FROM stripe_event") == []
