@@ -36,6 +36,8 @@ class Account:
     customers: dict[str, Json] = field(default_factory=dict)
     payment_methods: dict[str, Json] = field(default_factory=dict)
     events: dict[str, Json] = field(default_factory=dict)
+    older_events: dict[str, Json] = field(default_factory=dict)
+    """Events that only endpoints of older API versions are sent."""
     late_events: dict[str, float] = field(default_factory=dict)
     """When an event becomes visible in the list, for those that do so late."""
     behaviours: dict[str, Behaviour] = field(default_factory=dict)

@@ -16,7 +16,7 @@ def test_an_authorisation_that_runs_out_ends_with_its_reason(new_scene: Callable
     scene.hand_on_webhooks()
     held = CHANGES["capture"].begin(scene)
     scene.simulator.advance(8 * DAY)
-    assert scene.payment(held, "CANCELED")["cancellation_reason"] == "automatic"
+    assert scene.payment(held, "CANCELED")["cancellation_reason"] == "expired"
     sent = CHANGES["capture"].send(scene, held)
     scene.witness.wait_for_end([sent])
     kept = scene.rows.one("SELECT errors FROM rejected_request WHERE request_id = %s", sent)

@@ -108,8 +108,8 @@ def test_after_its_end_an_authorisation_is_canceled_with_the_reason(
     scene.advance(8 * 86_400)
     scene.deliver(scene.events(types=["payment_intent.canceled"]))
     payment = _payment(rows, held)
-    assert (payment["status"], payment["cancellation_reason"]) == ("CANCELED", "automatic")
-    assert rows.one("SELECT data FROM outbox WHERE type = 'PaymentCanceled'")["data"]["reason"] == "automatic"
+    assert (payment["status"], payment["cancellation_reason"]) == ("CANCELED", "expired")
+    assert rows.one("SELECT data FROM outbox WHERE type = 'PaymentCanceled'")["data"]["reason"] == "expired"
     assert scene.capture(held).reason == "authorization_expired"
 
 

@@ -23,8 +23,10 @@ def test_a_capture_takes_all(client: stripe.StripeClient) -> None:
 
 def test_a_part_can_be_captured_and_makes_no_refund(client: stripe.StripeClient) -> None:
     intent = client.v1.payment_intents.capture(_authorised(client).id, {"amount_to_capture": 500})
-    assert (intent.amount_received, charge_of(client, intent).amount_captured) == (500, 500)
+    charge = charge_of(client, intent)
+    assert (intent.amount_received, charge.amount_captured, charge.amount_refunded) == (500, 500, 0)
     assert not client.v1.refunds.list().data
+    assert not {"charge.refunded", "charge.refund.updated", "refund.created"} & set(event_types(client))
 
 
 def test_more_than_authorised_is_refused(client: stripe.StripeClient) -> None:
@@ -44,9 +46,11 @@ def test_a_second_capture_is_refused(client: stripe.StripeClient) -> None:
 def test_a_cancel_lets_the_money_go(client: stripe.StripeClient) -> None:
     intent = client.v1.payment_intents.cancel(_authorised(client).id, {"cancellation_reason": "duplicate"})
     assert (intent.status, intent.cancellation_reason) == ("canceled", "duplicate")
-    assert charge_of(client, intent).refunded
+    charge = charge_of(client, intent)
+    assert (charge.captured, charge.amount_captured) == (False, 0)
+    assert (charge.refunded, charge.amount_refunded) == (False, 0)
     assert not client.v1.refunds.list().data
-    assert event_types(client)[-1] == "payment_intent.canceled"
+    assert event_types(client)[-2:] == ["payment_intent.amount_capturable_updated", "payment_intent.canceled"]
 
 
 def test_an_authorisation_expires_after_a_week(client: stripe.StripeClient, simulator: Simulator) -> None:
@@ -55,7 +59,10 @@ def test_an_authorisation_expires_after_a_week(client: stripe.StripeClient, simu
     assert client.v1.payment_intents.retrieve(intent.id).status == "requires_capture"
     simulator.advance(60)
     expired = client.v1.payment_intents.retrieve(intent.id)
-    assert (expired.status, expired.cancellation_reason) == ("canceled", "automatic")
+    assert (expired.status, expired.cancellation_reason) == ("canceled", "expired")
+    charge = charge_of(client, expired)
+    assert (charge.refunded, charge.amount_refunded, charge.amount_captured) == (False, 0, 0)
+    assert not client.v1.refunds.list().data
     assert event_types(client)[-2:] == ["charge.expired", "payment_intent.canceled"]
     with pytest.raises(stripe.InvalidRequestError) as caught:
         client.v1.payment_intents.capture(intent.id)

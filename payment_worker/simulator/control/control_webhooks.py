@@ -81,8 +81,9 @@ def _discard(given: Given) -> Json:
 
 def _event(world: World, event_id: str) -> Json:
     for account in world.accounts.values():
-        if event_id in account.events:
-            return account.events[event_id]
+        for events in (account.events, account.older_events):
+            if event_id in events:
+                return events[event_id]
     raise ControlError(f"no event {event_id}", status=404)
 
 

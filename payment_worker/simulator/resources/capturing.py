@@ -3,7 +3,7 @@
 from typing import Any
 
 from payment_worker.simulator.api.refusals import Refusal, bad_request, no_such
-from payment_worker.simulator.resources import charges
+from payment_worker.simulator.resources import charges, released_funds
 from payment_worker.simulator.resources.currencies import check_digits, shown
 from payment_worker.simulator.resources.events import emit
 from payment_worker.simulator.world import Act, Json, change
@@ -66,13 +66,15 @@ def capture(act: Act, object_id: str, params: dict[str, Any]) -> Json:
     emit(
         act, "charge.captured", charge, {"captured": False, "amount_captured": 0, "balance_transaction": None}
     )
+    if amount < capturable:
+        released_funds.emit_refund(act, charge, capturable - amount)
     emit(act, "payment_intent.amount_capturable_updated", intent, previous)
     emit(act, "payment_intent.succeeded", intent)
     return intent
 
 
 def cancel(act: Act, object_id: str, params: dict[str, Any]) -> Json:
-    """Give up; an authorisation is released without a Refund. Raises a refusal."""
+    """Give up; an authorisation is released, which makes no Refund. Raises a refusal."""
     intent = _found(act, object_id)
     charge = act.account.charges.get(intent["latest_charge"] or "")
     if intent["status"] not in CANCELABLE:
@@ -88,18 +90,18 @@ def expire(act: Act, intent: Json) -> None:
     if intent["status"] != "requires_capture":
         return
     charge = act.account.charges[intent["latest_charge"]]
-    _release(act, charge, kind="charge.expired")
-    _canceled(act, intent, "automatic")
+    emit(act, "charge.expired", charge)
+    released_funds.emit_refund(act, charge, charge["amount"], reason="expired_uncaptured_charge")
+    _canceled(act, intent, "expired")
 
 
-def _release(act: Act, charge: Json, *, kind: str = "charge.refunded") -> None:
-    """An uncaptured charge ends as refunded in full, a pending one as failed; no Refund object is made."""
+def _release(act: Act, charge: Json) -> None:
+    """A pending charge fails; an uncaptured one stays as it is, with nothing captured and nothing refunded."""
     if charge["status"] == "pending":
         change(charge, status="failed", failure_code="payment_intent_canceled", failure_message="Canceled.")
         emit(act, "charge.failed", charge)
-        return
-    previous = change(charge, refunded=True, amount_refunded=charge["amount"])
-    emit(act, kind, charge, previous)
+    else:
+        released_funds.emit_refund(act, charge, charge["amount"])
 
 
 def _canceled(act: Act, intent: Json, reason: str | None) -> None:

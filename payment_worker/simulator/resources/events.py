@@ -15,9 +15,20 @@ def emit(act: Act, kind: str, record: Json, previous: Json | None = None) -> Non
         world.event_count += 1
         if world.settings.event_lag_seconds and not world.event_count % world.settings.event_lag_every:
             act.account.late_events[event["id"]] = world.clock.now() + world.settings.event_lag_seconds
-        present = world.accounts.get((act.account.id, act.account.livemode))
-        if present is act.account:  # not one that a reset has forgotten meanwhile
-            world.webhooks.announce(event)
+        _announce(act, event)
+
+
+def emit_to_older(act: Act, kind: str, record: Json, previous: Json | None = None, *, before: str) -> None:
+    """Send an event that only versions before this day know: no list of ours shows it."""
+    event = _event(act, kind, record, previous)
+    act.account.older_events[event["id"]] = event
+    _announce(act, event, before=before)
+
+
+def _announce(act: Act, event: Json, *, before: str | None = None) -> None:
+    present = act.world.accounts.get((act.account.id, act.account.livemode))
+    if present is act.account:  # not one that a reset has forgotten meanwhile
+        act.world.webhooks.announce(event, before=before)
 
 
 def _event(act: Act, kind: str, record: Json, previous: Json | None) -> Json:

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import asdict, replace
 from typing import Any
 
-from payment_worker.simulator.api.versions import shaped
+from payment_worker.simulator.api.versions import is_before, shaped
 from payment_worker.simulator.api.writing import written
 from payment_worker.simulator.clock import Clock
 from payment_worker.simulator.control.settings import Settings
@@ -45,9 +45,13 @@ class Webhooks:
         self.counts = {"delivered": 0, "failed": 0, "dropped": 0, "waiting_for_retry": 0}
         self._gathered: list[Delivery] = []
 
-    def announce(self, event: Json) -> None:
-        """A new event: send it to every endpoint that wants it."""
-        wanting = [endpoint for endpoint in self.endpoints.values() if endpoint.wants(event)]
+    def announce(self, event: Json, *, before: str | None = None) -> None:
+        """A new event: send it to every endpoint that wants it, or only to those of versions before that day."""
+        wanting = [
+            endpoint
+            for endpoint in self.endpoints.values()
+            if endpoint.wants(event) and (before is None or is_before(endpoint.api_version, before))
+        ]
         event["pending_webhooks"] = len(wanting)
         for endpoint in wanting:
             self._treat(Delivery(event, endpoint, self.clock.now()))
