@@ -2,6 +2,6 @@
 
 import sys
 
-from payment_worker.simulator.serving import main
+from payment_worker.simulator.server import main
 
 sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""The ASGI application: Stripe's API beside the control API."""
+"""The ASGI application: Stripe's API and the control API on one server."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -6,30 +6,31 @@ from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 
-from payment_worker.simulator.api.answers import Receive, Scope, Send
-from payment_worker.simulator.api.pipeline import Pipeline
-from payment_worker.simulator.control import control_life, control_money, control_webhooks
-from payment_worker.simulator.world import World
+from payment_worker.simulator.api.request_handler import RequestHandler
+from payment_worker.simulator.api.responses import Receive, Scope, Send
+from payment_worker.simulator.control import dashboard, disputes, objects, runtime, webhooks
+from payment_worker.simulator.state import State
 
 
 class Application:
     """Requests under `/_simulator` are control, all others are Stripe's."""
 
-    def __init__(self, world: World, api_keys: Sequence[str] = ()) -> None:
-        self.world = world
-        self.pipeline = Pipeline(world, api_keys)
-        routes = [*control_life.routes(world), *control_webhooks.routes(world), *control_money.routes(world)]
+    def __init__(self, state: State, api_keys: Sequence[str] = ()) -> None:
+        self.state = state
+        self.request_handler = RequestHandler(state, api_keys)
+        parts = (runtime, webhooks, dashboard, disputes, objects)
+        routes = [route for part in parts for route in part.routes(state)]
         self.control = Starlette(routes=routes, lifespan=self._lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or live through start and end."""
         if scope["type"] == "http" and not scope["path"].startswith("/_simulator"):
-            await self.pipeline(scope, receive, send)
+            await self.request_handler(scope, receive, send)
         else:
             await self.control(scope, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        self.world.clock.attach(asyncio.get_running_loop())
+        self.state.clock.attach(asyncio.get_running_loop())
         yield
-        self.world.webhooks.poster.close()
+        self.state.webhooks.http_client.close()

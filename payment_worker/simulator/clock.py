@@ -1,4 +1,4 @@
-"""The simulator's clock runs with real time, can be moved forward, and runs what falls due."""
+"""The simulated clock: real time plus an offset, and a queue of scheduled work."""
 
 import asyncio
 import heapq
@@ -24,7 +24,7 @@ class Clock:
         """Unix seconds; while overdue work runs, the instant at which it was due."""
         return time.time() + self.offset_seconds if self._pinned_at is None else self._pinned_at
 
-    def later(self, seconds: float, work: Work) -> None:
+    def schedule(self, seconds: float, work: Work) -> None:
         """Run `work` once so many seconds have passed on this clock."""
         heapq.heappush(self._due, (self.now() + seconds, next(self._ticket), work))
         if self._due[0][2] is work:

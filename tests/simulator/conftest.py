@@ -7,8 +7,8 @@ import pytest
 import stripe
 
 from payment_worker.devstack.simulator import Simulator
-from tests.simulator.making import a_client
-from tests.simulator.receiving import Receiver
+from tests.simulator.builders import a_client
+from tests.simulator.receiver import Receiver
 
 stripe.enable_telemetry = False
 

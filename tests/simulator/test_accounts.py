@@ -6,8 +6,8 @@ import pytest
 import stripe
 
 from payment_worker.devstack.simulator import Simulator, SimulatorError
-from tests.simulator.making import a_charge, a_client, event_types
-from tests.simulator.receiving import Receiver
+from tests.simulator.builders import a_charge, a_client, event_types
+from tests.simulator.receiver import Receiver
 
 _ACCOUNT = "acct_1SecondPlatform0"
 _TEST_KEY, _LIVE_KEY = "sk_test_51SecondPlatform0x1", "rk_live_51SecondPlatform00x2"

@@ -5,7 +5,7 @@ import stripe
 
 from payment_worker.devstack.simulator import Simulator, SimulatorError
 from payment_worker.devstack.waiting import wait_until
-from tests.simulator.making import a_charge, a_decline, a_refund
+from tests.simulator.builders import a_charge, a_decline, a_refund
 
 
 def test_the_ledger_counts_money_and_effects(client: stripe.StripeClient, simulator: Simulator) -> None:

@@ -4,7 +4,7 @@ import pytest
 import stripe
 
 from payment_worker.devstack.simulator import Simulator
-from tests.simulator.making import a_charge, charge_of, event_types, the_error
+from tests.simulator.builders import a_charge, charge_of, event_types, the_error
 
 
 def _authorised(client: stripe.StripeClient) -> stripe.PaymentIntent:

@@ -4,7 +4,7 @@ import pytest
 import stripe
 
 from payment_worker.devstack.simulator import Simulator, SimulatorError
-from tests.simulator.making import a_charge, a_refund, charge_of, event_types
+from tests.simulator.builders import a_charge, a_refund, charge_of, event_types
 
 
 def test_a_disputed_card_is_disputed_soon_after(client: stripe.StripeClient, simulator: Simulator) -> None:

@@ -4,7 +4,7 @@ import pytest
 import stripe
 
 from payment_worker.devstack.simulator import Simulator
-from tests.simulator.making import a_charge, a_client, event_types
+from tests.simulator.builders import a_charge, a_client, event_types
 
 
 def test_an_event_names_the_request_that_caused_it(client: stripe.StripeClient) -> None:
@@ -73,7 +73,7 @@ def test_events_are_forgotten_after_a_month(client: stripe.StripeClient, simulat
     assert event_types(client) == []
 
 
-def test_a_connected_account_has_a_world_of_its_own(
+def test_a_connected_account_has_objects_of_its_own(
     client: stripe.StripeClient, simulator: Simulator
 ) -> None:
     with a_client(simulator.url, timeout_seconds=10, account="acct_other") as theirs:

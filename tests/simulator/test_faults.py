@@ -7,7 +7,7 @@ import stripe
 
 from payment_worker.devstack.simulator import Simulator, SimulatorError
 from payment_worker.devstack.waiting import wait_until
-from tests.simulator.making import a_charge, the_error
+from tests.simulator.builders import a_charge, the_error
 
 
 def _effects(simulator: Simulator) -> int:

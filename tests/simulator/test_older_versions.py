@@ -6,8 +6,8 @@ import pytest
 import stripe
 
 from payment_worker.devstack.simulator import Simulator
-from tests.simulator.making import a_charge, event_types
-from tests.simulator.receiving import Receiver
+from tests.simulator.builders import a_charge, event_types
+from tests.simulator.receiver import Receiver
 
 _SECRET = "whsec_planted"
 _OF_REFUNDS = ["charge.refunded", "refund.created", "charge.refund.updated"]

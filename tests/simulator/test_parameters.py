@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from payment_worker.simulator.api.errors import RequestError
 from payment_worker.simulator.api.parameters import decode, integer, merged_metadata, metadata, off_session
-from payment_worker.simulator.api.refusals import Refusal
 
 
 @pytest.mark.parametrize(
@@ -26,13 +26,13 @@ def test_text_is_decoded(text: str, decoded: dict[str, Any]) -> None:
 
 
 def test_a_value_cannot_be_a_hash_too() -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(RequestError):
         decode("a=1&a[b]=2")
 
 
 @pytest.mark.parametrize("value", ["1.5", "", "x", True, None, "1e3"])
 def test_no_integer_passes_for_one(value: object) -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(RequestError):
         integer("n", value)
 
 
@@ -47,7 +47,7 @@ def test_off_session_has_words() -> None:
 def test_metadata_has_fifty_keys() -> None:
     fifty = {str(number): "" for number in range(50)}
     assert metadata("metadata", fifty) == fifty
-    with pytest.raises(Refusal):
+    with pytest.raises(RequestError):
         metadata("metadata", {**fifty, "x": ""})
 
 

@@ -6,7 +6,7 @@ import pytest
 import stripe
 
 from payment_worker.devstack.simulator import Simulator
-from tests.simulator.making import a_charge, a_decline, charge_of, charge_params, event_types, the_error
+from tests.simulator.builders import a_charge, a_decline, charge_of, charge_params, event_types, the_error
 
 
 def test_a_charge_succeeds_at_once(client: stripe.StripeClient) -> None:

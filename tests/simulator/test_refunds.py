@@ -4,7 +4,15 @@ import pytest
 import stripe
 
 from payment_worker.devstack.simulator import Simulator
-from tests.simulator.making import a_charge, a_decline, a_refund, charge_of, event_types, the_body, the_error
+from tests.simulator.builders import (
+    a_charge,
+    a_decline,
+    a_refund,
+    charge_of,
+    event_types,
+    the_body,
+    the_error,
+)
 
 
 def test_a_plain_refund_succeeds_and_is_touched_once_more(

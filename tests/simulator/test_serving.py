@@ -12,7 +12,7 @@ import pytest
 import stripe
 
 from payment_worker.devstack.simulator import Simulator
-from tests.simulator.receiving import Receiver
+from tests.simulator.receiver import Receiver
 
 
 def _get(url: str, path: str, **headers: str) -> tuple[int, str]:

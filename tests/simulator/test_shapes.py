@@ -11,7 +11,7 @@ from stripe.params import PaymentIntentCreateParams, RefundCreateParams
 
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.simulator.resources.payment_methods import TEST_METHODS
-from tests.simulator.making import a_charge, a_refund, charge_params, the_body, the_error
+from tests.simulator.builders import a_charge, a_refund, charge_params, the_body, the_error
 from tests.simulator.shapes import answer_faults, request_faults
 
 _CLASSES: dict[str, type[stripe.StripeObject]] = {

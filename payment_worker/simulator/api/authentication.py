@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from payment_worker.simulator.api.refusals import no_access, unauthorized
-from payment_worker.simulator.world import PLATFORM
+from payment_worker.simulator.api.errors import no_access, unauthorized
+from payment_worker.simulator.state import PLATFORM
 
 _API_KEY = re.compile(r"(sk|rk)_\w+")
 _LIVE_KEYS = ("sk_live_", "rk_live_")
@@ -31,7 +31,7 @@ class Caller:
 
 
 def authenticate(headers: Mapping[bytes, bytes], api_keys: frozenset[str]) -> Caller:
-    """Whose request it is. Raises a refusal without a good key.
+    """Whose request it is. Raises RequestError without a good key.
 
     Any secret or restricted key is good when `api_keys` is empty.
     """

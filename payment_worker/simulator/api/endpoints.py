@@ -1,11 +1,12 @@
-"""Stripe's endpoints: what answers where, and which parameters it takes."""
+"""The table of Stripe's endpoints: method, path, handler and parameters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from payment_worker.simulator.api import listing
-from payment_worker.simulator.api.accepted import (
+from payment_worker.simulator.api import pagination
+from payment_worker.simulator.api.parameters import Check, anything, boolean, metadata, strings, text
+from payment_worker.simulator.api.schemas import (
     CANCEL,
     CAPTURE,
     CONFIRM,
@@ -15,10 +16,9 @@ from payment_worker.simulator.api.accepted import (
     REFUND,
     UPDATE,
 )
-from payment_worker.simulator.api.parameters import Check, anything, boolean, metadata, strings, text
 from payment_worker.simulator.resources import (
+    authorizations,
     balance,
-    capturing,
     charges,
     customers,
     disputes,
@@ -26,9 +26,9 @@ from payment_worker.simulator.resources import (
     payment_intents,
     refunds,
 )
-from payment_worker.simulator.world import Act, Json
+from payment_worker.simulator.state import Context, Json
 
-Handler = Callable[[Act, str, dict[str, Any]], Json]
+Handler = Callable[[Context, str, dict[str, Any]], Json]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Endpoint:
     path: str
     handler: Handler
     kind: str
-    accepts: dict[str, Check] = field(default_factory=dict)
+    parameters: dict[str, Check] = field(default_factory=dict)
     requires: tuple[str, ...] = ()
 
     @property
@@ -50,7 +50,7 @@ class Endpoint:
 
 
 def _listed(**more: Check) -> dict[str, Check]:
-    return {**listing.ACCEPTED, **more}
+    return {**pagination.PARAMETERS, **more}
 
 
 def _list_of(name: str, handler: Handler, kind: str, **more: Check) -> Endpoint:
@@ -95,10 +95,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         CONFIRM,
     ),
     Endpoint(
-        "payment_intents.capture", "POST", f"{_INTENTS}/{{id}}/capture", capturing.capture, _INTENT, CAPTURE
+        "payment_intents.capture",
+        "POST",
+        f"{_INTENTS}/{{id}}/capture",
+        authorizations.capture,
+        _INTENT,
+        CAPTURE,
     ),
     Endpoint(
-        "payment_intents.cancel", "POST", f"{_INTENTS}/{{id}}/cancel", capturing.cancel, _INTENT, CANCEL
+        "payment_intents.cancel", "POST", f"{_INTENTS}/{{id}}/cancel", authorizations.cancel, _INTENT, CANCEL
     ),
     _list_of(
         "charges",

@@ -1,9 +1,9 @@
-"""What was answered under each idempotency key, kept for a day of the simulator's clock."""
+"""Idempotency keys: the response stored under each, kept for a day of the simulated clock."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from payment_worker.simulator.api.refusals import idempotency_mismatch, key_in_use
+from payment_worker.simulator.api.errors import idempotency_mismatch, key_in_use
 
 KEY_LENGTH = 255
 
@@ -38,7 +38,7 @@ class KeyStore:
     ) -> Remembered | None:
         """The finished first use of this key, to be replayed; None: the caller is the first and holds it now.
 
-        Raises a refusal when the key is in flight or was used for something else.
+        Raises RequestError when the key is in flight or was used for something else.
         """
         self._expire(now - life_seconds)
         first = self._kept.get(key)
@@ -57,9 +57,9 @@ class KeyStore:
         if first is not None:
             first.status, first.body = status, body
 
-    def finish(self, key: str, *, status: int, body: bytes, kept: bool) -> None:
+    def finish(self, key: str, *, status: int, body: bytes, is_kept: bool) -> None:
         """The request under the key is done; if its answer is not kept, it counts as never made."""
-        if kept:
+        if is_kept:
             self.keep(key, status=status, body=body)
         else:
             self._kept.pop(key, None)

@@ -1,13 +1,13 @@
-"""Form and query text become nested parameters, and each endpoint says which it takes and of what kind."""
+"""Parses form and query text into nested parameters, and checks their types."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from payment_worker.simulator.api.refusals import bad_request, missing_parameter, unknown_parameter
+from payment_worker.simulator.api.errors import invalid_request, missing_parameter, unknown_parameter
 
 Check = Callable[[str, Any], Any]
-"""Takes a parameter's name and decoded value, answers the value to use or raises a refusal."""
+"""Takes a parameter's name and decoded value, answers the value to use or raises RequestError."""
 
 METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 40, 500
 _RENAMED = {"payment_method_types": "allowed_payment_method_types"}
@@ -30,7 +30,7 @@ def _place(root: dict[str, Any], path: list[str], value: str) -> None:
     for part in path[:-1]:
         inner = root.setdefault(part, {})
         if not isinstance(inner, dict):
-            raise bad_request(
+            raise invalid_request(
                 "Invalid request: a parameter was given both as a value and as a hash.", param=part
             )
         root = inner
@@ -47,7 +47,7 @@ def _as_list(value: Any) -> Any:  # noqa: ANN401 - a decoded parameter is a stri
 def check(
     given: Mapping[str, Any], accepted: Mapping[str, Check], required: tuple[str, ...]
 ) -> dict[str, Any]:
-    """The parameters in the kinds the endpoint wants. Raises a refusal as Stripe words it."""
+    """The parameters in the kinds the endpoint wants. Raises RequestError as Stripe words it."""
     for name in given:
         if name not in accepted:
             meant = _RENAMED.get(name)
@@ -63,13 +63,13 @@ def text(limit: int = 5000) -> Check:
 
     def checked(name: str, value: Any) -> str:  # noqa: ANN401 - what came over the wire
         if not isinstance(value, str):
-            raise bad_request(f"Invalid string: {value}", param=name)
+            raise invalid_request(f"Invalid string: {value}", param=name)
         if not value:
-            raise bad_request(
+            raise invalid_request(
                 f"You passed an empty string for '{name}'.", param=name, code="parameter_invalid_empty"
             )
         if len(value) > limit:
-            raise bad_request(
+            raise invalid_request(
                 f"Invalid string: {value[:20]}…; must be at most {limit} characters", param=name
             )
         return value
@@ -90,7 +90,7 @@ def integer(name: str, value: Any) -> int:  # noqa: ANN401 - what came over the 
     """A whole number."""
     digits = str(value)
     if isinstance(value, bool) or not digits.removeprefix("-").isdecimal():
-        raise bad_request(f"Invalid integer: {value}", param=name, code="parameter_invalid_integer")
+        raise invalid_request(f"Invalid integer: {value}", param=name, code="parameter_invalid_integer")
     return int(digits)
 
 
@@ -100,7 +100,7 @@ def boolean(name: str, value: Any) -> bool:  # noqa: ANN401 - what came over the
         return True
     if value in (False, "false"):
         return False
-    raise bad_request(f"Invalid boolean: {value}", param=name)
+    raise invalid_request(f"Invalid boolean: {value}", param=name)
 
 
 def off_session(name: str, value: Any) -> bool:  # noqa: ANN401 - what came over the wire
@@ -113,7 +113,7 @@ def one_of(*words: str) -> Check:
 
     def checked(name: str, value: Any) -> str:  # noqa: ANN401 - what came over the wire
         if value not in words:
-            raise bad_request(f"Invalid {name}: must be one of {', '.join(words)}", param=name)
+            raise invalid_request(f"Invalid {name}: must be one of {', '.join(words)}", param=name)
         return str(value)
 
     return checked
@@ -122,7 +122,7 @@ def one_of(*words: str) -> Check:
 def strings(name: str, value: Any) -> list[str]:  # noqa: ANN401 - what came over the wire
     """A list of strings."""
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise bad_request("Invalid array", param=name)
+        raise invalid_request("Invalid array", param=name)
     return value
 
 
@@ -131,14 +131,14 @@ def metadata(name: str, value: Any) -> dict[str, str]:  # noqa: ANN401 - what ca
     if value == "":
         return {"": ""}
     if not isinstance(value, dict):
-        raise bad_request("Invalid object", param=name)
+        raise invalid_request("Invalid object", param=name)
     if len(value) > METADATA_KEYS:
-        raise bad_request(f"Metadata may have at most {METADATA_KEYS} keys.", param=name)
+        raise invalid_request(f"Metadata may have at most {METADATA_KEYS} keys.", param=name)
     for key, item in value.items():
         if len(key) > METADATA_KEY_LENGTH:
-            raise bad_request("Metadata keys may be at most 40 characters.", param=name)
+            raise invalid_request("Metadata keys may be at most 40 characters.", param=name)
         if not isinstance(item, str) or len(item) > METADATA_VALUE_LENGTH:
-            raise bad_request("Metadata values may be at most 500 characters.", param=f"{name}[{key}]")
+            raise invalid_request("Metadata values may be at most 500 characters.", param=f"{name}[{key}]")
     return value
 
 
@@ -147,7 +147,7 @@ def mapping(**accepted: Check) -> Check:
 
     def checked(name: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - what came over the wire
         if not isinstance(value, dict):
-            raise bad_request("Invalid object", param=name)
+            raise invalid_request("Invalid object", param=name)
         for key in value:
             if key not in accepted:
                 raise unknown_parameter(f"{name}[{key}]")

@@ -1,4 +1,4 @@
-"""How many requests an account may send in a second."""
+"""The rate limit of one account: a token bucket."""
 
 import time
 

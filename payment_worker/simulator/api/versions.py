@@ -1,4 +1,4 @@
-"""The shapes that older API versions give to the same objects."""
+"""Renders events as older API versions do."""
 
 from typing import Any
 
@@ -43,10 +43,10 @@ def _with_released_funds(kind: str, record: Json) -> Json:
 def _with_lists(record: Json) -> Json:
     kind = record.get("object")
     if kind == "payment_intent":
-        kept = {name: value for name, value in record.items() if name != "latest_charge"}
+        is_kept = {name: value for name, value in record.items() if name != "latest_charge"}
         charge = record["latest_charge"]
         data = [] if charge is None else [{"id": charge, "object": "charge", "payment_intent": record["id"]}]
-        return {**kept, "charges": _list(data, f"/v1/charges?payment_intent={record['id']}")}
+        return {**is_kept, "charges": _list(data, f"/v1/charges?payment_intent={record['id']}")}
     if kind == "charge":
         return {**record, "refunds": _list([], f"/v1/charges/{record['id']}/refunds")}
     return record

@@ -1,4 +1,4 @@
-"""Faults: which requests are hit, how often, and by what."""
+"""Faults: which requests fail, how often, and how."""
 
 import random
 import re
@@ -72,7 +72,7 @@ class Fault:
             and within(self.params, facts.params)
         )
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         return asdict(self)
 
@@ -92,16 +92,16 @@ def within(part: dict[str, Any], whole: dict[str, Any]) -> bool:
 class Faults:
     """The faults in force, in the order they were added."""
 
-    def __init__(self, dice: random.Random) -> None:
-        self._dice = dice
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
         self._count = 0
         self.by_id: dict[str, Fault] = {}
 
-    def add(self, given: dict[str, Any]) -> Fault:
+    def add(self, request: dict[str, Any]) -> Fault:
         """Put one in force. Raises BadFaultError."""
         self._count += 1
         try:
-            fault = Fault(f"fault_{self._count}", **given)
+            fault = Fault(f"fault_{self._count}", **request)
         except (TypeError, re.error) as error:
             raise BadFaultError(str(error)) from error
         self.by_id[fault.id] = fault
@@ -115,9 +115,7 @@ class Faults:
             if not fault.matches(facts):
                 continue
             fault.seen += 1
-            if fault.seen >= fault.nth and (
-                fault.probability >= 1 or self._dice.random() < fault.probability
-            ):
+            if fault.seen >= fault.nth and (fault.probability >= 1 or self._rng.random() < fault.probability):
                 fault.applied += 1
                 return fault
         return None

@@ -1,4 +1,4 @@
-"""Every mutating request that was heard, and a count of all requests."""
+"""The request journal: every mutating request, and a count of all requests."""
 
 from collections import defaultdict
 from dataclasses import asdict, dataclass, fields
@@ -42,9 +42,9 @@ class Journal:
         return entry
 
     def count(self, endpoint: str | None, status: int | None) -> None:
-        """One more request was answered so; None: it got no answer."""
+        """One more request was answered so; None: it got no response."""
         self.counts[endpoint or "unknown"]["none" if status is None else str(status)] += 1
 
-    def shown(self, entries: list[Entry]) -> list[dict[str, Any]]:
+    def to_dicts(self, entries: list[Entry]) -> list[dict[str, Any]]:
         """Entries as JSON has them."""
         return [asdict(entry) for entry in entries]

@@ -1,10 +1,10 @@
-"""What really happened to the money, per PaymentIntent and in sum."""
+"""The ledger: how much money moved, per PaymentIntent and in sum."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from payment_worker.simulator.resources.disputes import GIVEN_BACK
-from payment_worker.simulator.world import Account, World
+from payment_worker.simulator.state import Account, State
 
 Json = dict[str, Any]
 
@@ -15,7 +15,7 @@ _INQUIRY = "warning"
 
 
 def ledger(
-    world: World,
+    state: State,
     *,
     account_id: str | None,
     livemode: bool,
@@ -26,7 +26,7 @@ def ledger(
     """The lines of all matching PaymentIntents, totals by currency, and by a metadata name if asked."""
     lines = [
         _line(account, intent)
-        for account in world.accounts.values()
+        for account in state.accounts.values()
         if account_id in (None, account.id) and account.livemode is livemode
         for intent in _chosen(account, intent_id)
         if metadata.items() <= intent["metadata"].items()

@@ -1,4 +1,4 @@
-"""What may be set while the simulator runs: delays, limits, lags."""
+"""Settings that can change while the simulator runs: delays, limits, lags."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -47,7 +47,7 @@ class Settings:
             is_count = isinstance(getattr(self, name), int)
             setattr(self, name, float(value) if isinstance(value, int) and not is_count else value)
 
-    def shown(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """All of them."""
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}
 

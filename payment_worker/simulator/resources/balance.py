@@ -1,10 +1,10 @@
-"""Balance transactions and the account's balance; fees are Stripe's 2.9 % + 30 minor units."""
+"""Balance transactions and the account's balance; fees are 2.9 % + 30 minor units, as Stripe's in the US."""
 
 from typing import Any
 
-from payment_worker.simulator.api import listing
-from payment_worker.simulator.api.refusals import no_such
-from payment_worker.simulator.world import Act, Json
+from payment_worker.simulator.api import pagination
+from payment_worker.simulator.api.errors import no_such
+from payment_worker.simulator.state import Context, Json
 
 _SETTLES_AFTER_SECONDS = 2 * 86_400
 _DESCRIPTIONS = {"charge": "Stripe processing fees", "adjustment": "Dispute fee"}
@@ -15,7 +15,9 @@ def charge_fee(amount: int) -> int:
     return (amount * 29 + 500) // 1000 + 30
 
 
-def book(act: Act, *, amount: int, fee: int, currency: str, kind: str, source: str, why: str | None) -> str:
+def book(
+    context: Context, *, amount: int, fee: int, currency: str, kind: str, source: str, why: str | None
+) -> str:
     """Move the balance by `amount - fee` minor units; the id of the balance transaction."""
     fees = [
         {
@@ -27,12 +29,12 @@ def book(act: Act, *, amount: int, fee: int, currency: str, kind: str, source: s
         }
     ]
     record: Json = {
-        "id": act.new_id("txn_3"),
+        "id": context.new_id("txn_3"),
         "object": "balance_transaction",
         "amount": amount,
-        "available_on": act.now + _SETTLES_AFTER_SECONDS,
+        "available_on": context.now + _SETTLES_AFTER_SECONDS,
         "balance_type": "payments",
-        "created": act.now,
+        "created": context.now,
         "currency": currency,
         "description": why,
         "exchange_rate": None,
@@ -44,24 +46,24 @@ def book(act: Act, *, amount: int, fee: int, currency: str, kind: str, source: s
         "status": "pending",
         "type": kind,
     }
-    account = act.account
+    account = context.account
     account.balance_transactions[record["id"]] = record
     account.balance[currency] = account.balance.get(currency, 0) + amount - fee
     return str(record["id"])
 
 
-def retrieve_transaction(act: Act, object_id: str, _params: dict[str, Any]) -> Json:
+def retrieve_transaction(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The balance transaction of that id."""
-    if object_id not in act.account.balance_transactions:
+    if object_id not in context.account.balance_transactions:
         raise no_such("balance transaction", object_id, param="id", status=404)
-    return act.account.balance_transactions[object_id]
+    return context.account.balance_transactions[object_id]
 
 
-def list_transactions(act: Act, _object_id: str, params: dict[str, Any]) -> Json:
+def list_transactions(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of balance transactions, by source, type or currency if wanted."""
     wanted = {name: params[name] for name in ("source", "type", "currency") if name in params}
-    return listing.page(
-        act.account.balance_transactions,
+    return pagination.page(
+        context.account.balance_transactions,
         params,
         kind="balance transaction",
         url="/v1/balance_transactions",
@@ -69,9 +71,9 @@ def list_transactions(act: Act, _object_id: str, params: dict[str, Any]) -> Json
     )
 
 
-def retrieve_balance(act: Act, _object_id: str, _params: dict[str, Any]) -> Json:
+def retrieve_balance(context: Context, _object_id: str, _params: dict[str, Any]) -> Json:
     """All money in all currencies; the simulator pays nothing out, so it stays pending."""
-    held = act.account.balance or {"usd": 0}
+    held = context.account.balance or {"usd": 0}
     pending = [
         {"amount": amount, "currency": currency, "source_types": {"card": amount}}
         for currency, amount in sorted(held.items())
@@ -82,15 +84,15 @@ def retrieve_balance(act: Act, _object_id: str, _params: dict[str, Any]) -> Json
     return {
         "object": "balance",
         "available": available,
-        "livemode": act.account.livemode,
+        "livemode": context.account.livemode,
         "pending": pending,
     }
 
 
-def retrieve_account(act: Act, _object_id: str, _params: dict[str, Any]) -> Json:
+def retrieve_account(context: Context, _object_id: str, _params: dict[str, Any]) -> Json:
     """The account that asks."""
     return {
-        "id": act.account.id,
+        "id": context.account.id,
         "object": "account",
         "business_profile": None,
         "business_type": "company",

@@ -1,14 +1,14 @@
-"""Charges: one for each attempt to take money for a PaymentIntent."""
+"""Charges: one for each attempt to collect a payment."""
 
 from typing import Any
 
-from payment_worker.simulator.api import listing
-from payment_worker.simulator.api.refusals import no_such
+from payment_worker.simulator.api import pagination
+from payment_worker.simulator.api.errors import no_such
 from payment_worker.simulator.resources.balance import book, charge_fee
 from payment_worker.simulator.resources.customers import BILLING_DETAILS
 from payment_worker.simulator.resources.events import emit
 from payment_worker.simulator.resources.payment_methods import Behaviour, Decline
-from payment_worker.simulator.world import Act, Json, change
+from payment_worker.simulator.state import Context, Json, change
 
 _UNAVAILABLE = {"status": "unavailable"}
 _CHECKS = {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"}
@@ -19,10 +19,10 @@ _APPROVED: Json = {
 }  # fmt: skip
 
 
-def new_charge(act: Act, intent: Json, method: Json, behaviour: Behaviour, *, status: str) -> Json:
+def new_charge(context: Context, intent: Json, method: Json, behaviour: Behaviour, *, status: str) -> Json:
     """A charge for what the PaymentIntent wants, kept in the account; the events are the caller's."""
     record: Json = {
-        "id": act.new_id("ch_3"),
+        "id": context.new_id("ch_3"),
         "object": "charge",
         "amount": intent["amount"],
         "amount_captured": 0,
@@ -34,7 +34,7 @@ def new_charge(act: Act, intent: Json, method: Json, behaviour: Behaviour, *, st
         "billing_details": BILLING_DETAILS,
         "calculated_statement_descriptor": "SIMULATOR",
         "captured": False,
-        "created": act.now,
+        "created": context.now,
         "currency": intent["currency"],
         "customer": intent["customer"],
         "description": intent["description"],
@@ -66,8 +66,8 @@ def new_charge(act: Act, intent: Json, method: Json, behaviour: Behaviour, *, st
         "transfer_data": None,
         "transfer_group": None,
     }
-    act.account.charges[record["id"]] = record
-    act.account.charges_of.setdefault(intent["id"], []).append(record["id"])
+    context.account.charges[record["id"]] = record
+    context.account.charges_of.setdefault(intent["id"], []).append(record["id"])
     return record
 
 
@@ -122,24 +122,24 @@ def decline(record: Json, why: Decline) -> Json:
     )
 
 
-def take(act: Act, record: Json, amount: int, *, at_once: bool) -> None:
+def take(context: Context, record: Json, amount: int, *, at_once: bool) -> None:
     """The money is ours now: booked at once, or a little later as `automatic_async` does."""
     change(record, captured=True, amount_captured=amount)
     if at_once:
-        _book(act, record)
+        _book(context, record)
         return
 
-    def book_later(then: Act) -> None:
+    def book_later(then: Context) -> None:
         previous = _book(then, record)
         emit(then, "charge.updated", record, previous)
 
-    act.later(act.world.settings.balance_transaction_delay_seconds, book_later)
+    context.schedule(context.state.settings.balance_transaction_delay_seconds, book_later)
 
 
-def _book(act: Act, record: Json) -> Json:
+def _book(context: Context, record: Json) -> Json:
     amount = record["amount_captured"]
     transaction = book(
-        act,
+        context,
         amount=amount,
         fee=charge_fee(amount),
         currency=record["currency"],
@@ -150,20 +150,20 @@ def _book(act: Act, record: Json) -> Json:
     return change(record, balance_transaction=transaction)
 
 
-def retrieve(act: Act, object_id: str, _params: dict[str, Any]) -> Json:
+def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The charge of that id."""
-    if object_id not in act.account.charges:
+    if object_id not in context.account.charges:
         raise no_such("charge", object_id, param="id", status=404)
-    return act.account.charges[object_id]
+    return context.account.charges[object_id]
 
 
-def list_charges(act: Act, _object_id: str, params: dict[str, Any]) -> Json:
+def list_charges(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of charges, of one PaymentIntent or customer if wanted."""
-    account, intent, customer = act.account, params.get("payment_intent"), params.get("customer")
+    account, intent, customer = context.account, params.get("payment_intent"), params.get("customer")
     records = account.charges
     if intent is not None:
         records = {charge: account.charges[charge] for charge in account.charges_of.get(intent, ())}
-    return listing.page(
+    return pagination.page(
         records,
         params,
         kind="charge",

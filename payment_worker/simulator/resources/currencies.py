@@ -1,6 +1,6 @@
-"""Which currencies and amounts Stripe takes; amounts are in minor units as Stripe counts them."""
+"""Supported currencies and their smallest and largest amounts, in minor units."""
 
-from payment_worker.simulator.api.refusals import bad_request
+from payment_worker.simulator.api.errors import invalid_request
 
 LARGEST_AMOUNT = 99_999_999
 _LARGEST = {"inr": 999_999_999, "cop": 9_999_999_999, "idr": 999_999_999_999}
@@ -29,10 +29,10 @@ _SMALLEST = {
 
 
 def checked_currency(currency: str) -> str:
-    """Lower case. Raises a refusal for what is no currency."""
+    """Lower case. Raises RequestError for what is no currency."""
     lower = currency.lower()
     if lower not in CURRENCIES:
-        raise bad_request(
+        raise invalid_request(
             f"Invalid currency: {lower}. Stripe takes ISO 4217 codes of the currencies it supports.",
             param="currency",
         )
@@ -40,21 +40,21 @@ def checked_currency(currency: str) -> str:
 
 
 def check_amount(amount: int, currency: str, *, param: str = "amount") -> None:
-    """Raises a refusal when Stripe would not take so much or so little."""
+    """Raises RequestError when Stripe would not take so much or so little."""
     if amount < 1:
-        raise bad_request(
+        raise invalid_request(
             "This value must be greater than or equal to 1.", param=param, code="parameter_invalid_integer"
         )
     largest = _LARGEST.get(currency, LARGEST_AMOUNT)
     if amount > largest:
-        raise bad_request(
-            f"Amount must be no more than {shown(largest, currency)}",
+        raise invalid_request(
+            f"Amount must be no more than {format_amount(largest, currency)}",
             param=param,
             code="amount_too_large",
         )
     if amount < _SMALLEST.get(currency, 1):
-        raise bad_request(
-            f"Amount must be at least {shown(_SMALLEST[currency], currency)}",
+        raise invalid_request(
+            f"Amount must be at least {format_amount(_SMALLEST[currency], currency)}",
             param=param,
             code="amount_too_small",
         )
@@ -62,18 +62,18 @@ def check_amount(amount: int, currency: str, *, param: str = "amount") -> None:
 
 
 def check_digits(amount: int, currency: str, *, param: str) -> None:
-    """Raises a refusal when the last digits of an amount are none that its currency has."""
+    """Raises RequestError when the last digits of an amount are none that its currency has."""
     if currency in THREE_DECIMAL and amount % 10:
-        raise bad_request(
+        raise invalid_request(
             f"Invalid amount: the last digit of an amount in {currency} must be 0.", param=param
         )
     if currency in WHOLE_IN_HUNDREDTHS and amount % 100:
-        raise bad_request(
+        raise invalid_request(
             f"Invalid amount: the last two digits of an amount in {currency} must be 00.", param=param
         )
 
 
-def shown(amount: int, currency: str) -> str:
+def format_amount(amount: int, currency: str) -> str:
     """For error messages: `$10.00 usd` becomes `10.00 usd`, `500 jpy` stays whole."""
     if currency in ZERO_DECIMAL:
         return f"{amount} {currency}"

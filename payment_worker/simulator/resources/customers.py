@@ -1,13 +1,13 @@
-"""Customers and payment methods, as far as payments need them."""
+"""Customers and their payment methods."""
 
 from typing import Any
 
-from payment_worker.simulator.api import listing
+from payment_worker.simulator.api import pagination
+from payment_worker.simulator.api.errors import RequestError, no_such
 from payment_worker.simulator.api.parameters import merged_metadata
-from payment_worker.simulator.api.refusals import Refusal, no_such
 from payment_worker.simulator.resources.events import emit
 from payment_worker.simulator.resources.payment_methods import TEST_METHODS, Behaviour
-from payment_worker.simulator.world import Act, Json
+from payment_worker.simulator.state import Context, Json
 
 BILLING_DETAILS: Json = {
     "address": {
@@ -19,14 +19,14 @@ _NO_CHECKS = {"address_line1_check": None, "address_postal_code_check": None, "c
 _EXPIRY = {"exp_month": 12, "exp_year": 2034}
 
 
-def create(act: Act, _object_id: str, params: dict[str, Any]) -> Json:
+def create(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A new customer."""
     record: Json = {
-        "id": act.new_id("cus_"),
+        "id": context.new_id("cus_"),
         "object": "customer",
         "address": None,
         "balance": 0,
-        "created": act.now,
+        "created": context.now,
         "currency": None,
         "default_source": None,
         "delinquent": False,
@@ -40,7 +40,7 @@ def create(act: Act, _object_id: str, params: dict[str, Any]) -> Json:
             "footer": None,
             "rendering_options": None,
         },
-        "livemode": act.account.livemode,
+        "livemode": context.account.livemode,
         "metadata": merged_metadata({}, params.get("metadata")),
         "name": params.get("name"),
         "next_invoice_sequence": 1,
@@ -50,23 +50,23 @@ def create(act: Act, _object_id: str, params: dict[str, Any]) -> Json:
         "tax_exempt": "none",
         "test_clock": None,
     }
-    act.account.customers[record["id"]] = record
-    emit(act, "customer.created", record)
+    context.account.customers[record["id"]] = record
+    emit(context, "customer.created", record)
     return record
 
 
-def retrieve(act: Act, object_id: str, _params: dict[str, Any]) -> Json:
+def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The customer of that id."""
-    if object_id not in act.account.customers:
+    if object_id not in context.account.customers:
         raise no_such("customer", object_id, param="id", status=404)
-    return act.account.customers[object_id]
+    return context.account.customers[object_id]
 
 
-def list_customers(act: Act, _object_id: str, params: dict[str, Any]) -> Json:
+def list_customers(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of customers, all or those of one e-mail address."""
     email = params.get("email")
-    return listing.page(
-        act.account.customers,
+    return pagination.page(
+        context.account.customers,
         params,
         kind="customer",
         url="/v1/customers",
@@ -74,29 +74,29 @@ def list_customers(act: Act, _object_id: str, params: dict[str, Any]) -> Json:
     )
 
 
-def check_customer(act: Act, customer: str | None) -> None:
-    """Raises a refusal when a parameter names a customer this account does not have."""
-    if customer is not None and customer not in act.account.customers:
+def check_customer(context: Context, customer: str | None) -> None:
+    """Raises RequestError when a parameter names a customer this account does not have."""
+    if customer is not None and customer not in context.account.customers:
         raise no_such("customer", customer, param="customer")
 
 
-def method_for(act: Act, token: str, *, param: str = "payment_method") -> tuple[Json, Behaviour]:
+def method_for(context: Context, token: str, *, param: str = "payment_method") -> tuple[Json, Behaviour]:
     """The payment method of that id, made anew from a test id as Stripe does, and how it behaves."""
-    account = act.account
+    account = context.account
     if token in account.payment_methods:
         return account.payment_methods[token], account.behaviours[token]
     behaviour = TEST_METHODS.get(token)
     if behaviour is None:
         raise no_such("PaymentMethod", token, param=param)
     record: Json = {
-        "id": act.new_id("pm_1"),
+        "id": context.new_id("pm_1"),
         "object": "payment_method",
         "allow_redisplay": "unspecified",
         "billing_details": BILLING_DETAILS,
-        "created": act.now,
+        "created": context.now,
         "customer": None,
         "customer_account": None,
-        "livemode": act.account.livemode,
+        "livemode": context.account.livemode,
         "metadata": {},
         "type": behaviour.kind,
         behaviour.kind: _bank(behaviour) if behaviour.kind == "us_bank_account" else _card(behaviour),
@@ -138,18 +138,18 @@ def _bank(behaviour: Behaviour) -> Json:
     }
 
 
-def retrieve_method(act: Act, object_id: str, _params: dict[str, Any]) -> Json:
+def retrieve_method(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The payment method of that id."""
     try:
-        return method_for(act, object_id)[0]
-    except Refusal as error:
+        return method_for(context, object_id)[0]
+    except RequestError as error:
         raise no_such("PaymentMethod", object_id, param="payment_method", status=404) from error
 
 
-def attach(act: Act, object_id: str, params: dict[str, Any]) -> Json:
+def attach(context: Context, object_id: str, params: dict[str, Any]) -> Json:
     """The payment method belongs to a customer from now on."""
-    check_customer(act, params["customer"])
-    record, _ = method_for(act, object_id)
+    check_customer(context, params["customer"])
+    record, _ = method_for(context, object_id)
     record["customer"] = params["customer"]
-    emit(act, "payment_method.attached", record)
+    emit(context, "payment_method.attached", record)
     return record

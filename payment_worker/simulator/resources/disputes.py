@@ -1,13 +1,13 @@
-"""Disputes: the bank takes money back, and it is won or lost."""
+"""Disputes: opened by the bank, answered with evidence, won or lost."""
 
 from typing import Any
 
-from payment_worker.simulator.api import listing
+from payment_worker.simulator.api import pagination
+from payment_worker.simulator.api.errors import invalid_request, no_such
 from payment_worker.simulator.api.parameters import merged_metadata
-from payment_worker.simulator.api.refusals import bad_request, no_such
 from payment_worker.simulator.resources.balance import book
 from payment_worker.simulator.resources.events import emit
-from payment_worker.simulator.world import Act, Json, change
+from payment_worker.simulator.state import Context, Json, change
 
 FEE = 1_500
 _EVIDENCE_SECONDS = 9 * 86_400
@@ -35,7 +35,7 @@ _NO_EVIDENCE: Json = dict.fromkeys(
 
 
 def open_dispute(
-    act: Act,
+    context: Context,
     charge: Json,
     *,
     reason: str = "fraudulent",
@@ -45,7 +45,7 @@ def open_dispute(
     """The customer's bank disputes a charge; an inquiry (`warning_…`) moves no money yet."""
     inquiry = status.startswith("warning")
     disputed = charge["amount_captured"] - charge["amount_refunded"] if amount is None else amount
-    object_id = act.new_id("du_1")
+    object_id = context.new_id("du_1")
     card = charge["payment_method_details"].get("card", {"brand": "visa"})
     kind = {
         "brand": card["brand"],
@@ -58,12 +58,12 @@ def open_dispute(
         "amount": disputed,
         "balance_transactions": [],
         "charge": charge["id"],
-        "created": act.now,
+        "created": context.now,
         "currency": charge["currency"],
         "enhanced_eligibility_types": [],
         "evidence": {**_NO_EVIDENCE, "enhanced_evidence": {}},
         "evidence_details": {
-            "due_by": act.now + _EVIDENCE_SECONDS,
+            "due_by": context.now + _EVIDENCE_SECONDS,
             "enhanced_eligibility": {},
             "has_evidence": False,
             "past_due": False,
@@ -78,19 +78,19 @@ def open_dispute(
         "reason": reason,
         "status": status,
     }
-    act.account.disputes[object_id] = record
-    act.touched = object_id
+    context.account.disputes[object_id] = record
+    context.object_id = object_id
     previous = change(charge, disputed=True)
-    emit(act, "charge.updated", charge, previous)
-    emit(act, "charge.dispute.created", record)
+    emit(context, "charge.updated", charge, previous)
+    emit(context, "charge.dispute.created", record)
     if not inquiry:
-        _move_funds(act, record, -disputed, FEE, "charge.dispute.funds_withdrawn")
+        _move_funds(context, record, -disputed, FEE, "charge.dispute.funds_withdrawn")
     return record
 
 
-def _move_funds(act: Act, record: Json, amount: int, fee: int, kind: str) -> None:
+def _move_funds(context: Context, record: Json, amount: int, fee: int, kind: str) -> None:
     transaction = book(
-        act,
+        context,
         amount=amount,
         fee=fee,
         currency=record["currency"],
@@ -98,26 +98,28 @@ def _move_funds(act: Act, record: Json, amount: int, fee: int, kind: str) -> Non
         source=record["id"],
         why=f"Chargeback of {record['charge']}",
     )
-    moved = dict(act.account.balance_transactions[transaction])
+    moved = dict(context.account.balance_transactions[transaction])
     previous = change(record, balance_transactions=[*record["balance_transactions"], moved])
-    emit(act, kind, record, previous)
+    emit(context, kind, record, previous)
 
 
-def refundable(act: Act, charge: Json) -> bool:
+def refundable(context: Context, charge: Json) -> bool:
     """Whether no dispute stands in the way of a refund."""
     if not charge["disputed"]:
         return True
-    mine = (record for record in act.account.disputes.values() if record["charge"] == charge["id"])
+    mine = (record for record in context.account.disputes.values() if record["charge"] == charge["id"])
     return all(record["is_charge_refundable"] for record in mine)
 
 
-def move(act: Act, record: Json, *, status: str | None, evidence: Json | None, metadata: Json | None) -> Json:
-    """Change an open dispute, or appeal a lost one. Raises a refusal for a closed one or an unknown status."""
+def move(
+    context: Context, record: Json, *, status: str | None, evidence: Json | None, metadata: Json | None
+) -> Json:
+    """Change an open dispute, or appeal a lost one. Raises RequestError for a closed one or an unknown status."""
     is_appealed = record["status"] == "lost" and status in APPEALS
     if record["status"] in CLOSED and not is_appealed:
-        raise bad_request(f"This dispute has a status of {record['status']}: it is closed.", kept=True)
+        raise invalid_request(f"This dispute has a status of {record['status']}: it is closed.", is_kept=True)
     if status is not None and status not in STATUSES:
-        raise bad_request(f"Invalid status: must be one of {', '.join(STATUSES)}", param="status")
+        raise invalid_request(f"Invalid status: must be one of {', '.join(STATUSES)}", param="status")
     inquiry_became_dispute = record["status"].startswith("warning") and status in (
         "needs_response",
         "under_review",
@@ -137,55 +139,57 @@ def move(act: Act, record: Json, *, status: str | None, evidence: Json | None, m
         metadata=merged_metadata(record["metadata"], metadata),
         is_charge_refundable=new_status.startswith("warning") or new_status in GIVEN_BACK,
     )
-    act.touched = record["id"]
-    emit(act, "charge.dispute.updated", record, previous)
+    context.object_id = record["id"]
+    emit(context, "charge.dispute.updated", record, previous)
     if inquiry_became_dispute:
-        _move_funds(act, record, -record["amount"], FEE, "charge.dispute.funds_withdrawn")
+        _move_funds(context, record, -record["amount"], FEE, "charge.dispute.funds_withdrawn")
     return record
 
 
-def finish(act: Act, record: Json, status: str) -> Json:
-    """The bank decided: won and prevented give the money back, lost does not. Raises a refusal for a closed one."""
+def finish(context: Context, record: Json, status: str) -> Json:
+    """The bank decided: won and prevented give the money back, lost does not. Raises RequestError for a closed one."""
     if status not in CLOSED:
-        raise bad_request(f"Invalid status: must be one of {', '.join(CLOSED)}", param="status")
+        raise invalid_request(f"Invalid status: must be one of {', '.join(CLOSED)}", param="status")
     if record["status"] in CLOSED:
-        raise bad_request(f"This dispute has a status of {record['status']}: it is closed.", kept=True)
+        raise invalid_request(f"This dispute has a status of {record['status']}: it is closed.", is_kept=True)
     previous = change(record, status=status, is_charge_refundable=status != "lost")
-    act.touched = record["id"]
-    emit(act, "charge.dispute.closed", record, previous)
+    context.object_id = record["id"]
+    emit(context, "charge.dispute.closed", record, previous)
     if status in GIVEN_BACK and record["balance_transactions"]:
-        _move_funds(act, record, record["amount"], 0, "charge.dispute.funds_reinstated")
+        _move_funds(context, record, record["amount"], 0, "charge.dispute.funds_reinstated")
     return record
 
 
-def found(act: Act, object_id: str) -> Json:
-    """The dispute of that id. Raises a refusal."""
-    if object_id not in act.account.disputes:
+def found(context: Context, object_id: str) -> Json:
+    """The dispute of that id. Raises RequestError."""
+    if object_id not in context.account.disputes:
         raise no_such("dispute", object_id, param="id", status=404)
-    return act.account.disputes[object_id]
+    return context.account.disputes[object_id]
 
 
-def retrieve(act: Act, object_id: str, _params: dict[str, Any]) -> Json:
+def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The dispute of that id."""
-    return found(act, object_id)
+    return found(context, object_id)
 
 
-def update(act: Act, object_id: str, params: dict[str, Any]) -> Json:
+def update(context: Context, object_id: str, params: dict[str, Any]) -> Json:
     """Submit evidence or change metadata."""
-    record = found(act, object_id)
-    return move(act, record, status=None, evidence=params.get("evidence"), metadata=params.get("metadata"))
+    record = found(context, object_id)
+    return move(
+        context, record, status=None, evidence=params.get("evidence"), metadata=params.get("metadata")
+    )
 
 
-def close(act: Act, object_id: str, _params: dict[str, Any]) -> Json:
+def close(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """Accept that it is lost."""
-    return finish(act, found(act, object_id), "lost")
+    return finish(context, found(context, object_id), "lost")
 
 
-def list_disputes(act: Act, _object_id: str, params: dict[str, Any]) -> Json:
+def list_disputes(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of disputes, of one charge or PaymentIntent if wanted."""
     wanted = {name: params[name] for name in ("charge", "payment_intent") if name in params}
-    return listing.page(
-        act.account.disputes,
+    return pagination.page(
+        context.account.disputes,
         params,
         kind="dispute",
         url="/v1/disputes",

@@ -1,53 +1,55 @@
-"""Events: a snapshot of the object for each change, listed newest first and sent to the webhook endpoints."""
+"""Creates events: a snapshot of the object for each change, sent to webhook endpoints."""
 
-from payment_worker.simulator.world import Account, Act, Json
+from payment_worker.simulator.state import Account, Context, Json
 
 API_VERSION = "2026-10-28.endive"
 
 
-def emit(act: Act, kind: str, record: Json, previous: Json | None = None) -> None:
-    """Tell the world that `record` changed: `kind` is the event's type, `previous` the former values."""
-    act.changed = True
-    world = act.world
-    for _ in range(world.settings.event_copies):
-        event = _event(act, kind, record, previous)
-        act.account.events[event["id"]] = event
-        world.event_count += 1
-        if world.settings.event_lag_seconds and not world.event_count % world.settings.event_lag_every:
-            act.account.late_events[event["id"]] = world.clock.now() + world.settings.event_lag_seconds
-        _announce(act, event)
+def emit(context: Context, kind: str, record: Json, previous: Json | None = None) -> None:
+    """Record that an object changed: `kind` is the event's type, `previous` the former values."""
+    context.changed = True
+    state = context.state
+    for _ in range(state.settings.event_copies):
+        event = _event(context, kind, record, previous)
+        context.account.events[event["id"]] = event
+        state.event_count += 1
+        if state.settings.event_lag_seconds and not state.event_count % state.settings.event_lag_every:
+            context.account.late_events[event["id"]] = state.clock.now() + state.settings.event_lag_seconds
+        _announce(context, event)
 
 
-def emit_to_older(act: Act, kind: str, record: Json, previous: Json | None = None, *, before: str) -> None:
+def emit_to_older(
+    context: Context, kind: str, record: Json, previous: Json | None = None, *, before: str
+) -> None:
     """Send an event that only versions before this day know: no list of ours shows it."""
-    event = _event(act, kind, record, previous)
-    act.account.older_events[event["id"]] = event
-    _announce(act, event, before=before)
+    event = _event(context, kind, record, previous)
+    context.account.older_events[event["id"]] = event
+    _announce(context, event, before=before)
 
 
-def _announce(act: Act, event: Json, *, before: str | None = None) -> None:
-    present = act.world.accounts.get((act.account.id, act.account.livemode))
-    if present is act.account:  # not one that a reset has forgotten meanwhile
-        act.world.webhooks.announce(event, before=before)
+def _announce(context: Context, event: Json, *, before: str | None = None) -> None:
+    present = context.state.accounts.get((context.account.id, context.account.livemode))
+    if present is context.account:  # not one that a reset has forgotten meanwhile
+        context.state.webhooks.announce(event, before=before)
 
 
-def _event(act: Act, kind: str, record: Json, previous: Json | None) -> Json:
+def _event(context: Context, kind: str, record: Json, previous: Json | None) -> Json:
     data: Json = {"object": dict(record)}
     if previous is not None:
         data["previous_attributes"] = previous
     event: Json = {
-        "id": act.new_id("evt_1"),
+        "id": context.new_id("evt_1"),
         "object": "event",
         "api_version": API_VERSION,
-        "created": act.now,
+        "created": context.now,
         "data": data,
-        "livemode": act.account.livemode,
+        "livemode": context.account.livemode,
         "pending_webhooks": 0,
-        "request": {"id": act.request_id, "idempotency_key": act.idempotency_key},
+        "request": {"id": context.request_id, "idempotency_key": context.idempotency_key},
         "type": kind,
     }
-    if act.account.id not in act.world.platforms:
-        event["account"] = act.account.id
+    if context.account.id not in context.state.platforms:
+        event["account"] = context.account.id
     return event
 
 

@@ -1,4 +1,4 @@
-"""Ids look like Stripe's and are never given twice, not even by two simulators unless they share a seed."""
+"""Makes ids that look like Stripe's and are unique, even across simulators unless they share a seed."""
 
 import random
 import string
@@ -9,8 +9,8 @@ _LETTERS = string.ascii_letters + string.digits
 class Identifiers:
     """Counts; the tail tells one simulator's ids from another's."""
 
-    def __init__(self, dice: random.Random) -> None:
-        self._tail = "".join(dice.choices(_LETTERS, k=8))
+    def __init__(self, rng: random.Random) -> None:
+        self._tail = "".join(rng.choices(_LETTERS, k=8))
         self._count = 0
 
     def new(self, prefix: str) -> str:

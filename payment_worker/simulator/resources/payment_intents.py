@@ -1,15 +1,15 @@
-"""PaymentIntents: made, changed, looked up, listed."""
+"""PaymentIntents: create, update, confirm, retrieve, list."""
 
 from typing import Any
 
-from payment_worker.simulator.api import listing
+from payment_worker.simulator.api import pagination
+from payment_worker.simulator.api.errors import invalid_request, no_such
 from payment_worker.simulator.api.parameters import merged_metadata
-from payment_worker.simulator.api.refusals import bad_request, no_such
-from payment_worker.simulator.resources.confirming import allowed_types, confirm_intent
+from payment_worker.simulator.resources.confirmation import allowed_types, confirm_intent
 from payment_worker.simulator.resources.currencies import check_amount, checked_currency
 from payment_worker.simulator.resources.customers import check_customer, method_for
 from payment_worker.simulator.resources.events import emit
-from payment_worker.simulator.world import Act, Json
+from payment_worker.simulator.state import Context, Json
 
 ONLY_WITH_CONFIRM = (
     "off_session",
@@ -22,47 +22,49 @@ _UPDATABLE_STATUSES = ("requires_payment_method", "requires_confirmation", "requ
 _PLAIN = ("description", "receipt_email", "shipping", "statement_descriptor", "statement_descriptor_suffix")
 
 
-def found(act: Act, object_id: str) -> Json:
-    """The PaymentIntent that a path names. Raises a refusal."""
-    if object_id not in act.account.payment_intents:
+def found(context: Context, object_id: str) -> Json:
+    """The PaymentIntent that a path names. Raises RequestError."""
+    if object_id not in context.account.payment_intents:
         raise no_such("payment_intent", object_id, param="intent", status=404)
-    act.touched = object_id
-    return act.account.payment_intents[object_id]
+    context.object_id = object_id
+    return context.account.payment_intents[object_id]
 
 
-def create(act: Act, _object_id: str, params: dict[str, Any]) -> Json:
-    """A new PaymentIntent, confirmed at once if so asked. A decline refuses and leaves the PaymentIntent."""
+def create(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
+    """A new PaymentIntent, confirmed at once if so asked. A decline is an error and leaves the PaymentIntent."""
     currency = checked_currency(params["currency"])
     check_amount(params["amount"], currency)
-    check_customer(act, params.get("customer"))
+    check_customer(context, params.get("customer"))
     _check_confirmation(params)
-    record = _new(act, params, currency)
+    record = _new(context, params, currency)
     if "payment_method" in params:
-        method, behaviour = method_for(act, params["payment_method"])
+        method, behaviour = method_for(context, params["payment_method"])
         allowed_types(record, behaviour.kind)
         record["payment_method"] = method["id"]
         record["status"] = "requires_confirmation"
         params = {**params, "payment_method": method["id"]}
-    act.account.payment_intents[record["id"]] = record
-    act.touched = record["id"]
-    emit(act, "payment_intent.created", record)
-    return confirm_intent(act, record, params) if params.get("confirm") else record
+    context.account.payment_intents[record["id"]] = record
+    context.object_id = record["id"]
+    emit(context, "payment_intent.created", record)
+    return confirm_intent(context, record, params) if params.get("confirm") else record
 
 
 def _check_confirmation(params: dict[str, Any]) -> None:
     if not params.get("confirm"):
         for name in ONLY_WITH_CONFIRM:
             if name in params:
-                raise bad_request(f"The parameter {name} can only be passed when confirm=true.", param=name)
+                raise invalid_request(
+                    f"The parameter {name} can only be passed when confirm=true.", param=name
+                )
         return
     if "payment_method" not in params:
-        raise bad_request(
+        raise invalid_request(
             "You cannot confirm this PaymentIntent because it's missing a payment method.",
             code="payment_intent_unexpected_state",
         )
     redirects = _automatic(params).get("allow_redirects") == "always" and params.get("return_url") is None
     if redirects and not params.get("off_session"):
-        raise bad_request(
+        raise invalid_request(
             "This PaymentIntent accepts payment methods that might redirect: pass a return_url, or set "
             "automatic_payment_methods[allow_redirects] to never."
         )
@@ -77,8 +79,8 @@ def _automatic(params: dict[str, Any]) -> Json:
     return {"allow_redirects": given.get("allow_redirects", "always"), "enabled": given.get("enabled", True)}
 
 
-def _new(act: Act, params: dict[str, Any], currency: str) -> Json:
-    object_id = act.new_id("pi_3")
+def _new(context: Context, params: dict[str, Any], currency: str) -> Json:
+    object_id = context.new_id("pi_3")
     named = params.get("allowed_payment_method_types") or params.get("payment_method_types")
     return {
         "id": object_id,
@@ -93,9 +95,9 @@ def _new(act: Act, params: dict[str, Any], currency: str) -> Json:
         "canceled_at": None,
         "cancellation_reason": None,
         "capture_method": params.get("capture_method", "automatic_async"),
-        "client_secret": f"{object_id}_secret_{act.new_id('s')}",
+        "client_secret": f"{object_id}_secret_{context.new_id('s')}",
         "confirmation_method": params.get("confirmation_method", "automatic"),
-        "created": act.now,
+        "created": context.now,
         "currency": currency,
         "customer": params.get("customer"),
         "customer_account": None,
@@ -103,7 +105,7 @@ def _new(act: Act, params: dict[str, Any], currency: str) -> Json:
         "excluded_payment_method_types": None,
         "last_payment_error": None,
         "latest_charge": None,
-        "livemode": act.account.livemode,
+        "livemode": context.account.livemode,
         "metadata": merged_metadata({}, params.get("metadata")),
         "next_action": None,
         "on_behalf_of": None,
@@ -128,34 +130,34 @@ def _new(act: Act, params: dict[str, Any], currency: str) -> Json:
     }
 
 
-def retrieve(act: Act, object_id: str, _params: dict[str, Any]) -> Json:
+def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The PaymentIntent of that id."""
-    return found(act, object_id)
+    return found(context, object_id)
 
 
-def confirm(act: Act, object_id: str, params: dict[str, Any]) -> Json:
-    """Try to take the money. Raises a refusal, a decline among them."""
-    return confirm_intent(act, found(act, object_id), params)
+def confirm(context: Context, object_id: str, params: dict[str, Any]) -> Json:
+    """Try to take the money. Raises RequestError, a decline among them."""
+    return confirm_intent(context, found(context, object_id), params)
 
 
-def update(act: Act, object_id: str, params: dict[str, Any]) -> Json:
+def update(context: Context, object_id: str, params: dict[str, Any]) -> Json:
     """Change what may be changed: metadata and description always, the rest until it is confirmed."""
-    record = found(act, object_id)
+    record = found(context, object_id)
     free = {"metadata", "description", "expand", "receipt_email", "shipping"}
     if not free.issuperset(params) and record["status"] not in _UPDATABLE_STATUSES:
-        raise bad_request(
+        raise invalid_request(
             f"This PaymentIntent's {min(set(params) - free)} could not be updated because it has a status of "
             f"{record['status']}.",
             code="payment_intent_unexpected_state",
-            kept=True,
+            is_kept=True,
             payment_intent=record,
         )
     wanted = {name: record[name] for name in ("amount", "currency")} | params
     currency = checked_currency(wanted["currency"])
     check_amount(wanted["amount"], currency)
-    check_customer(act, params.get("customer"))
+    check_customer(context, params.get("customer"))
     if params.get("payment_method") is not None:
-        method, behaviour = method_for(act, params["payment_method"])
+        method, behaviour = method_for(context, params["payment_method"])
         allowed_types(record, behaviour.kind)
         record["payment_method"] = method["id"]
         if record["status"] == "requires_payment_method":
@@ -163,15 +165,15 @@ def update(act: Act, object_id: str, params: dict[str, Any]) -> Json:
     record |= {"amount": wanted["amount"], "currency": currency}
     record |= {name: params[name] for name in (*_PLAIN, "customer", "capture_method") if name in params}
     record["metadata"] = merged_metadata(record["metadata"], params.get("metadata"))
-    act.changed = True
+    context.changed = True
     return record
 
 
-def list_intents(act: Act, _object_id: str, params: dict[str, Any]) -> Json:
+def list_intents(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of PaymentIntents, of one customer if wanted."""
     customer = params.get("customer")
-    return listing.page(
-        act.account.payment_intents,
+    return pagination.page(
+        context.account.payment_intents,
         params,
         kind="payment_intent",
         url="/v1/payment_intents",

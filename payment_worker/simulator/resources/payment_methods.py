@@ -1,4 +1,4 @@
-"""The test payment methods and how a payment with each of them goes, as Stripe documents them."""
+"""Stripe's test payment methods and what a payment with each comes to."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,18 +1,18 @@
-"""What may be refunded: a captured, undisputed charge, and never more than is left of it."""
+"""Checks whether a charge can be refunded, and how much."""
 
 from typing import Any
 
-from payment_worker.simulator.api.refusals import bad_request, no_such
-from payment_worker.simulator.resources.currencies import check_digits, shown
+from payment_worker.simulator.api.errors import invalid_request, no_such
+from payment_worker.simulator.resources.currencies import check_digits, format_amount
 from payment_worker.simulator.resources.disputes import refundable
-from payment_worker.simulator.world import Act, Json
+from payment_worker.simulator.state import Context, Json
 
 
-def charge_of(act: Act, params: dict[str, Any]) -> Json:
-    """The charge that a refund names, by itself or by its PaymentIntent. Raises a refusal."""
-    account = act.account
+def charge_of(context: Context, params: dict[str, Any]) -> Json:
+    """The charge that a refund names, by itself or by its PaymentIntent. Raises RequestError."""
+    account = context.account
     if "charge" not in params and "payment_intent" not in params:
-        raise bad_request(
+        raise invalid_request(
             "One of the following params should be provided for this request: payment_intent or charge.",
             code="parameter_missing",
             param="payment_intent",
@@ -25,7 +25,7 @@ def charge_of(act: Act, params: dict[str, Any]) -> Json:
         charge_id = charge_id or intent["latest_charge"]
         found = account.charges.get(charge_id or "")
         if found is None or found["status"] != "succeeded" or found["payment_intent"] != intent["id"]:
-            raise bad_request(
+            raise invalid_request(
                 f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund."
             )
         return found
@@ -34,37 +34,37 @@ def charge_of(act: Act, params: dict[str, Any]) -> Json:
     return account.charges[charge_id]
 
 
-def checked_amount(act: Act, charge: Json, amount: int | None) -> int:
-    """How much to refund: what is asked or all that is left, in minor units. Raises a refusal."""
+def checked_amount(context: Context, charge: Json, amount: int | None) -> int:
+    """How much to refund: what is asked or all that is left, in minor units. Raises RequestError."""
     if charge["status"] != "succeeded":
-        raise bad_request(f"Charge {charge['id']} did not succeed and cannot be refunded.", kept=True)
+        raise invalid_request(f"Charge {charge['id']} did not succeed and cannot be refunded.", is_kept=True)
     if not charge["captured"]:
-        raise bad_request(
+        raise invalid_request(
             f"Charge {charge['id']} has not been captured. Cancel its PaymentIntent to release the funds.",
-            kept=True,
+            is_kept=True,
         )
-    if not refundable(act, charge):
-        raise bad_request(
+    if not refundable(context, charge):
+        raise invalid_request(
             f"Charge {charge['id']} has been charged back; cannot issue a refund.",
             code="charge_disputed",
-            kept=True,
+            is_kept=True,
         )
     left = charge["amount_captured"] - charge["amount_refunded"]
     if left == 0:
-        raise bad_request(
-            f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded", kept=True
+        raise invalid_request(
+            f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded", is_kept=True
         )
     if amount is None:
         return int(left)
     if amount < 1:
-        raise bad_request("Invalid positive integer", param="amount", code="parameter_invalid_integer")
+        raise invalid_request("Invalid positive integer", param="amount", code="parameter_invalid_integer")
     check_digits(amount, charge["currency"], param="amount")
     if amount > left:
         currency = charge["currency"]
-        raise bad_request(
-            f"Refund amount ({shown(amount, currency)}) is greater than unrefunded amount on charge "
-            f"({shown(left, currency)})",
+        raise invalid_request(
+            f"Refund amount ({format_amount(amount, currency)}) is greater than unrefunded amount on charge "
+            f"({format_amount(left, currency)})",
             param="amount",
-            kept=True,
+            is_kept=True,
         )
     return amount

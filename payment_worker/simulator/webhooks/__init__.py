@@ -1,1 +1,1 @@
-"""Signed delivery of the simulator's events to webhook endpoints, with retries, duplicates and delays."""
+"""Webhook endpoints and signed deliveries."""

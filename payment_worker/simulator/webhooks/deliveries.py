@@ -1,4 +1,4 @@
-"""Where events go, in which mode, and one event on its way."""
+"""A webhook endpoint, the delivery mode, and one delivery."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""The `Stripe-Signature` header: a time and one HMAC for each secret of the endpoint."""
+"""Signs deliveries: the `Stripe-Signature` header, one HMAC for each secret of the endpoint."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""Serving the simulator, by command line or by call."""
+"""Runs the simulator as an HTTP server, from the command line or from Python."""
 
 import argparse
 import socket
@@ -9,10 +9,10 @@ from contextlib import suppress
 import uvicorn
 
 from payment_worker.simulator.application import Application
-from payment_worker.simulator.connections import BreakableProtocol
+from payment_worker.simulator.connection_faults import BreakableProtocol
 from payment_worker.simulator.control.settings import Settings
+from payment_worker.simulator.state import State
 from payment_worker.simulator.webhooks.deliveries import Endpoint
-from payment_worker.simulator.world import World
 
 # Longer than a client keeps an idle connection: the simulator breaks connections only when told to.
 _KEEP_ALIVE_SECONDS = 300
@@ -43,12 +43,12 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT; port 0 takes a free one. Raises OSError when the port is taken."""
     start = Settings(latency_seconds=latency_seconds, rate_limit_per_second=rate_limit_per_second)
-    world = World(seed=seed, start=start)
+    state = State(seed=seed, start=start)
     if webhook_url is not None:
-        endpoint = Endpoint(world.ids.new("we_1"), webhook_url, list(webhook_secrets))
-        world.webhooks.endpoints[endpoint.id] = endpoint
+        endpoint = Endpoint(state.ids.new("we_1"), webhook_url, list(webhook_secrets))
+        state.webhooks.endpoints[endpoint.id] = endpoint
     config = uvicorn.Config(
-        Application(world, api_keys),
+        Application(state, api_keys),
         http=BreakableProtocol,
         ws="none",
         lifespan="on",

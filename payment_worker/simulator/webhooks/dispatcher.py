@@ -1,4 +1,4 @@
-"""Webhook endpoints and what becomes of each delivery: sent, held, dropped, doubled, shuffled, retried."""
+"""Delivers events to webhook endpoints: at once, held, dropped, duplicated, shuffled, retried."""
 
 import asyncio
 import random
@@ -7,12 +7,12 @@ from collections import deque
 from dataclasses import asdict, replace
 from typing import Any
 
+from payment_worker.simulator.api.serialization import to_json
 from payment_worker.simulator.api.versions import is_before, shaped
-from payment_worker.simulator.api.writing import written
 from payment_worker.simulator.clock import Clock
 from payment_worker.simulator.control.settings import Settings
 from payment_worker.simulator.webhooks.deliveries import Delivery, Endpoint, Mode, matches
-from payment_worker.simulator.webhooks.posting import Poster
+from payment_worker.simulator.webhooks.http_client import HttpClient
 from payment_worker.simulator.webhooks.signing import signature_header
 
 Json = dict[str, Any]
@@ -25,20 +25,20 @@ AT_ONCE = 16
 _REMEMBERED_ATTEMPTS = 20_000
 
 
-class Webhooks:
+class WebhookDispatcher:
     """All endpoints, and what is on its way to them."""
 
     def __init__(self) -> None:
         self.endpoints: dict[str, Endpoint] = {}
-        self.poster = Poster()
+        self.http_client = HttpClient()
         self._room = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def forget(self, *, clock: Clock, settings: Settings, dice: random.Random) -> None:
+    def reset(self, *, clock: Clock, settings: Settings, rng: random.Random) -> None:
         """Start again with the endpoints kept; what is in flight is called off."""
         for task in self._tasks:
             task.cancel()
-        self.clock, self.settings, self.dice = clock, settings, dice
+        self.clock, self.settings, self.rng = clock, settings, rng
         self.mode = Mode()
         self.held: list[Delivery] = []
         self.attempts: deque[Json] = deque(maxlen=_REMEMBERED_ATTEMPTS)
@@ -62,7 +62,7 @@ class Webhooks:
             self.send(delivery)
         elif mode.mode == "hold":
             self.held.append(delivery)
-        elif mode.mode == "drop" or (mode.drop_probability and self.dice.random() < mode.drop_probability):
+        elif mode.mode == "drop" or (mode.drop_probability and self.rng.random() < mode.drop_probability):
             self.counts["dropped"] += 1
         else:
             self._gather([delivery] * mode.copies)
@@ -79,7 +79,7 @@ class Webhooks:
 
     def _scatter(self) -> None:
         gathered, self._gathered = self._gathered, []
-        self.dice.shuffle(gathered)
+        self.rng.shuffle(gathered)
         self._send_all(gathered)
 
     def _send_all(self, deliveries: list[Delivery]) -> None:
@@ -92,7 +92,7 @@ class Webhooks:
         if order == "reverse":
             chosen.reverse()
         elif order == "shuffle":
-            self.dice.shuffle(chosen)
+            self.rng.shuffle(chosen)
         chosen = chosen[:limit]
         gone = {id(delivery) for delivery in chosen}
         self.held = [delivery for delivery in self.held if id(delivery) not in gone]
@@ -129,21 +129,21 @@ class Webhooks:
             if delivery.endpoint.enabled and delivery.endpoint.id in self.endpoints:
                 self.send(replace(delivery, attempt=delivery.attempt + 1))
 
-        self.clock.later(wait, again)
+        self.clock.schedule(wait, again)
 
     async def attempt(
         self, delivery: Delivery, *, body: str | None = None, timestamp: int | None = None
     ) -> int:
         """One POST and its status; signed with real time, which receivers compare with theirs."""
         endpoint = delivery.endpoint
-        payload = (body or written(shaped(delivery.event, endpoint.api_version))).encode()
+        payload = (body or to_json(shaped(delivery.event, endpoint.api_version))).encode()
         at = int(time.time()) if timestamp is None else timestamp
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (simulator)",
             "Stripe-Signature": signature_header(payload, endpoint.secrets, at=at),
         }
-        status = await self.poster.post(
+        status = await self.http_client.post(
             endpoint.url, payload, headers, timeout_seconds=self.settings.webhook_timeout_seconds
         )
         self.attempts.append(

@@ -1,9 +1,9 @@
-"""`expand`: ids in an answer replaced by the objects they name."""
+"""The `expand` parameter: ids in a response replaced by the objects they name."""
 
 from typing import Any
 
-from payment_worker.simulator.api.refusals import bad_request
-from payment_worker.simulator.world import Account, Json
+from payment_worker.simulator.api.errors import invalid_request
+from payment_worker.simulator.state import Account, Json
 
 _PLACES: dict[str, dict[str, tuple[str, str]]] = {
     "payment_intent": {
@@ -33,19 +33,19 @@ _DEEPEST = 4
 
 
 def check_expand(kind: str, paths: list[str], *, listed: bool) -> None:
-    """Raises a refusal when a path leads nowhere; called before anything happens."""
+    """Raises RequestError when a path leads nowhere; called before anything happens."""
     for path in paths:
         parts = path.split(".")
         if listed and parts.pop(0) != "data":
-            raise bad_request(
+            raise invalid_request(
                 f"This property cannot be expanded ({path}): lists expand under data.", param="expand"
             )
         if len(parts) > _DEEPEST:
-            raise bad_request("You cannot expand more than 4 levels of a property.", param="expand")
+            raise invalid_request("You cannot expand more than 4 levels of a property.", param="expand")
         at = kind
         for part in parts:
             if part not in _PLACES.get(at, {}):
-                raise bad_request(f"This property cannot be expanded ({path}).", param="expand")
+                raise invalid_request(f"This property cannot be expanded ({path}).", param="expand")
             at = _PLACES[at][part][1]
 
 

@@ -1,4 +1,4 @@
-"""Objects as JSON text."""
+"""Writes objects as JSON text."""
 
 import json
 from collections.abc import Mapping
@@ -6,6 +6,6 @@ from collections.abc import Mapping
 _ENCODER = json.JSONEncoder(separators=(", ", ": "))
 
 
-def written(record: Mapping[str, object]) -> str:
+def to_json(record: Mapping[str, object]) -> str:
     """JSON, non-ASCII characters escaped as Stripe does."""
     return _ENCODER.encode(record)

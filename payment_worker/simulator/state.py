@@ -1,4 +1,4 @@
-"""The state of everything: accounts with their objects, the clock, the dice, and acts that change them."""
+"""All state of the simulator: accounts with their objects, the clock, settings, and a request's context."""
 
 import random
 import secrets
@@ -14,7 +14,7 @@ from payment_worker.simulator.control.journal import Journal
 from payment_worker.simulator.control.settings import Settings
 from payment_worker.simulator.resources.identifiers import Identifiers
 from payment_worker.simulator.resources.payment_methods import Behaviour
-from payment_worker.simulator.webhooks.webhooks import Webhooks
+from payment_worker.simulator.webhooks.dispatcher import WebhookDispatcher
 
 Json = dict[str, Any]
 """A Stripe object. What lies inside it is replaced, never changed in place: snapshots share it."""
@@ -51,7 +51,7 @@ class Account:
     rate: RateLimit = field(default_factory=RateLimit)
 
 
-class World:
+class State:
     """Everything one simulator knows."""
 
     def __init__(self, *, seed: int | None = None, start: Settings | None = None) -> None:
@@ -59,23 +59,23 @@ class World:
         self.start = start or Settings()
         self.ids = Identifiers(random.Random(self.seed))  # noqa: S311 - ids, not secrets
         self.clock = Clock()
-        self.webhooks = Webhooks()
-        self.forget()
+        self.webhooks = WebhookDispatcher()
+        self.reset()
 
-    def forget(self) -> None:
-        """Start again: no objects, keys, faults or scheduled work; dice as at first; ids go on counting."""
-        self.dice = random.Random(self.seed)  # noqa: S311 - seeded on purpose: runs can be repeated
-        self.settings = Settings(**self.start.shown())
+    def reset(self) -> None:
+        """Start again: no objects, keys, faults or scheduled work; random numbers as at first; ids go on counting."""
+        self.rng = random.Random(self.seed)  # noqa: S311 - seeded on purpose: runs can be repeated
+        self.settings = Settings(**self.start.to_dict())
         self.accounts: dict[tuple[str, bool], Account] = {}
         self.platforms = {PLATFORM}
         self.disconnected: set[str] = set()
-        self.faults = Faults(self.dice)
+        self.faults = Faults(self.rng)
         self.journal = Journal()
         self.clock.clear()
-        self.webhooks.forget(clock=self.clock, settings=self.settings, dice=self.dice)
+        self.webhooks.reset(clock=self.clock, settings=self.settings, rng=self.rng)
         self.event_count = 0
 
-    def told_now(self) -> float:
+    def stripe_time(self) -> float:
         """Unix seconds as Stripe tells them: its clock, and how far that is set wrong."""
         return self.clock.now() + self.settings.clock_skew_seconds
 
@@ -89,29 +89,29 @@ class World:
 
 
 @dataclass(slots=True)
-class Act:
+class Context:
     """Something that happens in an account, by a request or by itself, and whether it changed anything."""
 
-    world: World
+    state: State
     account: Account
     request_id: str | None = None
     idempotency_key: str | None = None
     changed: bool = False
-    touched: str | None = None
+    object_id: str | None = None
 
     @property
     def now(self) -> int:
         """Whole Unix seconds, as Stripe writes instants."""
-        return int(self.world.told_now())
+        return int(self.state.stripe_time())
 
     def new_id(self, prefix: str) -> str:
         """A fresh id."""
-        return self.world.ids.new(prefix)
+        return self.state.ids.new(prefix)
 
-    def later(self, seconds: float, happen: Callable[["Act"], None]) -> None:
+    def schedule(self, seconds: float, happen: Callable[["Context"], None]) -> None:
         """Let something happen in this account in so many seconds, by itself: nobody's request."""
-        world, account = self.world, self.account
-        world.clock.later(seconds, lambda: happen(Act(world, account)))
+        state, account = self.state, self.account
+        state.clock.schedule(seconds, lambda: happen(Context(state, account)))
 
 
 def change(record: Json, **new: object) -> Json:

@@ -1,4 +1,4 @@
-"""Which parameters each operation takes, and of what kind. What the simulator does not look into passes as it is."""
+"""Parameter schemas: which parameters each endpoint takes. Those without effect here are accepted unchecked."""
 
 from payment_worker.simulator.api.parameters import (
     Check,

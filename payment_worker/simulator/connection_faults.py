@@ -1,4 +1,4 @@
-"""Connections that can be broken: the way to a reset or a cut answer behind an ASGI server."""
+"""Resets or cuts client connections: an HTTP protocol for uvicorn that can be broken on purpose."""
 
 import asyncio
 import socket
@@ -54,7 +54,7 @@ async def hang_up(scope: dict[str, Any]) -> None:
 
 
 async def _until_gone(scope: dict[str, Any]) -> None:
-    # Only when uvicorn has heard of the loss may the application return without an answer.
+    # Only when uvicorn has heard of the loss may the application return without a response.
     gone = BreakableProtocol.gone.get(tuple(scope["client"]))
     if gone is not None:
         await gone.wait()

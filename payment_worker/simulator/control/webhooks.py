@@ -1,4 +1,4 @@
-"""Control of webhooks: endpoints, modes, what is held, deliveries again."""
+"""Control routes of webhooks: endpoints, delivery mode, held and repeated deliveries."""
 
 import asyncio
 from dataclasses import asdict, replace
@@ -6,23 +6,23 @@ from typing import Any
 
 from starlette.routing import Route
 
-from payment_worker.simulator.control.control import ControlError, Given, Json, answered
+from payment_worker.simulator.control.routing import ControlError, ControlRequest, Json, json_route
+from payment_worker.simulator.state import State
 from payment_worker.simulator.webhooks.deliveries import Delivery, Endpoint, Mode
-from payment_worker.simulator.world import World
 
 _MODES = ("normal", "hold", "drop")
 _ORDERS = ("fifo", "reverse", "shuffle")
 _ACCOUNTS = ("own", "connected", "all")
 
 
-def _state(given: Given) -> Json:
-    return given.world.webhooks.state()
+def _state(request: ControlRequest) -> Json:
+    return request.state.webhooks.state()
 
 
-def _add_endpoint(given: Given) -> Json:
-    fields = given.fields(url=None, secrets=[], api_version=None, types=["*"], accounts="all", enabled=True)
-    endpoint = Endpoint(id=given.world.ids.new("we_1"), **_checked_endpoint(fields))
-    given.world.webhooks.endpoints[endpoint.id] = endpoint
+def _add_endpoint(request: ControlRequest) -> Json:
+    fields = request.fields(url=None, secrets=[], api_version=None, types=["*"], accounts="all", enabled=True)
+    endpoint = Endpoint(id=request.state.ids.new("we_1"), **_checked_endpoint(fields))
+    request.state.webhooks.endpoints[endpoint.id] = endpoint
     return asdict(endpoint)
 
 
@@ -36,90 +36,90 @@ def _checked_endpoint(fields: Json) -> Json:
     return fields
 
 
-def _endpoint(given: Given) -> Endpoint:
-    found = given.world.webhooks.endpoints.get(given.path["id"])
+def _endpoint(request: ControlRequest) -> Endpoint:
+    found = request.state.webhooks.endpoints.get(request.path["id"])
     if found is None:
-        raise ControlError(f"no endpoint {given.path['id']}", status=404)
+        raise ControlError(f"no endpoint {request.path['id']}", status=404)
     return found
 
 
-def _change_endpoint(given: Given) -> Json:
-    endpoint = _endpoint(given)
+def _change_endpoint(request: ControlRequest) -> Json:
+    endpoint = _endpoint(request)
     present = {name: value for name, value in asdict(endpoint).items() if name != "id"}
-    for name, value in _checked_endpoint(given.fields(**present)).items():
+    for name, value in _checked_endpoint(request.fields(**present)).items():
         setattr(endpoint, name, value)
     return asdict(endpoint)
 
 
-def _remove_endpoint(given: Given) -> Json:
-    return asdict(given.world.webhooks.endpoints.pop(_endpoint(given).id))
+def _remove_endpoint(request: ControlRequest) -> Json:
+    return asdict(request.state.webhooks.endpoints.pop(_endpoint(request).id))
 
 
-def _change_mode(given: Given) -> Json:
-    webhooks = given.world.webhooks
-    fields = given.fields(**asdict(webhooks.mode))
+def _change_mode(request: ControlRequest) -> Json:
+    webhooks = request.state.webhooks
+    fields = request.fields(**asdict(webhooks.mode))
     if fields["mode"] not in _MODES:
         raise ControlError(f"mode must be one of {', '.join(_MODES)}")
     webhooks.mode = Mode(**fields)
     return asdict(webhooks.mode)
 
 
-def _release(given: Given) -> Json:
-    fields = given.fields(order="fifo", types=["*"], limit=None)
+def _release(request: ControlRequest) -> Json:
+    fields = request.fields(order="fifo", types=["*"], limit=None)
     if fields["order"] not in _ORDERS:
         raise ControlError(f"order must be one of {', '.join(_ORDERS)}")
-    return {"released": given.world.webhooks.release(**fields)}
+    return {"released": request.state.webhooks.release(**fields)}
 
 
-def _discard(given: Given) -> Json:
-    webhooks = given.world.webhooks
+def _discard(request: ControlRequest) -> Json:
+    webhooks = request.state.webhooks
     discarded = len(webhooks.held)
     webhooks.held.clear()
     webhooks.counts["dropped"] += discarded
     return {"discarded": discarded}
 
 
-def _event(world: World, event_id: str) -> Json:
-    for account in world.accounts.values():
+def _event(state: State, event_id: str) -> Json:
+    for account in state.accounts.values():
         for events in (account.events, account.older_events):
             if event_id in events:
                 return events[event_id]
     raise ControlError(f"no event {event_id}", status=404)
 
 
-async def _redeliver(given: Given) -> Json:
-    world = given.world
-    fields = given.fields(
+async def _redeliver(request: ControlRequest) -> Json:
+    state = request.state
+    fields = request.fields(
         event=None, times=1, endpoint=None, api_version=None, secrets=None, timestamp=None, body=None
     )
-    event = _event(world, str(fields["event"]))
+    event = _event(state, str(fields["event"]))
     changes: dict[str, Any] = {name: fields[name] for name in ("api_version", "secrets") if fields[name]}
     endpoints = [
         replace(endpoint, **changes)
-        for endpoint in world.webhooks.endpoints.values()
+        for endpoint in state.webhooks.endpoints.values()
         if fields["endpoint"] in (None, endpoint.id)
     ]
-    deliveries = [Delivery(event, endpoint, world.clock.now()) for endpoint in endpoints] * int(
+    deliveries = [Delivery(event, endpoint, state.clock.now()) for endpoint in endpoints] * int(
         fields["times"]
     )
     attempts = (
-        world.webhooks.attempt(delivery, body=fields["body"], timestamp=fields["timestamp"])
+        state.webhooks.attempt(delivery, body=fields["body"], timestamp=fields["timestamp"])
         for delivery in deliveries
     )
     return {"statuses": await asyncio.gather(*attempts)}
 
 
-async def _settle(given: Given) -> Json:
-    return {"settled": await given.world.webhooks.settle(given.fields(timeout=10)["timeout"])}
+async def _settle(request: ControlRequest) -> Json:
+    return {"settled": await request.state.webhooks.settle(request.fields(timeout=10)["timeout"])}
 
 
-def _deliveries(given: Given) -> Json:
-    event, limit = given.query.get("event"), int(given.query.get("limit", 100))
-    newest_first = reversed(given.world.webhooks.attempts)
+def _deliveries(request: ControlRequest) -> Json:
+    event, limit = request.query.get("event"), int(request.query.get("limit", 100))
+    newest_first = reversed(request.state.webhooks.attempts)
     return {"deliveries": [attempt for attempt in newest_first if event in (None, attempt["event"])][:limit]}
 
 
-def routes(world: World) -> list[Route]:
+def routes(state: State) -> list[Route]:
     """The routes of docs/simulator.md under Webhooks."""
     table = (
         ("/webhooks", "GET", _state),
@@ -133,4 +133,4 @@ def routes(world: World) -> list[Route]:
         ("/webhooks/settle", "POST", _settle),
         ("/webhooks/deliveries", "GET", _deliveries),
     )
-    return [answered(world, path, method, control) for path, method, control in table]
+    return [json_route(state, path, method, control) for path, method, control in table]

@@ -1,157 +1,161 @@
-"""Confirmation: what a PaymentIntent comes to with its payment method."""
+"""Confirms a PaymentIntent: succeeds, declines, asks the customer or starts processing."""
 
 from typing import Any
 
-from payment_worker.simulator.api.refusals import Refusal, bad_request, doc_url
+from payment_worker.simulator.api.errors import RequestError, doc_url, invalid_request
 from payment_worker.simulator.resources import charges
-from payment_worker.simulator.resources.capturing import expire
+from payment_worker.simulator.resources.authorizations import expire
 from payment_worker.simulator.resources.customers import method_for
 from payment_worker.simulator.resources.disputes import open_dispute
 from payment_worker.simulator.resources.events import emit
 from payment_worker.simulator.resources.payment_methods import AUTHENTICATION_REQUIRED, Behaviour, Decline
-from payment_worker.simulator.world import Act, Json, change
+from payment_worker.simulator.state import Context, Json, change
 
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
 def allowed_types(intent: Json, kind: str) -> None:
-    """Raises a refusal when the PaymentIntent takes no payment method of that kind."""
+    """Raises RequestError when the PaymentIntent takes no payment method of that kind."""
     types = intent["payment_method_types"]
     if kind not in types:
-        raise bad_request(
+        raise invalid_request(
             f"The PaymentMethod provided ({kind}) is not allowed for this PaymentIntent. "
             f"Attach one of these types: {', '.join(types)}.",
             param="payment_method",
         )
 
 
-def confirm_intent(act: Act, intent: Json, params: dict[str, Any]) -> Json:
-    """Confirm it with the method given or the one it has. Raises a refusal; 402 for a decline."""
+def confirm_intent(context: Context, intent: Json, params: dict[str, Any]) -> Json:
+    """Confirm it with the method given or the one it has. Raises RequestError; 402 for a decline."""
     if intent["status"] not in CONFIRMABLE:
-        raise bad_request(
+        raise invalid_request(
             f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}. Only a "
             f"PaymentIntent with one of the following statuses may be confirmed: {', '.join(CONFIRMABLE)}.",
             code="payment_intent_unexpected_state",
-            kept=True,
+            is_kept=True,
             payment_intent=intent,
         )
     token = params.get("payment_method") or intent["payment_method"]
     if token is None:
-        raise bad_request(
+        raise invalid_request(
             "You cannot confirm this PaymentIntent because it's missing a payment method.",
             code="payment_intent_unexpected_state",
-            kept=True,
+            is_kept=True,
             payment_intent=intent,
         )
-    method, behaviour = method_for(act, token)
+    method, behaviour = method_for(context, token)
     allowed_types(intent, behaviour.kind)
     if params.get("capture_method"):
         intent["capture_method"] = params["capture_method"]
     change(intent, payment_method=method["id"], next_action=None)
     if not behaviour.authentication:
-        return attempt(act, intent, method, behaviour)
+        return attempt(context, intent, method, behaviour)
     if params.get("off_session") or params.get("error_on_requires_action"):
-        raise declined(act, intent, method, behaviour, AUTHENTICATION_REQUIRED)
-    return _ask_customer(act, intent, params.get("return_url"))
+        raise declined(context, intent, method, behaviour, AUTHENTICATION_REQUIRED)
+    return _ask_customer(context, intent, params.get("return_url"))
 
 
-def attempt(act: Act, intent: Json, method: Json, behaviour: Behaviour) -> Json:
-    """Ask the bank, authentication being done or not needed. Raises a refusal for a decline."""
+def attempt(context: Context, intent: Json, method: Json, behaviour: Behaviour) -> Json:
+    """Ask the bank, authentication being done or not needed. Raises RequestError for a decline."""
     if behaviour.processing != "no":
-        return _begin_processing(act, intent, method, behaviour)
+        return _begin_processing(context, intent, method, behaviour)
     if behaviour.decline is not None:
-        raise declined(act, intent, method, behaviour, behaviour.decline)
-    charge = charges.new_charge(act, intent, method, behaviour, status="succeeded")
-    succeed(act, intent, charge, behaviour)
+        raise declined(context, intent, method, behaviour, behaviour.decline)
+    charge = charges.new_charge(context, intent, method, behaviour, status="succeeded")
+    succeed(context, intent, charge, behaviour)
     return intent
 
 
-def succeed(act: Act, intent: Json, charge: Json, behaviour: Behaviour) -> None:
+def succeed(context: Context, intent: Json, charge: Json, behaviour: Behaviour) -> None:
     """The bank said yes: the money is authorised or taken."""
     change(charge, status="succeeded", paid=True)
     change(intent, latest_charge=charge["id"], last_payment_error=None, processing=None, next_action=None)
     if intent["capture_method"] == "manual":
         change(intent, status="requires_capture", amount_capturable=intent["amount"])
-        emit(act, "charge.succeeded", charge)
-        emit(act, "payment_intent.amount_capturable_updated", intent)
-        act.later(act.world.settings.authorization_seconds, lambda then: expire(then, intent))
+        emit(context, "charge.succeeded", charge)
+        emit(context, "payment_intent.amount_capturable_updated", intent)
+        context.schedule(context.state.settings.authorization_seconds, lambda then: expire(then, intent))
         return
-    charges.take(act, charge, intent["amount"], at_once=intent["capture_method"] == "automatic")
+    charges.take(context, charge, intent["amount"], at_once=intent["capture_method"] == "automatic")
     change(intent, status="succeeded", amount_received=intent["amount"])
-    emit(act, "charge.succeeded", charge)
-    emit(act, "payment_intent.succeeded", intent)
+    emit(context, "charge.succeeded", charge)
+    emit(context, "payment_intent.succeeded", intent)
     if behaviour.dispute_reason is not None:
         reason, status = (
             behaviour.dispute_reason,
             "warning_needs_response" if behaviour.inquiry else "needs_response",
         )
-        act.later(
-            act.world.settings.dispute_delay_seconds,
+        context.schedule(
+            context.state.settings.dispute_delay_seconds,
             lambda then: _dispute(then, charge, reason, status),
         )
 
 
-def _dispute(act: Act, charge: Json, reason: str, status: str) -> None:
-    open_dispute(act, charge, reason=reason, status=status)
+def _dispute(context: Context, charge: Json, reason: str, status: str) -> None:
+    open_dispute(context, charge, reason=reason, status=status)
 
 
-def _begin_processing(act: Act, intent: Json, method: Json, behaviour: Behaviour) -> Json:
-    charge = charges.new_charge(act, intent, method, behaviour, status="pending")
+def _begin_processing(context: Context, intent: Json, method: Json, behaviour: Behaviour) -> Json:
+    charge = charges.new_charge(context, intent, method, behaviour, status="pending")
     change(intent, status="processing", latest_charge=charge["id"], last_payment_error=None)
-    emit(act, "charge.pending", charge)
-    emit(act, "payment_intent.processing", intent)
+    emit(context, "charge.pending", charge)
+    emit(context, "payment_intent.processing", intent)
     if behaviour.processing != "stays":
-        act.later(act.world.settings.processing_delay_seconds, lambda then: finish_processing(then, intent))
+        context.schedule(
+            context.state.settings.processing_delay_seconds, lambda then: finish_processing(then, intent)
+        )
     return intent
 
 
 def finish_processing(
-    act: Act, intent: Json, *, good: bool | None = None, why: Decline | None = None
+    context: Context, intent: Json, *, good: bool | None = None, why: Decline | None = None
 ) -> None:
     """The bank's late word, or what the method's own nature says; nothing if it is over already."""
-    charge = act.account.charges[intent["latest_charge"]] if intent["latest_charge"] else None
+    charge = context.account.charges[intent["latest_charge"]] if intent["latest_charge"] else None
     if intent["status"] != "processing" or charge is None or charge["status"] != "pending":
         return
-    behaviour = act.account.behaviours[charge["payment_method"]]
+    behaviour = context.account.behaviours[charge["payment_method"]]
     reason = why or behaviour.decline
     if good is False or (good is None and behaviour.processing == "fails"):
-        method = act.account.payment_methods[charge["payment_method"]]
+        method = context.account.payment_methods[charge["payment_method"]]
         _fail(
-            act,
+            context,
             intent,
             charge,
             method,
             reason or Decline("payment_intent_payment_attempt_failed", "It failed."),
         )
     else:
-        succeed(act, intent, charge, behaviour)
+        succeed(context, intent, charge, behaviour)
 
 
-def _ask_customer(act: Act, intent: Json, return_url: str | None) -> Json:
+def _ask_customer(context: Context, intent: Json, return_url: str | None) -> Json:
     if return_url is None:
         step: Json = {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
     else:
         page = f"https://hooks.stripe.com/3d_secure_2/{intent['id']}"
         step = {"type": "redirect_to_url", "redirect_to_url": {"return_url": return_url, "url": page}}
     change(intent, status="requires_action", next_action=step)
-    emit(act, "payment_intent.requires_action", intent)
+    emit(context, "payment_intent.requires_action", intent)
     return intent
 
 
-def declined(act: Act, intent: Json, method: Json, behaviour: Behaviour, why: Decline) -> Refusal:
+def declined(
+    context: Context, intent: Json, method: Json, behaviour: Behaviour, why: Decline
+) -> RequestError:
     """Record a decline: a failed charge, the PaymentIntent back at its start. The 402 to raise."""
-    charge = charges.new_charge(act, intent, method, behaviour, status="failed")
-    error = _fail(act, intent, charge, method, why)
-    return Refusal(402, {**error, "payment_intent": intent}, kept=True)
+    charge = charges.new_charge(context, intent, method, behaviour, status="failed")
+    error = _fail(context, intent, charge, method, why)
+    return RequestError(402, {**error, "payment_intent": intent}, is_kept=True)
 
 
-def _fail(act: Act, intent: Json, charge: Json, method: Json, why: Decline) -> Json:
+def _fail(context: Context, intent: Json, charge: Json, method: Json, why: Decline) -> Json:
     charges.decline(charge, why)
     error = failure(why, method, charge["id"])
     change(intent, latest_charge=charge["id"], processing=None)
     step_back(intent, error)
-    emit(act, "charge.failed", charge)
-    emit(act, "payment_intent.payment_failed", intent)
+    emit(context, "charge.failed", charge)
+    emit(context, "payment_intent.payment_failed", intent)
     return error
 
 

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Mapping
 from itertools import dropwhile, islice
 from typing import Any
 
+from payment_worker.simulator.api.errors import invalid_request, no_such
 from payment_worker.simulator.api.parameters import Check, instants, integer, strings, text
-from payment_worker.simulator.api.refusals import bad_request, no_such
 
 Json = dict[str, Any]
 
 LIMIT, LARGEST_LIMIT = 10, 100
 
-ACCEPTED: dict[str, Check] = {
+PARAMETERS: dict[str, Check] = {
     "created": instants,
     "ending_before": text(),
     "expand": strings,
@@ -29,10 +29,10 @@ def page(
     url: str,
     keep: Callable[[Json], bool] = lambda _record: True,
 ) -> Json:
-    """One page of the records that `keep` lets pass. Raises a refusal for a bad limit or cursor."""
+    """One page of the records that `keep` lets pass. Raises RequestError for a bad limit or cursor."""
     limit = params.get("limit", LIMIT)
     if not 1 <= limit <= LARGEST_LIMIT:
-        raise bad_request(f"Invalid limit: must be from 1 to {LARGEST_LIMIT}", param="limit")
+        raise invalid_request(f"Invalid limit: must be from 1 to {LARGEST_LIMIT}", param="limit")
     bounds = params.get("created", {})
     before = params.get("ending_before")
     ordered = _from_cursor(records, params, kind=kind)

@@ -1,4 +1,4 @@
-"""The control API's floor: JSON in and out, mistakes as 400, unknown ids as 404."""
+"""Routes of the control API: JSON in and out, mistakes as 400, unknown ids as 404."""
 
 from collections.abc import Awaitable, Callable
 from json import JSONDecodeError
@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from payment_worker.simulator.api.errors import RequestError
 from payment_worker.simulator.api.parameters import decode
-from payment_worker.simulator.api.refusals import Refusal
-from payment_worker.simulator.api.writing import written
-from payment_worker.simulator.world import Account, Act, World
+from payment_worker.simulator.api.serialization import to_json
+from payment_worker.simulator.state import Account, Context, State
 
 Json = dict[str, Any]
 
@@ -20,18 +20,18 @@ _ADDRESS = {"account", "livemode"}
 
 
 class ControlError(Exception):
-    """A control request is wrong; the message is the answer's `error`."""
+    """A control request is wrong; the message is the response's `error`."""
 
     def __init__(self, message: str, *, status: int = 400) -> None:
         super().__init__(message)
         self.status = status
 
 
-class Given:
-    """One control request: the world, the ids in its path, its query and its JSON body."""
+class ControlRequest:
+    """One control request: the state it works on, the ids in its path, its query and its JSON body."""
 
-    def __init__(self, world: World, request: Request, body: Json) -> None:
-        self.world = world
+    def __init__(self, state: State, request: Request, body: Json) -> None:
+        self.state = state
         self.path: dict[str, str] = request.path_params
         self.query = decode(request.url.query)
         self.body = body
@@ -53,11 +53,11 @@ class Given:
     @property
     def account(self) -> Account:
         """The account that is meant."""
-        return self.world.account(self.account_id, livemode=self.livemode)
+        return self.state.account(self.account_id, livemode=self.livemode)
 
-    def act(self) -> Act:
+    def context(self) -> Context:
         """Something that a person or bank does there."""
-        return Act(self.world, self.account)
+        return Context(self.state, self.account)
 
     def fields(self, **defaults: object) -> Json:
         """The body with defaults filled in. Raises ControlError for a name that is not among them."""
@@ -67,27 +67,26 @@ class Given:
         return {**defaults, **{name: self.body[name] for name in defaults if name in self.body}}
 
 
-Control = Callable[[Given], Awaitable[Json] | Json]
+Handler = Callable[[ControlRequest], Awaitable[Json] | Json]
 
 
-def answered(world: World, path: str, method: str, control: Control) -> Route:
-    """A route that answers what `control` returns."""
+def json_route(state: State, path: str, method: str, handler: Handler) -> Route:
+    """A route that answers what its handler returns, as JSON."""
 
     async def endpoint(request: Request) -> Response:
         try:
-            given = Given(world, request, await _json(request))
-            result = control(given)
-            answer, status = (result if isinstance(result, dict) else await result), 200
+            result = handler(ControlRequest(state, request, await _json(request)))
+            response, status = (result if isinstance(result, dict) else await result), 200
         except ControlError as error:
-            answer, status = {"error": str(error)}, error.status
+            response, status = {"error": str(error)}, error.status
         except (ValueError, TypeError) as error:
-            answer, status = {"error": str(error)}, 400
-        except Refusal as refusal:
-            answer, status = (
-                {"error": str(refusal)},
-                404 if refusal.error.get("code") == "resource_missing" else 400,
+            response, status = {"error": str(error)}, 400
+        except RequestError as error:
+            response, status = (
+                {"error": str(error)},
+                404 if error.error.get("code") == "resource_missing" else 400,
             )
-        return Response(written(answer), status_code=status, media_type="application/json")
+        return Response(to_json(response), status_code=status, media_type="application/json")
 
     return Route(f"/_simulator{path}", endpoint, methods=[method])
 

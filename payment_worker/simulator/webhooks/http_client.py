@@ -1,25 +1,25 @@
-"""A small HTTP/1.1 client for webhook deliveries: one POST, one status, connections kept for the next."""
+"""A small HTTP/1.1 client for deliveries that keeps connections open."""
 
 import asyncio
 import ssl
 from collections import defaultdict
 from urllib.parse import urlsplit
 
-NO_ANSWER = 0
+NO_RESPONSE = 0
 _IDLE_LIMIT = 32
 
 _Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _Where = tuple[str, int, bool]
 
 
-class Poster:
+class HttpClient:
     """Posts bodies and remembers idle connections by host and port."""
 
     def __init__(self) -> None:
         self._idle: dict[_Where, list[_Streams]] = defaultdict(list)
 
     async def post(self, url: str, body: bytes, headers: dict[str, str], *, timeout_seconds: float) -> int:
-        """The status of the answer; NO_ANSWER when none came in time or no connection was to be had."""
+        """The status of the response; NO_RESPONSE when none came in time or no connection was to be had."""
         parts = urlsplit(url)
         secure = parts.scheme == "https"
         where = (parts.hostname or "", parts.port or (443 if secure else 80), secure)
@@ -31,7 +31,7 @@ class Poster:
             async with asyncio.timeout(timeout_seconds):
                 return await self._exchange(where, request)
         except (OSError, ValueError, EOFError, asyncio.LimitOverrunError):
-            return NO_ANSWER
+            return NO_RESPONSE
 
     def close(self) -> None:
         """Let all idle connections go."""

@@ -1,0 +1,45 @@
+"""Control routes for what the bank does about disputes."""
+
+from starlette.routing import Route
+
+from payment_worker.simulator.control.routing import ControlError, ControlRequest, Json, json_route
+from payment_worker.simulator.resources import disputes, payment_intents
+from payment_worker.simulator.state import State
+
+
+def _open_dispute(request: ControlRequest) -> Json:
+    context = request.context()
+    fields = request.fields(
+        payment_intent=None, charge=None, amount=None, reason="fraudulent", status="needs_response"
+    )
+    if fields["payment_intent"]:
+        fields["charge"] = payment_intents.found(context, fields["payment_intent"])["latest_charge"]
+    charge = context.account.charges.get(fields["charge"])
+    if charge is None:
+        raise ControlError("no such charge", status=404)
+    return disputes.open_dispute(
+        context, charge, reason=fields["reason"], status=fields["status"], amount=fields["amount"]
+    )
+
+
+def _move_dispute(request: ControlRequest) -> Json:
+    context = request.context()
+    fields = request.fields(status=None, evidence=None, metadata=None)
+    return disputes.move(context, disputes.found(context, request.path["id"]), **fields)
+
+
+def _close_dispute(request: ControlRequest) -> Json:
+    context = request.context()
+    return disputes.finish(
+        context, disputes.found(context, request.path["id"]), request.fields(status="lost")["status"]
+    )
+
+
+def routes(state: State) -> list[Route]:
+    """The routes of docs/simulator.md about disputes."""
+    table = (
+        ("/disputes", _open_dispute),
+        ("/disputes/{id}/update", _move_dispute),
+        ("/disputes/{id}/close", _close_dispute),
+    )
+    return [json_route(state, path, "POST", handler) for path, handler in table]
