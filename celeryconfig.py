@@ -62,7 +62,7 @@ task_default_queue = task_default_routing_key = "maintenance"
 task_taken_from: dict[str, tuple[str, ...]] = {
     f"payment_worker.{task}": (queue,)
     for queue, tasks in {
-        "charges": ("charge", "capture", "cancel", "retry_charge", "retry_declined", "perform"),
+        "charges": ("charge", "capture", "cancel", "retry_charge", "retry_declined", "execute_attempt"),
         "refunds": ("refund", "continue_refund"),
         "events": ("receive_stripe_event", "process_event"),
         "maintenance": ("poll_stripe_events", "resume_stalled", "reconcile", "publish_events", "prune"),
@@ -70,7 +70,7 @@ task_taken_from: dict[str, tuple[str, ...]] = {
     for task in tasks
 }
 # The sweep sends it to the queue of what it goes on with.
-task_taken_from["payment_worker.perform"] += ("refunds",)
+task_taken_from["payment_worker.execute_attempt"] += ("refunds",)
 task_routes = {task: {"queue": queues[0]} for task, queues in task_taken_from.items()}
 
 # ── Messages ─────────────────────────────────────────────────────────────────────────────────────────────────────

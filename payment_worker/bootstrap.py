@@ -13,11 +13,11 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from payment_worker.contracts.masking import masked
 from payment_worker.domain.eligibility import RetryPolicy
-from payment_worker.flows.context import Policy, World
+from payment_worker.flows.context import Context, Policy
 from payment_worker.flows.key_check import KeyCheck
 from payment_worker.flows.pauses import Pauses
 from payment_worker.gateway.client import Gateway
-from payment_worker.gateway.rate_limit.limiter import REDIS_TIMEOUT_SECONDS, Traffic
+from payment_worker.gateway.rate_limit.limiter import REDIS_TIMEOUT_SECONDS, RateLimiter
 from payment_worker.gateway.rate_limit.limits import LIVE_RATE, STRIPE, TEST_RATE, Limits, Rate
 from payment_worker.redis.client import redis_client
 from payment_worker.redis.heartbeats import Consumers, Sweeps
@@ -80,16 +80,16 @@ class _Held:
     """What this process has made, and the lock under which it does."""
 
     def __init__(self) -> None:
-        self.begin_anew()
+        self.reset()
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Forget it: no connection survives a fork, and the lock may have been another thread's just then."""
         self.process: Process | None = None
         self.lock = Lock()
 
 
 _held = _Held()
-os.register_at_fork(after_in_child=_held.begin_anew)
+os.register_at_fork(after_in_child=_held.reset)
 
 
 def process() -> Process:
@@ -110,7 +110,7 @@ def _open(chosen: Settings) -> Process:
             api_key=_secret(chosen.stripe_api_key),
             api_base=chosen.stripe_api_base,
             timeout_seconds=chosen.stripe_timeout,
-            traffic=Traffic(redis(chosen, timeout_seconds=REDIS_TIMEOUT_SECONDS), limits(chosen)),
+            traffic=RateLimiter(redis(chosen, timeout_seconds=REDIS_TIMEOUT_SECONDS), limits(chosen)),
             check_key=KeyCheck(opened, livemode=bool(is_live(chosen))),
         ),
         stream=Stream(
@@ -128,19 +128,19 @@ def now() -> datetime:
     return datetime.now(tz=UTC)
 
 
-def world(*, actor: str, ring: Callable[[], None] = lambda: None) -> World:
+def context(*, actor: str, notify_relay: Callable[[], None] = lambda: None) -> Context:
     """The world that a flow works in, as this actor."""
     held = process()
-    return World(
+    return Context(
         database=held.database,
         stripe=held.stripe,
         clock=held.database.now,
         machine_skew=held.database.machine_skew,
-        dice=random.random,
+        jitter=random.random,
         policy=policy(held.settings),
         pauses=held.pauses,
         actor=f"{actor} on {_host()}",
-        ring=ring,
+        notify_relay=notify_relay,
     )
 
 
@@ -160,7 +160,7 @@ def policy(chosen: Settings) -> Policy:
             most_in_period=chosen.retries_in_period,
             period=timedelta(seconds=chosen.retries_period),
         ),
-        told_again=timedelta(seconds=chosen.told_again),
+        republish_window=timedelta(seconds=chosen.republish_window),
     )
 
 

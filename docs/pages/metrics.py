@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from payment_worker.monitoring.gauges import TOLD
-from payment_worker.telemetry.metrics import COUNTED
+from payment_worker.monitoring.gauges import GAUGES
+from payment_worker.telemetry.metrics import METRICS
 from payment_worker.webhook.metrics import Metrics as Receiver
 
 PAGE = """# Metrics
@@ -52,7 +52,7 @@ def page() -> str:
 
 
 def _told() -> str:
-    return "\n".join(f"| `{each.name}` | {_labels(each.labels)} | {each.means} |" for each in TOLD)
+    return "\n".join(f"| `{each.name}` | {_labels(each.labels)} | {each.means} |" for each in GAUGES)
 
 
 def _counted() -> str:
@@ -60,7 +60,7 @@ def _counted() -> str:
         f"| `{each.name}` | histogram | {_labels(each.labels)} | {each.means} |"
         if each.buckets_seconds
         else f"| `{each.name}_total` | counter | {_labels(each.labels)} | {each.means} |"
-        for each in COUNTED
+        for each in METRICS
     )
 
 

@@ -13,7 +13,7 @@ from payment_worker.contracts.requests import (
     RetryChargeRequest,
     StripeEventRequest,
 )
-from payment_worker.domain.eligibility import RefundRefusal, Refusal
+from payment_worker.domain.eligibility import RefundRejectionReason, RejectionReason
 from payment_worker.domain.money import CURRENCIES
 
 PAGE = """# Tasks
@@ -141,31 +141,31 @@ ARGUMENTS: Mapping[str, type[Request]] = {
     "reconcile": ReconcileRequest,
 }
 
-REFUSALS: Mapping[Refusal, str] = {
-    Refusal.NOT_AUTHORIZED: "capture: it is not, or not yet, held",
-    Refusal.FAILED: "capture: it was declined",
-    Refusal.SUCCEEDED: "cancel: too late; what was taken can be refunded",
-    Refusal.CANCELED: "capture, retry: it was given up",
-    Refusal.EXPIRED: "capture: the authorisation ran out",
-    Refusal.ALREADY_CAPTURED: "capture: another amount was",
-    Refusal.EXCEEDS_AUTHORIZED: "capture: more than is held",
-    Refusal.NOT_A_STEP: "capture: amounts in its currency are multiples of 10 or 100",
-    Refusal.NOTHING_AT_STRIPE: "cancel, retry: Stripe refused the charge as it was, and made nothing",
-    Refusal.DECLINED_FOR_GOOD: "retry: only another payment method may be tried",
-    Refusal.TOO_MANY_RETRIES: "retry: a cap is reached",
-    Refusal.ATTEMPT_UNANSWERED: "it is not known yet what another request to Stripe came to; a retry is refused at"
-    " once, the others after 15 seconds",
-    Refusal.NEVER_EXECUTED: "Stripe was asked often enough, and turned out never to have done it",
+REFUSALS: Mapping[RejectionReason, str] = {
+    RejectionReason.NOT_AUTHORIZED: "capture: it is not, or not yet, held",
+    RejectionReason.FAILED: "capture: it was declined",
+    RejectionReason.SUCCEEDED: "cancel: too late; what was taken can be refunded",
+    RejectionReason.CANCELED: "capture, retry: it was given up",
+    RejectionReason.EXPIRED: "capture: the authorisation ran out",
+    RejectionReason.ALREADY_CAPTURED: "capture: another amount was",
+    RejectionReason.EXCEEDS_AUTHORIZED: "capture: more than is held",
+    RejectionReason.NOT_A_STEP: "capture: amounts in its currency are multiples of 10 or 100",
+    RejectionReason.NOTHING_AT_STRIPE: "cancel, retry: Stripe refused the charge as it was, and made nothing",
+    RejectionReason.DECLINED_FOR_GOOD: "retry: only another payment method may be tried",
+    RejectionReason.TOO_MANY_RETRIES: "retry: a cap is reached",
+    RejectionReason.ATTEMPT_UNANSWERED: "it is not known yet what another request to Stripe came to; a retry is refused"
+    " at once, the others after 15 seconds",
+    RejectionReason.NEVER_EXECUTED: "Stripe was asked often enough, and turned out never to have done it",
 }
 
-REFUND_REFUSALS: Mapping[RefundRefusal, str] = {
-    RefundRefusal.PAYMENT_FAILED: "nothing was taken",
-    RefundRefusal.PAYMENT_CANCELED: "nothing was taken",
-    RefundRefusal.PAYMENT_NOT_CAPTURED: "it is only held: cancel it",
-    RefundRefusal.NOTHING_LEFT: "all of it is, or is being, given back",
-    RefundRefusal.EXCEEDS_REFUNDABLE: "more than is left",
-    RefundRefusal.CHARGE_DISPUTED: "the bank holds the money",
-    RefundRefusal.NEVER_EXECUTED: "Stripe was asked often enough, and turned out never to have done it",
+REFUND_REFUSALS: Mapping[RefundRejectionReason, str] = {
+    RefundRejectionReason.PAYMENT_FAILED: "nothing was taken",
+    RefundRejectionReason.PAYMENT_CANCELED: "nothing was taken",
+    RefundRejectionReason.PAYMENT_NOT_CAPTURED: "it is only held: cancel it",
+    RefundRejectionReason.NOTHING_LEFT: "all of it is, or is being, given back",
+    RefundRejectionReason.EXCEEDS_REFUNDABLE: "more than is left",
+    RefundRejectionReason.CHARGE_DISPUTED: "the bank holds the money",
+    RefundRejectionReason.NEVER_EXECUTED: "Stripe was asked often enough, and turned out never to have done it",
 }
 
 
@@ -176,8 +176,8 @@ def page() -> str:
         KeyError: a refusal has no words here.
     """
     tables = {name: _arguments(model) for name, model in ARGUMENTS.items()}
-    refusals = _table("reason", {each.value: REFUSALS[each] for each in Refusal})
-    refund_refusals = _table("reason", {each.value: REFUND_REFUSALS[each] for each in RefundRefusal})
+    refusals = _table("reason", {each.value: REFUSALS[each] for each in RejectionReason})
+    refund_refusals = _table("reason", {each.value: REFUND_REFUSALS[each] for each in RefundRejectionReason})
     return PAGE.format(**tables, **_amounts(), refusals=refusals, refund_refusals=refund_refusals)
 
 

@@ -150,7 +150,7 @@ CREATE TABLE payment_attempt (
     parameters text NOT NULL,
     idempotency_key text NOT NULL UNIQUE CHECK (length(idempotency_key) BETWEEN 1 AND 255),
     status text NOT NULL CHECK (status IN ('OPEN', 'UNKNOWN', 'EXECUTED', 'DECLINED', 'REFUSED', 'ABSENT')),
-    doubt text,
+    unknown_reason text,
     error_code text,
     stripe_request_id text,
     tries integer NOT NULL DEFAULT 0,
@@ -160,19 +160,19 @@ CREATE TABLE payment_attempt (
     sent_until timestamptz NOT NULL,
     created_at timestamptz NOT NULL,
     finished_at timestamptz,
-    unsent boolean NOT NULL DEFAULT false,
+    never_sent boolean NOT NULL DEFAULT false,
     request_id uuid,
     retry_at timestamptz,
-    looked_at timestamptz,
-    looked_after text,
+    lookup_started_at timestamptz,
+    lookup_cursor text,
     stripe_sent_at timestamptz,
     CONSTRAINT attempt_unfinished_has_a_next_action CHECK
         ((status IN ('OPEN', 'UNKNOWN')) = (finished_at IS NULL)
          AND (finished_at IS NULL) = (next_action_at IS NOT NULL)),
-    CONSTRAINT attempt_unknown_has_a_doubt CHECK (status <> 'UNKNOWN' OR doubt IS NOT NULL),
+    CONSTRAINT attempt_unknown_has_a_doubt CHECK (status <> 'UNKNOWN' OR unknown_reason IS NOT NULL),
     CONSTRAINT attempt_refund_names_its_refund CHECK ((action = 'refund') = (refund_id IS NOT NULL)),
     CONSTRAINT attempt_is_followed_once_it_is_over CHECK (retry_at IS NULL OR finished_at IS NOT NULL),
-    CONSTRAINT attempt_is_looked_for_up_to_a_place CHECK ((looked_at IS NULL) = (looked_after IS NULL)),
+    CONSTRAINT attempt_is_looked_for_up_to_a_place CHECK ((lookup_started_at IS NULL) = (lookup_cursor IS NULL)),
     UNIQUE NULLS NOT DISTINCT (payment_id, refund_id, number)
 );
 COMMENT ON TABLE payment_attempt IS
@@ -184,7 +184,7 @@ COMMENT ON COLUMN payment_attempt.next_action_at IS
 COMMENT ON COLUMN payment_attempt.sent_until IS
     'No request of this attempt is sent after this instant, but by whoever claims it next.';
 COMMENT ON COLUMN payment_attempt.lease_token IS 'Raised by every claim; a write under an older one is refused.';
-COMMENT ON COLUMN payment_attempt.unsent IS
+COMMENT ON COLUMN payment_attempt.never_sent IS
     'True while it is certain that nothing of it was ever sent; whoever claims it to send it says false first.';
 COMMENT ON COLUMN payment_attempt.request_id IS
     'The message that asked for it, where its request has no other id: the same message again asks for nothing.';
@@ -192,9 +192,9 @@ COMMENT ON COLUMN payment_attempt.retry_at IS
     'When the worker tries again by itself after this decline; null: it does not, or has.';
 COMMENT ON COLUMN payment_attempt.stripe_sent_at IS
     'When it was first sent, by Stripe''s clock: a look-up reads Stripe''s lists around this time.';
-COMMENT ON COLUMN payment_attempt.looked_at IS
-    'When the round began that read to `looked_after`; whatever is sent later makes that place void.';
-COMMENT ON COLUMN payment_attempt.looked_after IS
+COMMENT ON COLUMN payment_attempt.lookup_started_at IS
+    'When the round began that read to `lookup_cursor`; whatever is sent later makes that place void.';
+COMMENT ON COLUMN payment_attempt.lookup_cursor IS
     'The last object that was read of a list that one round could not read to its end; the next goes on after it.';
 CREATE UNIQUE INDEX payment_attempt_one_unfinished_a_payment ON payment_attempt (payment_id)
     WHERE refund_id IS NULL AND finished_at IS NULL;

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from payment_worker.domain.outcome import Doubt
+from payment_worker.domain.outcome import UnknownReason
 
 
 class AttemptStatus(StrEnum):
@@ -43,7 +43,7 @@ ON_EXISTING = frozenset({Action.CAPTURE, Action.CANCEL, Action.RETRY})
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LookupProgress:
     """How far down a list, newest first, what an attempt made was looked for, by rounds that could prove absence."""
 
     at: datetime
@@ -66,7 +66,7 @@ class Attempt:
     """JSON text, byte for byte what was stored when the key was made."""
     idempotency_key: str
     status: AttemptStatus
-    doubt: Doubt | None
+    unknown_reason: UnknownReason | None
     first_sent_at: datetime
     sent_until: datetime
     """No request of it was sent after this instant: the lease's end while its owner may still be sending."""
@@ -78,11 +78,11 @@ class Attempt:
     leased_until: datetime
     as_of_version: int
     """The version of the payment's row when the attempt was claimed."""
-    unsent: bool = False
+    never_sent: bool = False
     """Whether it is certain that nothing of it was ever sent, so that its key has no age yet."""
     request_id: UUID | None = None
     """The message that asked for it, where the request has no other id: the same one again asks for nothing."""
-    look: Look | None = None
+    lookup_progress: LookupProgress | None = None
     """Set while a look goes on that one round could not bring to its end."""
     stripe_request_id: str | None = None
     """Stripe's id of the request that its owner sent and that was not answered well: its support asks for it."""
@@ -95,27 +95,33 @@ class Step(StrEnum):
     LOOK_UP = "look for what it made"
 
 
-NEVER_ABSENT = frozenset({Doubt.KEY_MISMATCH, Doubt.CONTRADICTED})
+PROVES_EXECUTION = frozenset({UnknownReason.KEY_MISMATCH, UnknownReason.CONTRADICTED})
 """Doubts that prove that something was executed, so that “not found” is never believed. A person has to look."""
 
-LOOKED_UP = frozenset({Doubt.SERVER_ERROR, Doubt.REPLAYED_ERROR, Doubt.OVERTAKEN, *NEVER_ABSENT})
+LOOKUP_FIRST = frozenset(
+    {UnknownReason.SERVER_ERROR, UnknownReason.REPLAYED_ERROR, UnknownReason.OVERTAKEN, *PROVES_EXECUTION}
+)
 """Doubts that are met by looking first: Stripe may have stored a 5xx, and replays it as long as it keeps the key."""
 
 
-def doubt_after_absence(doubt: Doubt | None) -> Doubt:
+def unknown_reason_after_absence(unknown_reason: UnknownReason | None) -> UnknownReason:
     """What is in doubt once a look-up found nothing that can be believed yet.
 
     After a fresh 5xx the same request may be sent again: it executes, or Stripe replays what it stored.
     A replay proves that sending is of no use any more.
     """
-    return doubt if doubt in {Doubt.REPLAYED_ERROR, *NEVER_ABSENT} else Doubt.NOT_FOUND
+    return (
+        unknown_reason
+        if unknown_reason in {UnknownReason.REPLAYED_ERROR, *PROVES_EXECUTION}
+        else UnknownReason.NOT_FOUND
+    )
 
 
 def next_step(attempt: Attempt, *, now: datetime, key_safe_age: timedelta) -> Step:
     """Send again under the same key while Stripe surely remembers it; after that, only look."""
-    if attempt.unsent:
+    if attempt.never_sent:
         return Step.SEND
-    if attempt.doubt in LOOKED_UP or now - attempt.first_sent_at >= key_safe_age:
+    if attempt.unknown_reason in LOOKUP_FIRST or now - attempt.first_sent_at >= key_safe_age:
         return Step.LOOK_UP
     return Step.SEND
 
@@ -125,16 +131,18 @@ def absence_is_believed(attempt: Attempt, *, asked_at: datetime, absence_delay: 
 
     It does once no request that was sent can still be on its way.
     """
-    return attempt.doubt not in NEVER_ABSENT and asked_at - attempt.sent_until >= absence_delay
+    return attempt.unknown_reason not in PROVES_EXECUTION and asked_at - attempt.sent_until >= absence_delay
 
 
-def goes_on_after(attempt: Attempt, *, absence_delay: timedelta) -> str | None:
+def resume_after(attempt: Attempt, *, absence_delay: timedelta) -> str | None:
     """The object after which a look goes on; None where it has to begin at the top of the list.
 
     What was read stays read only if nothing can have come to it since: each round began when no request could be on
     its way any more, and none was sent after it. Otherwise what it made may stand above this place.
     """
-    look = attempt.look
-    if look is None or not absence_is_believed(attempt, asked_at=look.at, absence_delay=absence_delay):
+    lookup_progress = attempt.lookup_progress
+    if lookup_progress is None or not absence_is_believed(
+        attempt, asked_at=lookup_progress.at, absence_delay=absence_delay
+    ):
         return None
-    return look.after
+    return lookup_progress.after

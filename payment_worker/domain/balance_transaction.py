@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Booking:
+class BalanceTransaction:
     """A balance transaction of a charge. Amounts in minor units of `currency`, which may not be the charge's."""
 
     stripe_balance_transaction_id: str

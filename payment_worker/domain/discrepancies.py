@@ -127,14 +127,14 @@ def closures(of: StripeList, *, stripe_account: str | None) -> frozenset[Closed]
     return frozenset({itself, closed_account(stripe_account)} if stripe_account else {itself})
 
 
-def not_shown(closed: Closed, *, stripe_account: str | None, because: str) -> Difference:
+def not_shown(closed: Closed, *, stripe_account: str | None, reason: str) -> Difference:
     """Something about which Stripe tells us nothing."""
     kind, object_id = closed
     return Difference(
         kind=kind,
         object_id=object_id,
         stripe_account=stripe_account or None,
-        detail={"ours": None, "theirs": because},
+        detail={"ours": None, "theirs": reason},
     )
 
 

@@ -10,7 +10,7 @@ from payment_worker.domain.money import CURRENCIES, part_fault
 from payment_worker.domain.payment import Payment, PaymentStatus
 
 
-class Refusal(StrEnum):
+class RejectionReason(StrEnum):
     """Why a well-formed request about a payment cannot be: the `reason` of its answer."""
 
     NOT_AUTHORIZED = "payment_not_authorized"
@@ -36,7 +36,7 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Proceed:
     """Ask Stripe; to capture, for this amount of minor units."""
 
     amount: int = 0
@@ -48,15 +48,15 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
+class Reject:
     """It cannot be."""
 
-    refusal: Refusal
+    rejection_reason: RejectionReason
 
 
-Decision = Ask | Done | Refuse
+Decision = Proceed | Done | Reject
 
-LET_GO: Final = frozenset({"automatic", "expired"})
+EXPIRED_REASONS: Final = frozenset({"automatic", "expired"})
 """Stripe's reasons for a cancellation that nobody asked for."""
 
 
@@ -67,23 +67,23 @@ def decide_capture(payment: Payment, *, amount: int | None) -> Decision:
             return _of_authorized(payment, amount or payment.amount_authorized)
         case PaymentStatus.SUCCEEDED:
             wanted = amount or payment.amount_authorized or payment.amount
-            return Done() if wanted == payment.amount_captured else Refuse(Refusal.ALREADY_CAPTURED)
+            return Done() if wanted == payment.amount_captured else Reject(RejectionReason.ALREADY_CAPTURED)
         case PaymentStatus.CANCELED:
-            expired = payment.amount_authorized > 0 and payment.cancellation_reason in LET_GO
-            return Refuse(Refusal.EXPIRED if expired else Refusal.CANCELED)
+            expired = payment.amount_authorized > 0 and payment.cancellation_reason in EXPIRED_REASONS
+            return Reject(RejectionReason.EXPIRED if expired else RejectionReason.CANCELED)
         case PaymentStatus.FAILED:
-            return Refuse(Refusal.FAILED)
+            return Reject(RejectionReason.FAILED)
         case _:
-            return Refuse(Refusal.NOT_AUTHORIZED)
+            return Reject(RejectionReason.NOT_AUTHORIZED)
 
 
 def _of_authorized(payment: Payment, amount: int) -> Decision:
     if amount > payment.amount_authorized:
-        return Refuse(Refusal.EXCEEDS_AUTHORIZED)
+        return Reject(RejectionReason.EXCEEDS_AUTHORIZED)
     currency = CURRENCIES.get(payment.currency)
     if currency and part_fault(amount, currency):
-        return Refuse(Refusal.NOT_A_STEP)
-    return Ask(amount)
+        return Reject(RejectionReason.NOT_A_STEP)
+    return Proceed(amount)
 
 
 def decide_cancel(payment: Payment) -> Decision:
@@ -92,11 +92,11 @@ def decide_cancel(payment: Payment) -> Decision:
         case PaymentStatus.CANCELED:
             return Done()
         case PaymentStatus.SUCCEEDED:
-            return Refuse(Refusal.SUCCEEDED)
+            return Reject(RejectionReason.SUCCEEDED)
         case _ if payment.stripe_payment_intent_id is None:
-            return Refuse(Refusal.NOTHING_AT_STRIPE)
+            return Reject(RejectionReason.NOTHING_AT_STRIPE)
         case _:
-            return Ask()
+            return Proceed()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,20 +119,20 @@ def decide_retry(
     """Decide about another try of a payment that was declined, or waits for its customer."""
     match payment.status:
         case PaymentStatus.CANCELED:
-            return Refuse(Refusal.CANCELED)
+            return Reject(RejectionReason.CANCELED)
         case PaymentStatus.SUCCEEDED | PaymentStatus.AUTHORIZED | PaymentStatus.PROCESSING:
             return Done()
         case PaymentStatus.REQUESTED:
-            return Refuse(Refusal.ATTEMPT_UNANSWERED)
+            return Reject(RejectionReason.ATTEMPT_UNANSWERED)
         case _:
             pass
     if payment.stripe_payment_intent_id is None:
-        return Refuse(Refusal.NOTHING_AT_STRIPE)
+        return Reject(RejectionReason.NOTHING_AT_STRIPE)
     if same_method and never_again(payment.decline_code, payment.advice_code):
-        return Refuse(Refusal.DECLINED_FOR_GOOD)
+        return Reject(RejectionReason.DECLINED_FOR_GOOD)
     if payment.retries >= policy.most or retries_in_period >= policy.most_in_period:
-        return Refuse(Refusal.TOO_MANY_RETRIES)
-    return Ask()
+        return Reject(RejectionReason.TOO_MANY_RETRIES)
+    return Proceed()
 
 
 def automatic_retry_at(payment: Payment, *, policy: RetryPolicy, now: datetime) -> datetime | None:
@@ -144,7 +144,7 @@ def automatic_retry_at(payment: Payment, *, policy: RetryPolicy, now: datetime) 
     return now + policy.first_delay * (1 << payment.retries)
 
 
-class RefundRefusal(StrEnum):
+class RefundRejectionReason(StrEnum):
     """Why a well-formed refund cannot be: the refund's `failure_reason`."""
 
     PAYMENT_FAILED = "payment_failed"
@@ -172,37 +172,37 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class RefuseRefund:
+class RejectRefund:
     """It cannot be."""
 
     amount: int
-    refusal: RefundRefusal
+    rejection_reason: RefundRejectionReason
 
 
-def decide_refund(payment: Payment, *, amount: int | None) -> Reserve | Wait | RefuseRefund:
+def decide_refund(payment: Payment, *, amount: int | None) -> Reserve | Wait | RejectRefund:
     """Decide about a refund of `amount` minor units, or of all that is still refundable, under the payment's lock."""
     match payment.status:
         case PaymentStatus.SUCCEEDED if payment.is_disputed:
-            return RefuseRefund(amount or 0, RefundRefusal.CHARGE_DISPUTED)
+            return RejectRefund(amount or 0, RefundRejectionReason.CHARGE_DISPUTED)
         case PaymentStatus.SUCCEEDED:
             return _of_captured(payment.amount_refundable, amount)
         case PaymentStatus.REQUESTED | PaymentStatus.PROCESSING | PaymentStatus.REQUIRES_ACTION:
             if amount is not None and amount > payment.amount:
-                return RefuseRefund(amount, RefundRefusal.EXCEEDS_REFUNDABLE)
+                return RejectRefund(amount, RefundRejectionReason.EXCEEDS_REFUNDABLE)
             return Wait(amount or payment.amount)
         case PaymentStatus.AUTHORIZED:
-            return RefuseRefund(amount or 0, RefundRefusal.PAYMENT_NOT_CAPTURED)
+            return RejectRefund(amount or 0, RefundRejectionReason.PAYMENT_NOT_CAPTURED)
         case PaymentStatus.FAILED:
-            return RefuseRefund(amount or 0, RefundRefusal.PAYMENT_FAILED)
+            return RejectRefund(amount or 0, RefundRejectionReason.PAYMENT_FAILED)
         case PaymentStatus.CANCELED:
-            return RefuseRefund(amount or 0, RefundRefusal.PAYMENT_CANCELED)
+            return RejectRefund(amount or 0, RefundRejectionReason.PAYMENT_CANCELED)
         case _:
             assert_never(payment.status)
 
 
-def _of_captured(refundable: int, amount: int | None) -> Reserve | RefuseRefund:
+def _of_captured(refundable: int, amount: int | None) -> Reserve | RejectRefund:
     if refundable == 0:
-        return RefuseRefund(amount or 0, RefundRefusal.NOTHING_LEFT)
+        return RejectRefund(amount or 0, RefundRejectionReason.NOTHING_LEFT)
     if amount is not None and amount > refundable:
-        return RefuseRefund(amount, RefundRefusal.EXCEEDS_REFUNDABLE)
+        return RejectRefund(amount, RefundRejectionReason.EXCEEDS_REFUNDABLE)
     return Reserve(amount or refundable)

@@ -1,4 +1,4 @@
-"""What a request to Stripe came to. Silence is not a no: only `Declined` and `Refused` say that nothing happened."""
+"""What a request to Stripe came to. Silence is not a no: only `Declined` and `Rejected` say that nothing happened."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from enum import StrEnum
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
 
 
-class Doubt(StrEnum):
+class UnknownReason(StrEnum):
     """Why it is unknown what a request came to."""
 
     SILENCE = "no answer"
@@ -29,7 +29,7 @@ class Delay(StrEnum):
     ACCESS_REFUSED = "access refused"
     LEASE_ENDED = "lease ended before it was sent"
     STRIPE_DOWN = "Stripe is down"
-    NO_TURN = "no turn within our own rate"
+    THROTTLED = "no turn within our own rate"
     PAUSED = "paused"
     ANOTHER_ACCOUNT = "key of another Stripe account"
     ACCOUNT_NOT_KNOWN = "key may not read its account"
@@ -40,10 +40,12 @@ class Delay(StrEnum):
 WRONG_KEY = frozenset({Delay.ANOTHER_ACCOUNT, Delay.ACCOUNT_NOT_KNOWN})
 """Delays that last until somebody deploys another key, or gives this one another permission."""
 
-NOT_SENT = frozenset({Delay.LEASE_ENDED, Delay.STRIPE_DOWN, Delay.NO_TURN, Delay.PAUSED, *WRONG_KEY})
+NOT_SENT = frozenset({Delay.LEASE_ENDED, Delay.STRIPE_DOWN, Delay.THROTTLED, Delay.PAUSED, *WRONG_KEY})
 """Delays that we decided on: Stripe was not asked."""
 
-WAITS_ITS_TURN = frozenset({Delay.RATE_LIMITED, Delay.STRIPE_DOWN, Delay.NO_TURN, Delay.PAUSED, *WRONG_KEY})
+WAITS_FOR_CAPACITY = frozenset(
+    {Delay.RATE_LIMITED, Delay.STRIPE_DOWN, Delay.THROTTLED, Delay.PAUSED, *WRONG_KEY}
+)
 """Delays that say nothing against the request: it is made soon after it can be, however long that took."""
 
 
@@ -69,7 +71,7 @@ class Declined:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejected:
     """Stripe refused the request as it was and did nothing."""
 
     code: str
@@ -82,7 +84,7 @@ class Refused:
 class Unanswered:
     """It is unknown whether Stripe executed the request."""
 
-    doubt: Doubt
+    unknown_reason: UnknownReason
     stripe_request_id: str | None = None
 
 
@@ -100,18 +102,18 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True)
-class Partly:
+class ScanIncomplete:
     """The object is not in the part of a long list that was read. Nothing is known of the rest."""
 
     after: str
     """The last object that was read: newest first, the rest begins after it."""
 
 
-Outcome = Shown | Declined | Refused | Unanswered | Postponed
+Outcome = Shown | Declined | Rejected | Unanswered | Postponed
 """What sending a request can come to."""
 
-Sighting = Shown | Absent | Unanswered | Postponed
+LookupResult = Shown | Absent | Unanswered | Postponed
 """What looking for an object can come to."""
 
-Searched = Sighting | Partly
+ScanResult = LookupResult | ScanIncomplete
 """What looking for an object on a list can come to."""

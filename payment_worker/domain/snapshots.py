@@ -43,12 +43,12 @@ class PaymentIntentSnapshot:
     """When the issuer lets go what was authorised."""
     action_url: str | None = None
     """Where the customer has to be sent, if it is a redirect; never with a secret in it."""
-    is_of_attempt: bool = False
+    is_from_attempt: bool = False
     """Whether it is known to show what the unfinished attempt came to, and not what was before it."""
     as_of_version: int | None = None
 
     @property
-    def is_timeless(self) -> bool:
+    def is_final(self) -> bool:
         """Whether it shows a state that is never left, so that its age does not matter."""
         return self.trigger in FINAL_TRIGGERS
 

@@ -30,14 +30,14 @@ def transition_payment(payment: Payment, snapshot: PaymentIntentSnapshot) -> Pay
     """
     if contradiction := _is_another(payment, snapshot):
         return Contradicted(contradiction)
-    if not snapshot.is_timeless and snapshot.as_of_version != payment.version:
+    if not snapshot.is_final and snapshot.as_of_version != payment.version:
         return Stale()
-    if shows_former_try(payment, snapshot):
+    if shows_previous_attempt(payment, snapshot):
         return Unchanged()
     status = (
         payment.status if snapshot.trigger is None else payments.next_status(payment.status, snapshot.trigger)
     )
-    if (snapshot.is_timeless or status in FINAL) and not shows_status(status, snapshot.trigger):
+    if (snapshot.is_final or status in FINAL) and not shows_status(status, snapshot.trigger):
         return Contradicted(Contradiction.STATUS_DIFFERS)
     known = replace(
         payment,
@@ -57,7 +57,7 @@ def took_more(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
     return snapshot.amount != payment.amount or most > payment.amount
 
 
-def shows_former_try(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
+def shows_previous_attempt(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
     """Whether it shows what was before another try that has no outcome yet, and so is no news of that try.
 
     A try that was executed off session and came to nothing leaves a failed charge of its own. One that left none
@@ -66,7 +66,7 @@ def shows_former_try(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
     return (
         payment.status is PaymentStatus.REQUESTED
         and payment.retries > 0
-        and not snapshot.is_of_attempt
+        and not snapshot.is_from_attempt
         and snapshot.trigger in {None, PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED}
         and snapshot.stripe_charge_id == payment.stripe_charge_id
     )

@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.metrics import CLOCKS_APART, label
 from payment_worker.telemetry.recorder import count
@@ -28,36 +28,36 @@ class Apart(StrEnum):
     """Stripe's: no answer of its told the time."""
 
 
-def apart(world: World) -> Apart | None:
+def apart(context: Context) -> Apart | None:
     """The clock that is too far from PostgreSQL's for absence to be believed, with a line in the log; None: none is.
 
     Ask it after Stripe has answered, so that its time is known.
     """
-    found = _apart(world)
+    found = _apart(context)
     if found:
         count(CLOCKS_APART, label(found))
         log.error(
             "clocks are apart: nothing is believed absent",
             clock=found.value,
-            stripe_ahead_seconds=_seconds(stripe_skew(world)),
-            machine_ahead_seconds=_seconds(world.machine_skew()),
+            stripe_ahead_seconds=_seconds(stripe_skew(context)),
+            machine_ahead_seconds=_seconds(context.machine_skew()),
         )
     return found
 
 
-def stripe_skew(world: World) -> timedelta | None:
+def stripe_skew(context: Context) -> timedelta | None:
     """How far Stripe's clock is ahead of ours; None before its first answer."""
-    date = world.stripe.now()
-    return None if date is None else date - world.clock()
+    date = context.stripe.now()
+    return None if date is None else date - context.clock()
 
 
-def _apart(world: World) -> Apart | None:
-    skew = stripe_skew(world)
+def _apart(context: Context) -> Apart | None:
+    skew = stripe_skew(context)
     if skew is None:
         return Apart.UNKNOWN
     if abs(skew) > MOST_SKEW:
         return Apart.STRIPE
-    return Apart.MACHINE if abs(world.machine_skew()) > MOST_SKEW else None
+    return Apart.MACHINE if abs(context.machine_skew()) > MOST_SKEW else None
 
 
 def _seconds(skew: timedelta | None) -> int | None:

@@ -22,12 +22,12 @@ class Policy:
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     livemode: bool
     """Whether the key is a live one; events of the other mode are not ours."""
-    told_again: timedelta = timedelta(days=1)
+    republish_window: timedelta = timedelta(days=1)
     """How far back messages are told again where Redis has lost the stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class Context:
     """Everything outside that a flow touches."""
 
     database: Database
@@ -36,14 +36,14 @@ class World:
     """What time it is by PostgreSQL's clock."""
     machine_skew: Callable[[], timedelta] = timedelta
     """How far the clock of this machine is ahead of PostgreSQL's."""
-    dice: Callable[[], float]
+    jitter: Callable[[], float]
     policy: Policy
     pauses: Pauses
     actor: str
     """Who acts, for the history: the task or the command, and where it runs."""
-    ring: Callable[[], None]
+    notify_relay: Callable[[], None]
     """Tells the publisher that the outbox has something new: a hint, which may be lost."""
 
-    def because(self, cause: str, **detail: object) -> Cause:
+    def cause(self, cause: str, **detail: object) -> Cause:
         """The cause of a change that this actor makes."""
         return Cause(cause=cause, actor=self.actor, detail=detail)

@@ -25,14 +25,14 @@ TASKS: Final[Mapping[Action, str]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class RefusedRequest:
+class RejectedRequest:
     """What was asked for and cannot be."""
 
     action: Action
     payment_id: UUID
     arguments: Mapping[str, object]
     reason: str
-    """A `Refusal`, or Stripe's code."""
+    """A `RejectionReason`, or Stripe's code."""
 
     def kept(self) -> Mapping[str, object]:
         """Its arguments as they are kept, masked."""
@@ -42,14 +42,16 @@ class RefusedRequest:
         }
 
 
-def refused_before(connection: Connection, refused: RefusedRequest, *, request_id: UUID) -> str | None:
+def rejected_before(connection: Connection, refused: RejectedRequest, *, request_id: UUID) -> str | None:
     """Why the same request of the same message was refused before, if it was."""
     return rejected_requests.first_code(
         connection, request_id=request_id, task=TASKS[refused.action], arguments=refused.kept()
     )
 
 
-def keep_refused(connection: Connection, refused: RefusedRequest, *, request_id: UUID, now: datetime) -> None:
+def keep_rejected(
+    connection: Connection, refused: RejectedRequest, *, request_id: UUID, now: datetime
+) -> None:
     """Keep the request and why it was refused; the same message again is kept once."""
     field = "amount" if "amount" in refused.reason else "payment_id"
     message = f"names a payment that does not allow it now: {refused.reason}"

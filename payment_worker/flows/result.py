@@ -17,7 +17,7 @@ class Unfinished(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class CommandResult:
     """The present state of a payment or a refund."""
 
     key: str
@@ -27,7 +27,7 @@ class Answer:
     stripe_id: str | None
     reason: str | None
     unfinished: Unfinished | None = None
-    again_at: datetime | None = None
+    due_again_at: datetime | None = None
     """When the unfinished work is due again."""
 
     def as_result(self) -> Mapping[str, str | None]:
@@ -40,33 +40,33 @@ class Answer:
         }
 
 
-def payment_answer(
-    payment: Payment, unfinished: Unfinished | None = None, again_at: datetime | None = None
-) -> Answer:
+def payment_result(
+    payment: Payment, unfinished: Unfinished | None = None, due_again_at: datetime | None = None
+) -> CommandResult:
     """The answer about a payment; its reason is Stripe's code where there is one."""
-    return Answer(
+    return CommandResult(
         key="payment_id",
         identity=str(payment.payment_id),
         status=payment.status,
         stripe_id=payment.stripe_payment_intent_id,
         reason=payment.decline_code or payment.failure_reason,
         unfinished=unfinished,
-        again_at=again_at,
+        due_again_at=due_again_at,
     )
 
 
-def refund_answer(
-    refund: Refund, unfinished: Unfinished | None = None, again_at: datetime | None = None
-) -> Answer:
+def refund_result(
+    refund: Refund, unfinished: Unfinished | None = None, due_again_at: datetime | None = None
+) -> CommandResult:
     """The answer about a refund."""
-    return Answer(
+    return CommandResult(
         key="refund_id",
         identity=str(refund.refund_id),
         status=refund.status,
         stripe_id=refund.stripe_refund_id,
         reason=refund.failure_reason,
         unfinished=unfinished,
-        again_at=again_at,
+        due_again_at=due_again_at,
     )
 
 

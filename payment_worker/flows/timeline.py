@@ -105,14 +105,14 @@ def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
             actor="the worker",
             ids=ids,
         )
-        because = row["error_code"] or row["doubt"] or ""
+        reason = row["error_code"] or row["unknown_reason"] or ""
         if row["finished_at"]:
             yield Line(
                 at=row["finished_at"],
                 rank=1,
                 kind="attempt",
                 what=f"{name} is {row['status']}",
-                cause=because or row["stripe_request_id"] or "",
+                cause=reason or row["stripe_request_id"] or "",
                 actor="Stripe",
                 ids=ids,
             )
@@ -122,7 +122,7 @@ def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
                 rank=1,
                 kind="attempt",
                 what=f"{name} is {row['status']}; whoever is free goes on with it",
-                cause=because or "its owner has it until then",
+                cause=reason or "its owner has it until then",
                 actor="the sweep",
                 ids=ids,
                 is_ahead=True,

@@ -11,36 +11,36 @@ from uuid import UUID
 import stripe
 
 from payment_worker.domain.attempt import Action, Attempt
-from payment_worker.domain.balance_transaction import Booking
+from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.outcome import (
     Absent,
     Declined,
     Delay,
-    Doubt,
+    LookupResult,
     Outcome,
-    Partly,
     Postponed,
-    Searched,
+    ScanIncomplete,
+    ScanResult,
     Shown,
-    Sighting,
     Unanswered,
+    UnknownReason,
 )
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.errors import is_replayed, no_such_account, outcome_of, sighting_of
 from payment_worker.gateway.key_owner import KeyCheck, any_key
-from payment_worker.gateway.list_scan import Sought, find
+from payment_worker.gateway.list_scan import ScanQuery, find
 from payment_worker.gateway.parsing import (
     JSON,
     UnreadableError,
-    booking_of,
+    balance_transaction_of,
     dispute_snapshot,
     payment_intent_snapshot,
     refund_snapshot,
 )
-from payment_worker.gateway.rate_limit.limiter import Traffic
-from payment_worker.gateway.rate_limit.limits import Held, Pass
-from payment_worker.gateway.retries import Seconds, patiently
+from payment_worker.gateway.rate_limit.limiter import RateLimiter
+from payment_worker.gateway.rate_limit.limits import Permit, Throttled
+from payment_worker.gateway.retries import Seconds, with_retries
 from payment_worker.gateway.transport import Connection
 
 MADE_UNDER_A_KEY: Final[Mapping[Action, Sequence[str]]] = MappingProxyType(
@@ -65,7 +65,7 @@ class Gateway:
         api_key: str,
         api_base: str,
         timeout_seconds: float,
-        traffic: Traffic,
+        traffic: RateLimiter,
         check_key: KeyCheck = any_key,
     ) -> None:
         self.timeout_seconds = timeout_seconds
@@ -84,14 +84,14 @@ class Gateway:
 
         Repeats connection errors, cut answers, 409 and 429 with the same key and the same parameters.
         """
-        sent_before = not attempt.unsent
+        sent_before = not attempt.never_sent
 
         def post() -> Outcome:
             nonlocal sent_before
             if is_paused():
                 return Postponed(Delay.PAUSED)
             turn = self._connection.turn("post", attempt.path, account, time_left() - self.timeout_seconds)
-            if isinstance(turn, Held):
+            if isinstance(turn, Throttled):
                 return Postponed(turn.delay)
             if time_left() <= 0:
                 # Whoever takes the attempt over next may already be sending: a process that slept sends no more.
@@ -104,7 +104,7 @@ class Gateway:
             sent_before = True
             return outcome
 
-        return patiently(post, time_left=time_left, call_seconds=self.timeout_seconds)
+        return with_retries(post, time_left=time_left, call_seconds=self.timeout_seconds)
 
     def now(self) -> datetime | None:
         """Stripe's time, as its last answer told it; None before the first."""
@@ -114,7 +114,7 @@ class Gateway:
         """Whether calls are held because Stripe does not answer."""
         return self._connection.is_down(account)
 
-    def payment_intent(self, stripe_payment_intent_id: str, *, account: str | None) -> Sighting:
+    def payment_intent(self, stripe_payment_intent_id: str, *, account: str | None) -> LookupResult:
         """The PaymentIntent as it is now."""
         return self._get(
             f"/v1/payment_intents/{stripe_payment_intent_id}",
@@ -124,7 +124,7 @@ class Gateway:
             lambda body: Shown(payment_intent_snapshot(body)),
         )
 
-    def refund(self, stripe_refund_id: str, *, account: str | None) -> Sighting:
+    def refund(self, stripe_refund_id: str, *, account: str | None) -> LookupResult:
         """The Refund as it is now."""
         return self._get(
             f"/v1/refunds/{stripe_refund_id}", {}, account, lambda body: Shown(refund_snapshot(body))
@@ -139,7 +139,7 @@ class Gateway:
         except stripe.InvalidRequestError as error:
             # Stripe answers 404 for an object that this account does not have, and 400 for such a cursor of a list.
             gone = error.http_status == 404 or error.code == "resource_missing"  # noqa: PLR2004
-            return Absent() if gone else Unanswered(Doubt.SERVER_ERROR)
+            return Absent() if gone else Unanswered(UnknownReason.SERVER_ERROR)
         except stripe.StripeError as error:
             return sighting_of(outcome_of(error))
 
@@ -153,7 +153,7 @@ class Gateway:
         account: str | None,
         after: str | None,
         time_left: Seconds,
-    ) -> Searched:
+    ) -> ScanResult:
         """The PaymentIntent that carries this payment's id, from the list by creation time.
 
         That list is consistent, which Stripe's search is not: only here may absence be read.
@@ -162,7 +162,7 @@ class Gateway:
             after: the object after which to go on with an earlier look.
             time_left: until when a page may be awaited. One is read in any case.
         """
-        sought = Sought(
+        sought = ScanQuery(
             path="/v1/payment_intents",
             params={
                 "created": {"gte": int(since.timestamp()), "lte": int(until.timestamp()) + 1},
@@ -183,9 +183,9 @@ class Gateway:
         account: str | None,
         after: str | None,
         time_left: Seconds,
-    ) -> Searched:
+    ) -> ScanResult:
         """The Refund that carries this refund's id, among those of its PaymentIntent; read as that list is."""
-        sought = Sought(
+        sought = ScanQuery(
             path="/v1/refunds",
             params={"payment_intent": stripe_payment_intent_id},
             account=account,
@@ -203,12 +203,12 @@ class Gateway:
         account: str | None,
         after: str | None,
         time_left: Seconds,
-    ) -> Searched:
+    ) -> ScanResult:
         """What an attempt to charge or to refund made, from the events that tell of requests under its key.
 
         Nobody can change those, as they can an object's metadata.
         """
-        sought = Sought(
+        sought = ScanQuery(
             path="/v1/events",
             params={
                 "created": {"gte": int(since.timestamp()), "lte": int(until.timestamp()) + 1},
@@ -222,7 +222,7 @@ class Gateway:
         )
         return find(self._connection, sought, after=after, time_left=time_left)
 
-    def made_by(self, attempt: Attempt, object_id: str, *, account: str | None) -> Sighting:
+    def made_by(self, attempt: Attempt, object_id: str, *, account: str | None) -> LookupResult:
         """The PaymentIntent or Refund, as it is now, that an event says an attempt has made: it cannot be absent."""
         is_refund = attempt.action is Action.REFUND
         seen = (
@@ -230,7 +230,7 @@ class Gateway:
             if is_refund
             else self.payment_intent(object_id, account=account)
         )
-        return Unanswered(Doubt.BROKEN_ANSWER) if isinstance(seen, Absent) else seen
+        return Unanswered(UnknownReason.BROKEN_ANSWER) if isinstance(seen, Absent) else seen
 
     def refunds_of(
         self, stripe_payment_intent_id: str, *, account: str | None
@@ -242,7 +242,7 @@ class Gateway:
             seen.append(refund_snapshot(body))
             return False
 
-        all_of_them = Sought(
+        all_of_them = ScanQuery(
             path="/v1/refunds",
             params={"payment_intent": stripe_payment_intent_id},
             account=account,
@@ -250,12 +250,12 @@ class Gateway:
             read=lambda body: Shown(refund_snapshot(body)),
         )
         end = find(self._connection, all_of_them)
-        if isinstance(end, Partly):
+        if isinstance(end, ScanIncomplete):
             # A later page failed: a part of them is not all.
-            return Unanswered(Doubt.SILENCE)
+            return Unanswered(UnknownReason.SILENCE)
         return end if isinstance(end, Unanswered | Postponed) else seen
 
-    def _post(self, attempt: Attempt, account: str | None, turn: Pass, *, is_first: bool) -> Outcome:
+    def _post(self, attempt: Attempt, account: str | None, turn: Permit, *, is_first: bool) -> Outcome:
         options: dict[str, Any] = {"idempotency_key": attempt.idempotency_key}
         read = refund_snapshot if attempt.action is Action.REFUND else payment_intent_snapshot
         try:
@@ -269,18 +269,18 @@ class Gateway:
         except stripe.StripeError as error:
             return outcome_of(error)
         except UnreadableError:
-            return Unanswered(Doubt.BROKEN_ANSWER)
+            return Unanswered(UnknownReason.BROKEN_ANSWER)
 
     def _get(
         self, path: str, params: Mapping[str, Any], account: str | None, read: Callable[[JSON], Shown]
-    ) -> Sighting:
+    ) -> LookupResult:
         body = self.read(path, params, account=account)
         if isinstance(body, Absent | Unanswered | Postponed):
             return body
         try:
             return read(body)
         except UnreadableError:
-            return Unanswered(Doubt.BROKEN_ANSWER)
+            return Unanswered(UnknownReason.BROKEN_ANSWER)
 
 
 def _completed(body: JSON, asked: Mapping[str, Any]) -> JSON:
@@ -330,11 +330,13 @@ def fetch_dispute(
     return fetch(stripe, f"/v1/disputes/{stripe_dispute_id}", account, dispute_snapshot)
 
 
-def fetch_booking(
+def fetch_balance_transaction(
     stripe: Gateway, stripe_balance_transaction_id: str, *, account: str | None
-) -> Booking | NotFetched:
+) -> BalanceTransaction | NotFetched:
     """What a balance transaction says."""
-    return fetch(stripe, f"/v1/balance_transactions/{stripe_balance_transaction_id}", account, booking_of)
+    return fetch(
+        stripe, f"/v1/balance_transactions/{stripe_balance_transaction_id}", account, balance_transaction_of
+    )
 
 
 def fetch(

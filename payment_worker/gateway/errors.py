@@ -10,7 +10,15 @@ from typing import Any, Final
 
 from stripe import _error as sdk
 
-from payment_worker.domain.outcome import Declined, Delay, Doubt, Outcome, Postponed, Refused, Unanswered
+from payment_worker.domain.outcome import (
+    Declined,
+    Delay,
+    Outcome,
+    Postponed,
+    Rejected,
+    Unanswered,
+    UnknownReason,
+)
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.gateway.parsing import UnreadableError, decline_of, payment_intent_snapshot
 
@@ -37,7 +45,7 @@ def outcome_of(error: sdk.StripeError) -> Outcome:
 
 def sighting_of(outcome: Outcome) -> Unanswered | Postponed:
     """What a failed read says of the object: nothing, in one of two ways."""
-    return outcome if isinstance(outcome, Unanswered | Postponed) else Unanswered(Doubt.SERVER_ERROR)
+    return outcome if isinstance(outcome, Unanswered | Postponed) else Unanswered(UnknownReason.SERVER_ERROR)
 
 
 def _declined(error: sdk.StripeError) -> Outcome:
@@ -60,7 +68,7 @@ def _declined_intent(body: Mapping[str, Any]) -> PaymentIntentSnapshot | None:
 def _refused(error: sdk.StripeError) -> Outcome:
     param = getattr(error, "param", None)
     code = _body(error).get("code") or (f"parameter_invalid_{param}" if param else "invalid_request")
-    return Refused(str(code), error.request_id)
+    return Rejected(str(code), error.request_id)
 
 
 def _limited(error: sdk.StripeError) -> Outcome:
@@ -76,21 +84,21 @@ def _access_refused(error: sdk.StripeError) -> Outcome:
     return Postponed(Delay.ACCESS_REFUSED, error.request_id)
 
 
-def no_such_account(error: sdk.PermissionError) -> Refused | None:
+def no_such_account(error: sdk.PermissionError) -> Rejected | None:
     """The refusal of a request on a connected account that our key has no access to, if this error is one.
 
     Stripe checks that before anything else, so nothing was executed.
     """
     code = _body(error).get("code")
-    return Refused(NO_SUCH_ACCOUNT, error.request_id) if code == NO_SUCH_ACCOUNT else None
+    return Rejected(NO_SUCH_ACCOUNT, error.request_id) if code == NO_SUCH_ACCOUNT else None
 
 
 def _mismatched(error: sdk.StripeError) -> Outcome:
-    return Unanswered(Doubt.KEY_MISMATCH, error.request_id)
+    return Unanswered(UnknownReason.KEY_MISMATCH, error.request_id)
 
 
 def _silent(error: sdk.StripeError) -> Outcome:
-    return Unanswered(Doubt.SILENCE, error.request_id)
+    return Unanswered(UnknownReason.SILENCE, error.request_id)
 
 
 def _by_status(error: sdk.StripeError) -> Outcome:
@@ -101,15 +109,17 @@ def _by_status(error: sdk.StripeError) -> Outcome:
         case 429:
             return Postponed(Delay.RATE_LIMITED, error.request_id)
         case _ if status >= SERVER_ERRORS_FROM:
-            doubt = Doubt.REPLAYED_ERROR if is_replayed(error.headers) else Doubt.SERVER_ERROR
-            return Unanswered(doubt, error.request_id)
+            unknown_reason = (
+                UnknownReason.REPLAYED_ERROR if is_replayed(error.headers) else UnknownReason.SERVER_ERROR
+            )
+            return Unanswered(unknown_reason, error.request_id)
         case _:
             # A 2xx whose body is cut, or something that no Stripe ever answers: a proxy's page, for instance.
-            return Unanswered(Doubt.BROKEN_ANSWER, error.request_id)
+            return Unanswered(UnknownReason.BROKEN_ANSWER, error.request_id)
 
 
 def _unexpected(error: sdk.StripeError) -> Outcome:
-    return Unanswered(Doubt.SERVER_ERROR, error.request_id)
+    return Unanswered(UnknownReason.SERVER_ERROR, error.request_id)
 
 
 READINGS: Final[Mapping[type[sdk.StripeError], Callable[[Any], Outcome]]] = {

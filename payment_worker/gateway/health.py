@@ -27,7 +27,7 @@ class KeyRefused:
 class NotReached:
     """No answer, or none of Stripe's."""
 
-    because: str
+    reason: str
 
 
 def probe(*, api_key: str, api_base: str, timeout_seconds: float) -> Reached | KeyRefused | NotReached:

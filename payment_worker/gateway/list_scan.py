@@ -8,7 +8,15 @@ from typing import Any, Final
 
 import stripe
 
-from payment_worker.domain.outcome import Absent, Doubt, Partly, Postponed, Searched, Sighting, Unanswered
+from payment_worker.domain.outcome import (
+    Absent,
+    LookupResult,
+    Postponed,
+    ScanIncomplete,
+    ScanResult,
+    Unanswered,
+    UnknownReason,
+)
 from payment_worker.gateway.errors import outcome_of, sighting_of
 from payment_worker.gateway.parsing import JSON, UnreadableError
 from payment_worker.gateway.retries import Seconds
@@ -23,19 +31,19 @@ BREATH_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sought:
+class ScanQuery:
     """An object on a list, and how it is known."""
 
     path: str
     params: Mapping[str, Any]
     account: str | None
     is_ours: Callable[[JSON], bool]
-    read: Callable[[JSON], Sighting]
+    read: Callable[[JSON], LookupResult]
 
 
 def find(
-    connection: Connection, sought: Sought, *, after: str | None = None, time_left: Seconds = lambda: inf
-) -> Searched:
+    connection: Connection, sought: ScanQuery, *, after: str | None = None, time_left: Seconds = lambda: inf
+) -> ScanResult:
     """Read the list page by page, until the object is found, the list is at its end, or the time is up.
 
     Args:
@@ -48,34 +56,34 @@ def find(
     while True:
         searched = _search(connection, sought, after=read_to)
         match searched:
-            case Partly() if time_left() < connection.timeout_seconds:
+            case ScanIncomplete() if time_left() < connection.timeout_seconds:
                 return searched
-            case Partly(last):
+            case ScanIncomplete(last):
                 read_to = last
             case Unanswered() | Postponed() if read_to is not None and read_to != after:
                 # What was read before the page that failed need not be read again.
-                return Partly(read_to)
+                return ScanIncomplete(read_to)
             case _:
                 return searched
 
 
-def _search(connection: Connection, sought: Sought, *, after: str | None) -> Searched:
+def _search(connection: Connection, sought: ScanQuery, *, after: str | None) -> ScanResult:
     """One page; the first where the object that it should begin after is gone."""
     try:
         page = _page(connection, sought, after=after)
         found = next((each for each in page["data"] if sought.is_ours(each)), None)
         if found is not None:
             return sought.read(found)
-        return Partly(page["data"][-1]["id"]) if page["has_more"] else Absent()
+        return ScanIncomplete(page["data"][-1]["id"]) if page["has_more"] else Absent()
     except stripe.InvalidRequestError as error:
         return sighting_of(outcome_of(error)) if after is None else _search(connection, sought, after=None)
     except stripe.StripeError as error:
         return sighting_of(outcome_of(error))
     except (UnreadableError, KeyError, TypeError, IndexError):
-        return Unanswered(Doubt.BROKEN_ANSWER)
+        return Unanswered(UnknownReason.BROKEN_ANSWER)
 
 
-def _page(connection: Connection, sought: Sought, *, after: str | None) -> JSON:
+def _page(connection: Connection, sought: ScanQuery, *, after: str | None) -> JSON:
     """One page of a list; asked for again when it fails quickly, or a long list would never come to its end."""
     params = {**sought.params, "limit": PAGE, "starting_after": after}
     began = time.monotonic()

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from payment_worker.domain.balance_transaction import Booking
+from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.dispute import DisputeSnapshot
-from payment_worker.domain.outcome import Absent, Doubt, Postponed, Unanswered
+from payment_worker.domain.outcome import Absent, Postponed, Unanswered, UnknownReason
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.list_scan import PAGE
 from payment_worker.gateway.parsing import (
     JSON,
     UnreadableError,
-    booking_of,
+    balance_transaction_of,
     dispute_snapshot,
     id_of,
     payment_intent_snapshot,
@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class UnreadableObject:
     """An object on a list that does not have the shape that the pinned API version gives it."""
 
     object_id: str
@@ -46,7 +46,7 @@ class Page(Generic[T]):
 
     objects: Sequence[T]
     """Newest first."""
-    left_out: Sequence[LeftOut] = ()
+    left_out: Sequence[UnreadableObject] = ()
     oldest_at: datetime | None
     """When the last of them was made, by Stripe's clock."""
     cursor: str | None
@@ -70,11 +70,11 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
-class PaymentListed:
+class ListedPaymentIntent:
     """A PaymentIntent on a list, and what was booked of its charge, if that is known already."""
 
     seen: PaymentIntentSnapshot
-    booking: Booking | None
+    balance_transaction: BalanceTransaction | None
 
 
 NotListed = Absent | Unanswered | Postponed
@@ -98,7 +98,7 @@ def events_page(
 
 def payment_intents_page(
     stripe: Gateway, period: Period, *, after: str | None, account: str
-) -> Page[PaymentListed] | NotListed:
+) -> Page[ListedPaymentIntent] | NotListed:
     """A page of the PaymentIntents of a period."""
     params = {"created": period.as_parameter(), "expand": ["data.latest_charge.balance_transaction"]}
     return _page(stripe, "/v1/payment_intents", params, _payment_listed, after=after, account=account)
@@ -120,11 +120,11 @@ def disputes_page(
     return _page(stripe, "/v1/disputes", params, dispute_snapshot, after=after, account=account)
 
 
-def _payment_listed(intent: JSON) -> PaymentListed:
+def _payment_listed(intent: JSON) -> ListedPaymentIntent:
     charge = intent.get("latest_charge")
     transaction = charge.get("balance_transaction") if isinstance(charge, Mapping) else None
-    booking = booking_of(transaction) if isinstance(transaction, Mapping) else None
-    return PaymentListed(payment_intent_snapshot(intent), booking)
+    balance_transaction = balance_transaction_of(transaction) if isinstance(transaction, Mapping) else None
+    return ListedPaymentIntent(payment_intent_snapshot(intent), balance_transaction)
 
 
 def _page(
@@ -150,23 +150,23 @@ def _page(
             cursor=data[-1]["id"] if data and body["has_more"] else None,
         )
     except (KeyError, TypeError, AttributeError, ValueError):
-        return Unanswered(Doubt.BROKEN_ANSWER)
+        return Unanswered(UnknownReason.BROKEN_ANSWER)
 
 
 def _read_each(
     data: Sequence[JSON], read: Callable[[JSON], T], *, account: str
-) -> tuple[list[T], list[LeftOut]]:
+) -> tuple[list[T], list[UnreadableObject]]:
     objects: list[T] = []
-    left_out: list[LeftOut] = []
+    left_out: list[UnreadableObject] = []
     for each in data:
         try:
             objects.append(read(each))
         except (UnreadableError, KeyError, TypeError, AttributeError, ValueError) as fault:
-            left_out.append(LeftOut(str(each["id"]), id_of(each.get("payment_intent"))))
+            left_out.append(UnreadableObject(str(each["id"]), id_of(each.get("payment_intent"))))
             log.warning(
                 "an object on a list cannot be read",
                 object_id=left_out[-1].object_id,
                 stripe_account=account,
-                because=type(fault).__name__,
+                reason=type(fault).__name__,
             )
     return objects, left_out

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from payment_worker.domain.balance_transaction import Booking
+from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.dispute import DisputeSnapshot, DisputeStatus
 from payment_worker.domain.payment import PaymentTrigger
 from payment_worker.domain.refund import RefundTrigger
@@ -151,14 +151,14 @@ def dispute_snapshot(dispute: JSON) -> DisputeSnapshot:
         raise UnreadableError(f"Dispute: {type(fault).__name__}") from None
 
 
-def booking_of(transaction: JSON) -> Booking:
+def balance_transaction_of(transaction: JSON) -> BalanceTransaction:
     """What a balance transaction says of its charge.
 
     Raises:
         UnreadableError: it is no balance transaction of the pinned API version.
     """
     try:
-        return Booking(
+        return BalanceTransaction(
             stripe_balance_transaction_id=transaction["id"],
             fee=transaction["fee"],
             net=transaction["net"],

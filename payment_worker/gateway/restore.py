@@ -12,7 +12,7 @@ from payment_worker.gateway.requests import OWN_ORDER_ID
 
 
 @dataclass(frozen=True, slots=True)
-class Requested:
+class OriginalRequest:
     """A PaymentIntent, and the request that made it."""
 
     seen: PaymentIntentSnapshot
@@ -23,9 +23,9 @@ class Requested:
     """The columns of `payment` that its record does not have, but for the fingerprint: not all is told."""
 
 
-def fetch_requested(
+def fetch_original_request(
     stripe: Gateway, stripe_payment_intent_id: str, *, account: str | None
-) -> Requested | NotFetched:
+) -> OriginalRequest | NotFetched:
     """The PaymentIntent as it is now, and what was asked for; `Unreadable` too where it does not tell that."""
     path = f"/v1/payment_intents/{stripe_payment_intent_id}"
     return fetch(stripe, path, account, _requested, {"expand": ["latest_charge"]})
@@ -36,10 +36,10 @@ def _ours(metadata: Mapping[str, str]) -> Collection[str]:
     return {"payment_id", OWN_ORDER_ID if OWN_ORDER_ID in metadata else "order_id"}
 
 
-def _requested(intent: JSON) -> Requested:
+def _requested(intent: JSON) -> OriginalRequest:
     try:
         metadata, error = dict(intent["metadata"]), intent.get("last_payment_error") or {}
-        return Requested(
+        return OriginalRequest(
             seen=payment_intent_snapshot(intent),
             at=datetime.fromtimestamp(intent["created"], tz=UTC),
             order_id=UUID(metadata.get(OWN_ORDER_ID) or metadata["order_id"]),

@@ -6,12 +6,12 @@ from typing import Final
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_random_exponential
 from tenacity.stop import stop_base
 
-from payment_worker.domain.outcome import Delay, Doubt, Outcome, Postponed, Unanswered
-from payment_worker.telemetry.metrics import SENT_AGAIN, label
+from payment_worker.domain.outcome import Delay, Outcome, Postponed, Unanswered, UnknownReason
+from payment_worker.telemetry.metrics import REPEATED_REQUESTS, label
 from payment_worker.telemetry.recorder import count
 
 REPEATED: Final = frozenset(
-    {Doubt.SILENCE, Doubt.BROKEN_ANSWER, Delay.KEY_IN_USE, Delay.RATE_LIMITED, Delay.LOCKED}
+    {UnknownReason.SILENCE, UnknownReason.BROKEN_ANSWER, Delay.KEY_IN_USE, Delay.RATE_LIMITED, Delay.LOCKED}
 )
 """What may pass within seconds. A 5xx is not among them: Stripe may have stored it and would only say it again."""
 
@@ -19,18 +19,18 @@ Seconds = Callable[[], float]
 """How many seconds are left in which a call may still begin."""
 
 
-def patiently(call: Callable[[], Outcome], *, time_left: Seconds, call_seconds: float) -> Outcome:
+def with_retries(call: Callable[[], Outcome], *, time_left: Seconds, call_seconds: float) -> Outcome:
     """Call until there is an outcome that will not pass by itself, or no time for a further call.
 
     Where a call was not answered, a later one that was not executed does not take that doubt away.
     """
-    doubt: Unanswered | None = None
+    unknown_reason: Unanswered | None = None
 
     def noted() -> Outcome:
-        nonlocal doubt
+        nonlocal unknown_reason
         outcome = call()
         if isinstance(outcome, Unanswered):
-            doubt = outcome
+            unknown_reason = outcome
         return outcome
 
     retrying = Retrying(
@@ -41,7 +41,7 @@ def patiently(call: Callable[[], Outcome], *, time_left: Seconds, call_seconds: 
         before_sleep=_count,
     )
     outcome: Outcome = retrying(noted)
-    return doubt if doubt and isinstance(outcome, Postponed) else outcome
+    return unknown_reason if unknown_reason and isinstance(outcome, Postponed) else outcome
 
 
 class _OutOfTime(stop_base):
@@ -57,7 +57,7 @@ class _OutOfTime(stop_base):
 
 def _may_pass(outcome: Outcome) -> bool:
     match outcome:
-        case Unanswered(doubt=why) | Postponed(delay=why):
+        case Unanswered(unknown_reason=why) | Postponed(delay=why):
             return why in REPEATED
         case _:
             return False
@@ -65,8 +65,8 @@ def _may_pass(outcome: Outcome) -> bool:
 
 def _count(state: RetryCallState) -> None:
     match _last_outcome(state):
-        case Unanswered(doubt=why) | Postponed(delay=why):
-            count(SENT_AGAIN, label(why))
+        case Unanswered(unknown_reason=why) | Postponed(delay=why):
+            count(REPEATED_REQUESTS, label(why))
 
 
 def _last_outcome(state: RetryCallState) -> Outcome:

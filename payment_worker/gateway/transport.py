@@ -11,11 +11,11 @@ from payment_worker.domain.outcome import Delay, Outcome, Postponed
 from payment_worker.gateway.errors import NotSentError, outcome_of
 from payment_worker.gateway.key_owner import KeyCheck, any_key
 from payment_worker.gateway.parsing import JSON
-from payment_worker.gateway.rate_limit.limiter import Traffic
-from payment_worker.gateway.rate_limit.limits import Held, Pass, endpoint_of
+from payment_worker.gateway.rate_limit.limiter import RateLimiter
+from payment_worker.gateway.rate_limit.limits import Permit, Throttled, endpoint_of
 from payment_worker.gateway.stripe_clock import StripeClock
 from payment_worker.telemetry import learned
-from payment_worker.telemetry.metrics import HELD, STRIPE_SECONDS, label
+from payment_worker.telemetry.metrics import STRIPE_SECONDS, THROTTLED, label
 from payment_worker.telemetry.recorder import count, observe
 
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
@@ -39,7 +39,7 @@ class Connection:
         api_key: str,
         api_base: str,
         timeout_seconds: float,
-        traffic: Traffic,
+        traffic: RateLimiter,
         check_key: KeyCheck = any_key,
     ) -> None:
         self.timeout_seconds = timeout_seconds
@@ -58,22 +58,22 @@ class Connection:
     def ask(self, path: str, params: Mapping[str, Any], account: str | None) -> JSON:
         """What Stripe answers to a GET. Raises stripe.StripeError; one of them says that it was not sent."""
         turn = self.turn("get", path, account, LONGEST_TURN_SECONDS)
-        if isinstance(turn, Held):
+        if isinstance(turn, Throttled):
             raise NotSentError(turn.delay)
         body: JSON = self.call("get", path, params, account, turn).data
         return body
 
-    def turn(self, method: str, path: str, account: str | None, longest_wait: float) -> Pass | Held:
+    def turn(self, method: str, path: str, account: str | None, longest_wait: float) -> Permit | Throttled:
         """Wait for the call's turn, if it comes within this time. No transaction may be open meanwhile."""
         if delay := self._check_key(self._owner):
-            count(HELD, label(delay))
-            return Held(delay, 0.0)
+            count(THROTTLED, label(delay))
+            return Throttled(delay, 0.0)
         return self._turn(method, path, account, longest_wait)
 
-    def _turn(self, method: str, path: str, account: str | None, longest_wait: float) -> Pass | Held:
-        turn = self._traffic.admit(endpoint_of(method, path), account=account, longest_wait=longest_wait)
-        if isinstance(turn, Held):
-            count(HELD, label(turn.delay))
+    def _turn(self, method: str, path: str, account: str | None, longest_wait: float) -> Permit | Throttled:
+        turn = self._traffic.acquire(endpoint_of(method, path), account=account, longest_wait=longest_wait)
+        if isinstance(turn, Throttled):
+            count(THROTTLED, label(turn.delay))
         elif turn.wait_seconds:
             time.sleep(turn.wait_seconds)
         return turn
@@ -81,7 +81,7 @@ class Connection:
     def _owner(self) -> str | Delay:
         """The id of the account that the key belongs to."""
         turn = self._turn("get", ACCOUNT, None, LONGEST_TURN_SECONDS)
-        if isinstance(turn, Held):
+        if isinstance(turn, Throttled):
             return turn.delay
         try:
             return str(self.call("get", ACCOUNT, {}, None, turn).data["id"])
@@ -99,7 +99,7 @@ class Connection:
         path: str,
         params: Mapping[str, Any],
         account: str | None,
-        turn: Pass,
+        turn: Permit,
         *,
         options: Mapping[str, Any] = MappingProxyType({}),
     ) -> Any:  # noqa: ANN401 - the SDK gives this answer no name that is public
@@ -121,7 +121,7 @@ class Connection:
         return self._traffic.is_down(account)
 
     def _note(
-        self, turn: Pass, name: str, outcome: Outcome | None, request_id: str | None, began: float
+        self, turn: Permit, name: str, outcome: Outcome | None, request_id: str | None, began: float
     ) -> None:
         observe(STRIPE_SECONDS, name, answer_name(outcome), seconds=time.monotonic() - began)
         learned(stripe_request_id=request_id)

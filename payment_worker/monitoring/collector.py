@@ -52,7 +52,7 @@ class State(Collector):
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """What it tells, without asking anybody: a registry wants to know beforehand."""
-        return [GaugeMetricFamily(what.name, what.means, labels=what.labels) for what in gauges.TOLD]
+        return [GaugeMetricFamily(what.name, what.means, labels=what.labels) for what in gauges.GAUGES]
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """All of it as it is now, or was a second ago."""

@@ -17,8 +17,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, values
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from payment_worker.telemetry.metrics import COUNTED
-from payment_worker.telemetry.recorder import Counted, begin
+from payment_worker.telemetry.metrics import METRICS
+from payment_worker.telemetry.recorder import Metric, begin
 
 FILES: Final = "PROMETHEUS_MULTIPROC_DIR"
 """Where prometheus-client expects the directory's name."""
@@ -28,17 +28,17 @@ class Counters:
     """Counts of this process, as prometheus-client keeps them. A `Recorder`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._made: dict[Counted, Any] = {what: _made(what, registry) for what in COUNTED}
+        self._made: dict[Metric, Any] = {what: _made(what, registry) for what in METRICS}
 
-    def add(self, what: Counted, labels: tuple[str, ...], by: float, /) -> None:
+    def add(self, what: Metric, labels: tuple[str, ...], by: float, /) -> None:
         """Add to a counter."""
         self._of(what, labels).inc(by)
 
-    def observe(self, what: Counted, labels: tuple[str, ...], seconds: float, /) -> None:
+    def observe(self, what: Metric, labels: tuple[str, ...], seconds: float, /) -> None:
         """Note a duration."""
         self._of(what, labels).observe(seconds)
 
-    def _of(self, what: Counted, labels: tuple[str, ...]) -> Any:  # noqa: ANN401 - Counter or Histogram
+    def _of(self, what: Metric, labels: tuple[str, ...]) -> Any:  # noqa: ANN401 - Counter or Histogram
         made = self._made[what]
         return made.labels(*labels) if labels else made
 
@@ -66,7 +66,7 @@ def _remove(directory: str, *, owner: int) -> None:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _made(what: Counted, registry: CollectorRegistry) -> Counter | Histogram:
+def _made(what: Metric, registry: CollectorRegistry) -> Counter | Histogram:
     names = tuple(what.labels)
     if what.buckets_seconds:
         return Histogram(what.name, what.means, names, registry=registry, buckets=what.buckets_seconds)

@@ -7,7 +7,7 @@ from typing import Final
 
 from payment_worker.domain.attempt import UNFINISHED, Action, AttemptStatus
 from payment_worker.domain.discrepancies import FindingKind
-from payment_worker.domain.outcome import Doubt
+from payment_worker.domain.outcome import UnknownReason
 from payment_worker.flows.pauses import KINDS
 from payment_worker.monitoring import gauges
 from payment_worker.monitoring.gauges import Reading, age
@@ -24,7 +24,7 @@ HOUR: Final = timedelta(hours=1)
 
 def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
     """Everything that rows tell. Kinds of which there is none are told as 0."""
-    backlog.hurry(connection, seconds=STATEMENT_SECONDS)
+    backlog.limit_statement_time(connection, seconds=STATEMENT_SECONDS)
     yield from _attempts(backlog.attempts(connection), now)
     yield from _due(connection, now)
     for late in backlog.beyond_deadline(connection, now=now):
@@ -48,14 +48,14 @@ def _attempts(unfinished: Sequence[OpenAttempts], now: datetime) -> Iterator[Rea
     for each in unfinished:
         counts[each.action, each.status] += each.many.count
         if each.status == AttemptStatus.UNKNOWN:
-            doubts[str(each.doubt)] += each.many.count
+            doubts[str(each.unknown_reason)] += each.many.count
             ages[each.action] = max(ages.get(each.action, 0), age(each.many.oldest_at, now))
     for action in Action:
         for status in sorted(UNFINISHED):
             yield Reading(gauges.ATTEMPTS, counts[action, status], (action, label(status)))
         yield Reading(gauges.UNKNOWN_SECONDS, ages.get(action, 0), (action,))
-    for doubt in sorted({*Doubt, *doubts}):
-        yield Reading(gauges.UNKNOWN, doubts[doubt], (label(doubt),))
+    for unknown_reason in sorted({*UnknownReason, *doubts}):
+        yield Reading(gauges.UNKNOWN, doubts[unknown_reason], (label(unknown_reason),))
 
 
 def _due(connection: Connection, now: datetime) -> Iterator[Reading]:

@@ -7,7 +7,7 @@ from typing import Final
 
 import redis
 
-from payment_worker.monitoring.gauges import Reading, Told
+from payment_worker.monitoring.gauges import Gauge, Reading
 from payment_worker.store.database import DatabaseUnavailableError
 from payment_worker.telemetry import logger
 
@@ -20,7 +20,7 @@ FRESH_SECONDS: Final = 1.0
 class Source:
     """One server, asked once at a time."""
 
-    def __init__(self, up: Told, read: Callable[[], Iterable[Reading]]) -> None:
+    def __init__(self, up: Gauge, read: Callable[[], Iterable[Reading]]) -> None:
         """Set up.
 
         Args:

@@ -96,7 +96,7 @@ class Stream:
         except (IndexError, KeyError, TypeError, ValueError):
             return None
 
-    def ring(self) -> bool:
+    def notify_relay(self) -> bool:
         """Whether a publisher should be called: nobody did since the last one began."""
         try:
             return bool(self._redis.set(BELL, 1, nx=True, px=self._bell_milliseconds))

@@ -200,9 +200,9 @@ class Settings(BaseModel):
         ge=100,
         description="About how many messages the stream keeps. Older ones can be replayed from the database.",
     )
-    told_again: Seconds = Field(
+    republish_window: Seconds = Field(
         86_400,
-        alias="PAYMENT_WORKER_TOLD_AGAIN",
+        alias="PAYMENT_WORKER_REPUBLISH_WINDOW",
         description="Seconds back from which messages are told again when Redis has lost the stream, or a part of it.",
     )
     retention_money: Seconds = Field(

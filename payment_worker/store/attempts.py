@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select
 
-from payment_worker.domain.attempt import Action, Attempt, AttemptStatus, Look
-from payment_worker.domain.outcome import Delay, Doubt
+from payment_worker.domain.attempt import Action, Attempt, AttemptStatus, LookupProgress
+from payment_worker.domain.outcome import Delay, UnknownReason
 from payment_worker.domain.payment import Payment
 from payment_worker.store import payments, tables
 from payment_worker.store.statements import Change, Row
@@ -29,16 +29,16 @@ COLUMNS = [
         table.c.parameters,
         table.c.idempotency_key,
         table.c.status,
-        table.c.doubt,
+        table.c.unknown_reason,
         table.c.first_sent_at,
         table.c.sent_until,
         table.c.tries,
         table.c.lease_token,
         table.c.next_action_at,
-        table.c.unsent,
+        table.c.never_sent,
         table.c.request_id,
-        table.c.looked_at,
-        table.c.looked_after,
+        table.c.lookup_started_at,
+        table.c.lookup_cursor,
         table.c.stripe_sent_at,
     )
 ]
@@ -46,7 +46,7 @@ COLUMNS = [
 
 
 @dataclass(frozen=True, slots=True)
-class HandedOut:
+class DueAttempt:
     """A due attempt, for whomever the message reaches to claim."""
 
     attempt_id: int
@@ -55,12 +55,12 @@ class HandedOut:
     next_action_at: datetime
 
 
-HANDED_OUT: Final = [table.c[name] for name in HandedOut.__slots__]
+DUE_COLUMNS: Final = [table.c[name] for name in DueAttempt.__slots__]
 
 
 def attempt_of(row: RowMapping, *, as_of_version: int) -> Attempt:
     """The attempt that a row with all of `COLUMNS` holds."""
-    doubt, looked_after = row["attempt_doubt"], row["attempt_looked_after"]
+    unknown_reason, lookup_cursor = row["attempt_unknown_reason"], row["attempt_lookup_cursor"]
     return Attempt(
         attempt_id=row["attempt_attempt_id"],
         payment_id=row["attempt_payment_id"],
@@ -71,17 +71,19 @@ def attempt_of(row: RowMapping, *, as_of_version: int) -> Attempt:
         parameters=row["attempt_parameters"],
         idempotency_key=row["attempt_idempotency_key"],
         status=AttemptStatus(row["attempt_status"]),
-        doubt=Doubt(doubt) if doubt else None,
+        unknown_reason=UnknownReason(unknown_reason) if unknown_reason else None,
         first_sent_at=row["attempt_first_sent_at"],
         sent_until=row["attempt_sent_until"],
         tries=row["attempt_tries"],
         lease_token=row["attempt_lease_token"],
         leased_until=row["attempt_next_action_at"],
         as_of_version=as_of_version,
-        unsent=row["attempt_unsent"],
+        never_sent=row["attempt_never_sent"],
         request_id=row["attempt_request_id"],
         stripe_sent_at=row["attempt_stripe_sent_at"],
-        look=Look(row["attempt_looked_at"], looked_after) if looked_after else None,
+        lookup_progress=LookupProgress(row["attempt_lookup_started_at"], lookup_cursor)
+        if lookup_cursor
+        else None,
     )
 
 
@@ -104,15 +106,15 @@ def lock_unfinished(connection: Connection, attempt_id: int) -> tuple[Payment, A
 
 def unfinished(
     connection: Connection, *, payment_id: UUID, refund_id: UUID | None = None
-) -> HandedOut | None:
+) -> DueAttempt | None:
     """The one attempt on this refund, or on this payment itself, that has no outcome yet."""
-    query = select(*HANDED_OUT).where(
+    query = select(*DUE_COLUMNS).where(
         table.c.payment_id == payment_id,
         table.c.refund_id.is_not_distinct_from(refund_id),
         table.c.finished_at.is_(None),
     )
     row = connection.execute(query).one_or_none()
-    return None if row is None else HandedOut(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    return None if row is None else DueAttempt(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def count_absent(connection: Connection, attempt: Attempt) -> int:
@@ -184,8 +186,8 @@ def claimed(
     values: dict[str, Any] = {"lease_token": attempt.lease_token + 1, "next_action_at": leased_until}
     if sends:
         values |= {"sent_until": leased_until, **_looked(None)}
-        if attempt.unsent:
-            values |= {"unsent": False, "first_sent_at": now, "stripe_sent_at": stripe_now}
+        if attempt.never_sent:
+            values |= {"never_sent": False, "first_sent_at": now, "stripe_sent_at": stripe_now}
     return table.update().where(table.c.attempt_id == attempt.attempt_id).values(**values)
 
 
@@ -204,21 +206,21 @@ def finished(
         {"attempt_id": attempt.attempt_id, "lease_token": attempt.lease_token},
         {
             "status": status,
-            "doubt": None,
+            "unknown_reason": None,
             "error_code": error_code,
             "next_action_at": None,
             "finished_at": now,
             **_requested(stripe_request_id or attempt.stripe_request_id),
             **({"retry_at": retry_at} if retry_at else {}),
-            **(_looked(None) if attempt.look else {}),
+            **(_looked(None) if attempt.lookup_progress else {}),
         },
     )
 
 
-def put_off(
+def reschedule(
     attempt: Attempt,
     *,
-    doubt: Doubt | None,
+    unknown_reason: UnknownReason | None,
     tries: int,
     next_action_at: datetime,
     error_code: str,
@@ -227,22 +229,22 @@ def put_off(
     """The update that leaves an attempt for later; with a doubt, as unknown. Messages about it before are void."""
     return _owned(attempt).values(
         lease_token=attempt.lease_token + 1,
-        status=AttemptStatus.UNKNOWN if doubt else AttemptStatus.OPEN,
-        doubt=doubt,
+        status=AttemptStatus.UNKNOWN if unknown_reason else AttemptStatus.OPEN,
+        unknown_reason=unknown_reason,
         tries=tries,
         next_action_at=next_action_at,
         error_code=error_code,
         sent_until=attempt.sent_until,
-        unsent=attempt.unsent,
+        never_sent=attempt.never_sent,
         stripe_sent_at=attempt.stripe_sent_at,
         **_requested(stripe_request_id or attempt.stripe_request_id),
-        **_looked(attempt.look),
+        **_looked(attempt.lookup_progress),
     )
 
 
-def hand_out_due(
+def claim_due(
     connection: Connection, *, now: datetime, leased_until: datetime, limit: int
-) -> Sequence[HandedOut]:
+) -> Sequence[DueAttempt]:
     """Attempts that are due or whose owner's lease has ended; nobody else is given them for a while.
 
     They are not claimed: whoever gets the message does that. Where messages wait longer than that while, an
@@ -260,9 +262,9 @@ def hand_out_due(
         table.update()
         .where(table.c.attempt_id.in_(due))
         .values(next_action_at=leased_until)
-        .returning(*HANDED_OUT)
+        .returning(*DUE_COLUMNS)
     )
-    return [HandedOut(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
+    return [DueAttempt(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def end_pause(connection: Connection, *, actions: Collection[str], now: datetime) -> int:
@@ -276,7 +278,7 @@ def end_pause(connection: Connection, *, actions: Collection[str], now: datetime
     waiting = (
         table.update()
         .where(
-            table.c.unsent,
+            table.c.never_sent,
             table.c.finished_at.is_(None),
             table.c.error_code == Delay.PAUSED,
             table.c.action.in_(actions),
@@ -291,8 +293,11 @@ def _requested(stripe_request_id: str | None) -> Mapping[str, str]:
     return {"stripe_request_id": stripe_request_id} if stripe_request_id else {}
 
 
-def _looked(look: Look | None) -> Mapping[str, Any]:
-    return {"looked_at": look and look.at, "looked_after": look and look.after}
+def _looked(lookup_progress: LookupProgress | None) -> Mapping[str, Any]:
+    return {
+        "lookup_started_at": lookup_progress and lookup_progress.at,
+        "lookup_cursor": lookup_progress and lookup_progress.after,
+    }
 
 
 def _owned(attempt: Attempt) -> Update:

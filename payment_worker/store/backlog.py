@@ -39,7 +39,7 @@ _DEADLINES: Final[Sequence[tuple[Table, Mapping[str, timedelta]]]] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Many:
+class RowCount:
     """So many rows, the oldest of them from this instant."""
 
     count: int
@@ -49,25 +49,25 @@ class Many:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubtful:
+class UnknownAttempt:
     """An attempt whose outcome is unknown."""
 
     payment_id: UUID
     action: str
-    doubt: str
+    unknown_reason: str
     since: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Lingering:
+class PastDeadline:
     """Payments or refunds that have been in one state for longer than they may."""
 
     table: str
     status: str
-    many: Many
+    many: RowCount
 
 
-def overdue(connection: Connection, *, before: datetime, name: int = 0) -> Mapping[str, Many]:
+def overdue(connection: Connection, *, before: datetime, name: int = 0) -> Mapping[str, RowCount]:
     """What should have been done before this instant, and was not; the oldest so many by their ids."""
     return {
         kind: _many(connection, due, and_(waits, due < before), identity=identity, name=name)
@@ -75,10 +75,12 @@ def overdue(connection: Connection, *, before: datetime, name: int = 0) -> Mappi
     }
 
 
-def unknown(connection: Connection, *, before: datetime) -> Sequence[Doubtful]:
+def unknown(connection: Connection, *, before: datetime) -> Sequence[UnknownAttempt]:
     """Attempts that were begun before this instant and whose outcome is still unknown, oldest first."""
     query = (
-        select(_ATTEMPT.payment_id, _ATTEMPT.action, _ATTEMPT.doubt, _ATTEMPT.created_at.label("since"))
+        select(
+            _ATTEMPT.payment_id, _ATTEMPT.action, _ATTEMPT.unknown_reason, _ATTEMPT.created_at.label("since")
+        )
         .where(
             _ATTEMPT.finished_at.is_(None),
             _ATTEMPT.status == AttemptStatus.UNKNOWN,
@@ -86,30 +88,30 @@ def unknown(connection: Connection, *, before: datetime) -> Sequence[Doubtful]:
         )
         .order_by(_ATTEMPT.created_at)
     )
-    return [Doubtful(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
+    return [UnknownAttempt(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
 
 
-def parked(connection: Connection, *, name: int = 0) -> Many:
+def parked(connection: Connection, *, name: int = 0) -> RowCount:
     """Events that were tried too often."""
     is_parked = _EVENT.status == EventStatus.PARKED
     return _many(connection, _EVENT.received_at, is_parked, identity=_EVENT.event_id, name=name)
 
 
-def findings(connection: Connection, *, name: int = 0) -> Many:
+def findings(connection: Connection, *, name: int = 0) -> RowCount:
     """Differences from Stripe's record that a person has to decide."""
     finding = tables.reconciliation_finding.c
     is_open = finding.status == FindingStatus.OPEN
     return _many(connection, finding.found_at, is_open, identity=finding.finding_id, name=name)
 
 
-def rejected(connection: Connection, *, since: datetime, name: int = 0) -> Many:
+def rejected(connection: Connection, *, since: datetime, name: int = 0) -> RowCount:
     """Requests that could not be accepted since this instant."""
     request = tables.rejected_request.c
     is_recent = request.received_at >= since
     return _many(connection, request.received_at, is_recent, identity=request.request_id, name=name)
 
 
-def beyond_deadline(connection: Connection, *, now: datetime, name: int = 0) -> Iterator[Lingering]:
+def beyond_deadline(connection: Connection, *, now: datetime, name: int = 0) -> Iterator[PastDeadline]:
     """For each state that is not final: payments or refunds that have been in it for longer than they may."""
     for table, deadlines in _DEADLINES:
         columns = table.c
@@ -117,7 +119,7 @@ def beyond_deadline(connection: Connection, *, now: datetime, name: int = 0) -> 
             late = and_(columns.status == status, columns.updated_at < now - patience)
             identity = columns[f"{table.name}_id"]
             many = _many(connection, columns.updated_at, late, identity=identity, name=name)
-            yield Lingering(table.name, status, many)
+            yield PastDeadline(table.name, status, many)
 
 
 def _many(
@@ -127,10 +129,12 @@ def _many(
     *,
     identity: ColumnElement[Any],
     name: int,
-) -> Many:
+) -> RowCount:
     count, oldest_at = connection.execute(select(func.count(), func.min(at)).where(where)).one()
     ids = select(identity).where(where).order_by(at).limit(name)
-    return Many(count, oldest_at, [str(each) for each in connection.scalars(ids)] if name and count else ())
+    return RowCount(
+        count, oldest_at, [str(each) for each in connection.scalars(ids)] if name and count else ()
+    )
 
 
 _FINDING: Final = tables.reconciliation_finding.c
@@ -143,49 +147,49 @@ class OpenAttempts:
 
     action: str
     status: str
-    doubt: str | None
-    many: Many
+    unknown_reason: str | None
+    many: RowCount
 
 
-def hurry(connection: Connection, *, seconds: int) -> None:
+def limit_statement_time(connection: Connection, *, seconds: int) -> None:
     """Let no statement of this transaction take longer than this."""
     connection.execute(select(func.set_config("statement_timeout", f"{seconds}s", True)))  # noqa: FBT003 - SQL's own
 
 
 def attempts(connection: Connection) -> Sequence[OpenAttempts]:
     """Attempts that are not over, by action, status and doubt; since they were begun."""
-    kind = (_ATTEMPT.action, _ATTEMPT.status, _ATTEMPT.doubt)
+    kind = (_ATTEMPT.action, _ATTEMPT.status, _ATTEMPT.unknown_reason)
     query = (
         select(*kind, func.count(), func.min(_ATTEMPT.created_at))
         .where(_ATTEMPT.finished_at.is_(None))
         .group_by(*kind)
     )
     return [
-        OpenAttempts(action, status, doubt, Many(count, oldest_at))
-        for action, status, doubt, count, oldest_at in connection.execute(query)
+        OpenAttempts(action, status, unknown_reason, RowCount(count, oldest_at))
+        for action, status, unknown_reason, count, oldest_at in connection.execute(query)
     ]
 
 
-def messages(connection: Connection) -> Many:
+def messages(connection: Connection) -> RowCount:
     """Messages that are not told yet, since they were written."""
     query = select(func.count(), func.min(_OUTBOX.occurred_at)).where(_OUTBOX.published_at.is_(None))
-    return Many(*connection.execute(query).one())
+    return RowCount(*connection.execute(query).one())
 
 
-def events(connection: Connection) -> Many:
+def events(connection: Connection) -> RowCount:
     """Events that are not processed yet, since they were received."""
     query = select(func.count(), func.min(_EVENT.received_at)).where(_EVENT.status == EventStatus.RECEIVED)
-    return Many(*connection.execute(query).one())
+    return RowCount(*connection.execute(query).one())
 
 
-def findings_by_kind(connection: Connection) -> Sequence[tuple[str, Many]]:
+def findings_by_kind(connection: Connection) -> Sequence[tuple[str, RowCount]]:
     """Findings that are left for a person, by kind, since they were found."""
     query = (
         select(_FINDING.kind, func.count(), func.min(_FINDING.found_at))
         .where(_FINDING.status == FindingStatus.OPEN)
         .group_by(_FINDING.kind)
     )
-    return [(kind, Many(count, oldest_at)) for kind, count, oldest_at in connection.execute(query)]
+    return [(kind, RowCount(count, oldest_at)) for kind, count, oldest_at in connection.execute(query)]
 
 
 def accounts_polled(connection: Connection) -> Sequence[tuple[str, datetime]]:

@@ -18,7 +18,7 @@ Shape = tuple[Table, tuple[str, ...]]
 """A table and the columns of it that are written."""
 
 
-def note_charge(
+def create_payment(
     connection: Connection,
     *,
     payment: Payment,

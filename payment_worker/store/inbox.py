@@ -24,7 +24,7 @@ class EventStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class HandedOut:
+class DueAttempt:
     """An event, for whomever the message reaches to process: what `payment_worker.process_event` is given."""
 
     stripe_account: str
@@ -46,9 +46,9 @@ class InboxEvent:
     lease_token: int
 
     @property
-    def handed_out(self) -> HandedOut:
+    def handed_out(self) -> DueAttempt:
         """It, for somebody else to process."""
-        return HandedOut(self.stripe_account, self.event_id, self.lease_token)
+        return DueAttempt(self.stripe_account, self.event_id, self.lease_token)
 
 
 COLUMNS: Final = [table.c[name] for name in InboxEvent.__slots__]
@@ -112,9 +112,9 @@ def owned(
     return InboxEvent(**{column.name: row[column] for column in COLUMNS}), row["received_at"]
 
 
-def hand_out_due(
+def claim_due(
     connection: Connection, *, now: datetime, leased_until: datetime, limit: int
-) -> Sequence[HandedOut]:
+) -> Sequence[DueAttempt]:
     """Events that are due or whose owner's lease has ended.
 
     The token stays: where messages wait longer than the lease, an event is given out again, and whichever
@@ -132,9 +132,9 @@ def hand_out_due(
         table.update()
         .where(key.in_(due))
         .values(next_action_at=leased_until)
-        .returning(*(table.c[name] for name in HandedOut.__slots__))
+        .returning(*(table.c[name] for name in DueAttempt.__slots__))
     )
-    return [HandedOut(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
+    return [DueAttempt(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def made_under(
@@ -173,7 +173,7 @@ def finished(event: InboxEvent, *, status: EventStatus, outcome: str, now: datet
     )
 
 
-def put_off(event: InboxEvent, *, outcome: str, tries: int, next_action_at: datetime) -> Update:
+def reschedule(event: InboxEvent, *, outcome: str, tries: int, next_action_at: datetime) -> Update:
     """The update that leaves an event for another try. Messages about it before are void."""
     return _owned(event).values(
         outcome=outcome,
@@ -244,7 +244,7 @@ def replay(
     *,
     event_ids: Sequence[str] | None,
     type_: str | None = None,
-    because: str,
+    reason: str,
     now: datetime,
 ) -> Sequence[str]:
     """Make events due as if they had just come: those with these ids, or, without ids, all that are parked.
@@ -258,7 +258,7 @@ def replay(
         table.update()
         .values(
             status=EventStatus.RECEIVED,
-            outcome=because,
+            outcome=reason,
             tries=0,
             lease_token=table.c.lease_token + 1,
             next_action_at=now,

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, Select, Update, select
 from sqlalchemy.dialects.postgresql import insert
 
-from payment_worker.domain.balance_transaction import Booking
+from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.store import tables
 from payment_worker.store.statements import Change
@@ -74,7 +74,7 @@ REQUEST_LOST: Final = ""
 """The fingerprint of a payment that was brought back from Stripe, which knows it only by what it shows."""
 
 
-def bring_back(
+def restore_payment(
     connection: Connection, payment: Payment, *, request: Mapping[str, object], created_at: datetime
 ) -> bool:
     """Insert a payment that was lost, unless it is there; whether it was.
@@ -109,22 +109,24 @@ def _one(connection: Connection, query: Select[Any]) -> Payment | None:
 table: Final = tables.payment
 
 
-def is_booked(connection: Connection, payment_id: UUID) -> bool:
+def has_balance_transaction(connection: Connection, payment_id: UUID) -> bool:
     """Whether fee and net are known."""
     known = select(table.c.stripe_balance_transaction_id).where(table.c.payment_id == payment_id)
     return connection.scalar(known) is not None
 
 
-def booked(payment_id: UUID, booking: Booking, *, now: datetime) -> Update:
+def with_balance_transaction(
+    payment_id: UUID, balance_transaction: BalanceTransaction, *, now: datetime
+) -> Update:
     """The update that notes fee and net. It raises no version: no answer of Stripe's gets older by it."""
     return (
         table.update()
         .where(table.c.payment_id == payment_id, table.c.stripe_balance_transaction_id.is_(None))
         .values(
-            stripe_balance_transaction_id=booking.stripe_balance_transaction_id,
-            fee=booking.fee,
-            net=booking.net,
-            settlement_currency=booking.currency,
+            stripe_balance_transaction_id=balance_transaction.stripe_balance_transaction_id,
+            fee=balance_transaction.fee,
+            net=balance_transaction.net,
+            settlement_currency=balance_transaction.currency,
             updated_at=now,
         )
     )

@@ -36,7 +36,7 @@ class KnownPayment:
 
     payment: Payment
     is_in_work: bool
-    is_booked: bool
+    has_balance_transaction: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,10 @@ def known_payments(
     query = select(
         *payments.COLUMNS,
         _PAYMENT_IN_WORK.label("is_in_work"),
-        payment.stripe_balance_transaction_id.is_not(None).label("is_booked"),
+        payment.stripe_balance_transaction_id.is_not(None).label("has_balance_transaction"),
     ).where(or_(payment.stripe_payment_intent_id.in_(payment_intents), payment.payment_id.in_(payment_ids)))
     return [
-        KnownPayment(payments.payment_of(row), row["is_in_work"], row["is_booked"])
+        KnownPayment(payments.payment_of(row), row["is_in_work"], row["has_balance_transaction"])
         for row in connection.execute(query).mappings()
     ]
 
@@ -215,7 +215,7 @@ class Unknown:
     payment_id: UUID
     refund_id: UUID | None
     status: str
-    doubt: str | None
+    unknown_reason: str | None
     tries: int
     first_sent_at: datetime
 

@@ -111,7 +111,7 @@ payment_attempt = Table(
     Column("parameters", Text, nullable=False),
     Column("idempotency_key", Text, nullable=False),
     Column("status", Text, nullable=False),
-    Column("doubt", Text),
+    Column("unknown_reason", Text),
     Column("error_code", Text),
     Column("stripe_request_id", Text),
     Column("tries", Integer, nullable=False),
@@ -121,11 +121,11 @@ payment_attempt = Table(
     _instant("sent_until"),
     _instant("created_at"),
     _instant("finished_at", nullable=True),
-    Column("unsent", Boolean, nullable=False),
+    Column("never_sent", Boolean, nullable=False),
     Column("request_id", Uuid),
     Column("retry_at", DateTime(timezone=True)),
-    Column("looked_at", DateTime(timezone=True)),
-    Column("looked_after", Text),
+    Column("lookup_started_at", DateTime(timezone=True)),
+    Column("lookup_cursor", Text),
     Column("stripe_sent_at", DateTime(timezone=True)),
 )
 

@@ -18,7 +18,7 @@ ATTEMPT_COLUMNS = (
     "action",
     "idempotency_key",
     "status",
-    "doubt",
+    "unknown_reason",
     "error_code",
     "stripe_request_id",
     "tries",

@@ -10,8 +10,8 @@ from payment_worker import bootstrap
 from payment_worker.broker.redaction import RequestRefusedError
 from payment_worker.celery import app
 from payment_worker.contracts.requests import FieldError, InvalidRequest, Request, parse
-from payment_worker.flows.context import World
-from payment_worker.flows.result import Answer, Conflict, Unfinished
+from payment_worker.flows.context import Context
+from payment_worker.flows.result import CommandResult, Conflict, Unfinished
 from payment_worker.settings import Settings
 from payment_worker.store.database import DatabaseUnavailableError
 from payment_worker.telemetry import logger
@@ -78,14 +78,14 @@ def refuse(task: Task, arguments: Mapping[str, object], errors: Sequence[FieldEr
     raise RequestRefusedError(message)
 
 
-def world(task: Task) -> World:
+def context(task: Task) -> Context:
     """The world, with this task as the actor."""
-    return bootstrap.world(actor=f"{task.name} {task.request.id}", ring=ring)
+    return bootstrap.context(actor=f"{task.name} {task.request.id}", notify_relay=notify_relay)
 
 
-def ring() -> None:
+def notify_relay() -> None:
     """Call the publisher, unless it has been called already."""
-    if bootstrap.process().stream.ring():
+    if bootstrap.process().stream.notify_relay():
         try:
             app.send_task("payment_worker.publish_events", countdown=GATHERING_SECONDS)
         except Exception as error:  # noqa: BLE001 - a hint: beat's sweep publishes all the same
@@ -102,7 +102,9 @@ def unless_unavailable(task: Task, work: Callable[[], T]) -> T:
         raise task.retry(countdown=countdown, max_retries=NO_LIMIT) from None
 
 
-def obey(task: Task, answer: Answer | Conflict, arguments: Mapping[str, object]) -> Mapping[str, str | None]:
+def apply_result(
+    task: Task, answer: CommandResult | Conflict, arguments: Mapping[str, object]
+) -> Mapping[str, str | None]:
     """The task's result; or another run of it where the work is not finished and this task can finish it."""
     if isinstance(answer, Conflict):
         taken = FieldError(answer.field, "conflict", "is taken by a request with other arguments")
@@ -113,14 +115,14 @@ def obey(task: Task, answer: Answer | Conflict, arguments: Mapping[str, object])
     return answer.as_result()
 
 
-def _again_in(task: Task, answer: Answer) -> float | None:
-    if answer.again_at is None:
+def _again_in(task: Task, answer: CommandResult) -> float | None:
+    if answer.due_again_at is None:
         return None
     # A message that is new finds the work in other hands: those finish it. One that came back may be of a dead owner.
     if answer.unfinished is Unfinished.OTHERS and not _came_back(task):
         return None
     held = bootstrap.process().settings
-    seconds = (answer.again_at - bootstrap.process().database.now()).total_seconds() + 0.1
+    seconds = (answer.due_again_at - bootstrap.process().database.now()).total_seconds() + 0.1
     return max(seconds, 0.1) if seconds <= longest_countdown(held) else None
 
 

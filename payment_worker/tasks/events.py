@@ -10,7 +10,7 @@ from payment_worker.contracts.requests import FieldError, StripeEventRequest
 from payment_worker.flows.events.inbox import process_claimed, process_event, receive
 from payment_worker.gateway.webhook import BadPayloadError, BadSignatureError, Event, verified
 from payment_worker.store.inbox import EventStatus
-from payment_worker.tasks.base import parsed, refuse, unless_unavailable, world
+from payment_worker.tasks.base import context, parsed, refuse, unless_unavailable
 
 Result = Mapping[str, str | None]
 
@@ -20,8 +20,8 @@ def receive_stripe_event(self: Task, *args: object, **kwargs: object) -> Result:
     """Take in a webhook that another app terminated, as if it had come to us."""
     request = parsed(self, StripeEventRequest, args, kwargs)
     event = _verified(self, request)
-    stored = unless_unavailable(self, lambda: receive(world(self), event, source="task"))
-    status = unless_unavailable(self, lambda: process_event(world(self), stored)) if stored else "known"
+    stored = unless_unavailable(self, lambda: receive(context(self), event, source="task"))
+    status = unless_unavailable(self, lambda: process_event(context(self), stored)) if stored else "known"
     return {"event_id": event.event_id, "status": status, "stripe_id": event.event_id, "reason": None}
 
 
@@ -46,7 +46,7 @@ def process_stored(
     status: EventStatus | None = unless_unavailable(
         self,
         lambda: process_claimed(
-            world(self), stripe_account=stripe_account, event_id=event_id, lease_token=lease_token
+            context(self), stripe_account=stripe_account, event_id=event_id, lease_token=lease_token
         ),
     )
     return {"event_id": event_id, "status": status or "in other hands"}

@@ -9,16 +9,16 @@ from payment_worker import bootstrap
 from payment_worker.celery import app
 from payment_worker.contracts.requests import MaintenanceRequest
 from payment_worker.domain.attempt import Action
-from payment_worker.flows.commands.retry_charge import hand_out_retries
+from payment_worker.flows.commands.retry_charge import claim_due_retries
 from payment_worker.flows.maintenance.outbox_relay import publish
-from payment_worker.flows.maintenance.retention import Retention, Stint
+from payment_worker.flows.maintenance.retention import PruneBudget, Retention
 from payment_worker.flows.maintenance.retention import prune as prune_flow
-from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.redis.stream import StreamUnavailableError
-from payment_worker.tasks.base import before_soft_limit, parsed, unless_unavailable, within, world
-from payment_worker.tasks.queue_depth import room_for_due
+from payment_worker.tasks.base import before_soft_limit, context, parsed, unless_unavailable, within
+from payment_worker.tasks.queue_depth import sweep_limits
 from payment_worker.telemetry import logger
-from payment_worker.telemetry.metrics import PUBLISHED, RESUMED
+from payment_worker.telemetry.metrics import PUBLISHED, SWEPT
 from payment_worker.telemetry.recorder import count
 
 log = logger(__name__)
@@ -28,13 +28,13 @@ log = logger(__name__)
 def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
     """Find work that is due or whose owner died, and have it done."""
     parsed(self, MaintenanceRequest, args, kwargs)
-    room = room_for_due(sweep_seconds=bootstrap.settings().resume_every)
+    room = sweep_limits(sweep_seconds=bootstrap.settings().resume_every)
     if room is None:
         return {}
-    due = unless_unavailable(self, lambda: hand_out_due(world(self), room))
+    due = unless_unavailable(self, lambda: claim_due(context(self), room))
     for attempt in due.attempts:
         app.send_task(
-            "payment_worker.perform",
+            "payment_worker.execute_attempt",
             kwargs={"attempt_id": attempt.attempt_id, "lease_token": attempt.lease_token},
             queue="refunds" if attempt.action == Action.REFUND else "charges",
         )
@@ -42,7 +42,7 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
         app.send_task("payment_worker.process_event", kwargs=asdict(event))
     for refund_id in due.waiting_refunds:
         app.send_task("payment_worker.continue_refund", kwargs={"refund_id": str(refund_id)})
-    retries = unless_unavailable(self, lambda: hand_out_retries(world(self)))
+    retries = unless_unavailable(self, lambda: claim_due_retries(context(self)))
     for attempt_id in retries:
         app.send_task("payment_worker.retry_declined", kwargs={"attempt_id": attempt_id})
     counts = {
@@ -52,7 +52,7 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
         "retries": len(retries),
     }
     for kind, many in counts.items():
-        count(RESUMED, kind, by=many)
+        count(SWEPT, kind, by=many)
     if any(counts.values()):
         log.info("resumed", **counts)
     return counts
@@ -65,7 +65,7 @@ def publish_events(self: Task, *args: object, **kwargs: object) -> dict[str, int
     try:
         go_on = within(before_soft_limit(bootstrap.settings()))
         published = unless_unavailable(
-            self, lambda: publish(world(self), bootstrap.process().stream, go_on=go_on)
+            self, lambda: publish(context(self), bootstrap.process().stream, go_on=go_on)
         )
     except StreamUnavailableError as error:
         log.warning("stream is unavailable", error=str(error))
@@ -88,8 +88,8 @@ def prune(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
         reports=timedelta(seconds=chosen.retention_reports),
     )
     # The soft limit is later: a batch that is begun by then ends before it.
-    stint = Stint(go_on=within(chosen.visibility_timeout / 2))
-    pruned = unless_unavailable(self, lambda: prune_flow(world(self), retention, stint))
+    stint = PruneBudget(go_on=within(chosen.visibility_timeout / 2))
+    pruned = unless_unavailable(self, lambda: prune_flow(context(self), retention, stint))
     if pruned is None:
         log.info("somebody else prunes")
         return {}

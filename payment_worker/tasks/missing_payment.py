@@ -26,7 +26,7 @@ After them it goes on looking only while its charge may be among what is queued,
 """
 
 
-class Lack(StrEnum):
+class Missing(StrEnum):
     """What a request finds missing, each with a header that counts the looks for it.
 
     Celery's own count of retries has outages of PostgreSQL in it, too, which tell nothing about the charge: after one,
@@ -38,12 +38,12 @@ class Lack(StrEnum):
     """What another request about the payment came to."""
 
 
-def is_patient(task: Task, lack: Lack) -> bool:
+def is_patient(task: Task, lack: Missing) -> bool:
     """Whether the task comes back in any case."""
     return _looked(task, lack) < LOOKS
 
 
-def look_again(task: Task, lack: Lack) -> NoReturn:
+def look_again(task: Task, lack: Missing) -> NoReturn:
     """Have the task look again a little later."""
     looked = _looked(task, lack)
     headers = {**(task.request.headers or {}), str(lack): looked + 1}
@@ -52,12 +52,12 @@ def look_again(task: Task, lack: Lack) -> NoReturn:
 
 def look_for_payment(task: Task, payment_id: UUID, arguments: Mapping[str, object]) -> NoReturn:
     """Have the task look again for a payment that is not there, or refuse it if its charge will not come."""
-    if is_patient(task, Lack.PAYMENT) or _charge_may_come(payment_id):
-        look_again(task, Lack.PAYMENT)
+    if is_patient(task, Missing.PAYMENT) or _charge_may_come(payment_id):
+        look_again(task, Missing.PAYMENT)
     refuse(task, arguments, [FieldError("payment_id", "unknown_payment", "names no payment that we know")])
 
 
-def _looked(task: Task, lack: Lack) -> int:
+def _looked(task: Task, lack: Missing) -> int:
     said = (task.request.headers or {}).get(lack)
     return said if isinstance(said, int) else 0
 

@@ -9,16 +9,16 @@ from celery import Task
 from payment_worker import bootstrap
 from payment_worker.celery import app
 from payment_worker.contracts.requests import CancelRequest, CaptureRequest, ChargeRequest, RetryChargeRequest
-from payment_worker.flows.attempts.execute import take_handed
+from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.commands.cancel import cancel as cancel_flow
 from payment_worker.flows.commands.capture import capture as capture_flow
 from payment_worker.flows.commands.charge import charge as charge_flow
 from payment_worker.flows.commands.modify import Busy
 from payment_worker.flows.commands.retry_charge import retry_charge as retry_flow
 from payment_worker.flows.commands.retry_charge import retry_declined as retry_declined_flow
-from payment_worker.flows.result import Answer, NoSuchPayment
-from payment_worker.tasks.base import obey, parsed, unless_unavailable, world
-from payment_worker.tasks.missing_payment import Lack, is_patient, look_again, look_for_payment
+from payment_worker.flows.result import CommandResult, NoSuchPayment
+from payment_worker.tasks.base import apply_result, context, parsed, unless_unavailable
+from payment_worker.tasks.missing_payment import Missing, is_patient, look_again, look_for_payment
 
 Result = Mapping[str, str | None]
 
@@ -28,9 +28,9 @@ def capture(self: Task, *args: object, **kwargs: object) -> Result:
     """Capture what was authorised, or a part of it, once."""
     request = parsed(self, CaptureRequest, args, kwargs)
 
-    def run() -> Answer | NoSuchPayment | Busy:
+    def run() -> CommandResult | NoSuchPayment | Busy:
         return capture_flow(
-            world(self), request, message_id=message_id(self), patient=is_patient(self, Lack.ANSWER)
+            context(self), request, message_id=message_id(self), patient=is_patient(self, Missing.ANSWER)
         )
 
     return _obey(self, request, run, kwargs)
@@ -41,9 +41,9 @@ def cancel(self: Task, *args: object, **kwargs: object) -> Result:
     """Give up a payment that has not succeeded."""
     request = parsed(self, CancelRequest, args, kwargs)
 
-    def run() -> Answer | NoSuchPayment | Busy:
+    def run() -> CommandResult | NoSuchPayment | Busy:
         return cancel_flow(
-            world(self), request, message_id=message_id(self), patient=is_patient(self, Lack.ANSWER)
+            context(self), request, message_id=message_id(self), patient=is_patient(self, Missing.ANSWER)
         )
 
     return _obey(self, request, run, kwargs)
@@ -54,8 +54,8 @@ def retry_charge(self: Task, *args: object, **kwargs: object) -> Result:
     """Try a declined payment again."""
     request = parsed(self, RetryChargeRequest, args, kwargs)
 
-    def run() -> Answer | NoSuchPayment | Busy:
-        return retry_flow(world(self), request, message_id=message_id(self))
+    def run() -> CommandResult | NoSuchPayment | Busy:
+        return retry_flow(context(self), request, message_id=message_id(self))
 
     return _obey(self, request, run, kwargs)
 
@@ -63,7 +63,7 @@ def retry_charge(self: Task, *args: object, **kwargs: object) -> Result:
 @app.task(bind=True, name="payment_worker.retry_declined", typing=False)
 def retry_declined(self: Task, *, attempt_id: int, **_newer: object) -> Mapping[str, Any]:
     """Try a payment again by ourselves, after this attempt of it was declined."""
-    answer = unless_unavailable(self, lambda: retry_declined_flow(world(self), attempt_id))
+    answer = unless_unavailable(self, lambda: retry_declined_flow(context(self), attempt_id))
     return answer.as_result() if answer else {"attempt_id": attempt_id, "status": "not to be followed"}
 
 
@@ -75,14 +75,14 @@ def message_id(task: Task) -> UUID:
 def _obey(
     task: Task,
     request: CaptureRequest | CancelRequest | RetryChargeRequest,
-    run: Callable[[], Answer | NoSuchPayment | Busy],
+    run: Callable[[], CommandResult | NoSuchPayment | Busy],
     arguments: Mapping[str, object],
 ) -> Result:
     answer = unless_unavailable(task, run)
-    if isinstance(answer, Answer):
-        return obey(task, answer, arguments)
+    if isinstance(answer, CommandResult):
+        return apply_result(task, answer, arguments)
     if isinstance(answer, Busy):
-        look_again(task, Lack.ANSWER)
+        look_again(task, Missing.ANSWER)
     return look_for_payment(task, request.payment_id, arguments)
 
 
@@ -90,11 +90,11 @@ def _obey(
 def charge(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | None]:
     """Charge a payment method, once for each `payment_id`."""
     request = parsed(self, ChargeRequest, args, kwargs)
-    return obey(self, unless_unavailable(self, lambda: charge_flow(world(self), request)), kwargs)
+    return apply_result(self, unless_unavailable(self, lambda: charge_flow(context(self), request)), kwargs)
 
 
-@app.task(bind=True, name="payment_worker.perform", typing=False)
-def perform(self: Task, *, attempt_id: int, lease_token: int, **_newer: object) -> Mapping[str, Any]:
+@app.task(bind=True, name="payment_worker.execute_attempt", typing=False)
+def execute_attempt(self: Task, *, attempt_id: int, lease_token: int, **_newer: object) -> Mapping[str, Any]:
     """Go on with an attempt that `resume_stalled` handed out."""
-    answer = unless_unavailable(self, lambda: take_handed(world(self), attempt_id, lease_token=lease_token))
+    answer = unless_unavailable(self, lambda: run_claimed(context(self), attempt_id, lease_token=lease_token))
     return answer.as_result() if answer else {"attempt_id": attempt_id, "status": "in other hands"}

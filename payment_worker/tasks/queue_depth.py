@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from payment_worker.celery import app
-from payment_worker.flows.maintenance.sweep import Room
+from payment_worker.flows.maintenance.sweep import SweepLimits
 
 RESUMED_PER_SECOND: Final = 200
 """More than a small worker gets through, so that none is idle until the next sweep."""
@@ -19,14 +19,14 @@ TRICKLE: Final = 20
 """What each sweep hands out even so: a queue that is always full holds nothing up for ever."""
 
 
-def room_for_due(*, sweep_seconds: float) -> Room | None:
+def sweep_limits(*, sweep_seconds: float) -> SweepLimits | None:
     """How much of what is due the queues take until the next sweep, in so many seconds; None: Redis is away."""
     enough = max(TRICKLE, round(RESUMED_PER_SECOND * sweep_seconds))
     waiting = _waiting()
     if waiting is None:
         return None
     room = {name: max(TRICKLE, enough - count) for name, count in waiting.items()}
-    return Room(
+    return SweepLimits(
         attempts=min(room["charges"], room["refunds"]), events=room["events"], waiting_refunds=room["refunds"]
     )
 

@@ -10,17 +10,17 @@ from celery import Task
 from payment_worker import bootstrap
 from payment_worker.celery import app
 from payment_worker.contracts.requests import MaintenanceRequest, ReconcileRequest
-from payment_worker.flows.events.poll import Manner, poll
+from payment_worker.flows.events.poll import PollOptions, poll
 from payment_worker.flows.reconciliation.run import reconcile as reconcile_flow
 from payment_worker.store.inbox import InboxEvent
 from payment_worker.tasks.base import (
     NO_LIMIT,
     before_soft_limit,
+    context,
     longest_countdown,
     parsed,
     unless_unavailable,
     within,
-    world,
 )
 from payment_worker.telemetry import logger
 
@@ -36,8 +36,8 @@ def poll_stripe_events(self: Task, *args: object, **kwargs: object) -> dict[str,
     parsed(self, MaintenanceRequest, args, kwargs)
     chosen = bootstrap.settings()
     go_on = within(before_soft_limit(chosen))
-    manner = Manner(overlap=timedelta(seconds=chosen.poll_overlap), go_on=go_on, hand_out=_hand_out)
-    polled = unless_unavailable(self, lambda: poll(world(self), manner))
+    manner = PollOptions(overlap=timedelta(seconds=chosen.poll_overlap), go_on=go_on, hand_out=_hand_out)
+    polled = unless_unavailable(self, lambda: poll(context(self), manner))
     if polled is None:
         log.info("somebody else polls")
         return {"requests": 0, "new": 0}
@@ -55,7 +55,7 @@ def reconcile(self: Task, *args: object, **kwargs: object) -> dict[str, object]:
     done = unless_unavailable(
         self,
         lambda: reconcile_flow(
-            world(self), since=request.since, until=request.until, on_page=lambda _: has_time()
+            context(self), since=request.since, until=request.until, on_page=lambda _: has_time()
         ),
     )
     if done is None:

@@ -11,7 +11,7 @@ from payment_worker.contracts.requests import RefundRequest
 from payment_worker.flows.commands.refund import continue_refund
 from payment_worker.flows.commands.refund import refund as refund_flow
 from payment_worker.flows.result import NoSuchPayment
-from payment_worker.tasks.base import obey, parsed, unless_unavailable, world
+from payment_worker.tasks.base import apply_result, context, parsed, unless_unavailable
 from payment_worker.tasks.missing_payment import look_for_payment
 
 
@@ -19,14 +19,14 @@ from payment_worker.tasks.missing_payment import look_for_payment
 def refund(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | None]:
     """Refund a payment or a part of it, once for each `refund_id`."""
     request = parsed(self, RefundRequest, args, kwargs)
-    answer = unless_unavailable(self, lambda: refund_flow(world(self), request))
+    answer = unless_unavailable(self, lambda: refund_flow(context(self), request))
     if isinstance(answer, NoSuchPayment):
         look_for_payment(self, request.payment_id, kwargs)
-    return obey(self, answer, kwargs)
+    return apply_result(self, answer, kwargs)
 
 
 @app.task(bind=True, name="payment_worker.continue_refund", typing=False)
 def continue_waiting(self: Task, *, refund_id: str, **_newer: object) -> Mapping[str, Any]:
     """Look again at a refund that waits for its payment."""
-    answer = unless_unavailable(self, lambda: continue_refund(world(self), UUID(refund_id)))
+    answer = unless_unavailable(self, lambda: continue_refund(context(self), UUID(refund_id)))
     return answer.as_result() if answer else {"refund_id": refund_id, "status": "not waiting"}

@@ -6,10 +6,10 @@ Counts begin at 0 with each worker and are no account of money: the tables are.
 from typing import Final
 
 from payment_worker.domain.attempt import UNFINISHED, Action, AttemptStatus
-from payment_worker.domain.outcome import WRONG_KEY, Delay, Doubt
+from payment_worker.domain.outcome import WRONG_KEY, Delay, UnknownReason
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.refund import RefundStatus
-from payment_worker.telemetry.recorder import Counted
+from payment_worker.telemetry.recorder import Metric
 
 TASKS: Final = (
     *(
@@ -18,7 +18,7 @@ TASKS: Final = (
         "cancel",
         "retry_charge",
         "retry_declined",
-        "perform",
+        "execute_attempt",
         "refund",
         "continue_refund",
     ),
@@ -46,7 +46,7 @@ def task_label(name: str) -> str:
     return short if short in TASKS else OTHER
 
 
-ATTEMPTS: Final = Counted(
+ATTEMPTS: Final = Metric(
     name="payment_worker_attempts",
     means="Attempts that are over, by what they came to.",
     labels={
@@ -54,94 +54,107 @@ ATTEMPTS: Final = Counted(
         "outcome": [label(status) for status in AttemptStatus if status not in UNFINISHED],
     },
 )
-PUT_OFF: Final = Counted(
-    name="payment_worker_attempts_put_off",
+RESCHEDULED: Final = Metric(
+    name="payment_worker_attempts_rescheduled",
     means="Rounds of an attempt that ended without an outcome, by why. The next round is due by itself.",
-    labels={"action": list(Action), "because": [label(each) for each in (*Doubt, *Delay)]},
+    labels={"action": list(Action), "reason": [label(each) for each in (*UnknownReason, *Delay)]},
 )
-PAYMENTS: Final = Counted(
+PAYMENTS: Final = Metric(
     name="payment_worker_payments",
     means="Payments that came to a status.",
     labels={"status": [label(status) for status in PaymentStatus]},
 )
-REFUNDS: Final = Counted(
+REFUNDS: Final = Metric(
     name="payment_worker_refunds",
     means="Refunds that came to a status.",
     labels={"status": [label(status) for status in RefundStatus]},
 )
-CAPTURED: Final = Counted(
+CAPTURED: Final = Metric(
     name="payment_worker_captured_minor_units",
     means="Money captured, in minor units of its currency.",
     labels={"currency": ()},
 )
-REFUNDED: Final = Counted(
+REFUNDED: Final = Metric(
     name="payment_worker_refunded_minor_units",
     means="Money refunded, in minor units of its currency.",
     labels={"currency": ()},
 )
-RETURNED: Final = Counted(
+RETURNED: Final = Metric(
     name="payment_worker_refunds_returned_minor_units",
     means="Money whose refund failed after it had succeeded, in minor units of its currency.",
     labels={"currency": ()},
 )
-STRIPE_SECONDS: Final = Counted(
+STRIPE_SECONDS: Final = Metric(
     name="payment_worker_stripe_request_seconds",
     means="How long one request to Stripe took, by endpoint and by what it came to.",
     labels={"endpoint": (), "answer": ()},
     buckets_seconds=CALL_SECONDS,
 )
-HELD: Final = Counted(
-    name="payment_worker_stripe_requests_held",
+THROTTLED: Final = Metric(
+    name="payment_worker_stripe_requests_throttled",
     means="Requests that were not begun, because Stripe is down, our own rate is used up, or the key is not ours.",
-    labels={"because": [label(each) for each in (Delay.STRIPE_DOWN, Delay.NO_TURN, *sorted(WRONG_KEY))]},
+    labels={"reason": [label(each) for each in (Delay.STRIPE_DOWN, Delay.THROTTLED, *sorted(WRONG_KEY))]},
 )
-CLOCKS_APART: Final = Counted(
+CLOCKS_APART: Final = Metric(
     name="payment_worker_clocks_apart",
     means="Look-ups that found nothing and were not believed, because a clock is too far from PostgreSQL's.",
     labels={"clock": ("stripe", "machine", "unknown")},
 )
-SENT_AGAIN: Final = Counted(
+REPEATED_REQUESTS: Final = Metric(
     name="payment_worker_stripe_requests_repeated",
     means="Requests that were sent again within one run, under the same key, by why.",
-    labels={"because": [label(each) for each in (Doubt.SILENCE, Delay.RATE_LIMITED, Delay.KEY_IN_USE)]},
+    labels={
+        "reason": [label(each) for each in (UnknownReason.SILENCE, Delay.RATE_LIMITED, Delay.KEY_IN_USE)]
+    },
 )
-TASKS_ENDED: Final = Counted(
+TASKS_ENDED: Final = Metric(
     name="payment_worker_tasks",
     means="Runs of tasks: refused is the caller's fault, broke is ours, and a retried one comes back.",
     labels={"task": TASKS, "end": ("succeeded", "refused", "broke", "retried", "other")},
 )
-TASK_SECONDS: Final = Counted(
+TASK_SECONDS: Final = Metric(
     name="payment_worker_task_seconds",
     means="How long one run of a task took.",
     labels={"task": ()},
     buckets_seconds=(0.005, 0.01, 0.025, *CALL_SECONDS, 60.0, 300.0),
 )
-QUEUE_TASKS: Final = Counted(
+QUEUE_TASKS: Final = Metric(
     name="payment_worker_queue_tasks",
     means="Runs of tasks that ended, however they did, by the queue that brought them.",
     labels={"queue": (*QUEUES, OTHER)},
 )
-RESUMED: Final = Counted(
+SWEPT: Final = Metric(
     name="payment_worker_resumed",
     means="Rows that the sweep found due or orphaned, and handed out.",
     labels={"kind": ("attempts", "events", "waiting_refunds", "retries")},
 )
-EVENTS: Final = Counted(
+EVENTS: Final = Metric(
     name="payment_worker_events",
     means="Tries to process an event of Stripe's; received means that there will be another.",
     labels={"outcome": ("processed", "ignored", "parked", "received")},
 )
-PUBLISHED: Final = Counted(
+PUBLISHED: Final = Metric(
     name="payment_worker_messages_published",
     means="Messages told on the stream.",
 )
-REJECTED: Final = Counted(
+REJECTED: Final = Metric(
     name="payment_worker_rejected_requests",
     means="Requests that were refused as malformed or conflicting, and kept.",
     labels={"task": (*TASKS, OTHER)},
 )
 
-COUNTED: Final = (
-    *(ATTEMPTS, PUT_OFF, PAYMENTS, REFUNDS, CAPTURED, REFUNDED, RETURNED, STRIPE_SECONDS, HELD, SENT_AGAIN),
-    *(CLOCKS_APART, TASKS_ENDED, TASK_SECONDS, QUEUE_TASKS, RESUMED, EVENTS, PUBLISHED, REJECTED),
+METRICS: Final = (
+    *(
+        ATTEMPTS,
+        RESCHEDULED,
+        PAYMENTS,
+        REFUNDS,
+        CAPTURED,
+        REFUNDED,
+        RETURNED,
+        STRIPE_SECONDS,
+        THROTTLED,
+        REPEATED_REQUESTS,
+    ),
+    *(CLOCKS_APART, TASKS_ENDED, TASK_SECONDS, QUEUE_TASKS, SWEPT, EVENTS, PUBLISHED, REJECTED),
 )

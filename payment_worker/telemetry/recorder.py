@@ -1,6 +1,6 @@
 """Counting what happens, by whoever makes it happen, without knowing who looks.
 
-A process where nobody looks counts nothing. `payment_worker.watching` begins the counting.
+A process where nobody looks counts nothing. `payment_worker.monitoring` begins the counting.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,7 +10,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Counted:
+class Metric:
     """One thing that is counted. Its labels hold kinds and codes, never anything of a customer, a key or an id."""
 
     name: str
@@ -25,18 +25,18 @@ class Counted:
 class Recorder(Protocol):
     """Where counts go."""
 
-    def add(self, what: Counted, labels: tuple[str, ...], by: float, /) -> None:
+    def add(self, what: Metric, labels: tuple[str, ...], by: float, /) -> None:
         """Add to a counter."""
 
-    def observe(self, what: Counted, labels: tuple[str, ...], seconds: float, /) -> None:
+    def observe(self, what: Metric, labels: tuple[str, ...], seconds: float, /) -> None:
         """Note a duration."""
 
 
 class _Nobody:
-    def add(self, what: Counted, labels: tuple[str, ...], by: float, /) -> None:
+    def add(self, what: Metric, labels: tuple[str, ...], by: float, /) -> None:
         pass
 
-    def observe(self, what: Counted, labels: tuple[str, ...], seconds: float, /) -> None:
+    def observe(self, what: Metric, labels: tuple[str, ...], seconds: float, /) -> None:
         pass
 
 
@@ -49,11 +49,11 @@ def begin(recorder: Recorder) -> None:
     _recorder = recorder
 
 
-def count(what: Counted, *labels: str, by: float = 1) -> None:
+def count(what: Metric, *labels: str, by: float = 1) -> None:
     """Count it, under these values of its labels in their order."""
     _recorder.add(what, labels, by)
 
 
-def observe(what: Counted, *labels: str, seconds: float) -> None:
+def observe(what: Metric, *labels: str, seconds: float) -> None:
     """Note how long it took, under these values of its labels in their order."""
     _recorder.observe(what, labels, seconds)

@@ -30,7 +30,7 @@ def application(receiver: Receiver, readiness: Readiness, *, close: Callable[[],
     async def readyz(_: Request) -> Response:
         fault = await readiness.fault()
         if fault:
-            return JSONResponse({"ready": False, "because": fault}, HTTPStatus.SERVICE_UNAVAILABLE)
+            return JSONResponse({"ready": False, "reason": fault}, HTTPStatus.SERVICE_UNAVAILABLE)
         return JSONResponse({"ready": True})
 
     async def metrics(_: Request) -> Response:

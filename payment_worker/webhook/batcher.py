@@ -27,7 +27,7 @@ Keep = Callable[[Sequence[Event]], Sequence[Stored]]
 Waiting = tuple[Event, asyncio.Future[Stored]]
 
 
-class Storing:
+class Batcher:
     """Events on their way into the inbox."""
 
     def __init__(self, keep: Keep) -> None:

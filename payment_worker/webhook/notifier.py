@@ -23,7 +23,7 @@ ANSWERS_FIRST_SECONDS: Final = 3.0
 Redis nor workers: a burst is acknowledged first and processed after. Under lasting load both are done at once."""
 
 
-class Hints:
+class Notifier:
     """One thread that sends hints in the order in which they came.
 
     A hint is a convenience: the row is what counts. So when the broker does not take one, all that wait are

@@ -10,7 +10,7 @@ SLOWEST_SECONDS: Final = 10.0
 """Proxies send a request's head in one piece. uvicorn itself waits for it without limit (seen with uvicorn 0.54)."""
 
 
-class HurriedProtocol(H11Protocol):
+class DeadlineProtocol(H11Protocol):
     """uvicorn's protocol, with a limit for whoever is neither idle between two requests nor waits for our answer.
 
     That is: who has connected and asked nothing, who trickles headers, and who goes on with a body after its answer.
@@ -63,6 +63,6 @@ class HurriedProtocol(H11Protocol):
             self._limit = None
 
 
-def hurried(seconds: float) -> type[HurriedProtocol]:
+def with_deadline(seconds: float) -> type[DeadlineProtocol]:
     """The same with another limit."""
-    return type("Hurried", (HurriedProtocol,), {"slowest_seconds": seconds})
+    return type("Hurried", (DeadlineProtocol,), {"slowest_seconds": seconds})

@@ -12,9 +12,9 @@ from payment_worker.store.database import DatabaseUnavailableError
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.exceptions import described
 from payment_worker.webhook import body
-from payment_worker.webhook.batcher import Storing
+from payment_worker.webhook.batcher import Batcher
 from payment_worker.webhook.metrics import Metrics
-from payment_worker.webhook.notifier import Hints
+from payment_worker.webhook.notifier import Notifier
 from payment_worker.webhook.responses import Outcome
 
 log = logger(__name__)
@@ -31,8 +31,8 @@ class Receiver:
         *,
         secrets: Sequence[str],
         livemode: bool | None,
-        storing: Storing,
-        hints: Hints,
+        storing: Batcher,
+        hints: Notifier,
         metrics: Metrics,
     ) -> None:
         """Set up.

@@ -16,10 +16,10 @@ from payment_worker.settings import Settings
 from payment_worker.store.inbox import InboxEvent
 from payment_worker.telemetry import configure, logger
 from payment_worker.webhook.application import application
-from payment_worker.webhook.batcher import THREADS, Storing
+from payment_worker.webhook.batcher import THREADS, Batcher
 from payment_worker.webhook.metrics import Metrics
-from payment_worker.webhook.notifier import Hints
-from payment_worker.webhook.protocol import SLOWEST_SECONDS, hurried
+from payment_worker.webhook.notifier import Notifier
+from payment_worker.webhook.protocol import SLOWEST_SECONDS, with_deadline
 from payment_worker.webhook.readiness import Readiness
 from payment_worker.webhook.receiver import Receiver
 
@@ -61,8 +61,8 @@ def _config(chosen: Settings, slowest_seconds: float) -> uvicorn.Config:
     inbox = bootstrap.inbox(chosen, connections=THREADS + 1)  # readiness has one of its own
     state = state_of(chosen, queues=[queue.name for queue in celery.conf.task_queues])
     metrics = Metrics(state)
-    hints = Hints(_hint, metrics)
-    storing = Storing(lambda events: receive_all(inbox, events, source="webhook"))
+    hints = Notifier(_hint, metrics)
+    storing = Batcher(lambda events: receive_all(inbox, events, source="webhook"))
     receiver = Receiver(
         secrets=bootstrap.webhook_secrets(chosen),
         livemode=bootstrap.is_live(chosen),
@@ -81,7 +81,7 @@ def _config(chosen: Settings, slowest_seconds: float) -> uvicorn.Config:
 
     return uvicorn.Config(
         application(receiver, readiness, close=close),
-        http=hurried(slowest_seconds),
+        http=with_deadline(slowest_seconds),
         ws="none",
         lifespan="on",
         log_config=None,

@@ -115,9 +115,9 @@ def _misbehave(scene: Scene) -> None:
         scene.rows.wait_for("SELECT * FROM rejected_request WHERE request_id = %s", sent)
     scene.rows(BREAK)
     scene.charge(description=f"break {EMAIL}", metadata={"note": WORDS})
-    send.send("payment_worker.perform", "charges", {"attempt_id": EMAIL, "lease_token": WORDS})
+    send.send("payment_worker.execute_attempt", "charges", {"attempt_id": EMAIL, "lease_token": WORDS})
     scene.wait_for_log("TaskBrokeError", "payment_worker.charge")
-    scene.wait_for_log("TaskBrokeError", "payment_worker.perform")
+    scene.wait_for_log("TaskBrokeError", "payment_worker.execute_attempt")
 
 
 def _behave(scene: Scene, running: ExitStack, *, webhook: str) -> None:

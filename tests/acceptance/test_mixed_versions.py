@@ -50,7 +50,7 @@ def test_a_message_of_a_newer_worker_may_say_more(new_scene: NewScene) -> None:
     scene = new_scene()
     scene.ready(scene.worker())
     of_ours: Mapping[str, Json] = {
-        "perform": {"attempt_id": 1_000_000, "lease_token": 1},
+        "execute_attempt": {"attempt_id": 1_000_000, "lease_token": 1},
         "retry_declined": {"attempt_id": 1_000_000},
         "continue_refund": {"refund_id": "0d6b1f53-7f5d-4d1e-9a55-6f0b4b7a7e71"},
         "process_event": {"stripe_account": "", "event_id": "evt_1", "lease_token": 1},
@@ -69,7 +69,7 @@ def test_a_worker_goes_on_when_a_newer_version_expands_its_database(new_scene: N
         PAYMENT_WORKER_RETENTION_MONEY="0.1",
         PAYMENT_WORKER_RETENTION_EVENTS="0.1",
         PAYMENT_WORKER_RETENTION_OUTBOX="0.1",
-        PAYMENT_WORKER_TOLD_AGAIN="0.1",
+        PAYMENT_WORKER_REPUBLISH_WINDOW="0.1",
     )
     scene.ready(scene.worker(), scene.beat())
     scene.hand_on_webhooks()

@@ -32,21 +32,21 @@ CURRENCIES = ("EUR", "usd", "JPY", "KWD", "gbp")
 def test_every_charge_and_refund_has_one_effect_however_often_it_is_sent(
     new_scene: Callable[..., Scene],
 ) -> None:
-    dice = random.Random(20)  # noqa: S311 any mix will do, and this one every time
+    jitter = random.Random(20)  # noqa: S311 any mix will do, and this one every time
     scene = new_scene(**PATIENT)
     # What time would change is left as it is: nobody tells this worker of it.
     later = ("processing_delay_seconds", "pending_refund_delay_seconds")
     scene.simulator.post("settings", dict.fromkeys(later, 86_400))
     scene.ready(scene.worker(concurrency=12))
-    charges = _charges(dice)
-    sent = _send_shuffled(dice, scene.producer.charge, charges)
+    charges = _charges(jitter)
+    sent = _send_shuffled(jitter, scene.producer.charge, charges)
     _wait_for_ends(scene, sent)
     outcomes = {
         row["id"]: row["status"] for row in scene.rows("SELECT payment_id::text AS id, status FROM payment")
     }
     assert outcomes == {charge["payment_id"]: METHODS[_method(charge)] for charge in charges}
-    refunds = _refunds(dice, charges)
-    sent = _send_shuffled(dice, scene.producer.refund, refunds)
+    refunds = _refunds(jitter, charges)
+    sent = _send_shuffled(jitter, scene.producer.refund, refunds)
     _wait_for_ends(scene, sent)
     assert len(scene.rows("SELECT 1 FROM refund")) == REFUNDS
     statuses = Counter(row["status"] for row in scene.rows("SELECT status FROM refund"))
@@ -60,11 +60,11 @@ def test_every_charge_and_refund_has_one_effect_however_often_it_is_sent(
     scene.books.must_agree()
 
 
-def _charges(dice: random.Random) -> list[Json]:
+def _charges(jitter: random.Random) -> list[Json]:
     charges = []
-    for method in dice.choices(list(METHODS), k=CHARGES):
+    for method in jitter.choices(list(METHODS), k=CHARGES):
         how = {"capture_method": "manual"} if method == "manual" else {"payment_method": method}
-        amount, currency = dice.randrange(100, 9_999) * 10, dice.choice(CURRENCIES)
+        amount, currency = jitter.randrange(100, 9_999) * 10, jitter.choice(CURRENCIES)
         charges.append(a_charge(amount=amount, currency=currency, **how))
     return charges
 
@@ -73,21 +73,21 @@ def _method(charge: Json) -> str:
     return "manual" if "capture_method" in charge else str(charge["payment_method"])
 
 
-def _refunds(dice: random.Random, charges: list[Json]) -> list[Json]:
+def _refunds(jitter: random.Random, charges: list[Json]) -> list[Json]:
     """Whole ones and parts, several of a payment; some of more than is left, some of what was never paid."""
     paid = [charge for charge in charges if METHODS[_method(charge)] == "SUCCEEDED"]
     declined = [charge for charge in charges if METHODS[_method(charge)] == "FAILED"]
     refunds = [a_refund(charge["payment_id"]) for charge in declined[:10]]
-    for charge in dice.choices(paid[: REFUNDS // 2], k=REFUNDS - len(refunds)):
-        part = {"amount": dice.randrange(1, charge["amount"] // 10) * 10} if dice.random() < 0.7 else {}
+    for charge in jitter.choices(paid[: REFUNDS // 2], k=REFUNDS - len(refunds)):
+        part = {"amount": jitter.randrange(1, charge["amount"] // 10) * 10} if jitter.random() < 0.7 else {}
         refunds.append(a_refund(charge["payment_id"], **part))
     return refunds
 
 
-def _send_shuffled(dice: random.Random, send: Callable[..., str], requests: list[Json]) -> list[str]:
+def _send_shuffled(jitter: random.Random, send: Callable[..., str], requests: list[Json]) -> list[str]:
     """Each twice or thrice, copies far apart and side by side."""
-    copies = [request for request in requests for _ in range(dice.choice((2, 3)))]
-    dice.shuffle(copies)
+    copies = [request for request in requests for _ in range(jitter.choice((2, 3)))]
+    jitter.shuffle(copies)
     return [send(**request) for request in copies]
 
 

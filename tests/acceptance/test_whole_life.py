@@ -78,7 +78,7 @@ def test_what_comes_after_its_retention_still_lands(new_scene: Callable[..., Sce
         PAYMENT_WORKER_RETENTION_MONEY="0.1",
         PAYMENT_WORKER_RETENTION_EVENTS="0.1",
         PAYMENT_WORKER_RETENTION_OUTBOX="0.1",
-        PAYMENT_WORKER_TOLD_AGAIN="0.1",
+        PAYMENT_WORKER_REPUBLISH_WINDOW="0.1",
     )
     scene.ready(scene.worker(), scene.beat())
     scene.hand_on_webhooks()

@@ -80,7 +80,7 @@ DELIVERY: Final = ("exchange", "routing_key", "redelivered", "consumer_tag", "pr
 BODY: Final = ("args", "kwargs", "embed", "callbacks", "chord", "task", "id", "eta", "expires", "retries")
 
 
-def values(dice: random.Random) -> list[Any]:
+def values(jitter: random.Random) -> list[Any]:
     """One of each JSON type, and what is rare of each."""
     instant = "2026-01-01T00:00:00"
     return [
@@ -138,22 +138,22 @@ def values(dice: random.Random) -> list[Any]:
         ),
         *({"__type__": "uuid", "__value__": {"hex": "0" * 32}}, {"__type__": "decimal", "__value__": "1"}),
         *({"__type__": "datetime", "__value__": "never"}, {"exchange": ["a"], "routing_key": {"a": 1}}),
-        json.loads("[" * (depth := dice.choice((5, 49, 60, 300))) + "]" * depth),
-        [dice.random() for _ in range(500)],
+        json.loads("[" * (depth := jitter.choice((5, 49, 60, 300))) + "]" * depth),
+        [jitter.random() for _ in range(500)],
     ]
 
 
 def messages(seed: int, count: int) -> Iterator[bytes]:
     """So many messages; the same for the same seed."""
-    dice = random.Random(seed)  # noqa: S311 no secret
+    jitter = random.Random(seed)  # noqa: S311 no secret
     for _ in range(count):
-        yield _message(dice)
+        yield _message(jitter)
 
 
-def _message(dice: random.Random) -> bytes:
-    headers: dict[str, Any] = {"task": "probe.take", "id": str(uuid.UUID(int=dice.getrandbits(128)))}
+def _message(jitter: random.Random) -> bytes:
+    headers: dict[str, Any] = {"task": "probe.take", "id": str(uuid.UUID(int=jitter.getrandbits(128)))}
     properties: dict[str, Any] = {
-        "delivery_tag": str(uuid.UUID(int=dice.getrandbits(128))),
+        "delivery_tag": str(uuid.UUID(int=jitter.getrandbits(128))),
         "delivery_info": {"exchange": "", "routing_key": QUEUE},
         "body_encoding": "base64",
     }
@@ -164,56 +164,56 @@ def _message(dice: random.Random) -> bytes:
         "content-type": "application/json",
         "content-encoding": "utf-8",
     }
-    if dice.random() < 0.15:
+    if jitter.random() < 0.15:
         body = {**headers, "args": [], "kwargs": {"payment_id": "p"}}
-        if dice.random() < 0.8:
+        if jitter.random() < 0.8:
             headers.clear()
-    for _ in range(dice.choice((1, 1, 1, 2, 3))):
-        body = _spoil(dice, message, body)
+    for _ in range(jitter.choice((1, 1, 1, 2, 3))):
+        body = _spoil(jitter, message, body)
     message.setdefault("body", base64.b64encode(json.dumps(body).encode()).decode())
-    return _text(dice, message)
+    return _text(jitter, message)
 
 
-def _spoil(dice: random.Random, message: dict[str, Any], body: Any) -> Any:  # noqa: ANN401 anything
-    value = dice.choice(values(dice))
+def _spoil(jitter: random.Random, message: dict[str, Any], body: Any) -> Any:  # noqa: ANN401 anything
+    value = jitter.choice(values(jitter))
     headers, properties = message.get("headers"), message.get("properties")
-    match dice.randrange(20):
+    match jitter.randrange(20):
         case 0:
-            message[dice.choice(OUTSIDE)] = value
+            message[jitter.choice(OUTSIDE)] = value
         case 1:
-            message.pop(dice.choice(OUTSIDE), None)
+            message.pop(jitter.choice(OUTSIDE), None)
         case 2 | 3 if isinstance(body, list):
-            return [value if part == dice.randrange(3) else each for part, each in enumerate(body)]
+            return [value if part == jitter.randrange(3) else each for part, each in enumerate(body)]
         case 2 | 3 | 4 if isinstance(body, dict):
-            return {**body, dice.choice(BODY): value}
+            return {**body, jitter.choice(BODY): value}
         case 4:
             return value
         case 5 if isinstance(properties, dict) and isinstance(properties.get("delivery_info"), dict):
-            properties["delivery_info"] = {**properties["delivery_info"], dice.choice(DELIVERY): value}
+            properties["delivery_info"] = {**properties["delivery_info"], jitter.choice(DELIVERY): value}
         case 6 | 7 | 8 | 9 if isinstance(properties, dict):
-            _replace(dice, properties, PROPERTIES, value)
+            _replace(jitter, properties, PROPERTIES, value)
         case _ if isinstance(headers, dict):
-            _replace(dice, headers, HEADERS, value)
+            _replace(jitter, headers, HEADERS, value)
         case _:
             pass
     return body
 
 
-def _replace(dice: random.Random, fields: dict[str, Any], names: tuple[str, ...], value: object) -> None:
-    name = dice.choice(names)
-    if dice.random() < 0.1:
+def _replace(jitter: random.Random, fields: dict[str, Any], names: tuple[str, ...], value: object) -> None:
+    name = jitter.choice(names)
+    if jitter.random() < 0.1:
         fields.pop(name, None)
     else:
         fields[name] = value
 
 
-def _text(dice: random.Random, message: dict[str, Any]) -> bytes:
+def _text(jitter: random.Random, message: dict[str, Any]) -> bytes:
     text = json.dumps(message)
-    match dice.randrange(60):
+    match jitter.randrange(60):
         case 0:  # every field twice
             return f"{text[:-1]}, {text[1:]}".encode()
         case 1:
-            return text[: dice.randrange(len(text))].encode()
+            return text[: jitter.randrange(len(text))].encode()
         case 2:
             return text.encode("utf-16")
         case _:

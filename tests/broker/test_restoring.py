@@ -25,7 +25,7 @@ def test_whatever_its_priority(priority: Any, scene: Scene) -> None:  # noqa: AN
     scene.wait_for("begun", "p1")
 
     first.kill()
-    scene.journal.set("hurry", "yes")
+    scene.journal.set("limit_statement_time", "yes")
     second = scene.worker(pool="threads", visibility_seconds=1)
 
     scene.wait_for("ended", "p1")
@@ -44,7 +44,7 @@ def test_whatever_others_wrote_into_the_bindings(binding: str, scene: Scene) -> 
     scene.wait_for("begun", "p1")
 
     first.kill()
-    scene.journal.set("hurry", "yes")
+    scene.journal.set("limit_statement_time", "yes")
     scene.worker(pool="threads", visibility_seconds=1)
 
     scene.wait_for("ended", "p1")

@@ -206,7 +206,7 @@ payments AS (
     SELECT %s, gen_random_uuid(), 500, 'EUR', 'REQUESTED', 'pm_1', 'automatic', '{}', 'x', 1, begun, begun FROM times
     RETURNING payment_id),
 attempts AS (
-    INSERT INTO payment_attempt (payment_id, number, action, path, parameters, idempotency_key, status, doubt,
+    INSERT INTO payment_attempt (payment_id, number, action, path, parameters, idempotency_key, status, unknown_reason,
                                  next_action_at, first_sent_at, sent_until, created_at)
     SELECT payment_id, 1, 'charge', '/v1', '{}', 'k', 'UNKNOWN', 'no answer', due, begun, begun, begun
     FROM payments, times),

@@ -8,10 +8,10 @@ import pytest
 
 from payment_worker import bootstrap
 from payment_worker.devstack.simulator import Simulator
-from payment_worker.flows.context import Policy, World
+from payment_worker.flows.context import Context, Policy
 from payment_worker.flows.pauses import Pauses
 from payment_worker.gateway.client import Gateway
-from payment_worker.gateway.rate_limit.limiter import Traffic
+from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings
 from payment_worker.store.database import Database
@@ -25,12 +25,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def world(environment: dict[str, str], clock: Clock) -> Iterator[World]:
+def context(environment: dict[str, str], clock: Clock) -> Iterator[Context]:
     """What flows work with. Nobody else works in it, so nothing happens that the test does not do."""
     settings = Settings.from_environment(environment)
-    traffic = Traffic(redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settings))
+    traffic = RateLimiter(
+        redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settings)
+    )
     with closing(Database(environment["DATABASE_URL"])) as database:
-        yield World(
+        yield Context(
             database=database,
             stripe=Gateway(
                 api_key=environment["STRIPE_API_KEY"],
@@ -39,7 +41,7 @@ def world(environment: dict[str, str], clock: Clock) -> Iterator[World]:
                 traffic=traffic,
             ),
             clock=clock,
-            dice=lambda: 0.5,
+            jitter=lambda: 0.5,
             policy=Policy(
                 lease=timedelta(seconds=60),
                 key_safe_age=timedelta(hours=23),
@@ -49,11 +51,11 @@ def world(environment: dict[str, str], clock: Clock) -> Iterator[World]:
             ),
             pauses=Pauses(database),
             actor="test",
-            ring=lambda: None,
+            notify_relay=lambda: None,
         )
 
 
 @pytest.fixture
-def scene(world: World, simulator: Simulator, clock: Clock) -> Scene:
+def scene(context: Context, simulator: Simulator, clock: Clock) -> Scene:
     """The ordinary things that a test makes happen in its world."""
-    return Scene(world, simulator, clock)
+    return Scene(context, simulator, clock)

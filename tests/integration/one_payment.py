@@ -37,18 +37,18 @@ from payment_worker.contracts.requests import (
 from payment_worker.devstack.simulator import Simulator, SimulatorError
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.domain.eligibility import RetryPolicy
-from payment_worker.flows.attempts.execute import take_handed
+from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.commands.cancel import cancel
 from payment_worker.flows.commands.capture import capture
 from payment_worker.flows.commands.charge import charge
 from payment_worker.flows.commands.refund import continue_refund, refund
-from payment_worker.flows.commands.retry_charge import hand_out_retries, retry_charge, retry_declined
-from payment_worker.flows.context import World
+from payment_worker.flows.commands.retry_charge import claim_due_retries, retry_charge, retry_declined
+from payment_worker.flows.context import Context
 from payment_worker.flows.events.inbox import process_claimed, process_event, receive
-from payment_worker.flows.events.poll import Manner, poll
-from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.flows.events.poll import PollOptions, poll
+from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.flows.reconciliation.run import reconcile
-from payment_worker.flows.result import Answer
+from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.webhook import event_from
 from payment_worker.store.database import Database
 from payment_worker.store.inbox import InboxEvent
@@ -127,7 +127,7 @@ MADE_BY = {
 """The action that asks Stripe for each of these."""
 
 UNFINISHED = """
-SELECT 'attempt' AS what, doubt AS why FROM payment_attempt WHERE payment_id = %s AND finished_at IS NULL
+SELECT 'attempt' AS what, unknown_reason AS why FROM payment_attempt WHERE payment_id = %s AND finished_at IS NULL
 UNION ALL
 SELECT 'refund', refund.status FROM refund JOIN payment USING (payment_id) WHERE payment_id = %s
   AND (refund.status = 'PENDING' OR refund.status = 'REQUESTED' AND payment.status <> 'REQUIRES_ACTION')
@@ -191,7 +191,7 @@ class Message:
 class OnePayment(RuleBasedStateMachine):
     """One payment and everything that may befall it."""
 
-    world: World
+    context: Context
     database: DyingDatabase
     simulator: Simulator
     clock: Clock
@@ -226,7 +226,7 @@ class OnePayment(RuleBasedStateMachine):
         self.order_id, self.method, self.capture_method = str(uuid4()), method, capture_method
         self.automatic_retries = automatic_retries
         retries = RetryPolicy(automatic=automatic_retries, first_delay=timedelta(seconds=300))
-        self.here = replace(self.world, policy=replace(self.world.policy, retries=retries))
+        self.here = replace(self.context, policy=replace(self.context.policy, retries=retries))
         self.asked: dict[str, set[str]] = {action: set() for action in MADE_BY.values()}
         self.answered: set[str] = set()
         self.unwaited = 0
@@ -297,7 +297,7 @@ class OnePayment(RuleBasedStateMachine):
 
     @rule()
     def stripes_events_are_polled(self) -> None:
-        self._run(lambda: poll(self.here, Manner(overlap=OVERLAP, hand_out=self._settle)))
+        self._run(lambda: poll(self.here, PollOptions(overlap=OVERLAP, hand_out=self._settle)))
 
     @rule()
     def the_books_are_compared(self) -> None:
@@ -441,18 +441,18 @@ class OnePayment(RuleBasedStateMachine):
                 answer = cancel(self.here, asking, message_id=message_id, patient=message.patient)
             case _:
                 answer = retry_charge(self.here, parse(RetryChargeRequest, given), message_id=message_id)
-        if isinstance(answer, Answer):
+        if isinstance(answer, CommandResult):
             self.answered.add(answer.identity)
 
     def _resume(self) -> None:
-        due = hand_out_due(self.here)
+        due = claim_due(self.here)
         for attempt in due.attempts:
-            take_handed(self.here, attempt.attempt_id, lease_token=attempt.lease_token)
+            run_claimed(self.here, attempt.attempt_id, lease_token=attempt.lease_token)
         for event in due.events:
             process_claimed(self.here, **asdict(event))
         for refund_id in due.waiting_refunds:
             continue_refund(self.here, UUID(str(refund_id)))
-        for attempt_id in hand_out_retries(self.here):
+        for attempt_id in claim_due_retries(self.here):
             retry_declined(self.here, attempt_id)
 
     def _hear(self, event: dict[str, Any]) -> None:

@@ -17,16 +17,16 @@ from payment_worker.contracts.requests import (
     parse,
 )
 from payment_worker.devstack.simulator import Simulator
-from payment_worker.flows.attempts.execute import take_handed
+from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.commands.cancel import cancel
 from payment_worker.flows.commands.capture import capture
 from payment_worker.flows.commands.charge import charge
 from payment_worker.flows.commands.refund import refund
 from payment_worker.flows.commands.retry_charge import retry_charge
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.events.inbox import process_claimed, process_event, receive
-from payment_worker.flows.maintenance.sweep import hand_out_due
-from payment_worker.flows.result import Answer
+from payment_worker.flows.maintenance.sweep import claim_due
+from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.webhook import Event, event_from
 from payment_worker.store.inbox import EventStatus
 
@@ -55,7 +55,7 @@ class Clock:
 class Scene:
     """A world, its Stripe and its clock."""
 
-    world: World
+    context: Context
     simulator: Simulator
     clock: Clock
 
@@ -75,8 +75,8 @@ class Scene:
             "payment_method": "pm_card_visa",
             **arguments,
         }
-        answer = charge(self.world, parse(ChargeRequest, asked))
-        assert isinstance(answer, Answer)
+        answer = charge(self.context, parse(ChargeRequest, asked))
+        assert isinstance(answer, CommandResult)
         return UUID(str(asked["payment_id"]))
 
     def charge_unanswered(self, *, when: str = "after") -> UUID:
@@ -87,32 +87,38 @@ class Scene:
         self.simulator.delete(f"faults/{asking}")
         return payment_id
 
-    def refund(self, payment_id: UUID, **arguments: object) -> Answer:
+    def refund(self, payment_id: UUID, **arguments: object) -> CommandResult:
         """Refund, and return what was answered."""
         asked = {"refund_id": str(uuid4()), "payment_id": str(payment_id), **arguments}
-        answer = refund(self.world, parse(RefundRequest, asked))
-        assert isinstance(answer, Answer)
+        answer = refund(self.context, parse(RefundRequest, asked))
+        assert isinstance(answer, CommandResult)
         return answer
 
-    def capture(self, payment_id: UUID, *, message_id: UUID | None = None, **arguments: object) -> Answer:
+    def capture(
+        self, payment_id: UUID, *, message_id: UUID | None = None, **arguments: object
+    ) -> CommandResult:
         """Capture, and return what was answered."""
         request = parse(CaptureRequest, {"payment_id": str(payment_id), **arguments})
-        answer = capture(self.world, request, message_id=message_id or uuid4(), patient=False)
-        assert isinstance(answer, Answer)
+        answer = capture(self.context, request, message_id=message_id or uuid4(), patient=False)
+        assert isinstance(answer, CommandResult)
         return answer
 
-    def cancel(self, payment_id: UUID, *, message_id: UUID | None = None, **arguments: object) -> Answer:
+    def cancel(
+        self, payment_id: UUID, *, message_id: UUID | None = None, **arguments: object
+    ) -> CommandResult:
         """Cancel, and return what was answered."""
         request = parse(CancelRequest, {"payment_id": str(payment_id), **arguments})
-        answer = cancel(self.world, request, message_id=message_id or uuid4(), patient=False)
-        assert isinstance(answer, Answer)
+        answer = cancel(self.context, request, message_id=message_id or uuid4(), patient=False)
+        assert isinstance(answer, CommandResult)
         return answer
 
-    def retry(self, payment_id: UUID, *, message_id: UUID | None = None, **arguments: object) -> Answer:
+    def retry(
+        self, payment_id: UUID, *, message_id: UUID | None = None, **arguments: object
+    ) -> CommandResult:
         """Try again, and return what was answered."""
         request = parse(RetryChargeRequest, {"payment_id": str(payment_id), **arguments})
-        answer = retry_charge(self.world, request, message_id=message_id or uuid4())
-        assert isinstance(answer, Answer)
+        answer = retry_charge(self.context, request, message_id=message_id or uuid4())
+        assert isinstance(answer, CommandResult)
         return answer
 
     def confirm_on_session(self, payment_intent: str, payment_method: str) -> None:
@@ -137,11 +143,11 @@ class Scene:
         """Let time pass until no attempt waits any more."""
         for _ in range(ROUNDS):
             self.advance(1000)
-            due = hand_out_due(self.world).attempts
+            due = claim_due(self.context).attempts
             if not due:
                 return
             for each in due:
-                take_handed(self.world, each.attempt_id, lease_token=each.lease_token)
+                run_claimed(self.context, each.attempt_id, lease_token=each.lease_token)
         raise AssertionError("attempts wait for ever")
 
     def events(self, *, types: Iterable[str] = ()) -> list[Event]:
@@ -155,16 +161,16 @@ class Scene:
         return [self._deliver(event) for event in events]
 
     def _deliver(self, event: Event) -> EventStatus | None:
-        stored = receive(self.world, event, source="webhook")
-        return process_event(self.world, stored) if stored else None
+        stored = receive(self.context, event, source="webhook")
+        return process_event(self.context, stored) if stored else None
 
     def process_waiting(self) -> None:
         """Settle what was put off, letting time pass until nothing waits any more."""
         for _ in range(ROUNDS):
             self.advance(1000)
-            due = hand_out_due(self.world).events
+            due = claim_due(self.context).events
             if not due:
                 return
             for each in due:
-                process_claimed(self.world, **asdict(each))
+                process_claimed(self.context, **asdict(each))
         raise AssertionError("events wait for ever")

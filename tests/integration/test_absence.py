@@ -6,17 +6,17 @@ import pytest
 
 from payment_worker.domain.attempt import Attempt
 from payment_worker.domain.outcome import Absent
-from payment_worker.flows.attempts.execute import take_handed
-from payment_worker.flows.attempts.lifecycle import Again
+from payment_worker.flows.attempts.execute import run_claimed
+from payment_worker.flows.attempts.lifecycle import Continue
 from payment_worker.flows.attempts.outcome import record
-from payment_worker.flows.context import World
-from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.flows.context import Context
+from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.store import attempts
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 
 PAYMENT = """
-SELECT payment.status, number, payment_attempt.status AS attempt, doubt, error_code, stripe_payment_intent_id
+SELECT payment.status, number, payment_attempt.status AS attempt, unknown_reason, error_code, stripe_payment_intent_id
 FROM payment JOIN payment_attempt USING (payment_id) ORDER BY number
 """
 FINDINGS = "SELECT kind, status FROM reconciliation_finding"
@@ -31,13 +31,13 @@ def test_a_payment_that_was_shown_before_is_never_believed_absent(scene: Scene, 
         scene.resume()
     (row,) = rows(PAYMENT)
     assert (row["status"], row["attempt"]) == ("SUCCEEDED", "UNKNOWN")
-    assert row["doubt"] == "answer contradicts our record"
+    assert row["unknown_reason"] == "answer contradicts our record"
     assert scene.simulator.ledger()["payment_intents"] == []
     assert rows(FINDINGS) == [{"kind": "payment_missing_there", "status": "OPEN"}]
 
 
 def test_a_refund_that_was_shown_before_is_never_believed_absent(
-    scene: Scene, world: World, rows: Rows
+    scene: Scene, context: Context, rows: Rows
 ) -> None:
     payment_id = scene.charge()
     scene.simulator.fault("server_error", when="after", endpoint="refunds.create")
@@ -46,35 +46,35 @@ def test_a_refund_that_was_shown_before_is_never_believed_absent(
     scene.simulator.delete(f"faults/{asking}")
     scene.deliver(scene.events(types=["refund.created"]))
     assert rows.one("SELECT stripe_refund_id FROM refund")["stripe_refund_id"]
-    record(world, _claimed(scene, world), Absent(), asked_at=world.clock())
-    assert rows.one("SELECT status, doubt FROM payment_attempt WHERE action = 'refund'") == {
+    record(context, _claimed(scene, context), Absent(), asked_at=context.clock())
+    assert rows.one("SELECT status, unknown_reason FROM payment_attempt WHERE action = 'refund'") == {
         "status": "UNKNOWN",
-        "doubt": "answer contradicts our record",
+        "unknown_reason": "answer contradicts our record",
     }
     assert rows(FINDINGS) == [{"kind": "refund_missing_there", "status": "OPEN"}]
 
 
-def _claimed(scene: Scene, world: World) -> Attempt:
+def _claimed(scene: Scene, context: Context) -> Attempt:
     """The one attempt that is due, with nothing of it on its way any more."""
     scene.advance(1000)
-    (due,) = hand_out_due(world).attempts
-    world.stripe.payment_intent("pi_none", account=None)  # whoever looked has heard Stripe's time
-    with world.database.begin() as connection:
+    (due,) = claim_due(context).attempts
+    context.stripe.payment_intent("pi_none", account=None)  # whoever looked has heard Stripe's time
+    with context.database.begin() as connection:
         locked = attempts.lock_unfinished(connection, due.attempt_id)
     assert locked is not None
     return locked[1]
 
 
 def test_news_between_the_look_and_its_note_is_looked_at_again(
-    scene: Scene, world: World, rows: Rows
+    scene: Scene, context: Context, rows: Rows
 ) -> None:
     scene.charge_unanswered()
-    attempt = _claimed(scene, world)
+    attempt = _claimed(scene, context)
     scene.deliver(scene.events(types=["payment_intent.succeeded"]))
-    noted = record(world, attempt, Absent(), asked_at=world.clock())
-    assert isinstance(noted, Again)
+    noted = record(context, attempt, Absent(), asked_at=context.clock())
+    assert isinstance(noted, Continue)
     assert noted.payment.version > attempt.as_of_version
-    assert take_handed(world, attempt.attempt_id, lease_token=attempt.lease_token) is not None
+    assert run_claimed(context, attempt.attempt_id, lease_token=attempt.lease_token) is not None
     (row,) = rows(PAYMENT)
     assert (row["status"], row["attempt"]) == ("SUCCEEDED", "EXECUTED")
     assert len(scene.simulator.ledger()["payment_intents"]) == 1

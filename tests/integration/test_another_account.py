@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 
 from payment_worker import bootstrap
-from payment_worker.flows.attempts.execute import take_handed
-from payment_worker.flows.events.poll import Manner, poll
+from payment_worker.flows.attempts.execute import run_claimed
+from payment_worker.flows.events.poll import PollOptions, poll
 from payment_worker.flows.key_check import KeyCheck
-from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.gateway.client import Gateway
-from payment_worker.gateway.rate_limit.limiter import Traffic
+from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings
 from tests.harness.rows import Rows
@@ -34,7 +34,7 @@ def deploy(scene: Scene, environment: dict[str, str]) -> Deploy:
 
     def begun(key: str) -> Scene:
         settings = Settings.from_environment({**environment, "STRIPE_API_KEY": key})
-        traffic = Traffic(
+        traffic = RateLimiter(
             redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settings)
         )
         stripe = Gateway(
@@ -42,9 +42,9 @@ def deploy(scene: Scene, environment: dict[str, str]) -> Deploy:
             api_base=environment["STRIPE_API_BASE"],
             timeout_seconds=10,
             traffic=traffic,
-            check_key=KeyCheck(scene.world.database, livemode=bool(bootstrap.is_live(settings))),
+            check_key=KeyCheck(scene.context.database, livemode=bool(bootstrap.is_live(settings))),
         )
-        return replace(scene, world=replace(scene.world, stripe=stripe))
+        return replace(scene, context=replace(scene.context, stripe=stripe))
 
     return begun
 
@@ -52,8 +52,8 @@ def deploy(scene: Scene, environment: dict[str, str]) -> Deploy:
 def _sweep(scene: Scene, *, rounds: int = 12) -> None:
     for _ in range(rounds):
         scene.advance(100)
-        for each in hand_out_due(scene.world).attempts:
-            take_handed(scene.world, each.attempt_id, lease_token=each.lease_token)
+        for each in claim_due(scene.context).attempts:
+            run_claimed(scene.context, each.attempt_id, lease_token=each.lease_token)
 
 
 def _intents(scene: Scene) -> int:
@@ -94,8 +94,8 @@ def test_nothing_is_polled_or_compared_with_it(deploy: Deploy, rows: Rows) -> No
     ours.charge()
     theirs = deploy(OF_ANOTHER)
     theirs.simulator.post("payment_intents", {"amount": 5000, "currency": "eur", "account": ANOTHER})
-    poll(theirs.world, Manner(overlap=timedelta(seconds=300), hand_out=lambda _: None))
-    reconcile(theirs.world, since=None, until=None, on_page=lambda *_: True)
+    poll(theirs.context, PollOptions(overlap=timedelta(seconds=300), hand_out=lambda _: None))
+    reconcile(theirs.context, since=None, until=None, on_page=lambda *_: True)
     assert rows("SELECT event_id FROM stripe_event") == []
     assert rows("SELECT kind FROM reconciliation_finding") == []
 

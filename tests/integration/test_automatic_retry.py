@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from payment_worker.domain.eligibility import RetryPolicy
-from payment_worker.flows.commands.retry_charge import hand_out_retries, retry_declined
-from payment_worker.flows.context import World
+from payment_worker.flows.commands.retry_charge import claim_due_retries, retry_declined
+from payment_worker.flows.context import Context
 from tests.harness.rows import Rows
 from tests.integration.scene import Clock, Scene
 
@@ -17,17 +17,17 @@ HOUR = 3600
 
 
 @pytest.fixture
-def eager(world: World, scene: Scene, clock: Clock) -> Scene:
+def eager(context: Context, scene: Scene, clock: Clock) -> Scene:
     """A scene whose worker tries again by itself, twice: after an hour, and after two more."""
     policy = RetryPolicy(automatic=2, first_delay=timedelta(hours=1))
-    return Scene(replace(world, policy=replace(world.policy, retries=policy)), scene.simulator, clock)
+    return Scene(replace(context, policy=replace(context.policy, retries=policy)), scene.simulator, clock)
 
 
 def _sweep(scene: Scene) -> int:
     """Do what is due, as often as it is handed out; how much it was."""
-    due = hand_out_retries(scene.world)
+    due = claim_due_retries(scene.context)
     for attempt_id in [*due, *due]:
-        retry_declined(scene.world, attempt_id)
+        retry_declined(scene.context, attempt_id)
     return len(due)
 
 
@@ -67,8 +67,8 @@ def test_what_was_planned_when_more_was_allowed_is_given_up(
     eager.clock.advance(HOUR + 10)
     assert _sweep(eager) == 1
     eager.clock.advance(2 * HOUR + 10)
-    fewer = replace(eager.world.policy, retries=RetryPolicy(automatic=automatic))
-    assert _sweep(replace(scene, world=replace(eager.world, policy=fewer))) == 1
+    fewer = replace(eager.context.policy, retries=RetryPolicy(automatic=automatic))
+    assert _sweep(replace(scene, context=replace(eager.context, policy=fewer))) == 1
     assert _planned(rows) == 0
     (intent,) = eager.simulator.ledger()["payment_intents"]
     assert intent["attempts"] == 2
@@ -116,8 +116,8 @@ def test_what_was_paid_or_given_up_meanwhile_is_left_alone(eager: Scene, rows: R
 def test_a_message_about_it_that_was_lost_is_made_good(eager: Scene, rows: Rows) -> None:
     declined = eager.charge(payment_method=POOR)
     eager.clock.advance(HOUR + 1)
-    assert len(hand_out_retries(eager.world)) == 1
-    assert list(hand_out_retries(eager.world)) == []
+    assert len(claim_due_retries(eager.context)) == 1
+    assert list(claim_due_retries(eager.context)) == []
     eager.clock.advance(61)
     assert _sweep(eager) == 1
     assert _retries(rows, declined) == 1

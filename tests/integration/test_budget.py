@@ -44,7 +44,7 @@ def counting(database: Database) -> Iterator[Spent]:
 
 def test_a_charge_that_succeeds_at_once(scene: Scene) -> None:
     scene.charge()  # what is only done once in a process is not counted
-    with counting(scene.world.database) as spent:
+    with counting(scene.context.database) as spent:
         scene.charge()
     assert spent.commits <= 2
     assert len(spent.statements) <= 7, spent.statements
@@ -54,6 +54,6 @@ def test_an_event_that_says_how_a_payment_ended(scene: Scene) -> None:
     scene.charge()
     events = scene.events(types=["payment_intent.succeeded"])
     assert events
-    with counting(scene.world.database) as spent:
+    with counting(scene.context.database) as spent:
         scene.deliver(events)
     assert spent.commits <= 2, spent.statements

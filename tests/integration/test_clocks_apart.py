@@ -2,9 +2,9 @@
 
 import pytest
 
-from payment_worker.flows.attempts.execute import take_handed
-from payment_worker.flows.context import World
-from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.flows.attempts.execute import run_claimed
+from payment_worker.flows.context import Context
+from payment_worker.flows.maintenance.sweep import claim_due
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 
@@ -22,8 +22,8 @@ def _sweep(scene: Scene) -> None:
     """What the sweep alone does, while time passes here and at Stripe."""
     for _ in range(ROUNDS):
         scene.advance(SECONDS_OF_A_ROUND)
-        for each in hand_out_due(scene.world).attempts:
-            take_handed(scene.world, each.attempt_id, lease_token=each.lease_token)
+        for each in claim_due(scene.context).attempts:
+            run_claimed(scene.context, each.attempt_id, lease_token=each.lease_token)
 
 
 def _stripes_clock(scene: Scene, *, ahead_seconds: float) -> None:
@@ -92,14 +92,14 @@ def test_a_charge_whose_metadata_somebody_emptied_is_found_by_its_key(scene: Sce
 
 
 def test_it_is_found_in_the_inbox_where_stripes_list_does_not_show_its_event_yet(
-    scene: Scene, world: World, rows: Rows
+    scene: Scene, context: Context, rows: Rows
 ) -> None:
     scene.simulator.post("settings", {"event_lag_seconds": 1_000_000})
     scene.charge_unanswered()
     scene.deliver(scene.events(types=["payment_intent.created"]))
     (intent,) = scene.simulator.ledger()["payment_intents"]
     _emptied(scene, "payment_intents", intent["id"], ("payment_id", "order_id"))
-    with world.database.begin() as connection:
+    with context.database.begin() as connection:
         connection.exec_driver_sql("UPDATE payment SET stripe_payment_intent_id = NULL")
     _sweep(scene)
     assert len(scene.simulator.ledger()["payment_intents"]) == 1

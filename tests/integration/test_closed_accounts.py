@@ -26,7 +26,7 @@ def _connect(scene: Scene) -> None:
 
 
 def _reconcile(scene: Scene) -> Reconciled:
-    done = reconcile(scene.world, since=None, until=None, on_page=lambda _: True)
+    done = reconcile(scene.context, since=None, until=None, on_page=lambda _: True)
     assert done is not None
     return done
 
@@ -98,7 +98,7 @@ def test_it_may_be_closed_in_the_middle_of_a_run(scene: Scene, rows: Rows, step:
     scene.refund(scene.charge(stripe_account=CLOSED), amount=700)
     rows("UPDATE payment SET amount = 6000")
     scene.advance(60)
-    reconcile(scene.world, since=None, until=None, on_page=lambda run: run.step != step)
+    reconcile(scene.context, since=None, until=None, on_page=lambda run: run.step != step)
     rows("DELETE FROM reconciliation_match")
     _disconnect(scene)
     assert _reconcile(scene).run.is_finished
@@ -113,7 +113,7 @@ def test_a_run_over_a_period_does_not_close_what_only_a_scheduled_one_makes_good
     _reconcile(scene)
     _connect(scene)
     now = scene.clock()
-    done = reconcile(scene.world, since=now - timedelta(minutes=1), until=now, on_page=lambda _: True)
+    done = reconcile(scene.context, since=now - timedelta(minutes=1), until=now, on_page=lambda _: True)
     assert done is not None
     assert done.run.is_finished
     assert _findings(rows) == [("account_unreadable", "OPEN")]

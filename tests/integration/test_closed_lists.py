@@ -27,7 +27,7 @@ def _allow(scene: Scene, faults: list[str]) -> None:
 
 
 def _reconcile(scene: Scene) -> Reconciled:
-    done = reconcile(scene.world, since=None, until=None, on_page=lambda _: True)
+    done = reconcile(scene.context, since=None, until=None, on_page=lambda _: True)
     assert done is not None
     return done
 
@@ -84,7 +84,7 @@ def test_the_run_that_missed_it_does_not_close_it_whoever_ends_that(scene: Scene
     def until_it_is_missed(_: Run) -> bool:
         return not rows("SELECT 1 FROM reconciliation_finding")
 
-    begun = reconcile(scene.world, since=None, until=None, on_page=until_it_is_missed)
+    begun = reconcile(scene.context, since=None, until=None, on_page=until_it_is_missed)
     assert begun is not None
     assert not begun.run.is_finished
     _allow(scene, faults)
@@ -117,7 +117,7 @@ def test_only_a_scheduled_run_closes_it(scene: Scene, rows: Rows) -> None:
     _reconcile(scene)
     _allow(scene, faults)
     now = scene.clock()
-    done = reconcile(scene.world, since=now - timedelta(minutes=1), until=now, on_page=lambda _: True)
+    done = reconcile(scene.context, since=now - timedelta(minutes=1), until=now, on_page=lambda _: True)
     assert done is not None
     assert done.run.is_finished
     assert _findings(rows) == [("list_unreadable", "disputes", "OPEN")]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from payment_worker.flows.events.poll import Manner, poll
+from payment_worker.flows.events.poll import PollOptions, poll
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.gateway.webhook import Event, event_from
 from payment_worker.store.inbox import EventStatus
@@ -116,7 +116,7 @@ def test_another_account_cannot_pose_as_a_payment_by_its_metadata(
 def _reconcile(scene: Scene) -> None:
     scene.advance(7200)
     now = scene.clock()
-    done = reconcile(scene.world, since=now - timedelta(days=1), until=now, on_page=lambda _: True)
+    done = reconcile(scene.context, since=now - timedelta(days=1), until=now, on_page=lambda _: True)
     assert done
 
 
@@ -125,7 +125,7 @@ def test_poll_and_reconciliation_go_through_each_account(scene: Scene, rows: Row
         scene.charge(stripe_account=account, capture_method="manual")
         (intent,) = scene.simulator.ledger(account=account)["payment_intents"]
         scene.simulator.post(f"payment_intents/{intent['id']}/capture", {"account": account})
-    polled = poll(scene.world, Manner(overlap=timedelta(minutes=5), hand_out=lambda _: None))
+    polled = poll(scene.context, PollOptions(overlap=timedelta(minutes=5), hand_out=lambda _: None))
     assert polled is not None
     accounts = {row["stripe_account"] for row in rows("SELECT stripe_account FROM stripe_event")}
     assert {ONE, TWO} <= accounts

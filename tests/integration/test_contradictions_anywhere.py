@@ -75,7 +75,7 @@ def test_reconciliation_finds_the_same(scene: Scene, rows: Rows, *, refunded: bo
     if refunded:
         _refund(scene, rows)
     _canceled_here(rows)
-    assert reconcile(scene.world, since=None, until=None, on_page=lambda _: True)
+    assert reconcile(scene.context, since=None, until=None, on_page=lambda _: True)
     assert ("payment_status_differs", str(payment_id), "OPEN") in _found(rows)
 
 
@@ -110,7 +110,7 @@ def test_more_captured_than_was_asked_for_is_booked_and_found(scene: Scene, rows
 def test_reconciliation_books_it_too(scene: Scene, rows: Rows) -> None:
     payment_id = _captured_by_another(scene, rows)
     for _ in range(2):
-        assert reconcile(scene.world, since=None, until=None, on_page=lambda _: True)
+        assert reconcile(scene.context, since=None, until=None, on_page=lambda _: True)
         assert rows.one("SELECT amount_captured FROM payment") == {"amount_captured": 6000}
         assert _found(rows) == {("payment_amount_differs", str(payment_id), "OPEN")}
 

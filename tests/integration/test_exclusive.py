@@ -20,9 +20,9 @@ def test_it_keeps_nothing_from_being_tidied_up(database_url: str, rows: Rows) ->
 
 
 def test_it_is_not_cut_off_as_an_idle_transaction_is(database_url: str, rows: Rows) -> None:
-    hurried = {"options": "-c idle_in_transaction_session_timeout=100ms"}
+    with_deadline = {"options": "-c idle_in_transaction_session_timeout=100ms"}
     with closing(Database(database_url)) as database, closing(Database(database_url)) as elsewhere:
-        database.engine = engine(database_url, hurried, poolclass=NullPool)
+        database.engine = engine(database_url, with_deadline, poolclass=NullPool)
         with alone(database, RECONCILE_LOCK) as is_ours:
             assert is_ours
             rows.wait_for(f"SELECT 1 {ALONE} AND state_change < clock_timestamp() - interval '300 ms'")

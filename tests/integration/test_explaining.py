@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from payment_worker.domain.outcome import Refused
+from payment_worker.domain.outcome import Rejected
 from payment_worker.flows.attempts.outcome import record
 from payment_worker.store import attempts
 from payment_worker.telemetry import recorder
 from payment_worker.telemetry.metrics import PAYMENTS, REFUNDS
-from payment_worker.telemetry.recorder import Counted
+from payment_worker.telemetry.recorder import Metric
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 
@@ -22,14 +22,14 @@ class Tally:
     def __init__(self) -> None:
         self.counts: dict[tuple[str, ...], float] = {}
 
-    def add(self, what: Counted, labels: tuple[str, ...], by: float) -> None:
+    def add(self, what: Metric, labels: tuple[str, ...], by: float) -> None:
         key = (what.name, *labels)
         self.counts[key] = self.counts.get(key, 0) + by
 
-    def observe(self, what: Counted, labels: tuple[str, ...], seconds: float) -> None:
+    def observe(self, what: Metric, labels: tuple[str, ...], seconds: float) -> None:
         pass
 
-    def of(self, what: Counted) -> dict[str, float]:
+    def of(self, what: Metric) -> dict[str, float]:
         """The counts of this one, by its label."""
         return {key[1]: many for key, many in self.counts.items() if key[0] == what.name}
 
@@ -94,10 +94,10 @@ def test_a_late_refusal_undoes_no_refund_that_news_has_shown(scene: Scene, rows:
     for each in deaf:
         scene.simulator.delete(f"faults/{each}")
     row = rows.one("SELECT attempt_id FROM payment_attempt WHERE finished_at IS NULL")
-    with scene.world.database.begin() as connection:
+    with scene.context.database.begin() as connection:
         locked = attempts.lock_unfinished(connection, row["attempt_id"])
     assert locked is not None
-    record(scene.world, locked[1], Refused("charge_already_refunded"), asked_at=scene.clock())
+    record(scene.context, locked[1], Rejected("charge_already_refunded"), asked_at=scene.clock())
     scene.resume()
     assert rows.one("SELECT status FROM refund")["status"] == "PROCESSED"
     assert rows.one("SELECT amount_refunded AS given FROM payment")["given"] == 700

@@ -5,11 +5,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from payment_worker.domain.backoff import delay_before
-from payment_worker.flows.context import World
+from payment_worker.domain.backoff import backoff_delay
+from payment_worker.flows.context import Context
 from payment_worker.flows.events.dispatch import SUBJECTS, Subject
 from payment_worker.flows.events.inbox import MOST_TRIES, process_claimed, receive, receive_all
-from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.store import inbox
 from tests.harness.rows import Rows
 from tests.integration.scene import Clock, Scene
@@ -40,8 +40,8 @@ def test_a_parked_event_is_settled_once_it_is_replayed_and_can_be(scene: Scene, 
     payload = '{"data": {"object": {"id": "pi_of_another_app"}}}'
     rows("UPDATE stripe_event SET payload = %s, api_version = 'old'", payload)
 
-    with scene.world.database.begin() as connection:
-        due = inbox.replay(connection, event_ids=None, because="mended", now=scene.clock())
+    with scene.context.database.begin() as connection:
+        due = inbox.replay(connection, event_ids=None, reason="mended", now=scene.clock())
     assert due == ["evt_1"]
     scene.process_waiting()
 
@@ -65,8 +65,8 @@ def test_no_event_is_parked_because_stripe_lets_nobody_ask_it(scene: Scene, rows
 
     for _ in range(MOST_TRIES):
         scene.clock.advance(1000)
-        for each in hand_out_due(scene.world).events:
-            process_claimed(scene.world, **asdict(each))
+        for each in claim_due(scene.context).events:
+            process_claimed(scene.context, **asdict(each))
 
     assert rows(WAITING) == waiting
     scene.simulator.delete("faults")
@@ -78,7 +78,7 @@ def test_no_event_is_parked_because_stripe_lets_nobody_ask_it(scene: Scene, rows
 
 
 def test_an_event_is_tried_for_half_an_hour_before_it_is_parked() -> None:
-    waits = [delay_before(tries, dice=0.5) for tries in range(1, MOST_TRIES)]
+    waits = [backoff_delay(tries, jitter=0.5) for tries in range(1, MOST_TRIES)]
     assert timedelta(minutes=30) < sum(waits, timedelta()) < timedelta(minutes=35)
 
 
@@ -87,9 +87,9 @@ def test_an_event_that_kills_its_worker_each_time_is_parked(scene: Scene, rows: 
 
     for _ in range(1 + MOST_TRIES):  # the first, which is early, is not counted as it begins
         with pytest.raises(SystemExit):
-            _process_due(scene, replace(scene.world, clock=_DeadlyClock(scene.clock)))
+            _process_due(scene, replace(scene.context, clock=_DeadlyClock(scene.clock)))
         assert rows.one(EVENT)["status"] == "RECEIVED"
-    _process_due(scene, scene.world)
+    _process_due(scene, scene.context)
 
     row = rows.one(EVENT)
     assert (row["status"], row["outcome"]) == ("PARKED", "FATAL")
@@ -107,18 +107,18 @@ class _DeadlyClock:
         raise SystemExit
 
 
-def _process_due(scene: Scene, world: World) -> None:
+def _process_due(scene: Scene, context: Context) -> None:
     scene.clock.advance(1000)
-    (due,) = hand_out_due(scene.world).events
-    process_claimed(world, **asdict(due))
+    (due,) = claim_due(scene.context).events
+    process_claimed(context, **asdict(due))
 
 
 def test_a_batch_is_stored_in_one_go_each_event_once(scene: Scene, rows: Rows) -> None:
     scene.simulator.post("payment_intents", {"amount": 5000, "currency": "eur"})
     first, second, *others = scene.events()
-    assert receive(scene.world, second, source="webhook")
+    assert receive(scene.context, second, source="webhook")
 
-    stored = receive_all(scene.world, [first, second, first, *others], source="poll")
+    stored = receive_all(scene.context, [first, second, first, *others], source="poll")
 
     assert [event is not None for event in stored] == [True, False, False, *(True for _ in others)]
     sources = rows("SELECT source, count(*) AS events FROM stripe_event GROUP BY source ORDER BY source")

@@ -3,27 +3,27 @@
 from dataclasses import asdict
 
 from payment_worker.domain.payment import PaymentStatus
-from payment_worker.flows.attempts.execute import take_handed
+from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.events.inbox import process_claimed, receive
-from payment_worker.flows.maintenance.sweep import Due, hand_out_due
+from payment_worker.flows.maintenance.sweep import DueWork, claim_due
 from payment_worker.store.inbox import EventStatus
 from tests.integration.scene import Scene
 
 LONGER_THAN_A_LEASE = 61
 
 
-def swept(scene: Scene) -> Due:
+def swept(scene: Scene) -> DueWork:
     """What a sweep hands out once everybody's lease has ended."""
     scene.clock.advance(LONGER_THAN_A_LEASE)
-    return hand_out_due(scene.world)
+    return claim_due(scene.context)
 
 
 def test_the_first_of_several_messages_about_an_event_settles_it(scene: Scene) -> None:
     scene.charge()
     for event in scene.events(types=["payment_intent.succeeded"]):
-        receive(scene.world, event, source="webhook")
+        receive(scene.context, event, source="webhook")
     messages = [message for _ in range(3) for message in swept(scene).events]
-    done = [process_claimed(scene.world, **asdict(each)) for each in messages]
+    done = [process_claimed(scene.context, **asdict(each)) for each in messages]
     assert done == [EventStatus.PROCESSED, None, None]
 
 
@@ -32,7 +32,8 @@ def test_the_first_of_several_messages_about_an_attempt_finishes_it(scene: Scene
     scene.charge()
     messages = [message for _ in range(3) for message in swept(scene).attempts]
     answers = [
-        take_handed(scene.world, message.attempt_id, lease_token=message.lease_token) for message in messages
+        run_claimed(scene.context, message.attempt_id, lease_token=message.lease_token)
+        for message in messages
     ]
     assert [answer and answer.status for answer in answers] == [PaymentStatus.SUCCEEDED, None, None]
 
@@ -40,8 +41,8 @@ def test_the_first_of_several_messages_about_an_attempt_finishes_it(scene: Scene
 def test_messages_about_an_event_that_was_put_off_are_void(scene: Scene) -> None:
     scene.charge()
     (event,) = scene.events(types=["payment_intent.succeeded"])
-    receive(scene.world, event, source="webhook")
+    receive(scene.context, event, source="webhook")
     (message,) = swept(scene).events
     scene.simulator.fault("unavailable", method="GET", times=None)
-    process_claimed(scene.world, **asdict(message))
-    assert process_claimed(scene.world, **asdict(message)) is None
+    process_claimed(scene.context, **asdict(message))
+    assert process_claimed(scene.context, **asdict(message)) is None

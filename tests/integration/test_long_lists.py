@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 
 from payment_worker.devstack.simulator import Simulator
-from payment_worker.flows.attempts.execute import take_handed
-from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.flows.attempts.execute import run_claimed
+from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.gateway.list_scan import PAGE
 from tests.harness.rows import Rows
 from tests.integration.one_payment import DiedError, DyingDatabase
@@ -32,11 +32,11 @@ BELIEVED_SECONDS = 200
 @pytest.fixture
 def scene(scene: Scene) -> Scene:
     """Its lease is as long as the longest call: there is time for one page a round."""
-    return with_policy(scene, lease=timedelta(seconds=scene.world.stripe.timeout_seconds))
+    return with_policy(scene, lease=timedelta(seconds=scene.context.stripe.timeout_seconds))
 
 
 def with_policy(scene: Scene, **changes: Any) -> Scene:  # noqa: ANN401 - any rule
-    return replace(scene, world=replace(scene.world, policy=replace(scene.world.policy, **changes)))
+    return replace(scene, context=replace(scene.context, policy=replace(scene.context.policy, **changes)))
 
 
 def others_pay(simulator: Simulator, count: int = OTHERS) -> None:
@@ -54,8 +54,8 @@ def others_pay(simulator: Simulator, count: int = OTHERS) -> None:
 def a_round(scene: Scene) -> None:
     """What is due within seconds is done."""
     scene.advance(2)
-    for each in hand_out_due(scene.world).attempts:
-        take_handed(scene.world, each.attempt_id, lease_token=each.lease_token)
+    for each in claim_due(scene.context).attempts:
+        run_claimed(scene.context, each.attempt_id, lease_token=each.lease_token)
 
 
 def pages_read(simulator: Simulator) -> int:
@@ -87,14 +87,14 @@ def test_what_stands_deep_in_the_list_is_found_by_several_rounds(
         a_round(scene)
         assert pages_read(simulator) == read + page
         assert status(rows, payment_id) == "REQUESTED"
-        places.append(attempts(rows, payment_id)[0]["looked_after"])
+        places.append(attempts(rows, payment_id)[0]["lookup_cursor"])
 
     a_round(scene)
 
     assert len({*places, None}) == PAGES_OF_OTHERS + 1
     assert pages_read(simulator) == read + PAGES_OF_OTHERS + 1
     assert status(rows, payment_id) == "SUCCEEDED"
-    assert attempts(rows, payment_id)[0]["looked_after"] is None
+    assert attempts(rows, payment_id)[0]["lookup_cursor"] is None
     assert posts(simulator, payment_id) == [("1", True)]
 
 
@@ -127,9 +127,9 @@ def test_a_look_that_comes_further_is_no_failure(scene: Scene, rows: Rows, simul
     for _ in range(PAGES_OF_OTHERS):
         a_round(scene)
     (after,) = attempts(rows, payment_id)
-    assert after["looked_after"] is not None
-    assert {name: after[name] for name in ("doubt", "tries")} == {
-        name: before[name] for name in ("doubt", "tries")
+    assert after["lookup_cursor"] is not None
+    assert {name: after[name] for name in ("unknown_reason", "tries")} == {
+        name: before[name] for name in ("unknown_reason", "tries")
     }
 
 
@@ -144,7 +144,7 @@ def test_a_look_that_could_not_prove_absence_ends_within_its_lease_and_keeps_no_
 
     (attempt,) = attempts(rows, payment_id)
     assert pages_read(simulator) == read + 1
-    assert (attempt["doubt"], attempt["looked_after"]) == ("not found so far", None)
+    assert (attempt["unknown_reason"], attempt["lookup_cursor"]) == ("not found so far", None)
     # The same request again gets the same error, and proves nothing.
     a_round(scene)
     scene.advance(BELIEVED_SECONDS)
@@ -172,7 +172,7 @@ def test_what_was_read_before_a_page_that_fails_is_not_read_again(
     simulator.fault("bad_gateway", endpoint="payment_intents.list", nth=2, times=3)
     a_round(scene)
     (attempt,) = attempts(rows, payment_id)
-    assert attempt["looked_after"] is not None
+    assert attempt["lookup_cursor"] is not None
     read = pages_read(simulator)
 
     a_round(scene)
@@ -193,13 +193,13 @@ def test_a_page_that_fails_takes_no_place_away(scene: Scene, rows: Rows, simulat
 
     (after,) = attempts(rows, payment_id)
     assert after["tries"] == before["tries"] + 1
-    assert after["looked_after"] == before["looked_after"] is not None
+    assert after["lookup_cursor"] == before["lookup_cursor"] is not None
 
 
 def test_a_look_begins_anew_where_the_object_that_it_came_to_is_gone(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge_unanswered(when="after")
     scene.advance(BELIEVED_SECONDS)
-    rows("UPDATE payment_attempt SET looked_at = %s, looked_after = 'pi_gone'", scene.clock())
+    rows("UPDATE payment_attempt SET lookup_started_at = %s, lookup_cursor = 'pi_gone'", scene.clock())
     a_round(scene)
     assert status(rows, payment_id) == "SUCCEEDED"
 
@@ -217,13 +217,13 @@ def test_what_is_sent_in_between_makes_the_place_void(scene: Scene, rows: Rows, 
     looking = with_policy(scene, key_safe_age=timedelta(0))
     payment_id = charge_in_silence(scene, simulator)
     a_round(looking)
-    assert attempts(rows, payment_id)[0]["looked_after"] is not None
+    assert attempts(rows, payment_id)[0]["lookup_cursor"] is not None
 
     # Somebody sets the key's safe age higher. What is sent again is done, unheard, and stands above that place.
     simulator.fault("reset", when="after", endpoint="payment_intents.create")
     a_round(scene)
     (sent,) = attempts(rows, payment_id)
-    assert (sent["looked_at"], sent["looked_after"]) == (None, None)
+    assert (sent["lookup_started_at"], sent["lookup_cursor"]) == (None, None)
 
     scene.advance(BELIEVED_SECONDS)
     a_round(looking)
@@ -238,13 +238,15 @@ def test_who_dies_while_sending_has_made_the_place_void_before(
     payment_id = charge_in_silence(scene, simulator)
     a_round(looking)
     scene.advance(2)
-    (due,) = hand_out_due(scene.world).attempts
+    (due,) = claim_due(scene.context).attempts
     with closing(DyingDatabase(database_url)) as database:
         database.dies_before = 1
         with pytest.raises(DiedError):
-            take_handed(replace(scene.world, database=database), due.attempt_id, lease_token=due.lease_token)
+            run_claimed(
+                replace(scene.context, database=database), due.attempt_id, lease_token=due.lease_token
+            )
     assert posts(simulator, payment_id) == [("1", False), ("1", True)]
-    assert attempts(rows, payment_id)[0]["looked_after"] is None
+    assert attempts(rows, payment_id)[0]["lookup_cursor"] is None
 
     scene.advance(BELIEVED_SECONDS)
     a_round(looking)
@@ -262,9 +264,9 @@ def test_a_place_that_an_older_version_left_standing_when_it_sent_is_void(
     a_round(scene)
     # The version before this one knows of no place, so it takes none away.
     rows(
-        "UPDATE payment_attempt SET looked_at = %s, looked_after = %s",
-        looked["looked_at"],
-        looked["looked_after"],
+        "UPDATE payment_attempt SET lookup_started_at = %s, lookup_cursor = %s",
+        looked["lookup_started_at"],
+        looked["lookup_cursor"],
     )
 
     scene.advance(BELIEVED_SECONDS)
@@ -280,8 +282,8 @@ def test_a_part_of_the_refunds_is_never_taken_for_all(scene: Scene, rows: Rows, 
     for _ in range(PAGE + 1):
         simulator.post(f"payment_intents/{intent}/refund", {"amount": 1})
     fault = simulator.fault("bad_gateway", endpoint="refunds.list", nth=2, times=3)
-    assert not isinstance(scene.world.stripe.refunds_of(intent, account=None), list)
+    assert not isinstance(scene.context.stripe.refunds_of(intent, account=None), list)
     simulator.delete(f"faults/{fault}")
-    listed = scene.world.stripe.refunds_of(intent, account=None)
+    listed = scene.context.stripe.refunds_of(intent, account=None)
     assert isinstance(listed, list)
     assert len(listed) == PAGE + 1

@@ -14,10 +14,10 @@ import pytest
 from payment_worker.contracts.requests import ChargeRequest, RefundRequest, parse
 from payment_worker.flows.commands.charge import charge
 from payment_worker.flows.commands.refund import continue_refund, refund
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.pauses import pause, resume
 from payment_worker.flows.reconciliation.run import reconcile
-from payment_worker.flows.result import Answer, Conflict
+from payment_worker.flows.result import CommandResult, Conflict
 from payment_worker.gateway.webhook import event_from
 from payment_worker.store.inbox import EventStatus
 from tests.harness.rows import Rows
@@ -48,12 +48,12 @@ class Backup:
 
 
 @pytest.fixture
-def reconciled(world: World, rows: Rows) -> Reconcile:
+def reconciled(context: Context, rows: Rows) -> Reconcile:
     """Reconciles the whole time, and returns what was found."""
 
     def run() -> list[tuple[str, str]]:
-        now = world.clock()
-        done = reconcile(world, since=now - timedelta(days=20), until=None, on_page=lambda _: True)
+        now = context.clock()
+        done = reconcile(context, since=now - timedelta(days=20), until=None, on_page=lambda _: True)
         assert done is not None
         assert done.run.is_finished
         found = rows("SELECT kind, status FROM reconciliation_finding ORDER BY kind")
@@ -110,8 +110,14 @@ def test_a_payment_is_brought_back_as_it_was_and_told_of_under_the_ids_that_read
 
     after = rows.one("SELECT * FROM payment")
     ours = {"customer_id", "fingerprint", "created_at", "updated_at"}
-    booked = {"fee", "net", "settlement_currency", "stripe_balance_transaction_id", "payment_method"}
-    assert {name for name in after if after[name] != before[name]} <= ours | booked
+    with_balance_transaction = {
+        "fee",
+        "net",
+        "settlement_currency",
+        "stripe_balance_transaction_id",
+        "payment_method",
+    }
+    assert {name for name in after if after[name] != before[name]} <= ours | with_balance_transaction
     assert after["fee"] is not None
     assert story(rows, asked["payment_id"]) == told
     causes = [row["cause"] for row in rows("SELECT cause FROM payment_history ORDER BY history_id")]
@@ -131,8 +137,8 @@ def test_the_same_charge_again_after_the_key_was_forgotten_takes_no_money(
     posts = len(scene.simulator.journal())
 
     for _ in range(2):  # the second finds its own fingerprint
-        answer = charge(scene.world, parse(ChargeRequest, asked))
-        assert isinstance(answer, Answer)
+        answer = charge(scene.context, parse(ChargeRequest, asked))
+        assert isinstance(answer, CommandResult)
         assert answer.status == status
 
     assert len(scene.simulator.journal()) == posts
@@ -147,7 +153,7 @@ def test_another_charge_under_the_id_of_one_that_was_brought_back_is_a_conflict(
     scene.charge(**asked)
     empty.restore()
     reconciled()
-    assert charge(scene.world, parse(ChargeRequest, {**asked, **change})) == Conflict("payment_id")
+    assert charge(scene.context, parse(ChargeRequest, {**asked, **change})) == Conflict("payment_id")
 
 
 def test_a_refund_is_brought_back_under_its_own_id_and_not_given_again(
@@ -163,10 +169,10 @@ def test_a_refund_is_brought_back_under_its_own_id_and_not_given_again(
 
     again = {"refund_id": refund_id, "payment_id": str(payment_id)}
     for amount in ({"amount": 700}, {}):
-        answer = refund(scene.world, parse(RefundRequest, {**again, **amount}))
-        assert isinstance(answer, Answer)
+        answer = refund(scene.context, parse(RefundRequest, {**again, **amount}))
+        assert isinstance(answer, CommandResult)
         assert (answer.identity, answer.status) == (refund_id, "PROCESSED")
-    assert refund(scene.world, parse(RefundRequest, {**again, "amount": 701})) == Conflict("refund_id")
+    assert refund(scene.context, parse(RefundRequest, {**again, "amount": 701})) == Conflict("refund_id")
     assert rows.one("SELECT amount_refunded FROM payment")["amount_refunded"] == 700
     assert story(rows, payment_id)[-1] == told
     assert ledger(scene)[0]["refunded"] == 700
@@ -197,7 +203,7 @@ def test_a_run_for_which_nobody_named_a_period_brings_nothing_back(
     scene.charge()
     empty.restore()
     scene.charge()  # without any there is nothing to compare
-    done = reconcile(scene.world, since=None, until=None, on_page=lambda _: True)
+    done = reconcile(scene.context, since=None, until=None, on_page=lambda _: True)
     assert done is not None
     assert done.run.left_open == 1
     assert len(rows("SELECT 1 FROM payment")) == 1
@@ -208,19 +214,19 @@ def test_what_was_paused_when_the_backup_was_made_and_done_since_is_not_done_aga
 ) -> None:
     """The restored attempts say that nothing of them was ever sent, so that their keys would have no age."""
     paid = scene.charge()
-    pause(scene.world.database, "all", reason=None, actor="test", now=scene.world.clock())
+    pause(scene.context.database, "all", reason=None, actor="test", now=scene.context.clock())
     _obeyed(scene)
     charged, refunded = scene.charge(), scene.refund(paid, amount=700).identity
-    assert len(rows("SELECT 1 FROM payment_attempt WHERE unsent")) == 2
+    assert len(rows("SELECT 1 FROM payment_attempt WHERE never_sent")) == 2
     backup = Backup(rows)
     scene.clock.advance(10)
-    resume(scene.world.database, [], actor="test", now=scene.world.clock())
+    resume(scene.context.database, [], actor="test", now=scene.context.clock())
     _obeyed(scene)
     scene.resume()
     made = ledger(scene)
     assert [each["captured"] for each in made] == [5000, 5000]
     backup.restore()
-    resume(scene.world.database, [], actor="test", now=scene.world.clock())
+    resume(scene.context.database, [], actor="test", now=scene.context.clock())
     scene.simulator.advance(KEY_FORGOTTEN_SECONDS)
 
     reconciled()
@@ -260,14 +266,14 @@ def test_a_refund_that_waited_for_its_payment_when_the_backup_was_made_is_counte
     backup = Backup(rows)
     assert rows.one("SELECT waits_until FROM refund")["waits_until"]
     scene.resume()
-    continue_refund(scene.world, UUID(refund_id))
+    continue_refund(scene.context, UUID(refund_id))
     assert ledger(scene)[0]["refunded"] == 700
     backup.restore()
     scene.advance(KEY_FORGOTTEN_SECONDS)
 
     reconciled()
     scene.resume()
-    continue_refund(scene.world, UUID(refund_id))
+    continue_refund(scene.context, UUID(refund_id))
 
     assert _statuses(rows, payment_id, refund_id) == ("SUCCEEDED", "PROCESSED")
     assert rows.one("SELECT amount_refunded AS given FROM payment")["given"] == 700
@@ -300,8 +306,10 @@ def test_an_account_whose_payments_were_all_lost_is_compared_once_it_is_named_or
         assert scene.deliver([event_from(event)]) == [EventStatus.IGNORED]
         reconciled()
     else:
-        since = scene.world.clock() - timedelta(days=20)
-        assert reconcile(scene.world, since=since, until=None, on_page=lambda _: True, accounts=["acct_new"])
+        since = scene.context.clock() - timedelta(days=20)
+        assert reconcile(
+            scene.context, since=since, until=None, on_page=lambda _: True, accounts=["acct_new"]
+        )
     assert rows.one("SELECT stripe_account FROM payment")["stripe_account"] == "acct_new"
 
 
@@ -323,8 +331,8 @@ def test_an_old_decline_that_stripe_repeats_is_not_taken_for_the_present(
     payment_id = scene.charge(**asked)
     scene.retry(payment_id, payment_method="pm_card_visa")
     empty.restore()
-    answer = charge(scene.world, parse(ChargeRequest, asked))
-    assert isinstance(answer, Answer)
+    answer = charge(scene.context, parse(ChargeRequest, asked))
+    assert isinstance(answer, CommandResult)
     assert (answer.status, answer.reason) == ("SUCCEEDED", None)
     assert "PaymentFailed" not in [row["type"] for row in rows("SELECT type FROM outbox")]
     assert len(ledger(scene)) == 1
@@ -394,21 +402,21 @@ def test_a_refund_that_cannot_be_is_refused_once_the_pause_is_over(scene: Scene,
 
 
 def _pause(scene: Scene) -> None:
-    pause(scene.world.database, "all", reason=None, actor="test", now=scene.world.clock())
+    pause(scene.context.database, "all", reason=None, actor="test", now=scene.context.clock())
     _obeyed(scene)
 
 
 def _resume(scene: Scene, *refund_ids: str) -> None:
-    resume(scene.world.database, [], actor="test", now=scene.world.clock())
+    resume(scene.context.database, [], actor="test", now=scene.context.clock())
     _obeyed(scene)
     scene.resume()
     for each in refund_ids:
-        continue_refund(scene.world, UUID(each))
+        continue_refund(scene.context, UUID(each))
 
 
 def _obeyed(scene: Scene) -> None:
     """Read the pauses anew: they are read every two seconds."""
-    scene.world.pauses._read_at = None  # noqa: SLF001 - rather than to wait
+    scene.context.pauses._read_at = None  # noqa: SLF001 - rather than to wait
 
 
 def _statuses(rows: Rows, payment_id: object, refund_id: object = None) -> tuple[str, ...]:

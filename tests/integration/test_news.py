@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from payment_worker.devstack.waiting import wait_until
-from payment_worker.flows.attempts.execute import take_handed
-from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.flows.attempts.execute import run_claimed
+from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.gateway.webhook import Event
 from payment_worker.store.inbox import EventStatus
 from tests.harness.rows import Rows
@@ -37,8 +37,8 @@ def one(rows: Rows, table: str, columns: str) -> tuple[Any, ...]:
 def finish_attempts(scene: Scene) -> None:
     """Let everything that is due be done."""
     scene.clock.advance(200)
-    for attempt in hand_out_due(scene.world).attempts:
-        take_handed(scene.world, attempt.attempt_id, lease_token=attempt.lease_token)
+    for attempt in claim_due(scene.context).attempts:
+        run_claimed(scene.context, attempt.attempt_id, lease_token=attempt.lease_token)
 
 
 def test_e1_an_event_that_overtakes_the_answer_that_we_wait_for_loses_nothing(

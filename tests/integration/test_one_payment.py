@@ -11,9 +11,9 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from payment_worker import bootstrap
 from payment_worker.devstack.simulator import Simulator
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.gateway.client import Gateway
-from payment_worker.gateway.rate_limit.limiter import Traffic
+from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings
 from tests.harness.rows import Rows
@@ -26,11 +26,13 @@ EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
 
 @pytest.mark.timeout(300 + 10 * EXAMPLES)
 def test_nothing_that_befalls_one_payment_breaks_the_promise(
-    world: World, environment: dict[str, str], simulator: Simulator, clock: Clock, rows: Rows
+    context: Context, environment: dict[str, str], simulator: Simulator, clock: Clock, rows: Rows
 ) -> None:
     # The breaker counts in real time, which does not pass here: it has tests of its own.
     settled = Settings.from_environment({**environment, "PAYMENT_WORKER_BREAKER_FAILURES": "1000"})
-    traffic = Traffic(redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settled))
+    traffic = RateLimiter(
+        redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settled)
+    )
     with closing(DyingDatabase(environment["DATABASE_URL"])) as database:
         stripe = Gateway(
             api_key=environment["STRIPE_API_KEY"],
@@ -39,13 +41,13 @@ def test_nothing_that_befalls_one_payment_breaks_the_promise(
             traffic=traffic,
         )
         # A short lease in real time: a call that gets no answer is not repeated for long.
-        policy = replace(world.policy, lease=timedelta(seconds=0.6))
+        policy = replace(context.policy, lease=timedelta(seconds=0.6))
 
         class Here(OnePayment):
             pass
 
         Here.database, Here.simulator, Here.clock, Here.rows = database, simulator, clock, rows
-        Here.world = replace(world, database=database, stripe=stripe, policy=policy)
+        Here.context = replace(context, database=database, stripe=stripe, policy=policy)
         run_state_machine_as_test(
             Here,
             settings=settings(

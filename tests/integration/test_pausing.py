@@ -17,8 +17,8 @@ from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.domain.attempt import Action
 from payment_worker.flows import pauses as pausing
-from payment_worker.flows.attempts.execute import take_due
-from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.flows.attempts.execute import run_if_due
+from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.flows.pauses import KINDS, Pauses
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
@@ -57,23 +57,23 @@ def sweeps(beat: Callable[..., Process]) -> None:
 def scene(scene: Scene) -> Scene:
     """Its pauses are read anew each time."""
     never_young = iter(range(0, 10**9, 10))
-    pauses = Pauses(scene.world.database, seconds=lambda: float(next(never_young)))
-    policy = replace(scene.world.policy, lease=timedelta(seconds=10.3))
-    return replace(scene, world=replace(scene.world, pauses=pauses, policy=policy))
+    pauses = Pauses(scene.context.database, seconds=lambda: float(next(never_young)))
+    policy = replace(scene.context.policy, lease=timedelta(seconds=10.3))
+    return replace(scene, context=replace(scene.context, pauses=pauses, policy=policy))
 
 
 def pause(scene: Scene, kind: str = "all") -> None:
-    pausing.pause(scene.world.database, kind, reason="a test", actor="test", now=scene.clock())
+    pausing.pause(scene.context.database, kind, reason="a test", actor="test", now=scene.clock())
 
 
 def resume(scene: Scene, *kinds: str) -> pausing.Resumed:
-    return pausing.resume(scene.world.database, kinds, actor="test", now=scene.clock())
+    return pausing.resume(scene.context.database, kinds, actor="test", now=scene.clock())
 
 
 def perform_due(scene: Scene) -> None:
-    for each in hand_out_due(scene.world).attempts:
+    for each in claim_due(scene.context).attempts:
         scene.clock.advance(20)
-        take_due(scene.world, each.attempt_id)
+        run_if_due(scene.context, each.attempt_id)
 
 
 def status(rows: Rows, payment_id: UUID | str) -> str:
@@ -163,25 +163,25 @@ def test_whoever_pauses_and_resumes_is_noted(scene: Scene, rows: Rows) -> None:
 def test_a_pause_of_all_holds_every_action(scene: Scene) -> None:
     assert len(KINDS) > 2
     pause(scene)
-    assert all(scene.world.pauses.hold(action) for action in Action)
+    assert all(scene.context.pauses.hold(action) for action in Action)
 
 
 def test_a_pause_of_one_action_holds_no_other(scene: Scene) -> None:
     pause(scene, Action.REFUND)
-    assert [action for action in Action if scene.world.pauses.hold(action)] == [Action.REFUND]
+    assert [action for action in Action if scene.context.pauses.hold(action)] == [Action.REFUND]
 
 
 def test_what_waits_is_left_in_peace_until_the_end_makes_it_due(scene: Scene, rows: Rows) -> None:
     pause(scene)
     payment_id = scene.charge()
     (attempt,) = attempts(rows, payment_id)
-    assert (attempt["unsent"], attempt["error_code"], status(rows, payment_id)) == (
+    assert (attempt["never_sent"], attempt["error_code"], status(rows, payment_id)) == (
         True,
         "paused",
         "REQUESTED",
     )
     scene.clock.advance(60)
-    assert not hand_out_due(scene.world).attempts
+    assert not claim_due(scene.context).attempts
     assert resume(scene).due == 1
     perform_due(scene)
     assert status(rows, payment_id) == "SUCCEEDED"
@@ -193,7 +193,7 @@ def test_a_pause_that_stands_on_keeps_its_own(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge()
     resumed = resume(scene, "all")
     assert (resumed.ended, resumed.due, resumed.still) == (["all"], 0, ["charge"])
-    assert not hand_out_due(scene.world).attempts
+    assert not claim_due(scene.context).attempts
     assert status(rows, payment_id) == "REQUESTED"
 
 
@@ -233,7 +233,7 @@ def test_what_is_not_found_meanwhile_waits_and_costs_no_attempt(
         scene.clock.advance(timedelta(hours=1).total_seconds())
         perform_due(scene)
     (attempt,) = attempts(rows, payment_id)
-    assert (attempt["status"], attempt["error_code"], attempt["unsent"]) == ("UNKNOWN", "paused", False)
+    assert (attempt["status"], attempt["error_code"], attempt["never_sent"]) == ("UNKNOWN", "paused", False)
     resume(scene)
     scene.clock.advance(60)
     perform_due(scene)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from payment_worker.devstack.processes import Process
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.events.inbox import process_event
-from payment_worker.flows.events.poll import TYPES, Manner, Polled, poll
+from payment_worker.flows.events.poll import TYPES, PollOptions, PollResult, poll
 from payment_worker.store.advisory_lock import POLL_LOCK, alone
 from payment_worker.store.database import Database
 from payment_worker.store.inbox import EventStatus, InboxEvent
@@ -19,19 +19,19 @@ from tests.integration.scene import Scene
 
 OVERLAP = timedelta(seconds=300)
 
-Poll = Callable[..., Polled | None]
+Poll = Callable[..., PollResult | None]
 
 
 @pytest.fixture
-def poll_and_process(world: World) -> Poll:
+def poll_and_process(context: Context) -> Poll:
     """A poll whose events are processed at once, as workers do."""
 
     def settle(found: Sequence[InboxEvent]) -> None:
         for event in found:
-            process_event(world, event)
+            process_event(context, event)
 
-    def once(**manner: Any) -> Polled | None:  # noqa: ANN401 - parts of a Manner
-        return poll(world, replace(Manner(overlap=OVERLAP, hand_out=settle), **manner))
+    def once(**manner: Any) -> PollResult | None:  # noqa: ANN401 - parts of a Manner
+        return poll(context, replace(PollOptions(overlap=OVERLAP, hand_out=settle), **manner))
 
     return once
 
@@ -157,11 +157,11 @@ def test_a_poll_without_news_costs_one_request(scene: Scene, poll_and_process: P
     scene.advance(3600)
     poll_and_process()
     scene.advance(3600)
-    assert poll_and_process() == Polled(requests=1, new=0, is_finished=True)
+    assert poll_and_process() == PollResult(requests=1, new=0, is_finished=True)
 
 
 def test_nothing_is_asked_before_there_is_a_payment(poll_and_process: Poll) -> None:
-    assert poll_and_process() == Polled(requests=0, new=0, is_finished=True)
+    assert poll_and_process() == PollResult(requests=0, new=0, is_finished=True)
 
 
 def test_a_poll_that_is_killed_is_gone_on_with_and_reads_no_page_twice(
@@ -172,7 +172,7 @@ def test_a_poll_that_is_killed_is_gone_on_with_and_reads_no_page_twice(
     a_page_of_foreign_events(scene, 250)
     pages = iter([True, False])
     first = poll_and_process(go_on=lambda: next(pages))
-    assert first == Polled(requests=1, new=100, is_finished=False)
+    assert first == PollResult(requests=1, new=100, is_finished=False)
     assert rows.one("SELECT status FROM payment")["status"] == "PROCESSING"
     a_page_of_foreign_events(scene, 30)
 
@@ -204,7 +204,7 @@ def test_a_window_whose_place_stripe_has_forgotten_is_opened_anew(
 def test_a_list_that_cannot_be_read_moves_nothing(scene: Scene, rows: Rows, poll_and_process: Poll) -> None:
     scene.charge()
     scene.simulator.fault("unavailable", endpoint="events.list")
-    assert poll_and_process() == Polled(requests=1, new=0, is_finished=False)
+    assert poll_and_process() == PollResult(requests=1, new=0, is_finished=False)
     assert rows("SELECT 1 FROM event_poll") == []
     result = poll_and_process()
     assert result is not None

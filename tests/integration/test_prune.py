@@ -10,7 +10,7 @@ import pytest
 
 from payment_worker.contracts.requests import ChargeRequest, parse
 from payment_worker.flows.commands.charge import charge
-from payment_worker.flows.maintenance.retention import Retention, Stint, prune
+from payment_worker.flows.maintenance.retention import PruneBudget, Retention, prune
 from payment_worker.flows.result import Conflict
 from payment_worker.store import timeline
 from payment_worker.store.advisory_lock import PRUNE_LOCK, alone
@@ -28,7 +28,7 @@ RETENTION = Retention(
 
 
 def _prune(scene: Scene) -> Mapping[str, int]:
-    pruned = prune(scene.world, RETENTION)
+    pruned = prune(scene.context, RETENTION)
     assert pruned is not None
     return pruned
 
@@ -89,7 +89,7 @@ def test_after_seven_quiet_years_what_explains_a_payment_is_archived(scene: Scen
         100,
     )
     assert rows.one("SELECT note FROM refund")["note"] is None
-    with scene.world.database.begin() as connection:
+    with scene.context.database.begin() as connection:
         assert len(timeline.history(connection, payment_id)) == len(told)
         assert len(timeline.attempts(connection, payment_id)) == len(asked)
     assert not any(_prune(scene).values())
@@ -162,7 +162,7 @@ def test_its_id_is_still_the_key_of_its_request(scene: Scene, rows: Rows) -> Non
     scene.clock.advance(8 * YEAR)
     assert _prune(scene)["payments"] == 1
     scene.charge(**asked)
-    other = charge(scene.world, parse(ChargeRequest, {**asked, "amount": 5001}))
+    other = charge(scene.context, parse(ChargeRequest, {**asked, "amount": 5001}))
     assert other == Conflict("payment_id")
     assert len(scene.simulator.ledger()["payment_intents"]) == 1
     assert scene.refund(UUID(str(asked["payment_id"]))).status == "PROCESSED"
@@ -182,7 +182,7 @@ def test_batches_are_small_and_all_of_it_is_done(scene: Scene, rows: Rows) -> No
     payments = [scene.charge() for _ in range(5)]
     _publish_all(rows, scene)
     scene.clock.advance(8 * YEAR)
-    pruned = prune(scene.world, RETENTION, Stint(batch=3))
+    pruned = prune(scene.context, RETENTION, PruneBudget(batch=3))
     assert pruned is not None
     assert pruned["payments"] == len(payments)
     left = rows("SELECT DISTINCT payment_id::text AS id FROM payment_history")
@@ -193,24 +193,26 @@ def test_it_ends_in_time_and_goes_on_the_next_time(scene: Scene, rows: Rows) -> 
     scene.charge()
     _publish_all(rows, scene)
     scene.clock.advance(8 * YEAR)
-    assert not any((prune(scene.world, RETENTION, Stint(go_on=lambda: False)) or {}).values())
+    assert not any((prune(scene.context, RETENTION, PruneBudget(go_on=lambda: False)) or {}).values())
     assert _prune(scene)["payments"] == 1
 
 
 def test_two_do_not_prune_at_once(scene: Scene) -> None:
-    with alone(scene.world.database, PRUNE_LOCK) as is_ours:
+    with alone(scene.context.database, PRUNE_LOCK) as is_ours:
         assert is_ours
-        assert prune(scene.world, RETENTION) is None
+        assert prune(scene.context, RETENTION) is None
 
 
 def test_what_a_lost_stream_is_told_again_is_kept_for_it(scene: Scene, rows: Rows) -> None:
     scene.charge()
     _publish_all(rows, scene)
-    world = replace(scene.world, policy=replace(scene.world.policy, told_again=timedelta(days=60)))
+    context = replace(
+        scene.context, policy=replace(scene.context.policy, republish_window=timedelta(days=60))
+    )
     scene.clock.advance(45 * DAY)
-    assert (prune(world, RETENTION) or {})["messages"] == 0
+    assert (prune(context, RETENTION) or {})["messages"] == 0
     scene.clock.advance(30 * DAY)
-    assert (prune(world, RETENTION) or {})["messages"] == 2
+    assert (prune(context, RETENTION) or {})["messages"] == 2
 
 
 def test_reports_go_once_nothing_of_them_is_open(scene: Scene, rows: Rows) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.simulator import Simulator
-from payment_worker.flows.attempts.execute import take_due
-from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.flows.attempts.execute import run_if_due
+from payment_worker.flows.maintenance.sweep import claim_due
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
@@ -25,8 +25,8 @@ CALLS = 50
 @pytest.fixture
 def scene(scene: Scene) -> Scene:
     """Its lease leaves time for one call and little more: what is limited is put off at once."""
-    policy = replace(scene.world.policy, lease=timedelta(seconds=10.3))
-    return replace(scene, world=replace(scene.world, policy=policy))
+    policy = replace(scene.context.policy, lease=timedelta(seconds=10.3))
+    return replace(scene, context=replace(scene.context, policy=policy))
 
 
 def attempt_of(rows: Rows, payment_id: UUID) -> dict[str, Any]:
@@ -37,21 +37,21 @@ def come_back(scene: Scene, rows: Rows, payment_id: UUID) -> timedelta:
     """Let the attempt be due, and work on it. How long it had been put off."""
     attempt = attempt_of(rows, payment_id)
     due_at: datetime = attempt["next_action_at"]
-    put_off = due_at - scene.clock()
-    scene.clock.advance(put_off.total_seconds() + 1)
-    hand_out_due(scene.world)
+    reschedule = due_at - scene.clock()
+    scene.clock.advance(reschedule.total_seconds() + 1)
+    claim_due(scene.context)
     scene.clock.advance(11)
-    take_due(scene.world, attempt["attempt_id"])
-    return put_off
+    run_if_due(scene.context, attempt["attempt_id"])
+    return reschedule
 
 
 @pytest.mark.parametrize("kind", LIMITED)
 def test_k10_a_limit_that_passes_within_seconds_is_waited_for_with_the_same_key(
     scene: Scene, rows: Rows, simulator: Simulator, kind: str
 ) -> None:
-    patient = replace(scene.world, policy=replace(scene.world.policy, lease=timedelta(seconds=60)))
+    patient = replace(scene.context, policy=replace(scene.context.policy, lease=timedelta(seconds=60)))
     simulator.fault(kind, times=3, endpoint="payment_intents.create")
-    payment_id = replace(scene, world=patient).charge()
+    payment_id = replace(scene, context=patient).charge()
     assert rows.one("SELECT status FROM payment WHERE payment_id = %s", payment_id)["status"] == "SUCCEEDED"
     heard = simulator.journal(endpoint="payment_intents.create")
     assert [(each["key"], each["effect"]) for each in heard] == [
@@ -69,7 +69,7 @@ def test_k10_a_limit_that_lasts_leaves_the_payment_untouched_and_costs_no_attemp
     for _ in range(4):
         come_back(scene, rows, payment_id)
     attempt = attempt_of(rows, payment_id)
-    assert (attempt["number"], attempt["status"], attempt["doubt"]) == (1, "OPEN", None)
+    assert (attempt["number"], attempt["status"], attempt["unknown_reason"]) == (1, "OPEN", None)
     assert rows.one("SELECT status, failure_reason FROM payment") == {
         "status": "REQUESTED",
         "failure_reason": None,
@@ -86,8 +86,8 @@ def test_k10_however_long_it_lasts_the_payment_comes_back_within_half_a_minute(
 ) -> None:
     simulator.fault("rate_limited", times=None, endpoint="payment_intents.create")
     payment_id = scene.charge()
-    put_off = [come_back(scene, rows, payment_id) for _ in range(12)]
-    assert put_off[0] < put_off[3] < put_off[-1] <= timedelta(seconds=30)
+    reschedule = [come_back(scene, rows, payment_id) for _ in range(12)]
+    assert reschedule[0] < reschedule[3] < reschedule[-1] <= timedelta(seconds=30)
 
 
 def test_workers_that_know_the_rate_are_never_told_that_they_are_too_fast(

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.store.runs import Run
 from tests.harness.rows import Rows
@@ -19,13 +19,13 @@ TABLES = ("payment", "refund", "dispute", "outbox", "payment_history", "reconcil
 
 
 @pytest.fixture
-def reconciled(world: World) -> Reconcile:
+def reconciled(context: Context) -> Reconcile:
     """Reconciles all that there is, to the end."""
 
     def run() -> Run:
-        now = world.clock()
+        now = context.clock()
         since, until = now - timedelta(days=20), now + timedelta(days=20)
-        done = reconcile(world, since=since, until=until, on_page=lambda _: True)
+        done = reconcile(context, since=since, until=until, on_page=lambda _: True)
         assert done is not None
         assert done.run.is_finished
         return done.run
@@ -290,16 +290,17 @@ def test_what_is_unknown_for_too_long_is_found_and_closed_when_it_is_known(
     reconciled()
     assert findings(rows) == [("unknown_too_long", "OPEN")]
     rows(
-        "UPDATE payment_attempt SET status = 'EXECUTED', doubt = NULL, finished_at = now(), next_action_at = NULL"
+        "UPDATE payment_attempt SET status = 'EXECUTED', unknown_reason = NULL, finished_at = now(),"
+        " next_action_at = NULL"
     )
     reconciled()
     assert ("unknown_too_long", "CLOSED") in findings(rows)
 
 
-def test_a_payment_that_is_being_worked_on_is_left_alone(scene: Scene, rows: Rows, world: World) -> None:
+def test_a_payment_that_is_being_worked_on_is_left_alone(scene: Scene, rows: Rows, context: Context) -> None:
     scene.charge_unanswered()
     before = everything(rows)
-    done = reconcile(world, since=None, until=None, on_page=lambda _: True)
+    done = reconcile(context, since=None, until=None, on_page=lambda _: True)
     assert done is not None
     assert done.run.payments == 1
     assert everything(rows) == before

@@ -8,7 +8,7 @@ from pathlib import Path
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import python_module
 from payment_worker.devstack.waiting import wait_until
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.reconciliation.run import Reconciled, Step, reconcile
 from payment_worker.store.advisory_lock import RECONCILE_LOCK, alone
 from payment_worker.store.database import Database
@@ -18,10 +18,10 @@ from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 
 
-def test_a_killed_run_is_gone_on_with_where_it_was(scene: Scene, rows: Rows, world: World) -> None:
+def test_a_killed_run_is_gone_on_with_where_it_was(scene: Scene, rows: Rows, context: Context) -> None:
     for _ in range(3):
         scene.refund(scene.charge(), amount=700)
-    world_end = world.clock() + timedelta(minutes=1)
+    world_end = context.clock() + timedelta(minutes=1)
     begin = world_end - timedelta(days=1)
     steps: list[str] = []
 
@@ -34,7 +34,7 @@ def test_a_killed_run_is_gone_on_with_where_it_was(scene: Scene, rows: Rows, wor
             steps.append(run.step)
             return pages < stop_after
 
-        done = reconcile(world, since=begin, until=world_end, on_page=on_page)
+        done = reconcile(context, since=begin, until=world_end, on_page=on_page)
         assert done is not None
         return done
 
@@ -47,22 +47,22 @@ def test_a_killed_run_is_gone_on_with_where_it_was(scene: Scene, rows: Rows, wor
 
 
 def test_a_run_that_somebody_left_is_finished_by_the_next_scheduled_one(
-    scene: Scene, rows: Rows, world: World
+    scene: Scene, rows: Rows, context: Context
 ) -> None:
     scene.charge()
-    now = world.clock()
+    now = context.clock()
     since = now - timedelta(days=2)
-    reconcile(world, since=since, until=now, on_page=lambda _: False)
-    done = reconcile(world, since=None, until=None, on_page=lambda _: True)
+    reconcile(context, since=since, until=now, on_page=lambda _: False)
+    done = reconcile(context, since=None, until=None, on_page=lambda _: True)
     assert done is not None
     assert done.run.is_scheduled
     assert [row["status"] for row in rows("SELECT status FROM reconciliation_run")] == ["FINISHED"] * 2
 
 
-def test_scheduled_runs_leave_no_gap_between_them(scene: Scene, rows: Rows, world: World) -> None:
+def test_scheduled_runs_leave_no_gap_between_them(scene: Scene, rows: Rows, context: Context) -> None:
     scene.charge()
     for _ in range(3):
-        reconcile(world, since=None, until=None, on_page=lambda _: True)
+        reconcile(context, since=None, until=None, on_page=lambda _: True)
         scene.clock.advance(3600)
     runs = rows("SELECT since, until FROM reconciliation_run ORDER BY run_id")
     for before, after in pairwise(runs):
@@ -72,38 +72,42 @@ def test_scheduled_runs_leave_no_gap_between_them(scene: Scene, rows: Rows, worl
 
 
 def test_what_stripe_made_by_a_clock_that_is_ahead_of_ours_is_compared(
-    scene: Scene, rows: Rows, world: World
+    scene: Scene, rows: Rows, context: Context
 ) -> None:
     scene.charge()
     scene.simulator.advance(60)
     intent = rows.one("SELECT stripe_payment_intent_id AS id FROM payment")["id"]
     scene.simulator.post(f"payment_intents/{intent}/refund", {"amount": 100})
-    done = reconcile(world, since=None, until=None, on_page=lambda _: True)
+    done = reconcile(context, since=None, until=None, on_page=lambda _: True)
     assert done is not None
     assert done.run.refunds == 1
 
 
-def test_while_stripe_is_away_the_run_waits_where_it_is(scene: Scene, rows: Rows, world: World) -> None:
+def test_while_stripe_is_away_the_run_waits_where_it_is(scene: Scene, rows: Rows, context: Context) -> None:
     scene.charge()
     scene.simulator.fault("unavailable", endpoint="refunds.list")
-    waits = reconcile(world, since=None, until=None, on_page=lambda _: True)
+    waits = reconcile(context, since=None, until=None, on_page=lambda _: True)
     assert waits is not None
     assert waits.stripe_is_away
     assert rows.one("SELECT step, status FROM reconciliation_run") == {"step": "Refunds", "status": "RUNNING"}
-    done = reconcile(world, since=None, until=None, on_page=lambda _: True)
+    done = reconcile(context, since=None, until=None, on_page=lambda _: True)
     assert done is not None
     assert done.run.is_finished
     assert done.run.payments == 1
 
 
-def test_c6_a_second_reconciliation_at_the_same_time_leaves_at_once(world: World, database_url: str) -> None:
+def test_c6_a_second_reconciliation_at_the_same_time_leaves_at_once(
+    context: Context, database_url: str
+) -> None:
     elsewhere = Database(database_url)
     with alone(elsewhere, RECONCILE_LOCK):
-        assert reconcile(world, since=None, until=None, on_page=lambda _: True) is None
+        assert reconcile(context, since=None, until=None, on_page=lambda _: True) is None
     elsewhere.close()
 
 
-def test_pages_and_connected_accounts_are_all_gone_through(scene: Scene, rows: Rows, world: World) -> None:
+def test_pages_and_connected_accounts_are_all_gone_through(
+    scene: Scene, rows: Rows, context: Context
+) -> None:
     for _ in range(3):
         scene.charge(stripe_account="acct_one", payment_method="pm_card_processing")
     scene.charge(payment_method="pm_card_processing")
@@ -113,7 +117,7 @@ def test_pages_and_connected_accounts_are_all_gone_through(scene: Scene, rows: R
             {"amount": 700, "currency": "eur", "payment_method": "pm_card_visa", "confirm": False},
         )
     scene.simulator.advance(60)
-    done = reconcile(world, since=None, until=None, on_page=lambda _: True)
+    done = reconcile(context, since=None, until=None, on_page=lambda _: True)
     assert done is not None
     assert (done.run.payments, done.run.repaired) == (4, 4)
     assert {row["status"] for row in rows("SELECT status FROM payment")} == {"SUCCEEDED"}
@@ -135,12 +139,12 @@ def test_a_worker_reconciles_when_it_is_asked_to(
 
 
 def test_a_run_whose_process_was_killed_is_gone_on_with(
-    *, scene: Scene, rows: Rows, world: World, environment: dict[str, str], tmp_path: Path
+    *, scene: Scene, rows: Rows, context: Context, environment: dict[str, str], tmp_path: Path
 ) -> None:
     scene.refund(scene.charge(payment_method="pm_card_refundFail"), amount=700)
     scene.simulator.advance(60)
     scene.simulator.fault("hang", endpoint="refunds.list")
-    since = (world.clock() - timedelta(days=1)).isoformat()
+    since = (context.clock() - timedelta(days=1)).isoformat()
     killed = python_module(
         *("payment_worker", "reconcile", "--since", since),
         directory=tmp_path,
@@ -154,7 +158,7 @@ def test_a_run_whose_process_was_killed_is_gone_on_with(
 
     def gone_on() -> Reconciled | None:
         # PostgreSQL notices within moments that the killed one's connection is gone, and frees its lock.
-        return reconcile(world, since=None, until=None, on_page=lambda _: True)
+        return reconcile(context, since=None, until=None, on_page=lambda _: True)
 
     assert wait_until(gone_on)
     first, *_ = rows("SELECT * FROM reconciliation_run ORDER BY run_id")

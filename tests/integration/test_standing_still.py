@@ -16,7 +16,7 @@ DAY = 86_400
 
 
 def _reconcile(scene: Scene) -> Reconciled:
-    done = reconcile(scene.world, since=None, until=None, on_page=lambda _: True)
+    done = reconcile(scene.context, since=None, until=None, on_page=lambda _: True)
     assert done is not None
     assert done.run.is_finished
     return done
@@ -114,7 +114,7 @@ def test_they_are_read_page_by_page_and_a_run_that_was_left_goes_on(scene: Scene
     pages: list[int] = []
     finished = False
     while not finished:
-        done = reconcile(scene.world, since=None, until=None, on_page=lambda _: False)
+        done = reconcile(scene.context, since=None, until=None, on_page=lambda _: False)
         assert done is not None
         pages.append(_looks(scene, "payment_intents") - sum(pages))
         finished = done.run.is_finished
@@ -125,5 +125,5 @@ def test_a_run_over_a_period_looks_at_that_period_alone(scene: Scene) -> None:
     scene.charge(capture_method="manual")
     scene.advance(3 * DAY)
     now = scene.clock()
-    reconcile(scene.world, since=now - timedelta(days=1), until=now, on_page=lambda _: True)
+    reconcile(scene.context, since=now - timedelta(days=1), until=now, on_page=lambda _: True)
     assert _looks(scene, "payment_intents") == 0

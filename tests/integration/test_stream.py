@@ -15,7 +15,7 @@ from jsonschema import Draft7Validator
 from payment_worker.contracts.envelope import MessageType, schema
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.valkey import Valkey
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.outbox_relay import AGAIN_AT_ONCE, publish, replay
 from payment_worker.redis.stream import Stream, StreamUnavailableError
 from tests.harness.producer import Producer
@@ -84,20 +84,20 @@ def some_lives(scene: Scene) -> None:
 
 
 def test_all_is_told_in_order_after_redis_was_killed_and_came_back_empty_in_the_middle(
-    scene: Scene, rows: Rows, world: World, forgetful: Valkey
+    scene: Scene, rows: Rows, context: Context, forgetful: Valkey
 ) -> None:
     with closing(a_stream(forgetful.url())) as stream, closing(reader(forgetful.url())) as client:
         some_lives(scene)
-        publish(world, stream)
+        publish(context, stream)
         heard = entries(client)
         some_lives(scene)
         forgetful.kill()
         with pytest.raises(StreamUnavailableError):
-            publish(world, stream)
+            publish(context, stream)
         forgetful.start()
         some_lives(scene)
 
-        publish(world, stream)
+        publish(context, stream)
 
         assert_told(entries(client), rows)
         assert_told(heard + entries(client), rows)
@@ -105,39 +105,39 @@ def test_all_is_told_in_order_after_redis_was_killed_and_came_back_empty_in_the_
 
 
 def test_what_the_time_does_not_suffice_for_is_left_to_the_next(
-    scene: Scene, rows: Rows, world: World, stream: Stream, redis_client: "redis.Redis"
+    scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
     some_lives(scene)
-    assert publish(world, stream, go_on=lambda: False) == 0
+    assert publish(context, stream, go_on=lambda: False) == 0
     assert entries(redis_client) == []
-    assert publish(world, stream) > 0
+    assert publish(context, stream) > 0
     assert_told(entries(redis_client), rows)
 
 
 def test_a_loss_is_noticed_when_there_is_nothing_new_to_tell(
-    scene: Scene, rows: Rows, world: World, stream: Stream, redis_client: "redis.Redis"
+    scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
     some_lives(scene)
-    publish(world, stream)
+    publish(context, stream)
     redis_client.flushdb()
-    assert publish(world, stream) == len(rows(MESSAGES))
+    assert publish(context, stream) == len(rows(MESSAGES))
     assert_told(entries(redis_client), rows)
-    assert publish(world, stream) == 0
+    assert publish(context, stream) == 0
 
 
 def test_a_redis_that_came_back_with_an_older_memory_is_told_what_it_lost(
-    scene: Scene, rows: Rows, world: World, stream: Stream, redis_client: "redis.Redis"
+    scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
     with closing(redis.Redis.from_url(str(redis_url_of(redis_client)))) as raw:
         some_lives(scene)
-        publish(world, stream)
+        publish(context, stream)
         snapshot = raw.dump(NAME)
         some_lives(scene)
-        publish(world, stream)
+        publish(context, stream)
         assert isinstance(snapshot, bytes)
         raw.restore(NAME, 0, snapshot, replace=True)
         some_lives(scene)
-        publish(world, stream)
+        publish(context, stream)
     assert_told(entries(redis_client), rows)
 
 
@@ -147,22 +147,22 @@ def redis_url_of(client: "redis.Redis") -> str:
 
 
 def test_a_reader_that_makes_the_stream_anew_hides_no_loss(
-    scene: Scene, rows: Rows, world: World, stream: Stream, redis_client: "redis.Redis"
+    scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
     some_lives(scene)
-    publish(world, stream)
+    publish(context, stream)
     redis_client.flushdb()
     redis_client.xgroup_create(NAME, "readers", id="0", mkstream=True)
     some_lives(scene)
-    publish(world, stream)
+    publish(context, stream)
     assert_told(entries(redis_client), rows)
 
 
 def test_a_great_loss_is_made_good_in_several_steps(
-    scene: Scene, rows: Rows, world: World, stream: Stream, redis_client: "redis.Redis"
+    scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
     scene.charge()
-    publish(world, stream)
+    publish(context, stream)
     rows(
         "INSERT INTO outbox (message_id, payment_id, type, data, occurred_at, published_at)"
         " SELECT gen_random_uuid(), payment_id, type, data, occurred_at, published_at"
@@ -170,44 +170,44 @@ def test_a_great_loss_is_made_good_in_several_steps(
         AGAIN_AT_ONCE + 10,
     )
     redis_client.flushdb()
-    assert publish(world, stream) == AGAIN_AT_ONCE + 12
+    assert publish(context, stream) == AGAIN_AT_ONCE + 12
     assert_told(entries(redis_client), rows)
 
 
 def test_what_the_stream_cannot_have_held_is_not_told_again(
-    scene: Scene, rows: Rows, world: World, redis_url: str, redis_client: "redis.Redis"
+    scene: Scene, rows: Rows, context: Context, redis_url: str, redis_client: "redis.Redis"
 ) -> None:
     with closing(a_stream(redis_url, max_length=3)) as small:
         for _ in range(4):
             scene.charge()
-            publish(world, small)
+            publish(context, small)
         redis_client.flushdb()
-        assert publish(world, small) in {3, 4}
+        assert publish(context, small) in {3, 4}
     rows("UPDATE outbox SET published_at = now() - interval '30 days'")
     redis_client.flushdb()
     with closing(a_stream(redis_url)) as stream:
-        assert publish(world, stream) == 0
+        assert publish(context, stream) == 0
 
 
 def test_a_period_is_told_again_when_somebody_asks(
-    scene: Scene, rows: Rows, world: World, stream: Stream, redis_client: "redis.Redis"
+    scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
     some_lives(scene)
-    publish(world, stream)
+    publish(context, stream)
     count = len(rows(MESSAGES))
     now = datetime.now(tz=UTC)
-    assert replay(world, since=now, until=now + timedelta(hours=1)) == 0
-    assert replay(world, since=now - timedelta(hours=1), until=now) == count
-    publish(world, stream)
+    assert replay(context, since=now, until=now + timedelta(hours=1)) == 0
+    assert replay(context, since=now - timedelta(hours=1), until=now) == count
+    publish(context, stream)
     assert len(entries(redis_client)) == 2 * count
     assert_told(entries(redis_client), rows)
 
 
 def test_each_message_has_its_payment_as_subject_and_an_id_of_its_own(
-    scene: Scene, world: World, stream: Stream, redis_client: "redis.Redis"
+    scene: Scene, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
     some_lives(scene)
-    publish(world, stream)
+    publish(context, stream)
     messages = entries(redis_client)
     assert len({message["id"] for message in messages}) == len(messages)
     assert all(UUID(message["subject"]) for message in messages)

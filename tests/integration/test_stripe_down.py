@@ -11,9 +11,9 @@ import redis
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.waiting import wait_until
-from payment_worker.flows.attempts.execute import take_due
+from payment_worker.flows.attempts.execute import run_if_due
 from payment_worker.flows.events.inbox import process_claimed
-from payment_worker.flows.maintenance.sweep import hand_out_due
+from payment_worker.flows.maintenance.sweep import claim_due
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
@@ -97,13 +97,13 @@ def test_what_was_never_sent_has_no_key_that_grows_too_old(
     scene: Scene, rows: Rows, simulator: Simulator, redis_client: "redis.Redis"
 ) -> None:
     simulator.fault("unavailable", times=FAILURES)
-    while not rows("SELECT 1 FROM payment_attempt WHERE unsent"):
+    while not rows("SELECT 1 FROM payment_attempt WHERE never_sent"):
         payment_id = scene.charge()
     scene.advance(timedelta(hours=30).total_seconds())
     redis_client.flushdb()
-    (attempt,) = rows("SELECT attempt_id, error_code FROM payment_attempt WHERE unsent")
+    (attempt,) = rows("SELECT attempt_id, error_code FROM payment_attempt WHERE never_sent")
     assert attempt["error_code"] == "Stripe is down"
-    take_due(scene.world, attempt["attempt_id"])
+    run_if_due(scene.context, attempt["attempt_id"])
     assert rows.one("SELECT status FROM payment WHERE payment_id = %s", payment_id)["status"] == "SUCCEEDED"
     assert rows("SELECT number FROM payment_attempt WHERE payment_id = %s", payment_id) == [{"number": 1}]
 
@@ -114,17 +114,17 @@ def test_however_long_it_is_down_no_event_is_given_up(
     payment_id = scene.charge()
     simulator.advance(5)
     fault = simulator.fault("unavailable", times=None)
-    while not scene.world.stripe.is_down(account=None):
-        scene.world.stripe.payment_intent("pi_any", account=None)
+    while not scene.context.stripe.is_down(account=None):
+        scene.context.stripe.payment_intent("pi_any", account=None)
     scene.deliver(scene.events(types=["charge.updated"]))
     for _ in range(30):
         scene.clock.advance(100)
-        for each in hand_out_due(scene.world).events:
-            process_claimed(scene.world, **asdict(each))
+        for each in claim_due(scene.context).events:
+            process_claimed(scene.context, **asdict(each))
     assert rows.one("SELECT status FROM stripe_event") == {"status": "RECEIVED"}
     simulator.delete(f"faults/{fault}")
     redis_client.flushdb()
     scene.process_waiting()
     assert rows.one("SELECT status FROM stripe_event") == {"status": "PROCESSED"}
     payment = rows.one("SELECT fee + net AS booked FROM payment WHERE payment_id = %s", payment_id)
-    assert payment == {"booked": 5000}
+    assert payment == {"with_balance_transaction": 5000}

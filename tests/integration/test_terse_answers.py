@@ -16,16 +16,16 @@ from payment_worker.contracts.requests import CaptureRequest, ChargeRequest, Ref
 from payment_worker.flows.commands.capture import capture
 from payment_worker.flows.commands.charge import charge
 from payment_worker.flows.commands.refund import refund
-from payment_worker.flows.context import World
-from payment_worker.flows.result import Answer
+from payment_worker.flows.context import Context
+from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.client import Gateway
-from payment_worker.gateway.rate_limit.limiter import Traffic
+from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.gateway.webhook import event_of
 from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings
 from tests.harness.rows import Rows
 
-At = Callable[[str], World]
+At = Callable[[str], Context]
 
 INTENT = {"id": "pi_1", "object": "payment_intent"}
 PAYMENT = (
@@ -60,16 +60,18 @@ def terse(*answers: tuple[int, dict[str, Any]]) -> Iterator[str]:
 
 
 @pytest.fixture
-def at(world: World, environment: dict[str, str]) -> At:
+def at(context: Context, environment: dict[str, str]) -> At:
     """The world, with whatever is at this URL in Stripe's place."""
     settings = Settings.from_environment(environment)
-    traffic = Traffic(redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settings))
+    traffic = RateLimiter(
+        redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settings)
+    )
     return lambda url: replace(
-        world, stripe=Gateway(api_key="sk_test_terse", api_base=url, timeout_seconds=10, traffic=traffic)
+        context, stripe=Gateway(api_key="sk_test_terse", api_base=url, timeout_seconds=10, traffic=traffic)
     )
 
 
-def charged(world: World, **changes: object) -> str:
+def charged(context: Context, **changes: object) -> str:
     asked = {
         "payment_id": str(uuid4()),
         "order_id": str(uuid4()),
@@ -78,7 +80,7 @@ def charged(world: World, **changes: object) -> str:
         "payment_method": "pm_card_visa",
         **changes,
     }
-    assert isinstance(charge(world, parse(ChargeRequest, asked)), Answer)
+    assert isinstance(charge(context, parse(ChargeRequest, asked)), CommandResult)
     return str(asked["payment_id"])
 
 
@@ -141,9 +143,9 @@ def test_a_decline_beside_a_payment_intent_is_one(
 def test_a_success_that_took_nothing_contradicts_itself(at: At, rows: Rows) -> None:
     with terse((200, {**INTENT, "status": "succeeded", "amount_received": 0})) as url:
         charged(at(url))
-    assert rows.one("SELECT status, doubt FROM payment_attempt") == {
+    assert rows.one("SELECT status, unknown_reason FROM payment_attempt") == {
         "status": "UNKNOWN",
-        "doubt": "answer contradicts our record",
+        "unknown_reason": "answer contradicts our record",
     }
     assert rows.one("SELECT status FROM payment")["status"] == "REQUESTED"
 

@@ -10,25 +10,25 @@ import pytest
 
 from payment_worker.devstack.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
-from payment_worker.domain.outcome import Delay, Doubt, Refused, Unanswered
-from payment_worker.gateway.rate_limit.limiter import Traffic
-from payment_worker.gateway.rate_limit.limits import Held, Limits, Pass, Rate
+from payment_worker.domain.outcome import Delay, Rejected, Unanswered, UnknownReason
+from payment_worker.gateway.rate_limit.limiter import RateLimiter
+from payment_worker.gateway.rate_limit.limits import Limits, Permit, Rate, Throttled
 from payment_worker.redis.client import redis_client
 
 SLOW = Rate(1 / 60)
 """So slow that no test waits for the second call."""
-NOTHING = Unanswered(Doubt.SILENCE)
-Starts = Callable[..., Traffic]
+NOTHING = Unanswered(UnknownReason.SILENCE)
+Starts = Callable[..., RateLimiter]
 
 ONE_PROCESS = """
 import sys
-from payment_worker.gateway.limits import Limits, Pass, Rate
-from payment_worker.gateway.traffic import Traffic
-from payment_worker.redis_client import redis_client
+from payment_worker.gateway.rate_limit.limiter import RateLimiter
+from payment_worker.gateway.rate_limit.limits import Limits, Permit, Rate
+from payment_worker.redis.client import redis_client
 limits = Limits(account=Rate(1 / 60), endpoint=None, failures=10, cool_down_seconds=10, probe_seconds=10)
-traffic = Traffic(redis_client(sys.argv[1], timeout_seconds=5), limits)
-given = [traffic.admit("other", account=None, longest_wait=3 * 60 - 20) for _ in range(20)]
-print(sum(isinstance(each, Pass) for each in given))
+limiter = RateLimiter(redis_client(sys.argv[1], timeout_seconds=5), limits)
+given = [limiter.acquire("other", account=None, longest_wait=3 * 60 - 20) for _ in range(20)]
+print(sum(isinstance(each, Permit) for each in given))
 """
 
 
@@ -48,35 +48,35 @@ def start(redis_url: str) -> Iterator[Starts]:
     """Starts the traffic of one more process, with a connection of its own."""
     with ExitStack() as opened:
 
-        def one(*, url: str = redis_url, timeout_seconds: float = 5, **changes: object) -> Traffic:
+        def one(*, url: str = redis_url, timeout_seconds: float = 5, **changes: object) -> RateLimiter:
             client = opened.enter_context(closing(redis_client(url, timeout_seconds=timeout_seconds)))
-            return Traffic(client, limits(**changes), redis_again_seconds=0.1)
+            return RateLimiter(client, limits(**changes), redis_again_seconds=0.1)
 
         yield one
 
 
-def passes(given: Sequence[Pass | Held]) -> list[Pass]:
-    return [each for each in given if isinstance(each, Pass)]
+def passes(given: Sequence[Permit | Throttled]) -> list[Permit]:
+    return [each for each in given if isinstance(each, Permit)]
 
 
-def ask(traffic: Traffic, *, account: str | None = None, longest_wait: float = 0) -> Pass | Held:
-    return traffic.admit("other", account=account, longest_wait=longest_wait)
+def ask(traffic: RateLimiter, *, account: str | None = None, longest_wait: float = 0) -> Permit | Throttled:
+    return traffic.acquire("other", account=account, longest_wait=longest_wait)
 
 
-def a_pass(traffic: Traffic) -> Pass:
+def a_pass(traffic: RateLimiter) -> Permit:
     given = ask(traffic)
-    assert isinstance(given, Pass)
+    assert isinstance(given, Permit)
     return given
 
 
-def fail(traffic: Traffic, *, times: int) -> None:
+def fail(traffic: RateLimiter, *, times: int) -> None:
     for _ in range(times):
         traffic.note(a_pass(traffic), NOTHING)
 
 
-def is_held(traffic: Traffic) -> bool:
+def is_held(traffic: RateLimiter) -> bool:
     given = ask(traffic)
-    return isinstance(given, Held) and given.delay is Delay.STRIPE_DOWN
+    return isinstance(given, Throttled) and given.delay is Delay.STRIPE_DOWN
 
 
 def test_threads_share_one_limit_and_each_gets_a_turn_of_its_own(start: Starts) -> None:
@@ -85,8 +85,8 @@ def test_threads_share_one_limit_and_each_gets_a_turn_of_its_own(start: Starts) 
         given = list(threads.map(lambda n: ask(mine[n % 4], longest_wait=3 * 60 - 20), range(40)))
     waits = sorted(each.wait_seconds for each in passes(given))
     assert [round(wait / 60) for wait in waits] == [0, 1, 2]
-    held = [each for each in given if isinstance(each, Held)]
-    assert {each.delay for each in held} == {Delay.NO_TURN}
+    held = [each for each in given if isinstance(each, Throttled)]
+    assert {each.delay for each in held} == {Delay.THROTTLED}
 
 
 def test_processes_share_one_limit(redis_url: str) -> None:
@@ -113,8 +113,8 @@ def test_each_stripe_account_has_a_limit_of_its_own(start: Starts) -> None:
 def test_an_endpoints_limit_holds_that_endpoint_alone(start: Starts) -> None:
     traffic = start(account=Rate(1000), endpoint=SLOW)
     endpoints = ["payment_intents.create", "refunds.create", "other"]
-    given = [traffic.admit(name, account=None, longest_wait=1) for name in endpoints * 2]
-    assert [isinstance(each, Pass) for each in given] == [True] * 3 + [False] * 3
+    given = [traffic.acquire(name, account=None, longest_wait=1) for name in endpoints * 2]
+    assert [isinstance(each, Permit) for each in given] == [True] * 3 + [False] * 3
 
 
 def test_without_a_rate_nothing_is_held(start: Starts) -> None:
@@ -133,8 +133,10 @@ def test_failures_in_a_row_hold_the_calls_of_every_process(start: Starts) -> Non
     assert one.is_down(None)
 
 
-@pytest.mark.parametrize("outcome", [None, Refused("amount_too_small"), Unanswered(Doubt.REPLAYED_ERROR)])
-def test_any_answer_at_all_ends_the_row(start: Starts, outcome: Refused | Unanswered | None) -> None:
+@pytest.mark.parametrize(
+    "outcome", [None, Rejected("amount_too_small"), Unanswered(UnknownReason.REPLAYED_ERROR)]
+)
+def test_any_answer_at_all_ends_the_row(start: Starts, outcome: Rejected | Unanswered | None) -> None:
     traffic = start()
     fail(traffic, times=2)
     traffic.note(a_pass(traffic), outcome)
@@ -167,7 +169,7 @@ def test_a_probe_that_fails_doubles_the_cool_down(start: Starts) -> None:
         (probe,) = wait_until(lambda: passes([ask(traffic)]))
         traffic.note(probe, NOTHING)
         held = ask(traffic)
-        assert isinstance(held, Held)
+        assert isinstance(held, Throttled)
         assert doubled / 2 < held.wait_seconds <= doubled
 
 

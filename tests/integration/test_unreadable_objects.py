@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from payment_worker.flows.events.inbox import process_event
-from payment_worker.flows.events.poll import Manner, poll
+from payment_worker.flows.events.poll import PollOptions, poll
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.store.inbox import InboxEvent
 from payment_worker.store.runs import Run
@@ -15,7 +15,7 @@ from tests.integration.scene import Scene
 
 
 def _reconcile(scene: Scene) -> Run:
-    done = reconcile(scene.world, since=None, until=None, on_page=lambda _: True)
+    done = reconcile(scene.context, since=None, until=None, on_page=lambda _: True)
     assert done is not None
     assert done.run.is_finished
     return done.run
@@ -105,9 +105,9 @@ def test_an_event_that_cannot_be_read_stops_no_poll(scene: Scene, rows: Rows) ->
 
     def settle(found: Sequence[InboxEvent]) -> None:
         for event in found:
-            process_event(scene.world, event)
+            process_event(scene.context, event)
 
-    polled = poll(scene.world, Manner(overlap=timedelta(minutes=5), hand_out=settle))
+    polled = poll(scene.context, PollOptions(overlap=timedelta(minutes=5), hand_out=settle))
 
     assert polled is not None
     assert polled.is_finished

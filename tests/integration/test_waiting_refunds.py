@@ -3,8 +3,8 @@
 from uuid import UUID, uuid4
 
 from payment_worker.flows.commands.refund import continue_refund
-from payment_worker.flows.context import World
-from payment_worker.flows.maintenance.sweep import Room, hand_out_due
+from payment_worker.flows.context import Context
+from payment_worker.flows.maintenance.sweep import SweepLimits, claim_due
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene
 
@@ -25,19 +25,19 @@ def _succeed(scene: Scene) -> None:
 
 
 def test_it_is_handed_out_when_its_payment_is_decided_and_not_before(
-    scene: Scene, world: World, rows: Rows
+    scene: Scene, context: Context, rows: Rows
 ) -> None:
     _, refund_id = _waiting(scene)
     for _ in range(3):
         scene.clock.advance(LONGER_THAN_A_LEASE)
-        assert hand_out_due(world).waiting_refunds == []
+        assert claim_due(context).waiting_refunds == []
     _succeed(scene)
-    assert hand_out_due(world).waiting_refunds == [refund_id]
-    continue_refund(world, refund_id)
+    assert claim_due(context).waiting_refunds == [refund_id]
+    continue_refund(context, refund_id)
     assert rows.one("SELECT status FROM refund")["status"] == "PROCESSED"
 
 
-def test_one_that_may_go_on_waits_for_none_that_may_not(scene: Scene, world: World, rows: Rows) -> None:
+def test_one_that_may_go_on_waits_for_none_that_may_not(scene: Scene, context: Context, rows: Rows) -> None:
     for _ in range(3):
         _waiting(scene)
     payment_id, refund_id = _waiting(scene)
@@ -46,11 +46,11 @@ def test_one_that_may_go_on_waits_for_none_that_may_not(scene: Scene, world: Wor
         str(payment_id),
     )
     scene.clock.advance(LONGER_THAN_A_LEASE)
-    assert hand_out_due(world, Room(waiting_refunds=1)).waiting_refunds == [refund_id]
+    assert claim_due(context, SweepLimits(waiting_refunds=1)).waiting_refunds == [refund_id]
 
 
-def test_none_of_them_is_overdue_meanwhile(scene: Scene, world: World, rows: Rows) -> None:
+def test_none_of_them_is_overdue_meanwhile(scene: Scene, context: Context, rows: Rows) -> None:
     _waiting(scene)
     scene.clock.advance(LONGER_THAN_A_LEASE)
-    hand_out_due(world)
+    claim_due(context)
     assert rows.one("SELECT waits_until FROM refund")["waits_until"] > scene.clock()

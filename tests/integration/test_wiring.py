@@ -9,7 +9,7 @@ THREADS = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from payment_worker.wiring import process
+from payment_worker.bootstrap import process
 
 sys.setswitchinterval(1e-6)
 together = Barrier(50)

@@ -47,7 +47,7 @@ def signature(body: bytes, *secrets: str, age_seconds: int = 0) -> str:
 
 
 @dataclass(frozen=True)
-class Answer:
+class CommandResult:
     """What a request came to."""
 
     status: int
@@ -66,12 +66,12 @@ class Sender:
         self.webhooks = f"{url}/webhooks/stripe"
         self._where = urlsplit(url).netloc
 
-    def send(self, body: bytes, header: str | None = None) -> Answer:
+    def send(self, body: bytes, header: str | None = None) -> CommandResult:
         """Post a body, rightly signed unless another header is given."""
         sent = signature(body) if header is None else header
         return self.request("POST", "/webhooks/stripe", body, {"Stripe-Signature": sent})
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> CommandResult:
         return self.request("GET", path)
 
     def request(
@@ -80,8 +80,8 @@ class Sender:
         path: str,
         body: bytes | Iterator[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> CommandResult:
         with closing(HTTPConnection(self._where, timeout=30)) as connection:
             connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
-            return Answer(answer.status, answer.read().decode())
+            return CommandResult(answer.status, answer.read().decode())

@@ -41,9 +41,9 @@ def pause(
         print_json({"paused": stands, "is_new": is_new})
         return
     since = "" if is_new else f" already, since {instant(stands.paused_at)}"
-    because = f": {stands.reason}" if stands.reason else ""
+    reason = f": {stands.reason}" if stands.reason else ""
     typer.echo(
-        f"Paused {stands.kind}{since}, by {stands.paused_by}{because}\nGo on with: payment-worker resume"
+        f"Paused {stands.kind}{since}, by {stands.paused_by}{reason}\nGo on with: payment-worker resume"
     )
 
 

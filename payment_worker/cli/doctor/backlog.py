@@ -9,7 +9,7 @@ from payment_worker.cli.doctor.check import Check, fine, note, problem
 from payment_worker.cli.views.printing import duration
 from payment_worker.settings import Settings
 from payment_worker.store import backlog, pauses
-from payment_worker.store.backlog import Many
+from payment_worker.store.backlog import RowCount
 from payment_worker.store.database import Connection
 
 REJECTED_WITHIN: Final = timedelta(days=1)
@@ -77,7 +77,7 @@ def _unknown(connection: Connection, now: datetime, after: timedelta) -> Check:
     if not found:
         return fine("unknown", f"no outcome is unknown for longer than {duration(after)}")
     named = [
-        f"{each.action} of payment {each.payment_id} for {duration(now - each.since)} ({each.doubt})"
+        f"{each.action} of payment {each.payment_id} for {duration(now - each.since)} ({each.unknown_reason})"
         for each in found[:NAMED]
     ]
     more = [f"and {len(found) - NAMED} more"] if len(found) > NAMED else []
@@ -149,6 +149,6 @@ def _distinct(ids: Iterable[str]) -> Sequence[str]:
     return tuple(dict.fromkeys(ids))[:NAMED]
 
 
-def _counted(name: str, many: Many, now: datetime) -> str:
+def _counted(name: str, many: RowCount, now: datetime) -> str:
     oldest = f", the oldest from {duration(now - many.oldest_at)} ago" if many.oldest_at else ""
     return f"{name}: {many.count}{oldest}"

@@ -127,10 +127,10 @@ def stripe(chosen: Settings) -> Iterator[Check]:
     )
     where = chosen.stripe_api_base
     match answer:
-        case NotReached(because):
+        case NotReached(reason):
             yield problem(
                 "stripe",
-                f"{where} cannot be reached ({because})",
+                f"{where} cannot be reached ({reason})",
                 remedy="look at https://status.stripe.com, your network's way out, and STRIPE_API_BASE",
             )
             return

@@ -77,7 +77,7 @@ def _findings(found: Sequence[Finding]) -> Table:
             finding.status,
             escape(f"{finding.object_id}\n{finding.payment_id or ''}"),
             escape(str(finding.detail.get("ours", ""))),
-            escape(str(finding.detail.get("theirs", finding.detail.get("doubt", "")))),
+            escape(str(finding.detail.get("theirs", finding.detail.get("unknown_reason", "")))),
             _minute(finding.found_at),
         )
     return shown

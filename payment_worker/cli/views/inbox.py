@@ -55,7 +55,7 @@ def replay(event_ids: Sequence[str] | None, *, type_: str | None, as_json: bool)
             connection,
             event_ids=event_ids,
             type_=type_,
-            because=f"replayed by {operator()}",
+            reason=f"replayed by {operator()}",
             now=now(),
         )
     missing = sorted(set(event_ids or ()) - set(due))

@@ -13,7 +13,7 @@ from payment_worker.cli.database import operator
 from payment_worker.cli.errors import PROBLEMS
 from payment_worker.cli.views.printing import console, instant, print_json
 from payment_worker.contracts.requests import ReconcileRequest, parse
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.outbox_relay import replay
 from payment_worker.flows.reconciliation.run import LISTS, OnPage, Reconciled, Step, reconcile
 from payment_worker.store import findings
@@ -30,13 +30,13 @@ def run(*, since: str | None, until: str | None, accounts: Collection[str], as_j
     period = parse(ReconcileRequest, {"since": since, "until": until})
     # The screen says it all; what else a log has to say is for workers.
     configure(log_format="auto", level="ERROR")
-    world = bootstrap.world(actor=f"payment-worker reconcile by {operator()}")
+    context = bootstrap.context(actor=f"payment-worker reconcile by {operator()}")
     with _progress(shown=not as_json) as on_page:
-        done = reconcile(world, since=period.since, until=period.until, on_page=on_page, accounts=accounts)
+        done = reconcile(context, since=period.since, until=period.until, on_page=on_page, accounts=accounts)
     if done is None:
         _say({"running": "elsewhere"}, "Another reconciliation is at work; this one left.", as_json=as_json)
         return PROBLEMS
-    is_clean = not _open(world)
+    is_clean = not _open(context)
     _say({"run": done.run, "stripe_is_away": done.stripe_is_away}, _told(done), as_json=as_json)
     return DONE if done.run.is_finished and is_clean else PROBLEMS
 
@@ -44,15 +44,15 @@ def run(*, since: str | None, until: str | None, accounts: Collection[str], as_j
 def replay_messages(*, since: str, until: str | None, as_json: bool) -> None:
     """Have the messages of a period told once more."""
     period = parse(ReconcileRequest, {"since": since, "until": until})
-    world = bootstrap.world(actor=f"payment-worker events replay-messages by {operator()}")
-    begin: datetime = period.since or world.clock()
-    count = replay(world, since=begin, until=period.until or world.clock())
+    context = bootstrap.context(actor=f"payment-worker events replay-messages by {operator()}")
+    begin: datetime = period.since or context.clock()
+    count = replay(context, since=begin, until=period.until or context.clock())
     noun = "message is" if count == 1 else "messages are"
     _say({"messages": count}, f"{count} {noun} told once more by the next sweep.", as_json=as_json)
 
 
-def _open(world: World) -> bool:
-    with world.database.begin() as connection:
+def _open(context: Context) -> bool:
+    with context.database.begin() as connection:
         return bool(findings.found(connection, statuses=[FindingStatus.OPEN], limit=1))
 
 

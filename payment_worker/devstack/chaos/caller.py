@@ -52,7 +52,7 @@ class Caller:
         self._patience: dict[str, float] = {}
         self._asked: set[str] = set()
         self.recorded: set[str] = set()
-        self.sent = self.sent_again = self.unsent = 0
+        self.sent = self.sent_again = self.never_sent = 0
         self._stop = Event()
         self._thread = Thread(target=self._run, name="caller", daemon=True)
 
@@ -111,7 +111,7 @@ class Caller:
                 ask.task, kwargs=dict(ask.arguments), queue=ask.queue, task_id=self._message_id(ask)
             )
         except (OperationalError, redis.exceptions.RedisError, OSError):
-            self.unsent += 1
+            self.never_sent += 1
             return False
         self.sent += 1
         return True

@@ -108,7 +108,7 @@ def _told(one: Run) -> int:
         one.progress.say(line)
     one.progress.say(
         f"{one.caller.sent} messages sent, {one.caller.sent_again} of them again because there was no row;"
-        f" {one.caller.unsent} not taken by Redis"
+        f" {one.caller.never_sent} not taken by Redis"
     )
     one.progress.say(f"{one.audience.count} messages told, {one.audience.doubled} of them more than once")
     one.progress.say(f"{hit} requests to Stripe went wrong; harm done: {report.listed(one.harms.dealt)}")

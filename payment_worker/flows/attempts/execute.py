@@ -8,26 +8,26 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from payment_worker.domain.attempt import LOOKED_UP, ON_EXISTING, Attempt, AttemptStatus, Step, next_step
+from payment_worker.domain.attempt import LOOKUP_FIRST, ON_EXISTING, Attempt, AttemptStatus, Step, next_step
 from payment_worker.domain.outcome import (
     NOT_SENT,
     Absent,
     Delay,
-    Doubt,
     Outcome,
-    Partly,
     Postponed,
-    Refused,
+    Rejected,
+    ScanIncomplete,
     Shown,
     Unanswered,
+    UnknownReason,
 )
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
-from payment_worker.flows.attempts.lifecycle import Again, is_on_record
+from payment_worker.flows.attempts.lifecycle import Continue, is_on_record
 from payment_worker.flows.attempts.lookup import look_up
 from payment_worker.flows.attempts.outcome import record
-from payment_worker.flows.context import World
-from payment_worker.flows.result import Answer
+from payment_worker.flows.context import Context
+from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.errors import NO_SUCH_ACCOUNT
 from payment_worker.store import attempts, refunds
 from payment_worker.store.statements import write
@@ -36,63 +36,71 @@ from payment_worker.telemetry import about, learned
 MOST_STEPS: Final = 5
 """Steps in one run: send, look after a 5xx, look again when overtaken, send the attempt after one that never was."""
 
-MUST_LOOK: Final = frozenset({Doubt.SERVER_ERROR, Doubt.REPLAYED_ERROR})
+MUST_LOOK: Final = frozenset({UnknownReason.SERVER_ERROR, UnknownReason.REPLAYED_ERROR})
 """Doubts about which Stripe is asked at once: after a 5xx the effect may well exist."""
 
 MARGIN: Final = timedelta(seconds=0.25)
 """Time to note an answer before the lease ends."""
 
 
-def perform(world: World, attempt: Attempt, payment: Payment) -> Answer:
+def execute_attempt(context: Context, attempt: Attempt, payment: Payment) -> CommandResult:
     """Work on an attempt that is ours until its lease ends."""
     with about(payment_id=attempt.payment_id, refund_id=attempt.refund_id, action=attempt.action):
-        return _perform(world, attempt, payment)
+        return _perform(context, attempt, payment)
 
 
-def _perform(world: World, attempt: Attempt, payment: Payment) -> Answer:
+def _perform(context: Context, attempt: Attempt, payment: Payment) -> CommandResult:
     for _ in range(MOST_STEPS):
         learned(attempt=attempt.number)
-        step = next_step(attempt, now=world.clock(), key_safe_age=world.policy.key_safe_age)
-        if step is Step.SEND and not world.pauses.hold(attempt.action):
-            outcome = _send(world, attempt, payment)
-            attempt = _sent(attempt, outcome, now=world.clock(), stripe_now=world.stripe.now())
-            outcome = _looked_at(world, attempt, payment, outcome)
-            if isinstance(outcome, Unanswered) and outcome.doubt in MUST_LOOK:
+        step = next_step(attempt, now=context.clock(), key_safe_age=context.policy.key_safe_age)
+        if step is Step.SEND and not context.pauses.hold(attempt.action):
+            outcome = _send(context, attempt, payment)
+            attempt = _sent(attempt, outcome, now=context.clock(), stripe_now=context.stripe.now())
+            outcome = _looked_at(context, attempt, payment, outcome)
+            if isinstance(outcome, Unanswered) and outcome.unknown_reason in MUST_LOOK:
                 attempt = replace(
                     attempt,
                     status=AttemptStatus.UNKNOWN,
-                    doubt=outcome.doubt,
+                    unknown_reason=outcome.unknown_reason,
                     stripe_request_id=outcome.stripe_request_id,
                 )
                 continue
-            noted = record(world, attempt, outcome, asked_at=attempt.sent_until)
+            noted = record(context, attempt, outcome, asked_at=attempt.sent_until)
         else:
-            asked_at = world.clock()
-            look = look_up if step is Step.LOOK_UP else _look_up_while_paused
+            asked_at = context.clock()
+            lookup_progress = look_up if step is Step.LOOK_UP else _look_up_while_paused
             noted = record(
-                world, attempt, look(world, attempt, payment, asked_at=asked_at), asked_at=asked_at
+                context,
+                attempt,
+                lookup_progress(context, attempt, payment, asked_at=asked_at),
+                asked_at=asked_at,
             )
-        if isinstance(noted, Answer):
+        if isinstance(noted, CommandResult):
             return noted
         attempt, payment = noted.attempt, noted.payment
-    noted = record(world, attempt, Unanswered(attempt.doubt or Doubt.OVERTAKEN), asked_at=world.clock())
-    if isinstance(noted, Again):
+    noted = record(
+        context,
+        attempt,
+        Unanswered(attempt.unknown_reason or UnknownReason.OVERTAKEN),
+        asked_at=context.clock(),
+    )
+    if isinstance(noted, Continue):
         raise AssertionError("an unanswered attempt is always left for later")  # noqa: TRY004 - no wrong type: a bug
     return noted
 
 
-def _send(world: World, attempt: Attempt, payment: Payment) -> Outcome:
-    key_is_safe_until = attempt.first_sent_at + world.policy.key_safe_age
+def _send(context: Context, attempt: Attempt, payment: Payment) -> Outcome:
+    key_is_safe_until = attempt.first_sent_at + context.policy.key_safe_age
     until = min(attempt.leased_until - MARGIN, key_is_safe_until)
 
     def time_left() -> float:
-        return (until - world.clock()).total_seconds()
+        return (until - context.clock()).total_seconds()
 
-    return world.stripe.send(
+    return context.stripe.send(
         attempt,
         account=payment.stripe_account,
         time_left=time_left,
-        is_paused=lambda: world.pauses.hold(attempt.action),
+        is_paused=lambda: context.pauses.hold(attempt.action),
     )
 
 
@@ -102,50 +110,52 @@ def _sent(attempt: Attempt, outcome: Outcome, *, now: datetime, stripe_now: date
         attempt,
         sent_until=now,
         stripe_sent_at=attempt.stripe_sent_at or (stripe_now and stripe_now - (now - attempt.first_sent_at)),
-        unsent=attempt.unsent and held_back,
-        look=None,
+        never_sent=attempt.never_sent and held_back,
+        lookup_progress=None,
     )
 
 
-def _looked_at(world: World, attempt: Attempt, payment: Payment, outcome: Outcome) -> Outcome:
+def _looked_at(context: Context, attempt: Attempt, payment: Payment, outcome: Outcome) -> Outcome:
     """A refusal, with the PaymentIntent as it is instead of what we took it for.
 
     Where it cannot be looked at now, the same request gets the same refusal later.
     """
-    if not isinstance(outcome, Refused) or attempt.action not in ON_EXISTING:
+    if not isinstance(outcome, Rejected) or attempt.action not in ON_EXISTING:
         return outcome
     if outcome.code == NO_SUCH_ACCOUNT:
         return outcome  # whoever may not ask may not look
-    seen = world.stripe.payment_intent(payment.payment_intent, account=payment.stripe_account)
+    seen = context.stripe.payment_intent(payment.payment_intent, account=payment.stripe_account)
     match seen:
         case Shown(PaymentIntentSnapshot() as intent):
             return replace(outcome, seen=intent)
         case Unanswered() | Postponed():
-            return Unanswered(Doubt.SILENCE)
+            return Unanswered(UnknownReason.SILENCE)
         case _:
             return outcome
 
 
-def _look_up_while_paused(world: World, attempt: Attempt, payment: Payment, *, asked_at: datetime) -> Outcome:
+def _look_up_while_paused(
+    context: Context, attempt: Attempt, payment: Payment, *, asked_at: datetime
+) -> Outcome:
     """What Stripe shows of an attempt that may not be sent now; whatever is not there waits for the pause's end."""
-    if attempt.unsent:
+    if attempt.never_sent:
         return Postponed(Delay.PAUSED)
-    seen = look_up(world, attempt, payment, asked_at=asked_at)
-    return Postponed(Delay.PAUSED) if isinstance(seen, Absent | Partly) else seen
+    seen = look_up(context, attempt, payment, asked_at=asked_at)
+    return Postponed(Delay.PAUSED) if isinstance(seen, Absent | ScanIncomplete) else seen
 
 
-def take_due(world: World, attempt_id: int) -> Answer | None:
+def run_if_due(context: Context, attempt_id: int) -> CommandResult | None:
     """Work on an attempt if it is due; None where somebody else owns it, or it is over."""
-    return _take(world, attempt_id, lambda attempt: attempt.leased_until <= world.clock())
+    return _take(context, attempt_id, lambda attempt: attempt.leased_until <= context.clock())
 
 
-def take_handed(world: World, attempt_id: int, *, lease_token: int) -> Answer | None:
+def run_claimed(context: Context, attempt_id: int, *, lease_token: int) -> CommandResult | None:
     """Work on an attempt that the sweep handed out under this token; None where the token is not valid any more."""
-    return _take(world, attempt_id, lambda attempt: attempt.lease_token == lease_token)
+    return _take(context, attempt_id, lambda attempt: attempt.lease_token == lease_token)
 
 
-def _take(world: World, attempt_id: int, may: Callable[[Attempt], bool]) -> Answer | None:
-    with world.database.begin() as connection:
+def _take(context: Context, attempt_id: int, may: Callable[[Attempt], bool]) -> CommandResult | None:
+    with context.database.begin() as connection:
         locked = attempts.lock_unfinished(connection, attempt_id)
         if locked is None or not may(locked[1]):
             return None
@@ -153,11 +163,13 @@ def _take(world: World, attempt_id: int, may: Callable[[Attempt], bool]) -> Answ
         refund = refunds.find(connection, attempt.refund_id) if attempt.refund_id else None
         if is_on_record(attempt.action, payment, refund):
             # News came first; or the database was restored, and the key may be older than we know.
-            doubt = attempt.doubt if attempt.doubt in LOOKED_UP else Doubt.OVERTAKEN
-            attempt = replace(attempt, unsent=False, doubt=doubt)
-        now, stripe_now = world.clock(), world.stripe.now()
-        leased_until = now + world.policy.lease
-        sends = next_step(attempt, now=now, key_safe_age=world.policy.key_safe_age) is Step.SEND
+            unknown_reason = (
+                attempt.unknown_reason if attempt.unknown_reason in LOOKUP_FIRST else UnknownReason.OVERTAKEN
+            )
+            attempt = replace(attempt, never_sent=False, unknown_reason=unknown_reason)
+        now, stripe_now = context.clock(), context.stripe.now()
+        leased_until = now + context.policy.lease
+        sends = next_step(attempt, now=now, key_safe_age=context.policy.key_safe_age) is Step.SEND
         claimed = attempts.claimed(
             attempt, now=now, stripe_now=stripe_now, leased_until=leased_until, sends=sends
         )
@@ -167,8 +179,8 @@ def _take(world: World, attempt_id: int, may: Callable[[Attempt], bool]) -> Answ
         lease_token=attempt.lease_token + 1,
         leased_until=leased_until,
         sent_until=leased_until if sends else attempt.sent_until,
-        first_sent_at=now if attempt.unsent else attempt.first_sent_at,
-        stripe_sent_at=stripe_now if attempt.unsent else attempt.stripe_sent_at,
-        look=None if sends else attempt.look,
+        first_sent_at=now if attempt.never_sent else attempt.first_sent_at,
+        stripe_sent_at=stripe_now if attempt.never_sent else attempt.stripe_sent_at,
+        lookup_progress=None if sends else attempt.lookup_progress,
     )
-    return perform(world, ours, payment)
+    return execute_attempt(context, ours, payment)

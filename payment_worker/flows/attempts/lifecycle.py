@@ -6,15 +6,15 @@ from typing import Final
 from uuid import UUID
 
 from payment_worker.domain.attempt import Action, Attempt, AttemptStatus, absence_is_believed
-from payment_worker.domain.backoff import LONGEST_PAUSE, next_round
+from payment_worker.domain.backoff import LONGEST_PAUSE, next_try
 from payment_worker.domain.eligibility import automatic_retry_at
-from payment_worker.domain.outcome import Delay, Doubt
+from payment_worker.domain.outcome import Delay, UnknownReason
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.flows.clocks import apart
-from payment_worker.flows.context import World
-from payment_worker.flows.result import Answer, Unfinished, payment_answer, refund_answer
+from payment_worker.flows.context import Context
+from payment_worker.flows.result import CommandResult, Unfinished, payment_result, refund_result
 from payment_worker.flows.transitions.judgement import Writes
 from payment_worker.gateway.requests import Request
 from payment_worker.store import attempts, pauses
@@ -22,7 +22,7 @@ from payment_worker.store.database import Connection
 from payment_worker.store.history import Cause
 from payment_worker.store.statements import write
 from payment_worker.telemetry import logger
-from payment_worker.telemetry.metrics import ATTEMPTS, PUT_OFF, label
+from payment_worker.telemetry.metrics import ATTEMPTS, RESCHEDULED, label
 from payment_worker.telemetry.recorder import count
 
 log = logger(__name__)
@@ -43,7 +43,7 @@ def is_on_record(action: Action, payment: Payment, refund: Refund | None) -> boo
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Continue:
     """There is more to do at once: with the same attempt, or with the one that follows it."""
 
     attempt: Attempt
@@ -51,10 +51,10 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LockedAttempt:
     """One attempt being noted, everything locked."""
 
-    world: World
+    context: Context
     connection: Connection
     payment: Payment
     refund: Refund | None
@@ -65,51 +65,53 @@ class Entry:
     @property
     def could_believe_absence(self) -> bool:
         """Whether what Stripe did not show will not be there later either, if the clocks are right that say so."""
-        absence_delay = self.world.policy.absence_delay
+        absence_delay = self.context.policy.absence_delay
         return absence_is_believed(self.attempt, asked_at=self.asked_at, absence_delay=absence_delay)
 
     def believes_absence(self) -> bool:
         """Whether what Stripe did not show when it was asked will not be there later either."""
-        return self.could_believe_absence and apart(self.world) is None
+        return self.could_believe_absence and apart(self.context) is None
 
     @property
     def is_on_record(self) -> bool:
         """Whether Stripe has shown before what the attempt makes, so that its absence now cannot be true."""
         return is_on_record(self.attempt.action, self.payment, self.refund)
 
-    def because(self, cause: str, **detail: object) -> Cause:
+    def cause(self, cause: str, **detail: object) -> Cause:
         """The cause of a change that this attempt makes."""
         told = {name: value for name, value in detail.items() if value is not None}
-        return self.world.because(cause, attempt=self.attempt.number, **told)
+        return self.context.cause(cause, attempt=self.attempt.number, **told)
 
     def based(self, seen: PaymentIntentSnapshot, *, is_present: bool) -> PaymentIntentSnapshot:
         """What the answer to the attempt shows; on the basis that was known before asking, if it shows the present."""
         if not is_present:
             return seen
         # A look-up that shows what was before the attempt does not come here: it has found nothing.
-        return replace(seen.as_of(self.attempt.as_of_version), is_of_attempt=True)
+        return replace(seen.as_of(self.attempt.as_of_version), is_from_attempt=True)
 
-    def put_off(self, doubt: Doubt | None, *, code: str, request_id: str | None = None) -> Answer:
+    def reschedule(
+        self, unknown_reason: UnknownReason | None, *, code: str, request_id: str | None = None
+    ) -> CommandResult:
         """Leave the attempt for later; with a doubt, as unknown."""
         attempt = self.attempt
-        tries, delay = next_round(attempt.tries, code, dice=self.world.dice())
-        if code == Delay.PAUSED and attempt.unsent and pauses.stands(self.connection, attempt.action):
+        tries, delay = next_try(attempt.tries, code, jitter=self.context.jitter())
+        if code == Delay.PAUSED and attempt.never_sent and pauses.stands(self.connection, attempt.action):
             delay = LONGEST_PAUSE
-        again_at = self.now + delay
-        put_off = attempts.put_off(
+        due_again_at = self.now + delay
+        reschedule = attempts.reschedule(
             attempt,
-            doubt=doubt,
+            unknown_reason=unknown_reason,
             tries=tries,
-            next_action_at=again_at,
+            next_action_at=due_again_at,
             error_code=code,
             stripe_request_id=request_id,
         )
-        write(self.connection, [put_off])
-        count(PUT_OFF, attempt.action, label(code))
-        log.warning("attempt is put off", **self._ids(), because=code, tries=tries)
+        write(self.connection, [reschedule])
+        count(RESCHEDULED, attempt.action, label(code))
+        log.warning("attempt is put off", **self._ids(), reason=code, tries=tries)
         if self.refund:
-            return refund_answer(self.refund, Unfinished.OURS, again_at)
-        return payment_answer(self.payment, Unfinished.OURS, again_at)
+            return refund_result(self.refund, Unfinished.OURS, due_again_at)
+        return payment_result(self.payment, Unfinished.OURS, due_again_at)
 
     def finish(
         self,
@@ -120,7 +122,7 @@ class Entry:
         refund: Refund | None = None,
         request_id: str | None,
         code: str | None = None,
-    ) -> Answer:
+    ) -> CommandResult:
         """End the attempt, and write what came of it."""
         ended = attempts.finished(
             self.attempt,
@@ -131,7 +133,7 @@ class Entry:
             now=self.now,
         )
         write(self.connection, [*writes, ended])
-        answer = refund_answer(refund) if refund else payment_answer(payment)
+        answer = refund_result(refund) if refund else payment_result(payment)
         count(ATTEMPTS, self.attempt.action, label(status))
         log.info(
             "attempt is over",
@@ -145,7 +147,7 @@ class Entry:
     def _retry_at(self, status: AttemptStatus, payment: Payment) -> datetime | None:
         if status is not AttemptStatus.DECLINED or self.attempt.action not in CHARGES:
             return None
-        return automatic_retry_at(payment, policy=self.world.policy.retries, now=self.now)
+        return automatic_retry_at(payment, policy=self.context.policy.retries, now=self.now)
 
     def _ids(self) -> dict[str, object]:
         attempt = self.attempt
@@ -158,7 +160,7 @@ class Entry:
 
 
 def new_attempt(
-    world: World,
+    context: Context,
     payment: Payment,
     request: Request,
     *,
@@ -169,7 +171,7 @@ def new_attempt(
     request_id: UUID | None = None,
 ) -> Attempt:
     """An attempt under a key of its own, leased to us. Its id comes from the database."""
-    leased_until = now + world.policy.lease
+    leased_until = now + context.policy.lease
     return Attempt(
         attempt_id=0,
         payment_id=payment.payment_id,
@@ -180,14 +182,14 @@ def new_attempt(
         parameters=request.parameters,
         idempotency_key=attempts.key(refund_id or payment.payment_id, action, number, request_id=request_id),
         status=AttemptStatus.OPEN,
-        doubt=None,
+        unknown_reason=None,
         first_sent_at=now,
         sent_until=leased_until,
-        stripe_sent_at=world.stripe.now(),
+        stripe_sent_at=context.stripe.now(),
         tries=0,
         lease_token=1,
         leased_until=leased_until,
         as_of_version=payment.version,
-        unsent=True,
+        never_sent=True,
         request_id=request_id,
     )

@@ -5,23 +5,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
-from payment_worker.domain.attempt import Action, Attempt, absence_is_believed, goes_on_after
+from payment_worker.domain.attempt import Action, Attempt, absence_is_believed, resume_after
 from payment_worker.domain.outcome import (
     Absent,
-    Doubt,
+    LookupResult,
     Outcome,
-    Partly,
     Postponed,
-    Searched,
+    ScanIncomplete,
+    ScanResult,
     Shown,
-    Sighting,
     Unanswered,
+    UnknownReason,
 )
 from payment_worker.domain.payment import Payment, PaymentTrigger
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
-from payment_worker.domain.transitions import shows_former_try
+from payment_worker.domain.transitions import shows_previous_attempt
 from payment_worker.flows.clocks import stripe_skew
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.gateway.client import MADE_UNDER_A_KEY
 from payment_worker.gateway.retries import Seconds
 from payment_worker.store import inbox
@@ -41,71 +41,71 @@ TOLD_WITHIN: Final = timedelta(minutes=10)
 
 
 def look_up(
-    world: World, attempt: Attempt, payment: Payment, *, asked_at: datetime
-) -> Outcome | Absent | Partly:
+    context: Context, attempt: Attempt, payment: Payment, *, asked_at: datetime
+) -> Outcome | Absent | ScanIncomplete:
     """What Stripe shows of the attempt. A failed read leaves the doubt as it was.
 
     Args:
         asked_at: when the look began, by which its absence is judged afterwards.
     """
-    searched = _searched(world, attempt, payment, asked_at)
+    searched = _searched(context, attempt, payment, asked_at)
     match searched:
-        case Shown() | Absent() | Partly():
+        case Shown() | Absent() | ScanIncomplete():
             return searched
         case Postponed(delay):
             return Postponed(delay)  # the request's id would be that of the look
         case Unanswered():
-            return Unanswered(attempt.doubt or Doubt.SILENCE)
+            return Unanswered(attempt.unknown_reason or UnknownReason.SILENCE)
         case _:
             assert_never(searched)
 
 
-def _searched(world: World, attempt: Attempt, payment: Payment, asked_at: datetime) -> Searched:
+def _searched(context: Context, attempt: Attempt, payment: Payment, asked_at: datetime) -> ScanResult:
     account = payment.stripe_account
     match attempt.action:
         case Action.CHARGE if payment.stripe_payment_intent_id:
-            return world.stripe.payment_intent(payment.stripe_payment_intent_id, account=account)
+            return context.stripe.payment_intent(payment.stripe_payment_intent_id, account=account)
         case Action.CHARGE | Action.REFUND:
-            return _found(world, attempt, payment, asked_at)
+            return _found(context, attempt, payment, asked_at)
         case Action.CAPTURE | Action.CANCEL | Action.RETRY:
-            seen = world.stripe.payment_intent(payment.payment_intent, account=account)
+            seen = context.stripe.payment_intent(payment.payment_intent, account=account)
             return Absent() if _shows_no_effect(attempt, payment, seen) else seen
         case _:
             assert_never(attempt.action)
 
 
-def _found(world: World, attempt: Attempt, payment: Payment, asked_at: datetime) -> Searched:
+def _found(context: Context, attempt: Attempt, payment: Payment, asked_at: datetime) -> ScanResult:
     """What the attempt made: on the list of such objects and then, to prove absence, among the events of its key.
 
     The wide look reads everybody's payments of ten minutes and more, so it is spared where it would not be believed.
     Where it would be, it goes on where the round before stopped.
     """
-    absence_delay = world.policy.absence_delay
+    absence_delay = context.policy.absence_delay
     is_wide = absence_is_believed(attempt, asked_at=asked_at, absence_delay=absence_delay)
-    after = goes_on_after(attempt, absence_delay=absence_delay) if is_wide else None
+    after = resume_after(attempt, absence_delay=absence_delay) if is_wide else None
     is_on_events = bool(after and after.startswith(EVENT_IDS))
     if not is_on_events:
-        listed = _listed(world, attempt, payment, after=after, is_wide=is_wide)
+        listed = _listed(context, attempt, payment, after=after, is_wide=is_wide)
         if not (is_wide and isinstance(listed, Absent)):
             return listed
-    return _by_key(world, attempt, payment, after=after if is_on_events else None)
+    return _by_key(context, attempt, payment, after=after if is_on_events else None)
 
 
 def _listed(
-    world: World, attempt: Attempt, payment: Payment, *, after: str | None, is_wide: bool
-) -> Searched:
+    context: Context, attempt: Attempt, payment: Payment, *, after: str | None, is_wide: bool
+) -> ScanResult:
     """Found by its metadata: near the time at which it was sent, or, to prove absence, wherever it can be."""
-    parameters, time_left = json.loads(attempt.parameters), _time_left(world, attempt)
+    parameters, time_left = json.loads(attempt.parameters), _time_left(context, attempt)
     if attempt.refund_id is not None:
-        return world.stripe.find_refund(
+        return context.stripe.find_refund(
             attempt.refund_id,
             stripe_payment_intent_id=parameters["payment_intent"],
             account=payment.stripe_account,
             after=after,
             time_left=time_left,
         )
-    window = _window(world, attempt, margin=CLOCKS_DIFFER_BY if is_wide else CLOCKS_DIFFER_LITTLE)
-    return world.stripe.find_payment_intent(
+    window = _window(context, attempt, margin=CLOCKS_DIFFER_BY if is_wide else CLOCKS_DIFFER_LITTLE)
+    return context.stripe.find_payment_intent(
         payment.payment_id,
         since=window.since,
         until=window.until,
@@ -117,10 +117,10 @@ def _listed(
     )
 
 
-def _by_key(world: World, attempt: Attempt, payment: Payment, *, after: str | None) -> Searched:
+def _by_key(context: Context, attempt: Attempt, payment: Payment, *, after: str | None) -> ScanResult:
     """Found by its idempotency key, whatever became of its metadata: in the inbox, and on Stripe's list of events."""
     account = payment.stripe_account
-    with world.database.begin() as connection:
+    with context.database.begin() as connection:
         object_id = inbox.made_under(
             connection,
             attempt.idempotency_key,
@@ -130,15 +130,15 @@ def _by_key(world: World, attempt: Attempt, payment: Payment, *, after: str | No
             until=attempt.sent_until + TOLD_WITHIN,
         )
     if object_id:
-        return world.stripe.made_by(attempt, object_id, account=account)
-    window = _window(world, attempt, margin=CLOCKS_DIFFER_BY)
-    return world.stripe.find_by_key(
+        return context.stripe.made_by(attempt, object_id, account=account)
+    window = _window(context, attempt, margin=CLOCKS_DIFFER_BY)
+    return context.stripe.find_by_key(
         attempt,
         since=window.since,
         until=window.until,
         account=account,
         after=after,
-        time_left=_time_left(world, attempt),
+        time_left=_time_left(context, attempt),
     )
 
 
@@ -150,12 +150,12 @@ class Window:
     until: datetime
 
 
-def _window(world: World, attempt: Attempt, *, margin: timedelta) -> Window:
+def _window(context: Context, attempt: Attempt, *, margin: timedelta) -> Window:
     """When Stripe can have made what was sent, by its own clock.
 
     Both as far as the clocks differ now and as far as they differed when it was sent: one was perhaps set meanwhile.
     """
-    skews = [stripe_skew(world) or timedelta()]
+    skews = [stripe_skew(context) or timedelta()]
     if attempt.stripe_sent_at:
         skews.append(attempt.stripe_sent_at - attempt.first_sent_at)
     return Window(
@@ -163,21 +163,21 @@ def _window(world: World, attempt: Attempt, *, margin: timedelta) -> Window:
     )
 
 
-def _time_left(world: World, attempt: Attempt) -> Seconds:
+def _time_left(context: Context, attempt: Attempt) -> Seconds:
     """Until when a page may be awaited: Celery's soft limit, which would make the round forget what it read.
 
     That lies half-way between the lease's end and the longest call (`celeryconfig.py`).
     """
-    call = timedelta(seconds=world.stripe.timeout_seconds)
-    until = attempt.leased_until - (world.policy.lease - call) / 2
+    call = timedelta(seconds=context.stripe.timeout_seconds)
+    until = attempt.leased_until - (context.policy.lease - call) / 2
 
     def time_left() -> float:
-        return (until - world.clock()).total_seconds()
+        return (until - context.clock()).total_seconds()
 
     return time_left
 
 
-def _shows_no_effect(attempt: Attempt, payment: Payment, sighting: Sighting) -> bool:
+def _shows_no_effect(attempt: Attempt, payment: Payment, sighting: LookupResult) -> bool:
     """Whether the PaymentIntent is as it was before the attempt, so far."""
     if not isinstance(sighting, Shown) or not isinstance(sighting.seen, PaymentIntentSnapshot):
         return False
@@ -186,7 +186,9 @@ def _shows_no_effect(attempt: Attempt, payment: Payment, sighting: Sighting) -> 
         case Action.CAPTURE:
             return seen.trigger is PaymentTrigger.AUTHORIZED
         case Action.CANCEL:
-            return not seen.is_timeless
+            return not seen.is_final
         case _:
             # Once there was an answer, whatever is shown is what came of it.
-            return attempt.doubt is not Doubt.OVERTAKEN and shows_former_try(payment, seen)
+            return attempt.unknown_reason is not UnknownReason.OVERTAKEN and shows_previous_attempt(
+                payment, seen
+            )

@@ -2,52 +2,59 @@
 
 from payment_worker.domain import transitions
 from payment_worker.domain.attempt import AttemptStatus
-from payment_worker.domain.outcome import Doubt
+from payment_worker.domain.outcome import UnknownReason
 from payment_worker.domain.refund import Refund, RefundStatus, RefundTrigger
 from payment_worker.domain.refund import next_status as next_refund_status
 from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.domain.verdicts import Advanced, Contradicted
-from payment_worker.flows.attempts.lifecycle import Entry
-from payment_worker.flows.result import Answer
+from payment_worker.flows.attempts.lifecycle import LockedAttempt
+from payment_worker.flows.result import CommandResult
 from payment_worker.flows.transitions.apply import judge
 from payment_worker.flows.transitions.refunds import refund_writes
 
 
-def refund_shown(entry: Entry, seen: RefundSnapshot, request_id: str | None) -> Answer:
+def refund_shown(locked: LockedAttempt, seen: RefundSnapshot, request_id: str | None) -> CommandResult:
     """Stripe showed the Refund."""
-    payment, refund = entry.payment, _refund(entry)
-    cause = entry.because("answered", stripe_request_id=request_id)
-    judgement = judge(entry.world, entry.connection, payment, seen, ours=refund)
-    writes = judgement.writes(cause=cause, now=entry.now)
+    payment, refund = locked.payment, _refund(locked)
+    cause = locked.cause("answered", stripe_request_id=request_id)
+    judgement = judge(locked.context, locked.connection, payment, seen, ours=refund)
+    writes = judgement.writes(cause=cause, now=locked.now)
     match judgement.verdict:
         case Contradicted(contradiction):
-            return entry.put_off(Doubt.CONTRADICTED, code=contradiction)
+            return locked.reschedule(UnknownReason.CONTRADICTED, code=contradiction)
         case Advanced(after, after_refund):
-            return entry.finish(
+            return locked.finish(
                 AttemptStatus.EXECUTED, writes, after, refund=after_refund, request_id=request_id
             )
         case _:
-            return entry.finish(AttemptStatus.EXECUTED, writes, payment, refund=refund, request_id=request_id)
+            return locked.finish(
+                AttemptStatus.EXECUTED, writes, payment, refund=refund, request_id=request_id
+            )
 
 
 def refund_failed(
-    entry: Entry, reason: str, status: AttemptStatus, *, cause_name: str, request_id: str | None = None
-) -> Answer:
+    locked: LockedAttempt,
+    reason: str,
+    status: AttemptStatus,
+    *,
+    cause_name: str,
+    request_id: str | None = None,
+) -> CommandResult:
     """There is no Refund, and there will be none."""
-    payment, refund = entry.payment, _refund(entry)
-    cause = entry.because(cause_name, stripe_request_id=request_id)
-    if entry.is_on_record:
+    payment, refund = locked.payment, _refund(locked)
+    cause = locked.cause(cause_name, stripe_request_id=request_id)
+    if locked.is_on_record:
         # News that came meanwhile showed it: what was refused is to make it once more.
-        return entry.put_off(Doubt.OVERTAKEN, code=reason)
+        return locked.reschedule(UnknownReason.OVERTAKEN, code=reason)
     if next_refund_status(refund.status, RefundTrigger.FAILED) is refund.status:
-        return entry.finish(status, [], payment, refund=refund, request_id=request_id, code=reason)
+        return locked.finish(status, [], payment, refund=refund, request_id=request_id, code=reason)
     advanced = transitions.move_refund(payment, refund, RefundStatus.FAILED, failure_reason=reason)
-    writes = refund_writes((payment, refund), advanced, cause=cause, now=entry.now)
-    return entry.finish(
+    writes = refund_writes((payment, refund), advanced, cause=cause, now=locked.now)
+    return locked.finish(
         status, writes, advanced.payment, refund=advanced.refund, request_id=request_id, code=reason
     )
 
 
-def _refund(entry: Entry) -> Refund:
-    assert entry.refund is not None  # noqa: S101 - a CHECK says that a refund's attempt names its refund
-    return entry.refund
+def _refund(locked: LockedAttempt) -> Refund:
+    assert locked.refund is not None  # noqa: S101 - a CHECK says that a refund's attempt names its refund
+    return locked.refund

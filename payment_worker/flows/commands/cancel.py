@@ -5,23 +5,23 @@ from uuid import UUID
 
 from payment_worker.contracts.requests import CancelRequest
 from payment_worker.domain.attempt import Action
-from payment_worker.domain.eligibility import Ask, Done, Refuse, decide_cancel
+from payment_worker.domain.eligibility import Done, Proceed, Reject, decide_cancel
 from payment_worker.domain.payment import Payment
 from payment_worker.flows.commands.modify import Busy, Change, Wanted, ask_for
-from payment_worker.flows.context import World
-from payment_worker.flows.result import Answer, NoSuchPayment
+from payment_worker.flows.context import Context
+from payment_worker.flows.result import CommandResult, NoSuchPayment
 from payment_worker.gateway.requests import cancel_request
 from payment_worker.store.database import Connection
 
 
 def cancel(
-    world: World, request: CancelRequest, *, message_id: UUID, patient: bool
-) -> Answer | NoSuchPayment | Busy:
+    context: Context, request: CancelRequest, *, message_id: UUID, patient: bool
+) -> CommandResult | NoSuchPayment | Busy:
     """Cancel a payment once, however often it is asked for."""
 
-    def decide(_: Connection, payment: Payment) -> Wanted | Done | Refuse:
+    def decide(_: Connection, payment: Payment) -> Wanted | Done | Reject:
         decision = decide_cancel(payment)
-        if not isinstance(decision, Ask):
+        if not isinstance(decision, Proceed):
             return decision
         intent = payment.payment_intent
         asked = cancel_request(stripe_payment_intent_id=intent, reason=request.reason)
@@ -40,4 +40,4 @@ def cancel(
         decide=decide,
         is_same=lambda _payment, _asked: True,
     )
-    return ask_for(world, change, patient=patient)
+    return ask_for(context, change, patient=patient)

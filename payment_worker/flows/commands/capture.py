@@ -4,24 +4,24 @@ from uuid import UUID
 
 from payment_worker.contracts.requests import CaptureRequest
 from payment_worker.domain.attempt import Action
-from payment_worker.domain.eligibility import Ask, Done, Refuse, decide_capture
+from payment_worker.domain.eligibility import Done, Proceed, Reject, decide_capture
 from payment_worker.domain.payment import Payment
 from payment_worker.flows.commands.modify import Busy, Change, Wanted, ask_for
-from payment_worker.flows.context import World
-from payment_worker.flows.result import Answer, NoSuchPayment
+from payment_worker.flows.context import Context
+from payment_worker.flows.result import CommandResult, NoSuchPayment
 from payment_worker.gateway.requests import capture_request
 from payment_worker.store.attempts import StripeRequest
 from payment_worker.store.database import Connection
 
 
 def capture(
-    world: World, request: CaptureRequest, *, message_id: UUID, patient: bool
-) -> Answer | NoSuchPayment | Busy:
+    context: Context, request: CaptureRequest, *, message_id: UUID, patient: bool
+) -> CommandResult | NoSuchPayment | Busy:
     """Capture a payment once, however often it is asked for."""
 
-    def decide(_: Connection, payment: Payment) -> Wanted | Done | Refuse:
+    def decide(_: Connection, payment: Payment) -> Wanted | Done | Reject:
         decision = decide_capture(payment, amount=request.amount)
-        if not isinstance(decision, Ask):
+        if not isinstance(decision, Proceed):
             return decision
         intent = payment.payment_intent
         return Wanted(capture_request(stripe_payment_intent_id=intent, amount=decision.amount), payment)
@@ -37,4 +37,4 @@ def capture(
         decide=decide,
         is_same=is_same,
     )
-    return ask_for(world, change, patient=patient)
+    return ask_for(context, change, patient=patient)

@@ -5,10 +5,10 @@ from datetime import datetime
 from payment_worker.contracts.requests import ChargeRequest, fingerprint
 from payment_worker.domain.attempt import Action, Attempt
 from payment_worker.domain.payment import Payment, PaymentStatus
-from payment_worker.flows.attempts.execute import perform, take_due
+from payment_worker.flows.attempts.execute import execute_attempt, run_if_due
 from payment_worker.flows.attempts.lifecycle import new_attempt
-from payment_worker.flows.context import World
-from payment_worker.flows.result import Answer, Conflict, Unfinished, payment_answer
+from payment_worker.flows.context import Context
+from payment_worker.flows.result import CommandResult, Conflict, Unfinished, payment_result
 from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.flows.transitions.payments import present
 from payment_worker.gateway.requests import charge_request
@@ -20,15 +20,15 @@ from payment_worker.telemetry.metrics import PAYMENTS, label
 from payment_worker.telemetry.recorder import count
 
 
-def charge(world: World, request: ChargeRequest) -> Answer | Conflict:
+def charge(context: Context, request: ChargeRequest) -> CommandResult | Conflict:
     """Charge once for this `payment_id`, however often it is asked for."""
-    now = world.clock()
+    now = context.clock()
     payment = _payment_of(request)
-    attempt = _note(world, request, payment, now)
+    attempt = _note(context, request, payment, now)
     if attempt is None:
-        return _asked_before(world, request)
+        return _asked_before(context, request)
     count(PAYMENTS, label(payment.status))
-    return perform(world, attempt, payment)
+    return execute_attempt(context, attempt, payment)
 
 
 def _payment_of(request: ChargeRequest) -> Payment:
@@ -44,7 +44,7 @@ def _payment_of(request: ChargeRequest) -> Payment:
     )
 
 
-def _note(world: World, request: ChargeRequest, payment: Payment, now: datetime) -> Attempt | None:
+def _note(context: Context, request: ChargeRequest, payment: Payment, now: datetime) -> Attempt | None:
     asked = charge_request(
         payment_id=request.payment_id,
         order_id=request.order_id,
@@ -57,9 +57,9 @@ def _note(world: World, request: ChargeRequest, payment: Payment, now: datetime)
         statement_descriptor_suffix=request.statement_descriptor_suffix,
         metadata=dict(request.metadata),
     )
-    attempt = new_attempt(world, payment, asked, action=Action.CHARGE, now=now)
-    with world.database.begin() as connection:
-        return create_payment.note_charge(
+    attempt = new_attempt(context, payment, asked, action=Action.CHARGE, now=now)
+    with context.database.begin() as connection:
+        return create_payment.create_payment(
             connection,
             payment=payment,
             request={
@@ -77,7 +77,7 @@ def _note(world: World, request: ChargeRequest, payment: Payment, now: datetime)
                     payment_id=payment.payment_id,
                     before=None,
                     after=payment.status,
-                    cause=world.because("requested"),
+                    cause=context.cause("requested"),
                     now=now,
                     detail={"amount": payment.amount, "currency": payment.currency},
                 ),
@@ -87,16 +87,16 @@ def _note(world: World, request: ChargeRequest, payment: Payment, now: datetime)
         )
 
 
-def _asked_before(world: World, request: ChargeRequest) -> Answer | Conflict:
-    with world.database.begin() as connection:
+def _asked_before(context: Context, request: ChargeRequest) -> CommandResult | Conflict:
+    with context.database.begin() as connection:
         payment = payments.find(connection, request.payment_id)
         if not _is_the_same(connection, request, payment):
             return Conflict("payment_id")
         waiting = attempts.unfinished(connection, payment_id=request.payment_id)
     assert payment is not None  # noqa: S101 - it has a fingerprint, and payments are never deleted
     if waiting is None:
-        return payment_answer(payment)
-    return take_due(world, waiting.attempt_id) or payment_answer(
+        return payment_result(payment)
+    return run_if_due(context, waiting.attempt_id) or payment_result(
         payment, Unfinished.OTHERS, waiting.next_action_at
     )
 

@@ -10,13 +10,13 @@ from datetime import datetime
 from uuid import UUID
 
 from payment_worker.domain.attempt import Action, Attempt
-from payment_worker.domain.eligibility import Done, Refusal, Refuse
+from payment_worker.domain.eligibility import Done, Reject, RejectionReason
 from payment_worker.domain.payment import Payment
-from payment_worker.flows.attempts.execute import perform, take_due
+from payment_worker.flows.attempts.execute import execute_attempt, run_if_due
 from payment_worker.flows.attempts.lifecycle import new_attempt
-from payment_worker.flows.context import World
-from payment_worker.flows.rejections import RefusedRequest, keep_refused, refused_before
-from payment_worker.flows.result import Answer, NoSuchPayment, Unfinished, payment_answer
+from payment_worker.flows.context import Context
+from payment_worker.flows.rejections import RejectedRequest, keep_rejected, rejected_before
+from payment_worker.flows.result import CommandResult, NoSuchPayment, Unfinished, payment_result
 from payment_worker.flows.transitions.payments import payment_writes
 from payment_worker.gateway.requests import Request
 from payment_worker.store import attempts, payments
@@ -38,7 +38,7 @@ class Wanted:
     after: Payment
 
 
-Decide = Callable[[Connection, Payment], Wanted | Done | Refuse]
+Decide = Callable[[Connection, Payment], Wanted | Done | Reject]
 """Decides under the payment's lock."""
 
 
@@ -56,9 +56,9 @@ class Change:
     is_ours: bool = False
     """Whether nobody asked us for it, so that nobody has to be told that it cannot be."""
 
-    def refused(self, reason: str = "") -> RefusedRequest:
+    def refused(self, reason: str = "") -> RejectedRequest:
         """It, as it is kept where it cannot be."""
-        return RefusedRequest(self.action, self.payment_id, self.arguments, reason)
+        return RejectedRequest(self.action, self.payment_id, self.arguments, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,73 +70,73 @@ class _Noted:
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     attempt_id: int
-    answer: Answer
+    answer: CommandResult
 
 
-def ask_for(world: World, change: Change, *, patient: bool) -> Answer | NoSuchPayment | Busy:
+def ask_for(context: Context, change: Change, *, patient: bool) -> CommandResult | NoSuchPayment | Busy:
     """Do it once, however often this message comes.
 
     Args:
         patient: while another request has no answer yet, answer `Busy` instead of refusing.
     """
-    with world.database.begin() as connection:
+    with context.database.begin() as connection:
         payment = payments.lock(connection, change.payment_id)
         if payment is None:
             return NoSuchPayment()
-        noted = _note(world, connection, change, payment, patient=patient)
-    world.ring()
+        noted = _note(context, connection, change, payment, patient=patient)
+    context.notify_relay()
     match noted:
         case _Noted(attempt, before):
-            return perform(world, attempt, before)
+            return execute_attempt(context, attempt, before)
         case _Waiting(attempt_id, answer):
-            return take_due(world, attempt_id) or answer
+            return run_if_due(context, attempt_id) or answer
         case _:
             return noted
 
 
 def _note(
-    world: World, connection: Connection, change: Change, payment: Payment, *, patient: bool
-) -> _Noted | _Waiting | Answer | Busy:
-    now = world.clock()
+    context: Context, connection: Connection, change: Change, payment: Payment, *, patient: bool
+) -> _Noted | _Waiting | CommandResult | Busy:
+    now = context.clock()
     if waiting := attempts.unanswered(connection, change.payment_id):
         if waiting.action is change.action and change.is_same(payment, waiting):
-            answer = payment_answer(payment, Unfinished.OTHERS, waiting.next_action_at)
+            answer = payment_result(payment, Unfinished.OTHERS, waiting.next_action_at)
             return _Waiting(waiting.attempt_id, answer)
         if patient:
             return Busy()
-        return _refuse(connection, change, payment, Refusal.ATTEMPT_UNANSWERED, now)
+        return _refuse(connection, change, payment, RejectionReason.ATTEMPT_UNANSWERED, now)
     before = attempts.by_message(
         connection, change.message_id, payment_id=change.payment_id, action=change.action
     )
     if before and change.is_same(payment, before):
-        answer = payment_answer(payment)
+        answer = payment_result(payment)
         return replace(answer, reason=before.error_code or answer.reason)
-    if reason := refused_before(connection, change.refused(), request_id=change.message_id):
-        return replace(payment_answer(payment), reason=reason)
+    if reason := rejected_before(connection, change.refused(), request_id=change.message_id):
+        return replace(payment_result(payment), reason=reason)
     match change.decide(connection, payment):
         case Done():
-            return payment_answer(payment)
-        case Refuse(refusal):
-            return _refuse(connection, change, payment, refusal, now)
+            return payment_result(payment)
+        case Reject(rejection_reason):
+            return _refuse(connection, change, payment, rejection_reason, now)
         case Wanted() as wanted:
-            return _note_attempt(world, connection, change, payment, wanted)
+            return _note_attempt(context, connection, change, payment, wanted)
 
 
 def _refuse(
-    connection: Connection, change: Change, payment: Payment, refusal: Refusal, now: datetime
-) -> Answer:
+    connection: Connection, change: Change, payment: Payment, rejection_reason: RejectionReason, now: datetime
+) -> CommandResult:
     if not change.is_ours:
-        refused = change.refused(refusal.value)
-        keep_refused(connection, refused, request_id=change.message_id, now=now)
-    return replace(payment_answer(payment), reason=refusal.value)
+        refused = change.refused(rejection_reason.value)
+        keep_rejected(connection, refused, request_id=change.message_id, now=now)
+    return replace(payment_result(payment), reason=rejection_reason.value)
 
 
 def _note_attempt(
-    world: World, connection: Connection, change: Change, before: Payment, wanted: Wanted
+    context: Context, connection: Connection, change: Change, before: Payment, wanted: Wanted
 ) -> _Noted:
-    after, now = wanted.after, world.clock()
+    after, now = wanted.after, context.clock()
     attempt = new_attempt(
-        world,
+        context,
         after,
         wanted.request,
         action=change.action,
@@ -145,7 +145,7 @@ def _note_attempt(
         request_id=change.message_id,
     )
     if after != before:
-        cause = world.because(f"{change.action} requested", attempt=attempt.number)
+        cause = context.cause(f"{change.action} requested", attempt=attempt.number)
         write(connection, payment_writes(before, after, cause=cause, now=now))
     attempts.cancel_retries(connection, after.payment_id)
     return _Noted(attempts.note(connection, attempt), after)

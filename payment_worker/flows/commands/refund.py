@@ -7,20 +7,20 @@ from uuid import UUID
 
 from payment_worker.contracts.requests import RefundRequest, fingerprint
 from payment_worker.domain.attempt import Action, Attempt
-from payment_worker.domain.eligibility import RefuseRefund, Reserve, Wait, decide_refund
+from payment_worker.domain.eligibility import RejectRefund, Reserve, Wait, decide_refund
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund, RefundStatus
-from payment_worker.flows.attempts.execute import perform, take_due
+from payment_worker.flows.attempts.execute import execute_attempt, run_if_due
 from payment_worker.flows.attempts.lifecycle import new_attempt
-from payment_worker.flows.context import World
-from payment_worker.flows.result import Answer, Conflict, NoSuchPayment, Unfinished, refund_answer
+from payment_worker.flows.context import Context
+from payment_worker.flows.result import CommandResult, Conflict, NoSuchPayment, Unfinished, refund_result
 from payment_worker.flows.transitions.judgement import Writes
 from payment_worker.flows.transitions.messages import refund_message
 from payment_worker.flows.transitions.payments import payment_writes, present
 from payment_worker.flows.transitions.refunds import refund_transition
 from payment_worker.gateway.requests import refund_request
 from payment_worker.store import attempts, pauses, payments, refunds
-from payment_worker.store.attempts import HandedOut
+from payment_worker.store.attempts import DueAttempt
 from payment_worker.store.database import Connection
 from payment_worker.store.statements import Write, write
 
@@ -33,26 +33,26 @@ class _Reserved:
 
 @dataclass(frozen=True, slots=True)
 class _AskedBefore:
-    answer: Answer
-    waiting: HandedOut | None
+    answer: CommandResult
+    waiting: DueAttempt | None
 
 
-def refund(world: World, request: RefundRequest) -> Answer | Conflict | NoSuchPayment:
+def refund(context: Context, request: RefundRequest) -> CommandResult | Conflict | NoSuchPayment:
     """Refund once for this `refund_id`, however often it is asked for."""
-    noted = _note(world, request)
-    world.ring()
+    noted = _note(context, request)
+    context.notify_relay()
     match noted:
         case _Reserved(attempt, payment):
-            return perform(world, attempt, payment)
+            return execute_attempt(context, attempt, payment)
         case _AskedBefore(answer, waiting):
-            return _go_on(world, answer, waiting)
+            return _go_on(context, answer, waiting)
         case _:
             return noted
 
 
-def continue_refund(world: World, refund_id: UUID) -> Answer | None:
+def continue_refund(context: Context, refund_id: UUID) -> CommandResult | None:
     """Look again at a refund that waits for its payment; None where it does not wait any more."""
-    with world.database.begin() as connection:
+    with context.database.begin() as connection:
         if (noted := refunds.find(connection, refund_id)) is None:
             return None
         payment = payments.lock(connection, noted.payment_id)
@@ -60,15 +60,15 @@ def continue_refund(world: World, refund_id: UUID) -> Answer | None:
         waiting, request = refunds.find(connection, refund_id), refunds.request_of(connection, refund_id)
         if waiting is None or payment is None or request is None or request["waits_until"] is None:
             return None
-        now = world.clock()
+        now = context.clock()
         amount = waiting.amount if request["amount_was_given"] else None
         decision = _decide(connection, payment, amount=amount)
         if isinstance(decision, Wait):
-            return refund_answer(waiting, Unfinished.OURS, request["waits_until"])
+            return refund_result(waiting, Unfinished.OURS, request["waits_until"])
         decided = replace(waiting, amount=decision.amount, version=waiting.version + 1)
         after = _decided(decided, decision)
         done = _write(
-            world,
+            context,
             connection,
             payment,
             after,
@@ -77,27 +77,27 @@ def continue_refund(world: World, refund_id: UUID) -> Answer | None:
             before=waiting,
             now=now,
         )
-    world.ring()
-    return perform(world, done.attempt, done.payment) if isinstance(done, _Reserved) else done
+    context.notify_relay()
+    return execute_attempt(context, done.attempt, done.payment) if isinstance(done, _Reserved) else done
 
 
-def _go_on(world: World, answer: Answer, waiting: HandedOut | None) -> Answer:
+def _go_on(context: Context, answer: CommandResult, waiting: DueAttempt | None) -> CommandResult:
     if waiting is None:
         return answer
-    in_other_hands = replace(answer, unfinished=Unfinished.OTHERS, again_at=waiting.next_action_at)
-    return take_due(world, waiting.attempt_id) or in_other_hands
+    in_other_hands = replace(answer, unfinished=Unfinished.OTHERS, due_again_at=waiting.next_action_at)
+    return run_if_due(context, waiting.attempt_id) or in_other_hands
 
 
 def _note(
-    world: World, request: RefundRequest
-) -> _Reserved | _AskedBefore | Answer | Conflict | NoSuchPayment:
-    with world.database.begin() as connection:
+    context: Context, request: RefundRequest
+) -> _Reserved | _AskedBefore | CommandResult | Conflict | NoSuchPayment:
+    with context.database.begin() as connection:
         payment = payments.lock(connection, request.payment_id)
         if known := refunds.find(connection, request.refund_id):
             return _asked_before(connection, request, known)
         if payment is None:
             return NoSuchPayment()
-        now = world.clock()
+        now = context.clock()
         decision = _decide(connection, payment, amount=request.amount)
         new = Refund(
             refund_id=request.refund_id,
@@ -116,21 +116,21 @@ def _note(
                 "note": request.note,
                 "fingerprint": fingerprint(request),
                 "amount_was_given": request.amount is not None,
-                "waits_until": now + world.policy.lease if isinstance(decision, Wait) else None,
+                "waits_until": now + context.policy.lease if isinstance(decision, Wait) else None,
             },
             now=now,
         )
-        return _write(world, connection, payment, after, decision=decision, row=row, before=None, now=now)
+        return _write(context, connection, payment, after, decision=decision, row=row, before=None, now=now)
 
 
-def _decide(connection: Connection, payment: Payment, *, amount: int | None) -> Reserve | Wait | RefuseRefund:
+def _decide(connection: Connection, payment: Payment, *, amount: int | None) -> Reserve | Wait | RejectRefund:
     """Decide under the payment's lock; while refunds are paused, only what no other news can change.
 
     After a database was restored to an older point, its record is behind Stripe's until it is reconciled, and so long
     everything is paused: it knows neither what cannot be refunded nor how much is left.
     """
     decision = decide_refund(payment, amount=amount)
-    depends = isinstance(decision, RefuseRefund) or amount is None
+    depends = isinstance(decision, RejectRefund) or amount is None
     if depends and pauses.stands(connection, Action.REFUND):
         return Wait(amount or payment.amount)
     return decision
@@ -141,7 +141,7 @@ def _asked_before(connection: Connection, request: RefundRequest, known: Refund)
     if asked is None or not _is_the_same(request, known, asked["fingerprint"]):
         return Conflict("refund_id")
     waiting = attempts.unfinished(connection, payment_id=known.payment_id, refund_id=known.refund_id)
-    return _AskedBefore(refund_answer(known), waiting)
+    return _AskedBefore(refund_result(known), waiting)
 
 
 def _is_the_same(request: RefundRequest, known: Refund, kept: str | None) -> bool:
@@ -151,34 +151,34 @@ def _is_the_same(request: RefundRequest, known: Refund, kept: str | None) -> boo
     return request.payment_id == known.payment_id and request.amount in {None, known.amount}
 
 
-def _decided(refund: Refund, decision: Reserve | Wait | RefuseRefund) -> Refund:
-    if isinstance(decision, RefuseRefund):
-        return replace(refund, status=RefundStatus.FAILED, failure_reason=decision.refusal.value)
+def _decided(refund: Refund, decision: Reserve | Wait | RejectRefund) -> Refund:
+    if isinstance(decision, RejectRefund):
+        return replace(refund, status=RefundStatus.FAILED, failure_reason=decision.rejection_reason.value)
     return refund
 
 
 def _write(
-    world: World,
+    context: Context,
     connection: Connection,
     payment: Payment,
     refund: Refund,
     *,
-    decision: Reserve | Wait | RefuseRefund,
+    decision: Reserve | Wait | RejectRefund,
     row: Write,
     before: Refund | None,
     now: datetime,
-) -> _Reserved | Answer:
-    cause = world.because("requested" if before is None else "payment decided")
+) -> _Reserved | CommandResult:
+    cause = context.cause("requested" if before is None else "payment decided")
     writes: Writes = [row]
     if before is None or refund.status is not before.status:
         writes.append(refund_transition(before.status if before else None, refund, cause=cause, now=now))
     match decision:
         case Wait():
             write(connection, writes)
-            return refund_answer(refund, Unfinished.OURS, now + world.policy.lease)
-        case RefuseRefund():
+            return refund_result(refund, Unfinished.OURS, now + context.policy.lease)
+        case RejectRefund():
             write(connection, [*writes, *present(refund_message(payment, refund, now=now))])
-            return refund_answer(refund)
+            return refund_result(refund)
         case Reserve(amount):
             reserved = replace(
                 payment,
@@ -187,12 +187,12 @@ def _write(
             )
             moved = payment_writes(payment, reserved, cause=cause, now=now)
             write(connection, [*writes, *moved, *present(refund_message(reserved, refund, now=now))])
-            return _Reserved(attempts.note(connection, _attempt(world, reserved, refund, now)), reserved)
+            return _Reserved(attempts.note(connection, _attempt(context, reserved, refund, now)), reserved)
         case _:
             assert_never(decision)
 
 
-def _attempt(world: World, payment: Payment, refund: Refund, now: datetime) -> Attempt:
+def _attempt(context: Context, payment: Payment, refund: Refund, now: datetime) -> Attempt:
     asked = refund_request(
         refund_id=refund.refund_id,
         payment_id=payment.payment_id,
@@ -200,4 +200,4 @@ def _attempt(world: World, payment: Payment, refund: Refund, now: datetime) -> A
         amount=refund.amount,
         reason=refund.reason,
     )
-    return new_attempt(world, payment, asked, action=Action.REFUND, now=now, refund_id=refund.refund_id)
+    return new_attempt(context, payment, asked, action=Action.REFUND, now=now, refund_id=refund.refund_id)

@@ -6,12 +6,12 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 
 from payment_worker.contracts.requests import RetryChargeRequest
 from payment_worker.domain.attempt import Action
-from payment_worker.domain.eligibility import Ask, Done, Refusal, Refuse, decide_retry
+from payment_worker.domain.eligibility import Done, Proceed, Reject, RejectionReason, decide_retry
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.transitions import retry_payment
 from payment_worker.flows.commands.modify import Busy, Change, Wanted, ask_for
-from payment_worker.flows.context import World
-from payment_worker.flows.result import Answer, NoSuchPayment
+from payment_worker.flows.context import Context
+from payment_worker.flows.result import CommandResult, NoSuchPayment
 from payment_worker.gateway.requests import retry_request
 from payment_worker.store import attempts, payments
 from payment_worker.store.attempts import StripeRequest
@@ -22,28 +22,30 @@ BATCH: Final = 100
 
 
 def retry_charge(
-    world: World, request: RetryChargeRequest, *, message_id: UUID
-) -> Answer | NoSuchPayment | Busy:
+    context: Context, request: RetryChargeRequest, *, message_id: UUID
+) -> CommandResult | NoSuchPayment | Busy:
     """Try a declined payment again, once for each message; refused while any attempt is unanswered."""
-    return ask_for(world, _retry(world, request, message_id=message_id), patient=False)
+    return ask_for(context, _retry(context, request, message_id=message_id), patient=False)
 
 
-def _retry(world: World, request: RetryChargeRequest, *, message_id: UUID, is_ours: bool = False) -> Change:
+def _retry(
+    context: Context, request: RetryChargeRequest, *, message_id: UUID, is_ours: bool = False
+) -> Change:
 
-    def decide(connection: Connection, payment: Payment) -> Wanted | Done | Refuse:
+    def decide(connection: Connection, payment: Payment) -> Wanted | Done | Reject:
         last_method = attempts.last_method(connection, payment.payment_id)
         method = request.payment_method or last_method
-        policy = world.policy.retries
+        policy = context.policy.retries
         if is_ours and payment.retries >= policy.automatic:
-            return Refuse(Refusal.TOO_MANY_RETRIES)
-        since = world.clock() - policy.period
+            return Reject(RejectionReason.TOO_MANY_RETRIES)
+        since = context.clock() - policy.period
         decision = decide_retry(
             payment,
             same_method=method == last_method,
             retries_in_period=attempts.retries_since(connection, payment.payment_id, since=since),
             policy=policy,
         )
-        if not isinstance(decision, Ask):
+        if not isinstance(decision, Proceed):
             return decision
         intent = payment.payment_intent
         asked = retry_request(stripe_payment_intent_id=intent, payment_method=method)
@@ -63,26 +65,26 @@ def _retry(world: World, request: RetryChargeRequest, *, message_id: UUID, is_ou
     )
 
 
-def hand_out_retries(world: World) -> Sequence[int]:
+def claim_due_retries(context: Context) -> Sequence[int]:
     """The declined attempts whose payments were to be tried again by now, by their ids."""
-    now = world.clock()
-    with world.database.begin() as connection:
-        return attempts.claim_due_retries(connection, now=now, until=now + world.policy.lease, limit=BATCH)
+    now = context.clock()
+    with context.database.begin() as connection:
+        return attempts.claim_due_retries(connection, now=now, until=now + context.policy.lease, limit=BATCH)
 
 
-def retry_declined(world: World, attempt_id: int) -> Answer | None:
+def retry_declined(context: Context, attempt_id: int) -> CommandResult | None:
     """Try the payment again that this attempt was declined for; None where nothing is to follow it any more."""
-    with world.database.begin() as connection:
+    with context.database.begin() as connection:
         payment_id = attempts.payment_to_retry(connection, attempt_id)
     if payment_id is None:
         return None
     # The same id each time: however often it is handed out, one try follows an attempt.
     message_id = uuid5(NAMESPACE_OID, f"payment-worker:retry-after:{attempt_id}")
     request = RetryChargeRequest(payment_id=payment_id)
-    answer = ask_for(world, _retry(world, request, message_id=message_id, is_ours=True), patient=True)
-    if not isinstance(answer, Answer):
+    answer = ask_for(context, _retry(context, request, message_id=message_id, is_ours=True), patient=True)
+    if not isinstance(answer, CommandResult):
         return None  # handed out again
-    with world.database.begin() as connection:
+    with context.database.begin() as connection:
         payments.lock(connection, payment_id)
         if attempts.payment_to_retry(connection, attempt_id):
             attempts.cancel_retries(connection, payment_id)

@@ -10,7 +10,7 @@ from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.outcome import Postponed, Unanswered
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.events.charge import handle_charge
 from payment_worker.flows.events.dispute import handle_dispute
 from payment_worker.flows.events.outcome import unavailable
@@ -65,7 +65,7 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
 )
 """The events that matter to us; all others are kept as ignored. Stripe's list takes at most 20 types at once."""
 
-HANDLERS: Final[Mapping[Subject, Callable[[World, InboxEvent, Payment, About], Result]]] = MappingProxyType(
+HANDLERS: Final[Mapping[Subject, Callable[[Context, InboxEvent, Payment, About], Result]]] = MappingProxyType(
     {
         Subject.PAYMENT_INTENT: handle_payment_intent,
         Subject.REFUND: handle_refund,
@@ -82,44 +82,44 @@ FETCHES: Final = MappingProxyType({Subject.REFUND: fetch_refund, Subject.DISPUTE
 SHOWN: Final = (RefundSnapshot, DisputeSnapshot)
 
 
-def dispatch(world: World, event: InboxEvent) -> Result:
+def dispatch(context: Context, event: InboxEvent) -> Result:
     """Process an event; what it came to is for the inbox to record."""
     subject = SUBJECTS.get(event.type)
     if subject is None:
         return Ignored(Reason.UNUSED)
-    if event.livemode is not world.policy.livemode:
+    if event.livemode is not context.policy.livemode:
         return Ignored(Reason.MODE)
     about: About = event.payload["data"]["object"]
     try:
-        owned = _owned(world, event, subject, about)
-        return HANDLERS[subject](world, event, owned, about) if isinstance(owned, Payment) else owned
+        owned = _owned(context, event, subject, about)
+        return HANDLERS[subject](context, event, owned, about) if isinstance(owned, Payment) else owned
     except (UnreadableError, KeyError, TypeError, AttributeError) as fault:
         return Deferred(Reason.UNREADABLE, type(fault).__name__)
 
 
-def _owned(world: World, event: InboxEvent, subject: Subject, about: About) -> Payment | Result:
+def _owned(context: Context, event: InboxEvent, subject: Subject, about: About) -> Payment | Result:
     """The payment that the object belongs to; where it is not known and may be ours all the same, Stripe is asked."""
     account = event.stripe_account or None
     intent = about["id"] if subject is Subject.PAYMENT_INTENT else id_of(about.get("payment_intent"))
     if intent is None and subject in NAMELESS and event.api_version != PINNED_VERSION:
         # Objects of old versions name their charge alone.
-        fetched = FETCHES[subject](world.stripe, about["id"], account=account)
+        fetched = FETCHES[subject](context.stripe, about["id"], account=account)
         if isinstance(fetched, Unanswered | Postponed):
-            return unavailable(world, fetched, account=account)
+            return unavailable(context, fetched, account=account)
         intent = fetched.stripe_payment_intent_id if isinstance(fetched, SHOWN) else None
     if intent is None:
         return Ignored(Reason.FOREIGN)
     named = None if subject in NAMELESS else (about.get("metadata") or {}).get("payment_id")
-    with world.database.begin() as connection:
+    with context.database.begin() as connection:
         if payment := _payment(connection, event, subject, about, intent=intent, named=named):
             return payment
     if subject in NAMELESS:
-        shown = fetch_payment_intent(world.stripe, intent, account=account)
+        shown = fetch_payment_intent(context.stripe, intent, account=account)
         if isinstance(shown, Unanswered | Postponed):
             # Who knows whose it is: an event that is ours may not be ignored.
-            return unavailable(world, shown, account=account)
+            return unavailable(context, shown, account=account)
         named = shown.payment_id if isinstance(shown, PaymentIntentSnapshot) else None
-    return _named(world, event, intent, named)
+    return _named(context, event, intent, named)
 
 
 def _payment(
@@ -136,11 +136,13 @@ def _refunded(connection: Connection, about: About) -> UUID | None:
     return known.payment_id if known else None
 
 
-def _named(world: World, event: InboxEvent, intent: str, named: object) -> Payment | Result:
-    with world.database.begin() as connection:
+def _named(context: Context, event: InboxEvent, intent: str, named: object) -> Payment | Result:
+    with context.database.begin() as connection:
         payment_id = owner(connection, payment_intent=intent, named=named, account=event.stripe_account)
         payment = payments.find(connection, payment_id) if payment_id else None
         if payment:
             return payment
-        is_second = second_contradicted(world, connection, intent, named=named, account=event.stripe_account)
+        is_second = second_contradicted(
+            context, connection, intent, named=named, account=event.stripe_account
+        )
     return Processed(Reason.CONTRADICTED) if is_second else Ignored(Reason.FOREIGN)

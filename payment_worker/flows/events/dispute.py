@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from payment_worker.domain.payment import Payment
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.events.outcome import apply, pinned
 from payment_worker.flows.events.result import Result
 from payment_worker.flows.transitions.refresh import ObjectKind
@@ -12,10 +12,10 @@ from payment_worker.gateway.parsing import dispute_snapshot
 from payment_worker.store.inbox import InboxEvent
 
 
-def handle_dispute(world: World, event: InboxEvent, payment: Payment, about: Mapping[str, Any]) -> Result:
+def handle_dispute(context: Context, event: InboxEvent, payment: Payment, about: Mapping[str, Any]) -> Result:
     """Apply a dispute. Its states only move forward, but for a loss and an appeal of it: then it is fetched."""
     return apply(
-        world,
+        context,
         event,
         payment,
         ObjectKind.DISPUTE,

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol, assert_never
 
-from payment_worker.domain.backoff import next_round
+from payment_worker.domain.backoff import next_try
 from payment_worker.domain.outcome import Delay
-from payment_worker.flows.context import Policy, World
+from payment_worker.flows.context import Context, Policy
 from payment_worker.flows.events.dispatch import dispatch
 from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
 from payment_worker.gateway.webhook import Event
@@ -27,7 +27,7 @@ could not be processed for so long, though Stripe could be asked, needs a person
 
 
 class Receives(Protocol):
-    """What storing an event takes: a `World`, or as much of one as a receiver of webhooks has."""
+    """What storing an event takes: a `Context`, or as much of one as a receiver of webhooks has."""
 
     @property
     def database(self) -> Database:
@@ -42,17 +42,19 @@ class Receives(Protocol):
         """How long a lease is."""
 
 
-def receive(world: Receives, event: Event, *, source: str) -> InboxEvent | None:
+def receive(context: Receives, event: Event, *, source: str) -> InboxEvent | None:
     """Store an event; None when it is stored already. Once this returns, nothing can lose it."""
-    return receive_all(world, [event], source=source)[0]
+    return receive_all(context, [event], source=source)[0]
 
 
-def receive_all(world: Receives, events_in: Sequence[Event], *, source: str) -> list[InboxEvent | None]:
+def receive_all(context: Receives, events_in: Sequence[Event], *, source: str) -> list[InboxEvent | None]:
     """Store events, all or none of them; None in the place of each that is stored already."""
-    now = world.clock()
+    now = context.clock()
     arrivals = [arrival(event) for event in events_in]
-    with world.database.begin() as connection:
-        new = inbox.keep(connection, arrivals, source=source, now=now, leased_until=now + world.policy.lease)
+    with context.database.begin() as connection:
+        new = inbox.keep(
+            connection, arrivals, source=source, now=now, leased_until=now + context.policy.lease
+        )
     return [_if_new(each.event, new) for each in arrivals]
 
 
@@ -80,34 +82,34 @@ def _if_new(event: InboxEvent, new: set[tuple[str, str]]) -> InboxEvent | None:
 
 
 def process_claimed(
-    world: World, *, stripe_account: str, event_id: str, lease_token: int
+    context: Context, *, stripe_account: str, event_id: str, lease_token: int
 ) -> EventStatus | None:
     """Process an event that was handed out under this token; None where the token is not valid any more."""
-    with world.database.begin() as connection:
+    with context.database.begin() as connection:
         owned = inbox.owned(
             connection, stripe_account=stripe_account, event_id=event_id, lease_token=lease_token
         )
         if owned is None:
             return None
         event, received_at = owned
-        if event.tries < MOST_TRIES and world.clock() - received_at > world.policy.lease:
+        if event.tries < MOST_TRIES and context.clock() - received_at > context.policy.lease:
             # Not its first try: somebody may have died of it before, and somebody may now.
             write(connection, [inbox.begun(event)])
     if event.tries >= MOST_TRIES:
         # The last of them ended with its worker's death: nobody was left to park it.
-        return _close(world, event, Deferred(Reason.FATAL))
-    return process_event(world, event)
+        return _close(context, event, Deferred(Reason.FATAL))
+    return process_event(context, event)
 
 
-def process_event(world: World, event: InboxEvent) -> EventStatus:
+def process_event(context: Context, event: InboxEvent) -> EventStatus:
     """Process an event that is ours; tried again with growing delay, and parked when that does not help."""
     with about(event_id=event.event_id):
-        return _close(world, event, _result(world, event))
+        return _close(context, event, _result(context, event))
 
 
-def _result(world: World, event: InboxEvent) -> Result:
+def _result(context: Context, event: InboxEvent) -> Result:
     try:
-        return dispatch(world, event)
+        return dispatch(context, event)
     except DatabaseUnavailableError:
         raise
     except Exception as bug:  # noqa: BLE001 - counted as any other failure, so that it ends parked, and seen
@@ -116,35 +118,35 @@ def _result(world: World, event: InboxEvent) -> Result:
         return Deferred(Reason.BROKEN, error)
 
 
-def _close(world: World, event: InboxEvent, result: Result) -> EventStatus:
+def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
     """Record what an event came to: the one place where an event ends, or is left for another try."""
     match result:
         case Processed(reason):
-            status, row = EventStatus.PROCESSED, _ended(world, event, EventStatus.PROCESSED, reason)
+            status, row = EventStatus.PROCESSED, _ended(context, event, EventStatus.PROCESSED, reason)
         case Ignored(reason):
-            status, row = EventStatus.IGNORED, _ended(world, event, EventStatus.IGNORED, reason)
+            status, row = EventStatus.IGNORED, _ended(context, event, EventStatus.IGNORED, reason)
         case Deferred():
-            status, row = _deferred(world, event, result)
+            status, row = _deferred(context, event, result)
         case _:
             assert_never(result)
-    with world.database.begin() as connection:
+    with context.database.begin() as connection:
         write(connection, [row])
     count(EVENTS, label(status))
     log.info("event", event_id=event.event_id, type=event.type, status=status, reason=result.reason)
-    world.ring()
+    context.notify_relay()
     return status
 
 
-def _ended(world: World, event: InboxEvent, status: EventStatus, outcome: str) -> Write:
-    return inbox.finished(event, status=status, outcome=outcome, now=world.clock())
+def _ended(context: Context, event: InboxEvent, status: EventStatus, outcome: str) -> Write:
+    return inbox.finished(event, status=status, outcome=outcome, now=context.clock())
 
 
-def _deferred(world: World, event: InboxEvent, result: Deferred) -> tuple[EventStatus, Write]:
+def _deferred(context: Context, event: InboxEvent, result: Deferred) -> tuple[EventStatus, Write]:
     # While Stripe is down, or does not let us ask, nothing can be fetched, which says nothing against the event.
-    waits = not result.counts or world.stripe.is_down(account=event.stripe_account or None)
-    tries, delay = next_round(event.tries, Delay.NO_TURN if waits else result.reason, dice=world.dice())
+    waits = not result.counts or context.stripe.is_down(account=event.stripe_account or None)
+    tries, delay = next_try(event.tries, Delay.THROTTLED if waits else result.reason, jitter=context.jitter())
     outcome = f"{result.reason}: {result.detail}" if result.detail else result.reason
     if result.reason is Reason.FATAL or tries >= MOST_TRIES:
-        return EventStatus.PARKED, _ended(world, event, EventStatus.PARKED, outcome)
-    at = world.clock() + (result.delay * (0.75 + world.dice() / 2) if result.delay else delay)
-    return EventStatus.RECEIVED, inbox.put_off(event, outcome=outcome, tries=tries, next_action_at=at)
+        return EventStatus.PARKED, _ended(context, event, EventStatus.PARKED, outcome)
+    at = context.clock() + (result.delay * (0.75 + context.jitter() / 2) if result.delay else delay)
+    return EventStatus.RECEIVED, inbox.reschedule(event, outcome=outcome, tries=tries, next_action_at=at)

@@ -9,7 +9,7 @@ from payment_worker.domain.dispute import DisputeMoved
 from payment_worker.domain.outcome import Absent, Delay, Postponed, Unanswered
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.verdicts import Advanced, Contradicted, PaymentBehind, Stale, Unchanged
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
 from payment_worker.flows.transitions.apply import Applied, NoPayment, NotShown, Overtaken, apply_snapshot
 from payment_worker.flows.transitions.contradictions import missing_there, note_finding, unreadable
@@ -28,7 +28,7 @@ S = TypeVar("S")
 
 
 def apply(
-    world: World,
+    context: Context,
     event: InboxEvent,
     payment: Payment,
     kind: ObjectKind,
@@ -44,16 +44,16 @@ def apply(
     target = Target(
         kind=kind, stripe_id=stripe_id, payment_id=payment.payment_id, account=payment.stripe_account
     )
-    cause = world.because(f"event {event.type}", event_id=event.event_id)
+    cause = context.cause(f"event {event.type}", event_id=event.event_id)
     try:
-        application = apply_snapshot(world, target, snapshot(), cause=cause)
+        application = apply_snapshot(context, target, snapshot(), cause=cause)
     except UnreadableError:
-        return _not_shown(world, target, Unreadable())
+        return _not_shown(context, target, Unreadable())
     match application:
         case Applied(verdict):
             return _result(verdict)
         case NotShown(its, answer):
-            return _not_shown(world, its, answer)
+            return _not_shown(context, its, answer)
         case Overtaken():
             return Deferred(Reason.OVERTAKEN)
         case NoPayment():
@@ -83,42 +83,42 @@ def _result(verdict: Verdict) -> Result:
             assert_never(verdict)
 
 
-def _not_shown(world: World, target: Target, answer: NotFetched) -> Result:
+def _not_shown(context: Context, target: Target, answer: NotFetched) -> Result:
     match answer:
         case Absent():
-            with world.database.begin() as connection:
+            with context.database.begin() as connection:
                 missing = missing_there(connection, target)
                 if missing is None:
                     return Ignored(Reason.ABSENT)
-                note_finding(world, connection, missing)
+                note_finding(context, connection, missing)
             return Processed(Reason.CONTRADICTED)
         case Unreadable():
-            with world.database.begin() as connection:
-                note_finding(world, connection, unreadable(target))
+            with context.database.begin() as connection:
+                note_finding(context, connection, unreadable(target))
             return Deferred(Reason.UNREADABLE)
         case Unanswered() | Postponed():
-            return unavailable(world, answer, account=target.account)
+            return unavailable(context, answer, account=target.account)
         case _:
             assert_never(answer)
 
 
-def unavailable(world: World, answer: Unanswered | Postponed, *, account: str | None) -> Deferred:
+def unavailable(context: Context, answer: Unanswered | Postponed, *, account: str | None) -> Deferred:
     """Defer an event because Stripe could not be asked; a closed account of ours is a finding, one in all."""
     match answer:
         case Postponed(Delay.ACCESS_REFUSED):
-            _note_closed(world, account)
+            _note_closed(context, account)
             return Deferred(Reason.FORBIDDEN, counts=False, delay=ASKED_AGAIN_AFTER)
         case Postponed(delay):
             return Deferred(Reason.UNAVAILABLE, delay, counts=False)
-        case Unanswered(doubt):
-            return Deferred(Reason.UNAVAILABLE, doubt)
+        case Unanswered(unknown_reason):
+            return Deferred(Reason.UNAVAILABLE, unknown_reason)
 
 
-def _note_closed(world: World, account: str | None) -> None:
+def _note_closed(context: Context, account: str | None) -> None:
     closed = (
         closed_account(account) if account else closed_list(StripeList.PAYMENT_INTENTS, stripe_account=None)
     )
-    with world.database.begin() as connection:
+    with context.database.begin() as connection:
         if (account or "") in polls.accounts(connection):
-            hidden = not_shown(closed, stripe_account=account, because=Delay.ACCESS_REFUSED)
-            note_finding(world, connection, hidden)
+            hidden = not_shown(closed, stripe_account=account, reason=Delay.ACCESS_REFUSED)
+            note_finding(context, connection, hidden)

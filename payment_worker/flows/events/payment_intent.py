@@ -5,7 +5,7 @@ from typing import Any
 
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.events.outcome import apply, pinned
 from payment_worker.flows.events.result import Result
 from payment_worker.flows.transitions.refresh import ObjectKind
@@ -14,12 +14,12 @@ from payment_worker.store.inbox import InboxEvent
 
 
 def handle_payment_intent(
-    world: World, event: InboxEvent, payment: Payment, about: Mapping[str, Any]
+    context: Context, event: InboxEvent, payment: Payment, about: Mapping[str, Any]
 ) -> Result:
     """Apply a PaymentIntent: as the event shows it, where that state is never left, else as it is now."""
 
     def snapshot() -> PaymentIntentSnapshot | None:
         shown = pinned(event, payment_intent_snapshot, about)
-        return shown if shown and shown.is_timeless else None
+        return shown if shown and shown.is_final else None
 
-    return apply(world, event, payment, ObjectKind.PAYMENT_INTENT, about["id"], snapshot=snapshot)
+    return apply(context, event, payment, ObjectKind.PAYMENT_INTENT, about["id"], snapshot=snapshot)

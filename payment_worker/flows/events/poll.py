@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from payment_worker.domain.outcome import Absent, Delay, Postponed
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.events.dispatch import SUBJECTS
 from payment_worker.flows.events.inbox import arrival
 from payment_worker.gateway.lists import NotListed, Page, events_page
@@ -30,7 +30,7 @@ TYPES: Final = sorted(SUBJECTS)
 
 
 @dataclass(frozen=True, slots=True)
-class Polled:
+class PollResult:
     """What a poll came to."""
 
     requests: int
@@ -40,7 +40,7 @@ class Polled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class PollOptions:
     """How to poll."""
 
     overlap: timedelta
@@ -50,40 +50,40 @@ class Manner:
     """Gets the new events of each page, which are stored by then and leased to whoever processes them."""
 
 
-def poll(world: World, manner: Manner) -> Polled | None:
+def poll(context: Context, manner: PollOptions) -> PollResult | None:
     """Read what is new in the lists of all accounts; None while somebody else does."""
-    with alone(world.database, POLL_LOCK) as is_ours:
+    with alone(context.database, POLL_LOCK) as is_ours:
         if not is_ours:
             return None
-        with world.database.begin() as connection:
+        with context.database.begin() as connection:
             waiting, first = polls.polls(connection), polls.first_payment_at(connection)
         if first is None:
-            return Polled(0, 0, is_finished=True)
-        counts = [_poll_account(world, each, first, manner) for each in waiting]
-    return Polled(
+            return PollResult(0, 0, is_finished=True)
+        counts = [_poll_account(context, each, first, manner) for each in waiting]
+    return PollResult(
         requests=sum(each.requests for each in counts),
         new=sum(each.new for each in counts),
         is_finished=all(each.is_finished for each in counts),
     )
 
 
-def _poll_account(world: World, poll: Poll, first: datetime, manner: Manner) -> Polled:
+def _poll_account(context: Context, poll: Poll, first: datetime, manner: PollOptions) -> PollResult:
     requests = new = 0
     while manner.go_on():
         since = poll.window.since if poll.window else (poll.read_until or first) - manner.overlap
         after = poll.window.cursor if poll.window else None
-        page = events_page(world.stripe, since=since, types=TYPES, after=after, account=poll.stripe_account)
+        page = events_page(context.stripe, since=since, types=TYPES, after=after, account=poll.stripe_account)
         requests += 1
         if not isinstance(page, Page):
-            _not_read(world, poll, page)
+            _not_read(context, poll, page)
             break
         poll = _after(poll, page, since)
-        found = _store(world, poll, page)
+        found = _store(context, poll, page)
         manner.hand_out(found)
         new += len(found)
         if poll.window is None:
-            return Polled(requests, new, is_finished=True)
-    return Polled(requests, new, is_finished=False)
+            return PollResult(requests, new, is_finished=True)
+    return PollResult(requests, new, is_finished=False)
 
 
 def _after(poll: Poll, page: Page[Event], since: datetime) -> Poll:
@@ -99,29 +99,29 @@ def _after(poll: Poll, page: Page[Event], since: datetime) -> Poll:
     return replace(poll, read_until=newest or poll.read_until, window=None)
 
 
-def _store(world: World, poll: Poll, page: Page[Event]) -> list[InboxEvent]:
-    now = world.clock()
+def _store(context: Context, poll: Poll, page: Page[Event]) -> list[InboxEvent]:
+    now = context.clock()
     arrivals = {event.event_id: arrival(event) for event in page.objects}
-    with world.database.begin() as connection:
+    with context.database.begin() as connection:
         unknown = polls.unknown(connection, poll.stripe_account, list(arrivals))
         new = inbox.keep(
             connection,
             [arrivals[event_id] for event_id in unknown],
             source="poll",
             now=now,
-            leased_until=now + world.policy.lease,
+            leased_until=now + context.policy.lease,
         )
         polls.note(connection, poll, now=now)
     return [each.event for event_id, each in arrivals.items() if (poll.stripe_account, event_id) in new]
 
 
-def _not_read(world: World, poll: Poll, answer: NotListed) -> None:
+def _not_read(context: Context, poll: Poll, answer: NotListed) -> None:
     log.warning("events could not be listed", stripe_account=poll.stripe_account, answer=str(answer))
     if isinstance(answer, Absent) and poll.window:
         # The cursor's event is older than what Stripe keeps: the window is opened anew, at its newest end.
-        with world.database.begin() as connection:
-            polls.note(connection, replace(poll, window=None), now=world.clock())
+        with context.database.begin() as connection:
+            polls.note(connection, replace(poll, window=None), now=context.clock())
     elif poll.stripe_account and isinstance(answer, Postponed) and answer.delay is Delay.ACCESS_REFUSED:
         # It had its turn: else connected accounts that are closed to us would come before all others each time.
-        with world.database.begin() as connection:
-            polls.note(connection, poll, now=world.clock())
+        with context.database.begin() as connection:
+            polls.note(connection, poll, now=context.clock())

@@ -5,7 +5,7 @@ from typing import Any
 
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.snapshots import RefundSnapshot
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.events.outcome import apply, pinned, unavailable
 from payment_worker.flows.events.result import Deferred, Processed, Reason, Result
 from payment_worker.flows.transitions.refresh import ObjectKind
@@ -13,10 +13,10 @@ from payment_worker.gateway.parsing import id_of, refund_snapshot
 from payment_worker.store.inbox import InboxEvent
 
 
-def handle_refund(world: World, event: InboxEvent, payment: Payment, about: Mapping[str, Any]) -> Result:
+def handle_refund(context: Context, event: InboxEvent, payment: Payment, about: Mapping[str, Any]) -> Result:
     """Apply a Refund. Its states only move forward, so no snapshot of it is too old."""
     return apply(
-        world,
+        context,
         event,
         payment,
         ObjectKind.REFUND,
@@ -26,7 +26,7 @@ def handle_refund(world: World, event: InboxEvent, payment: Payment, about: Mapp
 
 
 def handle_refunded_charge(
-    world: World, event: InboxEvent, payment: Payment, about: Mapping[str, Any]
+    context: Context, event: InboxEvent, payment: Payment, about: Mapping[str, Any]
 ) -> Result:
     """Apply every Refund of a charge, which tells how much of it is refunded in all and never by which."""
     if about["amount_refunded"] <= payment.amount_refunded:
@@ -34,19 +34,19 @@ def handle_refunded_charge(
     intent = str(id_of(about["payment_intent"]))
     looked: Result = Processed(Reason.UNCHANGED)
     if payment.status is not PaymentStatus.SUCCEEDED:
-        first = apply(world, event, payment, ObjectKind.PAYMENT_INTENT, intent)
+        first = apply(context, event, payment, ObjectKind.PAYMENT_INTENT, intent)
         if not isinstance(first, Processed) or first.reason is Reason.CONTRADICTED:
             return first
         looked = first
-    listed = world.stripe.refunds_of(intent, account=payment.stripe_account)
+    listed = context.stripe.refunds_of(intent, account=payment.stripe_account)
     if not isinstance(listed, list):
-        return unavailable(world, listed, account=payment.stripe_account)
-    return max([looked, *(_apply(world, event, payment, each) for each in listed)], key=_weight)
+        return unavailable(context, listed, account=payment.stripe_account)
+    return max([looked, *(_apply(context, event, payment, each) for each in listed)], key=_weight)
 
 
-def _apply(world: World, event: InboxEvent, payment: Payment, listed: RefundSnapshot) -> Result:
+def _apply(context: Context, event: InboxEvent, payment: Payment, listed: RefundSnapshot) -> Result:
     kind = ObjectKind.REFUND
-    return apply(world, event, payment, kind, listed.stripe_refund_id, snapshot=lambda: listed)
+    return apply(context, event, payment, kind, listed.stripe_refund_id, snapshot=lambda: listed)
 
 
 def _weight(result: Result) -> tuple[bool, bool, bool]:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Final
 
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.redis.stream import Forgotten, Stream
 from payment_worker.store import outbox
 from payment_worker.store.database import Connection
@@ -28,7 +28,7 @@ CLOCKS_DIFFER_BY: Final = timedelta(minutes=1)
 """How far the clocks of two publishers may be apart when it is told what was published after a message."""
 
 
-class Nothing(Enum):
+class RelayStop(Enum):
     """Why a batch published nothing, and what follows."""
 
     LEFT = auto()
@@ -37,7 +37,7 @@ class Nothing(Enum):
     """The stream had lost its memory, and what it lost is unpublished again."""
 
 
-def publish(world: World, stream: Stream, *, go_on: Callable[[], bool] = lambda: True) -> int:
+def publish(context: Context, stream: Stream, *, go_on: Callable[[], bool] = lambda: True) -> int:
     """Publish until nothing is left, somebody else publishes, or the time is over; how many were.
 
     Args:
@@ -45,7 +45,7 @@ def publish(world: World, stream: Stream, *, go_on: Callable[[], bool] = lambda:
     """
     stream.begin()
     published = 0
-    while go_on() and (outcome := _batch(world, stream)) is not Nothing.LEFT:
+    while go_on() and (outcome := _batch(context, stream)) is not RelayStop.LEFT:
         if isinstance(outcome, int):
             published += outcome
             if outcome < BATCH:
@@ -53,39 +53,39 @@ def publish(world: World, stream: Stream, *, go_on: Callable[[], bool] = lambda:
     return published
 
 
-def replay(world: World, *, since: datetime, until: datetime) -> int:
+def replay(context: Context, *, since: datetime, until: datetime) -> int:
     """Have what occurred in a period published again, in order; how many messages it is."""
     count, last = 0, 0
     while True:
-        with world.database.begin() as connection:
+        with context.database.begin() as connection:
             positions = outbox.unpublish_occurred(
                 connection, since=since, until=until, after=last, limit=AGAIN_AT_ONCE
             )
         if not positions:
-            world.ring()
+            context.notify_relay()
             return count
         count, last = count + len(positions), positions[-1]
 
 
-def _batch(world: World, stream: Stream) -> int | Nothing:
-    now = world.clock()
-    with world.database.begin() as connection:
+def _batch(context: Context, stream: Stream) -> int | RelayStop:
+    now = context.clock()
+    with context.database.begin() as connection:
         if not outbox.lock_publishing(connection):
-            return Nothing.LEFT
+            return RelayStop.LEFT
         known = outbox.remembered(connection, stream.name)
         if known and known.lost_since:
             _unpublish_lost(connection, stream, since=known.lost_since)
-            return Nothing.YET
+            return RelayStop.YET
         messages = outbox.unpublished(connection, limit=BATCH)
         last = known.last_entry_id if known else None
         if not messages and (last is None or stream.holds(last)):
-            return Nothing.LEFT
+            return RelayStop.LEFT
         added = stream.append(messages, after=last) if messages else Forgotten()
         if isinstance(added, Forgotten):
-            since = _lost_since(connection, stream, at_most=now - world.policy.told_again)
+            since = _lost_since(connection, stream, at_most=now - context.policy.republish_window)
             outbox.lose(connection, stream.name, since=since)
             log.warning("stream has lost its memory", stream=stream.name, since=since.isoformat())
-            return Nothing.YET
+            return RelayStop.YET
         outbox.mark_published(connection, [message.position for message in messages], now=now)
         outbox.remember(connection, stream.name, added, now=now)
     return len(messages)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.store import retention as archive
 from payment_worker.store.advisory_lock import PRUNE_LOCK, alone
 from payment_worker.store.retention import Prune
@@ -25,7 +25,7 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stint:
+class PruneBudget:
     """How much is done at once."""
 
     batch: int = BATCH
@@ -33,33 +33,35 @@ class Stint:
     """Asked before each batch; the next run goes on where this one ended."""
 
 
-def prune(world: World, retention: Retention, stint: Stint = Stint()) -> Mapping[str, int] | None:
+def prune(
+    context: Context, retention: Retention, stint: PruneBudget = PruneBudget()
+) -> Mapping[str, int] | None:
     """Prune until nothing is left or the time is over.
 
     Returns:
         How many of each were let go; None while somebody else prunes.
     """
-    now = world.clock()
-    with alone(world.database, PRUNE_LOCK) as is_ours:
+    now = context.clock()
+    with alone(context.database, PRUNE_LOCK) as is_ours:
         if not is_ours:
             return None
         steps: dict[str, tuple[Prune, timedelta]] = {
             "events": (archive.events, retention.events),
             # What a stream that lost its memory is told again must still be there.
-            "messages": (archive.messages, max(retention.outbox, world.policy.told_again)),
+            "messages": (archive.messages, max(retention.outbox, context.policy.republish_window)),
             **{name: (step, retention.reports) for name, step in archive.REPORTS.items()},
         }
         counts = {
-            name: _delete(world, step, now - kept_for, stint) for name, (step, kept_for) in steps.items()
+            name: _delete(context, step, now - kept_for, stint) for name, (step, kept_for) in steps.items()
         }
-        counts["payments"] = _archive(world, now - retention.money, stint)
+        counts["payments"] = _archive(context, now - retention.money, stint)
     return counts
 
 
-def _delete(world: World, step: Prune, before: datetime, stint: Stint) -> int:
+def _delete(context: Context, step: Prune, before: datetime, stint: PruneBudget) -> int:
     deleted = 0
     while stint.go_on():
-        with world.database.begin() as connection:
+        with context.database.begin() as connection:
             count = step(connection, before, stint.batch)
         deleted += count
         if count < stint.batch:
@@ -67,11 +69,11 @@ def _delete(world: World, step: Prune, before: datetime, stint: Stint) -> int:
     return deleted
 
 
-def _archive(world: World, before: datetime, stint: Stint) -> int:
+def _archive(context: Context, before: datetime, stint: PruneBudget) -> int:
     archived = 0
     place: int | None = 0
     while place is not None and stint.go_on():
-        with world.database.begin() as connection:
+        with context.database.begin() as connection:
             oldest = archive.oldest(connection, after=place, before=before, limit=stint.batch)
             place = oldest.last
             if not oldest.payment_ids:

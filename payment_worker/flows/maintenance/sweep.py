@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from payment_worker.flows.context import World
-from payment_worker.flows.transitions.payments import UNDECIDED
+from payment_worker.flows.context import Context
+from payment_worker.flows.transitions.payments import WITHOUT_OUTCOME
 from payment_worker.store import attempts, inbox, refunds
-from payment_worker.store.attempts import HandedOut
+from payment_worker.store.attempts import DueAttempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class SweepLimits:
     """How many rows of each kind one sweep may hand out."""
 
     attempts: int = 200
@@ -20,24 +20,24 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueWork:
     """What was given out: whoever gets the message about it claims it."""
 
-    attempts: Sequence[HandedOut]
-    events: Sequence[inbox.HandedOut]
+    attempts: Sequence[DueAttempt]
+    events: Sequence[inbox.DueAttempt]
     waiting_refunds: Sequence[UUID]
 
 
-def hand_out_due(world: World, room: Room = Room()) -> Due:
+def claim_due(context: Context, room: SweepLimits = SweepLimits()) -> DueWork:
     """Give out what is due. A message about it that gets lost costs one lease, no more; a late one is still good."""
-    now = world.clock()
-    until = now + world.policy.lease
-    with world.database.begin() as connection:
-        due_attempts = attempts.hand_out_due(connection, now=now, leased_until=until, limit=room.attempts)
-    with world.database.begin() as connection:
-        due_events = inbox.hand_out_due(connection, now=now, leased_until=until, limit=room.events)
-    with world.database.begin() as connection:
+    now = context.clock()
+    until = now + context.policy.lease
+    with context.database.begin() as connection:
+        due_attempts = attempts.claim_due(connection, now=now, leased_until=until, limit=room.attempts)
+    with context.database.begin() as connection:
+        due_events = inbox.claim_due(connection, now=now, leased_until=until, limit=room.events)
+    with context.database.begin() as connection:
         waiting = refunds.claim_waiting(
-            connection, undecided=UNDECIDED, now=now, until=until, limit=room.waiting_refunds
+            connection, undecided=WITHOUT_OUTCOME, now=now, until=until, limit=room.waiting_refunds
         )
-    return Due(due_attempts, due_events, waiting)
+    return DueWork(due_attempts, due_events, waiting)

@@ -17,7 +17,7 @@ from payment_worker.domain.discrepancies import (
 )
 from payment_worker.domain.outcome import Absent, Delay, Postponed
 from payment_worker.domain.payment import Payment
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.apply import (
     Application,
     Applied,
@@ -29,7 +29,7 @@ from payment_worker.flows.transitions.apply import (
 from payment_worker.flows.transitions.contradictions import missing_there, note_finding, unreadable
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target
 from payment_worker.gateway.client import NotFetched, Unreadable
-from payment_worker.gateway.lists import LeftOut, Page, Period, payment_intents_page
+from payment_worker.gateway.lists import Page, Period, UnreadableObject, payment_intents_page
 from payment_worker.store import reconciliation
 from payment_worker.store.database import Connection
 from payment_worker.store.findings import FindingStatus
@@ -57,7 +57,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stride:
+class StepResult:
     """What comparing a page came to, and where the next one begins."""
 
     tally: Tally
@@ -69,7 +69,7 @@ class Stride:
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class CheckResult:
     """What looking at one object once more came to."""
 
     tally: Tally = Tally()
@@ -99,16 +99,16 @@ UNSEEN: Final = frozenset(FindingKind)
 class Checker:
     """A run at work."""
 
-    world: World
+    context: Context
     run: Run
     refused: set[Closed] = field(default_factory=set)
     """What this process was not let read in this run: it asks for nothing more of it."""
-    strangers: Collection[str] = ()
+    foreign_objects: Collection[str] = ()
     """Accounts on which we know of no payment, and nobody named one: that they are closed is no matter of ours."""
 
     def cause(self) -> Cause:
         """Why a record changes that the run repairs."""
-        return self.world.because("reconciliation", run_id=self.run.run_id)
+        return self.context.cause("reconciliation", run_id=self.run.run_id)
 
     def leaves(self, stripe_id: str | None) -> bool:
         """Whether what is in work is left to whoever works on it.
@@ -120,7 +120,7 @@ class Checker:
 
     def note(self, connection: Connection, difference: Difference, status: FindingStatus) -> Tally:
         """Note a difference in the transaction that is open."""
-        note_finding(self.world, connection, difference, status=status, run_id=self.run.run_id)
+        note_finding(self.context, connection, difference, status=status, run_id=self.run.run_id)
         is_open = status is FindingStatus.OPEN
         return Tally(left_open=int(is_open), repaired=int(not is_open))
 
@@ -128,12 +128,12 @@ class Checker:
         """Whether it is known that nothing is shown of this."""
         return not self.refused.isdisjoint(closures(of, stripe_account=account))
 
-    def left(self, connection: Connection, difference: Difference) -> Examined:
+    def left(self, connection: Connection, difference: Difference) -> CheckResult:
         """Note a difference that is left for a person, in the transaction that is open."""
         tally = self.note(connection, difference, FindingStatus.OPEN)
-        return Examined(tally, frozenset({difference.kind}))
+        return CheckResult(tally, frozenset({difference.kind}))
 
-    def unseen(self, answer: object, of: StripeList, *, account: str | None) -> Examined:
+    def unseen(self, answer: object, of: StripeList, *, account: str | None) -> CheckResult:
         """Note that a connected account, or this list of it, is closed to us, if this answer shows nothing for that.
 
         One account that was disconnected, or that a caller mistyped, may not stop the run for all others; nor may
@@ -142,73 +142,75 @@ class Checker:
         Raises:
             StripeAwayError: it is for another reason: then the run waits.
         """
-        because = _refusal(answer)
+        reason = _refusal(answer)
         closed = closed_list(of, stripe_account=account)
         if account and (of is StripeList.PAYMENT_INTENTS or not self._shows_payments(account)):
             closed = closed_account(account)
         self.refused.add(closed)
-        if account in self.strangers:
-            return Examined(left=UNSEEN)
-        hidden = not_shown(closed, stripe_account=account, because=because)
-        with self.world.database.begin() as connection:
-            return Examined(self.note(connection, hidden, FindingStatus.OPEN), UNSEEN)
+        if account in self.foreign_objects:
+            return CheckResult(left=UNSEEN)
+        hidden = not_shown(closed, stripe_account=account, reason=reason)
+        with self.context.database.begin() as connection:
+            return CheckResult(self.note(connection, hidden, FindingStatus.OPEN), UNSEEN)
 
     def _shows_payments(self, account: str) -> bool:
         """Whether an account is open to us for all that a list of it is not."""
-        asked = Period(since=self.world.clock())
-        page = payment_intents_page(self.world.stripe, asked, after=None, account=account)
+        asked = Period(since=self.context.clock())
+        page = payment_intents_page(self.context.stripe, asked, after=None, account=account)
         if isinstance(page, Page):
             return True
         _refusal(page)
         return False
 
-    def examine(self, target: Target, snapshot: Snapshot | None = None) -> Examined:
+    def examine(self, target: Target, snapshot: Snapshot | None = None) -> CheckResult:
         """Apply one object as Stripe shows it now, and note what differed and what still differs.
 
         Raises:
             StripeAwayError: it could not be looked at.
         """
         run_id = self.run.run_id
-        return self.examined(apply_snapshot(self.world, target, snapshot, cause=self.cause(), run_id=run_id))
+        return self.examined(
+            apply_snapshot(self.context, target, snapshot, cause=self.cause(), run_id=run_id)
+        )
 
-    def examined(self, application: Application) -> Examined:
+    def examined(self, application: Application) -> CheckResult:
         """Note what looking at one object once more came to."""
         match application:
             case Applied(_, _, Difference() as left):
-                with self.world.database.begin() as connection:
+                with self.context.database.begin() as connection:
                     return self.left(connection, left)
             case Applied(_, Difference() as before):
-                with self.world.database.begin() as connection:
-                    return Examined(self.note(connection, before, FindingStatus.REPAIRED))
+                with self.context.database.begin() as connection:
+                    return CheckResult(self.note(connection, before, FindingStatus.REPAIRED))
             case Applied() | Overtaken() | NoPayment():
-                return Examined()
+                return CheckResult()
             case NotShown(its, answer):
                 return self._not_shown(its, answer)
             case _:
                 assert_never(application)
 
-    def _not_shown(self, target: Target, answer: NotFetched) -> Examined:
+    def _not_shown(self, target: Target, answer: NotFetched) -> CheckResult:
         match answer:
             case Absent():
-                with self.world.database.begin() as connection:
+                with self.context.database.begin() as connection:
                     missing = missing_there(connection, target)
-                    return self.left(connection, missing) if missing else Examined()
+                    return self.left(connection, missing) if missing else CheckResult()
             case Unreadable():
                 return self.unreadable(target)
             case _:
                 return self.unseen(answer, LIST_OF[target.kind], account=target.account)
 
-    def unreadable(self, target: Target) -> Examined:
+    def unreadable(self, target: Target) -> CheckResult:
         """Note that an object of a payment cannot be read, of which nothing else can be said then."""
-        with self.world.database.begin() as connection:
-            return Examined(self.note(connection, unreadable(target), FindingStatus.OPEN), UNSEEN)
+        with self.context.database.begin() as connection:
+            return CheckResult(self.note(connection, unreadable(target), FindingStatus.OPEN), UNSEEN)
 
-    def left_out(self, kind: ObjectKind, objects: Sequence[LeftOut]) -> Tally:
+    def left_out(self, kind: ObjectKind, objects: Sequence[UnreadableObject]) -> Tally:
         """Note those objects of a page that cannot be read and are of a payment of ours; others are not our matter."""
         if not objects:
             return Tally()
         intents = {each.object_id: each.stripe_payment_intent_id or each.object_id for each in objects}
-        with self.world.database.begin() as connection:
+        with self.context.database.begin() as connection:
             known = reconciliation.known_payments(connection, payment_intents=set(intents.values()))
         owners = {each.payment.stripe_payment_intent_id: each.payment for each in known}
         tally = Tally()

@@ -1,20 +1,20 @@
 """Compares Stripe's disputes with ours, page by page."""
 
 from payment_worker.domain.discrepancies import StripeList
-from payment_worker.flows.reconciliation.checker import Checker, Stride, Tally, target_of
+from payment_worker.flows.reconciliation.checker import Checker, StepResult, Tally, target_of
 from payment_worker.flows.transitions.refresh import ObjectKind
 from payment_worker.gateway.lists import Page, Period, disputes_page
 from payment_worker.store import disputes, reconciliation
 
 
-def listed_disputes(checker: Checker, period: Period) -> Stride:
+def listed_disputes(checker: Checker, period: Period) -> StepResult:
     """Compare a page of an account's disputes with ours."""
     run = checker.run
-    page = disputes_page(checker.world.stripe, period, after=run.cursor, account=run.stripe_account)
+    page = disputes_page(checker.context.stripe, period, after=run.cursor, account=run.stripe_account)
     if not isinstance(page, Page):
-        return Stride(tally=checker.unseen(page, StripeList.DISPUTES, account=run.stripe_account).tally)
+        return StepResult(tally=checker.unseen(page, StripeList.DISPUTES, account=run.stripe_account).tally)
     intents = {intent for seen in page.objects if (intent := seen.stripe_payment_intent_id)}
-    with checker.world.database.begin() as connection:
+    with checker.context.database.begin() as connection:
         owners = {
             each.payment.stripe_payment_intent_id: each.payment
             for each in reconciliation.known_payments(connection, payment_intents=intents)
@@ -27,4 +27,4 @@ def listed_disputes(checker: Checker, period: Period) -> Stride:
             if known.get(seen.stripe_dispute_id) is not seen.status:
                 # The page may be older than our row: only a second look tells.
                 tally += checker.examine(target_of(ObjectKind.DISPUTE, seen.stripe_dispute_id, payment)).tally
-    return Stride(tally=tally, cursor=page.cursor, read_back_to=page.oldest_at)
+    return StepResult(tally=tally, cursor=page.cursor, read_back_to=page.oldest_at)

@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from payment_worker.domain.discrepancies import CLOSURES, TOO_LONG, Difference, FindingKind, StripeList
-from payment_worker.flows.reconciliation.checker import UNSEEN, Checker, Examined, Stride, Tally
+from payment_worker.flows.reconciliation.checker import UNSEEN, Checker, CheckResult, StepResult, Tally
 from payment_worker.flows.reconciliation.payment_intents import examine_payment
 from payment_worker.flows.reconciliation.refunds import examine_refund
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
@@ -41,37 +41,37 @@ PAGES: Final[Mapping[StripeList, Callable[..., Page[Any] | NotListed]]] = Mappin
 )
 
 
-def our_payments(checker: Checker) -> Stride:
+def our_payments(checker: Checker) -> StepResult:
     """Ask for the PaymentIntents of the period's payments that no list showed."""
     return _one_by_one(checker, StripeList.PAYMENT_INTENTS, reconciliation.our_payments, _payment)
 
 
-def our_refunds(checker: Checker) -> Stride:
+def our_refunds(checker: Checker) -> StepResult:
     """Ask for the Refunds of the period's refunds that no list showed."""
     return _one_by_one(checker, StripeList.REFUNDS, reconciliation.our_refunds, _refund)
 
 
-def still_payments(checker: Checker) -> Stride:
+def still_payments(checker: Checker) -> StepResult:
     """Look at older payments that stand still in a state that only news can end, which may have been lost."""
     if not checker.run.is_scheduled:
-        return Stride(tally=Tally())
+        return StepResult(tally=Tally())
     return _one_by_one(checker, StripeList.PAYMENT_INTENTS, reconciliation.still_payments, _payment)
 
 
-def still_refunds(checker: Checker) -> Stride:
+def still_refunds(checker: Checker) -> StepResult:
     """Look at older refunds that stand still in a state that only news can end, which may have been lost."""
     if not checker.run.is_scheduled:
-        return Stride(tally=Tally())
+        return StepResult(tally=Tally())
     return _one_by_one(checker, StripeList.REFUNDS, reconciliation.still_refunds, _refund)
 
 
-def _payment(checker: Checker, each: Ours) -> Examined:
+def _payment(checker: Checker, each: Ours) -> CheckResult:
     return examine_payment(
         checker, payment_id=each.payment_id, payment_intent=each.stripe_id, account=each.stripe_account
     )
 
 
-def _refund(checker: Checker, each: Ours) -> Examined:
+def _refund(checker: Checker, each: Ours) -> CheckResult:
     return examine_refund(checker, _target(ObjectKind.REFUND, each.stripe_id, each))
 
 
@@ -84,10 +84,10 @@ def _one_by_one(
     checker: Checker,
     of: StripeList,
     read: Callable[..., Sequence[Ours]],
-    examine: Callable[[Checker, Ours], Examined],
-) -> Stride:
+    examine: Callable[[Checker, Ours], CheckResult],
+) -> StepResult:
     run = checker.run
-    with checker.world.database.begin() as connection:
+    with checker.context.database.begin() as connection:
         rows = read(
             connection,
             run_id=run.run_id,
@@ -104,7 +104,7 @@ def _one_by_one(
         if looks == LOOKS:
             break
     done = last is None or (len(rows) < ROWS and last is rows[-1])
-    return Stride(tally=tally, cursor=None if done or last is None else _cursor(last))
+    return StepResult(tally=tally, cursor=None if done or last is None else _cursor(last))
 
 
 def _cursor(row: Ours) -> str:
@@ -118,11 +118,11 @@ def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
     return datetime.fromisoformat(at), UUID(identity)
 
 
-def unknown_attempts(checker: Checker) -> Stride:
+def unknown_attempts(checker: Checker) -> StepResult:
     """Note what has been unknown for long, whatever the run's period."""
-    now = checker.world.clock()
+    now = checker.context.clock()
     tally = Tally()
-    with checker.world.database.begin() as connection:
+    with checker.context.database.begin() as connection:
         for each in reconciliation.unknown_since(connection, before=now - TOO_LONG, limit=UNKNOWN_AT_MOST):
             difference = Difference(
                 kind=FindingKind.UNKNOWN_TOO_LONG,
@@ -131,43 +131,43 @@ def unknown_attempts(checker: Checker) -> Stride:
                 refund_id=each.refund_id,
                 detail={
                     "status": each.status,
-                    "doubt": each.doubt,
+                    "unknown_reason": each.unknown_reason,
                     "first_sent_at": each.first_sent_at.isoformat(),
                 },
             )
             tally += checker.note(connection, difference, FindingStatus.OPEN)
-    return Stride(tally=tally)
+    return StepResult(tally=tally)
 
 
-def open_findings(checker: Checker) -> Stride:
+def open_findings(checker: Checker) -> StepResult:
     """Look again at what is left open, from whatever run, and close what has gone."""
-    with checker.world.database.begin() as connection:
+    with checker.context.database.begin() as connection:
         page = findings.still_open(connection, after=int(checker.run.cursor or 0), limit=LOOKS)
     closed = 0
     for finding in page:
         if FindingKind(finding.kind) not in _look_again(checker, finding).left:
-            with checker.world.database.begin() as connection:
-                now = checker.world.clock()
+            with checker.context.database.begin() as connection:
+                now = checker.context.clock()
                 closed += findings.close(connection, finding.finding_id, run_id=checker.run.run_id, now=now)
     cursor = str(page[-1].finding_id) if len(page) == LOOKS else None
-    return Stride(tally=Tally(closed=closed), cursor=cursor)
+    return StepResult(tally=Tally(closed=closed), cursor=cursor)
 
 
-def _look_again(checker: Checker, finding: Finding) -> Examined:
+def _look_again(checker: Checker, finding: Finding) -> CheckResult:
     if finding.kind not in UNSEEN:
-        return Examined(left=UNSEEN)  # of a newer version, which knows what it means
+        return CheckResult(left=UNSEEN)  # of a newer version, which knows what it means
     kind, account = FindingKind(finding.kind), finding.stripe_account
     if kind is FindingKind.UNKNOWN_TOO_LONG:
-        with checker.world.database.begin() as connection:
+        with checker.context.database.begin() as connection:
             is_there = reconciliation.is_unfinished(connection, finding.object_id)
-        return Examined(left=frozenset({kind}) if is_there else frozenset())
+        return CheckResult(left=frozenset({kind}) if is_there else frozenset())
     of = _list_of(finding)
     if checker.is_refused(of, account=account):
-        return Examined(left=UNSEEN)
+        return CheckResult(left=UNSEEN)
     if kind in CLOSURES:
         return _shown_again(checker, finding, of)
     if finding.payment_id is None:
-        return Examined(left=frozenset({kind}))
+        return CheckResult(left=frozenset({kind}))
     match of:
         case StripeList.DISPUTES:
             return checker.examine(_target(ObjectKind.DISPUTE, finding.object_id, finding))
@@ -188,11 +188,11 @@ def _list_of(finding: Finding) -> StripeList:
     return StripeList.REFUNDS if "refund" in finding.kind else StripeList.PAYMENT_INTENTS
 
 
-def _shown_again(checker: Checker, finding: Finding, of: StripeList) -> Examined:
+def _shown_again(checker: Checker, finding: Finding, of: StripeList) -> CheckResult:
     account = finding.stripe_account
     # Only a scheduled run compares all that was not shown meanwhile, and only if it was shown all of it.
     if not checker.run.is_scheduled or finding.run_id == checker.run.run_id:
-        return Examined(left=UNSEEN)
-    asked = Period(since=checker.world.clock())
-    page = PAGES[of](checker.world.stripe, asked, after=None, account=account or "")
-    return Examined() if isinstance(page, Page) else checker.unseen(page, of, account=account)
+        return CheckResult(left=UNSEEN)
+    asked = Period(since=checker.context.clock())
+    page = PAGES[of](checker.context.stripe, asked, after=None, account=account or "")
+    return CheckResult() if isinstance(page, Page) else checker.unseen(page, of, account=account)

@@ -6,7 +6,7 @@ from payment_worker.domain.discrepancies import Difference, StripeList, compare_
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.snapshots import RefundSnapshot
-from payment_worker.flows.reconciliation.checker import Checker, Examined, Stride, Tally, target_of
+from payment_worker.flows.reconciliation.checker import Checker, CheckResult, StepResult, Tally, target_of
 from payment_worker.flows.transitions.apply import NotShown
 from payment_worker.flows.transitions.ownership import as_uuid
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
@@ -18,14 +18,14 @@ from payment_worker.store.database import Connection
 from payment_worker.store.reconciliation import KnownRefund
 
 
-def listed_refunds(checker: Checker, period: Period) -> Stride:
+def listed_refunds(checker: Checker, period: Period) -> StepResult:
     """Compare a page of an account's Refunds with our refunds."""
     run = checker.run
-    page = refunds_page(checker.world.stripe, period, after=run.cursor, account=run.stripe_account)
+    page = refunds_page(checker.context.stripe, period, after=run.cursor, account=run.stripe_account)
     if not isinstance(page, Page):
-        return Stride(tally=checker.unseen(page, StripeList.REFUNDS, account=run.stripe_account).tally)
+        return StepResult(tally=checker.unseen(page, StripeList.REFUNDS, account=run.stripe_account).tally)
     intents = {intent for seen in page.objects if (intent := seen.stripe_payment_intent_id)}
-    with checker.world.database.begin() as connection:
+    with checker.context.database.begin() as connection:
         owners = {
             each.payment.stripe_payment_intent_id: each.payment
             for each in reconciliation.known_payments(connection, payment_intents=intents)
@@ -46,7 +46,7 @@ def listed_refunds(checker: Checker, period: Period) -> Stride:
             named = by_id.get(as_uuid(seen.refund_id))
             known = by_stripe.get(seen.stripe_refund_id)
             tally += Tally(refunds=1) + _compare(checker, payment, known or named, named, seen)
-    return Stride(tally=tally, matched=matched, cursor=page.cursor, read_back_to=page.oldest_at)
+    return StepResult(tally=tally, matched=matched, cursor=page.cursor, read_back_to=page.oldest_at)
 
 
 def _compare(
@@ -63,26 +63,26 @@ def _compare(
     return examine_refund(checker, target_of(ObjectKind.REFUND, seen.stripe_refund_id, payment)).tally
 
 
-def examine_refund(checker: Checker, target: Target) -> Examined:
+def examine_refund(checker: Checker, target: Target) -> CheckResult:
     """Look at one Refund and our refund, repair what can be repaired, and note what differs.
 
     Raises:
         StripeAwayError: it could not be looked at.
     """
-    seen = fetch_refund(checker.world.stripe, target.stripe_id, account=target.account)
+    seen = fetch_refund(checker.context.stripe, target.stripe_id, account=target.account)
     if not isinstance(seen, RefundSnapshot):
         return checker.examined(NotShown(target, seen))
-    with checker.world.database.begin() as connection:
+    with checker.context.database.begin() as connection:
         payment = payments.find(connection, target.payment_id)
         if payment is None:
-            return Examined()
+            return CheckResult()
         refund = known_refund(connection, payment, seen)
         if refund and checker.leaves(refund.stripe_refund_id) and _is_in_work(connection, refund):
             return _in_work(payment, refund, seen)
         second = _second(connection, payment, refund, seen)
-        also = checker.left(connection, second) if second else Examined()
+        also = checker.left(connection, second) if second else CheckResult()
     examined = checker.examine(target, seen)
-    return Examined(examined.tally + also.tally, examined.left | also.left)
+    return CheckResult(examined.tally + also.tally, examined.left | also.left)
 
 
 def _is_in_work(connection: Connection, refund: Refund) -> bool:
@@ -90,10 +90,10 @@ def _is_in_work(connection: Connection, refund: Refund) -> bool:
     return found is not None
 
 
-def _in_work(payment: Payment, refund: Refund, seen: RefundSnapshot) -> Examined:
+def _in_work(payment: Payment, refund: Refund, seen: RefundSnapshot) -> CheckResult:
     """Nothing is noted of what is in work; what was found before is not over."""
     difference = compare_refund(payment, refund, seen)
-    return Examined(left=frozenset({difference.kind}) if difference else frozenset())
+    return CheckResult(left=frozenset({difference.kind}) if difference else frozenset())
 
 
 def _second(

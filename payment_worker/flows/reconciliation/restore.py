@@ -6,28 +6,28 @@ from uuid import UUID
 from payment_worker.domain.discrepancies import payment_missing_here
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.verdicts import Advanced
-from payment_worker.flows.reconciliation.checker import Checker, Examined
+from payment_worker.flows.reconciliation.checker import Checker, CheckResult
 from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.flows.transitions.payments import judge_payment_intent, present
-from payment_worker.gateway.restore import Requested, fetch_requested
+from payment_worker.gateway.restore import OriginalRequest, fetch_original_request
 from payment_worker.store import payments
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.history import transition
 from payment_worker.store.statements import write
 
 
-def bring_back(
+def restore_payment(
     checker: Checker, payment_id: UUID, payment_intent: str, *, account: str | None
-) -> Examined | None:
+) -> CheckResult | None:
     """Note the payment as it was requested, and apply what Stripe shows of it.
 
     Returns:
         None where Stripe does not tell enough of the request, or the payment is there by now.
     """
-    requested = fetch_requested(checker.world.stripe, payment_intent, account=account)
-    if not isinstance(requested, Requested) or requested.seen.payment_id != str(payment_id):
+    requested = fetch_original_request(checker.context.stripe, payment_intent, account=account)
+    if not isinstance(requested, OriginalRequest) or requested.seen.payment_id != str(payment_id):
         return None
-    payment, now = _as_requested(requested, payment_id, account), checker.world.clock()
+    payment, now = _as_requested(requested, payment_id, account), checker.context.clock()
     seen, cause = requested.seen.as_of(payment.version), checker.cause()
     judgement = judge_payment_intent(payment, seen)
     verdict, writes = judgement.verdict, judgement.writes(cause=cause, now=now)
@@ -42,15 +42,17 @@ def bring_back(
         detail={"amount": payment.amount, "currency": payment.currency},
     )
     told = present(payment_message(payment, now=requested.at))
-    with checker.world.database.begin() as connection:
-        if not payments.bring_back(connection, payment, request=requested.columns, created_at=requested.at):
+    with checker.context.database.begin() as connection:
+        if not payments.restore_payment(
+            connection, payment, request=requested.columns, created_at=requested.at
+        ):
             return None
         write(connection, [first, *told, *writes])
         found = payment_missing_here(seen, payment_id=payment_id, stripe_account=account)
-        return Examined(checker.note(connection, found, FindingStatus.REPAIRED))
+        return CheckResult(checker.note(connection, found, FindingStatus.REPAIRED))
 
 
-def _as_requested(requested: Requested, payment_id: UUID, account: str | None) -> Payment:
+def _as_requested(requested: OriginalRequest, payment_id: UUID, account: str | None) -> Payment:
     return Payment(
         payment_id=payment_id,
         order_id=requested.order_id,

@@ -14,8 +14,8 @@ from enum import StrEnum
 from typing import Final
 
 from payment_worker.domain.discrepancies import Closed, StripeList, closures
-from payment_worker.flows.context import World
-from payment_worker.flows.reconciliation.checker import Checker, Stride, StripeAwayError, Tally
+from payment_worker.flows.context import Context
+from payment_worker.flows.reconciliation.checker import Checker, StepResult, StripeAwayError, Tally
 from payment_worker.flows.reconciliation.disputes import listed_disputes
 from payment_worker.flows.reconciliation.local_records import (
     open_findings,
@@ -50,14 +50,14 @@ class Step(StrEnum):
     FINDINGS = "open findings"
 
 
-LISTS: Final[Mapping[Step, tuple[StripeList, Callable[[Checker, Period], Stride]]]] = {
+LISTS: Final[Mapping[Step, tuple[StripeList, Callable[[Checker, Period], StepResult]]]] = {
     Step.PAYMENT_INTENTS: (StripeList.PAYMENT_INTENTS, payment_intents),
     Step.REFUNDS: (StripeList.REFUNDS, listed_refunds),
     Step.DISPUTES: (StripeList.DISPUTES, listed_disputes),
 }
 """Steps that read Stripe's lists, once for each account."""
 
-ROWS: Final[Mapping[Step, Callable[[Checker], Stride]]] = {
+ROWS: Final[Mapping[Step, Callable[[Checker], StepResult]]] = {
     Step.OUR_PAYMENTS: our_payments,
     Step.OUR_REFUNDS: our_refunds,
     Step.STILL_PAYMENTS: still_payments,
@@ -85,7 +85,7 @@ class Reconciled:
 
 
 def reconcile(
-    world: World,
+    context: Context,
     *,
     since: datetime | None,
     until: datetime | None,
@@ -100,35 +100,35 @@ def reconcile(
         on_page: whether to go on, asked after each page.
         accounts: connected accounts to compare besides those that our payments are on.
     """
-    with alone(world.database, RECONCILE_LOCK) as is_ours:
+    with alone(context.database, RECONCILE_LOCK) as is_ours:
         if not is_ours:
             return None
         reconciled = None
-        for run in _runs(world, since, until):
-            reconciled = _go_through(world, run, on_page, accounts)
+        for run in _runs(context, since, until):
+            reconciled = _go_through(context, run, on_page, accounts)
             if not reconciled.run.is_finished:
                 break
         return reconciled
 
 
-def _runs(world: World, since: datetime | None, until: datetime | None) -> Sequence[Run]:
+def _runs(context: Context, since: datetime | None, until: datetime | None) -> Sequence[Run]:
     """The runs to go through: a scheduled call first goes on with all that somebody left."""
-    now = world.clock()
-    with world.database.begin() as connection:
+    now = context.clock()
+    with context.database.begin() as connection:
         left = runs.unfinished(connection)
         if since is None and until is None:
             if any(run.is_scheduled for run in left):
                 return left
             last, first = runs.scheduled_until(connection), polls.first_payment_at(connection)
             begin = last - OVERLAP if last else max((first or now) - OVERLAP, now - FARTHEST)
-            return [*left, _new(world, since=begin, until=now, is_scheduled=True, now=now)]
+            return [*left, _new(context, since=begin, until=now, is_scheduled=True, now=now)]
         begin, end = since or (until or now) - timedelta(days=1), until or now
         mine = [run for run in left if run.since == begin and (until is None or run.until == end)]
-    return mine[:1] or [_new(world, since=begin, until=end, is_scheduled=False, now=now)]
+    return mine[:1] or [_new(context, since=begin, until=end, is_scheduled=False, now=now)]
 
 
-def _new(world: World, *, since: datetime, until: datetime, is_scheduled: bool, now: datetime) -> Run:
-    with world.database.begin() as connection:
+def _new(context: Context, *, since: datetime, until: datetime, is_scheduled: bool, now: datetime) -> Run:
+    with context.database.begin() as connection:
         return runs.begin(
             connection,
             since=since,
@@ -139,8 +139,8 @@ def _new(world: World, *, since: datetime, until: datetime, is_scheduled: bool, 
         )
 
 
-def _go_through(world: World, run: Run, on_page: OnPage, besides: Collection[str]) -> Reconciled:
-    with world.database.begin() as connection:
+def _go_through(context: Context, run: Run, on_page: OnPage, besides: Collection[str]) -> Reconciled:
+    with context.database.begin() as connection:
         # A payment on an account may be known to Stripe alone, after a restore: events still name the account.
         known = {*polls.accounts(connection), *besides}
         heard_of = set() if run.is_scheduled else {*polls.accounts_heard_of(connection)} - known
@@ -148,24 +148,24 @@ def _go_through(world: World, run: Run, on_page: OnPage, besides: Collection[str
     refused: set[Closed] = set()
     while True:
         try:
-            stride = _stride(Checker(world, run, refused, strangers=heard_of))
+            stride = _stride(Checker(context, run, refused, foreign_objects=heard_of))
         except StripeAwayError:
             log.warning("reconciliation waits for Stripe", run_id=run.run_id, step=run.step)
             return Reconciled(run, stripe_is_away=True)
-        run = _advance(world, run, stride, accounts)
+        run = _advance(context, run, stride, accounts)
         if run.is_finished or not on_page(run):
-            world.ring()
+            context.notify_relay()
             return Reconciled(run)
 
 
-def _stride(checker: Checker) -> Stride:
+def _stride(checker: Checker) -> StepResult:
     run = checker.run
     step = Step(run.step)
     if step in ROWS:
         return ROWS[step](checker)
     of, listed = LISTS[step]
     if checker.is_refused(of, account=run.stripe_account):
-        return Stride(tally=Tally())
+        return StepResult(tally=Tally())
     # A period that ends when the run began has no end at Stripe, whose clock may be ahead of ours.
     until = run.until if run.until < run.started_at else None
     return listed(checker, Period(since=_since(checker, of), until=until))
@@ -177,24 +177,24 @@ def _since(checker: Checker, of: StripeList) -> datetime:
     if not run.is_scheduled:
         return run.since
     closed = closures(of, stripe_account=run.stripe_account)
-    with checker.world.database.begin() as connection:
+    with checker.context.database.begin() as connection:
         closed_at = findings.open_since(connection, closed)
         missed = closed_at and runs.first_of_those_after(connection, closed_at)
     return min(run.since, missed or run.since)
 
 
-def _advance(world: World, run: Run, stride: Stride, accounts: Sequence[str]) -> Run:
+def _advance(context: Context, run: Run, stride: StepResult, accounts: Sequence[str]) -> Run:
     counted = {name: count + getattr(run, name) for name, count in asdict(stride.tally).items()}
     moved = replace(run, **counted, cursor=stride.cursor, read_back_to=stride.read_back_to)
     following = (run.step, run.stripe_account) if stride.cursor else _following(run, accounts)
-    with world.database.begin() as connection:
+    with context.database.begin() as connection:
         if following is None:
-            finished = runs.finish(connection, moved, now=world.clock())
+            finished = runs.finish(connection, moved, now=context.clock())
             log.info("reconciled", run_id=run.run_id, **counted)
             return finished
         step, account = following
         moved = replace(moved, step=step, stripe_account=account)
-        return runs.save(connection, moved, matched=stride.matched, now=world.clock())
+        return runs.save(connection, moved, matched=stride.matched, now=context.clock())
 
 
 def _following(run: Run, accounts: Sequence[str]) -> tuple[str, str] | None:

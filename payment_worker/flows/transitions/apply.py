@@ -16,7 +16,7 @@ from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.domain.verdicts import Contradicted, PaymentBehind, Stale
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.contradictions import note_finding
 from payment_worker.flows.transitions.disputes import judge_dispute
 from payment_worker.flows.transitions.judgement import Judgement, PaymentCheck, Verdict, Writes
@@ -69,7 +69,7 @@ Beside = Callable[[Applied], Writes]
 
 
 def judge(
-    world: World,
+    context: Context,
     connection: Connection,
     payment: Payment,
     snapshot: Snapshot,
@@ -95,12 +95,12 @@ def judge(
         case _:
             assert_never(snapshot)
     if judgement.contradiction and judgement.left:
-        note_finding(world, connection, judgement.left, run_id=run_id)
+        note_finding(context, connection, judgement.left, run_id=run_id)
     return judgement
 
 
 def apply_snapshot(
-    world: World,
+    context: Context,
     target: Target,
     snapshot: Snapshot | None = None,
     *,
@@ -119,12 +119,12 @@ def apply_snapshot(
     fetches = 0
     while True:
         if snapshot is None:
-            fetched = fetch(world, target)
+            fetched = fetch(context, target)
             if isinstance(fetched, NotFetched):
                 return NotShown(target, fetched)
             snapshot, fetches = fetched, fetches + 1
         applied = _apply(
-            world,
+            context,
             target,
             snapshot,
             cause=cause,
@@ -139,7 +139,7 @@ def apply_snapshot(
                 snapshot = None
             case Applied(PaymentBehind()) if payment_check is PaymentCheck.NONE and _intent(snapshot):
                 its = replace(target, kind=ObjectKind.PAYMENT_INTENT, stripe_id=str(_intent(snapshot)))
-                payment = apply_snapshot(world, its, cause=cause, run_id=run_id)
+                payment = apply_snapshot(context, its, cause=cause, run_id=run_id)
                 if not isinstance(payment, Applied):
                     return payment
                 is_wrong = isinstance(payment.verdict, Contradicted)
@@ -153,7 +153,7 @@ def _intent(snapshot: Snapshot) -> str | None:
 
 
 def _apply(
-    world: World,
+    context: Context,
     target: Target,
     snapshot: Snapshot,
     *,
@@ -162,12 +162,12 @@ def _apply(
     payment_check: PaymentCheck,
     run_id: int | None,
 ) -> Applied | NoPayment:
-    with world.database.begin() as connection:
+    with context.database.begin() as connection:
         payment = payments.lock(connection, target.payment_id)
         if payment is None:
             return NoPayment()
-        judgement = judge(world, connection, payment, snapshot, payment_check=payment_check, run_id=run_id)
+        judgement = judge(context, connection, payment, snapshot, payment_check=payment_check, run_id=run_id)
         applied = Applied(judgement.verdict, judgement.before, judgement.left)
         if not isinstance(applied.verdict, Stale | PaymentBehind):
-            write(connection, [*judgement.writes(cause=cause, now=world.clock()), *beside(applied)])
+            write(connection, [*judgement.writes(cause=cause, now=context.clock()), *beside(applied)])
         return applied

@@ -9,7 +9,7 @@ from payment_worker.domain.discrepancies import (
     second_payment_intent,
 )
 from payment_worker.domain.payment import Payment
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.ownership import as_uuid
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.store import disputes, findings, payments, refunds
@@ -24,7 +24,7 @@ UNREADABLE_KINDS = {
 
 
 def note_finding(
-    world: World,
+    context: Context,
     connection: Connection,
     difference: Difference,
     *,
@@ -32,11 +32,11 @@ def note_finding(
     run_id: int | None = None,
 ) -> None:
     """Note a difference; by default one that is left for a person."""
-    findings.note(connection, difference, status=status, run_id=run_id, now=world.clock())
+    findings.note(connection, difference, status=status, run_id=run_id, now=context.clock())
 
 
 def second_contradicted(
-    world: World, connection: Connection, payment_intent: str, *, named: object, account: str | None
+    context: Context, connection: Connection, payment_intent: str, *, named: object, account: str | None
 ) -> bool:
     """Note that a PaymentIntent names a payment which is another one, if it does: it may have been paid twice."""
     payment = payments.find(connection, payment_id) if (payment_id := as_uuid(named)) else None
@@ -44,7 +44,7 @@ def second_contradicted(
         return False
     if payment.stripe_account != (account or None):
         return False
-    note_finding(world, connection, second_payment_intent(payment, payment_intent))
+    note_finding(context, connection, second_payment_intent(payment, payment_intent))
     return True
 
 

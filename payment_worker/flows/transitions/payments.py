@@ -17,7 +17,9 @@ from payment_worker.store.statements import Row
 from payment_worker.telemetry.metrics import CAPTURED, PAYMENTS, REFUNDED, RETURNED, label
 from payment_worker.telemetry.recorder import count
 
-UNDECIDED = frozenset({PaymentStatus.REQUESTED, PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION})
+WITHOUT_OUTCOME = frozenset(
+    {PaymentStatus.REQUESTED, PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION}
+)
 """States in which a refund waits to see what becomes of its payment."""
 
 
@@ -41,7 +43,7 @@ def payment_writes(before: Payment, after: Payment, *, cause: Cause, now: dateti
         count(PAYMENTS, label(after.status))
         writes.append(_payment_transition(before, after, cause=cause, now=now))
         writes += present(payment_message(after, now=now))
-        if after.status not in UNDECIDED:
+        if after.status not in WITHOUT_OUTCOME:
             writes.append(refunds.woken(after.payment_id, now=now))
     return writes
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.flows.context import World
+from payment_worker.flows.context import Context
 from payment_worker.gateway.client import NotFetched, fetch_dispute, fetch_payment_intent, fetch_refund
 from payment_worker.store import disputes, payments
 
@@ -32,31 +32,31 @@ class Target:
     account: str | None
 
 
-def fetch(world: World, target: Target) -> Snapshot | NotFetched:
+def fetch(context: Context, target: Target) -> Snapshot | NotFetched:
     """The object as it is now, as of what our record of it says before Stripe is asked."""
     match target.kind:
         case ObjectKind.PAYMENT_INTENT:
-            return _payment_intent(world, target)
+            return _payment_intent(context, target)
         case ObjectKind.REFUND:
             # Its states only move forward, so that no snapshot of it is too old.
-            return fetch_refund(world.stripe, target.stripe_id, account=target.account)
+            return fetch_refund(context.stripe, target.stripe_id, account=target.account)
         case ObjectKind.DISPUTE:
-            return _dispute(world, target)
+            return _dispute(context, target)
         case _:
             assert_never(target.kind)
 
 
-def _payment_intent(world: World, target: Target) -> PaymentIntentSnapshot | NotFetched:
-    with world.database.begin() as connection:
+def _payment_intent(context: Context, target: Target) -> PaymentIntentSnapshot | NotFetched:
+    with context.database.begin() as connection:
         payment = payments.find(connection, target.payment_id)
-    fetched = fetch_payment_intent(world.stripe, target.stripe_id, account=target.account)
+    fetched = fetch_payment_intent(context.stripe, target.stripe_id, account=target.account)
     if payment and isinstance(fetched, PaymentIntentSnapshot):
         return fetched.as_of(payment.version)
     return fetched
 
 
-def _dispute(world: World, target: Target) -> DisputeSnapshot | NotFetched:
-    with world.database.begin() as connection:
+def _dispute(context: Context, target: Target) -> DisputeSnapshot | NotFetched:
+    with context.database.begin() as connection:
         ours = disputes.statuses(connection, [target.stripe_id]).get(target.stripe_id)
-    fetched = fetch_dispute(world.stripe, target.stripe_id, account=target.account)
+    fetched = fetch_dispute(context.stripe, target.stripe_id, account=target.account)
     return fetched.as_of(ours) if isinstance(fetched, DisputeSnapshot) else fetched

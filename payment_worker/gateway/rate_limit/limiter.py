@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import redis
 
-from payment_worker.domain.outcome import Doubt, Outcome, Unanswered
-from payment_worker.gateway.rate_limit.limits import Held, Limits, Pass
-from payment_worker.gateway.rate_limit.local_limiter import OwnTraffic
-from payment_worker.gateway.rate_limit.redis_limiter import SharedTraffic
+from payment_worker.domain.outcome import Outcome, Unanswered, UnknownReason
+from payment_worker.gateway.rate_limit.limits import Limits, Permit, Throttled
+from payment_worker.gateway.rate_limit.local_limiter import LocalLimiter
+from payment_worker.gateway.rate_limit.redis_limiter import RedisLimiter
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -27,11 +27,11 @@ REDIS_AGAIN_SECONDS: Final = 5.0
 PLATFORM: Final = "platform"
 """Our own account, where no connected one is named."""
 
-FAILURES: Final = frozenset({Doubt.SILENCE, Doubt.BROKEN_ANSWER, Doubt.SERVER_ERROR})
+FAILURES: Final = frozenset({UnknownReason.SILENCE, UnknownReason.BROKEN_ANSWER, UnknownReason.SERVER_ERROR})
 """What says that Stripe is down, if it is all that is heard. A 5xx that is replayed says that it answers."""
 
 
-class Traffic:
+class RateLimiter:
     """The limits and the breaker of all workers. Any thread may use it; made after a fork, as its connections are."""
 
     def __init__(
@@ -42,26 +42,26 @@ class Traffic:
         redis_again_seconds: float = REDIS_AGAIN_SECONDS,
     ) -> None:
         self._again_seconds = redis_again_seconds
-        self._shared = SharedTraffic(client, limits)
-        self._own = OwnTraffic(limits)
+        self._shared = RedisLimiter(client, limits)
+        self._own = LocalLimiter(limits)
         self._lock = threading.Lock()
         self._redis_again_at: float | None = None
 
-    def admit(self, endpoint: str, *, account: str | None, longest_wait: float) -> Pass | Held:
+    def acquire(self, endpoint: str, *, account: str | None, longest_wait: float) -> Permit | Throttled:
         """Ask for a call's turn, now or after a wait that is not longer than this, in seconds.
 
-        Whoever gets a `Pass` waits as it says, calls, and tells `note` what came of it.
+        Whoever gets a `Permit` waits as it says, calls, and tells `note` what came of it.
         """
         name = account or PLATFORM
         if self._redis_may_be_asked():
             try:
-                given = self._shared.admit(endpoint, account=name, longest_wait=longest_wait)
+                given = self._shared.acquire(endpoint, account=name, longest_wait=longest_wait)
             except redis.RedisError as error:
                 self._redis_is_away(error)
             else:
                 self._redis_is_there()
                 return given
-        return self._own.admit(endpoint, account=name, longest_wait=longest_wait, now=time.monotonic())
+        return self._own.acquire(endpoint, account=name, longest_wait=longest_wait, now=time.monotonic())
 
     def is_down(self, account: str | None) -> bool:
         """Whether Stripe has been taken for down and has not answered since."""
@@ -73,14 +73,14 @@ class Traffic:
                 self._redis_is_away(error)
         return self._own.is_down(name)
 
-    def note(self, given: Pass, outcome: Outcome | None) -> None:
+    def note(self, given: Permit, outcome: Outcome | None) -> None:
         """Tell what came of a call; None for an answer that was none of the ordinary ones, but an answer."""
-        if isinstance(outcome, Unanswered) and outcome.doubt in FAILURES:
-            self._failed(given, outcome.doubt)
+        if isinstance(outcome, Unanswered) and outcome.unknown_reason in FAILURES:
+            self._failed(given, outcome.unknown_reason)
         elif given.failures or given.is_probe:
             self._answered(given)
 
-    def _failed(self, given: Pass, doubt: Doubt) -> None:
+    def _failed(self, given: Permit, unknown_reason: UnknownReason) -> None:
         opened = self._failed_everywhere(given) if given.is_shared else None
         if opened is None:
             opened = self._own.failed(given, now=time.monotonic())
@@ -88,18 +88,18 @@ class Traffic:
             log.error(
                 "stripe does not answer: calls are held",
                 stripe_account=given.account,
-                because=doubt,
+                reason=unknown_reason,
                 seconds=opened,
             )
 
-    def _failed_everywhere(self, given: Pass) -> float | None:
+    def _failed_everywhere(self, given: Permit) -> float | None:
         try:
             return self._shared.failed(given)
         except redis.RedisError as error:
             self._redis_is_away(error)
             return None
 
-    def _answered(self, given: Pass) -> None:
+    def _answered(self, given: Permit) -> None:
         try:
             (self._shared if given.is_shared else self._own).answered(given)
         except redis.RedisError as error:

@@ -68,7 +68,7 @@ def _part(rate: Rate | None, share: float) -> Rate | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class Permit:
     """A call may begin, after this wait. Its time is reserved already."""
 
     account: str
@@ -81,7 +81,7 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Throttled:
     """A call may not begin now, and not within this time either."""
 
     delay: Delay

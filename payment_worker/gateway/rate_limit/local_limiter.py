@@ -11,10 +11,10 @@ from payment_worker.domain.outcome import Delay
 from payment_worker.gateway.rate_limit.limits import (
     LONGEST_COOL_DOWN_SECONDS,
     SHARE_WITHOUT_REDIS,
-    Held,
     Limits,
-    Pass,
+    Permit,
     Rate,
+    Throttled,
 )
 
 
@@ -65,7 +65,7 @@ class Breaker:
         return self.cool_down_seconds
 
 
-class OwnTraffic:
+class LocalLimiter:
     """What this process lets through by itself: a share of every rate, and a breaker for each account."""
 
     def __init__(self, limits: Limits) -> None:
@@ -75,22 +75,22 @@ class OwnTraffic:
         self._arrivals: dict[str, float] = {}
         self._breakers: dict[str, Breaker] = {}
 
-    def admit(self, endpoint: str, *, account: str, longest_wait: float, now: float) -> Pass | Held:
+    def acquire(self, endpoint: str, *, account: str, longest_wait: float, now: float) -> Permit | Throttled:
         """See `Traffic.admit`."""
         with self._lock:
             breaker = self._breakers.setdefault(account, Breaker())
             if held := breaker.held(now):
-                return Held(Delay.STRIPE_DOWN, held)
+                return Throttled(Delay.STRIPE_DOWN, held)
             begins, arrivals = now, {}
             for name, rate in zip((account, f"{account} {endpoint}"), self._rates, strict=True):
                 if rate is not None:
                     at, arrivals[name] = due(self._arrivals.get(name, 0), rate, now=now)
                     begins = max(begins, at)
             if begins - now > max(longest_wait, 0):
-                return Held(Delay.NO_TURN, begins - now)
+                return Throttled(Delay.THROTTLED, begins - now)
             self._arrivals |= arrivals
             is_probe = breaker.begin(now, probe_seconds=self._limits.probe_seconds)
-            return Pass(account, begins - now, breaker.failures, is_probe, is_shared=False)
+            return Permit(account, begins - now, breaker.failures, is_probe, is_shared=False)
 
     def is_down(self, account: str) -> bool:
         """See `Traffic.is_down`."""
@@ -98,13 +98,13 @@ class OwnTraffic:
             breaker = self._breakers.get(account)
             return breaker is not None and breaker.open_until is not None
 
-    def failed(self, given: Pass, *, now: float) -> float:
+    def failed(self, given: Permit, *, now: float) -> float:
         """See `SharedTraffic.failed`."""
         with self._lock:
             breaker = self._breakers.setdefault(given.account, Breaker())
             return breaker.failed(now, self._limits, is_probe=given.is_probe)
 
-    def answered(self, given: Pass) -> None:
+    def answered(self, given: Permit) -> None:
         """Stripe answered: forget the failures."""
         with self._lock:
             self._breakers.pop(given.account, None)

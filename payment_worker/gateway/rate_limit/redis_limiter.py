@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from payment_worker.domain.outcome import Delay
-from payment_worker.gateway.rate_limit.limits import LONGEST_COOL_DOWN_SECONDS, Held, Limits, Pass, Rate
+from payment_worker.gateway.rate_limit.limits import (
+    LONGEST_COOL_DOWN_SECONDS,
+    Limits,
+    Permit,
+    Rate,
+    Throttled,
+)
 
 PREFIX: Final = "payment_worker:traffic"
 
@@ -74,7 +80,7 @@ return cool_down
 """
 
 
-class SharedTraffic:
+class RedisLimiter:
     """What Redis lets through. Every method raises `redis.RedisError` where Redis cannot say."""
 
     def __init__(self, client: Any, limits: Limits) -> None:  # noqa: ANN401 - redis-py's types say async or not
@@ -84,7 +90,7 @@ class SharedTraffic:
         self._admit = client.register_script(ADMIT)
         self._failed = client.register_script(FAILED)
 
-    def admit(self, endpoint: str, *, account: str, longest_wait: float) -> Pass | Held:
+    def acquire(self, endpoint: str, *, account: str, longest_wait: float) -> Permit | Throttled:
         """See `Traffic.admit`."""
         keys = list(_breaker(account))
         arguments = [_microseconds(longest_wait), int(self._limits.probe_seconds * 1000)]
@@ -96,17 +102,17 @@ class SharedTraffic:
         wait_seconds = wait / MICROSECONDS
         match verdict:
             case b"down":
-                return Held(Delay.STRIPE_DOWN, wait_seconds)
+                return Throttled(Delay.STRIPE_DOWN, wait_seconds)
             case b"limited":
-                return Held(Delay.NO_TURN, wait_seconds)
+                return Throttled(Delay.THROTTLED, wait_seconds)
             case _:
-                return Pass(account, wait_seconds, failures, verdict == b"probe", is_shared=True)
+                return Permit(account, wait_seconds, failures, verdict == b"probe", is_shared=True)
 
     def is_down(self, account: str) -> bool:
         """See `Traffic.is_down`."""
         return bool(self._client.hexists(_breaker(account)[0], "open_until"))
 
-    def failed(self, given: Pass) -> float:
+    def failed(self, given: Permit) -> float:
         """A call came to nothing; for how many seconds that opens the breaker, 0 if it does not."""
         limits = self._limits
         arguments = [
@@ -117,7 +123,7 @@ class SharedTraffic:
         ]
         return cast("int", self._failed(_breaker(given.account), arguments)) / MICROSECONDS
 
-    def answered(self, given: Pass) -> None:
+    def answered(self, given: Permit) -> None:
         """Stripe answered: forget the failures."""
         self._client.delete(*_breaker(given.account))
 

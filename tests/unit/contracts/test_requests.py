@@ -299,7 +299,7 @@ def test_what_no_database_can_hold_is_refused(
 
 def test_a_refund_has_one_of_stripes_reasons_or_none() -> None:
     assert parse(RefundRequest, {**LEAST[RefundRequest], "reason": "duplicate"}).reason == "duplicate"
-    assert errors_of(RefundRequest, {**LEAST[RefundRequest], "reason": "because"}) == {
+    assert errors_of(RefundRequest, {**LEAST[RefundRequest], "reason": "reason"}) == {
         "reason": "not_a_choice"
     }
 

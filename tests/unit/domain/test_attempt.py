@@ -7,26 +7,26 @@ from uuid import uuid4
 import pytest
 
 from payment_worker.domain.attempt import (
-    NEVER_ABSENT,
+    PROVES_EXECUTION,
     Action,
     Attempt,
     AttemptStatus,
-    Look,
+    LookupProgress,
     Step,
     absence_is_believed,
-    doubt_after_absence,
-    goes_on_after,
     next_step,
+    resume_after,
+    unknown_reason_after_absence,
 )
 from payment_worker.domain.backoff import (
     FIRST_DELAY,
+    LONGEST_CAPACITY_DELAY,
     LONGEST_DELAY,
-    LONGEST_TURN,
-    LOOKS_ON,
-    delay_before,
-    next_round,
+    SCAN_CONTINUES,
+    backoff_delay,
+    next_try,
 )
-from payment_worker.domain.outcome import WAITS_ITS_TURN, Delay, Doubt
+from payment_worker.domain.outcome import WAITS_FOR_CAPACITY, Delay, UnknownReason
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SAFE = timedelta(hours=23)
@@ -44,7 +44,7 @@ def an_attempt(**changes: Any) -> Attempt:  # noqa: ANN401 - any field of an att
         "parameters": "{}",
         "idempotency_key": "key",
         "status": AttemptStatus.OPEN,
-        "doubt": None,
+        "unknown_reason": None,
         "first_sent_at": NOON,
         "sent_until": NOON,
         "tries": 0,
@@ -55,25 +55,36 @@ def an_attempt(**changes: Any) -> Attempt:  # noqa: ANN401 - any field of an att
     return Attempt(**ordinary | changes)
 
 
-@pytest.mark.parametrize("doubt", [None, *Doubt])
-def test_past_its_keys_safe_age_an_attempt_is_only_looked_for(doubt: Doubt | None) -> None:
-    assert next_step(an_attempt(doubt=doubt), now=NOON + SAFE, key_safe_age=SAFE) is Step.LOOK_UP
-
-
-@pytest.mark.parametrize("doubt", [None, Doubt.SILENCE, Doubt.BROKEN_ANSWER, Doubt.NOT_FOUND])
-def test_silence_is_met_by_the_same_request_under_the_same_key(doubt: Doubt | None) -> None:
-    assert next_step(an_attempt(doubt=doubt), now=NOON, key_safe_age=SAFE) is Step.SEND
+@pytest.mark.parametrize("unknown_reason", [None, *UnknownReason])
+def test_past_its_keys_safe_age_an_attempt_is_only_looked_for(unknown_reason: UnknownReason | None) -> None:
+    assert (
+        next_step(an_attempt(unknown_reason=unknown_reason), now=NOON + SAFE, key_safe_age=SAFE)
+        is Step.LOOK_UP
+    )
 
 
 @pytest.mark.parametrize(
-    "doubt", [Doubt.SERVER_ERROR, Doubt.REPLAYED_ERROR, Doubt.KEY_MISMATCH, Doubt.OVERTAKEN]
+    "unknown_reason", [None, UnknownReason.SILENCE, UnknownReason.BROKEN_ANSWER, UnknownReason.NOT_FOUND]
 )
-def test_after_a_server_error_stripe_is_asked_what_exists(doubt: Doubt) -> None:
-    assert next_step(an_attempt(doubt=doubt), now=NOON, key_safe_age=SAFE) is Step.LOOK_UP
+def test_silence_is_met_by_the_same_request_under_the_same_key(unknown_reason: UnknownReason | None) -> None:
+    assert next_step(an_attempt(unknown_reason=unknown_reason), now=NOON, key_safe_age=SAFE) is Step.SEND
+
+
+@pytest.mark.parametrize(
+    "unknown_reason",
+    [
+        UnknownReason.SERVER_ERROR,
+        UnknownReason.REPLAYED_ERROR,
+        UnknownReason.KEY_MISMATCH,
+        UnknownReason.OVERTAKEN,
+    ],
+)
+def test_after_a_server_error_stripe_is_asked_what_exists(unknown_reason: UnknownReason) -> None:
+    assert next_step(an_attempt(unknown_reason=unknown_reason), now=NOON, key_safe_age=SAFE) is Step.LOOK_UP
 
 
 def test_absence_is_believed_once_no_request_can_be_on_its_way() -> None:
-    attempt = an_attempt(doubt=Doubt.REPLAYED_ERROR)
+    attempt = an_attempt(unknown_reason=UnknownReason.REPLAYED_ERROR)
     assert not absence_is_believed(attempt, asked_at=NOON + DELAY - timedelta(seconds=1), absence_delay=DELAY)
     assert absence_is_believed(attempt, asked_at=NOON + DELAY, absence_delay=DELAY)
 
@@ -83,21 +94,25 @@ def test_absence_is_counted_from_the_last_moment_at_which_anybody_may_have_sent(
     assert not absence_is_believed(attempt, asked_at=NOON + DELAY, absence_delay=DELAY)
 
 
-@pytest.mark.parametrize("doubt", sorted(NEVER_ABSENT))
-def test_a_key_that_somebody_used_is_never_taken_for_absent(doubt: Doubt) -> None:
+@pytest.mark.parametrize("unknown_reason", sorted(PROVES_EXECUTION))
+def test_a_key_that_somebody_used_is_never_taken_for_absent(unknown_reason: UnknownReason) -> None:
     asked_at = NOON + timedelta(days=30)
-    assert not absence_is_believed(an_attempt(doubt=doubt), asked_at=asked_at, absence_delay=DELAY)
-    assert doubt_after_absence(doubt) is doubt
+    assert not absence_is_believed(
+        an_attempt(unknown_reason=unknown_reason), asked_at=asked_at, absence_delay=DELAY
+    )
+    assert unknown_reason_after_absence(unknown_reason) is unknown_reason
 
 
 def a_place(at: datetime, **changes: object) -> str | None:
-    return goes_on_after(an_attempt(look=Look(at, "pi_1"), **changes), absence_delay=DELAY)
+    return resume_after(
+        an_attempt(lookup_progress=LookupProgress(at, "pi_1"), **changes), absence_delay=DELAY
+    )
 
 
 def test_a_look_goes_on_where_a_round_stopped_that_could_prove_absence() -> None:
     assert a_place(NOON + DELAY) == "pi_1"
     assert a_place(NOON + DELAY - timedelta(seconds=1)) is None
-    assert goes_on_after(an_attempt(), absence_delay=DELAY) is None
+    assert resume_after(an_attempt(), absence_delay=DELAY) is None
 
 
 def test_whatever_may_have_been_sent_since_makes_a_place_void() -> None:
@@ -105,57 +120,57 @@ def test_whatever_may_have_been_sent_since_makes_a_place_void() -> None:
     assert a_place(NOON + DELAY, sent_until=NOON + timedelta(seconds=1)) is None
 
 
-@pytest.mark.parametrize("doubt", sorted(NEVER_ABSENT))
-def test_a_look_that_proves_nothing_keeps_no_place(doubt: Doubt) -> None:
-    assert a_place(NOON + timedelta(days=30), doubt=doubt) is None
+@pytest.mark.parametrize("unknown_reason", sorted(PROVES_EXECUTION))
+def test_a_look_that_proves_nothing_keeps_no_place(unknown_reason: UnknownReason) -> None:
+    assert a_place(NOON + timedelta(days=30), unknown_reason=unknown_reason) is None
 
 
 def test_a_fresh_server_error_may_be_sent_again_once_nothing_was_found_and_a_replayed_one_not() -> None:
-    assert doubt_after_absence(Doubt.SERVER_ERROR) is Doubt.NOT_FOUND
-    assert doubt_after_absence(Doubt.REPLAYED_ERROR) is Doubt.REPLAYED_ERROR
+    assert unknown_reason_after_absence(UnknownReason.SERVER_ERROR) is UnknownReason.NOT_FOUND
+    assert unknown_reason_after_absence(UnknownReason.REPLAYED_ERROR) is UnknownReason.REPLAYED_ERROR
 
 
 def test_delays_double_up_to_a_limit_and_the_dice_move_them_by_a_quarter() -> None:
-    delays = [delay_before(tries, dice=0.5) for tries in range(1, 40)]
+    delays = [backoff_delay(tries, jitter=0.5) for tries in range(1, 40)]
     assert delays[0] == FIRST_DELAY
     assert delays == sorted(delays)
     assert delays[-1] == LONGEST_DELAY
-    assert delay_before(1, dice=0) == FIRST_DELAY * 0.75
+    assert backoff_delay(1, jitter=0) == FIRST_DELAY * 0.75
 
 
-def after_rounds(because: str, rounds: int) -> tuple[int, list[timedelta]]:
+def after_rounds(reason: str, rounds: int) -> tuple[int, list[timedelta]]:
     tries, delays = 0, []
     for _ in range(rounds):
-        tries, delay = next_round(tries, because, dice=0.999)
+        tries, delay = next_try(tries, reason, jitter=0.999)
         delays.append(delay)
     return tries, delays
 
 
-@pytest.mark.parametrize("because", sorted(WAITS_ITS_TURN))
-def test_what_waits_its_turn_comes_back_within_half_a_minute_however_long_that_lasts(because: Delay) -> None:
-    tries, delays = after_rounds(because, 1000)
+@pytest.mark.parametrize("reason", sorted(WAITS_FOR_CAPACITY))
+def test_what_waits_its_turn_comes_back_within_half_a_minute_however_long_that_lasts(reason: Delay) -> None:
+    tries, delays = after_rounds(reason, 1000)
     assert delays == sorted(delays)
-    assert delays[-1] == LONGEST_TURN * (0.75 + 0.999 / 2) < timedelta(seconds=30)
-    _, then = next_round(tries, Doubt.SILENCE, dice=0.5)
+    assert delays[-1] == LONGEST_CAPACITY_DELAY * (0.75 + 0.999 / 2) < timedelta(seconds=30)
+    _, then = next_try(tries, UnknownReason.SILENCE, jitter=0.5)
     assert then <= timedelta(minutes=2)
 
 
-@pytest.mark.parametrize("because", [*Doubt, *sorted(set(Delay) - WAITS_ITS_TURN)])
-def test_all_else_comes_back_later_and_later(because: Doubt | Delay) -> None:
-    tries, delays = after_rounds(because, 30)
+@pytest.mark.parametrize("reason", [*UnknownReason, *sorted(set(Delay) - WAITS_FOR_CAPACITY)])
+def test_all_else_comes_back_later_and_later(reason: UnknownReason | Delay) -> None:
+    tries, delays = after_rounds(reason, 30)
     assert tries == 30
     assert delays[-1] > LONGEST_DELAY
 
 
 @pytest.mark.parametrize("tries", [0, 3, 30])
 def test_a_look_that_came_further_goes_on_soon_however_often(tries: int) -> None:
-    assert next_round(tries, LOOKS_ON, dice=0.5) == (tries, FIRST_DELAY)
+    assert next_try(tries, SCAN_CONTINUES, jitter=0.5) == (tries, FIRST_DELAY)
 
 
 def test_to_wait_its_turn_takes_no_count_back() -> None:
-    assert next_round(20, Delay.PAUSED, dice=0)[0] == 20
+    assert next_try(20, Delay.PAUSED, jitter=0)[0] == 20
 
 
 def test_what_was_never_sent_is_sent_however_old_it_is() -> None:
-    attempt = an_attempt(unsent=True)
+    attempt = an_attempt(never_sent=True)
     assert next_step(attempt, now=NOON + timedelta(days=30), key_safe_age=SAFE) is Step.SEND

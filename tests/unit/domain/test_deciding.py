@@ -8,11 +8,11 @@ from uuid import uuid4
 import pytest
 
 from payment_worker.domain.eligibility import (
-    Ask,
     Decision,
     Done,
-    Refusal,
-    Refuse,
+    Proceed,
+    Reject,
+    RejectionReason,
     RetryPolicy,
     automatic_retry_at,
     decide_cancel,
@@ -52,29 +52,29 @@ def retry(payment: Payment, **changes: Any) -> Decision:  # noqa: ANN401 - any a
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_only_what_is_held_is_captured(status: PaymentStatus) -> None:
-    asked = isinstance(decide_capture(a_payment(status), amount=None), Ask)
+    asked = isinstance(decide_capture(a_payment(status), amount=None), Proceed)
     assert asked is (status is PaymentStatus.AUTHORIZED)
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_what_the_table_never_cancels_is_never_canceled(status: PaymentStatus) -> None:
-    asked = isinstance(decide_cancel(a_payment(status)), Ask)
+    asked = isinstance(decide_cancel(a_payment(status)), Proceed)
     assert asked is (PaymentTrigger.CANCELED in PAYMENT_TRANSITIONS[status])
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_what_the_table_never_tries_again_is_never_tried_again(status: PaymentStatus) -> None:
-    asked = isinstance(retry(a_payment(status)), Ask)
+    asked = isinstance(retry(a_payment(status)), Proceed)
     assert asked is (PaymentTrigger.RETRIED in PAYMENT_TRANSITIONS[status])
 
 
 @pytest.mark.parametrize(
     ("amount", "decision"),
     [
-        (None, Ask(1000)),
-        (1000, Ask(1000)),
-        (1, Ask(1)),
-        (1001, Refuse(Refusal.EXCEEDS_AUTHORIZED)),
+        (None, Proceed(1000)),
+        (1000, Proceed(1000)),
+        (1, Proceed(1)),
+        (1001, Reject(RejectionReason.EXCEEDS_AUTHORIZED)),
     ],
 )
 def test_a_capture_takes_at_most_what_is_held(amount: int | None, decision: Decision) -> None:
@@ -84,7 +84,7 @@ def test_a_capture_takes_at_most_what_is_held(amount: int | None, decision: Deci
 @pytest.mark.parametrize(("currency", "amount"), [("KWD", 15), ("ISK", 150)])
 def test_an_amount_that_its_currency_does_not_have_is_refused(currency: str, amount: int) -> None:
     held = a_payment(PaymentStatus.AUTHORIZED, currency=currency)
-    assert decide_capture(held, amount=amount) == Refuse(Refusal.NOT_A_STEP)
+    assert decide_capture(held, amount=amount) == Reject(RejectionReason.NOT_A_STEP)
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_an_amount_that_its_currency_does_not_have_is_refused(currency: str, amo
         (1000, None, Done()),
         (1000, 1000, Done()),
         (400, 400, Done()),
-        (400, None, Refuse(Refusal.ALREADY_CAPTURED)),
-        (400, 401, Refuse(Refusal.ALREADY_CAPTURED)),
+        (400, None, Reject(RejectionReason.ALREADY_CAPTURED)),
+        (400, 401, Reject(RejectionReason.ALREADY_CAPTURED)),
     ],
 )
 def test_a_second_capture_is_done_if_it_asks_for_what_was_taken(
@@ -105,26 +105,26 @@ def test_a_second_capture_is_done_if_it_asks_for_what_was_taken(
 
 
 @pytest.mark.parametrize(
-    ("authorized", "reason", "refusal"),
+    ("authorized", "reason", "rejection_reason"),
     [
-        (1000, "automatic", Refusal.EXPIRED),
-        (1000, "expired", Refusal.EXPIRED),
-        (1000, "requested_by_customer", Refusal.CANCELED),
-        (1000, None, Refusal.CANCELED),
-        (0, "automatic", Refusal.CANCELED),
+        (1000, "automatic", RejectionReason.EXPIRED),
+        (1000, "expired", RejectionReason.EXPIRED),
+        (1000, "requested_by_customer", RejectionReason.CANCELED),
+        (1000, None, RejectionReason.CANCELED),
+        (0, "automatic", RejectionReason.CANCELED),
     ],
 )
 def test_an_authorisation_that_ran_out_is_told_from_one_that_was_given_up(
-    authorized: int, reason: str | None, refusal: Refusal
+    authorized: int, reason: str | None, rejection_reason: RejectionReason
 ) -> None:
     gone = a_payment(PaymentStatus.CANCELED, amount_authorized=authorized, cancellation_reason=reason)
-    assert decide_capture(gone, amount=None) == Refuse(refusal)
+    assert decide_capture(gone, amount=None) == Reject(rejection_reason)
 
 
 @pytest.mark.parametrize("status", [PaymentStatus.FAILED, PaymentStatus.REQUIRES_ACTION])
 def test_what_stripe_never_made_is_neither_canceled_nor_tried_again(status: PaymentStatus) -> None:
     nothing = a_payment(status, stripe_payment_intent_id=None)
-    assert decide_cancel(nothing) == retry(nothing) == Refuse(Refusal.NOTHING_AT_STRIPE)
+    assert decide_cancel(nothing) == retry(nothing) == Reject(RejectionReason.NOTHING_AT_STRIPE)
 
 
 @pytest.mark.parametrize(
@@ -142,18 +142,18 @@ def test_a_card_that_was_refused_for_good_is_not_tried_again_but_another_is(
     code: str, advice: str | None, *, for_good: bool
 ) -> None:
     failed = a_payment(PaymentStatus.FAILED, decline_code=code, advice_code=advice)
-    expected = Refuse(Refusal.DECLINED_FOR_GOOD) if for_good else Ask()
+    expected = Reject(RejectionReason.DECLINED_FOR_GOOD) if for_good else Proceed()
     assert retry(failed, same_method=True) == expected
-    assert retry(failed, same_method=False) == Ask()
+    assert retry(failed, same_method=False) == Proceed()
 
 
 def test_tries_are_capped_in_all_and_in_a_period() -> None:
     policy = RetryPolicy(most=5, most_in_period=2)
     failed = a_payment(PaymentStatus.FAILED, retries=4)
-    assert retry(failed, policy=policy, retries_in_period=1) == Ask()
-    assert retry(failed, policy=policy, retries_in_period=2) == Refuse(Refusal.TOO_MANY_RETRIES)
+    assert retry(failed, policy=policy, retries_in_period=1) == Proceed()
+    assert retry(failed, policy=policy, retries_in_period=2) == Reject(RejectionReason.TOO_MANY_RETRIES)
     often = a_payment(PaymentStatus.FAILED, retries=5)
-    assert retry(often, policy=policy) == Refuse(Refusal.TOO_MANY_RETRIES)
+    assert retry(often, policy=policy) == Reject(RejectionReason.TOO_MANY_RETRIES)
 
 
 def test_the_worker_tries_nothing_again_by_itself_unless_it_is_told_to() -> None:
@@ -193,6 +193,6 @@ def test_the_time_between_its_tries_doubles() -> None:
 
 
 def test_every_refusal_has_a_word_of_its_own() -> None:
-    words = [refusal.value for refusal in Refusal]
+    words = [rejection_reason.value for rejection_reason in RejectionReason]
     assert words
     assert all(one != other for one, other in itertools.combinations(words, 2))

@@ -19,7 +19,7 @@ from payment_worker.domain.dispute import (
     DisputeStatus,
     transition_dispute,
 )
-from payment_worker.domain.eligibility import RefundRefusal, RefuseRefund, Reserve, decide_refund
+from payment_worker.domain.eligibility import RefundRejectionReason, RejectRefund, Reserve, decide_refund
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.verdicts import PaymentBehind, Stale, Unchanged
 
@@ -157,6 +157,6 @@ def test_r6_refunds_are_refused_exactly_while_the_money_is_held(status: DisputeS
     decision = decide_refund(payment, amount=100)
     held = {"NEEDS_RESPONSE", "UNDER_REVIEW", "LOST", "APPEAL_NEEDS_RESPONSE", "APPEAL_UNDER_REVIEW"}
     if status in held:
-        assert decision == RefuseRefund(100, RefundRefusal.CHARGE_DISPUTED)
+        assert decision == RejectRefund(100, RefundRejectionReason.CHARGE_DISPUTED)
     else:
         assert decision == Reserve(100)

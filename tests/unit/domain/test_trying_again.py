@@ -7,7 +7,7 @@ import pytest
 
 from payment_worker.domain.payment import Payment, PaymentStatus, PaymentTrigger
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot
-from payment_worker.domain.transitions import retry_payment, shows_former_try, transition_payment
+from payment_worker.domain.transitions import retry_payment, shows_previous_attempt, transition_payment
 from payment_worker.domain.verdicts import Advanced, Stale, Unchanged
 
 POOR = Decline(error_code="card_declined", decline_code="insufficient_funds", advice_code="try_again_later")
@@ -72,7 +72,7 @@ def test_a_decline_with_a_charge_of_its_own_is_news() -> None:
 
 @pytest.mark.parametrize("news", [PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED])
 def test_what_is_known_to_show_the_try_is_news_without_a_charge(news: PaymentTrigger) -> None:
-    assert isinstance(transition_payment(TRIED, a_sight(news, "ch_1", is_of_attempt=True)), Advanced)
+    assert isinstance(transition_payment(TRIED, a_sight(news, "ch_1", is_from_attempt=True)), Advanced)
 
 
 @pytest.mark.parametrize("news", STRONG_NEWS)
@@ -80,7 +80,7 @@ def test_what_is_known_to_show_the_try_is_news_without_a_charge(news: PaymentTri
 def test_what_a_declined_payment_never_showed_is_news_whatever_its_charge(
     news: PaymentTrigger, charge: str | None
 ) -> None:
-    assert not shows_former_try(TRIED, a_sight(news, charge))
+    assert not shows_previous_attempt(TRIED, a_sight(news, charge))
     assert isinstance(transition_payment(TRIED, a_sight(news, charge)), Advanced)
 
 

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 from stripe import _error as sdk
 
-from payment_worker.domain.outcome import Declined, Delay, Doubt, Outcome, Postponed, Refused, Unanswered
+from payment_worker.domain.outcome import (
+    Declined,
+    Delay,
+    Outcome,
+    Postponed,
+    Rejected,
+    Unanswered,
+    UnknownReason,
+)
 from payment_worker.domain.snapshots import Decline
 from payment_worker.gateway.errors import READINGS, outcome_of
 
@@ -32,21 +40,24 @@ def test_no_error_class_of_the_sdk_is_missing_and_none_is_made_up() -> None:
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
-        (an_error(sdk.APIConnectionError, None), Unanswered(Doubt.SILENCE)),
-        (an_error(sdk.APIError, 200), Unanswered(Doubt.BROKEN_ANSWER)),
-        (an_error(sdk.APIError, None), Unanswered(Doubt.BROKEN_ANSWER)),
-        (an_error(sdk.APIError, 500), Unanswered(Doubt.SERVER_ERROR)),
-        (an_error(sdk.APIError, 503), Unanswered(Doubt.SERVER_ERROR)),
-        (an_error(sdk.APIError, 500, {"Idempotent-Replayed": "true"}), Unanswered(Doubt.REPLAYED_ERROR)),
+        (an_error(sdk.APIConnectionError, None), Unanswered(UnknownReason.SILENCE)),
+        (an_error(sdk.APIError, 200), Unanswered(UnknownReason.BROKEN_ANSWER)),
+        (an_error(sdk.APIError, None), Unanswered(UnknownReason.BROKEN_ANSWER)),
+        (an_error(sdk.APIError, 500), Unanswered(UnknownReason.SERVER_ERROR)),
+        (an_error(sdk.APIError, 503), Unanswered(UnknownReason.SERVER_ERROR)),
+        (
+            an_error(sdk.APIError, 500, {"Idempotent-Replayed": "true"}),
+            Unanswered(UnknownReason.REPLAYED_ERROR),
+        ),
         (an_error(sdk.APIError, 409, code="idempotency_key_in_use"), Postponed(Delay.KEY_IN_USE)),
         (an_error(sdk.APIError, 429), Postponed(Delay.RATE_LIMITED)),
         (an_error(sdk.RateLimitError, 429), Postponed(Delay.RATE_LIMITED)),
         (an_error(sdk.RateLimitError, 429, code="lock_timeout"), Postponed(Delay.LOCKED)),
         (an_error(sdk.AuthenticationError, 401), Postponed(Delay.KEY_REFUSED)),
         (an_error(sdk.PermissionError, 403), Postponed(Delay.ACCESS_REFUSED)),
-        (an_error(sdk.IdempotencyError, 400), Unanswered(Doubt.KEY_MISMATCH)),
-        (an_error(sdk.InvalidRequestError, 400, code="amount_too_small"), Refused("amount_too_small")),
-        (an_error(sdk.InvalidRequestError, 400, param="amount"), Refused("parameter_invalid_amount")),
+        (an_error(sdk.IdempotencyError, 400), Unanswered(UnknownReason.KEY_MISMATCH)),
+        (an_error(sdk.InvalidRequestError, 400, code="amount_too_small"), Rejected("amount_too_small")),
+        (an_error(sdk.InvalidRequestError, 400, param="amount"), Rejected("parameter_invalid_amount")),
         (
             an_error(
                 sdk.CardError,
@@ -72,5 +83,5 @@ def test_nothing_but_a_card_error_or_a_bad_request_is_taken_for_a_no(
     kind: type[Any], status: int | None
 ) -> None:
     outcome = outcome_of(an_error(kind, status))
-    if isinstance(outcome, Declined | Refused):
+    if isinstance(outcome, Declined | Rejected):
         assert kind in {sdk.CardError, sdk.InvalidRequestError}

@@ -5,13 +5,13 @@ import pytest
 from payment_worker.domain.outcome import Delay
 from payment_worker.gateway.rate_limit.limits import (
     LONGEST_COOL_DOWN_SECONDS,
-    Held,
     Limits,
-    Pass,
+    Permit,
     Rate,
+    Throttled,
     endpoint_of,
 )
-from payment_worker.gateway.rate_limit.local_limiter import Breaker, OwnTraffic, due
+from payment_worker.gateway.rate_limit.local_limiter import Breaker, LocalLimiter, due
 
 LIMITS = Limits(account=None, endpoint=None, failures=3, cool_down_seconds=10, probe_seconds=5)
 
@@ -89,14 +89,14 @@ def test_late_failures_of_calls_that_began_before_make_nothing_longer() -> None:
 
 
 def test_alone_a_process_takes_a_tenth_of_every_rate() -> None:
-    traffic = OwnTraffic(
+    traffic = LocalLimiter(
         Limits(account=Rate(10), endpoint=None, failures=3, cool_down_seconds=1, probe_seconds=1)
     )
-    given = [traffic.admit("other", account="a", longest_wait=2.5, now=50) for _ in range(4)]
+    given = [traffic.acquire("other", account="a", longest_wait=2.5, now=50) for _ in range(4)]
     assert [each.wait_seconds for each in given] == pytest.approx([0, 1, 2, 3])
-    assert isinstance(given[-1], Held)
-    assert given[-1].delay is Delay.NO_TURN
-    assert all(isinstance(each, Pass) and not each.is_shared for each in given[:3])
+    assert isinstance(given[-1], Throttled)
+    assert given[-1].delay is Delay.THROTTLED
+    assert all(isinstance(each, Permit) and not each.is_shared for each in given[:3])
 
 
 def test_an_endpoints_rate_that_cannot_bind_is_left_out() -> None:

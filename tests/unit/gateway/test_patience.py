@@ -4,10 +4,18 @@ from collections.abc import Callable
 
 import pytest
 
-from payment_worker.domain.outcome import NOT_SENT, Delay, Doubt, Outcome, Postponed, Refused, Unanswered
-from payment_worker.gateway.retries import REPEATED, patiently
+from payment_worker.domain.outcome import (
+    NOT_SENT,
+    Delay,
+    Outcome,
+    Postponed,
+    Rejected,
+    Unanswered,
+    UnknownReason,
+)
+from payment_worker.gateway.retries import REPEATED, with_retries
 
-SILENCE = Unanswered(Doubt.SILENCE)
+SILENCE = Unanswered(UnknownReason.SILENCE)
 
 
 def answering(*outcomes: Outcome) -> tuple[Callable[[], Outcome], list[Outcome]]:
@@ -16,20 +24,20 @@ def answering(*outcomes: Outcome) -> tuple[Callable[[], Outcome], list[Outcome]]
 
 
 def test_what_is_final_ends_it_at_once() -> None:
-    call, left = answering(Refused("amount_too_small"), SILENCE)
-    assert patiently(call, time_left=lambda: 100, call_seconds=1) == Refused("amount_too_small")
+    call, left = answering(Rejected("amount_too_small"), SILENCE)
+    assert with_retries(call, time_left=lambda: 100, call_seconds=1) == Rejected("amount_too_small")
     assert left == [SILENCE]
 
 
 def test_what_may_pass_is_tried_again() -> None:
-    call, left = answering(SILENCE, Postponed(Delay.RATE_LIMITED), Refused("amount_too_small"))
-    assert patiently(call, time_left=lambda: 100, call_seconds=1) == Refused("amount_too_small")
+    call, left = answering(SILENCE, Postponed(Delay.RATE_LIMITED), Rejected("amount_too_small"))
+    assert with_retries(call, time_left=lambda: 100, call_seconds=1) == Rejected("amount_too_small")
     assert not left
 
 
 def test_without_time_for_another_call_there_is_none() -> None:
     call, left = answering(SILENCE, SILENCE)
-    assert patiently(call, time_left=lambda: 0.5, call_seconds=1) == SILENCE
+    assert with_retries(call, time_left=lambda: 0.5, call_seconds=1) == SILENCE
     assert len(left) == 1
 
 
@@ -37,16 +45,16 @@ def test_without_time_for_another_call_there_is_none() -> None:
 def test_what_we_hold_back_ourselves_is_not_tried_again(delay: Delay) -> None:
     assert delay not in REPEATED
     call, left = answering(Postponed(delay), SILENCE)
-    assert patiently(call, time_left=lambda: 100, call_seconds=1) == Postponed(delay)
+    assert with_retries(call, time_left=lambda: 100, call_seconds=1) == Postponed(delay)
     assert len(left) == 1
 
 
 @pytest.mark.parametrize("delay", sorted(NOT_SENT))
 def test_a_silence_stays_in_doubt_when_a_later_try_is_held_back(delay: Delay) -> None:
     call, _ = answering(SILENCE, Postponed(delay))
-    assert patiently(call, time_left=lambda: 100, call_seconds=1) == SILENCE
+    assert with_retries(call, time_left=lambda: 100, call_seconds=1) == SILENCE
 
 
 def test_what_is_certain_outweighs_an_earlier_silence() -> None:
-    call, _ = answering(SILENCE, Refused("amount_too_small"))
-    assert patiently(call, time_left=lambda: 100, call_seconds=1) == Refused("amount_too_small")
+    call, _ = answering(SILENCE, Rejected("amount_too_small"))
+    assert with_retries(call, time_left=lambda: 100, call_seconds=1) == Rejected("amount_too_small")
