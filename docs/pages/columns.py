@@ -114,7 +114,10 @@ OF: Mapping[str, Mapping[str, str]] = {
         "refund_id": "The refund, if it is of one.",
         "detail": "Ours and theirs.",
         "found_at": "When it was first found.",
-        "resolved_at": "When it was repaired, or the difference had gone.",
+        "resolved_at": "When it was repaired, the difference had gone, or a person closed it.",
+        "closed_by": "The person who closed it last, and where; kept when it is found again.",
+        "close_reason": "Why they did.",
+        "closed_at": "When they did.",
     },
 }
 

@@ -447,12 +447,18 @@ CREATE TABLE reconciliation_finding (
     run_id bigint REFERENCES reconciliation_run,
     found_at timestamptz NOT NULL,
     resolved_at timestamptz,
+    closed_by text,
+    close_reason text,
+    closed_at timestamptz,
+    CONSTRAINT reconciliation_finding_is_closed_as_a_whole CHECK
+        (num_nonnulls(closed_by, close_reason, closed_at) IN (0, 3)),
     CONSTRAINT reconciliation_finding_is_noted_once UNIQUE (kind, object_id),
     CONSTRAINT reconciliation_finding_is_resolved CHECK ((status = 'OPEN') = (resolved_at IS NULL))
 );
 COMMENT ON TABLE reconciliation_finding IS 'Where our record and Stripe''s differ, or did.';
 COMMENT ON COLUMN reconciliation_finding.status IS
-    'OPEN: left for a person. REPAIRED: our record was brought up to date. CLOSED: the difference has gone.';
+    'OPEN: left for a person. REPAIRED: our record was brought up to date. '
+    'CLOSED: the difference has gone, or a person decided it.';
 COMMENT ON COLUMN reconciliation_finding.run_id IS 'The run that found it last; null: an event or an answer did.';
 CREATE INDEX reconciliation_finding_open ON reconciliation_finding (finding_id) WHERE status = 'OPEN';
 CREATE INDEX reconciliation_finding_found_at ON reconciliation_finding (found_at);

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from payment_worker.flows.events.result import sentence
 from payment_worker.store import inbox, timeline
 from payment_worker.store.database import Connection
 from payment_worker.store.inbox import Listed
@@ -69,7 +70,7 @@ def story_of(connection: Connection, payment_id: UUID) -> Story:
 
 def _heard(heard: Iterable[Listed]) -> Iterable[Line]:
     for event in heard:
-        outcome = f"{event.status}: {event.outcome}" if event.outcome else event.status
+        outcome = f"{event.status}: {sentence(event.outcome)}" if event.outcome else event.status
         yield Line(
             at=event.received_at,
             rank=0,
@@ -85,7 +86,7 @@ def _heard(heard: Iterable[Listed]) -> Iterable[Line]:
                 rank=0,
                 kind="event",
                 what=f"{event.type} is looked at again",
-                cause=event.outcome or "not processed yet",
+                cause=sentence(event.outcome) or "not processed yet",
                 actor="the sweep",
                 ids={"event_id": event.event_id},
                 is_ahead=True,
@@ -150,8 +151,9 @@ def _found(row: Mapping[str, Any]) -> Line:
         rank=2,
         kind="finding",
         what=f"{row['kind']} of {row['object_id']} is {row['status']}",
-        cause=f"reconciliation {row['run_id']}" if row["run_id"] else "reconciliation",
-        actor="payment_worker.reconcile",
+        cause=row["close_reason"]
+        or (f"reconciliation {row['run_id']}" if row["run_id"] else "an event or an answer"),
+        actor=row["closed_by"] or "payment_worker",
         ids={},
     )
 

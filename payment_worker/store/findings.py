@@ -39,6 +39,9 @@ class Finding:
     run_id: int | None
     found_at: datetime
     resolved_at: datetime | None
+    closed_by: str | None
+    close_reason: str | None
+    closed_at: datetime | None
 
 
 COLUMNS: Final = [table.c[name] for name in Finding.__slots__]
@@ -96,6 +99,25 @@ def close(connection: Connection, finding_id: int, *, run_id: int, now: datetime
         table.update()
         .where(table.c.finding_id == finding_id, table.c.status == FindingStatus.OPEN)
         .values(status=FindingStatus.CLOSED, run_id=run_id, resolved_at=now)
+    )
+    return closed.rowcount == 1
+
+
+def decide(connection: Connection, finding_id: int, *, reason: str, actor: str, now: datetime) -> bool:
+    """Close a finding that a person has decided; whether it was open until now.
+
+    It is open again once the difference is seen again, and still says who closed it and why.
+    """
+    closed = connection.execute(
+        table.update()
+        .where(table.c.finding_id == finding_id, table.c.status == FindingStatus.OPEN)
+        .values(
+            status=FindingStatus.CLOSED,
+            resolved_at=now,
+            closed_by=actor,
+            close_reason=reason,
+            closed_at=now,
+        )
     )
     return closed.rowcount == 1
 

@@ -239,6 +239,31 @@ def about(connection: Connection, *, object_ids: Sequence[str], event_ids: Seque
     return [Listed(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
 
 
+def discard(
+    connection: Connection, *, event_ids: Sequence[str], outcome: str, now: datetime
+) -> Sequence[str]:
+    """Set events aside that wait or are parked; the ids of those that were.
+
+    Whoever works on one of them loses it, for the token is raised.
+    """
+    update = (
+        table.update()
+        .where(
+            table.c.event_id.in_(event_ids),
+            table.c.status.in_([EventStatus.RECEIVED, EventStatus.PARKED]),
+        )
+        .values(
+            status=EventStatus.IGNORED,
+            outcome=outcome,
+            lease_token=table.c.lease_token + 1,
+            next_action_at=None,
+            finished_at=now,
+        )
+        .returning(table.c.event_id)
+    )
+    return connection.execute(update).scalars().all()
+
+
 def replay(
     connection: Connection,
     *,

@@ -271,6 +271,9 @@ reconciliation_finding = Table(
     Column("run_id", BigInteger, ForeignKey("reconciliation_run.run_id")),
     _instant("found_at"),
     _instant("resolved_at", nullable=True),
+    Column("closed_by", Text),
+    Column("close_reason", Text),
+    _instant("closed_at", nullable=True),
 )
 
 stream_memory = Table(

@@ -103,10 +103,13 @@ def messages(connection: Connection, payment_id: UUID) -> Sequence[Record]:
     return _of(connection, table, columns, payment_id, "position")
 
 
+FINDING_COLUMNS = ("kind", "object_id", "status", "run_id", "found_at", "closed_by", "close_reason")
+
+
 def findings(connection: Connection, payment_id: UUID) -> Sequence[Record]:
     """Where a reconciliation found that Stripe says something else of it, in order."""
     table = tables.reconciliation_finding
-    columns = [table.c[name] for name in ("kind", "object_id", "status", "run_id", "found_at")]
+    columns = [table.c[name] for name in FINDING_COLUMNS]
     return _of(connection, table, columns, payment_id, "finding_id")
 
 

@@ -93,7 +93,7 @@ def test_parked_events_are_settled_once_more(
     assert (ran.status, ran.out) == (0, "1 event is due; the next sweep takes it.\n")
     row = rows.one("SELECT * FROM stripe_event WHERE event_id = 'evt_parked'")
     assert (row["status"], row["tries"], row["lease_token"], row["finished_at"]) == ("RECEIVED", 0, 4, None)
-    assert row["outcome"].startswith("replayed by ada on ")
+    assert row["outcome"].startswith("REPLAYED: ada on ")
     worker(pool="threads")
     beat(settings={"PAYMENT_WORKER_RESUME_EVERY": "0.5"})
     rows.wait_for("SELECT 1 FROM stripe_event WHERE event_id = 'evt_parked' AND status = 'IGNORED'")

@@ -6,10 +6,21 @@ import typer
 
 from payment_worker.cli.commands.enqueue import AsJson
 
-events = typer.Typer(help="Stripe's events: list them, or process them once more.", no_args_is_help=True)
+events = typer.Typer(
+    help="Stripe's events: list them, process them once more, or set them aside.", no_args_is_help=True
+)
 Type = Annotated[
     str | None, typer.Option("--type", help="Only this type, `payment_intent.succeeded` for one.")
 ]
+
+
+def _said(reason: str) -> str:
+    if not reason.strip():
+        raise typer.BadParameter("say why", param_hint="--reason")
+    return reason.strip()
+
+
+Reason = Annotated[str, typer.Option(help="Why: it is kept, with who you are and when.", callback=_said)]
 _STATUSES = ("received", "processed", "ignored", "parked")
 
 
@@ -50,4 +61,19 @@ def replay(
     if bool(event_ids) is parked:
         raise typer.BadParameter("name events, or say --parked", param_hint="EVENT_ID")
     missing = inbox.replay(event_ids or None, type_=type_, as_json=as_json)
+    raise typer.Exit(1 if missing else 0)
+
+
+@events.command()
+def discard(
+    event_ids: Annotated[
+        list[str], typer.Argument(metavar="EVENT_ID...", help="Events that wait or are parked.")
+    ],
+    *,
+    reason: Reason,
+) -> None:
+    """Set events aside that are no matter of ours. Who did it and why is kept; `events replay` brings them back."""
+    from payment_worker.cli.views import inbox
+
+    missing = inbox.discard(event_ids, reason=reason)
     raise typer.Exit(1 if missing else 0)

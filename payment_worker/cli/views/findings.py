@@ -12,7 +12,7 @@ from typing import Final
 from rich.markup import escape
 from rich.table import Table
 
-from payment_worker.cli.database import records
+from payment_worker.cli.database import now, operator, records
 from payment_worker.cli.errors import PROBLEMS
 from payment_worker.cli.views.printing import console, print_json, table
 from payment_worker.contracts.requests import ReconcileRequest, parse
@@ -35,11 +35,10 @@ class Form(Enum):
 def report(*, show: str, since: str | None, until: str | None, limit: int, form: Form) -> int:
     """Print runs and findings; the exit status says whether any is open."""
     period = parse(ReconcileRequest, {"since": since, "until": until})
-    statuses = list(FindingStatus) if show == "all" else [FindingStatus(show.upper())]
     with records() as connection:
         last = runs.newest(connection, limit=RUNS)
         found = findings.found(
-            connection, statuses=statuses, since=period.since, until=period.until, limit=limit
+            connection, statuses=_statuses(show), since=period.since, until=period.until, limit=limit
         )
         is_open = bool(findings.found(connection, statuses=[FindingStatus.OPEN], limit=1))
     match form:
@@ -52,6 +51,31 @@ def report(*, show: str, since: str | None, until: str | None, limit: int, form:
             console().print()
             console().print(_findings(found) if found else f"No findings ({show}).")
     return PROBLEMS if is_open else 0
+
+
+def show(*, which: str, limit: int, as_json: bool) -> None:
+    """Print findings alone."""
+    with records() as connection:
+        found = findings.found(connection, statuses=_statuses(which), limit=limit)
+    if as_json:
+        print_json(found)
+    else:
+        console().print(_findings(found) if found else f"No findings ({which}).")
+
+
+def close(finding_id: int, *, reason: str) -> bool:
+    """Close a finding as decided by whoever is at the keyboard; whether it was open."""
+    with records() as connection:
+        closed = findings.decide(connection, finding_id, reason=reason, actor=operator(), now=now())
+    if closed:
+        console().print(f"Finding {finding_id} is closed.")
+    else:
+        sys.stderr.write(f"No open finding: {finding_id}\n")
+    return closed
+
+
+def _statuses(which: str) -> Sequence[FindingStatus]:
+    return list(FindingStatus) if which == "all" else [FindingStatus(which.upper())]
 
 
 def _runs(last: Sequence[Run]) -> Table:
@@ -70,17 +94,23 @@ def _runs(last: Sequence[Run]) -> Table:
 
 
 def _findings(found: Sequence[Finding]) -> Table:
-    shown = table("Finding", "Status", "Object, payment", "Ours", "Stripe's", "Found")
+    shown = table("Id", "Finding", "Status", "Object, payment", "Ours", "Stripe's", "Found")
     for finding in found:
         shown.add_row(
+            str(finding.finding_id),
             finding.kind,
-            finding.status,
+            escape(f"{finding.status}\n{_closing(finding)}".rstrip()),
             escape(f"{finding.object_id}\n{finding.payment_id or ''}"),
             escape(str(finding.detail.get("ours", ""))),
             escape(str(finding.detail.get("theirs", finding.detail.get("unknown_reason", "")))),
             _minute(finding.found_at),
         )
     return shown
+
+
+def _closing(finding: Finding) -> str:
+    """Who closed it last and why, if a person did; it may have been found again since."""
+    return f"{finding.closed_by}: {finding.close_reason}" if finding.closed_by else ""
 
 
 def _write_csv(found: Sequence[Finding]) -> None:

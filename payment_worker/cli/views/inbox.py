@@ -9,6 +9,7 @@ from rich.table import Table
 
 from payment_worker.cli.database import now, operator, records
 from payment_worker.cli.views.printing import console, duration, is_narrow, print_json, table, told
+from payment_worker.flows.events.result import Reason, sentence
 from payment_worker.store import inbox
 from payment_worker.store.inbox import Listed
 
@@ -35,7 +36,7 @@ def listed(found: Sequence[Listed], *, now: datetime) -> Table:
             event.type,
             event.status,
             str(event.tries),
-            escape(event.outcome or ""),
+            escape(sentence(event.outcome)),
             age,
         )
     return shown
@@ -44,7 +45,7 @@ def listed(found: Sequence[Listed], *, now: datetime) -> Table:
 def _narrow(found: Sequence[Listed], now: datetime) -> Iterator[tuple[str, str, str]]:
     for event in found:
         age, tries = duration(now - event.received_at), f"tries: {event.tries}"
-        beneath = " · ".join(text for text in (tries, event.outcome) if text)
+        beneath = " · ".join(text for text in (tries, sentence(event.outcome)) if text)
         yield f"{age} ago", f"{event.event_id}  {event.status}\n{event.type}", escape(beneath)
 
 
@@ -55,7 +56,7 @@ def replay(event_ids: Sequence[str] | None, *, type_: str | None, as_json: bool)
             connection,
             event_ids=event_ids,
             type_=type_,
-            reason=f"replayed by {operator()}",
+            reason=f"{Reason.REPLAYED}: {operator()}",
             now=now(),
         )
     missing = sorted(set(event_ids or ()) - set(due))
@@ -66,4 +67,16 @@ def replay(event_ids: Sequence[str] | None, *, type_: str | None, as_json: bool)
     console().print(f"{len(due)} {are} due; the next sweep takes {them}.")
     for event_id in missing:
         sys.stderr.write(f"No such event: {event_id}\n")
+    return missing
+
+
+def discard(event_ids: Sequence[str], *, reason: str) -> Sequence[str]:
+    """Set these events aside; those that are not there, or are over."""
+    outcome = f"{Reason.DISCARDED}: {operator()}: {reason}"
+    with records() as connection:
+        done = inbox.discard(connection, event_ids=event_ids, outcome=outcome, now=now())
+    missing = sorted(set(event_ids) - set(done))
+    console().print(f"{len(done)} set aside.")
+    for event_id in missing:
+        sys.stderr.write(f"No such event that waits or is parked: {event_id}\n")
     return missing
