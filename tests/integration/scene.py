@@ -164,6 +164,11 @@ class Scene:
         stored = receive(self.context, event, source="webhook")
         return process_event(self.context, stored) if stored else None
 
+    def process_due(self) -> None:
+        """Process the events that are due now, once each."""
+        for each in claim_due(self.context).events:
+            process_claimed(self.context, **asdict(each))
+
     def process_waiting(self) -> None:
         """Settle what was put off, letting time pass until nothing waits any more."""
         for _ in range(ROUNDS):

@@ -6,7 +6,6 @@ already, as whoever records an answer does, writes the rows in the same statemen
 `apply_snapshot`, which locks, writes, and fetches the object again where a snapshot cannot be trusted.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
@@ -19,7 +18,7 @@ from payment_worker.domain.verdicts import Contradicted, PaymentBehind, Stale
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.contradictions import note_finding
 from payment_worker.flows.transitions.disputes import judge_dispute
-from payment_worker.flows.transitions.judgement import Judgement, PaymentCheck, Verdict, Writes
+from payment_worker.flows.transitions.judgement import Judgement, PaymentCheck, Verdict
 from payment_worker.flows.transitions.payments import judge_payment_intent
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target, fetch
 from payment_worker.flows.transitions.refunds import judge_refund
@@ -64,9 +63,6 @@ class NoPayment:
 
 Application = Applied | NotShown | Overtaken | NoPayment
 
-Beside = Callable[[Applied], Writes]
-"""What the caller writes in the transaction in which a snapshot is applied."""
-
 
 def judge(
     context: Context,
@@ -105,14 +101,12 @@ def apply_snapshot(
     snapshot: Snapshot | None = None,
     *,
     cause: Cause,
-    beside: Beside = lambda _: [],
     run_id: int | None = None,
 ) -> Application:
     """Apply a snapshot to our record, or the object as Stripe shows it now.
 
     Args:
         snapshot: the object as it was read; without it, it is fetched.
-        beside: the rows to write with it, whatever it changes.
         run_id: the reconciliation that looks.
     """
     payment_check = PaymentCheck.NONE
@@ -128,7 +122,6 @@ def apply_snapshot(
             target,
             snapshot,
             cause=cause,
-            beside=beside,
             payment_check=payment_check,
             run_id=run_id,
         )
@@ -158,7 +151,6 @@ def _apply(
     snapshot: Snapshot,
     *,
     cause: Cause,
-    beside: Beside,
     payment_check: PaymentCheck,
     run_id: int | None,
 ) -> Applied | NoPayment:
@@ -169,5 +161,5 @@ def _apply(
         judgement = judge(context, connection, payment, snapshot, payment_check=payment_check, run_id=run_id)
         applied = Applied(judgement.verdict, judgement.before, judgement.left)
         if not isinstance(applied.verdict, Stale | PaymentBehind):
-            write(connection, [*judgement.writes(cause=cause, now=context.clock()), *beside(applied)])
+            write(connection, judgement.writes(cause=cause, now=context.clock()))
         return applied
