@@ -10,7 +10,10 @@ from typing import Any, Final
 import stripe
 
 TOLERANCE_SECONDS: Final = 300
-"""How old a signature may be: Stripe's own default."""
+"""How old a signature may be where a webhook comes in over HTTP: Stripe's own default.
+
+It is no protection of ours, for an event that comes twice is stored once. A request that waited in a queue is older.
+"""
 
 PINNED_VERSION: Final[str] = stripe.api_version
 """The API version of the SDK, which every object that we read must have."""
@@ -43,26 +46,29 @@ class Event:
     payload: dict[str, Any]
 
 
-def verified(payload: str, signature: str, *, secrets: Sequence[str]) -> Event:
+def verified(
+    payload: str, signature: str, *, secrets: Sequence[str], tolerance_seconds: int | None = None
+) -> Event:
     """The event in a webhook's body.
 
     Args:
         secrets: all that are valid now; Stripe signs with each while one is rolled.
+        tolerance_seconds: how old the signature may be; any age without it.
 
     Raises:
         BadSignatureError: nothing of it may be believed.
         BadPayloadError: it is signed, and no event.
     """
-    if not any(_is_signed(payload, signature, secret) for secret in secrets):
+    if not any(_is_signed(payload, signature, secret, tolerance_seconds) for secret in secrets):
         raise BadSignatureError
     return event_of(payload)
 
 
-def _is_signed(payload: str, signature: str, secret: str) -> bool:
+def _is_signed(payload: str, signature: str, secret: str, tolerance_seconds: int | None) -> bool:
     if not signature.isascii():
         return False  # Stripe's library breaks when it compares one (seen with stripe 16.1)
     try:
-        return bool(stripe.WebhookSignature.verify_header(payload, signature, secret, TOLERANCE_SECONDS))
+        return bool(stripe.WebhookSignature.verify_header(payload, signature, secret, tolerance_seconds))
     except stripe.SignatureVerificationError:
         return False
 

@@ -29,9 +29,7 @@ def _verified(task: Task, request: StripeEventRequest) -> Event:
     try:
         return verified(request.payload, request.signature, secrets=bootstrap.webhook_secrets())
     except BadSignatureError:
-        error = FieldError(
-            "signature", "bad_signature", "does not fit the payload and our secrets, or is too old"
-        )
+        error = FieldError("signature", "bad_signature", "does not fit the payload and our secrets")
     except BadPayloadError:
         error = FieldError("payload", "not_an_event", "is no event of Stripe's")
     # What nobody vouches for is not kept: its size is a stranger's to choose.

@@ -7,7 +7,13 @@ from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
-from payment_worker.gateway.webhook import BadPayloadError, BadSignatureError, Event, verified
+from payment_worker.gateway.webhook import (
+    TOLERANCE_SECONDS,
+    BadPayloadError,
+    BadSignatureError,
+    Event,
+    verified,
+)
 from payment_worker.store.database import DatabaseUnavailableError
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.exceptions import described
@@ -69,6 +75,7 @@ class Receiver:
                 (await body.read(request)).decode(),
                 request.headers.get("stripe-signature", ""),
                 secrets=self._secrets,
+                tolerance_seconds=TOLERANCE_SECONDS,
             )
         except body.TooLargeError:
             return Outcome.TOO_LARGE, None
