@@ -15,6 +15,7 @@ from payment_worker.contracts.masking import masked
 from payment_worker.domain.eligibility import RetryPolicy
 from payment_worker.flows.context import Context, Policy
 from payment_worker.flows.key_check import KeyCheck
+from payment_worker.flows.metadata_secrets import MetadataSecrets
 from payment_worker.flows.pauses import Pauses
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.rate_limit.limiter import REDIS_TIMEOUT_SECONDS, RateLimiter
@@ -36,6 +37,7 @@ class Process:
     settings: Settings
     database: Database
     pauses: Pauses
+    metadata_secrets: MetadataSecrets
     stripe: Gateway
     stream: Stream
     sweeps: Sweeps
@@ -106,6 +108,7 @@ def _open(chosen: Settings) -> Process:
         settings=chosen,
         database=opened,
         pauses=Pauses(opened),
+        metadata_secrets=MetadataSecrets([each.get_secret_value() for each in chosen.metadata_secrets]),
         stripe=Gateway(
             api_key=_secret(chosen.stripe_api_key),
             api_base=chosen.stripe_api_base,
@@ -139,6 +142,7 @@ def context(*, actor: str, notify_relay: Callable[[], None] = lambda: None) -> C
         jitter=random.random,
         policy=policy(held.settings),
         pauses=held.pauses,
+        metadata_secrets=held.metadata_secrets,
         actor=f"{actor} on {_host()}",
         notify_relay=notify_relay,
     )

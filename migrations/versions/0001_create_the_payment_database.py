@@ -434,6 +434,32 @@ COMMENT ON TABLE reconciliation_match IS
     'Unlogged and deleted when the run ends: what is lost of it costs requests, nothing else.';
 """
 
+CANDIDATE = """
+CREATE TABLE reconciliation_candidate (
+    run_id bigint NOT NULL,
+    stripe_payment_intent_id text NOT NULL,
+    payment_id uuid NOT NULL,
+    stripe_account text,
+    PRIMARY KEY (run_id, stripe_payment_intent_id)
+);
+COMMENT ON TABLE reconciliation_candidate IS
+    'PaymentIntents that a run has met which prove to be of a payment that is lost. Once all lists are read, a payment '
+    'with one of them is brought back, and one with several is left for a person. Deleted when the run ends.';
+"""
+
+METADATA_MAC = """
+CREATE TABLE metadata_secret (
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    secret text NOT NULL CHECK (length(secret) >= 32),
+    created_at timestamptz NOT NULL
+);
+COMMENT ON TABLE metadata_secret IS
+    'The secret that signs the metadata of our objects at Stripe where PAYMENT_WORKER_METADATA_SECRETS is not set. '
+    'Nobody but the worker may read it.';
+INSERT INTO metadata_secret (secret, created_at)
+    SELECT encode(sha256((gen_random_uuid()::text || gen_random_uuid()::text)::bytea), 'hex'), now();
+"""
+
 FINDING = """
 CREATE TABLE reconciliation_finding (
     finding_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -482,13 +508,15 @@ TABLES = (
     PAUSE,
     RUN,
     MATCH,
+    CANDIDATE,
     FINDING,
+    METADATA_MAC,
 )
 
 DROP = """
-DROP TABLE reconciliation_finding, reconciliation_match, reconciliation_run, pause_history, pause, rejected_request,
-    stream_memory, outbox, event_poll, stripe_event, payment_history_archive, payment_attempt_archive, payment_history,
-    payment_attempt, dispute, refund, payment, stripe_identity;
+DROP TABLE metadata_secret, reconciliation_finding, reconciliation_candidate, reconciliation_match, reconciliation_run,
+    pause_history, pause, rejected_request, stream_memory, outbox, event_poll, stripe_event, payment_history_archive,
+    payment_attempt_archive, payment_history, payment_attempt, dispute, refund, payment, stripe_identity;
 DROP FUNCTION refuse_to_change_pause_history, refuse_to_lose_history, refuse_to_change_history;
 """
 

@@ -39,6 +39,8 @@ class FindingKind(StrEnum):
     PAYMENT_CURRENCY_DIFFERS = "payment_currency_differs"
     SECOND_PAYMENT_INTENT = "second_payment_intent"
     """Another PaymentIntent than the payment's own carries its id: it may have been paid twice."""
+    SEVERAL_PAYMENT_INTENTS = "several_payment_intents"
+    """Several PaymentIntents prove to be of one payment that has none, or is lost: which is, a person has to say."""
     REFUND_NOT_OURS = "refund_not_ours"
     """Stripe has a Refund of a payment of ours that we did not know: made elsewhere."""
     REFUND_MISSING_THERE = "refund_missing_there"
@@ -49,6 +51,8 @@ class FindingKind(StrEnum):
     """Stripe has a Refund that we believed was never made, and gave its amount free again."""
     SECOND_REFUND = "second_refund"
     """Another Refund than the refund's own carries its id."""
+    UNVERIFIED_METADATA = "unverified_metadata"
+    """An object carries ids of ours in its metadata and does not prove that we made it: anybody may write them."""
     DISPUTE_NOT_RECORDED = "dispute_not_recorded"
     DISPUTE_STATUS_DIFFERS = "dispute_status_differs"
     DISPUTE_MISSING_THERE = "dispute_missing_there"
@@ -189,7 +193,7 @@ def _payment(
 
 
 def second_payment_intent(payment: Payment, stripe_payment_intent_id: str) -> Difference:
-    """A PaymentIntent that names a payment which is another one."""
+    """A PaymentIntent that proves to be of a payment which is another one."""
     return Difference(
         kind=FindingKind.SECOND_PAYMENT_INTENT,
         object_id=stripe_payment_intent_id,
@@ -199,16 +203,43 @@ def second_payment_intent(payment: Payment, stripe_payment_intent_id: str) -> Di
     )
 
 
+def several_payment_intents(
+    stripe_payment_intent_id: str, *, payment_id: UUID, stripe_account: str | None, count: int
+) -> Difference:
+    """One of several PaymentIntents that prove to be of the same payment: all but one are copies, or paid it twice."""
+    return Difference(
+        kind=FindingKind.SEVERAL_PAYMENT_INTENTS,
+        object_id=stripe_payment_intent_id,
+        stripe_account=stripe_account,
+        payment_id=payment_id,
+        detail={"ours": None, "theirs": f"one of {count}"},
+    )
+
+
 def payment_missing_here(
     seen: PaymentIntentSnapshot, *, payment_id: UUID, stripe_account: str | None
 ) -> Difference:
-    """A PaymentIntent that names a payment which is not there."""
+    """A PaymentIntent that proves to be of a payment which is not there."""
     return Difference(
         kind=FindingKind.PAYMENT_MISSING_HERE,
         object_id=seen.stripe_payment_intent_id,
         stripe_account=stripe_account,
         payment_id=payment_id,
         detail={"ours": None, "theirs": seen.trigger, "amount": seen.amount, "currency": seen.currency},
+    )
+
+
+def unverified_metadata(
+    object_id: str, *, payment_id: UUID | None, refund_id: UUID | None = None, stripe_account: str | None
+) -> Difference:
+    """An object whose metadata name a payment or a refund, and do not prove that it is of it."""
+    return Difference(
+        kind=FindingKind.UNVERIFIED_METADATA,
+        object_id=object_id,
+        stripe_account=stripe_account or None,
+        payment_id=payment_id,
+        refund_id=refund_id,
+        detail={"ours": None, "theirs": "not proven to be ours"},
     )
 
 

@@ -23,6 +23,18 @@ class Decline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What an object's metadata, which anybody may have written, call ours, beside what the object itself shows."""
+
+    payment_id: object
+    refund_id: object = None
+    order_id: object = None
+    mac: object = None
+    amount: object
+    currency: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentIntentSnapshot:
     """A PaymentIntent as Stripe showed it. Amounts in minor units; currency in upper case."""
 
@@ -36,7 +48,10 @@ class PaymentIntentSnapshot:
     stripe_charge_id: str | None = None
     decline: Decline | None = None
     payment_id: str | None = None
-    """What its metadata calls ours."""
+    """What its metadata call ours; likewise the order."""
+    order_id: str | None = None
+    mac: str | None = None
+    """What proves it (`metadata_mac.py`)."""
     livemode: bool = False
     cancellation_reason: str | None = None
     capture_before: datetime | None = None
@@ -46,6 +61,17 @@ class PaymentIntentSnapshot:
     is_from_attempt: bool = False
     """Whether it is known to show what the unfinished attempt came to, and not what was before it."""
     as_of_version: int | None = None
+
+    @property
+    def named(self) -> Named:
+        """What it says it is."""
+        return Named(
+            payment_id=self.payment_id,
+            order_id=self.order_id,
+            mac=self.mac,
+            amount=self.amount,
+            currency=self.currency,
+        )
 
     @property
     def is_final(self) -> bool:
@@ -70,4 +96,7 @@ class RefundSnapshot:
     failure_reason: str | None = None
     reason: str | None = None
     refund_id: str | None = None
-    """What its metadata calls ours; None when it was made elsewhere, for instance in the dashboard."""
+    """What its metadata call ours; None when it was made elsewhere, for instance in the dashboard."""
+    payment_id: str | None = None
+    mac: str | None = None
+    """What proves it (`metadata_mac.py`)."""

@@ -18,6 +18,8 @@ class Contradiction(StrEnum):
     """The state that Stripe shows, or ours, is one that is never left."""
     EXISTS_AFTER_ALL = "exists_after_all"
     """A refund that we believed never to have been made."""
+    NOT_PROVEN = "not_proven"
+    """An object names ours in its metadata without our MAC."""
     NOT_SHOWN = "not_shown"
     """Stripe does not show an object that it has shown before."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from payment_worker.domain.eligibility import RetryPolicy
+from payment_worker.flows.metadata_secrets import MetadataSecrets
 from payment_worker.flows.pauses import Pauses
 from payment_worker.gateway.client import Gateway
 from payment_worker.store.database import Database
@@ -43,6 +44,8 @@ class Context:
     """Who acts, for the history: the task or the command, and where it runs."""
     notify_relay: Callable[[], None]
     """Tells the publisher that the outbox has something new: a hint, which may be lost."""
+    metadata_secrets: MetadataSecrets = field(default_factory=MetadataSecrets)
+    """What signs the metadata of our objects at Stripe; the database's own where none is set."""
 
     def cause(self, cause: str, **detail: object) -> Cause:
         """The cause of a change that this actor makes."""

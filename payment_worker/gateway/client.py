@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
-from uuid import UUID
 
 import stripe
 
@@ -29,7 +28,7 @@ from payment_worker.domain.outcome import (
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.errors import is_replayed, no_such_account, outcome_of, sighting_of
 from payment_worker.gateway.key_owner import KeyCheck, any_key
-from payment_worker.gateway.list_scan import ScanQuery, find
+from payment_worker.gateway.list_scan import ScanQuery, find, shows_what_was_sent
 from payment_worker.gateway.parsing import (
     JSON,
     UnreadableError,
@@ -145,7 +144,7 @@ class Gateway:
 
     def find_payment_intent(
         self,
-        payment_id: UUID,
+        sent: Mapping[str, Any],
         *,
         since: datetime,
         until: datetime,
@@ -154,11 +153,12 @@ class Gateway:
         after: str | None,
         time_left: Seconds,
     ) -> ScanResult:
-        """The PaymentIntent that carries this payment's id, from the list by creation time.
+        """The PaymentIntent that shows what was sent to make it, from the list by creation time.
 
         That list is consistent, which Stripe's search is not: only here may absence be read.
 
         Args:
+            sent: the parameters that were stored with the attempt.
             after: the object after which to go on with an earlier look.
             time_left: until when a page may be awaited. One is read in any case.
         """
@@ -170,26 +170,27 @@ class Gateway:
                 "expand": ["data.latest_charge"],
             },
             account=account,
-            is_ours=lambda body: (body["metadata"] or {}).get("payment_id") == str(payment_id),
+            is_ours=lambda body: shows_what_was_sent(body, sent),
+            is_one=True,
             read=lambda body: Shown(payment_intent_snapshot(body)),
         )
         return find(self._connection, sought, after=after, time_left=time_left)
 
     def find_refund(
         self,
-        refund_id: UUID,
+        sent: Mapping[str, Any],
         *,
-        stripe_payment_intent_id: str,
         account: str | None,
         after: str | None,
         time_left: Seconds,
     ) -> ScanResult:
-        """The Refund that carries this refund's id, among those of its PaymentIntent; read as that list is."""
+        """The Refund that shows what was sent to make it, among those of its PaymentIntent; read as that list is."""
         sought = ScanQuery(
             path="/v1/refunds",
-            params={"payment_intent": stripe_payment_intent_id},
+            params={"payment_intent": sent["payment_intent"]},
             account=account,
-            is_ours=lambda body: (body["metadata"] or {}).get("refund_id") == str(refund_id),
+            is_ours=lambda body: shows_what_was_sent(body, sent),
+            is_one=True,
             read=lambda body: Shown(refund_snapshot(body)),
         )
         return find(self._connection, sought, after=after, time_left=time_left)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hmac import compare_digest
 from math import inf
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from payment_worker.domain.outcome import (
 )
 from payment_worker.gateway.errors import outcome_of, sighting_of
 from payment_worker.gateway.parsing import JSON, UnreadableError
+from payment_worker.gateway.requests import MAC
 from payment_worker.gateway.retries import Seconds
 from payment_worker.gateway.transport import Connection
 
@@ -39,6 +41,26 @@ class ScanQuery:
     account: str | None
     is_ours: Callable[[JSON], bool]
     read: Callable[[JSON], LookupResult]
+    is_one: bool = False
+    """Whether several of them on a page are proof of none."""
+
+
+PROOFS: Final = ("payment_id", "refund_id", MAC)
+"""Metadata of ours that tell an object from all others."""
+
+
+def shows_what_was_sent(body: JSON, sent: Mapping[str, Any]) -> bool:
+    """Whether an object has the ids and the MAC that were sent to make it, its amount and its currency.
+
+    These parameters are stored with their key, so that this needs no secret, which may be another by now.
+    """
+    theirs, ours = body["metadata"] or {}, sent["metadata"]
+    same = [compare_digest(_bytes(theirs.get(name)), _bytes(ours.get(name))) for name in PROOFS]
+    return all(same) and all(body[name] == sent[name] for name in ("amount", "currency") if name in sent)
+
+
+def _bytes(value: object) -> bytes:
+    return str(value).encode(errors="replace")
 
 
 def find(
@@ -71,9 +93,12 @@ def _search(connection: Connection, sought: ScanQuery, *, after: str | None) -> 
     """One page; the first where the object that it should begin after is gone."""
     try:
         page = _page(connection, sought, after=after)
-        found = next((each for each in page["data"] if sought.is_ours(each)), None)
-        if found is not None:
-            return sought.read(found)
+        found = [each for each in page["data"] if sought.is_ours(each)]
+        if sought.is_one and len(found) > 1:
+            # A copy of our metadata, or made twice: which is the attempt's, its key tells, or a person.
+            return Unanswered(UnknownReason.CONTRADICTED)
+        if found:
+            return sought.read(found[0])
         return ScanIncomplete(page["data"][-1]["id"]) if page["has_more"] else Absent()
     except stripe.InvalidRequestError as error:
         return sighting_of(outcome_of(error)) if after is None else _search(connection, sought, after=None)

@@ -17,7 +17,7 @@ from payment_worker.gateway.list_scan import PAGE
 from payment_worker.gateway.parsing import (
     JSON,
     UnreadableError,
-    balance_transaction_of,
+    booking_in,
     dispute_snapshot,
     id_of,
     payment_intent_snapshot,
@@ -121,10 +121,7 @@ def disputes_page(
 
 
 def _payment_listed(intent: JSON) -> ListedPaymentIntent:
-    charge = intent.get("latest_charge")
-    transaction = charge.get("balance_transaction") if isinstance(charge, Mapping) else None
-    balance_transaction = balance_transaction_of(transaction) if isinstance(transaction, Mapping) else None
-    return ListedPaymentIntent(payment_intent_snapshot(intent), balance_transaction)
+    return ListedPaymentIntent(payment_intent_snapshot(intent), booking_in(intent))
 
 
 def _page(

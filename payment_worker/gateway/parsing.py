@@ -9,7 +9,8 @@ from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.dispute import DisputeSnapshot, DisputeStatus
 from payment_worker.domain.payment import PaymentTrigger
 from payment_worker.domain.refund import RefundTrigger
-from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.domain.snapshots import Decline, Named, PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.gateway.requests import MAC, OWN_ORDER_ID
 
 JSON = Mapping[str, Any]
 
@@ -48,7 +49,7 @@ def payment_intent_snapshot(intent: JSON) -> PaymentIntentSnapshot:
         UnreadableError: it is no PaymentIntent of the pinned API version.
     """
     try:
-        error = intent.get("last_payment_error")
+        error, metadata = intent.get("last_payment_error"), intent.get("metadata") or {}
         return PaymentIntentSnapshot(
             stripe_payment_intent_id=intent["id"],
             trigger=_payment_trigger(intent["status"], error),
@@ -58,7 +59,9 @@ def payment_intent_snapshot(intent: JSON) -> PaymentIntentSnapshot:
             amount_capturable=intent.get("amount_capturable") or 0,
             stripe_charge_id=id_of(intent.get("latest_charge")),
             decline=decline_of(error) if error else None,
-            payment_id=(intent.get("metadata") or {}).get("payment_id"),
+            payment_id=metadata.get("payment_id"),
+            order_id=metadata.get(OWN_ORDER_ID) or metadata.get("order_id"),
+            mac=metadata.get(MAC),
             livemode=bool(intent.get("livemode")),
             cancellation_reason=intent.get("cancellation_reason"),
             capture_before=_capture_before(intent.get("latest_charge")),
@@ -66,6 +69,18 @@ def payment_intent_snapshot(intent: JSON) -> PaymentIntentSnapshot:
         )
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as fault:
         raise UnreadableError(f"PaymentIntent: {type(fault).__name__}") from None
+
+
+def named_in(body: JSON) -> Named:
+    """What a PaymentIntent, or a charge, which has its metadata, says it is; of any API version."""
+    metadata = body.get("metadata") or {}
+    return Named(
+        payment_id=metadata.get("payment_id"),
+        order_id=metadata.get(OWN_ORDER_ID) or metadata.get("order_id"),
+        mac=metadata.get(MAC),
+        amount=body.get("amount"),
+        currency=body.get("currency"),
+    )
 
 
 def _received(intent: JSON) -> int:
@@ -114,6 +129,7 @@ def refund_snapshot(refund: JSON) -> RefundSnapshot:
         UnreadableError: it is no Refund of the pinned API version.
     """
     try:
+        metadata = refund.get("metadata") or {}
         return RefundSnapshot(
             stripe_refund_id=refund["id"],
             trigger=REFUND_TRIGGERS[refund["status"]],
@@ -123,7 +139,9 @@ def refund_snapshot(refund: JSON) -> RefundSnapshot:
             stripe_charge_id=id_of(refund.get("charge")),
             failure_reason=refund.get("failure_reason"),
             reason=refund.get("reason"),
-            refund_id=(refund.get("metadata") or {}).get("refund_id"),
+            refund_id=metadata.get("refund_id"),
+            payment_id=metadata.get("payment_id"),
+            mac=metadata.get(MAC),
         )
     except (KeyError, TypeError, AttributeError) as fault:
         raise UnreadableError(f"Refund: {type(fault).__name__}") from None
@@ -149,6 +167,13 @@ def dispute_snapshot(dispute: JSON) -> DisputeSnapshot:
         )
     except (KeyError, TypeError, AttributeError, ValueError) as fault:
         raise UnreadableError(f"Dispute: {type(fault).__name__}") from None
+
+
+def booking_in(intent: JSON) -> BalanceTransaction | None:
+    """What was booked of a PaymentIntent's charge, where both are expanded and it is known already."""
+    charge = intent.get("latest_charge")
+    transaction = charge.get("balance_transaction") if isinstance(charge, Mapping) else None
+    return balance_transaction_of(transaction) if isinstance(transaction, Mapping) else None
 
 
 def balance_transaction_of(transaction: JSON) -> BalanceTransaction:

@@ -12,6 +12,9 @@ OWN_ORDER_ID: Final = "payment_worker_order_id"
 Callers may use no key that begins so.
 """
 
+MAC: Final = "payment_worker_mac"
+"""The key of the MAC in the metadata of our objects (`domain/metadata_mac.py`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -34,6 +37,7 @@ def charge_request(  # noqa: PLR0913 - a charge has these parts
     description: str | None = None,
     statement_descriptor_suffix: str | None = None,
     metadata: dict[str, str] | None = None,
+    mac: str,
 ) -> Request:
     """Create and confirm a PaymentIntent in one call, with the customer away."""
     return _request(
@@ -53,7 +57,7 @@ def charge_request(  # noqa: PLR0913 - a charge has these parts
             "expand": ["latest_charge"] if capture_method == "manual" else None,
             "description": description,
             "statement_descriptor_suffix": statement_descriptor_suffix,
-            "metadata": _metadata(metadata or {}, payment_id=payment_id, order_id=order_id),
+            "metadata": {**_metadata(metadata or {}, payment_id=payment_id, order_id=order_id), MAC: mac},
         },
     )
 
@@ -91,7 +95,13 @@ def retry_request(*, stripe_payment_intent_id: str, payment_method: str) -> Requ
 
 
 def refund_request(
-    *, refund_id: UUID, payment_id: UUID, stripe_payment_intent_id: str, amount: int, reason: str | None
+    *,
+    refund_id: UUID,
+    payment_id: UUID,
+    stripe_payment_intent_id: str,
+    amount: int,
+    reason: str | None,
+    mac: str,
 ) -> Request:
     """Refund so much of a PaymentIntent."""
     return _request(
@@ -100,7 +110,7 @@ def refund_request(
             "payment_intent": stripe_payment_intent_id,
             "amount": amount,
             "reason": reason,
-            "metadata": {"payment_id": str(payment_id), "refund_id": str(refund_id)},
+            "metadata": {"payment_id": str(payment_id), "refund_id": str(refund_id), MAC: mac},
         },
     )
 

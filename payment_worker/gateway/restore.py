@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.gateway.client import Gateway, NotFetched, fetch
-from payment_worker.gateway.parsing import JSON, UnreadableError, id_of, payment_intent_snapshot
-from payment_worker.gateway.requests import OWN_ORDER_ID
+from payment_worker.gateway.parsing import JSON, UnreadableError, booking_in, id_of, payment_intent_snapshot
+from payment_worker.gateway.requests import MAC, OWN_ORDER_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class OriginalRequest:
     at: datetime
     """By Stripe's clock."""
     order_id: UUID
+    balance_transaction: BalanceTransaction | None
     columns: Mapping[str, object]
     """The columns of `payment` that its record does not have, but for the fingerprint: not all is told."""
 
@@ -28,12 +30,12 @@ def fetch_original_request(
 ) -> OriginalRequest | NotFetched:
     """The PaymentIntent as it is now, and what was asked for; `Unreadable` too where it does not tell that."""
     path = f"/v1/payment_intents/{stripe_payment_intent_id}"
-    return fetch(stripe, path, account, _requested, {"expand": ["latest_charge"]})
+    return fetch(stripe, path, account, _requested, {"expand": ["latest_charge.balance_transaction"]})
 
 
 def _ours(metadata: Mapping[str, str]) -> Collection[str]:
     """What we added to the metadata that the caller gave."""
-    return {"payment_id", OWN_ORDER_ID if OWN_ORDER_ID in metadata else "order_id"}
+    return {"payment_id", MAC, OWN_ORDER_ID if OWN_ORDER_ID in metadata else "order_id"}
 
 
 def _requested(intent: JSON) -> OriginalRequest:
@@ -43,6 +45,7 @@ def _requested(intent: JSON) -> OriginalRequest:
             seen=payment_intent_snapshot(intent),
             at=datetime.fromtimestamp(intent["created"], tz=UTC),
             order_id=UUID(metadata.get(OWN_ORDER_ID) or metadata["order_id"]),
+            balance_transaction=booking_in(intent),
             columns={
                 "stripe_customer": id_of(intent.get("customer")),
                 # A decline takes it off the PaymentIntent.

@@ -13,6 +13,7 @@ from payment_worker.settings.values import (
     BackendURL,
     DatabaseURL,
     HttpURL,
+    MetadataSecrets,
     RedisURL,
     Seconds,
     SigningSecrets,
@@ -57,6 +58,12 @@ class Settings(BaseModel):
         (),
         alias="STRIPE_WEBHOOK_SECRET",
         description="The endpoint's signing secrets, comma-separated: two are valid at once while one is rolled.",
+    )
+    metadata_secrets: MetadataSecrets = Field(
+        (),
+        alias="PAYMENT_WORKER_METADATA_SECRETS",
+        description="The secrets of the MAC that the metadata of our objects carry at Stripe, comma-separated: the "
+        "first signs, all verify. Where it is not set: one that the first migration made, lost with the database.",
     )
     stripe_api_base: HttpURL = Field(
         "https://api.stripe.com",

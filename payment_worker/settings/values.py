@@ -89,6 +89,26 @@ def _no_api_keys(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return secrets
 
 
+SHORTEST_SECRET = 32
+"""Characters: 128 bits where they are random hexadecimal digits, which nobody guesses."""
+
+FEWEST_CHARACTERS = 8
+"""Different ones: no random secret of that length has so few."""
+
+
+def _no_weak_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    values = [secret.get_secret_value() for secret in secrets]
+    if any(len(value) < SHORTEST_SECRET or len(set(value)) < FEWEST_CHARACTERS for value in values):
+        raise ValueError(
+            f"each must be random, of at least {SHORTEST_SECRET} characters: make one with openssl rand -hex 32"
+        )
+    if any(value.startswith(("sk_", "rk_", "pk_", "whsec_")) for value in values):
+        raise ValueError(
+            "this is a secret of Stripe's, which others know: make one with openssl rand -hex 32"
+        )
+    return secrets
+
+
 DatabaseURL = Annotated[SecretStr, AfterValidator(_postgresql)]
 RedisURL = Annotated[SecretStr, AfterValidator(_redis)]
 HttpURL = Annotated[str, AfterValidator(_http)]
@@ -96,4 +116,7 @@ BackendURL = Annotated[SecretStr, AfterValidator(_backend)]
 APIKey = Annotated[SecretStr, AfterValidator(_no_key_for_browsers)]
 SigningSecrets = Annotated[
     tuple[SecretStr, ...], BeforeValidator(_comma_separated), AfterValidator(_no_api_keys)
+]
+MetadataSecrets = Annotated[
+    tuple[SecretStr, ...], BeforeValidator(_comma_separated), AfterValidator(_no_weak_secrets)
 ]

@@ -9,6 +9,9 @@ from sqlalchemy import Connection, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.store import tables
+from payment_worker.store.candidates import Candidate
+from payment_worker.store.candidates import forget as forget_candidates
+from payment_worker.store.candidates import keep as keep_candidates
 
 table: Final = tables.reconciliation_run
 matches: Final = tables.reconciliation_match
@@ -67,11 +70,19 @@ def begin(
     return Run(**connection.execute(new.returning(*COLUMNS)).mappings().one())
 
 
-def save(connection: Connection, run: Run, *, matched: Iterable[str] = (), now: datetime) -> Run:
+def save(
+    connection: Connection,
+    run: Run,
+    *,
+    matched: Iterable[str] = (),
+    candidates: Sequence[Candidate] = (),
+    now: datetime,
+) -> Run:
     """Write how far the run has come, and which objects it met; the run as it is now."""
     objects = [{"run_id": run.run_id, "object_id": each} for each in set(matched)]
     if objects:
         connection.execute(insert(matches).values(objects).on_conflict_do_nothing())
+    keep_candidates(connection, candidates, run_id=run.run_id)
     saved = replace(run, updated_at=now)
     values = {name: value for name, value in asdict(saved).items() if name != "run_id"}
     connection.execute(table.update().where(table.c.run_id == run.run_id).values(**values))
@@ -81,6 +92,7 @@ def save(connection: Connection, run: Run, *, matched: Iterable[str] = (), now: 
 def finish(connection: Connection, run: Run, *, now: datetime) -> Run:
     """Write that all was compared, and forget the objects that were met."""
     connection.execute(matches.delete().where(matches.c.run_id == run.run_id))
+    forget_candidates(connection, run_id=run.run_id)
     return save(connection, replace(run, status=FINISHED, cursor=None, finished_at=now), now=now)
 
 

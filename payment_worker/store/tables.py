@@ -257,6 +257,23 @@ reconciliation_match = Table(
     Column("object_id", Text, primary_key=True),
 )
 
+reconciliation_candidate = Table(
+    "reconciliation_candidate",
+    metadata,
+    Column("run_id", BigInteger, primary_key=True),
+    Column("stripe_payment_intent_id", Text, primary_key=True),
+    Column("payment_id", Uuid, nullable=False),
+    Column("stripe_account", Text),
+)
+
+metadata_secret = Table(
+    "metadata_secret",
+    metadata,
+    Column("is_only", Boolean, primary_key=True),
+    Column("secret", Text, nullable=False),
+    _instant("created_at"),
+)
+
 reconciliation_finding = Table(
     "reconciliation_finding",
     metadata,

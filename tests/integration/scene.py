@@ -1,5 +1,6 @@
 """Ordinary things that happen in a test's world: charges, refunds, and events that come or do not come."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,8 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 from uuid import UUID, uuid4
+
+from sqlalchemy import select
 
 from payment_worker.contracts.requests import (
     CancelRequest,
@@ -17,6 +20,7 @@ from payment_worker.contracts.requests import (
     parse,
 )
 from payment_worker.devstack.simulator import Simulator
+from payment_worker.domain.metadata_mac import Claim, sign
 from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.commands.cancel import cancel
 from payment_worker.flows.commands.capture import capture
@@ -28,6 +32,7 @@ from payment_worker.flows.events.inbox import process_claimed, process_event, re
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.webhook import Event, event_from
+from payment_worker.store import tables
 from payment_worker.store.inbox import EventStatus
 
 ROUNDS = 20
@@ -49,6 +54,16 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Let so much of our time pass at once."""
         self.added += timedelta(seconds=seconds)
+
+
+def signed_metadata(context: Context, payment_id: UUID, order_id: UUID, *, amount: int) -> dict[str, str]:
+    """The metadata that we write on a PaymentIntent of ours in euros."""
+    claim = Claim(
+        payment_id=payment_id, order_id=str(order_id), amount=amount, currency="EUR", stripe_account=None
+    )
+    with context.database.begin() as connection:
+        mac = sign(claim, context.metadata_secrets.read(connection))
+    return {"payment_id": str(payment_id), "order_id": str(order_id), "payment_worker_mac": mac}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +93,16 @@ class Scene:
         answer = charge(self.context, parse(ChargeRequest, asked))
         assert isinstance(answer, CommandResult)
         return UUID(str(asked["payment_id"]))
+
+    def metadata_of(self, payment_id: UUID) -> dict[str, str]:
+        """The metadata that its first attempt sends, MAC included: what a copy has to carry."""
+        query = select(tables.payment_attempt.c.parameters).where(
+            tables.payment_attempt.c.payment_id == payment_id, tables.payment_attempt.c.action == "charge"
+        )
+        with self.context.database.begin() as connection:
+            sent = connection.scalars(query.order_by(tables.payment_attempt.c.number)).first()
+        metadata: dict[str, str] = json.loads(str(sent))["metadata"]
+        return metadata
 
     def charge_unanswered(self, *, when: str = "after") -> UUID:
         """Charge, but Stripe only says that it broke, after or `before` it had done it, and cannot be asked which."""
@@ -135,6 +160,16 @@ class Scene:
                 "Authorization": "Bearer sk_test_simulator",
                 "Idempotency-Key": f"{AT_THE_CUSTOMERS}{uuid4()}",
             },
+        )
+        with urlopen(request, timeout=10):  # noqa: S310 likewise
+            pass
+
+    def edit(self, path: str, metadata: dict[str, str]) -> None:
+        """What a person does in the dashboard: change an object's metadata."""
+        request = Request(  # noqa: S310 our own simulator
+            f"{self.simulator.url}/v1/{path}",
+            data=urlencode({f"metadata[{name}]": value for name, value in metadata.items()}).encode(),
+            headers={"Authorization": "Bearer sk_test_simulator", "Idempotency-Key": str(uuid4())},
         )
         with urlopen(request, timeout=10):  # noqa: S310 likewise
             pass

@@ -1,6 +1,6 @@
 """What Stripe does not show is not made again while our own record knows better, and nothing half made stays so."""
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -83,8 +83,7 @@ def test_news_between_the_look_and_its_note_is_looked_at_again(
 def _half_made(scene: Scene) -> UUID:
     payment_id = scene.charge_unanswered(when="before")
     made = {"amount": 5000, "currency": "eur", "confirm": False}
-    ids = {"payment_id": str(payment_id), "order_id": str(uuid4())}
-    scene.simulator.post("payment_intents", {**made, "metadata": ids})
+    scene.simulator.post("payment_intents", {**made, "metadata": scene.metadata_of(payment_id)})
     return payment_id
 
 

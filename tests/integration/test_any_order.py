@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from payment_worker.flows.events.dispatch import SUBJECTS
 from payment_worker.gateway.webhook import Event
 from tests.harness.rows import Rows
-from tests.integration.scene import Scene
+from tests.integration.scene import Scene, signed_metadata
 
 EMPTY = """
 SET session_replication_role = replica;
@@ -35,6 +35,9 @@ ENDS = (
 )
 
 
+ORDER = UUID("00000000-0000-4000-8000-00000000000a")
+
+
 @pytest.fixture
 def payment_id() -> UUID:
     return uuid4()
@@ -44,7 +47,10 @@ def payment_id() -> UUID:
 def life(scene: Scene, payment_id: UUID) -> list[Event]:
     """Success, two partial refunds, one that fails, and a dispute that is won: all its events."""
     made = {"amount": 5000, "currency": "eur", "payment_method": "pm_card_processing"}
-    intent = scene.simulator.post("payment_intents", {**made, "metadata": {"payment_id": str(payment_id)}})
+    intent = scene.simulator.post(
+        "payment_intents",
+        {**made, "metadata": signed_metadata(scene.context, payment_id, ORDER, amount=5000)},
+    )
     scene.simulator.advance(10)
     for amount in (1000, 300):
         scene.simulator.post(f"payment_intents/{intent['id']}/refund", {"amount": amount})
@@ -60,7 +66,7 @@ def life(scene: Scene, payment_id: UUID) -> list[Event]:
 def end_of(scene: Scene, rows: Rows, payment_id: UUID, events: list[Event]) -> list[Any]:
     """The rows once these events have come, in this order."""
     rows(EMPTY)
-    rows(REQUESTED, str(payment_id), str(uuid4()))
+    rows(REQUESTED, str(payment_id), str(ORDER))
     scene.deliver(events)
     scene.process_waiting()
     return [[tuple(row.values()) for row in rows(query)] for query in ENDS]

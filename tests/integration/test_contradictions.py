@@ -25,7 +25,7 @@ def test_an_event_of_a_second_payment_intent_is_a_finding_at_once(
 ) -> None:
     payment_id = scene.charge()
     made = {"amount": 5000, "currency": "eur", "payment_method": "pm_card_visa"}
-    scene.simulator.post("payment_intents", {**made, "metadata": {"payment_id": str(payment_id)}})
+    scene.simulator.post("payment_intents", {**made, "metadata": scene.metadata_of(payment_id)})
     scene.simulator.advance(60)
     scene.deliver(scene.events())
     assert findings(rows) == [("second_payment_intent", "OPEN")]

@@ -150,7 +150,7 @@ def test_a_second_payment_intent_for_a_payment_is_left_for_a_person(
             "amount": 5000,
             "currency": "eur",
             "payment_method": "pm_card_visa",
-            "metadata": {"payment_id": str(payment_id)},
+            "metadata": scene.metadata_of(payment_id),
         },
     )
     assert reconciled().left_open == 1
@@ -171,7 +171,7 @@ def test_a_payment_that_only_stripe_knows_is_found_and_invented_by_nobody(
     scene.simulator.post("payment_intents", made)
     run = reconciled()
     assert (run.payments, run.left_open) == (1, 1)
-    assert findings(rows) == [("payment_missing_here", "OPEN")]
+    assert findings(rows) == [("unverified_metadata", "OPEN")]
     assert rows.one("SELECT payment_id FROM reconciliation_finding")["payment_id"] == lost
     assert rows("SELECT 1 FROM payment") == []
 

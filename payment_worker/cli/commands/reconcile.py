@@ -31,17 +31,33 @@ def reconcile(
             help="With a period: a connected account that we may know of no payment on. May be repeated."
         ),
     ] = None,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="pi_…|re_…",
+            help="With --since and --reason: an object that is what its metadata say, though they do not prove it. "
+            "May be repeated.",
+        ),
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why these are accepted; kept in the history.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare the payments, refunds and disputes of a period with Stripe's, and repair what is safe to repair.
 
     Without a period, all that is new since the last scheduled reconciliation; with --until alone, the day before it.
     Only a run with a period also restores payments that Stripe has and the database has lost. An interrupted run is
-    resumed by the same command, or by the next scheduled reconciliation, which does not know of --account.
+    resumed by the same command, or by the next scheduled reconciliation, which knows of no --account and no --accept.
     """
     from payment_worker.cli.views import reconciliation
 
-    raise typer.Exit(reconciliation.run(since=since, until=until, accounts=account or (), as_json=as_json))
+    if accept and not (since and reason):
+        raise typer.BadParameter("needs --since and --reason", param_hint="--accept")
+    accepted = dict.fromkeys(accept or (), reason or "")
+    raise typer.Exit(
+        reconciliation.run(
+            since=since, until=until, accounts=account or (), accepted=accepted, as_json=as_json
+        )
+    )
 
 
 def report(

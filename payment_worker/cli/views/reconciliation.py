@@ -1,6 +1,6 @@
 """A reconciliation on the screen: how far it is, and what it came to."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
@@ -25,14 +25,28 @@ DONE: Final = 0
 STEPS: Final = list(Step)
 
 
-def run(*, since: str | None, until: str | None, accounts: Collection[str], as_json: bool) -> int:
+def run(
+    *,
+    since: str | None,
+    until: str | None,
+    accounts: Collection[str],
+    accepted: Mapping[str, str],
+    as_json: bool,
+) -> int:
     """Reconcile, and print what came of it; the exit status."""
     period = parse(ReconcileRequest, {"since": since, "until": until})
     # The screen says it all; what else a log has to say is for workers.
     configure(log_format="auto", level="ERROR")
     context = bootstrap.context(actor=f"payment-worker reconcile by {operator()}")
     with _progress(shown=not as_json) as on_page:
-        done = reconcile(context, since=period.since, until=period.until, on_page=on_page, accounts=accounts)
+        done = reconcile(
+            context,
+            since=period.since,
+            until=period.until,
+            on_page=on_page,
+            accounts=accounts,
+            accepted=accepted,
+        )
     if done is None:
         _say({"running": "elsewhere"}, "Another reconciliation is at work; this one left.", as_json=as_json)
         return PROBLEMS

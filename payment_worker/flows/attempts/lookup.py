@@ -98,15 +98,14 @@ def _listed(
     parameters, time_left = json.loads(attempt.parameters), _time_left(context, attempt)
     if attempt.refund_id is not None:
         return context.stripe.find_refund(
-            attempt.refund_id,
-            stripe_payment_intent_id=parameters["payment_intent"],
+            parameters,
             account=payment.stripe_account,
             after=after,
             time_left=time_left,
         )
     window = _window(context, attempt, margin=CLOCKS_DIFFER_BY if is_wide else CLOCKS_DIFFER_LITTLE)
     return context.stripe.find_payment_intent(
-        payment.payment_id,
+        parameters,
         since=window.since,
         until=window.until,
         # The customer's own list is short, but it may not hold what was sent: a person can delete the customer.

@@ -1,9 +1,11 @@
 """Charging: note the request, then ask Stripe; the same id again only tells how things stand."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from payment_worker.contracts.requests import ChargeRequest, fingerprint
 from payment_worker.domain.attempt import Action, Attempt
+from payment_worker.domain.metadata_mac import Claim, sign
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.flows.attempts.execute import execute_attempt, run_if_due
 from payment_worker.flows.attempts.lifecycle import new_attempt
@@ -11,7 +13,7 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, Conflict, Unfinished, payment_result
 from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.flows.transitions.payments import present
-from payment_worker.gateway.requests import charge_request
+from payment_worker.gateway.requests import Request, charge_request
 from payment_worker.store import attempts, create_payment, payments
 from payment_worker.store.database import Connection
 from payment_worker.store.history import transition
@@ -45,20 +47,8 @@ def _payment_of(request: ChargeRequest) -> Payment:
 
 
 def _note(context: Context, request: ChargeRequest, payment: Payment, now: datetime) -> Attempt | None:
-    asked = charge_request(
-        payment_id=request.payment_id,
-        order_id=request.order_id,
-        amount=request.amount,
-        currency=request.currency,
-        payment_method=request.payment_method,
-        capture_method=request.capture_method,
-        stripe_customer=request.stripe_customer,
-        description=request.description,
-        statement_descriptor_suffix=request.statement_descriptor_suffix,
-        metadata=dict(request.metadata),
-    )
-    attempt = new_attempt(context, payment, asked, action=Action.CHARGE, now=now)
     with context.database.begin() as connection:
+        asked = _asked(request, payment, secrets=context.metadata_secrets.read(connection))
         return create_payment.create_payment(
             connection,
             payment=payment,
@@ -71,7 +61,7 @@ def _note(context: Context, request: ChargeRequest, payment: Payment, now: datet
                 "metadata": dict(request.metadata),
                 "fingerprint": fingerprint(request),
             },
-            attempt=attempt,
+            attempt=new_attempt(context, payment, asked, action=Action.CHARGE, now=now),
             others=[
                 transition(
                     payment_id=payment.payment_id,
@@ -85,6 +75,29 @@ def _note(context: Context, request: ChargeRequest, payment: Payment, now: datet
             ],
             now=now,
         )
+
+
+def _asked(request: ChargeRequest, payment: Payment, *, secrets: Sequence[str]) -> Request:
+    claim = Claim(
+        payment_id=payment.payment_id,
+        order_id=str(payment.order_id),
+        amount=payment.amount,
+        currency=payment.currency,
+        stripe_account=payment.stripe_account,
+    )
+    return charge_request(
+        payment_id=request.payment_id,
+        order_id=request.order_id,
+        amount=request.amount,
+        currency=request.currency,
+        payment_method=request.payment_method,
+        capture_method=request.capture_method,
+        stripe_customer=request.stripe_customer,
+        description=request.description,
+        statement_descriptor_suffix=request.statement_descriptor_suffix,
+        metadata=dict(request.metadata),
+        mac=sign(claim, secrets),
+    )
 
 
 def _asked_before(context: Context, request: ChargeRequest) -> CommandResult | Conflict:

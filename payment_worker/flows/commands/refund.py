@@ -8,6 +8,7 @@ from uuid import UUID
 from payment_worker.contracts.requests import RefundRequest, fingerprint
 from payment_worker.domain.attempt import Action, Attempt
 from payment_worker.domain.eligibility import RejectRefund, Reserve, Wait, decide_refund
+from payment_worker.domain.metadata_mac import Claim, sign
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund, RefundStatus
 from payment_worker.flows.attempts.execute import execute_attempt, run_if_due
@@ -187,17 +188,30 @@ def _write(
             )
             moved = payment_writes(payment, reserved, cause=cause, now=now)
             write(connection, [*writes, *moved, *present(refund_message(reserved, refund, now=now))])
-            return _Reserved(attempts.note(connection, _attempt(context, reserved, refund, now)), reserved)
+            return _Reserved(
+                attempts.note(connection, _attempt(context, connection, reserved, refund, now)), reserved
+            )
         case _:
             assert_never(decision)
 
 
-def _attempt(context: Context, payment: Payment, refund: Refund, now: datetime) -> Attempt:
+def _attempt(
+    context: Context, connection: Connection, payment: Payment, refund: Refund, now: datetime
+) -> Attempt:
+    claim = Claim(
+        payment_id=payment.payment_id,
+        refund_id=refund.refund_id,
+        order_id=str(payment.order_id),
+        amount=refund.amount,
+        currency=refund.currency,
+        stripe_account=payment.stripe_account,
+    )
     asked = refund_request(
         refund_id=refund.refund_id,
         payment_id=payment.payment_id,
         stripe_payment_intent_id=payment.payment_intent,
         amount=refund.amount,
         reason=refund.reason,
+        mac=sign(claim, context.metadata_secrets.read(connection)),
     )
     return new_attempt(context, payment, asked, action=Action.REFUND, now=now, refund_id=refund.refund_id)

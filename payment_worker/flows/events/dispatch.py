@@ -6,10 +6,11 @@ from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
+from payment_worker.domain.discrepancies import FindingKind
 from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.outcome import Postponed, Unanswered
 from payment_worker.domain.payment import Payment
-from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.domain.snapshots import Named, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.charge import handle_charge
 from payment_worker.flows.events.dispute import handle_dispute
@@ -17,10 +18,10 @@ from payment_worker.flows.events.outcome import unavailable
 from payment_worker.flows.events.payment_intent import handle_payment_intent
 from payment_worker.flows.events.refund import handle_refund, handle_refunded_charge
 from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
-from payment_worker.flows.transitions.contradictions import second_contradicted
+from payment_worker.flows.transitions.contradictions import claim_contradicted
 from payment_worker.flows.transitions.ownership import owner
 from payment_worker.gateway.client import fetch_dispute, fetch_payment_intent, fetch_refund
-from payment_worker.gateway.parsing import UnreadableError, id_of
+from payment_worker.gateway.parsing import UnreadableError, id_of, named_in
 from payment_worker.gateway.webhook import PINNED_VERSION
 from payment_worker.store import payments, refunds
 from payment_worker.store.database import Connection
@@ -109,23 +110,30 @@ def _owned(context: Context, event: InboxEvent, subject: Subject, about: About) 
         intent = fetched.stripe_payment_intent_id if isinstance(fetched, SHOWN) else None
     if intent is None:
         return Ignored(Reason.FOREIGN)
-    named = None if subject in NAMELESS else (about.get("metadata") or {}).get("payment_id")
+    named = None if subject in NAMELESS else named_in(about)
     with context.database.begin() as connection:
-        if payment := _payment(connection, event, subject, about, intent=intent, named=named):
+        if payment := _payment(context, connection, event, subject, about, intent=intent, named=named):
             return payment
     if subject in NAMELESS:
         shown = fetch_payment_intent(context.stripe, intent, account=account)
         if isinstance(shown, Unanswered | Postponed):
             # Who knows whose it is: an event that is ours may not be ignored.
             return unavailable(context, shown, account=account)
-        named = shown.payment_id if isinstance(shown, PaymentIntentSnapshot) else None
+        named = shown.named if isinstance(shown, PaymentIntentSnapshot) else None
     return _named(context, event, intent, named)
 
 
 def _payment(
-    connection: Connection, event: InboxEvent, subject: Subject, about: About, *, intent: str, named: object
+    context: Context,
+    connection: Connection,
+    event: InboxEvent,
+    subject: Subject,
+    about: About,
+    *,
+    intent: str,
+    named: Named | None,
 ) -> Payment | None:
-    payment_id = owner(connection, payment_intent=intent, named=named, account=event.stripe_account)
+    payment_id = owner(context, connection, payment_intent=intent, named=named, account=event.stripe_account)
     if payment_id is None and subject is Subject.REFUND:
         payment_id = _refunded(connection, about)
     return payments.find(connection, payment_id) if payment_id else None
@@ -136,13 +144,14 @@ def _refunded(connection: Connection, about: About) -> UUID | None:
     return known.payment_id if known else None
 
 
-def _named(context: Context, event: InboxEvent, intent: str, named: object) -> Payment | Result:
+def _named(context: Context, event: InboxEvent, intent: str, named: Named | None) -> Payment | Result:
     with context.database.begin() as connection:
-        payment_id = owner(connection, payment_intent=intent, named=named, account=event.stripe_account)
+        payment_id = owner(
+            context, connection, payment_intent=intent, named=named, account=event.stripe_account
+        )
         payment = payments.find(connection, payment_id) if payment_id else None
         if payment:
             return payment
-        is_second = second_contradicted(
-            context, connection, intent, named=named, account=event.stripe_account
-        )
+        kind = claim_contradicted(context, connection, intent, named=named, account=event.stripe_account)
+    is_second = kind is FindingKind.SECOND_PAYMENT_INTENT
     return Processed(Reason.CONTRADICTED) if is_second else Ignored(Reason.FOREIGN)

@@ -1,6 +1,6 @@
 """What the parts of a reconciliation share: what a step came to, and how a difference is noted."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Self, assert_never
@@ -31,6 +31,7 @@ from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Targe
 from payment_worker.gateway.client import NotFetched, Unreadable
 from payment_worker.gateway.lists import Page, Period, UnreadableObject, payment_intents_page
 from payment_worker.store import reconciliation
+from payment_worker.store.candidates import Candidate
 from payment_worker.store.database import Connection
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.history import Cause
@@ -63,6 +64,8 @@ class StepResult:
     tally: Tally
     matched: Collection[str] = ()
     """Stripe's ids of the objects that were met."""
+    candidates: Sequence[Candidate] = ()
+    """Those that prove to be of payments which are lost."""
     cursor: str | None = None
     """None: this part of the run is done."""
     read_back_to: datetime | None = None
@@ -95,6 +98,10 @@ UNSEEN: Final = frozenset(FindingKind)
 """What is left of an object that nobody lets us see: of no difference is it known that it has gone."""
 
 
+Accepted = Mapping[str, str]
+"""The objects that a person says are what their metadata say, without a MAC, and why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checker:
     """A run at work."""
@@ -105,10 +112,13 @@ class Checker:
     """What this process was not let read in this run: it asks for nothing more of it."""
     foreign_objects: Collection[str] = ()
     """Accounts on which we know of no payment, and nobody named one: that they are closed is no matter of ours."""
+    accepted: Accepted = field(default_factory=dict)
 
-    def cause(self) -> Cause:
-        """Why a record changes that the run repairs."""
-        return self.context.cause("reconciliation", run_id=self.run.run_id)
+    def cause(self, stripe_id: str) -> Cause:
+        """Why a record changes that the run repairs: because of this object, which a person may have named."""
+        reason = self.accepted.get(stripe_id)
+        told = {} if reason is None else {"accepted": stripe_id, "reason": reason}
+        return self.context.cause("reconciliation", run_id=self.run.run_id, **told)
 
     def leaves(self, stripe_id: str | None) -> bool:
         """Whether what is in work is left to whoever works on it.
@@ -168,9 +178,15 @@ class Checker:
         Raises:
             StripeAwayError: it could not be looked at.
         """
-        run_id = self.run.run_id
         return self.examined(
-            apply_snapshot(self.context, target, snapshot, cause=self.cause(), run_id=run_id)
+            apply_snapshot(
+                self.context,
+                target,
+                snapshot,
+                cause=self.cause(target.stripe_id),
+                run_id=self.run.run_id,
+                is_accepted=target.stripe_id in self.accepted,
+            )
         )
 
     def examined(self, application: Application) -> CheckResult:

@@ -19,7 +19,7 @@ from payment_worker.gateway.lists import (
     payment_intents_page,
     refunds_page,
 )
-from payment_worker.store import findings, reconciliation
+from payment_worker.store import findings, payments, reconciliation
 from payment_worker.store.findings import Finding, FindingStatus
 from payment_worker.store.reconciliation import Ours
 
@@ -166,7 +166,7 @@ def _look_again(checker: Checker, finding: Finding) -> CheckResult:
         return CheckResult(left=UNSEEN)
     if kind in CLOSURES:
         return _shown_again(checker, finding, of)
-    if finding.payment_id is None:
+    if finding.payment_id is None or not _is_decided(checker, kind, finding.payment_id):
         return CheckResult(left=frozenset({kind}))
     match of:
         case StripeList.DISPUTES:
@@ -179,13 +179,23 @@ def _look_again(checker: Checker, finding: Finding) -> CheckResult:
             )
 
 
+def _is_decided(checker: Checker, kind: FindingKind, payment_id: UUID) -> bool:
+    """Whether a payment that several PaymentIntents prove to be has one of them by now."""
+    if kind is not FindingKind.SEVERAL_PAYMENT_INTENTS:
+        return True
+    with checker.context.database.begin() as connection:
+        payment = payments.find(connection, payment_id)
+    return payment is not None and payment.stripe_payment_intent_id is not None
+
+
 def _list_of(finding: Finding) -> StripeList:
     """On which list of Stripe's that is what was found to differ."""
     if finding.kind == FindingKind.LIST_UNREADABLE:
         return StripeList(finding.object_id.split()[0])
     if finding.kind.startswith("dispute"):
         return StripeList.DISPUTES
-    return StripeList.REFUNDS if "refund" in finding.kind else StripeList.PAYMENT_INTENTS
+    is_refund = "refund" in finding.kind or finding.refund_id is not None
+    return StripeList.REFUNDS if is_refund else StripeList.PAYMENT_INTENTS
 
 
 def _shown_again(checker: Checker, finding: Finding, of: StripeList) -> CheckResult:

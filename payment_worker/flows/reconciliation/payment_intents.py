@@ -1,24 +1,38 @@
 """Compares PaymentIntents with our payments: page by page, and once more where a difference shows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from payment_worker.domain.balance_transaction import BalanceTransaction
-from payment_worker.domain.discrepancies import StripeList, compare_payment, payment_missing_here
+from payment_worker.domain.discrepancies import (
+    Difference,
+    StripeList,
+    compare_payment,
+    payment_missing_here,
+    second_payment_intent,
+    several_payment_intents,
+    unverified_metadata,
+)
 from payment_worker.domain.outcome import Absent
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.flows.reconciliation.checker import Checker, CheckResult, StepResult, Tally, target_of
 from payment_worker.flows.reconciliation.restore import restore_payment
 from payment_worker.flows.transitions.apply import NotShown
-from payment_worker.flows.transitions.ownership import as_uuid
+from payment_worker.flows.transitions.ownership import as_uuid, is_of, is_proven
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
 from payment_worker.gateway.lists import ListedPaymentIntent, Page, Period, payment_intents_page
-from payment_worker.store import attempts, payments, reconciliation
+from payment_worker.store import attempts, candidates, payments, reconciliation
+from payment_worker.store.candidates import Candidate
+from payment_worker.store.database import Connection
 from payment_worker.store.reconciliation import KnownPayment
 from payment_worker.store.statements import write
+
+LOST: Final = 50
+"""Lost payments that are decided on before the run's place is written."""
 
 
 def payment_intents(checker: Checker, period: Period) -> StepResult:
@@ -32,14 +46,102 @@ def payment_intents(checker: Checker, period: Period) -> StepResult:
     known = _known(checker, page)
     tally = checker.left_out(ObjectKind.PAYMENT_INTENT, page.left_out)
     matched = [each.object_id for each in page.left_out]
+    lost: list[Candidate] = []
     for listed in page.objects:
-        ours = known.of(listed.seen)
-        if ours and (ours.payment.stripe_account or "") != run.stripe_account:
-            continue  # whoever has another account may write what they like into its metadata
-        if ours or as_uuid(listed.seen.payment_id):
-            matched.append(listed.seen.stripe_payment_intent_id)
-            tally += Tally(payments=1) + _compare(checker, listed, ours)
-    return StepResult(tally=tally, matched=matched, cursor=page.cursor, read_back_to=page.oldest_at)
+        ours, payment_id = known.of(listed.seen), as_uuid(listed.seen.payment_id)
+        if ours is None and payment_id is None:
+            continue  # another app's
+        matched.append(listed.seen.stripe_payment_intent_id)
+        tally += Tally(payments=1)
+        if payment_id and _is_candidate(checker, listed.seen, ours):
+            lost.append(
+                Candidate(
+                    stripe_payment_intent_id=listed.seen.stripe_payment_intent_id,
+                    payment_id=payment_id,
+                    stripe_account=run.stripe_account or None,
+                )
+            )
+        else:
+            tally += _compare(checker, listed, ours)
+    return StepResult(
+        tally=tally,
+        matched=matched,
+        candidates=lost,
+        cursor=page.cursor,
+        read_back_to=page.oldest_at,
+    )
+
+
+def _is_candidate(checker: Checker, seen: PaymentIntentSnapshot, ours: KnownPayment | None) -> bool:
+    """Whether it proves to be of a payment that is lost, or has lost its PaymentIntent, and may get it back.
+
+    Whether no other one does is known once all lists are read.
+    """
+    if ours and (ours.payment.stripe_payment_intent_id or (ours.is_in_work and checker.leaves(None))):
+        return False
+    if ours is None and checker.run.is_scheduled:
+        return False
+    with checker.context.database.begin() as connection:
+        return _is_ours(checker, connection, ours.payment if ours else None, seen, checker.run.stripe_account)
+
+
+def _is_ours(
+    checker: Checker,
+    connection: Connection,
+    payment: Payment | None,
+    seen: PaymentIntentSnapshot,
+    account: str | None,
+) -> bool:
+    """Whether it is of the payment that it names, as its metadata prove or a person says."""
+    if payment is None:
+        named = is_proven(checker.context, connection, seen.named, account=account)
+        return named or seen.stripe_payment_intent_id in checker.accepted
+    if seen.stripe_payment_intent_id in checker.accepted:
+        return as_uuid(seen.payment_id) == payment.payment_id and payment.stripe_account == (account or None)
+    return is_of(checker.context, connection, payment, seen.named, account=account)
+
+
+def lost_payments(checker: Checker) -> StepResult:
+    """Bring back what one PaymentIntent proves to be of; what several do is left for a person."""
+    run = checker.run
+    after = UUID(run.cursor) if run.cursor else None
+    with checker.context.database.begin() as connection:
+        page = candidates.payments(connection, run_id=run.run_id, after=after, limit=LOST)
+        found = [candidates.of_payment(connection, each, run_id=run.run_id) for each in page]
+    tally = sum((_choose(checker, each) for each in found), Tally())
+    return StepResult(tally=tally, cursor=str(page[-1]) if len(page) == LOST else None)
+
+
+def _choose(checker: Checker, found: Sequence[Candidate]) -> Tally:
+    accepted = [each for each in found if each.stripe_payment_intent_id in checker.accepted]
+    chosen = accepted or found
+    if len(chosen) > 1:
+        with checker.context.database.begin() as connection:
+            notes = [checker.left(connection, _several(each, len(chosen))) for each in chosen]
+        return sum((each.tally for each in notes), Tally())
+    others = [each for each in found if each not in chosen]
+    return sum(
+        (
+            examine_payment(
+                checker,
+                payment_id=each.payment_id,
+                payment_intent=each.stripe_payment_intent_id,
+                account=each.stripe_account,
+                is_chosen=each in chosen,
+            ).tally
+            for each in [*chosen, *others]
+        ),
+        Tally(),
+    )
+
+
+def _several(candidate: Candidate, count: int) -> Difference:
+    return several_payment_intents(
+        candidate.stripe_payment_intent_id,
+        payment_id=candidate.payment_id,
+        stripe_account=candidate.stripe_account,
+        count=count,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +174,17 @@ def _compare(checker: Checker, listed: ListedPaymentIntent, ours: KnownPayment |
     is_its_own = ours and ours.payment.stripe_payment_intent_id == listed.seen.stripe_payment_intent_id
     if ours and is_its_own and not ours.has_balance_transaction:
         _book(checker, ours.payment.payment_id, listed.balance_transaction)
-    in_good_hands = ours and ours.is_in_work and checker.leaves(ours.payment.stripe_payment_intent_id)
-    if ours and (in_good_hands or compare_payment(ours.payment, listed.seen) is None):
+    if ours and is_its_own and compare_payment(ours.payment, listed.seen) is None:
+        return Tally()
+    if ours and ours.is_in_work and checker.leaves(ours.payment.stripe_payment_intent_id):
         return Tally()
     # The page may be older than our row, or the row than the page: only a second look tells.
-    payment_id = ours.payment.payment_id if ours else as_uuid(listed.seen.payment_id)
-    tally = examine_payment(
+    return examine_payment(
         checker,
-        payment_id=payment_id,
+        payment_id=ours.payment.payment_id if ours else as_uuid(listed.seen.payment_id),
         payment_intent=listed.seen.stripe_payment_intent_id,
         account=checker.run.stripe_account or None,
     ).tally
-    if payment_id and not ours and tally.repaired:
-        _book(checker, payment_id, listed.balance_transaction)
-    return tally
 
 
 def _book(checker: Checker, payment_id: UUID, balance_transaction: BalanceTransaction | None) -> None:
@@ -102,9 +201,17 @@ def _book(checker: Checker, payment_id: UUID, balance_transaction: BalanceTransa
 
 
 def examine_payment(
-    checker: Checker, *, payment_id: UUID | None, payment_intent: str, account: str | None
+    checker: Checker,
+    *,
+    payment_id: UUID | None,
+    payment_intent: str,
+    account: str | None,
+    is_chosen: bool = False,
 ) -> CheckResult:
     """Look at one PaymentIntent and its payment, repair what can be repaired, and note what differs.
+
+    Args:
+        is_chosen: whether no other PaymentIntent can be this payment's, so that it may get this one.
 
     Raises:
         StripeAwayError: it could not be looked at.
@@ -112,16 +219,66 @@ def examine_payment(
     with checker.context.database.begin() as connection:
         payment = payments.find(connection, payment_id) if payment_id else None
         in_work = payment and attempts.unfinished(connection, payment_id=payment.payment_id)
-    if payment_id and not payment and not checker.run.is_scheduled:
+    is_left = bool(payment and in_work and checker.leaves(payment.stripe_payment_intent_id))
+    if payment and payment.stripe_payment_intent_id == payment_intent:
+        target = target_of(ObjectKind.PAYMENT_INTENT, payment_intent, payment)
+        return _in_work(checker, payment, target) if is_left else checker.examine(target)
+    if payment_id and not payment and is_chosen:
         brought_back = restore_payment(checker, payment_id, payment_intent, account=account)
         if brought_back is not None:
             return brought_back
+    seen = fetch_payment_intent(checker.context.stripe, payment_intent, account=account)
+    match seen:
+        case PaymentIntentSnapshot():
+            return _named(checker, payment, seen, account, is_chosen=is_chosen and not is_left)
+        case Absent() | Unreadable():
+            return CheckResult()
+        case _:
+            return checker.unseen(seen, StripeList.PAYMENT_INTENTS, account=account)
+
+
+def _named(
+    checker: Checker,
+    payment: Payment | None,
+    seen: PaymentIntentSnapshot,
+    account: str | None,
+    *,
+    is_chosen: bool,
+) -> CheckResult:
+    with checker.context.database.begin() as connection:
+        claimed = _claimed(checker, connection, payment, seen, account)
+    if claimed or payment is None:
+        return claimed or CheckResult()
+    if not is_chosen:
+        # Once all lists are read, it may become this payment's; until then what was found is not over.
+        return _standing(payment, seen)
+    target = target_of(ObjectKind.PAYMENT_INTENT, seen.stripe_payment_intent_id, payment)
+    return checker.examine(target, seen.as_of(payment.version))
+
+
+def _claimed(
+    checker: Checker,
+    connection: Connection,
+    payment: Payment | None,
+    seen: PaymentIntentSnapshot,
+    account: str | None,
+) -> CheckResult | None:
+    """What is left of a PaymentIntent that is no payment's own; None where it may become this payment's."""
+    named = as_uuid(seen.payment_id)
+    has_other = payment and payment.stripe_payment_intent_id
+    if named and not _is_ours(checker, connection, payment, seen, account):
+        unproven = unverified_metadata(
+            seen.stripe_payment_intent_id, payment_id=named, stripe_account=account
+        )
+        return checker.left(connection, unproven)
+    if payment and has_other:
+        # That the metadata of one that was found before are gone now makes it no better.
+        return checker.left(connection, second_payment_intent(payment, seen.stripe_payment_intent_id))
+    if named is None:
+        return CheckResult()
     if payment is None:
-        return _missing_here(checker, payment_id, payment_intent, account=account)
-    target = target_of(ObjectKind.PAYMENT_INTENT, payment_intent, payment)
-    if in_work and checker.leaves(payment.stripe_payment_intent_id):
-        return _in_work(checker, payment, target)
-    return checker.examine(target)
+        return checker.left(connection, payment_missing_here(seen, payment_id=named, stripe_account=account))
+    return None
 
 
 def _in_work(checker: Checker, payment: Payment, target: Target) -> CheckResult:
@@ -129,23 +286,9 @@ def _in_work(checker: Checker, payment: Payment, target: Target) -> CheckResult:
     seen = fetch_payment_intent(checker.context.stripe, target.stripe_id, account=target.account)
     if not isinstance(seen, PaymentIntentSnapshot):
         return checker.examined(NotShown(target, seen))
+    return _standing(payment, seen)
+
+
+def _standing(payment: Payment, seen: PaymentIntentSnapshot) -> CheckResult:
     difference = compare_payment(payment, seen)
     return CheckResult(left=frozenset({difference.kind}) if difference else frozenset())
-
-
-def _missing_here(
-    checker: Checker, payment_id: UUID | None, payment_intent: str, *, account: str | None
-) -> CheckResult:
-    seen = fetch_payment_intent(checker.context.stripe, payment_intent, account=account)
-    match seen:
-        case PaymentIntentSnapshot():
-            named = payment_id or as_uuid(seen.payment_id)
-            if named is None:
-                return CheckResult()
-            missing = payment_missing_here(seen, payment_id=named, stripe_account=account)
-            with checker.context.database.begin() as connection:
-                return checker.left(connection, missing)
-        case Absent() | Unreadable():
-            return CheckResult()
-        case _:
-            return checker.unseen(seen, StripeList.PAYMENT_INTENTS, account=account)

@@ -2,19 +2,20 @@
 
 from uuid import UUID
 
-from payment_worker.domain.discrepancies import Difference, StripeList, compare_refund
+from payment_worker.domain.discrepancies import Difference, StripeList, compare_refund, unverified_metadata
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.flows.reconciliation.checker import Checker, CheckResult, StepResult, Tally, target_of
 from payment_worker.flows.transitions.apply import NotShown
-from payment_worker.flows.transitions.ownership import as_uuid
+from payment_worker.flows.transitions.ownership import as_uuid, is_proven_refund
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
-from payment_worker.flows.transitions.refunds import known_refund, named_refund
+from payment_worker.flows.transitions.refunds import known_refund, may_be_ours, named_refund
 from payment_worker.gateway.client import fetch_refund
 from payment_worker.gateway.lists import Page, Period, refunds_page
 from payment_worker.store import attempts, payments, reconciliation
 from payment_worker.store.database import Connection
+from payment_worker.store.findings import FindingStatus
 from payment_worker.store.reconciliation import KnownRefund
 
 
@@ -35,6 +36,12 @@ def listed_refunds(checker: Checker, period: Period) -> StepResult:
             stripe_refund_ids=[seen.stripe_refund_id for seen in page.objects],
             refund_ids=[its_id for seen in page.objects if (its_id := as_uuid(seen.refund_id))],
         )
+        proven = {
+            seen.stripe_refund_id
+            for seen in page.objects
+            if (payment := owners.get(seen.stripe_payment_intent_id))
+            and _is_proven(checker, connection, payment, seen)
+        }
     by_id: dict[UUID | None, KnownRefund] = {each.refund.refund_id: each for each in found}
     by_stripe = {each.refund.stripe_refund_id: each for each in found}
     tally = checker.left_out(ObjectKind.REFUND, page.left_out)
@@ -45,8 +52,30 @@ def listed_refunds(checker: Checker, period: Period) -> StepResult:
             matched.append(seen.stripe_refund_id)
             named = by_id.get(as_uuid(seen.refund_id))
             known = by_stripe.get(seen.stripe_refund_id)
+            if named and not named.refund.stripe_refund_id and seen.stripe_refund_id not in proven:
+                named = None
             tally += Tally(refunds=1) + _compare(checker, payment, known or named, named, seen)
+        elif as_uuid(seen.refund_id) in by_id:
+            tally += _on_another_payment(checker, seen)
     return StepResult(tally=tally, matched=matched, cursor=page.cursor, read_back_to=page.oldest_at)
+
+
+def _is_proven(checker: Checker, connection: Connection, payment: Payment, seen: RefundSnapshot) -> bool:
+    """Whether it is the refund that it names, as its metadata prove or a person says."""
+    is_accepted = seen.stripe_refund_id in checker.accepted
+    return is_accepted or is_proven_refund(checker.context, connection, payment, seen)
+
+
+def _on_another_payment(checker: Checker, seen: RefundSnapshot) -> Tally:
+    """Note a Refund that names a refund of ours, and is of a PaymentIntent that is no payment's of ours."""
+    claim = unverified_metadata(
+        seen.stripe_refund_id,
+        payment_id=None,
+        refund_id=as_uuid(seen.refund_id),
+        stripe_account=checker.run.stripe_account,
+    )
+    with checker.context.database.begin() as connection:
+        return checker.note(connection, claim, FindingStatus.OPEN)
 
 
 def _compare(
@@ -76,10 +105,12 @@ def examine_refund(checker: Checker, target: Target) -> CheckResult:
         payment = payments.find(connection, target.payment_id)
         if payment is None:
             return CheckResult()
-        refund = known_refund(connection, payment, seen)
+        proven = _is_proven(checker, connection, payment, seen)
+        refund = known_refund(connection, payment, seen, is_proven=proven)
         if refund and checker.leaves(refund.stripe_refund_id) and _is_in_work(connection, refund):
             return _in_work(payment, refund, seen)
-        second = _second(connection, payment, refund, seen)
+        unproven = refund is None and not proven and may_be_ours(connection, payment, seen)
+        second = None if unproven else _second(connection, payment, refund, seen)
         also = checker.left(connection, second) if second else CheckResult()
     examined = checker.examine(target, seen)
     return CheckResult(examined.tally + also.tally, examined.left | also.left)

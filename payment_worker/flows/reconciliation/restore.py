@@ -8,6 +8,7 @@ from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.verdicts import Advanced
 from payment_worker.flows.reconciliation.checker import Checker, CheckResult
 from payment_worker.flows.transitions.messages import payment_message
+from payment_worker.flows.transitions.ownership import as_uuid, is_proven
 from payment_worker.flows.transitions.payments import judge_payment_intent, present
 from payment_worker.gateway.restore import OriginalRequest, fetch_original_request
 from payment_worker.store import payments
@@ -25,10 +26,10 @@ def restore_payment(
         None where Stripe does not tell enough of the request, or the payment is there by now.
     """
     requested = fetch_original_request(checker.context.stripe, payment_intent, account=account)
-    if not isinstance(requested, OriginalRequest) or requested.seen.payment_id != str(payment_id):
+    if not isinstance(requested, OriginalRequest) or as_uuid(requested.seen.payment_id) != payment_id:
         return None
     payment, now = _as_requested(requested, payment_id, account), checker.context.clock()
-    seen, cause = requested.seen.as_of(payment.version), checker.cause()
+    seen, cause = requested.seen.as_of(payment.version), checker.cause(payment_intent)
     judgement = judge_payment_intent(payment, seen)
     verdict, writes = judgement.verdict, judgement.writes(cause=cause, now=now)
     if not isinstance(verdict, Advanced) or verdict.payment.status is PaymentStatus.REQUESTED:
@@ -43,11 +44,20 @@ def restore_payment(
     )
     told = present(payment_message(payment, now=requested.at))
     with checker.context.database.begin() as connection:
+        # The metadata may be others than on the list, and the order is read from them.
+        proven = is_proven(checker.context, connection, seen.named, account=account)
+        if not proven and payment_intent not in checker.accepted:
+            return None
         if not payments.restore_payment(
             connection, payment, request=requested.columns, created_at=requested.at
         ):
             return None
         write(connection, [first, *told, *writes])
+        if requested.balance_transaction:
+            write(
+                connection,
+                [payments.with_balance_transaction(payment_id, requested.balance_transaction, now=now)],
+            )
         found = payment_missing_here(seen, payment_id=payment_id, stripe_account=account)
         return CheckResult(checker.note(connection, found, FindingStatus.REPAIRED))
 

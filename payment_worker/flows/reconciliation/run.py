@@ -11,11 +11,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from payment_worker.domain.discrepancies import Closed, StripeList, closures
 from payment_worker.flows.context import Context
-from payment_worker.flows.reconciliation.checker import Checker, StepResult, StripeAwayError, Tally
+from payment_worker.flows.reconciliation.checker import Accepted, Checker, StepResult, StripeAwayError, Tally
 from payment_worker.flows.reconciliation.disputes import listed_disputes
 from payment_worker.flows.reconciliation.local_records import (
     open_findings,
@@ -25,7 +26,7 @@ from payment_worker.flows.reconciliation.local_records import (
     still_refunds,
     unknown_attempts,
 )
-from payment_worker.flows.reconciliation.payment_intents import payment_intents
+from payment_worker.flows.reconciliation.payment_intents import lost_payments, payment_intents
 from payment_worker.flows.reconciliation.refunds import listed_refunds
 from payment_worker.gateway.lists import Period
 from payment_worker.store import findings, polls, runs
@@ -40,6 +41,7 @@ class Step(StrEnum):
     """The parts of a run, in their order."""
 
     PAYMENT_INTENTS = "PaymentIntents"
+    LOST_PAYMENTS = "lost payments"
     REFUNDS = "Refunds"
     DISPUTES = "disputes"
     OUR_PAYMENTS = "our payments"
@@ -58,6 +60,7 @@ LISTS: Final[Mapping[Step, tuple[StripeList, Callable[[Checker, Period], StepRes
 """Steps that read Stripe's lists, once for each account."""
 
 ROWS: Final[Mapping[Step, Callable[[Checker], StepResult]]] = {
+    Step.LOST_PAYMENTS: lost_payments,
     Step.OUR_PAYMENTS: our_payments,
     Step.OUR_REFUNDS: our_refunds,
     Step.STILL_PAYMENTS: still_payments,
@@ -91,6 +94,7 @@ def reconcile(
     until: datetime | None,
     on_page: OnPage,
     accounts: Collection[str] = (),
+    accepted: Accepted = MappingProxyType({}),
 ) -> Reconciled | None:
     """Reconcile a period, or all that is new; None while somebody else reconciles.
 
@@ -99,13 +103,14 @@ def reconcile(
         until: of what was made before then; now, if it is not given.
         on_page: whether to go on, asked after each page.
         accounts: connected accounts to compare besides those that our payments are on.
+        accepted: objects that a person says are what their metadata say, and why.
     """
     with alone(context.database, RECONCILE_LOCK) as is_ours:
         if not is_ours:
             return None
         reconciled = None
         for run in _runs(context, since, until):
-            reconciled = _go_through(context, run, on_page, accounts)
+            reconciled = _go_through(context, run, on_page, accounts, accepted)
             if not reconciled.run.is_finished:
                 break
         return reconciled
@@ -139,7 +144,9 @@ def _new(context: Context, *, since: datetime, until: datetime, is_scheduled: bo
         )
 
 
-def _go_through(context: Context, run: Run, on_page: OnPage, besides: Collection[str]) -> Reconciled:
+def _go_through(
+    context: Context, run: Run, on_page: OnPage, besides: Collection[str], accepted: Accepted
+) -> Reconciled:
     with context.database.begin() as connection:
         # A payment on an account may be known to Stripe alone, after a restore: events still name the account.
         known = {*polls.accounts(connection), *besides}
@@ -148,7 +155,7 @@ def _go_through(context: Context, run: Run, on_page: OnPage, besides: Collection
     refused: set[Closed] = set()
     while True:
         try:
-            stride = _stride(Checker(context, run, refused, foreign_objects=heard_of))
+            stride = _stride(Checker(context, run, refused, foreign_objects=heard_of, accepted=accepted))
         except StripeAwayError:
             log.warning("reconciliation waits for Stripe", run_id=run.run_id, step=run.step)
             return Reconciled(run, stripe_is_away=True)
@@ -194,7 +201,9 @@ def _advance(context: Context, run: Run, stride: StepResult, accounts: Sequence[
             return finished
         step, account = following
         moved = replace(moved, step=step, stripe_account=account)
-        return runs.save(connection, moved, matched=stride.matched, now=context.clock())
+        return runs.save(
+            connection, moved, matched=stride.matched, candidates=stride.candidates, now=context.clock()
+        )
 
 
 def _following(run: Run, accounts: Sequence[str]) -> tuple[str, str] | None:

@@ -19,6 +19,7 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.contradictions import note_finding
 from payment_worker.flows.transitions.disputes import judge_dispute
 from payment_worker.flows.transitions.judgement import Judgement, PaymentCheck, Verdict
+from payment_worker.flows.transitions.ownership import is_proven_refund
 from payment_worker.flows.transitions.payments import judge_payment_intent
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target, fetch
 from payment_worker.flows.transitions.refunds import judge_refund
@@ -73,6 +74,7 @@ def judge(
     ours: Refund | None = None,
     payment_check: PaymentCheck = PaymentCheck.NONE,
     run_id: int | None = None,
+    is_accepted: bool = False,
 ) -> Judgement:
     """Decide what a snapshot changes, and note a contradiction as a finding. The payment is locked.
 
@@ -80,12 +82,16 @@ def judge(
         ours: the refund, where it is known to be the one that the snapshot shows.
         payment_check: whether the payment was compared with Stripe just now.
         run_id: the reconciliation that looks.
+        is_accepted: whether a person says that a Refund is what its metadata say.
     """
     match snapshot:
         case PaymentIntentSnapshot():
             judgement = judge_payment_intent(payment, snapshot)
         case RefundSnapshot():
-            judgement = judge_refund(connection, payment, snapshot, ours=ours, payment_check=payment_check)
+            proven = is_accepted or is_proven_refund(context, connection, payment, snapshot)
+            judgement = judge_refund(
+                connection, payment, snapshot, ours=ours, is_proven=proven, payment_check=payment_check
+            )
         case DisputeSnapshot():
             judgement = judge_dispute(connection, payment, snapshot, payment_check=payment_check)
         case _:
@@ -102,12 +108,14 @@ def apply_snapshot(
     *,
     cause: Cause,
     run_id: int | None = None,
+    is_accepted: bool = False,
 ) -> Application:
     """Apply a snapshot to our record, or the object as Stripe shows it now.
 
     Args:
         snapshot: the object as it was read; without it, it is fetched.
         run_id: the reconciliation that looks.
+        is_accepted: whether a person says that a Refund is what its metadata say.
     """
     payment_check = PaymentCheck.NONE
     fetches = 0
@@ -124,6 +132,7 @@ def apply_snapshot(
             cause=cause,
             payment_check=payment_check,
             run_id=run_id,
+            is_accepted=is_accepted,
         )
         match applied:
             case Applied(Stale()) if fetches >= MOST_FETCHES:
@@ -153,12 +162,21 @@ def _apply(
     cause: Cause,
     payment_check: PaymentCheck,
     run_id: int | None,
+    is_accepted: bool,
 ) -> Applied | NoPayment:
     with context.database.begin() as connection:
         payment = payments.lock(connection, target.payment_id)
         if payment is None:
             return NoPayment()
-        judgement = judge(context, connection, payment, snapshot, payment_check=payment_check, run_id=run_id)
+        judgement = judge(
+            context,
+            connection,
+            payment,
+            snapshot,
+            payment_check=payment_check,
+            run_id=run_id,
+            is_accepted=is_accepted,
+        )
         applied = Applied(judgement.verdict, judgement.before, judgement.left)
         if not isinstance(applied.verdict, Stale | PaymentBehind):
             write(connection, judgement.writes(cause=cause, now=context.clock()))

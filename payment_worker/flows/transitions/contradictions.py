@@ -7,10 +7,12 @@ from payment_worker.domain.discrepancies import (
     payment_missing_there,
     refund_missing_there,
     second_payment_intent,
+    unverified_metadata,
 )
 from payment_worker.domain.payment import Payment
+from payment_worker.domain.snapshots import Named
 from payment_worker.flows.context import Context
-from payment_worker.flows.transitions.ownership import as_uuid
+from payment_worker.flows.transitions.ownership import is_of, named_payment
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.store import disputes, findings, payments, refunds
 from payment_worker.store.database import Connection
@@ -35,17 +37,21 @@ def note_finding(
     findings.note(connection, difference, status=status, run_id=run_id, now=context.clock())
 
 
-def second_contradicted(
-    context: Context, connection: Connection, payment_intent: str, *, named: object, account: str | None
-) -> bool:
-    """Note that a PaymentIntent names a payment which is another one, if it does: it may have been paid twice."""
-    payment = payments.find(connection, payment_id) if (payment_id := as_uuid(named)) else None
-    if payment is None or payment.stripe_payment_intent_id in {None, payment_intent}:
-        return False
-    if payment.stripe_account != (account or None):
-        return False
-    note_finding(context, connection, second_payment_intent(payment, payment_intent))
-    return True
+def claim_contradicted(
+    context: Context, connection: Connection, payment_intent: str, *, named: Named | None, account: str | None
+) -> FindingKind | None:
+    """Note a PaymentIntent that names a payment of ours and is not its own, if it is such a one; as what.
+
+    Where it proves to be of the payment, that may have been paid twice.
+    """
+    payment = named_payment(connection, named) if named else None
+    if named is None or payment is None or payment.stripe_payment_intent_id == payment_intent:
+        return None
+    claim = second_payment_intent(payment, payment_intent)
+    if not is_of(context, connection, payment, named, account=account):
+        claim = unverified_metadata(payment_intent, payment_id=payment.payment_id, stripe_account=account)
+    note_finding(context, connection, claim)
+    return claim.kind
 
 
 def missing_there(connection: Connection, target: Target) -> Difference | None:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID, uuid5
 
-from payment_worker.domain.discrepancies import compare_refund
+from payment_worker.domain.discrepancies import Difference, compare_refund, unverified_metadata
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.refund import LOST, Refund, RefundStatus
 from payment_worker.domain.snapshots import RefundSnapshot
@@ -33,19 +33,24 @@ def judge_refund(
     snapshot: RefundSnapshot,
     *,
     ours: Refund | None = None,
+    is_proven: bool = False,
     payment_check: PaymentCheck = PaymentCheck.NONE,
 ) -> Judgement:
     """What a snapshot of a Refund changes of our refund and of its payment, which is locked.
 
     Args:
         ours: the refund, where it is known to be the one that the snapshot shows.
+        is_proven: whether it is known to be what its metadata say.
         payment_check: whether the payment was compared with Stripe just now.
     """
-    known = ours or known_refund(connection, payment, snapshot)
+    known = ours or known_refund(connection, payment, snapshot, is_proven=is_proven)
+    if known is None and not is_proven and may_be_ours(connection, payment, snapshot):
+        unproven = _unverified(payment, snapshot)
+        return Judgement(verdict=Contradicted(Contradiction.NOT_PROVEN), before=unproven, left=unproven)
     if payment.status is not PaymentStatus.SUCCEEDED and snapshot.trigger not in LOST and ours is None:
         return _without_money(payment, known, snapshot, is_certain=payment_check.leaves_no_money(payment))
     if known is None:
-        return _adopted(connection, payment, snapshot)
+        return _adopted(connection, payment, snapshot, is_proven=is_proven)
     waits = waiting(connection, known, snapshot) if ours is None else None
     verdict = adopt_refund(payment, waits, snapshot) if waits else transition_refund(payment, known, snapshot)
     before = compare_refund(payment, waits or known, snapshot)
@@ -70,8 +75,19 @@ def _without_money(
     return Judgement(verdict=PaymentBehind(), before=differs, left=differs)
 
 
-def _adopted(connection: Connection, payment: Payment, snapshot: RefundSnapshot) -> Judgement:
-    new = _new(connection, payment, snapshot)
+def _unverified(payment: Payment, snapshot: RefundSnapshot) -> Difference:
+    return unverified_metadata(
+        snapshot.stripe_refund_id,
+        payment_id=payment.payment_id,
+        refund_id=as_uuid(snapshot.refund_id),
+        stripe_account=payment.stripe_account,
+    )
+
+
+def _adopted(
+    connection: Connection, payment: Payment, snapshot: RefundSnapshot, *, is_proven: bool
+) -> Judgement:
+    new = _new(connection, payment, snapshot, is_proven=is_proven)
     verdict = adopt_refund(payment, new, snapshot)
     before = compare_refund(payment, None, snapshot)
     if not isinstance(verdict, Advanced) or verdict.refund is None:
@@ -84,12 +100,14 @@ def _adopted(connection: Connection, payment: Payment, snapshot: RefundSnapshot)
     )
 
 
-def known_refund(connection: Connection, payment: Payment, snapshot: RefundSnapshot) -> Refund | None:
-    """Our refund that this Refund is: by its own id, or by the one that it names, if that is not another already."""
+def known_refund(
+    connection: Connection, payment: Payment, snapshot: RefundSnapshot, *, is_proven: bool
+) -> Refund | None:
+    """Our refund that this Refund is: by its own id, or by the one that it proves, if that is not another already."""
     if by_stripe := refunds.find_by_stripe(connection, snapshot.stripe_refund_id):
         return by_stripe
-    named = named_refund(connection, snapshot)
-    # Metadata is anybody's to write: a refund that already is another one, or another payment's, is not this one.
+    named = named_refund(connection, snapshot) if is_proven else None
+    # Metadata can be copied: a refund that already is another one, or another payment's, is not this one.
     if named and named.payment_id == payment.payment_id and named.stripe_refund_id is None:
         return named
     return None
@@ -99,6 +117,19 @@ def named_refund(connection: Connection, snapshot: RefundSnapshot) -> Refund | N
     """Our refund whose id a Refund carries."""
     refund_id = as_uuid(snapshot.refund_id)
     return refunds.find(connection, refund_id) if refund_id else None
+
+
+def may_be_ours(connection: Connection, payment: Payment, snapshot: RefundSnapshot) -> bool:
+    """Whether a Refund names a refund of this payment that we may have lost, or whose Refund we do not know.
+
+    If it names another one it was made elsewhere, whatever its metadata say, and is counted as such.
+    """
+    if (refund_id := as_uuid(snapshot.refund_id)) is None:
+        return False
+    named = refunds.find(connection, refund_id)
+    if named is None:
+        return as_uuid(snapshot.payment_id) == payment.payment_id
+    return named.payment_id == payment.payment_id and named.stripe_refund_id is None
 
 
 def waiting(connection: Connection, refund: Refund, snapshot: RefundSnapshot) -> Refund | None:
@@ -113,9 +144,9 @@ def waiting(connection: Connection, refund: Refund, snapshot: RefundSnapshot) ->
     return refund if request["amount_was_given"] else replace(refund, amount=snapshot.amount)
 
 
-def _new(connection: Connection, payment: Payment, snapshot: RefundSnapshot) -> Refund:
+def _new(connection: Connection, payment: Payment, snapshot: RefundSnapshot, *, is_proven: bool) -> Refund:
     """The row of a Refund that we do not have: under its own name if it is one that we lost."""
-    named = as_uuid(snapshot.refund_id)
+    named = as_uuid(snapshot.refund_id) if is_proven else None
     is_lost = named is not None and refunds.find(connection, named) is None
     return Refund(
         refund_id=named if named and is_lost else uuid5(ADOPTED, snapshot.stripe_refund_id),

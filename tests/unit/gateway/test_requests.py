@@ -36,23 +36,34 @@ def test_a_charge_with_everything_is_a_request_that_stripe_knows() -> None:
         description="Two books",
         statement_descriptor_suffix="BOOKS",
         metadata={"cart": "7"},
+        mac="v1:7",
     )
     parameters = json.loads(asked.parameters)
     assert request_faults(parameters, PaymentIntentCreateParams) == []
-    assert parameters["metadata"] == {"cart": "7", "order_id": str(OURS), "payment_id": str(OURS)}
+    assert parameters["metadata"] == {
+        "cart": "7",
+        "order_id": str(OURS),
+        "payment_id": str(OURS),
+        "payment_worker_mac": "v1:7",
+    }
     assert parameters["currency"] == "eur"
 
 
 def test_a_refund_is_a_request_that_stripe_knows() -> None:
     asked = refund_request(
-        refund_id=OURS, payment_id=OURS, stripe_payment_intent_id="pi_1", amount=5, reason="duplicate"
+        refund_id=OURS,
+        payment_id=OURS,
+        stripe_payment_intent_id="pi_1",
+        amount=5,
+        reason="duplicate",
+        mac="v1:7",
     )
     assert request_faults(json.loads(asked.parameters), RefundCreateParams) == []
 
 
 def test_what_was_not_given_is_not_sent() -> None:
     asked = refund_request(
-        refund_id=OURS, payment_id=OURS, stripe_payment_intent_id="pi_1", amount=5, reason=None
+        refund_id=OURS, payment_id=OURS, stripe_payment_intent_id="pi_1", amount=5, reason=None, mac="v1:7"
     )
     assert "reason" not in json.loads(asked.parameters)
 
@@ -66,6 +77,7 @@ def test_metadata_cannot_pose_as_another_payment() -> None:
         payment_method="pm_card_visa",
         capture_method="automatic",
         metadata={"payment_id": "somebody else's"},
+        mac="v1:7",
     )
     assert json.loads(asked.parameters)["metadata"]["payment_id"] == str(OURS)
 

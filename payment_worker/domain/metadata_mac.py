@@ -1,0 +1,62 @@
+"""The MAC by which the metadata of an object at Stripe prove that we made it.
+
+Whoever may write to the Stripe account may write our ids into the metadata of any object. A MAC over these ids and
+over what the object itself shows cannot be made without the secret, nor moved to an object of another amount,
+currency or account. It can be copied to one that shows the same: whoever finds two has proof of neither.
+"""
+
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+VERSION: Final = "v1"
+"""Before each MAC: another encoding, or another algorithm, gets another one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What an object says it is: a payment, or a refund of one."""
+
+    payment_id: UUID
+    refund_id: UUID | None = None
+    order_id: str
+    amount: int
+    """The object's own, in minor units, as are currency and account."""
+    currency: str
+    stripe_account: str | None
+
+
+def sign(claim: Claim, secrets: Sequence[str]) -> str:
+    """The MAC of a claim under the first of the secrets."""
+    return _mac(claim, secrets[0])
+
+
+def is_signed(claim: Claim, mac: str, secrets: Sequence[str]) -> bool:
+    """Whether this is the claim's MAC under any of the secrets."""
+    given = mac.encode(errors="replace")
+    return any(hmac.compare_digest(_mac(claim, secret).encode(), given) for secret in secrets)
+
+
+def _mac(claim: Claim, secret: str) -> str:
+    digest = hmac.new(secret.encode(), _encoded(claim), sha256).hexdigest()
+    return f"{VERSION}:{digest}"
+
+
+def _encoded(claim: Claim) -> bytes:
+    """The claim as a JSON array: every part at its place and quoted, so that no two claims look alike."""
+    parts = [
+        "payment_worker",
+        VERSION,
+        "refund" if claim.refund_id else "payment",
+        str(claim.payment_id),
+        str(claim.refund_id or ""),
+        claim.order_id,
+        claim.amount,
+        claim.currency.upper(),
+        claim.stripe_account or "",
+    ]
+    return json.dumps(parts, separators=(",", ":"), ensure_ascii=True).encode()

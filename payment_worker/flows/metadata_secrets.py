@@ -1,0 +1,19 @@
+"""The secrets that sign the metadata of our objects at Stripe: the setting's, or else the database's own."""
+
+from collections.abc import Sequence
+
+from payment_worker.store import metadata_secret
+from payment_worker.store.database import Connection
+
+
+class MetadataSecrets:
+    """The first signs, all verify."""
+
+    def __init__(self, configured: Sequence[str] = ()) -> None:
+        self._secrets = tuple(configured)
+
+    def read(self, connection: Connection) -> Sequence[str]:
+        """The secrets; the database's is read once, in the transaction that is open."""
+        if not self._secrets:
+            self._secrets = (metadata_secret.read(connection),)
+        return self._secrets

@@ -1,0 +1,10 @@
+"""The row of `metadata_secret`: what signs the metadata of our objects at Stripe where no setting does."""
+
+from sqlalchemy import Connection, select
+
+from payment_worker.store import tables
+
+
+def read(connection: Connection) -> str:
+    """The secret that the first migration made."""
+    return str(connection.execute(select(tables.metadata_secret.c.secret)).scalar_one())
