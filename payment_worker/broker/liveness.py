@@ -4,10 +4,13 @@
 """
 
 import contextlib
+import logging
 from pathlib import Path
 from typing import Any
 
 from celery import bootsteps
+
+logger = logging.getLogger(__name__)
 
 # A probe may call a worker dead after several times this.
 EVERY_SECONDS = 5.0
@@ -19,15 +22,22 @@ class Liveness(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no t
     def __init__(self, consumer: Any, **options: Any) -> None:  # noqa: ANN401
         configured = consumer.app.conf.get("liveness_file")
         self._file = Path(configured) if configured else None
+        self._is_written = True
         consumer.liveness = self
         super().__init__(consumer, **options)
 
     def touch(self) -> None:
         """Show life, if anybody looks."""
-        # A full disk is the probe's concern. To Celery an OSError would mean that Redis is gone.
-        with contextlib.suppress(OSError):
-            if self._file:
-                self._file.touch()
+        if self._file is None:
+            return
+        try:
+            self._file.touch()
+        except OSError as error:  # to Celery it would mean that Redis is gone
+            if self._is_written:
+                logger.error("The liveness file %s cannot be written: %s", self._file, error.strerror)  # noqa: TRY400 - a line is enough
+            self._is_written = False
+        else:
+            self._is_written = True
 
     def register_with_event_loop(self, _consumer: Any, hub: Any) -> None:  # noqa: ANN401
         """Called at each connection to Redis, with prefork and with threads."""

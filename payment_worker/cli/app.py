@@ -1,5 +1,6 @@
 """The program `payment-worker`: its groups of commands, and what a person reads when one of them cannot be done."""
 
+import io
 import sys
 from typing import Annotated
 
@@ -39,6 +40,9 @@ def _program(
 
 def main() -> None:
     """Run the command that the arguments name, and leave with its exit status. Never shows a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What this terminal or file cannot show is written as an escape, and raises nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(prog_name="payment-worker")
     except Exception as error:  # noqa: BLE001 - what it may hold is not for every screen

@@ -40,6 +40,9 @@ class Delay(StrEnum):
 WRONG_KEY = frozenset({Delay.ANOTHER_ACCOUNT, Delay.ACCOUNT_NOT_KNOWN})
 """Delays that last until somebody deploys another key, or gives this one another permission."""
 
+REFUSED_OF_US = frozenset({Delay.KEY_REFUSED, Delay.ACCESS_REFUSED})
+"""Delays that last until somebody changes the key, or what it may do."""
+
 NOT_SENT = frozenset({Delay.LEASE_ENDED, Delay.STRIPE_DOWN, Delay.THROTTLED, Delay.PAUSED, *WRONG_KEY})
 """Delays that we decided on: Stripe was not asked."""
 
@@ -94,6 +97,8 @@ class Postponed:
 
     delay: Delay
     stripe_request_id: str | None = None
+    detail: str | None = None
+    """Stripe's own code, and the permission that it asks for, where it names them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ The classes and codes were seen by running stripe-python 16.1.0. Its own excepti
 because their arguments carry the whole body.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -23,6 +24,8 @@ from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.gateway.parsing import UnreadableError, decline_of, payment_intent_snapshot
 
 SERVER_ERRORS_FROM: Final = 500
+_PERMISSION: Final = re.compile(r"\brak_[a-z_]{1,60}\b")
+_CODE: Final = re.compile(r"[a-z_]{1,60}")
 
 NO_SUCH_ACCOUNT: Final = "account_invalid"
 """Stripe's code where a key has no access to the account that a request names."""
@@ -77,11 +80,22 @@ def _limited(error: sdk.StripeError) -> Outcome:
 
 
 def _key_refused(error: sdk.StripeError) -> Outcome:
-    return Postponed(Delay.KEY_REFUSED, error.request_id)
+    return Postponed(Delay.KEY_REFUSED, error.request_id, refusal_in(error))
 
 
 def _access_refused(error: sdk.StripeError) -> Outcome:
-    return Postponed(Delay.ACCESS_REFUSED, error.request_id)
+    return Postponed(Delay.ACCESS_REFUSED, error.request_id, refusal_in(error))
+
+
+def refusal_in(error: sdk.StripeError) -> str | None:
+    """Stripe's code for what it refuses of us and the permissions that it asks for; None where it names neither.
+
+    Of its message nothing else is repeated: that holds a part of the key.
+    """
+    body = _body(error)
+    code = str(body.get("code") or "")
+    wanted = sorted(set(_PERMISSION.findall(str(body.get("message") or ""))))
+    return " ".join(([code] if _CODE.fullmatch(code) else []) + wanted) or None
 
 
 def no_such_account(error: sdk.PermissionError) -> Rejected | None:

@@ -1,11 +1,26 @@
 """Whether Stripe can be reached with a key, and what time it is there."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Final
 
 import stripe
+
+from payment_worker.gateway.errors import refusal_in
+
+READ: Final = ("payment_intents", "charges", "refunds", "disputes", "events")
+"""What look-ups, the poll and reconciliation read."""
+
+_NETWORK: Final = (
+    ("Name or service not known", "host name unknown"),
+    ("name resolution", "host name unknown"),
+    ("Failed to resolve", "host name unknown"),
+    ("refused", "nothing listens"),
+    ("certificate", "the certificate is not trusted"),
+    ("timed out", "no answer in time"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +29,9 @@ class Reached:
 
     date: datetime | None
     """Its clock, to the second."""
+    is_simulator: bool = False
+    forbidden: Sequence[str] = ()
+    """Reads that we need and that the key may not do, each with what Stripe says is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +39,7 @@ class KeyRefused:
     """Stripe answered that it does not know the key."""
 
     date: datetime | None
+    word: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +50,35 @@ class NotReached:
 
 
 def probe(*, api_key: str, api_base: str, timeout_seconds: float) -> Reached | KeyRefused | NotReached:
-    """Ask for the balance, which every key belongs to, once and without retries."""
+    """Try the harmless reads that we need, each once and without retries."""
     client = stripe.StripeClient(
         api_key,
         base_addresses={"api": api_base.rstrip("/")},
         http_client=stripe.RequestsClient(timeout=timeout_seconds),
         max_network_retries=0,
     )
-    try:
-        return Reached(_date(client.raw_request("get", "/v1/balance").headers))
-    except stripe.AuthenticationError as error:
-        return KeyRefused(_date(error.headers))
-    except stripe.PermissionError as error:  # a restricted key that is known, and may not see this
-        return Reached(_date(error.headers))
-    except stripe.StripeError as error:
-        return NotReached(type(error).__name__)
+    headers: Mapping[str, str] = {}
+    forbidden = []
+    for resource in READ:
+        try:
+            headers = client.raw_request("get", f"/v1/{resource}", limit=1).headers
+        except stripe.AuthenticationError as error:
+            return KeyRefused(_date(error.headers), refusal_in(error))
+        except stripe.PermissionError as error:  # a restricted key that is known, and may not see this
+            headers = error.headers or {}
+            forbidden.append(f"{resource} ({refusal_in(error) or error.http_status})")
+        except stripe.StripeError as error:
+            return NotReached(_why(error))
+    is_simulator = any(name.lower() == "stripe-simulator" for name in headers)
+    return Reached(_date(headers), is_simulator, tuple(forbidden))
+
+
+def _why(error: stripe.StripeError) -> str:
+    """What kept us from an answer, in a word: the SDK's text repeats addresses and more."""
+    text = str(error)
+    known = (each for words, each in _NETWORK if words in text)
+    kind = type(error).__name__
+    return next((f"{word}, {kind}" for word in known), kind)
 
 
 def _date(headers: Any) -> datetime | None:  # noqa: ANN401 - a mapping of some kind

@@ -26,6 +26,10 @@ def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
     """Everything that rows tell. Kinds of which there is none are told as 0."""
     backlog.limit_statement_time(connection, seconds=STATEMENT_SECONDS)
     yield from _attempts(backlog.attempts(connection), now)
+    refused: Counter[str] = Counter(dict.fromkeys(map(str, Action), 0))
+    for each in backlog.refused_of_us(connection):
+        refused[each.action] += each.many.count
+    yield from (Reading(gauges.REFUSED, count, (action,)) for action, count in refused.items())
     yield from _due(connection, now)
     for late in backlog.beyond_deadline(connection, now=now):
         yield Reading(gauges.BREACHES, late.many.count, (late.table, label(late.status)))

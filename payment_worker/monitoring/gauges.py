@@ -35,6 +35,11 @@ UNKNOWN: Final = Gauge(
     means="Attempts whose outcome is unknown, by why.",
     labels=("unknown_reason",),
 )
+REFUSED: Final = Gauge(
+    name="payment_worker_refused_attempts",
+    means="Attempts that wait because Stripe refuses our key, or what the key may do.",
+    labels=("action",),
+)
 UNKNOWN_SECONDS: Final = Gauge(
     name="payment_worker_unknown_attempts_oldest_seconds",
     means="Since the oldest attempt whose outcome is unknown was begun; 0 without any.",
@@ -126,7 +131,7 @@ SWEPT_SECONDS: Final = Gauge(
 )
 
 GAUGES: Final = (
-    *(DATABASE_UP, REDIS_UP, ATTEMPTS, UNKNOWN, UNKNOWN_SECONDS, DUE, DUE_SECONDS, BREACHES),
+    *(DATABASE_UP, REDIS_UP, ATTEMPTS, UNKNOWN, UNKNOWN_SECONDS, REFUSED, DUE, DUE_SECONDS, BREACHES),
     *(OUTBOX, OUTBOX_SECONDS, INBOX, INBOX_SECONDS, FINDINGS, FINDINGS_SECONDS, REJECTED),
     *(PAUSED_SECONDS, POLLED_SECONDS, RECONCILED_SECONDS),
     *(QUEUE, CONSUMERS, UNACKNOWLEDGED, UNACKNOWLEDGED_SECONDS, STREAM, BREAKERS, SWEPT_SECONDS),

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from payment_worker.settings.environment import SettingsError, told, unknown_in, values_in
+from payment_worker.settings.ports import is_open_http
 from payment_worker.settings.values import (
     APIKey,
     BackendURL,
@@ -313,6 +314,12 @@ _NAMES: Final[Mapping[str, str]] = {name: str(field.alias) for name, field in Se
 """A field's name in the environment."""
 
 
+def is_live(chosen: Settings) -> bool:
+    """Whether the Stripe key is a live one."""
+    key = chosen.stripe_api_key.get_secret_value() if chosen.stripe_api_key else ""
+    return key.startswith(("sk_live_", "rk_live_"))
+
+
 class _Relation(NamedTuple):
     """What must hold between two settings."""
 
@@ -339,6 +346,12 @@ _RELATIONS: Final = (
         lambda chosen: chosen.stripe_timeout < chosen.absence_delay,
         "PAYMENT_WORKER_STRIPE_TIMEOUT must be less than PAYMENT_WORKER_ABSENCE_DELAY: "
         "a request may still be executing when its absence would be believed",
+    ),
+    _Relation(
+        "stripe_api_base",
+        "stripe_api_key",
+        lambda chosen: not (is_live(chosen) and is_open_http(chosen.stripe_api_base)),
+        "STRIPE_API_BASE must begin with https:// where STRIPE_API_KEY is a live key: anybody on the way could read it",
     ),
     # Between this and the lease messages are only run twice, which does no harm; `doctor` notes it.
     _Relation(

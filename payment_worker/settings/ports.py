@@ -1,8 +1,9 @@
 """Checks a host and its port as they stand in an address."""
 
 import re
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv6Address, ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 _MOST: Final = 65_535
 
@@ -39,6 +40,19 @@ def check_port(text: str) -> None:
         raise ValueError(
             f"a port is a number from 1 to {_MOST}; in user and password write : as %3A and / as %2F"
         )
+
+
+def is_open_http(base: str) -> bool:
+    """Whether what is sent there passes a network unencrypted."""
+    parts = urlsplit(base)
+    return parts.scheme == "http" and not _is_loopback(parts.hostname or "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _is_ipv6(text: str) -> bool:

@@ -7,10 +7,11 @@ from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
 
 from payment_worker.domain.attempt import AttemptStatus
 from payment_worker.domain.deadlines import PAYMENT_DEADLINES, REFUND_DEADLINES
+from payment_worker.domain.outcome import REFUSED_OF_US
 from payment_worker.store import tables
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.inbox import EventStatus
@@ -89,6 +90,38 @@ def unknown(connection: Connection, *, before: datetime) -> Sequence[UnknownAtte
         .order_by(_ATTEMPT.created_at)
     )
     return [UnknownAttempt(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedOfUs:
+    """Attempts that wait because Stripe refuses our key, or what it may do."""
+
+    action: str
+    reason: str
+    many: RowCount
+
+
+def refused_of_us(connection: Connection, *, name: int = 0) -> Sequence[RefusedOfUs]:
+    """What Stripe refuses of us now, by action and Stripe's word for it."""
+    waits = and_(
+        _ATTEMPT.finished_at.is_(None),
+        or_(*(_ATTEMPT.error_code.startswith(str(each)) for each in REFUSED_OF_US)),
+    )
+    kinds = connection.execute(select(_ATTEMPT.action, _ATTEMPT.error_code).where(waits).distinct()).all()
+    return [
+        RefusedOfUs(
+            action,
+            reason,
+            _many(
+                connection,
+                _ATTEMPT.created_at,
+                and_(waits, _ATTEMPT.action == action, _ATTEMPT.error_code == reason),
+                identity=_ATTEMPT.payment_id,
+                name=name,
+            ),
+        )
+        for action, reason in sorted(tuple(kind) for kind in kinds)
+    ]
 
 
 def parked(connection: Connection, *, name: int = 0) -> RowCount:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,10 +11,13 @@ from threading import Thread
 import pytest
 import redis
 
+from payment_worker.devstack.processes import Process
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.redis.heartbeats import Consumers, Sweeps
 from payment_worker.store.migrate import newest
+from tests.acceptance.scene import a_charge
 from tests.cli.conftest import Ran, Run
+from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 
 PAYMENT = "11111111-1111-4111-8111-111111111111"
@@ -62,6 +65,7 @@ def test_a_healthy_world_is_told_line_by_line(
         " ✓ webhook secret     1 is set\n"
         " ✓ pauses             nothing is paused\n"
         " ✓ overdue            nothing\n"
+        " ✓ refused by Stripe  nothing that we ask\n"
         " ✓ unknown            no outcome is unknown for longer than 15 min\n"
         " ✓ lingering          no payment or refund is in one state for too long\n"
         " ✓ parked events      none\n"
@@ -85,7 +89,7 @@ def test_every_server_that_is_away_is_told_without_its_password(bare: Run) -> No
     assert _problems(ran) == {
         "database": "cannot serve: nothing listens at 127.0.0.1:1",
         "broker": "cannot serve: nothing listens at 127.0.0.1:1",
-        "stripe": "http://127.0.0.1:1 cannot be reached (APIConnectionError)",
+        "stripe": "http://127.0.0.1:1 cannot be reached (nothing listens, APIConnectionError)",
     }
     assert "planted" not in ran.out + ran.err
 
@@ -165,8 +169,50 @@ def test_a_key_that_stripe_refuses_is_told(
     simulator.fault("unauthorized", times=None)
 
     assert _problems(run("doctor", "--json")) == {
-        "stripe": f"{environment['STRIPE_API_BASE']} refuses the key"
+        "stripe": f"{environment['STRIPE_API_BASE']} refuses the key (401)"
     }
+
+
+def test_a_restricted_key_is_told_which_reads_it_lacks(
+    run: Run, simulator: Simulator, environment: dict[str, str]
+) -> None:
+    for resource in ("charges", "events"):
+        simulator.fault("forbidden", endpoint=f"{resource}.list", times=None)
+
+    why = "(more_permissions_required rak_payment_intent_write)"
+    assert _problems(run("doctor", "--json")) == {
+        "stripe": f"{environment['STRIPE_API_BASE']} lets the key not read: charges {why}, events {why}"
+    }
+
+
+def test_a_live_key_against_the_simulator_is_told(run: Run, environment: dict[str, str]) -> None:
+    problems = _problems(run("doctor", "--json", settings={"STRIPE_API_KEY": "sk_live_simulator"}))
+    assert (
+        problems["stripe"]
+        == f"{environment['STRIPE_API_BASE']} is a simulator, and STRIPE_API_KEY is a live key"
+    )
+
+
+def test_what_stripe_refuses_of_us_is_told_at_once_with_its_word_and_permission(
+    run: Run, simulator: Simulator, worker: Callable[..., Process], producer: Producer, rows: Rows
+) -> None:
+    simulator.fault("forbidden", endpoint="payment_intents.create", times=None)
+    worker(pool="threads")
+    producer.charge(**a_charge(payment_id=PAYMENT))
+    rows.wait_for("SELECT 1 FROM payment_attempt WHERE error_code LIKE 'access refused%%'")
+
+    ran = run("doctor", "--json")
+
+    (told,) = [check for check in json.loads(ran.out)["checks"] if check["name"] == "refused by Stripe"]
+    assert (told["verdict"], told["ids"]) == ("problem", [PAYMENT])
+    word = "access refused: more_permissions_required rak_payment_intent_write"
+    assert told["says"].startswith(f"charges, {word}: 1, the oldest from ")
+
+
+def test_a_terminal_that_shows_ascii_alone_gets_escapes_and_no_error(run: Run) -> None:
+    ran = run("doctor", settings={"PYTHONIOENCODING": "ascii"})
+    assert (ran.status, ran.err) == (0, "")
+    assert "\\u2713 database" in ran.out
 
 
 @pytest.mark.parametrize(("seconds", "side"), [(-400, "6 min 40 s ahead of"), (400, "6 min 39 s behind")])
@@ -242,6 +288,7 @@ def test_rows_that_nobody_cares_for_are_told_with_their_age_and_their_ids(run: R
         "attempts: 1, the oldest from 1 h 5 min ago; messages: 1, the oldest from 3 h 5 min ago",
         f"                      {PAYMENT}: payment-worker show ID",
         "                      → start beat and enough workers: celery -A payment_worker beat | worker",
+        " ✓ refused by Stripe  nothing that we ask",
         f" ✗ unknown            charge of payment {PAYMENT} for 3 h 5 min (no answer)",
         f"                      {PAYMENT}: payment-worker show ID",
         "                      → compare payment-worker show with Stripe's dashboard; workers go on asking",

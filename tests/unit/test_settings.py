@@ -96,6 +96,28 @@ def test_a_key_of_a_kind_that_we_do_not_know_may_be_right(key: str) -> None:
     assert read.get_secret_value() == key
 
 
+@pytest.mark.parametrize("base", ["http://api.stripe.com", "http://10.0.0.1:12111", "http://simulator"])
+@pytest.mark.parametrize("key", ["sk_live_planted", "rk_live_planted"])
+def test_a_live_key_is_sent_over_https_alone(base: str, key: str) -> None:
+    (told,) = faults(STRIPE_API_BASE=base, STRIPE_API_KEY=key)
+    assert told.startswith("STRIPE_API_BASE must begin with https://")
+    assert "planted" not in told
+
+
+@pytest.mark.parametrize(
+    ("base", "key"),
+    [
+        ("http://simulator:12111", "sk_test_1"),
+        ("https://proxy", "sk_live_1"),
+        ("http://127.0.0.1:1", "sk_live_1"),
+        ("http://[::1]:1", "sk_live_1"),
+        ("http://localhost", "sk_live_1"),
+    ],
+)
+def test_a_test_key_and_this_machine_need_no_https(base: str, key: str) -> None:
+    assert chosen(STRIPE_API_BASE=base, STRIPE_API_KEY=key).stripe_api_base == base
+
+
 def test_what_waits_for_the_longest_task_may_not_be_set_aside_meanwhile() -> None:
     (told,) = faults(PAYMENT_WORKER_VISIBILITY_TIMEOUT="5", PAYMENT_WORKER_LEASE="60")
     assert told.startswith(

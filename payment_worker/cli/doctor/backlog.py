@@ -38,6 +38,7 @@ def all_of_them(
     """Everything that the rows tell."""
     yield _paused(connection, now)
     yield _overdue(connection, chosen, now)
+    yield _refused_of_us(connection, now)
     yield _unknown(connection, now, unknown_after)
     yield _lingering(connection, now)
     yield _parked(connection, now)
@@ -68,6 +69,19 @@ def _overdue(connection: Connection, chosen: Settings, now: datetime) -> Check:
         "; ".join(late),
         remedy="start beat and enough workers: celery -A payment_worker beat | worker",
         ids=_distinct(each for many in found.values() for each in many.ids),
+        shown_by=SHOW,
+    )
+
+
+def _refused_of_us(connection: Connection, now: datetime) -> Check:
+    found = backlog.refused_of_us(connection, name=NAMED)
+    if not found:
+        return fine("refused by Stripe", "nothing that we ask")
+    return problem(
+        "refused by Stripe",
+        "; ".join(_counted(f"{each.action}s, {each.reason}", each.many, now) for each in found),
+        remedy="give the key of STRIPE_API_KEY this permission in Stripe's dashboard, or set another; then all goes on",
+        ids=_distinct(each for refused in found for each in refused.many.ids),
         shown_by=SHOW,
     )
 

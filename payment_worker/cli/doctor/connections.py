@@ -134,15 +134,35 @@ def stripe(chosen: Settings) -> Iterator[Check]:
                 remedy="look at https://status.stripe.com, your network's way out, and STRIPE_API_BASE",
             )
             return
-        case KeyRefused():
+        case KeyRefused(word=word):
             yield problem(
-                "stripe", f"{where} refuses the key", remedy="set STRIPE_API_KEY to a key that is not revoked"
+                "stripe",
+                f"{where} refuses the key (401{f' {word}' if word else ''})",
+                remedy="set STRIPE_API_KEY to a key that is not revoked",
             )
         case Reached():
-            mode = "live" if bootstrap.is_live(chosen) else "test"
-            yield fine("stripe", f"{where} takes the key ({mode} mode) and answers in {_milliseconds(began)}")
+            yield _reached(chosen, answer, where, _milliseconds(began))
     if answer.date:
         yield _clock(at, answer.date)
+
+
+def _reached(chosen: Settings, answer: Reached, where: str, took: str) -> Check:
+    is_live = bootstrap.is_live(chosen)
+    if is_live and answer.is_simulator:
+        return problem(
+            "stripe",
+            f"{where} is a simulator, and STRIPE_API_KEY is a live key",
+            remedy="unset STRIPE_API_BASE to reach Stripe; for the simulator set a key sk_test_…, and roll this one",
+        )
+    if answer.forbidden:
+        return problem(
+            "stripe",
+            f"{where} lets the key not read: {', '.join(answer.forbidden)}",
+            remedy="give the restricted key read permission for these in Stripe's dashboard",
+        )
+    return fine(
+        "stripe", f"{where} takes the key ({'live' if is_live else 'test'} mode) and answers in {took}"
+    )
 
 
 def secrets(chosen: Settings) -> Iterator[Check]:

@@ -196,6 +196,12 @@ class Harms:
         self._end.wait(self._outage())
         self._arena.postgresql.resume()
 
+    def read_only_postgresql(self) -> None:
+        """The database takes no writes for a while, as a managed one does that is full or fails over."""
+        self._arena.postgresql.set_read_only("payments", read_only=True)
+        self._end.wait(self._outage())
+        self._arena.postgresql.set_read_only("payments", read_only=False)
+
 
 _HARMS: Final[Mapping[str, Callable[[Harms], None]]] = {
     "child killed": Harms.kill_child,
@@ -206,6 +212,7 @@ _HARMS: Final[Mapping[str, Callable[[Harms], None]]] = {
     "webhook killed": Harms.kill_webhook,
     "PostgreSQL killed": Harms.kill_postgresql,
     "PostgreSQL paused": Harms.pause_postgresql,
+    "PostgreSQL read-only": Harms.read_only_postgresql,
     "Redis killed": Harms.kill_redis,
     "Redis emptied": Harms.empty_redis,
     "Redis paused": Harms.pause_redis,

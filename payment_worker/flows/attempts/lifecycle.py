@@ -90,9 +90,14 @@ class LockedAttempt:
         return replace(seen.as_of(self.attempt.as_of_version), is_from_attempt=True)
 
     def reschedule(
-        self, unknown_reason: UnknownReason | None, *, code: str, request_id: str | None = None
+        self,
+        unknown_reason: UnknownReason | None,
+        *,
+        code: str,
+        request_id: str | None = None,
+        detail: str | None = None,
     ) -> CommandResult:
-        """Leave the attempt for later; with a doubt, as unknown."""
+        """Leave the attempt for later; with a doubt, as unknown. The detail is Stripe's own word for the code."""
         attempt = self.attempt
         tries, delay = next_try(attempt.tries, code, jitter=self.context.jitter())
         if code == Delay.PAUSED and attempt.never_sent and pauses.stands(self.connection, attempt.action):
@@ -103,12 +108,13 @@ class LockedAttempt:
             unknown_reason=unknown_reason,
             tries=tries,
             next_action_at=due_again_at,
-            error_code=code,
+            error_code=f"{code}: {detail}" if detail else code,
             stripe_request_id=request_id,
         )
         write(self.connection, [reschedule])
         count(RESCHEDULED, attempt.action, label(code))
-        log.warning("attempt is put off", **self._ids(), reason=code, tries=tries)
+        told = {"detail": detail} if detail else {}
+        log.warning("attempt is put off", **self._ids(), reason=code, **told, tries=tries)
         if self.refund:
             return refund_result(self.refund, Unfinished.OURS, due_again_at)
         return payment_result(self.payment, Unfinished.OURS, due_again_at)

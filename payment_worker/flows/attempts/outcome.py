@@ -92,8 +92,10 @@ def _note(locked: LockedAttempt, outcome: Outcome | Absent | ScanIncomplete) -> 
             return _refused(locked, Decline(error_code=code), seen, request_id, AttemptStatus.REFUSED)
         case Unanswered(unknown_reason, request_id):
             return locked.reschedule(unknown_reason, code=unknown_reason, request_id=request_id)
-        case Postponed(delay, request_id):
-            return locked.reschedule(locked.attempt.unknown_reason, code=delay, request_id=request_id)
+        case Postponed(delay, request_id, detail):
+            return locked.reschedule(
+                locked.attempt.unknown_reason, code=delay, request_id=request_id, detail=detail
+            )
         case Absent():
             return _absent(locked)
         case ScanIncomplete(after):

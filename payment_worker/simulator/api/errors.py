@@ -104,10 +104,10 @@ def unauthorized(message: str) -> RequestError:
 def forbidden() -> RequestError:
     """The key is a restricted one and may not do this."""
     message = (
-        "The provided key does not have the required permissions for this endpoint. Another permission would allow "
-        "this request to continue."
+        "The provided key does not have the required permissions for this endpoint. Having the "
+        "'rak_payment_intent_write' permission would allow this request to continue."
     )
-    return invalid_request(message, status=403)
+    return invalid_request(message, code="more_permissions_required", status=403)
 
 
 def no_access(account_id: str) -> RequestError:

@@ -28,6 +28,9 @@ from payment_worker.simulator.api.run_endpoint import run_endpoint
 from payment_worker.simulator.control.faults import Fault
 from payment_worker.simulator.state import Context, State
 
+SIMULATED = {"Stripe-Simulator": "payment-worker"}
+"""Says what it is: with a live key, somebody means the real one."""
+
 _HANDLED_LATER = frozenset({"latency", "server_error"})
 """Faults `before` that let the request reach its key: the others never come so far."""
 
@@ -63,7 +66,7 @@ class RequestHandler:
             return
         state.journal.count(request.name, None)
         if response is not None:
-            response.headers |= {"Request-Id": request_id, "Date": self._date()}
+            response.headers |= {"Request-Id": request_id, "Date": self._date(), **SIMULATED}
         await send_broken(broken or "reset", response, scope, receive, send)
 
     def _pick_fault(self, request: Request) -> Fault | None:
@@ -156,7 +159,7 @@ class RequestHandler:
 
     async def _send(self, send: Send, request: Request | None, request_id: str, response: Response) -> None:
         self.state.journal.count(None if request is None else request.name, response.status)
-        response.headers = {**response.headers, "Request-Id": request_id, "Date": self._date()}
+        response.headers = {**response.headers, "Request-Id": request_id, "Date": self._date(), **SIMULATED}
         if request is not None and request.key is not None:
             response.headers["Idempotency-Key"] = request.key
         await send_response(send, response)
