@@ -13,13 +13,13 @@ from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.outcome import Absent, Postponed, Unanswered, UnknownReason
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.client import Gateway
+from payment_worker.gateway.fields import id_of
 from payment_worker.gateway.list_scan import PAGE
 from payment_worker.gateway.parsing import (
     JSON,
     UnreadableError,
     booking_in,
     dispute_snapshot,
-    id_of,
     payment_intent_snapshot,
     refund_snapshot,
 )

@@ -1,7 +1,7 @@
-"""Reads Stripe's objects, as JSON of the pinned API version, into observations."""
+"""Reads Stripe's objects, as JSON of the pinned API version, into snapshots."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from payment_worker.domain.dispute import DisputeSnapshot, DisputeStatus
 from payment_worker.domain.payment import PaymentTrigger
 from payment_worker.domain.refund import RefundTrigger
 from payment_worker.domain.snapshots import Decline, Named, PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.gateway.fields import amount, currency, id_of, identity, moment, text
 from payment_worker.gateway.requests import MAC, OWN_ORDER_ID
 
 JSON = Mapping[str, Any]
@@ -51,23 +52,23 @@ def payment_intent_snapshot(intent: JSON) -> PaymentIntentSnapshot:
     try:
         error, metadata = intent.get("last_payment_error"), intent.get("metadata") or {}
         return PaymentIntentSnapshot(
-            stripe_payment_intent_id=intent["id"],
+            stripe_payment_intent_id=identity(intent["id"]),
             trigger=_payment_trigger(intent["status"], error),
-            amount=intent["amount"],
-            currency=intent["currency"].upper(),
+            amount=amount(intent["amount"]),
+            currency=currency(intent["currency"]),
             amount_received=_received(intent),
-            amount_capturable=intent.get("amount_capturable") or 0,
+            amount_capturable=amount(intent.get("amount_capturable") or 0),
             stripe_charge_id=id_of(intent.get("latest_charge")),
             decline=decline_of(error) if error else None,
             payment_id=metadata.get("payment_id"),
             order_id=metadata.get(OWN_ORDER_ID) or metadata.get("order_id"),
             mac=metadata.get(MAC),
             livemode=bool(intent.get("livemode")),
-            cancellation_reason=intent.get("cancellation_reason"),
+            cancellation_reason=text(intent.get("cancellation_reason")),
             capture_before=_capture_before(intent.get("latest_charge")),
             action_url=_action_url(intent.get("next_action")),
         )
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as fault:
+    except (KeyError, TypeError, AttributeError, ValueError) as fault:
         raise UnreadableError(f"PaymentIntent: {type(fault).__name__}") from None
 
 
@@ -88,7 +89,7 @@ def _received(intent: JSON) -> int:
     received = intent.get("amount_received")
     if received is None and intent["status"] == "succeeded":
         received = intent["amount"]
-    return received or 0
+    return amount(received or 0)
 
 
 def _payment_trigger(status: str, error: JSON | None) -> PaymentTrigger | None:
@@ -102,23 +103,22 @@ def _payment_trigger(status: str, error: JSON | None) -> PaymentTrigger | None:
 def _capture_before(charge: object) -> datetime | None:
     """When the issuer lets the money go; known only where the charge stands in its PaymentIntent."""
     details = charge.get("payment_method_details") if isinstance(charge, Mapping) else None
-    moment = (details.get(details.get("type")) or {}).get("capture_before") if details else None
-    return datetime.fromtimestamp(moment, tz=UTC) if moment else None
+    return moment((details.get(details.get("type")) or {}).get("capture_before")) if details else None
 
 
 def _action_url(action: JSON | None) -> str | None:
     """Where the customer has to be sent. Some such addresses hold the client secret: those stay at Stripe."""
     redirect = (action or {}).get("redirect_to_url") or {}
-    url = redirect.get("url")
-    return str(url) if url and "secret" not in url else None
+    url = text(redirect.get("url"))
+    return url if url and "secret" not in url else None
 
 
 def decline_of(error: JSON) -> Decline:
     """The codes of a card error, from an answer or from a PaymentIntent's `last_payment_error`."""
     return Decline(
-        error_code=error.get("code"),
-        decline_code=error.get("decline_code"),
-        advice_code=error.get("advice_code"),
+        error_code=text(error.get("code")),
+        decline_code=text(error.get("decline_code")),
+        advice_code=text(error.get("advice_code")),
     )
 
 
@@ -131,19 +131,19 @@ def refund_snapshot(refund: JSON) -> RefundSnapshot:
     try:
         metadata = refund.get("metadata") or {}
         return RefundSnapshot(
-            stripe_refund_id=refund["id"],
+            stripe_refund_id=identity(refund["id"]),
             trigger=REFUND_TRIGGERS[refund["status"]],
-            amount=refund["amount"],
-            currency=refund["currency"].upper(),
+            amount=amount(refund["amount"]),
+            currency=currency(refund["currency"]),
             stripe_payment_intent_id=id_of(refund.get("payment_intent")),
             stripe_charge_id=id_of(refund.get("charge")),
-            failure_reason=refund.get("failure_reason"),
-            reason=refund.get("reason"),
+            failure_reason=text(refund.get("failure_reason")),
+            reason=text(refund.get("reason")),
             refund_id=metadata.get("refund_id"),
             payment_id=metadata.get("payment_id"),
             mac=metadata.get(MAC),
         )
-    except (KeyError, TypeError, AttributeError) as fault:
+    except (KeyError, TypeError, AttributeError, ValueError) as fault:
         raise UnreadableError(f"Refund: {type(fault).__name__}") from None
 
 
@@ -156,14 +156,14 @@ def dispute_snapshot(dispute: JSON) -> DisputeSnapshot:
     try:
         due_by = (dispute.get("evidence_details") or {}).get("due_by")
         return DisputeSnapshot(
-            stripe_dispute_id=dispute["id"],
+            stripe_dispute_id=identity(dispute["id"]),
             status=DisputeStatus(dispute["status"].upper()),
-            amount=dispute["amount"],
-            currency=dispute["currency"].upper(),
+            amount=amount(dispute["amount"]),
+            currency=currency(dispute["currency"]),
             stripe_payment_intent_id=id_of(dispute.get("payment_intent")),
             stripe_charge_id=id_of(dispute.get("charge")),
-            reason=dispute.get("reason"),
-            evidence_due_by=datetime.fromtimestamp(due_by, tz=UTC) if due_by else None,
+            reason=text(dispute.get("reason")),
+            evidence_due_by=moment(due_by),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as fault:
         raise UnreadableError(f"Dispute: {type(fault).__name__}") from None
@@ -187,14 +187,7 @@ def balance_transaction_of(transaction: JSON) -> BalanceTransaction:
             stripe_balance_transaction_id=transaction["id"],
             fee=transaction["fee"],
             net=transaction["net"],
-            currency=transaction["currency"].upper(),
+            currency=currency(transaction["currency"]),
         )
-    except (KeyError, TypeError, AttributeError) as fault:
+    except (KeyError, TypeError, AttributeError, ValueError) as fault:
         raise UnreadableError(f"balance transaction: {type(fault).__name__}") from None
-
-
-def id_of(reference: object) -> str | None:
-    """The id behind a field that holds an id or, expanded, the object itself."""
-    if isinstance(reference, Mapping):
-        return str(reference["id"])
-    return None if reference is None else str(reference)

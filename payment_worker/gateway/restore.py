@@ -8,7 +8,8 @@ from uuid import UUID
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.gateway.client import Gateway, NotFetched, fetch
-from payment_worker.gateway.parsing import JSON, UnreadableError, booking_in, id_of, payment_intent_snapshot
+from payment_worker.gateway.fields import id_of
+from payment_worker.gateway.parsing import JSON, UnreadableError, booking_in, payment_intent_snapshot
 from payment_worker.gateway.requests import MAC, OWN_ORDER_ID
 
 

@@ -1,6 +1,7 @@
 """One object whose shape we do not know, ours or another app's, hides nothing of what is listed with it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -91,6 +92,21 @@ def test_what_was_found_of_one_before_stays_open(scene: Scene, rows: Rows) -> No
     _spoil(scene, rows.one("SELECT * FROM payment")["stripe_payment_intent_id"], status=None)
     _reconcile(scene)
     assert _findings(rows) == [("payment_amount_differs", "OPEN"), ("payment_unreadable", "OPEN")]
+
+
+def test_an_event_of_ours_that_cannot_be_read_is_a_finding_at_once(scene: Scene, rows: Rows) -> None:
+    payment_id = scene.charge()
+    scene.simulator.advance(60)
+    _a_refund(scene, rows.one("SELECT * FROM payment")["stripe_payment_intent_id"])
+    (event,) = scene.events(types=["refund.created"])
+    about = {**event.payload["data"]["object"], "status": "of_next_year"}
+    scene.deliver([replace(event, payload={**event.payload, "data": {"object": about}})])
+    assert _findings(rows) == [("refund_unreadable", "OPEN")]
+    assert rows.one("SELECT payment_id FROM reconciliation_finding") == {"payment_id": str(payment_id)}
+    assert rows.one("SELECT status, outcome FROM stripe_event") == {
+        "status": "RECEIVED",
+        "outcome": "UNREADABLE",
+    }
 
 
 def test_an_event_that_cannot_be_read_stops_no_poll(scene: Scene, rows: Rows) -> None:

@@ -21,7 +21,8 @@ from payment_worker.flows.events.result import Deferred, Ignored, Processed, Rea
 from payment_worker.flows.transitions.contradictions import claim_contradicted
 from payment_worker.flows.transitions.ownership import owner
 from payment_worker.gateway.client import fetch_dispute, fetch_payment_intent, fetch_refund
-from payment_worker.gateway.parsing import UnreadableError, id_of, named_in
+from payment_worker.gateway.fields import id_of
+from payment_worker.gateway.parsing import UnreadableError, named_in
 from payment_worker.gateway.webhook import PINNED_VERSION
 from payment_worker.store import payments, refunds
 from payment_worker.store.database import Connection

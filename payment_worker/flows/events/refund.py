@@ -9,7 +9,8 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.events.outcome import apply, pinned, unavailable
 from payment_worker.flows.events.result import Deferred, Processed, Reason, Result
 from payment_worker.flows.transitions.refresh import ObjectKind
-from payment_worker.gateway.parsing import id_of, refund_snapshot
+from payment_worker.gateway.fields import id_of
+from payment_worker.gateway.parsing import refund_snapshot
 from payment_worker.store.inbox import InboxEvent
 
 

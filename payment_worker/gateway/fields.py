@@ -1,0 +1,84 @@
+"""Reads single fields of Stripe's JSON as values that PostgreSQL can hold; whatever else they are is unreadable."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+MOST: Final = 2**63 - 1
+"""PostgreSQL's bigint."""
+
+LONGEST_ID: Final = 255
+"""Stripe's limit. An index of PostgreSQL holds no text of any length."""
+
+CURRENCY: Final = re.compile("[A-Za-z]{3}")
+
+
+def amount(value: object) -> int:
+    """An amount in minor units.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if type(value) is not int or not 0 <= value <= MOST:
+        raise ValueError("no amount")
+    return value
+
+
+def currency(value: object) -> str:
+    """A currency, in upper case.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(value, str) or not CURRENCY.fullmatch(value):
+        raise ValueError("no currency")
+    return value.upper()
+
+
+def text(value: object) -> str | None:
+    """A text, with NUL and lone surrogates made visible: no text in PostgreSQL holds them.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value.replace("\0", "␀").encode("utf-8", "backslashreplace").decode()
+
+
+def identity(value: object) -> str:
+    """An object's id.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = text(value)
+    if not found or len(found) > LONGEST_ID:
+        raise ValueError("no id")
+    return found
+
+
+def id_of(reference: object) -> str | None:
+    """The id behind a field that holds an id or, expanded, the object itself."""
+    inner = reference["id"] if isinstance(reference, Mapping) else reference
+    return None if inner is None else identity(inner)
+
+
+def moment(value: object) -> datetime | None:
+    """An instant, from the seconds since 1970.
+
+    Raises:
+        TypeError: it is something else.
+        ValueError: it is out of range.
+    """
+    if not value:
+        return None
+    if not isinstance(value, int | float):
+        raise TypeError("no instant")
+    try:
+        return datetime.fromtimestamp(value, tz=UTC)
+    except (OverflowError, OSError):
+        raise ValueError("out of range") from None
