@@ -8,7 +8,8 @@ from starlette.applications import Starlette
 
 from payment_worker.simulator.api.request_handler import RequestHandler
 from payment_worker.simulator.api.responses import Receive, Scope, Send
-from payment_worker.simulator.control import dashboard, disputes, objects, runtime, webhooks
+from payment_worker.simulator.control import dashboard, disputes, objects, payouts, runtime, webhooks
+from payment_worker.simulator.resources.balance.payouts import create_automatic
 from payment_worker.simulator.state import State
 
 
@@ -17,8 +18,9 @@ class Application:
 
     def __init__(self, state: State, api_keys: Sequence[str] = ()) -> None:
         self.state = state
+        state.pay_out = create_automatic
         self.request_handler = RequestHandler(state, api_keys)
-        parts = (runtime, webhooks, dashboard, disputes, objects)
+        parts = (runtime, webhooks, dashboard, disputes, payouts, objects)
         routes = [route for part in parts for route in part.routes(state)]
         self.control = Starlette(routes=routes, lifespan=self._lifespan)
 

@@ -2,6 +2,7 @@
 
 import random
 import secrets
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +13,8 @@ from payment_worker.simulator.clock import Clock
 from payment_worker.simulator.control.faults import Faults
 from payment_worker.simulator.control.journal import Journal
 from payment_worker.simulator.control.settings import Settings
+from payment_worker.simulator.resources.customers.test_methods import Behaviour
 from payment_worker.simulator.resources.identifiers import Identifiers
-from payment_worker.simulator.resources.payment_methods import Behaviour
 from payment_worker.simulator.webhooks.dispatcher import WebhookDispatcher
 
 Json = dict[str, Any]
@@ -46,7 +47,16 @@ class Account:
     """Charge ids by PaymentIntent, oldest first."""
     refunds_of: dict[str, list[str]] = field(default_factory=dict)
     """Refund ids by charge, oldest first."""
-    balance: dict[str, int] = field(default_factory=dict)
+    payouts: dict[str, Json] = field(default_factory=dict)
+    setup_intents: dict[str, Json] = field(default_factory=dict)
+    pending: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """The balance that is not available yet, in minor units by currency."""
+    available: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    unpaid: dict[str, list[str]] = field(default_factory=dict)
+    """Available balance transactions that no automatic payout holds yet, by currency."""
+    payout_members: dict[str, list[str]] = field(default_factory=dict)
+    """The balance transactions of each automatic payout."""
+    is_payout_scheduled: bool = False
     keys: KeyStore = field(default_factory=KeyStore)
     rate: RateLimit = field(default_factory=RateLimit)
 
@@ -59,6 +69,8 @@ class State:
         self.start = start or Settings()
         self.ids = Identifiers(random.Random(self.seed))  # noqa: S311 - ids, not secrets
         self.clock = Clock()
+        self.pay_out: Callable[[Context], None] = lambda _context: None
+        """What an automatic payout does; the application sets it, for payouts book transactions themselves."""
         self.webhooks = WebhookDispatcher()
         self.reset()
 

@@ -140,7 +140,11 @@ def test_a_bank_account_is_refused_where_only_cards_are_allowed(client: stripe.S
         ({"payment_method": "pm_nobody"}, "payment_method", "resource_missing"),
         ({"customer": "cus_nobody"}, "customer", "resource_missing"),
         ({"flavour": "mint"}, "flavour", "parameter_unknown"),
-        ({"payment_method_types": ["card"]}, "payment_method_types", "parameter_unknown"),
+        (
+            {"payment_method_types": ["card"]},
+            "payment_method_types",
+            "payment_method_types_no_longer_supported",
+        ),
         ({"metadata": {"k" * 41: "v"}}, "metadata", None),
         ({"metadata": {"k": "v" * 501}}, "metadata[k]", None),
         ({"capture_method": "never"}, "capture_method", None),

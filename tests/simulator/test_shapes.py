@@ -10,7 +10,7 @@ import stripe
 from stripe.params import PaymentIntentCreateParams, RefundCreateParams
 
 from payment_worker.devstack.simulator import Simulator
-from payment_worker.simulator.resources.payment_methods import TEST_METHODS
+from payment_worker.simulator.resources.customers.test_methods import TEST_METHODS
 from tests.simulator.builders import a_charge, a_refund, charge_params, the_body, the_error
 from tests.simulator.shapes import answer_faults, request_faults
 

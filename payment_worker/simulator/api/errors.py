@@ -50,10 +50,9 @@ def missing_parameter(name: str) -> RequestError:
     return invalid_request(f"Missing required param: {name}.", param=name, code="parameter_missing")
 
 
-def unknown_parameter(name: str, *, meant: str | None = None) -> RequestError:
+def unknown_parameter(name: str) -> RequestError:
     """Stripe knows no such parameter here."""
-    hint = f". Did you mean {meant}?" if meant else ""
-    return invalid_request(f"Received unknown parameter: {name}{hint}", param=name, code="parameter_unknown")
+    return invalid_request(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")
 
 
 def no_such(kind: str, object_id: str, *, param: str, status: int = 400) -> RequestError:
@@ -125,3 +124,9 @@ def unknown_path(method: str, path: str) -> RequestError:
         f"Unrecognized request URL ({method}: {path}). Please check the API reference for the right path."
     )
     return RequestError(404, {"message": message, "type": "invalid_request_error"})
+
+
+def not_built(what: str) -> RequestError:
+    """Stripe can do it, the simulator cannot."""
+    message = f"{what}: Stripe has this, its simulator does not. docs/simulator.md lists what is built."
+    return RequestError(501, {"message": message, "type": "api_error", "code": "not_built"})

@@ -27,6 +27,14 @@ _PLACES: dict[str, dict[str, tuple[str, str]]] = {
         "payment_intent": ("payment_intents", "payment_intent"),
     },
     "balance_transaction": {"source": ("charges", "charge")},
+    "payout": {
+        "balance_transaction": ("balance_transactions", "balance_transaction"),
+        "failure_balance_transaction": ("balance_transactions", "balance_transaction"),
+    },
+    "setup_intent": {
+        "customer": ("customers", "customer"),
+        "payment_method": ("payment_methods", "payment_method"),
+    },
     "payment_method": {"customer": ("customers", "customer")},
 }
 _DEEPEST = 4
@@ -51,7 +59,7 @@ def check_expand(kind: str, paths: list[str], *, listed: bool) -> None:
 
 def expanded(account: Account, record: Json, paths: list[str]) -> Json:
     """A copy of the object with what the paths name put in place of ids."""
-    if record.get("object") == "list":
+    if record.get("object") in ("list", "search_result"):
         inner = [path.partition(".")[2] for path in paths]
         return {**record, "data": [expanded(account, item, inner) for item in record["data"]]}
     out = dict(record)

@@ -58,8 +58,7 @@ def _from_cursor(records: Mapping[str, Json], params: Mapping[str, Any], *, kind
 
 
 def _within(ordered: Iterable[Json], bounds: Mapping[str, int], *, upwards: bool) -> Iterable[Json]:
-    lowest = max(bounds.get("gte", 0), bounds.get("gt", -1) + 1)
-    highest = min(bounds.get("lte", 1 << 62), bounds.get("lt", 1 << 62) - 1)
+    lowest, highest = _limits(bounds)
     for record in ordered:
         at = record["created"]
         # Records are in order of creation: past the far bound nothing more can match.
@@ -67,3 +66,14 @@ def _within(ordered: Iterable[Json], bounds: Mapping[str, int], *, upwards: bool
             return
         if lowest <= at <= highest:
             yield record
+
+
+def is_within(at: int, bounds: Mapping[str, int]) -> bool:
+    """Whether an instant is within `gt`, `gte`, `lt` and `lte`; Unix seconds."""
+    lowest, highest = _limits(bounds)
+    return lowest <= at <= highest
+
+
+def _limits(bounds: Mapping[str, int]) -> tuple[int, int]:
+    lowest = max(bounds.get("gte", 0), bounds.get("gt", -1) + 1)
+    return lowest, min(bounds.get("lte", 1 << 62), bounds.get("lt", 1 << 62) - 1)

@@ -10,7 +10,8 @@ Check = Callable[[str, Any], Any]
 """Takes a parameter's name and decoded value, answers the value to use or raises RequestError."""
 
 METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 40, 500
-_RENAMED = {"payment_method_types": "allowed_payment_method_types"}
+_REPLACED = {"payment_method_types": "allowed_payment_method_types"}
+"""Parameters that the pinned version has no more, with an error code of their own, and what came instead."""
 
 
 def decode(text: str) -> dict[str, Any]:
@@ -50,8 +51,13 @@ def check(
     """The parameters in the kinds the endpoint wants. Raises RequestError as Stripe words it."""
     for name in given:
         if name not in accepted:
-            meant = _RENAMED.get(name)
-            raise unknown_parameter(name, meant=meant if meant in accepted else None)
+            if _REPLACED.get(name) in accepted:
+                raise invalid_request(
+                    f"Specifying {name} is no longer supported. Did you mean {_REPLACED[name]}?",
+                    param=name,
+                    code=f"{name}_no_longer_supported",
+                )
+            raise unknown_parameter(name)
     for name in required:
         if name not in given:
             raise missing_parameter(name)

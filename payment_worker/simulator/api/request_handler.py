@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from email.utils import formatdate
 
-from payment_worker.simulator.api.endpoints import Endpoint
+from payment_worker.simulator.api.endpoint import Endpoint
+from payment_worker.simulator.api.endpoints import is_stripes
 from payment_worker.simulator.api.errors import (
     RequestError,
     invalid_request,
+    not_built,
     rate_limited,
     unknown_path,
 )
@@ -81,7 +83,9 @@ class RequestHandler:
         settings = self.state.settings
         try:
             if request.endpoint is None:
-                raise unknown_path(request.method, request.path)
+                where = f"{request.method} {request.path}"
+                is_known = is_stripes(request.method, request.path)
+                raise not_built(where) if is_known else unknown_path(request.method, request.path)
             if not request.account.rate.admits(settings.rate_limit_per_second):
                 raise rate_limited()
             replay = self._claim(request)

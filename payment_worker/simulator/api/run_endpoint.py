@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from payment_worker.simulator.api.endpoints import Endpoint
+from payment_worker.simulator.api.endpoint import Endpoint
 from payment_worker.simulator.api.errors import RequestError
 from payment_worker.simulator.api.expand import check_expand, expanded
 from payment_worker.simulator.api.parameters import check

@@ -109,11 +109,36 @@ REFUND: dict[str, Check] = {
     "payment_intent": text(),
     "reason": one_of(*_REASONS),
 }
-CUSTOMER: dict[str, Check] = {
+CREATE_CHARGE: dict[str, Check] = {
     **EXPAND,
     **dict.fromkeys(
-        ("address", "invoice_settings", "payment_method", "preferred_locales", "shipping"), anything
+        (
+            "application_fee_amount", "on_behalf_of", "radar_options", "shipping", "transfer_data",
+            "transfer_group",
+        ),
+        anything,
     ),
-    **{name: clearable(text()) for name in ("description", "email", "name", "phone")},
+    "amount": integer,
+    "capture": boolean,
+    "currency": text(),
+    "customer": text(),
+    "description": clearable(text(1000)),
     "metadata": metadata,
+    "receipt_email": clearable(text()),
+    "source": text(),
+    "statement_descriptor": _DESCRIPTOR,
+    "statement_descriptor_suffix": _DESCRIPTOR,
+}  # fmt: skip
+UPDATE_CHARGE: dict[str, Check] = {
+    **EXPAND,
+    **dict.fromkeys(("fraud_details", "shipping", "transfer_group"), anything),
+    **{name: CREATE_CHARGE[name] for name in ("customer", "description", "metadata", "receipt_email")},
+}
+CAPTURE_CHARGE: dict[str, Check] = {
+    **EXPAND,
+    **dict.fromkeys(("application_fee_amount", "transfer_data", "transfer_group"), anything),
+    "amount": integer,
+    "receipt_email": clearable(text()),
+    "statement_descriptor": _DESCRIPTOR,
+    "statement_descriptor_suffix": _DESCRIPTOR,
 }

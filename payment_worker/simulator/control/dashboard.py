@@ -6,14 +6,9 @@ from payment_worker.simulator.api.endpoints import ENDPOINTS
 from payment_worker.simulator.api.errors import RequestError
 from payment_worker.simulator.api.parameters import check
 from payment_worker.simulator.control.routing import ControlError, ControlRequest, Json, json_route
-from payment_worker.simulator.resources import (
-    authorizations,
-    confirmation,
-    payment_intents,
-    refunds,
-)
+from payment_worker.simulator.resources.customers.test_methods import AUTHENTICATION_FAILED, Decline
 from payment_worker.simulator.resources.events import emit
-from payment_worker.simulator.resources.payment_methods import AUTHENTICATION_FAILED, Decline
+from payment_worker.simulator.resources.payments import authorizations, confirmation, payment_intents, refunds
 from payment_worker.simulator.state import Context, State
 
 _PARAMETERS = {endpoint.name: endpoint.parameters for endpoint in ENDPOINTS}

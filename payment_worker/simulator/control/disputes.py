@@ -3,7 +3,7 @@
 from starlette.routing import Route
 
 from payment_worker.simulator.control.routing import ControlError, ControlRequest, Json, json_route
-from payment_worker.simulator.resources import disputes, payment_intents
+from payment_worker.simulator.resources.payments import disputes, payment_intents
 from payment_worker.simulator.state import State
 
 

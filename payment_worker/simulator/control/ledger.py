@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from payment_worker.simulator.resources.disputes import GIVEN_BACK
+from payment_worker.simulator.resources.payments.disputes import GIVEN_BACK
 from payment_worker.simulator.state import Account, State
 
 Json = dict[str, Any]

@@ -22,6 +22,10 @@ class Settings:
     refund_failure_delay_seconds: float = 10.0
     refund_reference_delay_seconds: float = 1.0
     dispute_delay_seconds: float = 1.0
+    balance_available_delay_seconds: float = 2 * _DAY_SECONDS
+    payout_interval_seconds: float | None = None
+    payout_arrival_delay_seconds: float = _DAY_SECONDS
+    search_lag_seconds: float = 1.0
     authorization_seconds: float = 7 * _DAY_SECONDS
     idempotency_key_seconds: float = _DAY_SECONDS
     event_lag_seconds: float = 0.0
@@ -52,12 +56,13 @@ class Settings:
         return {entry.name: getattr(self, entry.name) for entry in fields(self)}
 
 
+_OPTIONAL = {"payout_interval_seconds", "rate_limit_per_second"}
 _SIGNED = {"clock_skew_seconds"}
 """What may be less than 0."""
 
 
 def _check(name: str, value: object, present: object) -> None:
-    if name == "rate_limit_per_second" and value is None:
+    if name in _OPTIONAL and value is None:
         return
     if isinstance(present, bool) or isinstance(value, bool):
         good = isinstance(present, bool) and isinstance(value, bool)

@@ -30,7 +30,7 @@ def emit_to_older(
 def _announce(context: Context, event: Json, *, before: str | None = None) -> None:
     present = context.state.accounts.get((context.account.id, context.account.livemode))
     if present is context.account:  # not one that a reset has forgotten meanwhile
-        context.state.webhooks.announce(event, before=before)
+        context.state.webhooks.announce(event, account_id=context.account.id, before=before)
 
 
 def _event(context: Context, kind: str, record: Json, previous: Json | None) -> Json:

@@ -17,10 +17,19 @@ class Endpoint:
     types: list[str] = field(default_factory=lambda: ["*"])
     accounts: str = "all"
     enabled: bool = True
+    owner: tuple[str, bool] | None = None
+    """Account and mode of one made through Stripe's API; None: the events of all accounts are sent here."""
+    description: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    created: int = 0
 
-    def wants(self, event: Json) -> bool:
-        """Whether this event is to be sent here."""
+    def wants(self, event: Json, account_id: str) -> bool:
+        """Whether this event of that account is to be sent here."""
         side = "connected" if "account" in event else "own"
+        if self.owner is not None:
+            account, livemode = self.owner
+            if event["livemode"] is not livemode or (side == "own" and account_id != account):
+                return False
         return self.enabled and self.accounts in ("all", side) and matches(self.types, event["type"])
 
 

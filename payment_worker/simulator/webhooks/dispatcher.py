@@ -45,12 +45,13 @@ class WebhookDispatcher:
         self.counts = {"delivered": 0, "failed": 0, "dropped": 0, "waiting_for_retry": 0}
         self._gathered: list[Delivery] = []
 
-    def announce(self, event: Json, *, before: str | None = None) -> None:
+    def announce(self, event: Json, *, account_id: str, before: str | None = None) -> None:
         """A new event: send it to every endpoint that wants it, or only to those of versions before that day."""
         wanting = [
             endpoint
             for endpoint in self.endpoints.values()
-            if endpoint.wants(event) and (before is None or is_before(endpoint.api_version, before))
+            if endpoint.wants(event, account_id)
+            and (before is None or is_before(endpoint.api_version, before))
         ]
         event["pending_webhooks"] = len(wanting)
         for endpoint in wanting:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from payment_worker.simulator.api.errors import RequestError, invalid_request, no_such
-from payment_worker.simulator.resources import charges, released_funds
-from payment_worker.simulator.resources.currencies import check_digits, format_amount
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.payments import charges, released_funds
+from payment_worker.simulator.resources.payments.currencies import check_digits, format_amount
 from payment_worker.simulator.state import Context, Json, change
 
 CANCELABLE = (

@@ -5,9 +5,9 @@ from typing import Any
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import invalid_request, no_such
 from payment_worker.simulator.api.parameters import merged_metadata
-from payment_worker.simulator.resources.balance import book
+from payment_worker.simulator.resources.balance.balance_transactions import book
 from payment_worker.simulator.resources.events import emit
-from payment_worker.simulator.resources.refund_rules import charge_of, checked_amount
+from payment_worker.simulator.resources.payments.refund_rules import charge_of, checked_amount
 from payment_worker.simulator.state import Context, Json, change
 
 
@@ -38,7 +38,9 @@ def _new(context: Context, charge: Json, amount: int, status: str, params: dict[
         "id": object_id,
         "object": "refund",
         "amount": amount,
-        "balance_transaction": _book(context, charge, -amount, object_id, "refund"),
+        "balance_transaction": _book(
+            context, charge, -amount, object_id, "refund" if kind == "card" else "payment_refund"
+        ),
         "charge": charge["id"],
         "created": context.now,
         "currency": charge["currency"],
@@ -129,9 +131,9 @@ def cancel(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
 
 def _give_back(context: Context, record: Json) -> None:
     charge = context.account.charges[record["charge"]]
-    record["failure_balance_transaction"] = _book(
-        context, charge, record["amount"], record["id"], "refund_failure"
-    )
+    is_card = charge["payment_method_details"]["type"] == "card"
+    kind = "refund_failure" if is_card else "payment_failure_refund"
+    record["failure_balance_transaction"] = _book(context, charge, record["amount"], record["id"], kind)
     previous = change(charge, amount_refunded=charge["amount_refunded"] - record["amount"], refunded=False)
     emit(context, "charge.updated", charge, previous)
 

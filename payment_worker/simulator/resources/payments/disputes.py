@@ -5,7 +5,7 @@ from typing import Any
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import invalid_request, no_such
 from payment_worker.simulator.api.parameters import merged_metadata
-from payment_worker.simulator.resources.balance import book
+from payment_worker.simulator.resources.balance.balance_transactions import book
 from payment_worker.simulator.resources.events import emit
 from payment_worker.simulator.state import Context, Json, change
 
@@ -95,6 +95,7 @@ def _move_funds(context: Context, record: Json, amount: int, fee: int, kind: str
         fee=fee,
         currency=record["currency"],
         kind="adjustment",
+        reporting_category="dispute" if amount < 0 else "dispute_reversal",
         source=record["id"],
         why=f"Chargeback of {record['charge']}",
     )

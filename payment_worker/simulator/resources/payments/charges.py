@@ -4,10 +4,10 @@ from typing import Any
 
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import no_such
-from payment_worker.simulator.resources.balance import book, charge_fee
-from payment_worker.simulator.resources.customers import BILLING_DETAILS
+from payment_worker.simulator.resources.balance.balance_transactions import book, charge_fee
+from payment_worker.simulator.resources.customers.payment_methods import BILLING_DETAILS
+from payment_worker.simulator.resources.customers.test_methods import Behaviour, Decline
 from payment_worker.simulator.resources.events import emit
-from payment_worker.simulator.resources.payment_methods import Behaviour, Decline
 from payment_worker.simulator.state import Context, Json, change
 
 _UNAVAILABLE = {"status": "unavailable"}
@@ -143,7 +143,7 @@ def _book(context: Context, record: Json) -> Json:
         amount=amount,
         fee=charge_fee(amount),
         currency=record["currency"],
-        kind="charge",
+        kind="charge" if record["payment_method_details"]["type"] == "card" else "payment",
         source=record["id"],
         why=record["description"],
     )

@@ -1,6 +1,6 @@
 """Stripe's test payment methods and what a payment with each comes to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -15,6 +15,10 @@ class Decline:
     network_decline_code: str | None = None
     blocked: bool = False
     """Stopped by Stripe's own rules: the network was never asked."""
+
+    def for_setup(self) -> "Decline":
+        """The same of a SetupIntent, whose error has a code of its own."""
+        return replace(self, code=self.code.replace("payment_intent", "setup_intent"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Behaviour:
     refund: Literal["plain", "pending", "fails"] = "plain"
     dispute_reason: str | None = None
     inquiry: bool = False
+    can_be_saved: bool = True
+    """Whether a SetupIntent succeeds with it, though a payment may be declined later."""
 
 
 def _declined(
@@ -95,17 +101,23 @@ TEST_METHODS: dict[str, Behaviour] = {
     "pm_card_gb": Behaviour(last4="0000"),
     "pm_card_bypassPending": Behaviour(last4="0077"),
     "pm_card_riskLevelElevated": Behaviour(last4="9235"),
-    "pm_card_visa_chargeDeclined": Behaviour(last4="0002", decline=GENERIC),
-    "pm_card_chargeDeclined": Behaviour(last4="0002", decline=GENERIC),
-    "pm_card_visa_chargeDeclinedInsufficientFunds": Behaviour(last4="9995", decline=INSUFFICIENT_FUNDS),
-    "pm_card_visa_chargeDeclinedLostCard": Behaviour(last4="9987", decline=LOST),
-    "pm_card_visa_chargeDeclinedStolenCard": Behaviour(last4="9979", decline=STOLEN),
-    "pm_card_visa_chargeDeclinedVelocityLimitExceeded": Behaviour(last4="6975", decline=VELOCITY),
-    "pm_card_chargeDeclinedExpiredCard": Behaviour(last4="0069", decline=EXPIRED),
-    "pm_card_chargeDeclinedIncorrectCvc": Behaviour(last4="0127", decline=INCORRECT_CVC),
-    "pm_card_chargeDeclinedProcessingError": Behaviour(last4="0119", decline=PROCESSING_ERROR),
+    "pm_card_visa_chargeDeclined": Behaviour(last4="0002", decline=GENERIC, can_be_saved=False),
+    "pm_card_chargeDeclined": Behaviour(last4="0002", decline=GENERIC, can_be_saved=False),
+    "pm_card_visa_chargeDeclinedInsufficientFunds": Behaviour(
+        last4="9995", decline=INSUFFICIENT_FUNDS, can_be_saved=False
+    ),
+    "pm_card_visa_chargeDeclinedLostCard": Behaviour(last4="9987", decline=LOST, can_be_saved=False),
+    "pm_card_visa_chargeDeclinedStolenCard": Behaviour(last4="9979", decline=STOLEN, can_be_saved=False),
+    "pm_card_visa_chargeDeclinedVelocityLimitExceeded": Behaviour(
+        last4="6975", decline=VELOCITY, can_be_saved=False
+    ),
+    "pm_card_chargeDeclinedExpiredCard": Behaviour(last4="0069", decline=EXPIRED, can_be_saved=False),
+    "pm_card_chargeDeclinedIncorrectCvc": Behaviour(last4="0127", decline=INCORRECT_CVC, can_be_saved=False),
+    "pm_card_chargeDeclinedProcessingError": Behaviour(
+        last4="0119", decline=PROCESSING_ERROR, can_be_saved=False
+    ),
     "pm_card_chargeCustomerFail": Behaviour(last4="0341", decline=GENERIC),
-    "pm_card_radarBlock": Behaviour(last4="0019", decline=BLOCKED),
+    "pm_card_radarBlock": Behaviour(last4="0019", decline=BLOCKED, can_be_saved=False),
     "pm_card_authenticationRequired": Behaviour(last4="3184", authentication=True),
     "pm_card_threeDSecure2Required": Behaviour(last4="3220", authentication=True),
     "pm_card_authenticationRequiredChargeDeclinedInsufficientFunds": Behaviour(
@@ -132,3 +144,20 @@ TEST_METHODS |= {
         kind=_BANK, last4="1113", processing="fails", decline=BANK_ACCOUNT_CLOSED
     ),
 }
+
+TOKENS: dict[str, str] = {
+    **{
+        f"tok_{name.removeprefix('pm_card_').removeprefix('visa_')}": name
+        for name in TEST_METHODS
+        if name.startswith("pm_card_")
+    },
+    "tok_visa_debit": "pm_card_visa_debit",
+}
+"""Stripe's test tokens by name, and the test payment method that each becomes."""
+BANK_ACCOUNTS: dict[str, str] = {
+    "000123456789": "pm_usBankAccount_success",
+    "000111111113": "pm_usBankAccount_accountClosed",
+    "000222222227": "pm_usBankAccount_insufficientFunds",
+    "000000000009": "pm_usBankAccount_processing",
+}
+"""Stripe's test account numbers, and the test payment method that each becomes."""

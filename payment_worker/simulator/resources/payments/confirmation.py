@@ -3,12 +3,16 @@
 from typing import Any
 
 from payment_worker.simulator.api.errors import RequestError, doc_url, invalid_request
-from payment_worker.simulator.resources import charges
-from payment_worker.simulator.resources.authorizations import expire
-from payment_worker.simulator.resources.customers import method_for
-from payment_worker.simulator.resources.disputes import open_dispute
+from payment_worker.simulator.resources.customers.payment_methods import method_for
+from payment_worker.simulator.resources.customers.test_methods import (
+    AUTHENTICATION_REQUIRED,
+    Behaviour,
+    Decline,
+)
 from payment_worker.simulator.resources.events import emit
-from payment_worker.simulator.resources.payment_methods import AUTHENTICATION_REQUIRED, Behaviour, Decline
+from payment_worker.simulator.resources.payments import charges
+from payment_worker.simulator.resources.payments.authorizations import expire
+from payment_worker.simulator.resources.payments.disputes import open_dispute
 from payment_worker.simulator.state import Context, Json, change
 
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")

@@ -5,10 +5,11 @@ from typing import Any
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import invalid_request, no_such
 from payment_worker.simulator.api.parameters import merged_metadata
-from payment_worker.simulator.resources.confirmation import allowed_types, confirm_intent
-from payment_worker.simulator.resources.currencies import check_amount, checked_currency
-from payment_worker.simulator.resources.customers import check_customer, method_for
+from payment_worker.simulator.resources.customers.customers import check_customer
+from payment_worker.simulator.resources.customers.payment_methods import method_for
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.payments.confirmation import allowed_types, confirm_intent
+from payment_worker.simulator.resources.payments.currencies import check_amount, checked_currency
 from payment_worker.simulator.state import Context, Json
 
 ONLY_WITH_CONFIRM = (

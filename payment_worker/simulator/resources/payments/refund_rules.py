@@ -3,8 +3,8 @@
 from typing import Any
 
 from payment_worker.simulator.api.errors import invalid_request, no_such
-from payment_worker.simulator.resources.currencies import check_digits, format_amount
-from payment_worker.simulator.resources.disputes import refundable
+from payment_worker.simulator.resources.payments.currencies import check_digits, format_amount
+from payment_worker.simulator.resources.payments.disputes import refundable
 from payment_worker.simulator.state import Context, Json
 
 

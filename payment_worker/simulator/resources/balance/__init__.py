@@ -1,0 +1,1 @@
+"""Balance transactions, the balance and payouts."""

@@ -1,0 +1,121 @@
+"""Balance transactions: every movement of the balance; fees are 2.9 % + 30 minor units, as Stripe's in the US."""
+
+from typing import Any
+
+from payment_worker.simulator.api import pagination
+from payment_worker.simulator.api.errors import invalid_request, no_such
+from payment_worker.simulator.state import Context, Json
+
+_FEE_DESCRIPTIONS = {"adjustment": "Dispute fee"}
+_REPORTING_CATEGORIES = {
+    "adjustment": "dispute",
+    "payment": "charge",
+    "payment_refund": "refund",
+    "payment_failure_refund": "refund_failure",
+    "payout_cancel": "payout_reversal",
+    "payout_failure": "payout_reversal",
+}
+"""Where it is not the type itself; https://docs.stripe.com/reports/reporting-categories."""
+_INCOME = ("charge", "payment")
+"""These become available only later; everything else moves the available balance at once."""
+
+
+def charge_fee(amount: int) -> int:
+    """What Stripe keeps of a charge, in minor units."""
+    return (amount * 29 + 500) // 1000 + 30
+
+
+def book(
+    context: Context,
+    *,
+    amount: int,
+    fee: int,
+    currency: str,
+    kind: str,
+    source: str,
+    why: str | None,
+    reporting_category: str | None = None,
+) -> str:
+    """Move the balance by `amount - fee` minor units; the id of the balance transaction."""
+    account, settings = context.account, context.state.settings
+    wait = settings.balance_available_delay_seconds if kind in _INCOME else 0.0
+    record: Json = {
+        "id": context.new_id("txn_3"),
+        "object": "balance_transaction",
+        "amount": amount,
+        "available_on": context.now + int(wait),
+        "balance_type": "payments",
+        "created": context.now,
+        "currency": currency,
+        "description": why,
+        "exchange_rate": None,
+        "fee": fee,
+        "fee_details": _fee_details(fee, currency, kind),
+        "net": amount - fee,
+        "reporting_category": reporting_category or _REPORTING_CATEGORIES.get(kind, kind),
+        "source": source,
+        "status": "pending",
+        "type": kind,
+    }
+    account.balance_transactions[record["id"]] = record
+    account.pending[currency] += record["net"]
+    if wait:
+        context.schedule(wait, lambda then: _become_available(then, record))
+    else:
+        _become_available(context, record)
+    return str(record["id"])
+
+
+def _fee_details(fee: int, currency: str, kind: str) -> list[Json]:
+    detail = {
+        "amount": fee,
+        "application": None,
+        "currency": currency,
+        "description": _FEE_DESCRIPTIONS.get(kind, "Stripe processing fees"),
+        "type": "stripe_fee",
+    }
+    return [detail] if fee else []
+
+
+def _become_available(context: Context, record: Json) -> None:
+    account, currency = context.account, record["currency"]
+    record["status"] = "available"
+    account.pending[currency] -= record["net"]
+    account.available[currency] += record["net"]
+    account.unpaid.setdefault(currency, []).append(record["id"])
+    if context.state.settings.payout_interval_seconds is not None and not account.is_payout_scheduled:
+        account.is_payout_scheduled = True
+        context.schedule(context.state.settings.payout_interval_seconds, context.state.pay_out)
+
+
+def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
+    """The balance transaction of that id."""
+    if object_id not in context.account.balance_transactions:
+        raise no_such("balance transaction", object_id, param="id", status=404)
+    return context.account.balance_transactions[object_id]
+
+
+def list_transactions(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
+    """A page of balance transactions, by source, type or currency, or those of an automatic payout."""
+    wanted = {name: params[name] for name in ("source", "type", "currency") if name in params}
+    return pagination.page(
+        _of_payout(context, params["payout"]) if "payout" in params else context.account.balance_transactions,
+        params,
+        kind="balance transaction",
+        url="/v1/balance_transactions",
+        keep=lambda record: all(record[name] == value for name, value in wanted.items()),
+    )
+
+
+def _of_payout(context: Context, payout_id: str) -> dict[str, Json]:
+    payout = context.account.payouts.get(payout_id)
+    if payout is None:
+        raise no_such("payout", payout_id, param="payout")
+    if not payout["automatic"]:
+        raise invalid_request(
+            "Balance transaction history can only be filtered on automatic payouts, not manual.",
+            param="payout",
+        )
+    members = {*context.account.payout_members[payout_id], payout["balance_transaction"]}
+    # In order of creation, as every list is.
+    return {name: record for name, record in context.account.balance_transactions.items() if name in members}

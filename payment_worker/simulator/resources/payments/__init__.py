@@ -1,0 +1,1 @@
+"""PaymentIntents and what becomes of them: charges, refunds, disputes."""
