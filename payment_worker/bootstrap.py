@@ -11,8 +11,8 @@ from threading import Lock
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from payment_worker.contracts.masking import masked
 from payment_worker.domain.eligibility import RetryPolicy
+from payment_worker.flows import rejections
 from payment_worker.flows.context import Context, Policy
 from payment_worker.flows.key_check import KeyCheck
 from payment_worker.flows.metadata_secrets import MetadataSecrets
@@ -24,7 +24,6 @@ from payment_worker.redis.client import redis_client
 from payment_worker.redis.heartbeats import Consumers, Sweeps
 from payment_worker.redis.stream import Stream
 from payment_worker.settings import Settings
-from payment_worker.store import rejected_requests
 from payment_worker.store.database import Database
 from payment_worker.telemetry.metrics import REJECTED, task_label
 from payment_worker.telemetry.recorder import count
@@ -198,18 +197,18 @@ def webhook_secrets(chosen: Settings | None = None) -> tuple[str, ...]:
 def keep_rejected(
     task: str,
     arguments: Mapping[str, object],
-    errors: Sequence[object],
+    errors: Sequence[Mapping[str, str]],
     *,
     request_id: str,
 ) -> None:
-    """Keep a request that cannot be run, masked. Once this returns it is committed."""
+    """Keep a request that cannot be run, masked, and tell of it. Once this returns it is committed."""
     held = process().database
     with held.begin() as connection:
-        rejected_requests.keep(
+        rejections.keep_rejected(
             connection,
             request_id=message_id(request_id),
             task=task,
-            arguments=masked(dict(arguments)),
+            arguments=arguments,
             errors=errors,
             now=held.now(),
         )

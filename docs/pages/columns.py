@@ -86,7 +86,11 @@ OF: Mapping[str, Mapping[str, str]] = {
         "task": "The task's name.",
         "arguments": "As sent, with anything sensitive masked.",
         "errors": "Every fault.",
+        "ids": "Every id that it carried, as text: `payment-worker show` finds it by any of them.",
+        "is_complete": "Whether the arguments are kept as they came. What is masked cannot be sent again.",
         "received_at": "When.",
+        "replayed_at": "When it was sent again.",
+        "replayed_by": "By whom.",
     },
     "reconciliation_run": {
         "run_id": "Rises with time.",

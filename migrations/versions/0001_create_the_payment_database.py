@@ -362,10 +362,17 @@ CREATE TABLE rejected_request (
     task text NOT NULL,
     arguments jsonb NOT NULL,
     errors jsonb NOT NULL,
-    received_at timestamptz NOT NULL
+    ids text[] NOT NULL,
+    is_complete boolean NOT NULL,
+    received_at timestamptz NOT NULL,
+    replayed_at timestamptz,
+    replayed_by text,
+    CHECK ((replayed_at IS NULL) = (replayed_by IS NULL)),
+    CHECK (replayed_at IS NULL OR is_complete)
 );
 COMMENT ON TABLE rejected_request IS
-    'Requests that were refused as malformed or conflicting, so that nobody''s money request vanishes.';
+    'Requests that were rejected, so that nobody''s money request vanishes.';
+CREATE INDEX rejected_request_ids ON rejected_request USING gin (ids);
 CREATE INDEX rejected_request_received_at ON rejected_request (received_at);
 """
 

@@ -36,7 +36,7 @@ def _shown(value: object) -> str:
     return str(value) if _ID.fullmatch(str(value)) else "…"
 
 
-class RequestRefusedError(Exception):
+class RequestRejectedError(Exception):
     """A request that cannot be run as it is. Its message names fields and rules, never a value, and is shown."""
 
 
@@ -44,7 +44,7 @@ class RedactedTask(Task):  # type: ignore[misc] # Celery has no types
     """The base of every task of ours."""
 
     abstract = True
-    throws = (RequestRefusedError,)
+    throws = (RequestRejectedError,)
     Request = "payment_worker.broker.request:Request"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
@@ -57,7 +57,7 @@ class RedactedTask(Task):  # type: ignore[misc] # Celery has no types
         except Retry as retry:
             reason = None if retry.exc is None else told(retry.exc)
             failure = Retry(retry.message, reason, retry.when, retry.is_eager, retry.sig)
-        except (Ignore, Reject, RequestRefusedError) as decision:
+        except (Ignore, Reject, RequestRejectedError) as decision:
             failure = decision
             failure.__cause__ = failure.__context__ = None
         except Exception as error:  # noqa: BLE001 whatever it is, it is told

@@ -35,7 +35,7 @@ class KeepRejected(Protocol):
         self,
         task: str,
         arguments: Mapping[str, object],
-        errors: Sequence[object],
+        errors: Sequence[Mapping[str, str]],
         *,
         request_id: str,
     ) -> object:

@@ -9,7 +9,7 @@ from celery.worker import state
 from celery.worker.request import Request as CeleryRequest
 from redis.exceptions import RedisError
 
-from payment_worker.broker.redaction import RequestRefusedError, shown
+from payment_worker.broker.redaction import RequestRejectedError, shown
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 # made a task that succeeded one that failed, and one that broke acknowledged (seen with celery 5.7.0).
 _NOTHING_AFTERWARDS = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
 
-_DECIDED = (RequestRefusedError, Ignore, Retry)
+_DECIDED = (RequestRejectedError, Ignore, Retry)
 """Ways in which a task itself says what becomes of its message.
 
 `Reject` is none: no task of ours raises it. Celery does when a task is to be run again and that could not be enqueued,

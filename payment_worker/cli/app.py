@@ -7,7 +7,17 @@ from typing import Annotated
 import typer
 
 from payment_worker import __version__
-from payment_worker.cli.commands import doctor, enqueue, events, findings, pause, reconcile, serve, show
+from payment_worker.cli.commands import (
+    doctor,
+    enqueue,
+    events,
+    findings,
+    pause,
+    reconcile,
+    rejected,
+    serve,
+    show,
+)
 
 app = typer.Typer(
     help="Charges and refunds through Stripe: each executed once, none forgotten.",
@@ -15,7 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for group in (serve, enqueue, show, events, findings, doctor, pause, reconcile):
+for group in (serve, enqueue, show, events, rejected, findings, doctor, pause, reconcile):
     group.add_to(app)
 
 

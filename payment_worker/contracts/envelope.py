@@ -19,6 +19,7 @@ MessageType = Literal[
     "RefundFailed",
     "DisputeOpened",
     "DisputeClosed",
+    "RequestRejected",
 ]
 MESSAGE_TYPES: tuple[MessageType, ...] = get_args(MessageType)
 SOURCE = "/payment-worker"

@@ -1,5 +1,6 @@
 """What we tell: a builder for the data of each message, whose form the JSON Schemas in `schemas/` fix."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -22,6 +23,7 @@ __all__ = [
     "refund_failed",
     "refund_processed",
     "refund_requested",
+    "request_rejected",
     "schema",
 ]
 
@@ -244,6 +246,28 @@ def dispute_closed(
         currency=currency,
         outcome=outcome.upper(),
         closedAt=closed_at,
+    )
+
+
+def request_rejected(
+    *,
+    request_id: UUID,
+    task: str,
+    errors: Sequence[Mapping[str, str]],
+    rejected_at: datetime,
+    payment_id: UUID | None = None,
+    refund_id: UUID | None = None,
+    order_id: str | None = None,
+) -> dict[str, object]:
+    """Data of `RequestRejected`. Of the arguments' values it holds ids and nothing else."""
+    return _data(
+        requestId=request_id,
+        task=task,
+        paymentId=payment_id,
+        refundId=refund_id,
+        orderId=order_id,
+        errors=[{"field": error["field"], "message": error["message"]} for error in errors],
+        rejectedAt=rejected_at,
     )
 
 

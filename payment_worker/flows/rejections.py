@@ -1,16 +1,19 @@
-"""Refusing what was asked about a payment: kept beside the malformed requests, and the payment stays as it is."""
+"""Rejecting a request: it is kept with its faults, and a message tells the app that sent it, in one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
+from payment_worker.contracts import messages
 from payment_worker.contracts.masking import masked
 from payment_worker.domain.attempt import Action
-from payment_worker.store import rejected_requests
+from payment_worker.store import outbox, rejected_requests
 from payment_worker.store.database import Connection
+from payment_worker.store.rejected_requests import RejectedRequest
+from payment_worker.store.statements import write
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -23,10 +26,78 @@ TASKS: Final[Mapping[Action, str]] = MappingProxyType(
     }
 )
 
+LONGEST_ID: Final = 255
+"""As long as an id of an app's may be."""
+
+NOT_AN_ID: Final = frozenset({"payment_method"})
+"""Stripe's, and shared by many requests."""
+
+
+def keep_rejected(
+    connection: Connection,
+    *,
+    request_id: UUID,
+    task: str,
+    arguments: Mapping[str, object],
+    errors: Sequence[Mapping[str, str]],
+    now: datetime,
+) -> None:
+    """Keep a request that cannot be run, masked, and tell of it; the same message again is kept and told once."""
+    kept = cast("Mapping[str, object]", masked(dict(arguments)))
+    request = RejectedRequest(
+        request_id=request_id,
+        task=task,
+        arguments=kept,
+        errors=errors,
+        ids=[str(request_id), *_ids(arguments, kept)],
+        is_complete=kept == arguments,
+        received_at=now,
+    )
+    if identity := rejected_requests.keep(connection, request):
+        _tell(connection, identity, request)
+
+
+def _ids(arguments: Mapping[str, object], kept: Mapping[str, object]) -> Iterator[str]:
+    """The ids among arguments, by which somebody will ask for the request; a UUID as PostgreSQL writes it, too."""
+    for name, value in arguments.items():
+        is_id = isinstance(value, str) and 0 < len(value) <= LONGEST_ID and kept.get(name) == value
+        if is_id and (name.endswith("_id") or name in {"payment_intent", "stripe_account"}):
+            yield str(value)
+            if (uuid := _uuid(value)) and str(uuid) != value:
+                yield str(uuid)
+
+
+def _uuid(value: object) -> UUID | None:
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _tell(connection: Connection, identity: UUID, request: RejectedRequest) -> None:
+    payment_id, order_id = _uuid(request.arguments.get("payment_id")), request.arguments.get("order_id")
+    data = messages.request_rejected(
+        request_id=identity,
+        task=request.task,
+        payment_id=payment_id,
+        refund_id=_uuid(request.arguments.get("refund_id")),
+        order_id=order_id if isinstance(order_id, str) and order_id in request.ids else None,
+        errors=request.errors,
+        rejected_at=request.received_at,
+    )
+    message = outbox.message(
+        payment_id=payment_id or identity,
+        identity=outbox.message_id(subject=identity, message_type="RequestRejected", version=1),
+        message_type="RequestRejected",
+        data=data,
+        now=request.received_at,
+    )
+    write(connection, [message])
+
 
 @dataclass(frozen=True, slots=True)
-class RejectedRequest:
-    """What was asked for and cannot be."""
+class RejectedChange:
+    """What was asked of a payment that does not allow it now."""
 
     action: Action
     payment_id: UUID
@@ -36,39 +107,38 @@ class RejectedRequest:
 
     def kept(self) -> Mapping[str, object]:
         """Its arguments as they are kept, masked."""
-        return {
-            "payment_id": str(self.payment_id),
-            **{name: masked(value) for name, value in self.arguments.items()},
-        }
+        return cast("Mapping[str, object]", masked(self.given()))
+
+    def given(self) -> dict[str, object]:
+        """Its arguments as they came."""
+        return {"payment_id": str(self.payment_id), **self.arguments}
 
 
-def rejected_before(connection: Connection, refused: RejectedRequest, *, request_id: UUID) -> str | None:
-    """Why the same request of the same message was refused before, if it was."""
+def rejected_before(connection: Connection, change: RejectedChange, *, request_id: UUID) -> str | None:
+    """Why the same request of the same message was rejected before, if it was."""
     return rejected_requests.first_code(
-        connection, request_id=request_id, task=TASKS[refused.action], arguments=refused.kept()
+        connection, request_id=request_id, task=TASKS[change.action], arguments=change.kept()
     )
 
 
-def keep_rejected(
-    connection: Connection, refused: RejectedRequest, *, request_id: UUID, now: datetime
-) -> None:
-    """Keep the request and why it was refused; the same message again is kept once."""
-    field = "amount" if "amount" in refused.reason else "payment_id"
-    message = f"names a payment that does not allow it now: {refused.reason}"
+def reject_change(connection: Connection, change: RejectedChange, *, request_id: UUID, now: datetime) -> None:
+    """Keep the request and why the payment does not allow it, and tell of it; the payment stays as it is."""
+    field = "amount" if "amount" in change.reason else "payment_id"
+    message = f"names a payment that does not allow it now: {change.reason}"
     if field == "amount":
-        message = f"cannot be captured: {refused.reason}"
-    rejected_requests.keep(
+        message = f"cannot be captured: {change.reason}"
+    keep_rejected(
         connection,
         request_id=request_id,
-        task=TASKS[refused.action],
-        arguments=refused.kept(),
-        errors=[{"field": field, "code": refused.reason, "message": message}],
+        task=TASKS[change.action],
+        arguments=change.given(),
+        errors=[{"field": field, "code": change.reason, "message": message}],
         now=now,
     )
     log.warning(
-        "request is refused",
-        task=TASKS[refused.action],
-        payment_id=str(refused.payment_id),
+        "request is rejected",
+        task=TASKS[change.action],
+        payment_id=str(change.payment_id),
         request_id=str(request_id),
-        reason=refused.reason,
+        reason=change.reason,
     )

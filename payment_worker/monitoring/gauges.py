@@ -86,7 +86,7 @@ FINDINGS_SECONDS: Final = Gauge(
 )
 REJECTED: Final = Gauge(
     name="payment_worker_rejected_requests_last_hour",
-    means="Requests that were refused as malformed or conflicting within the last hour, and kept.",
+    means="Requests that were rejected within the last hour, and kept.",
 )
 PAUSED_SECONDS: Final = Gauge(
     name="payment_worker_paused_seconds",

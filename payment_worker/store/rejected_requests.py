@@ -1,50 +1,93 @@
-"""Rows of `rejected_request`: what could not be accepted, and why."""
+"""Rows of `rejected_request`: what could not be accepted, why, and whether it was sent again."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Final
 from uuid import UUID, uuid5
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.store import tables
 
+rejected: Final = tables.rejected_request
 
-def keep(
-    connection: Connection,
-    *,
-    request_id: UUID,
-    task: str,
-    arguments: object,
-    errors: Sequence[object],
-    now: datetime,
-) -> None:
-    """Keep a rejected request; the same message delivered again is kept once.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedRequest:
+    """One row."""
+
+    request_id: UUID
+    task: str
+    arguments: Mapping[str, object]
+    errors: Sequence[Mapping[str, str]]
+    ids: Sequence[str]
+    """Every id that it carried, as text."""
+    is_complete: bool
+    """Whether the arguments are kept as they came, so that they can be sent again: nothing in them is masked."""
+    received_at: datetime
+    replayed_at: datetime | None = None
+    replayed_by: str | None = None
+
+
+def keep(connection: Connection, request: RejectedRequest) -> UUID | None:
+    """Keep a rejected request; the id under which it is, or None where it was kept before.
 
     Another request may come under the same id, from an app that names its messages after its orders. The first keeps
     the id; each other has one that is made of what it asks for, and so is the same at each delivery.
     """
-    table = tables.rejected_request
-    same = (table.c.task == task) & (table.c.arguments == arguments)
-    for identity in _identities(request_id, task, arguments):
-        connection.execute(
-            insert(table)
-            .values(request_id=identity, task=task, arguments=arguments, errors=list(errors), received_at=now)
-            .on_conflict_do_nothing()
-        )
-        if connection.scalar(select(same).where(table.c.request_id == identity)):
-            return
+    row = {each.name: getattr(request, each.name) for each in fields(request)}
+    same = (rejected.c.task == request.task) & (rejected.c.arguments == request.arguments)
+    for identity in _identities(request.request_id, request.task, request.arguments):
+        new = insert(rejected).values({**row, "request_id": identity}).on_conflict_do_nothing()
+        if connection.execute(new).rowcount:
+            return identity
+        if connection.scalar(select(same).where(rejected.c.request_id == identity)):
+            return None
+    return None
 
 
 def first_code(connection: Connection, *, request_id: UUID, task: str, arguments: object) -> str | None:
     """Why this request was rejected, if it was: the code of its first error."""
-    table = tables.rejected_request
-    same = (table.c.task == task) & (table.c.arguments == arguments)
-    query = select(table.c.errors[0]["code"].astext).where(
-        table.c.request_id.in_(_identities(request_id, task, arguments)), same
+    same = (rejected.c.task == task) & (rejected.c.arguments == arguments)
+    query = select(rejected.c.errors[0]["code"].astext).where(
+        rejected.c.request_id.in_(_identities(request_id, task, arguments)), same
     )
     return connection.scalar(query)
+
+
+def newest(connection: Connection, *, task: str | None, limit: int) -> Sequence[RejectedRequest]:
+    """The newest, of one task or of all."""
+    query = select(rejected).order_by(rejected.c.received_at.desc()).limit(limit)
+    rows = connection.execute(query.where(rejected.c.task == task) if task else query)
+    return [_request(row) for row in rows]
+
+
+def carrying(connection: Connection, identity: str, *, limit: int) -> Sequence[RejectedRequest]:
+    """The newest that carried this id."""
+    query = select(rejected).where(rejected.c.ids.contains([identity]))
+    rows = connection.execute(query.order_by(rejected.c.received_at.desc()).limit(limit))
+    return [_request(row) for row in rows]
+
+
+def lock(connection: Connection, request_id: UUID) -> RejectedRequest | None:
+    """The one of this id, for nobody else to send again meanwhile."""
+    row = connection.execute(
+        select(rejected).where(rejected.c.request_id == request_id).with_for_update()
+    ).one_or_none()
+    return None if row is None else _request(row)
+
+
+def note_replay(connection: Connection, request_id: UUID, *, actor: str, now: datetime) -> None:
+    """Note who sent it again, and when."""
+    replayed = {"replayed_at": now, "replayed_by": actor}
+    connection.execute(update(rejected).where(rejected.c.request_id == request_id).values(replayed))
+
+
+def _request(row: Row[tuple[object, ...]]) -> RejectedRequest:
+    return RejectedRequest(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row's mapping
 
 
 def _identities(request_id: UUID, task: str, arguments: object) -> tuple[UUID, UUID]:

@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = MetaData()
 
@@ -184,7 +184,11 @@ rejected_request = Table(
     Column("task", Text, nullable=False),
     Column("arguments", JSONB, nullable=False),
     Column("errors", JSONB, nullable=False),
+    Column("ids", ARRAY(Text), nullable=False),
+    Column("is_complete", Boolean, nullable=False),
     _instant("received_at"),
+    _instant("replayed_at", nullable=True),
+    Column("replayed_by", Text),
 )
 
 event_poll = Table(

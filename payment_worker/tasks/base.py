@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from celery import Task
 
 from payment_worker import bootstrap
-from payment_worker.broker.redaction import RequestRefusedError
+from payment_worker.broker.redaction import RequestRejectedError
 from payment_worker.celery import app
 from payment_worker.contracts.requests import FieldError, InvalidRequest, Request, parse
 from payment_worker.flows.context import Context
@@ -56,26 +56,26 @@ def growing_countdown(before: int) -> float:
 def parsed(
     task: Task, model: type[RequestT], args: Sequence[object], kwargs: Mapping[str, object]
 ) -> RequestT:
-    """The request, or a refusal that names every bad field, with the request kept."""
+    """The request, or a rejection that names every bad field, with the request kept."""
     try:
         return parse(model, kwargs, args)
     except InvalidRequest as invalid:
-        refuse(task, {**kwargs, "args": list(args)} if args else kwargs, invalid.errors)
+        reject(task, {**kwargs, "args": list(args)} if args else kwargs, invalid.errors)
 
 
-def refuse(task: Task, arguments: Mapping[str, object], errors: Sequence[FieldError]) -> NoReturn:
+def reject(task: Task, arguments: Mapping[str, object], errors: Sequence[FieldError]) -> NoReturn:
     """Keep the request and end the task with one clear error.
 
     Raises:
-        RequestRefusedError: always; no retry is spent on it.
+        RequestRejectedError: always; no retry is spent on it.
     """
     told = [error.as_dict() for error in errors]
     unless_unavailable(
         task, lambda: bootstrap.keep_rejected(task.name, arguments, told, request_id=task.request.id)
     )
     message = "; ".join(f"{error.field} {error.message}" for error in errors)
-    log.warning("request is rejected", task=task.name, request_id=task.request.id, errors=told)
-    raise RequestRefusedError(message)
+    log.warning("request is rejected", fault=message, task=task.name, request_id=task.request.id)
+    raise RequestRejectedError(message)
 
 
 def context(task: Task) -> Context:
@@ -108,7 +108,7 @@ def apply_result(
     """The task's result; or another run of it where the work is not finished and this task can finish it."""
     if isinstance(answer, Conflict):
         taken = FieldError(answer.field, "conflict", "is taken by a request with other arguments")
-        refuse(task, arguments, [taken])
+        reject(task, arguments, [taken])
     again_in = _again_in(task, answer)
     if again_in is not None and task.request.retries < MOST_RETRIES:
         raise task.retry(countdown=again_in, max_retries=NO_LIMIT)

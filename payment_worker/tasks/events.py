@@ -10,7 +10,7 @@ from payment_worker.contracts.requests import FieldError, StripeEventRequest
 from payment_worker.flows.events.inbox import process_claimed, process_event, receive
 from payment_worker.gateway.webhook import BadPayloadError, BadSignatureError, Event, verified
 from payment_worker.store.inbox import EventStatus
-from payment_worker.tasks.base import context, parsed, refuse, unless_unavailable
+from payment_worker.tasks.base import context, parsed, reject, unless_unavailable
 
 Result = Mapping[str, str | None]
 
@@ -33,7 +33,7 @@ def _verified(task: Task, request: StripeEventRequest) -> Event:
     except BadPayloadError:
         error = FieldError("payload", "not_an_event", "is no event of Stripe's")
     # What nobody vouches for is not kept: its size is a stranger's to choose.
-    return refuse(task, {"payload": f"{len(request.payload)} characters"}, [error])
+    return reject(task, {"payload": f"{len(request.payload)} characters"}, [error])
 
 
 @app.task(bind=True, name="payment_worker.process_event", typing=False)

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from payment_worker.celery import app
 from payment_worker.contracts.requests import FieldError
 from payment_worker.monitoring.queues import PRIORITIES, UNACKNOWLEDGED
-from payment_worker.tasks.base import NO_LIMIT, growing_countdown, refuse
+from payment_worker.tasks.base import NO_LIMIT, growing_countdown, reject
 
 CHARGE: Final = "payment_worker.charge"
 CHARGES: Final = "charges"
@@ -54,7 +54,7 @@ def look_for_payment(task: Task, payment_id: UUID, arguments: Mapping[str, objec
     """Have the task look again for a payment that is not there, or refuse it if its charge will not come."""
     if is_patient(task, Missing.PAYMENT) or _charge_may_come(payment_id):
         look_again(task, Missing.PAYMENT)
-    refuse(task, arguments, [FieldError("payment_id", "unknown_payment", "names no payment that we know")])
+    reject(task, arguments, [FieldError("payment_id", "unknown_payment", "names no payment that we know")])
 
 
 def _looked(task: Task, lack: Missing) -> int:

@@ -12,7 +12,7 @@ from celery import Task, states
 from celery.signals import task_postrun, task_prerun
 
 from payment_worker import bootstrap
-from payment_worker.broker.redaction import RequestRefusedError, shown
+from payment_worker.broker.redaction import RequestRejectedError, shown
 from payment_worker.redis.heartbeats import SWEEPS
 from payment_worker.telemetry import forget, learned, logger
 from payment_worker.telemetry.metrics import OTHER, QUEUE_TASKS, QUEUES, TASK_SECONDS, TASKS_ENDED, task_label
@@ -65,5 +65,5 @@ def _queue(task: Task) -> str:
 
 def _how(state: str | None, retval: object) -> str:
     if state == states.FAILURE:
-        return "refused" if isinstance(retval, RequestRefusedError) else "broke"
+        return "rejected" if isinstance(retval, RequestRejectedError) else "broke"
     return ENDS.get(str(state), "other")

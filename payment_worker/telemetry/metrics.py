@@ -109,8 +109,8 @@ REPEATED_REQUESTS: Final = Metric(
 )
 TASKS_ENDED: Final = Metric(
     name="payment_worker_tasks",
-    means="Runs of tasks: refused is the caller's fault, broke is ours, and a retried one comes back.",
-    labels={"task": TASKS, "end": ("succeeded", "refused", "broke", "retried", "other")},
+    means="Runs of tasks: rejected is the caller's fault, broke is ours, and a retried one comes back.",
+    labels={"task": TASKS, "end": ("succeeded", "rejected", "broke", "retried", "other")},
 )
 TASK_SECONDS: Final = Metric(
     name="payment_worker_task_seconds",
@@ -139,7 +139,7 @@ PUBLISHED: Final = Metric(
 )
 REJECTED: Final = Metric(
     name="payment_worker_rejected_requests",
-    means="Requests that were refused as malformed or conflicting, and kept.",
+    means="Requests that were rejected, and kept.",
     labels={"task": (*TASKS, OTHER)},
 )
 

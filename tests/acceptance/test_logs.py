@@ -56,7 +56,7 @@ def test_the_lines_of_a_charge_tell_one_story(scene: Scene) -> None:
 
 def test_a_task_that_is_refused_or_declined_ends_in_such_a_line_too(scene: Scene) -> None:
     refused = scene.producer.charge(payment_id="none")
-    assert _wait_for(scene, event="task is over", task_id=refused)["outcome"] == "refused"
+    assert _wait_for(scene, event="task is over", task_id=refused)["outcome"] == "rejected"
     declined = scene.charge(payment_method="pm_card_chargeDeclined")
     ended = _wait_for(scene, event="task is over", payment_id=declined)
     assert (ended["outcome"], ended["status"]) == ("succeeded", "FAILED")
@@ -130,7 +130,7 @@ def test_an_installation_that_has_nothing_to_do_says_nothing(new_scene: Callable
         lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.startswith("{")]
         told = [line for line in lines if "resume_stalled" in line or "_events" in line]
         # A sweep that a slow machine could not begin before the next was due is no routine.
-        assert not [line for line in told if "Discarding revoked task" not in line]
+        assert not [line for line in told if "had expired before a worker took it" not in line]
 
 
 def test_whoever_asks_for_everything_is_told_of_each_sweep(new_scene: Callable[..., Scene]) -> None:

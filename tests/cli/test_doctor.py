@@ -266,8 +266,8 @@ findings AS (
 messages AS (
     INSERT INTO outbox (message_id, payment_id, type, data, occurred_at)
     SELECT gen_random_uuid(), payment_id, 'PaymentRequested', '{}', begun FROM payments, times)
-INSERT INTO rejected_request (request_id, task, arguments, errors, received_at)
-SELECT gen_random_uuid(), 'payment_worker.charge', '{}', '[]', begun FROM times
+INSERT INTO rejected_request (request_id, task, arguments, errors, ids, is_complete, received_at)
+SELECT gen_random_uuid(), 'payment_worker.charge', '{}', '[]', '{}', true, begun FROM times
 """
 
 
@@ -313,8 +313,8 @@ def test_rows_that_nobody_cares_for_are_told_with_their_age_and_their_ids(run: R
 
 def test_of_many_rows_the_five_oldest_are_named(run: Run, rows: Rows) -> None:
     rows(
-        "INSERT INTO rejected_request (request_id, task, arguments, errors, received_at)"
-        " SELECT gen_random_uuid(), 'payment_worker.charge', '{}', '[]', now() - make_interval(mins => n)"
+        "INSERT INTO rejected_request (request_id, task, arguments, errors, ids, is_complete, received_at)"
+        " SELECT gen_random_uuid(), 'payment_worker.charge', '{}', '[]', '{}', true, now() - make_interval(mins => n)"
         " FROM generate_series(1, 7) n"
     )
     oldest = rows("SELECT request_id::text AS id FROM rejected_request ORDER BY received_at LIMIT 5")

@@ -69,7 +69,7 @@ def test_what_happened_is_counted(port: int, producer: Producer, rows: Rows) -> 
     seconds = "payment_worker_stripe_request_seconds"
     created = {"endpoint": "payment_intents.create"}
     counts: list[tuple[str, dict[str, str], float]] = [
-        ("payment_worker_tasks_total", {"task": "charge", "end": "refused"}, 1),
+        ("payment_worker_tasks_total", {"task": "charge", "end": "rejected"}, 1),
         ("payment_worker_queue_tasks_total", {"queue": "refunds"}, 2),
         ("payment_worker_queue_tasks_total", {"queue": "charges"}, 3),
         ("payment_worker_attempts_total", {"action": "charge", "outcome": "executed"}, 1),

@@ -16,7 +16,8 @@ def show(
     identity: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="A payment's or a refund's, or Stripe's: pi_, ch_, re_, dp_, evt_."
+            metavar="ID",
+            help="A payment's or a refund's, Stripe's (pi_, ch_, re_, dp_, evt_), or a rejected request's.",
         ),
     ],
     *,

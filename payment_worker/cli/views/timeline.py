@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,8 +14,9 @@ from rich.table import Table
 from payment_worker.cli.database import now, records
 from payment_worker.cli.views.inbox import listed
 from payment_worker.cli.views.printing import console, instant, is_narrow, money, print_json, table, told
+from payment_worker.cli.views.rejected import MOST, canonical, print_each
 from payment_worker.flows.timeline import Line, Story, story_of
-from payment_worker.store import inbox, timeline
+from payment_worker.store import inbox, rejected_requests, timeline
 from payment_worker.store.database import Connection
 
 EVENT: Final = "evt_"
@@ -55,32 +57,38 @@ def show(identity: str, *, as_json: bool) -> bool:
     Raises:
         NoIdError: it cannot be an id.
     """
-    known = _id(identity)
     with records() as connection:
+        unaccepted = rejected_requests.carrying(connection, canonical(identity), limit=MOST)
+        known = _id(identity, is_known=bool(unaccepted))
         payment_id = _payment_of(connection, known)
         story = story_of(connection, payment_id) if payment_id else None
         heard = [] if story else inbox.about(connection, object_ids=[], event_ids=[identity])
-    if story is None and not heard:
+    if story is None and not heard and not unaccepted:
         sys.stderr.write(f"Nothing is known of {identity}.\n")
         if as_json:
             print_json(None)
         return False
     if as_json:
-        print_json(story or {"events": heard})
-    elif story:
+        found = asdict(story) if story else {"events": heard}
+        print_json({**found, "rejected_requests": unaccepted})
+        return True
+    if story:
         _print(story)
-    else:
+    elif heard:
         console().print("This event is about no payment of ours.\n")
         console().print(listed(heard, now=now()))
+    print_each(unaccepted)
     return True
 
 
-def _id(text: str) -> UUID | str:
+def _id(text: str, *, is_known: bool) -> UUID | str:
     if text.startswith(KINDS):
         return text
     try:
         return UUID(text)
     except ValueError:
+        if is_known:
+            return text
         raise NoIdError(text) from None
 
 

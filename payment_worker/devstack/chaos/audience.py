@@ -97,14 +97,14 @@ class Audience:
         if fault := _fault(event):
             self.invalid.append(f"{fault}: {text}")
         data = event["data"]
-        subject = data.get("refundId") or data.get("disputeId") or data["paymentId"]
+        subject = data.get("refundId") or data.get("disputeId") or event["subject"]
         self.told[event["subject"]].append(Told(event["id"], event["type"], subject))
 
 
 def _fault(event: Mapping[str, Any]) -> str:
     if event["type"] not in MESSAGE_TYPES:
         return "no such type"
-    if event["subject"] != event["data"].get("paymentId"):
+    if event["subject"] != event["data"].get("paymentId", event["data"].get("requestId")):
         return "the subject is another payment"
     found = _validator(event["type"]).iter_errors(event["data"])
     return "; ".join(f"{error.json_path} {error.message}" for error in found)

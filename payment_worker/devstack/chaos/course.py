@@ -120,5 +120,5 @@ def _heard(evidence: Evidence, payment_id: str) -> list[tuple[str, str]]:
     return [
         (told.type, told.subject)
         for told in evidence.told.get(payment_id, [])
-        if told.type != "RefundRequested"
+        if told.type not in {"RefundRequested", "RequestRejected"}
     ]

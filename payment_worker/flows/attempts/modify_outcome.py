@@ -21,7 +21,7 @@ from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.domain.verdicts import Advanced, Contradicted, Contradiction, Stale, Unchanged
 from payment_worker.flows.attempts.lifecycle import Continue, LockedAttempt
-from payment_worker.flows.rejections import RejectedRequest, keep_rejected
+from payment_worker.flows.rejections import RejectedChange, reject_change
 from payment_worker.flows.result import CommandResult
 from payment_worker.flows.transitions.apply import judge
 from payment_worker.flows.transitions.payments import payment_writes
@@ -109,9 +109,9 @@ def _end(
     answer = locked.finish(status, writes, after, request_id=request_id, code=reason)
     if reason is None:
         return answer
-    keep_rejected(
+    reject_change(
         locked.connection,
-        RejectedRequest(attempt.action, payment.payment_id, _asked(locked), reason),
+        RejectedChange(attempt.action, payment.payment_id, _asked(locked), reason),
         request_id=_request_id(attempt),
         now=locked.now,
     )

@@ -15,7 +15,7 @@ from payment_worker.domain.payment import Payment
 from payment_worker.flows.attempts.execute import execute_attempt, run_if_due
 from payment_worker.flows.attempts.lifecycle import new_attempt
 from payment_worker.flows.context import Context
-from payment_worker.flows.rejections import RejectedRequest, keep_rejected, rejected_before
+from payment_worker.flows.rejections import RejectedChange, reject_change, rejected_before
 from payment_worker.flows.result import CommandResult, NoSuchPayment, Unfinished, payment_result
 from payment_worker.flows.transitions.payments import payment_writes
 from payment_worker.gateway.requests import Request
@@ -56,9 +56,9 @@ class Change:
     is_ours: bool = False
     """Whether nobody asked us for it, so that nobody has to be told that it cannot be."""
 
-    def refused(self, reason: str = "") -> RejectedRequest:
+    def refused(self, reason: str = "") -> RejectedChange:
         """It, as it is kept where it cannot be."""
-        return RejectedRequest(self.action, self.payment_id, self.arguments, reason)
+        return RejectedChange(self.action, self.payment_id, self.arguments, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def _refuse(
 ) -> CommandResult:
     if not change.is_ours:
         refused = change.refused(rejection_reason.value)
-        keep_rejected(connection, refused, request_id=change.message_id, now=now)
+        reject_change(connection, refused, request_id=change.message_id, now=now)
     return replace(payment_result(payment), reason=rejection_reason.value)
 
 

@@ -84,6 +84,16 @@ CASES: dict[MessageType, Case] = {
         {"dispute_id": "dp_1", "payment_id": PAYMENT, **MONEY, "opened_at": NOON},
         {"order_id": ORDER, "reason": "fraudulent", "evidence_due_by": NOON},
     ),
+    "RequestRejected": (
+        messages.request_rejected,
+        {
+            "request_id": REFUND,
+            "task": "payment_worker.charge",
+            "errors": [{"field": "amount", "code": "not_an_integer", "message": "must be an integer"}],
+            "rejected_at": NOON,
+        },
+        {"payment_id": PAYMENT, "refund_id": REFUND, "order_id": "4711"},
+    ),
     "DisputeClosed": (
         messages.dispute_closed,
         {

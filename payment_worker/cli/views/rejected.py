@@ -1,0 +1,202 @@
+"""Rejected requests on the screen: the faults of each, the call that would have been right, and sending it again."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any, Final
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from rich.markup import escape
+
+from payment_worker.cli.database import now, operator, records
+from payment_worker.cli.views.printing import console, instant, print_json, table
+from payment_worker.contracts import requests
+from payment_worker.domain.money import CURRENCIES
+from payment_worker.store import rejected_requests
+from payment_worker.store.rejected_requests import RejectedRequest
+
+MOST: Final = 50
+"""Of one id; more are of a program that sends the same again and again."""
+
+MODELS: Final[Mapping[str, type[requests.Request]]] = {
+    "payment_worker.charge": requests.ChargeRequest,
+    "payment_worker.capture": requests.CaptureRequest,
+    "payment_worker.cancel": requests.CancelRequest,
+    "payment_worker.retry_charge": requests.RetryChargeRequest,
+    "payment_worker.refund": requests.RefundRequest,
+    "payment_worker.receive_stripe_event": requests.StripeEventRequest,
+    "payment_worker.reconcile": requests.ReconcileRequest,
+}
+"""Tasks whose arguments somebody chooses, with what is checked before one is sent again."""
+
+
+def list_newest(*, task: str | None, limit: int, as_json: bool) -> None:
+    """Print the newest."""
+    with records() as connection:
+        found = rejected_requests.newest(connection, task=task, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    shown = table("Rejected (UTC)", "Request", "Task", "Faults", "Sent again (UTC)")
+    shown.columns[1].no_wrap = True  # it is there to be copied
+    for each in found:
+        again = instant(each.replayed_at) if each.replayed_at else ""
+        shown.add_row(
+            instant(each.received_at), str(each.request_id), escape(each.task), escape(faults(each)), again
+        )
+    console().print(shown if found else "No rejected requests.")
+
+
+def show(identity: str, *, as_json: bool) -> bool:
+    """Print what was rejected that carried this id; whether anything was."""
+    with records() as connection:
+        found = rejected_requests.carrying(connection, canonical(identity), limit=MOST)
+    if as_json:
+        print_json(found)
+    elif found:
+        print_each(found)
+    else:
+        sys.stderr.write(f"No rejected request carried {identity}.\n")
+    return bool(found)
+
+
+def canonical(identity: str) -> str:
+    """An id as the rows have it: a UUID in lower case, with hyphens."""
+    try:
+        return str(UUID(identity))
+    except ValueError:
+        return identity
+
+
+def print_each(found: Sequence[RejectedRequest]) -> None:
+    """Each with its faults and the call that would have been right."""
+    out = console()
+    for each in found:
+        out.print(
+            f"[bold]Rejected request {each.request_id}[/]  {escape(each.task)}  {instant(each.received_at)} UTC"
+        )
+        for error in each.errors:
+            out.print(f"  {escape(error['field'])} {escape(error['message'])}")
+        if each.replayed_at:
+            out.print(f"  sent again {instant(each.replayed_at)} UTC by {escape(str(each.replayed_by))}")
+        if each.task in MODELS:
+            out.print("\nWhat would have been right:\n" + escape(fixed_call(each)))
+        out.print()
+
+
+def faults(request: RejectedRequest) -> str:
+    """All in one line."""
+    return "; ".join(f"{error['field']} {error['message']}" for error in request.errors)
+
+
+def fixed_call(request: RejectedRequest) -> str:
+    """The request as Python to be pasted, with what is to be corrected marked."""
+    from payment_worker.celery import app
+
+    queue = app.conf.task_routes[request.task]["queue"]
+    arguments = "".join(f"    {line}\n" for line in _arguments(request))
+    return f'app.send_task("{request.task}", queue="{queue}", kwargs={{\n{arguments}}})'
+
+
+def _arguments(request: RejectedRequest) -> Iterator[str]:
+    wrong = {error["field"].partition(".")[0]: error for error in request.errors}
+    for name in dict.fromkeys((*request.arguments, *(each for each in wrong if each in _fields(request)))):
+        value, error = request.arguments.get(name), wrong.get(name)
+        if error is None:
+            yield f'"{name}": {value!r},'
+        elif error["code"] != "unknown":
+            minor = _minor_units(value, request.arguments.get("currency")) if name == "amount" else None
+            yield f'"{name}": {"..." if minor is None else minor},  # {error["message"]}'
+
+
+def _fields(request: RejectedRequest) -> Mapping[str, Any]:
+    return MODELS[request.task].model_fields
+
+
+def _minor_units(value: object, currency: object) -> int | None:
+    """An amount that was given in whole units, `10.99`, in minor ones."""
+    known = CURRENCIES.get(str(currency).upper())
+    try:
+        amount = Decimal(str(value)).scaleb(known.exponent) if known else None
+    except InvalidOperation:
+        return None
+    return int(amount) if amount is not None and amount == amount.to_integral_value() and amount > 0 else None
+
+
+class Obstacle(StrEnum):
+    """Why a request is not sent again."""
+
+    NOT_FOUND = "no rejected request has this id"
+    MASKED = "its arguments were masked before they were kept: the app that sent it has to send it again"
+    NO_SUCH_TASK = "this version has no such task for apps"
+    STILL_WRONG = "it would be rejected again"
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of sending a request again."""
+
+    request_id: UUID
+    message_id: UUID
+    by: str
+    is_new: bool
+    """False: it had been sent again before, and was not now."""
+
+
+def replay(identity: str, *, as_json: bool) -> bool:
+    """Send a request again as it was kept, once; whether it has been."""
+    outcome = _replay(identity)
+    if isinstance(outcome, Replayed):
+        if as_json:
+            print_json(outcome)
+        else:
+            said = "Sent again" if outcome.is_new else f"Was sent again before, by {outcome.by}"
+            console().print(f"{said}, as message {outcome.message_id}.")
+        return True
+    sys.stderr.write(f"Not sent again: {outcome}.\n")
+    if as_json:
+        print_json(None)
+    return False
+
+
+def _replay(identity: str) -> Replayed | str:
+    with records() as connection:
+        request = rejected_requests.lock(connection, _request_id(identity))
+        if request is None:
+            return Obstacle.NOT_FOUND
+        message_id, actor = uuid5(request.request_id, "replay"), operator()
+        if request.replayed_at:
+            return Replayed(request.request_id, message_id, str(request.replayed_by), is_new=False)
+        if obstacle := _obstacle(request):
+            return obstacle
+        # Before the commit: what is sent and not noted is sent once more, under the same id, which does no harm.
+        _send(request, message_id)
+        rejected_requests.note_replay(connection, request.request_id, actor=actor, now=now())
+    return Replayed(request.request_id, message_id, actor, is_new=True)
+
+
+def _request_id(identity: str) -> UUID:
+    try:
+        return UUID(identity)
+    except ValueError:
+        return uuid5(NAMESPACE_OID, identity)  # as such a message's id is kept
+
+
+def _obstacle(request: RejectedRequest) -> str | None:
+    if not request.is_complete:
+        return Obstacle.MASKED
+    if request.task not in MODELS:
+        return f"{request.task}: {Obstacle.NO_SUCH_TASK}"
+    try:
+        requests.parse(MODELS[request.task], request.arguments)
+    except requests.InvalidRequest as invalid:
+        return f"{Obstacle.STILL_WRONG}: {invalid}"
+    return None
+
+
+def _send(request: RejectedRequest, message_id: UUID) -> None:
+    from payment_worker.celery import app
+
+    app.send_task(request.task, kwargs=dict(request.arguments), task_id=str(message_id))
