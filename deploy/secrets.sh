@@ -56,6 +56,8 @@ keep database_url "postgresql://payment_worker:$(cat secrets/postgres_password)@
 keep redis_conf "requirepass $(random)"
 keep redis_url "redis://:$(cut -d' ' -f2 secrets/redis_conf)@redis:6379/0"
 keep flower_basic_auth "operator:$(random)"
+# Keep a copy of this one elsewhere: without it, lost payments cannot be restored from Stripe.
+keep metadata_secrets "$(random)"
 
 if [ "$1" = simulator ]; then
   keep stripe_api_key "sk_test_$(random)"

@@ -60,6 +60,15 @@ def test_a_value_that_is_wrong_by_itself_is_not_held_against_another() -> None:
 
 
 @pytest.mark.parametrize(
+    "weak", ["short", "a" * 64, f"{'0123456789abcdef' * 4},short", "whsec_" + "0123456789" * 4]
+)
+def test_a_weak_metadata_secret_is_refused_and_not_shown(weak: str) -> None:
+    (fault,) = faults(PAYMENT_WORKER_METADATA_SECRETS=weak)
+    assert fault.startswith("PAYMENT_WORKER_METADATA_SECRETS: ")
+    assert weak not in fault
+
+
+@pytest.mark.parametrize(
     ("misspelt", "meant"),
     [
         ("PAYMENT_WORKER_LAESE", "; PAYMENT_WORKER_LEASE is alike"),

@@ -178,6 +178,19 @@ def secrets(chosen: Settings) -> Iterator[Check]:
         yield fine("webhook secret", f"{count} {'is' if count == 1 else 'are'} set")
 
 
+def metadata_secrets(chosen: Settings) -> Iterator[Check]:
+    """What signs the metadata of our objects at Stripe, and whether it outlives the database."""
+    count = len(chosen.metadata_secrets)
+    if count == 0:
+        yield note(
+            "metadata secret",
+            "only the database holds it: if both are lost, no payment can be restored from Stripe unnamed",
+            remedy="set PAYMENT_WORKER_METADATA_SECRETS to a new secret, and after a comma to the database's own",
+        )
+    else:
+        yield fine("metadata secret", f"{count} {'is' if count == 1 else 'are'} set")
+
+
 def _clock(ours: datetime, theirs: datetime) -> Check:
     skew = ours - theirs
     if abs(skew) > MOST_SKEW:

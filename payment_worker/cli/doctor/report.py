@@ -93,6 +93,7 @@ def _servers(chosen: Settings) -> Iterator[Check]:
     if chosen.stripe_api_key:
         yield from connections.stripe(chosen)
     yield from connections.secrets(chosen)
+    yield from connections.metadata_secrets(chosen)
 
 
 def _rows(chosen: Settings, unknown_after: timedelta) -> Iterator[Check]:
