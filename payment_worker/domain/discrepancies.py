@@ -77,7 +77,7 @@ REPAIRABLE: Final = frozenset(
         FindingKind.DISPUTE_STATUS_DIFFERS,
     }
 )
-"""Differences that settling what Stripe shows may end; it only moves forward, so trying is safe."""
+"""Differences that applying what Stripe shows may end; it only moves forward, so trying is safe."""
 
 TOO_LONG: Final = timedelta(hours=1)
 """By then an attempt was looked up many times, and its request cannot be on its way any more."""

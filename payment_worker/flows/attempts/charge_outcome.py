@@ -16,14 +16,14 @@ from payment_worker.flows.transitions.payments import payment_writes
 
 
 def payment_intent_shown(
-    locked: LockedAttempt, seen: PaymentIntentSnapshot, request_id: str | None
+    locked: LockedAttempt, seen: PaymentIntentSnapshot, stripe_request_id: str | None
 ) -> CommandResult | Continue:
     """Stripe showed the PaymentIntent, after the attempt or in answer to it."""
     attempt, payment = locked.attempt, locked.payment
     if seen.trigger is None and not locked.believes_absence():
         # It exists and nothing has come of it: whatever was sent may not be over.
         return locked.reschedule(unknown_reason_after_absence(attempt.unknown_reason), code="unconfirmed")
-    cause = locked.cause("answered", stripe_request_id=request_id)
+    cause = locked.cause("answered", stripe_request_id=stripe_request_id)
     judgement = judge(locked.context, locked.connection, payment, seen)
     writes = judgement.writes(cause=cause, now=locked.now)
     match judgement.verdict:
@@ -34,16 +34,16 @@ def payment_intent_shown(
             )
         case Contradicted(Contradiction.STATUS_DIFFERS):
             # What it came to is known; which of the two states is right is for a person to say.
-            return locked.finish(_status_of(seen), [], payment, request_id=request_id)
+            return locked.finish(_status_of(seen), [], payment, stripe_request_id=stripe_request_id)
         case Contradicted(contradiction):
             return locked.reschedule(UnknownReason.CONTRADICTED, code=contradiction)
         case Advanced() | Unchanged() if seen.trigger is None:
             # Stripe made it, took nothing, and nobody will any more; another try confirms the same one.
-            return charge_refused(locked, Decline(), request_id, AttemptStatus.ABSENT, made=seen)
+            return charge_refused(locked, Decline(), stripe_request_id, AttemptStatus.ABSENT, made=seen)
         case Advanced(after):
-            return locked.finish(_status_of(seen), writes, after, request_id=request_id)
+            return locked.finish(_status_of(seen), writes, after, stripe_request_id=stripe_request_id)
         case Unchanged():
-            return locked.finish(_status_of(seen), writes, payment, request_id=request_id)
+            return locked.finish(_status_of(seen), writes, payment, stripe_request_id=stripe_request_id)
         case _:
             raise AssertionError(f"a PaymentIntent is never {judgement.verdict}")
 
@@ -59,29 +59,29 @@ def _status_of(seen: PaymentIntentSnapshot) -> AttemptStatus:
 def charge_refused(
     locked: LockedAttempt,
     decline: Decline,
-    request_id: str | None,
+    stripe_request_id: str | None,
     status: AttemptStatus,
     *,
     made: PaymentIntentSnapshot | None = None,
 ) -> CommandResult:
     """Nothing was charged, and no PaymentIntent tells more; one may have been made."""
     payment, code = locked.payment, decline.decline_code or decline.error_code
-    cause = locked.cause(status.lower(), code=code, stripe_request_id=request_id)
+    cause = locked.cause(status.lower(), code=code, stripe_request_id=stripe_request_id)
     if payment_states.next_status(payment.status, PaymentTrigger.FAILED) is not PaymentStatus.FAILED:
-        return locked.finish(status, [], payment, request_id=request_id, code=code)
+        return locked.finish(status, [], payment, stripe_request_id=stripe_request_id, code=code)
     known = made.stripe_payment_intent_id if made else payment.stripe_payment_intent_id
     moved = replace(payment, stripe_payment_intent_id=known, version=payment.version + 1)
     failed = transitions.fail_payment(moved, decline)
     writes = payment_writes(payment, failed, cause=cause, now=locked.now)
-    return locked.finish(status, writes, failed, request_id=request_id, code=code)
+    return locked.finish(status, writes, failed, stripe_request_id=stripe_request_id, code=code)
 
 
 def retry_refused(
-    locked: LockedAttempt, seen: PaymentIntentSnapshot, *, code: str, request_id: str | None
+    locked: LockedAttempt, seen: PaymentIntentSnapshot, *, code: str, stripe_request_id: str | None
 ) -> CommandResult | Continue:
     """Stripe refused another try and did nothing; what its PaymentIntent is instead was looked at then."""
     attempt, payment = locked.attempt, locked.payment
-    cause = locked.cause("refused", code=code, stripe_request_id=request_id)
+    cause = locked.cause("refused", code=code, stripe_request_id=stripe_request_id)
     shown = seen.as_of(attempt.as_of_version)
     judgement = judge(locked.context, locked.connection, payment, shown)
     writes = judgement.writes(cause=cause, now=locked.now)
@@ -90,12 +90,16 @@ def retry_refused(
             # The same request gets the same no, and what is there is looked at again.
             return Continue(replace(attempt, as_of_version=payment.version), payment)
         case Contradicted(Contradiction.STATUS_DIFFERS):
-            return locked.finish(AttemptStatus.REFUSED, [], payment, request_id=request_id, code=code)
+            return locked.finish(
+                AttemptStatus.REFUSED, [], payment, stripe_request_id=stripe_request_id, code=code
+            )
         case Contradicted(contradiction):
             return locked.reschedule(UnknownReason.CONTRADICTED, code=contradiction)
         case Advanced(after) if after.status is not PaymentStatus.REQUESTED:
-            return locked.finish(AttemptStatus.REFUSED, writes, after, request_id=request_id, code=code)
+            return locked.finish(
+                AttemptStatus.REFUSED, writes, after, stripe_request_id=stripe_request_id, code=code
+            )
         case Advanced() | Unchanged():
-            return charge_refused(locked, Decline(error_code=code), request_id, AttemptStatus.REFUSED)
+            return charge_refused(locked, Decline(error_code=code), stripe_request_id, AttemptStatus.REFUSED)
         case _:
             raise AssertionError(f"a PaymentIntent is never {judgement.verdict}")

@@ -94,7 +94,7 @@ class LockedAttempt:
         unknown_reason: UnknownReason | None,
         *,
         code: str,
-        request_id: str | None = None,
+        stripe_request_id: str | None = None,
         detail: str | None = None,
     ) -> CommandResult:
         """Leave the attempt for later; with a doubt, as unknown. The detail is Stripe's own word for the code."""
@@ -109,7 +109,7 @@ class LockedAttempt:
             tries=tries,
             next_action_at=due_again_at,
             error_code=f"{code}: {detail}" if detail else code,
-            stripe_request_id=request_id,
+            stripe_request_id=stripe_request_id,
         )
         write(self.connection, [reschedule])
         count(RESCHEDULED, attempt.action, label(code))
@@ -126,7 +126,7 @@ class LockedAttempt:
         payment: Payment,
         *,
         refund: Refund | None = None,
-        request_id: str | None,
+        stripe_request_id: str | None,
         code: str | None = None,
     ) -> CommandResult:
         """End the attempt, and write what came of it."""
@@ -134,7 +134,7 @@ class LockedAttempt:
             self.attempt,
             status=status,
             error_code=code,
-            stripe_request_id=request_id,
+            stripe_request_id=stripe_request_id,
             retry_at=self._retry_at(status, payment),
             now=self.now,
         )

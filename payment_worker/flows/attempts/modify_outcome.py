@@ -31,29 +31,33 @@ UNEXPECTED: Final = "payment_intent_unexpected_state"
 
 
 def change_shown(
-    locked: LockedAttempt, seen: PaymentIntentSnapshot, request_id: str | None
+    locked: LockedAttempt, seen: PaymentIntentSnapshot, stripe_request_id: str | None
 ) -> CommandResult | Continue:
     """Stripe showed the PaymentIntent, after the attempt or in answer to it."""
-    return _shown(locked, seen, code=UNEXPECTED, request_id=request_id)
+    return _shown(locked, seen, code=UNEXPECTED, stripe_request_id=stripe_request_id)
 
 
 def change_refused(
-    locked: LockedAttempt, seen: PaymentIntentSnapshot | None, *, code: str, request_id: str | None
+    locked: LockedAttempt, seen: PaymentIntentSnapshot | None, *, code: str, stripe_request_id: str | None
 ) -> CommandResult | Continue:
     """Stripe refused it and did nothing; what its PaymentIntent is instead was looked at then, if it is there."""
     if seen is None:
-        return _end(locked, locked.payment, AttemptStatus.REFUSED, reason=code, request_id=request_id)
-    return _shown(locked, seen.as_of(locked.attempt.as_of_version), code=code, request_id=request_id)
+        return _end(
+            locked, locked.payment, AttemptStatus.REFUSED, reason=code, stripe_request_id=stripe_request_id
+        )
+    return _shown(
+        locked, seen.as_of(locked.attempt.as_of_version), code=code, stripe_request_id=stripe_request_id
+    )
 
 
 def change_never_executed(locked: LockedAttempt) -> CommandResult:
     """It was sent often enough, and never executed."""
     reason = RejectionReason.NEVER_EXECUTED.value
-    return _end(locked, locked.payment, AttemptStatus.ABSENT, reason=reason, request_id=None)
+    return _end(locked, locked.payment, AttemptStatus.ABSENT, reason=reason, stripe_request_id=None)
 
 
 def _shown(
-    locked: LockedAttempt, seen: PaymentIntentSnapshot, *, code: str, request_id: str | None
+    locked: LockedAttempt, seen: PaymentIntentSnapshot, *, code: str, stripe_request_id: str | None
 ) -> CommandResult | Continue:
     payment = locked.payment
     verdict = judge(locked.context, locked.connection, payment, seen).verdict
@@ -61,28 +65,38 @@ def _shown(
         case Stale():
             return Continue(replace(locked.attempt, as_of_version=payment.version), payment)
         case Contradicted(Contradiction.STATUS_DIFFERS):
-            return _judged(locked, payment, code=code, request_id=request_id)
+            return _judged(locked, payment, code=code, stripe_request_id=stripe_request_id)
         case Contradicted(contradiction):
             return locked.reschedule(UnknownReason.CONTRADICTED, code=contradiction)
         case Advanced(after):
-            return _judged(locked, after, code=code, request_id=request_id)
+            return _judged(locked, after, code=code, stripe_request_id=stripe_request_id)
         case Unchanged():
-            return _judged(locked, payment, code=code, request_id=request_id)
+            return _judged(locked, payment, code=code, stripe_request_id=stripe_request_id)
         case _:
             raise AssertionError(f"a PaymentIntent is never {verdict}")
 
 
-def _judged(locked: LockedAttempt, after: Payment, *, code: str, request_id: str | None) -> CommandResult:
+def _judged(
+    locked: LockedAttempt, after: Payment, *, code: str, stripe_request_id: str | None
+) -> CommandResult:
     """Whether what is so now is what was asked for, whoever did it."""
     match _decide_again(locked, after):
         case Done():
-            return _end(locked, after, AttemptStatus.EXECUTED, reason=None, request_id=request_id)
+            return _end(
+                locked, after, AttemptStatus.EXECUTED, reason=None, stripe_request_id=stripe_request_id
+            )
         case Reject(rejection_reason):
             return _end(
-                locked, after, AttemptStatus.REFUSED, reason=rejection_reason.value, request_id=request_id
+                locked,
+                after,
+                AttemptStatus.REFUSED,
+                reason=rejection_reason.value,
+                stripe_request_id=stripe_request_id,
             )
         case Proceed():
-            return _end(locked, after, AttemptStatus.REFUSED, reason=code, request_id=request_id)
+            return _end(
+                locked, after, AttemptStatus.REFUSED, reason=code, stripe_request_id=stripe_request_id
+            )
 
 
 def _decide_again(locked: LockedAttempt, after: Payment) -> Decision:
@@ -97,16 +111,16 @@ def _end(
     status: AttemptStatus,
     *,
     reason: str | None,
-    request_id: str | None,
+    stripe_request_id: str | None,
 ) -> CommandResult:
     payment, attempt = locked.payment, locked.attempt
     if attempt.action is Action.CANCEL and after.status is not PaymentStatus.CANCELED:
         after = replace(after, cancellation_reason=None)
     if after != payment:
         after = replace(after, version=payment.version + 1)
-    cause = locked.cause("answered" if reason is None else "refused", stripe_request_id=request_id)
+    cause = locked.cause("answered" if reason is None else "refused", stripe_request_id=stripe_request_id)
     writes = payment_writes(payment, after, cause=cause, now=locked.now) if after != payment else []
-    answer = locked.finish(status, writes, after, request_id=request_id, code=reason)
+    answer = locked.finish(status, writes, after, stripe_request_id=stripe_request_id, code=reason)
     if reason is None:
         return answer
     reject_change(

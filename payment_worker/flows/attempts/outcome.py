@@ -80,21 +80,21 @@ def present(connection: Connection, attempt: Attempt) -> CommandResult:
 
 def _note(locked: LockedAttempt, outcome: Outcome | Absent | ScanIncomplete) -> CommandResult | Continue:
     match outcome:
-        case Shown(seen, request_id, is_present):
-            return _seen(locked, seen, request_id, is_present=is_present)
-        case Declined(_, PaymentIntentSnapshot() as seen, request_id, is_present) if (
+        case Shown(seen, stripe_request_id, is_present):
+            return _seen(locked, seen, stripe_request_id, is_present=is_present)
+        case Declined(_, PaymentIntentSnapshot() as seen, stripe_request_id, is_present) if (
             locked.attempt.action in CHARGES
         ):
-            return _seen(locked, seen, request_id, is_present=is_present)
-        case Declined(decline, seen, request_id):
-            return _refused(locked, decline, seen, request_id, AttemptStatus.DECLINED)
-        case Rejected(code, request_id, seen):
-            return _refused(locked, Decline(error_code=code), seen, request_id, AttemptStatus.REFUSED)
-        case Unanswered(unknown_reason, request_id):
-            return locked.reschedule(unknown_reason, code=unknown_reason, request_id=request_id)
-        case Postponed(delay, request_id, detail):
+            return _seen(locked, seen, stripe_request_id, is_present=is_present)
+        case Declined(decline, seen, stripe_request_id):
+            return _refused(locked, decline, seen, stripe_request_id, AttemptStatus.DECLINED)
+        case Rejected(code, stripe_request_id, seen):
+            return _refused(locked, Decline(error_code=code), seen, stripe_request_id, AttemptStatus.REFUSED)
+        case Unanswered(unknown_reason, stripe_request_id):
+            return locked.reschedule(unknown_reason, code=unknown_reason, stripe_request_id=stripe_request_id)
+        case Postponed(delay, stripe_request_id, detail):
             return locked.reschedule(
-                locked.attempt.unknown_reason, code=delay, request_id=request_id, detail=detail
+                locked.attempt.unknown_reason, code=delay, stripe_request_id=stripe_request_id, detail=detail
             )
         case Absent():
             return _absent(locked)
@@ -107,35 +107,37 @@ def _note(locked: LockedAttempt, outcome: Outcome | Absent | ScanIncomplete) -> 
 def _seen(
     locked: LockedAttempt,
     seen: PaymentIntentSnapshot | RefundSnapshot,
-    request_id: str | None,
+    stripe_request_id: str | None,
     *,
     is_present: bool,
 ) -> CommandResult | Continue:
     if isinstance(seen, RefundSnapshot):
-        return refund_shown(locked, seen, request_id)
+        return refund_shown(locked, seen, stripe_request_id)
     based = locked.based(seen, is_present=is_present)
     if locked.attempt.action in {Action.CAPTURE, Action.CANCEL}:
-        return change_shown(locked, based, request_id)
-    return payment_intent_shown(locked, based, request_id)
+        return change_shown(locked, based, stripe_request_id)
+    return payment_intent_shown(locked, based, stripe_request_id)
 
 
 def _refused(
     locked: LockedAttempt,
     decline: Decline,
     seen: PaymentIntentSnapshot | None,
-    request_id: str | None,
+    stripe_request_id: str | None,
     status: AttemptStatus,
 ) -> CommandResult | Continue:
     code = str(decline.decline_code or decline.error_code)
     match locked.attempt.action:
         case Action.REFUND:
-            return refund_failed(locked, code, status, cause_name=status.lower(), request_id=request_id)
+            return refund_failed(
+                locked, code, status, cause_name=status.lower(), stripe_request_id=stripe_request_id
+            )
         case Action.CAPTURE | Action.CANCEL:
-            return change_refused(locked, seen, code=code, request_id=request_id)
+            return change_refused(locked, seen, code=code, stripe_request_id=stripe_request_id)
         case Action.RETRY if seen:
-            return retry_refused(locked, seen, code=code, request_id=request_id)
+            return retry_refused(locked, seen, code=code, stripe_request_id=stripe_request_id)
         case Action.CHARGE | Action.RETRY:
-            return charge_refused(locked, decline, request_id, status)
+            return charge_refused(locked, decline, stripe_request_id, status)
         case _:
             assert_never(locked.attempt.action)
 

@@ -13,10 +13,10 @@ from payment_worker.flows.transitions.apply import judge
 from payment_worker.flows.transitions.refunds import refund_writes
 
 
-def refund_shown(locked: LockedAttempt, seen: RefundSnapshot, request_id: str | None) -> CommandResult:
+def refund_shown(locked: LockedAttempt, seen: RefundSnapshot, stripe_request_id: str | None) -> CommandResult:
     """Stripe showed the Refund."""
     payment, refund = locked.payment, _refund(locked)
-    cause = locked.cause("answered", stripe_request_id=request_id)
+    cause = locked.cause("answered", stripe_request_id=stripe_request_id)
     judgement = judge(locked.context, locked.connection, payment, seen, ours=refund)
     writes = judgement.writes(cause=cause, now=locked.now)
     match judgement.verdict:
@@ -24,11 +24,15 @@ def refund_shown(locked: LockedAttempt, seen: RefundSnapshot, request_id: str | 
             return locked.reschedule(UnknownReason.CONTRADICTED, code=contradiction)
         case Advanced(after, after_refund):
             return locked.finish(
-                AttemptStatus.EXECUTED, writes, after, refund=after_refund, request_id=request_id
+                AttemptStatus.EXECUTED,
+                writes,
+                after,
+                refund=after_refund,
+                stripe_request_id=stripe_request_id,
             )
         case _:
             return locked.finish(
-                AttemptStatus.EXECUTED, writes, payment, refund=refund, request_id=request_id
+                AttemptStatus.EXECUTED, writes, payment, refund=refund, stripe_request_id=stripe_request_id
             )
 
 
@@ -38,20 +42,27 @@ def refund_failed(
     status: AttemptStatus,
     *,
     cause_name: str,
-    request_id: str | None = None,
+    stripe_request_id: str | None = None,
 ) -> CommandResult:
     """There is no Refund, and there will be none."""
     payment, refund = locked.payment, _refund(locked)
-    cause = locked.cause(cause_name, stripe_request_id=request_id)
+    cause = locked.cause(cause_name, stripe_request_id=stripe_request_id)
     if locked.is_on_record:
         # News that came meanwhile showed it: what was refused is to make it once more.
         return locked.reschedule(UnknownReason.OVERTAKEN, code=reason)
     if next_refund_status(refund.status, RefundTrigger.FAILED) is refund.status:
-        return locked.finish(status, [], payment, refund=refund, request_id=request_id, code=reason)
+        return locked.finish(
+            status, [], payment, refund=refund, stripe_request_id=stripe_request_id, code=reason
+        )
     advanced = transitions.move_refund(payment, refund, RefundStatus.FAILED, failure_reason=reason)
     writes = refund_writes((payment, refund), advanced, cause=cause, now=locked.now)
     return locked.finish(
-        status, writes, advanced.payment, refund=advanced.refund, request_id=request_id, code=reason
+        status,
+        writes,
+        advanced.payment,
+        refund=advanced.refund,
+        stripe_request_id=stripe_request_id,
+        code=reason,
     )
 
 
