@@ -170,7 +170,9 @@ beat_schedule = {
     name: {"task": f"payment_worker.{name}", "schedule": seconds, "options": {"expires": seconds}}
     for name, seconds in _schedule_seconds.items()
 }
-# Nothing waits longer than this for beat to notice a change of the clock.
+# Its state is rows: see the module.
+beat_scheduler = "payment_worker.tasks.schedule:Scheduler"
+# A task that could not be enqueued is tried again after this.
 beat_max_loop_interval = 5
 # `inspect ping` answers for beat as well.
 beat_enable_remote_control = True

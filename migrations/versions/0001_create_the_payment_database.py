@@ -376,6 +376,14 @@ CREATE INDEX rejected_request_ids ON rejected_request USING gin (ids);
 CREATE INDEX rejected_request_received_at ON rejected_request (received_at);
 """
 
+SCHEDULE = """
+CREATE TABLE beat_schedule (
+    name text PRIMARY KEY CHECK (name <> ''),
+    last_run_at timestamptz NOT NULL
+);
+COMMENT ON TABLE beat_schedule IS 'When beat last enqueued each periodic task, whichever beat it was.';
+"""
+
 PAUSE = """
 CREATE TABLE pause (
     kind text PRIMARY KEY CHECK (kind <> ''),
@@ -512,6 +520,7 @@ TABLES = (
     OUTBOX,
     STREAM,
     REJECTED,
+    SCHEDULE,
     PAUSE,
     RUN,
     MATCH,
@@ -522,8 +531,9 @@ TABLES = (
 
 DROP = """
 DROP TABLE metadata_secret, reconciliation_finding, reconciliation_candidate, reconciliation_match, reconciliation_run,
-    pause_history, pause, rejected_request, stream_memory, outbox, event_poll, stripe_event, payment_history_archive,
-    payment_attempt_archive, payment_history, payment_attempt, dispute, refund, payment, stripe_identity;
+    pause_history, pause, beat_schedule, rejected_request, stream_memory, outbox, event_poll, stripe_event,
+    payment_history_archive, payment_attempt_archive, payment_history, payment_attempt, dispute, refund, payment,
+    stripe_identity;
 DROP FUNCTION refuse_to_change_pause_history, refuse_to_lose_history, refuse_to_change_history;
 """
 

@@ -80,10 +80,9 @@ def worker(
 
 
 def beat(settings: Mapping[str, str], *, directory: Path, name: str = "beat") -> Process:
-    """Beat, with its schedule file in the directory."""
-    schedule = str(directory / f"{name}-schedule")
+    """Beat."""
     return _celery(
-        *("beat", "--schedule", schedule, "--pidfile", ""),
+        *("beat", "--pidfile", ""),
         directory=directory,
         name=name,
         ready=r"is starting",

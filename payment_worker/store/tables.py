@@ -211,6 +211,13 @@ stripe_identity = Table(
     _instant("noted_at"),
 )
 
+beat_schedule = Table(
+    "beat_schedule",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _instant("last_run_at"),
+)
+
 pause = Table(
     "pause",
     metadata,

@@ -1,0 +1,96 @@
+"""Beat's scheduler, which keeps no file: the state of the schedule is a row a task, so that any beat may take over.
+
+Celery's own keeps wall-clock times in a file. A clock that was set back then silences it for as long, restarts too, and
+a damaged file ends it again and again (seen with celery 5.7.0). Here this process's monotonic clock says when to
+look, and PostgreSQL's says what is due. While PostgreSQL is unreachable everything is enqueued by the former alone:
+each of these tasks is harmless when it is doubled.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Final
+
+from celery.beat import Scheduler as CeleryScheduler
+
+from payment_worker.settings import Settings
+from payment_worker.store import schedule
+from payment_worker.store.database import Database, DatabaseUnavailableError
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+LEFT_ALONE_SECONDS: Final = 10.0
+"""A database that could not serve is not asked again sooner: it may take its time to say so."""
+
+_DAY: Final = timedelta(days=1)
+
+
+class Scheduler(CeleryScheduler):  # type: ignore[misc] # Celery has no types
+    """Enqueues each task of `beat_schedule` when its interval has passed."""
+
+    def __init__(self, app: Any, *, lazy: bool = False, **options: Any) -> None:  # noqa: ANN401 - Celery's signature
+        self._seconds: Callable[[], float] = time.monotonic
+        self._due_at: dict[str, float] = {}
+        self._owed: set[str] = set()
+        self._ask_from = 0.0
+        self._database: Database | None = None
+        super().__init__(app, lazy=lazy, **options)
+        if not lazy:
+            self._database = _database()
+
+    def tick(self, *_: object, **__: object) -> float:
+        """Enqueue what is due. Returns the seconds until the next look."""
+        now = self._seconds()
+        for name, entry in self.schedule.items():
+            if self._due_at.get(name, now) <= now:
+                self._due_at[name] = now + self._run(name, entry)
+        following = min(self._due_at.values(), default=now + self.max_interval)
+        return float(min(max(following - self._seconds(), 0.0), self.max_interval))
+
+    def _run(self, name: str, entry: Any) -> float:  # noqa: ANN401 - Celery's entry
+        """Enqueue a task that is due. Returns the seconds until it may be due again."""
+        every = getattr(entry.schedule, "run_every", _DAY)
+        if name not in self._owed and (wait := self._wait(name, every)):
+            return wait
+        try:
+            self.apply_async(entry, producer=self.producer, advance=False)
+        except Exception as error:  # noqa: BLE001 - whatever kept it from Redis, it is tried again
+            log.warning("task was not enqueued", task=entry.task, error=type(error).__name__)
+            self._owed.add(name)
+            return float(self.max_interval)
+        self._owed.discard(name)
+        return float(every.total_seconds())
+
+    def _wait(self, name: str, every: timedelta) -> float:
+        """Seconds until it is due; 0 if it is now, and noted as enqueued."""
+        if self._database is None or self._seconds() < self._ask_from:
+            return 0.0
+        try:
+            with self._database.begin() as connection:
+                claimed = schedule.claim(connection, name, every=every)
+        except DatabaseUnavailableError as error:
+            log.warning("schedule is kept in memory", error=str(error))
+            self._ask_from = self._seconds() + LEFT_ALONE_SECONDS
+            return 0.0
+        since = claimed.since or timedelta()
+        if since < timedelta():
+            log.warning("clock was set back", task=name, seconds=-since.total_seconds())
+        return 0.0 if claimed.is_ours else max((every - since).total_seconds(), 0.1)
+
+    def close(self) -> None:
+        """Let go of PostgreSQL and Redis."""
+        if self._database is not None:
+            self._database.close()
+        super().close()
+
+    @property
+    def info(self) -> str:
+        """What beat writes about it at its start."""
+        where = self._database.host if self._database else "in memory: DATABASE_URL is not set"
+        return f"    . schedule -> {where}"
+
+
+def _database() -> Database | None:
+    url = Settings.from_environment(needed_by=()).database_url
+    return Database(url.get_secret_value(), connections=1) if url else None
