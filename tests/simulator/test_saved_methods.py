@@ -36,6 +36,9 @@ def test_a_token_becomes_a_payment_method_that_can_be_charged(client: stripe.Str
     [
         ({"type": "card", "card": {"number": "4242424242424242"}}, 402),
         ({"type": "card", "card": {"token": "tok_nobody"}}, 400),
+        ({"type": "card", "card": "tok_visa"}, 400),
+        ({"type": "card", "card": {"token": "tok_visa"}, "billing_details": {"address": "x"}}, 400),
+        ({"type": "us_bank_account", "us_bank_account": {"account_number": "1"}}, 400),
         ({"type": "sepa_debit"}, 501),
         ({}, 400),
     ],

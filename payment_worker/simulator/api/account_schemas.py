@@ -5,7 +5,9 @@ from payment_worker.simulator.api.parameters import (
     anything,
     boolean,
     clearable,
+    hash_of_anything,
     integer,
+    mapping,
     metadata,
     one_of,
     strings,
@@ -15,9 +17,9 @@ from payment_worker.simulator.api.schemas import CREATE, EXPAND
 
 CUSTOMER: dict[str, Check] = {
     **EXPAND,
-    **dict.fromkeys(
-        ("address", "invoice_settings", "payment_method", "preferred_locales", "shipping"), anything
-    ),
+    **dict.fromkeys(("payment_method", "preferred_locales", "shipping"), anything),
+    "address": clearable(hash_of_anything),
+    "invoice_settings": hash_of_anything,
     **{name: clearable(text()) for name in ("description", "email", "name", "phone")},
     "metadata": metadata,
 }
@@ -34,7 +36,10 @@ PAYOUT: dict[str, Check] = {
 ATTACH: dict[str, Check] = {**EXPAND, "customer": text()}
 PAYMENT_METHOD: dict[str, Check] = {
     **EXPAND,
-    **dict.fromkeys(("billing_details", "card", "radar_options", "us_bank_account"), anything),
+    **dict.fromkeys(("card", "radar_options", "us_bank_account"), hash_of_anything),
+    "billing_details": mapping(
+        address=hash_of_anything, email=anything, name=anything, phone=anything, tax_id=anything
+    ),
     "allow_redisplay": one_of("always", "limited", "unspecified"),
     "customer": text(),
     "metadata": metadata,

@@ -162,6 +162,13 @@ def mapping(**accepted: Check) -> Check:
     return checked
 
 
+def hash_of_anything(name: str, value: Any) -> dict[str, Any]:  # noqa: ANN401 - what came over the wire
+    """A hash whose keys are not looked into."""
+    if not isinstance(value, dict):
+        raise invalid_request("Invalid object", param=name)
+    return value
+
+
 def instants(name: str, value: Any) -> dict[str, int]:  # noqa: ANN401 - what came over the wire
     """A `created` filter: one instant, or `gt`, `gte`, `lt`, `lte`; Unix seconds."""
     if isinstance(value, dict):
