@@ -13,6 +13,7 @@ class UnknownReason(StrEnum):
     BROKEN_ANSWER = "answer cut short"
     SERVER_ERROR = "server error"
     REPLAYED_ERROR = "server error replayed under the key"
+    REFUSED_LATER = "refused after a request without answer"
     KEY_MISMATCH = "key used with other parameters"
     OVERTAKEN = "overtaken by other news"
     CONTRADICTED = "answer contradicts our record"
@@ -81,6 +82,8 @@ class Rejected:
     stripe_request_id: str | None = None
     seen: PaymentIntentSnapshot | None = None
     """The PaymentIntent that it was about, looked at after the refusal: our record of it may be out of date."""
+    is_replayed: bool = False
+    """Whether the first request under the key was refused so, and this one only got the same answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Calls to Stripe: every POST under its stored key, every answer as an outcome, no exception for what may happen."""
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import stripe
 
-from payment_worker.domain.attempt import Action, Attempt
+from payment_worker.domain.attempt import ON_EXISTING, Action, Attempt
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.outcome import (
@@ -19,6 +20,7 @@ from payment_worker.domain.outcome import (
     LookupResult,
     Outcome,
     Postponed,
+    Rejected,
     ScanIncomplete,
     ScanResult,
     Shown,
@@ -28,7 +30,7 @@ from payment_worker.domain.outcome import (
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.errors import is_replayed, no_such_account, outcome_of, sighting_of
 from payment_worker.gateway.key_owner import KeyCheck, any_key
-from payment_worker.gateway.list_scan import ScanQuery, find, shows_what_was_sent
+from payment_worker.gateway.list_scan import BREATH_SECONDS, ScanQuery, find, shows_what_was_sent
 from payment_worker.gateway.parsing import (
     JSON,
     UnreadableError,
@@ -83,10 +85,10 @@ class Gateway:
 
         Repeats connection errors, cut answers, 409 and 429 with the same key and the same parameters.
         """
-        sent_before = not attempt.never_sent
+        sent_before = may_be_done = not attempt.never_sent
 
         def post() -> Outcome:
-            nonlocal sent_before
+            nonlocal sent_before, may_be_done
             if is_paused():
                 return Postponed(Delay.PAUSED)
             turn = self._connection.turn("post", attempt.path, account, time_left() - self.timeout_seconds)
@@ -100,7 +102,14 @@ class Gateway:
                 # Stripe replays the first execution's answer, whose object may have moved on since. It says so in a
                 # header; what stands in for it may not.
                 outcome = replace(outcome, is_present=False)
-            sent_before = True
+            if may_be_done and isinstance(outcome, Rejected) and attempt.action not in ON_EXISTING:
+                # This request was refused. The one before it was not answered, and may have been executed.
+                outcome = (
+                    outcome
+                    if outcome.is_replayed
+                    else Unanswered(UnknownReason.REFUSED_LATER, outcome.stripe_request_id)
+                )
+            sent_before, may_be_done = True, may_be_done or isinstance(outcome, Unanswered)
             return outcome
 
         return with_retries(post, time_left=time_left, call_seconds=self.timeout_seconds)
@@ -237,10 +246,11 @@ class Gateway:
         self, stripe_payment_intent_id: str, *, account: str | None
     ) -> list[RefundSnapshot] | Unanswered | Postponed:
         """All Refunds of a PaymentIntent."""
-        seen: list[RefundSnapshot] = []
+        seen: dict[str, RefundSnapshot] = {}
 
         def gather(body: JSON) -> bool:
-            seen.append(refund_snapshot(body))
+            refund = refund_snapshot(body)
+            seen[refund.stripe_refund_id] = refund
             return False
 
         all_of_them = ScanQuery(
@@ -251,10 +261,11 @@ class Gateway:
             read=lambda body: Shown(refund_snapshot(body)),
         )
         end = find(self._connection, all_of_them)
-        if isinstance(end, ScanIncomplete):
-            # A later page failed: a part of them is not all.
-            return Unanswered(UnknownReason.SILENCE)
-        return end if isinstance(end, Unanswered | Postponed) else seen
+        while isinstance(end, ScanIncomplete):
+            # A later page failed. What was read before it need not be read again.
+            time.sleep(BREATH_SECONDS)
+            end = find(self._connection, all_of_them, after=end.after)
+        return end if isinstance(end, Unanswered | Postponed) else list(seen.values())
 
     def _post(self, attempt: Attempt, account: str | None, turn: Permit, *, is_first: bool) -> Outcome:
         options: dict[str, Any] = {"idempotency_key": attempt.idempotency_key}

@@ -71,7 +71,7 @@ def _declined_intent(body: Mapping[str, Any]) -> PaymentIntentSnapshot | None:
 def _refused(error: sdk.StripeError) -> Outcome:
     param = getattr(error, "param", None)
     code = _body(error).get("code") or (f"parameter_invalid_{param}" if param else "invalid_request")
-    return Rejected(str(code), error.request_id)
+    return Rejected(str(code), error.request_id, is_replayed=is_replayed(error.headers))
 
 
 def _limited(error: sdk.StripeError) -> Outcome:

@@ -151,7 +151,7 @@ class Scene:
         parameters = {"payment_method": payment_method, "return_url": "https://shop.example/done"}
         self.at_stripe(f"/v1/payment_intents/{payment_intent}/confirm", parameters)
 
-    def at_stripe(self, path: str, parameters: Mapping[str, str]) -> None:
+    def at_stripe(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         """What somebody else who may write to the account does there, with a key of their own."""
         request = Request(  # noqa: S310 our own simulator
             f"{self.simulator.url}{path}",
@@ -161,8 +161,9 @@ class Scene:
                 "Idempotency-Key": f"{AT_THE_CUSTOMERS}{uuid4()}",
             },
         )
-        with urlopen(request, timeout=10):  # noqa: S310 likewise
-            pass
+        with urlopen(request, timeout=10) as answer:  # noqa: S310 likewise
+            body: dict[str, Any] = json.load(answer)
+        return body
 
     def edit(self, path: str, metadata: dict[str, str]) -> None:
         """What a person does in the dashboard: change an object's metadata."""

@@ -36,7 +36,9 @@ from payment_worker.telemetry import about, learned
 MOST_STEPS: Final = 5
 """Steps in one run: send, look after a 5xx, look again when overtaken, send the attempt after one that never was."""
 
-MUST_LOOK: Final = frozenset({UnknownReason.SERVER_ERROR, UnknownReason.REPLAYED_ERROR})
+MUST_LOOK: Final = frozenset(
+    {UnknownReason.SERVER_ERROR, UnknownReason.REPLAYED_ERROR, UnknownReason.REFUSED_LATER}
+)
 """Doubts about which Stripe is asked at once: after a 5xx the effect may well exist."""
 
 MARGIN: Final = timedelta(seconds=0.25)

@@ -69,6 +69,9 @@ def _searched(context: Context, attempt: Attempt, payment: Payment, asked_at: da
             return _found(context, attempt, payment, asked_at)
         case Action.CAPTURE | Action.CANCEL | Action.RETRY:
             seen = context.stripe.payment_intent(payment.payment_intent, account=account)
+            if isinstance(seen, Absent):
+                # It was there when it was asked for: whoever does not see it now does not see what came of it.
+                return Unanswered(attempt.unknown_reason or UnknownReason.SILENCE)
             return Absent() if _shows_no_effect(attempt, payment, seen) else seen
         case _:
             assert_never(attempt.action)

@@ -7,8 +7,10 @@ from typing import Any
 from payment_worker.simulator import connection_faults
 from payment_worker.simulator.api.errors import (
     RequestError,
+    bad_request,
     forbidden,
     key_in_use,
+    no_such,
     rate_limited,
     unauthorized,
 )
@@ -90,6 +92,10 @@ _REPLACEMENTS: dict[str, Callable[[str], Response]] = {
     "conflict": lambda key: error_response(key_in_use(key)),
     "unauthorized": lambda _key: error_response(unauthorized("Invalid API Key provided.")),
     "forbidden": lambda _key: error_response(forbidden()),
+    "bad_request": lambda _key: error_response(
+        bad_request("Invalid request.", param="payment_method", code="parameter_invalid_empty")
+    ),
+    "not_found": lambda _key: error_response(no_such("object", "the id", param="id", status=404)),
     "empty": lambda _key: Response(_OK, b""),
 }
 

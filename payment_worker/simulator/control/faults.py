@@ -9,7 +9,7 @@ KINDS = frozenset(
     {
         "latency", "hang", "rate_limited", "lock_timeout", "rate_limited_html", "server_error",
         "server_error_unstored", "bad_gateway", "unavailable", "conflict", "reset", "cut_body",
-        "cut_connection", "empty", "unauthorized", "forbidden", "retry_header",
+        "cut_connection", "empty", "unauthorized", "forbidden", "retry_header", "bad_request", "not_found",
     }
 )  # fmt: skip
 
