@@ -29,6 +29,8 @@ class Reached:
 
     date: datetime | None
     """Its clock, to the second."""
+    account_id: str | None = None
+    """Whose key it is; None where a restricted key may not read that."""
     is_simulator: bool = False
     forbidden: Sequence[str] = ()
     """Reads that we need and that the key may not do, each with what Stripe says is missing."""
@@ -70,7 +72,14 @@ def probe(*, api_key: str, api_base: str, timeout_seconds: float) -> Reached | K
         except stripe.StripeError as error:
             return NotReached(_why(error))
     is_simulator = any(name.lower() == "stripe-simulator" for name in headers)
-    return Reached(_date(headers), is_simulator, tuple(forbidden))
+    return Reached(_date(headers), _account_id(client), is_simulator, tuple(forbidden))
+
+
+def _account_id(client: stripe.StripeClient) -> str | None:
+    try:
+        return str(client.raw_request("get", "/v1/account").data["id"])
+    except (stripe.StripeError, KeyError, TypeError):
+        return None
 
 
 def _why(error: stripe.StripeError) -> str:

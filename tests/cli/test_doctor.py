@@ -61,6 +61,7 @@ def test_a_healthy_world_is_told_line_by_line(
         " ✓ workers            taking messages from: charges 1, refunds 1, events 1, maintenance 1\n"
         " ✓ beat               the last sweep was N s ago\n"
         f" ✓ stripe             {environment['STRIPE_API_BASE']} takes the key (test mode) and answers in N ms\n"
+        " ✓ stripe account     acct_simulator (test mode)\n"
         " ✓ clock              agrees with Stripe's\n"
         " ✓ webhook secret     1 is set\n"
         " ✓ pauses             nothing is paused\n"
@@ -349,3 +350,28 @@ def test_what_is_paused_is_told_and_is_no_problem(run: Run) -> None:
     assert (ran.status, told["verdict"]) == (0, "note")
     assert told["says"].startswith("refund for ")
     assert told["says"].endswith("(wrong prices)")
+
+
+def test_a_key_of_another_account_is_told_first(run: Run, rows: Rows) -> None:
+    rows("INSERT INTO stripe_identity (stripe_account_id, livemode) VALUES ('acct_ours', false)")
+    ran = run("doctor", "--json")
+    assert json.loads(ran.out)["checks"][0]["name"] == "stripe account"
+    assert _problems(ran) == {
+        "stripe account": "the key belongs to acct_simulator (test mode), our payments are on acct_ours (test mode):"
+        " nothing is sent to Stripe"
+    }
+
+
+def test_a_key_that_may_not_read_its_account_is_told_with_the_permission(
+    run: Run, simulator: Simulator
+) -> None:
+    simulator.fault("forbidden", endpoint="account.retrieve")
+    ran = run("doctor")
+    assert ran.screen.startswith(" ✗ stripe account     the key may not read its own account")
+    assert "rak_accounts_kyc_basic_read" in ran.screen
+
+
+def test_clocks_that_are_apart_are_told(run: Run, simulator: Simulator) -> None:
+    simulator.post("settings", {"clock_skew_seconds": -7200})
+    (said,) = _problems(run("doctor", "--json")).values()
+    assert said.startswith("this machine's is 2 h ahead of Stripe's; PostgreSQL's is 2 h ahead of Stripe's:")

@@ -3,6 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+ACCOUNT: Final = "stripe account"
+"""The check that comes before all others where it fails: nothing is sent to Stripe then."""
 
 
 class Verdict(StrEnum):

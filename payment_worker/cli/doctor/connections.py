@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from kombu.exceptions import OperationalError
@@ -13,7 +13,6 @@ from payment_worker.celery import app
 from payment_worker.cli.doctor.check import Check, fine, note, problem
 from payment_worker.cli.remedies import for_database, for_redis
 from payment_worker.cli.views.printing import duration
-from payment_worker.gateway.health import KeyRefused, NotReached, Reached, probe
 from payment_worker.redis.client import hosts
 from payment_worker.redis.heartbeats import Consumers, Sweeps
 from payment_worker.redis.outage import trouble
@@ -21,10 +20,6 @@ from payment_worker.settings import Settings
 from payment_worker.store import migrate, probes
 from payment_worker.store.database import Connection, Database, DatabaseUnavailableError
 
-MOST_SKEW: Final = timedelta(seconds=60)
-"""Signatures older than 300 s are refused and look-ups allow for as much: a fifth of that is time to act."""
-
-STRIPE_SECONDS: Final = 10
 REDIS_SECONDS: Final = 2.0
 PROBE_KEY: Final = "payment_worker:probe"
 """Written for a millisecond: a replica, or a Redis that is full, reads all the same."""
@@ -116,55 +111,6 @@ def beat(chosen: Settings) -> Iterator[Check]:
     yield problem("beat", said, remedy=start) if is_late else fine("beat", said)
 
 
-def stripe(chosen: Settings) -> Iterator[Check]:
-    """Stripe, the key, and the clocks."""
-    key = chosen.stripe_api_key
-    began, at = time.monotonic(), bootstrap.now()
-    answer = probe(
-        api_key=key.get_secret_value() if key else "",
-        api_base=chosen.stripe_api_base,
-        timeout_seconds=min(STRIPE_SECONDS, chosen.stripe_timeout),
-    )
-    where = chosen.stripe_api_base
-    match answer:
-        case NotReached(reason):
-            yield problem(
-                "stripe",
-                f"{where} cannot be reached ({reason})",
-                remedy="look at https://status.stripe.com, your network's way out, and STRIPE_API_BASE",
-            )
-            return
-        case KeyRefused(word=word):
-            yield problem(
-                "stripe",
-                f"{where} refuses the key (401{f' {word}' if word else ''})",
-                remedy="set STRIPE_API_KEY to a key that is not revoked",
-            )
-        case Reached():
-            yield _reached(chosen, answer, where, _milliseconds(began))
-    if answer.date:
-        yield _clock(at, answer.date)
-
-
-def _reached(chosen: Settings, answer: Reached, where: str, took: str) -> Check:
-    is_live = bootstrap.is_live(chosen)
-    if is_live and answer.is_simulator:
-        return problem(
-            "stripe",
-            f"{where} is a simulator, and STRIPE_API_KEY is a live key",
-            remedy="unset STRIPE_API_BASE to reach Stripe; for the simulator set a key sk_test_…, and roll this one",
-        )
-    if answer.forbidden:
-        return problem(
-            "stripe",
-            f"{where} lets the key not read: {', '.join(answer.forbidden)}",
-            remedy="give the restricted key read permission for these in Stripe's dashboard",
-        )
-    return fine(
-        "stripe", f"{where} takes the key ({'live' if is_live else 'test'} mode) and answers in {took}"
-    )
-
-
 def secrets(chosen: Settings) -> Iterator[Check]:
     """The webhook's secrets; without one only the poll brings events."""
     count = len(chosen.stripe_webhook_secret)
@@ -189,18 +135,6 @@ def metadata_secrets(chosen: Settings) -> Iterator[Check]:
         )
     else:
         yield fine("metadata secret", f"{count} {'is' if count == 1 else 'are'} set")
-
-
-def _clock(ours: datetime, theirs: datetime) -> Check:
-    skew = ours - theirs
-    if abs(skew) > MOST_SKEW:
-        side = "ahead of" if skew > timedelta() else "behind"
-        return problem(
-            "clock",
-            f"ours is {duration(abs(skew))} {side} Stripe's",
-            remedy="let NTP set this machine's clock: signatures older than 300 s are refused",
-        )
-    return fine("clock", "agrees with Stripe's")
 
 
 def _milliseconds(began: float) -> str:

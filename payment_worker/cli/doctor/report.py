@@ -9,7 +9,7 @@ from rich.table import Table
 
 from payment_worker import bootstrap
 from payment_worker.cli.doctor import backlog
-from payment_worker.cli.doctor.check import Check, Verdict, fine, note, problem
+from payment_worker.cli.doctor.check import ACCOUNT, Check, Verdict, fine, note, problem
 from payment_worker.cli.views.printing import console, print_json
 from payment_worker.settings import Role, Settings, SettingsError
 from payment_worker.store.database import DatabaseUnavailableError
@@ -30,7 +30,8 @@ def examine(*, unknown_after_seconds: float) -> Sequence[Check]:
         checks += _servers(chosen)
         if chosen.database_url:
             checks += _rows(chosen, timedelta(seconds=unknown_after_seconds))
-    return checks
+    # Whose key it is comes first where it is not ours: all else follows from that.
+    return sorted(checks, key=lambda each: not (each.name == ACCOUNT and each.verdict is Verdict.PROBLEM))
 
 
 def is_healthy(checks: Sequence[Check]) -> bool:
@@ -81,6 +82,7 @@ def _told(chosen: Settings) -> Check:
 
 def _servers(chosen: Settings) -> Iterator[Check]:
     from payment_worker.cli.doctor import connections
+    from payment_worker.cli.doctor.stripe import stripe
 
     if chosen.database_url:
         database = bootstrap.database(chosen, connections=1)
@@ -91,7 +93,7 @@ def _servers(chosen: Settings) -> Iterator[Check]:
         yield from connections.workers(chosen)
         yield from connections.beat(chosen)
     if chosen.stripe_api_key:
-        yield from connections.stripe(chosen)
+        yield from stripe(chosen)
     yield from connections.secrets(chosen)
     yield from connections.metadata_secrets(chosen)
 

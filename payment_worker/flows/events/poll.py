@@ -3,7 +3,7 @@
 Theory of operation. The list shows the newest event first, and an older one can appear in it after a newer one. So
 each window begins `overlap` before the newest event that the one before has read, and ends where the list does; an
 event that becomes visible within the overlap is found, and one that is known already is told by its id. All times
-are Stripe's own, so no clock of ours matters. A window is read page by page, each page stored together with the
+are Stripe's own, but for where the very first window begins, well before our first payment. A window is read page by page, each page stored together with the
 place that it was read to: a poll that is killed is gone on with, and an account without news costs one request.
 """
 
@@ -27,6 +27,10 @@ from payment_worker.telemetry import logger
 log = logger(__name__)
 
 TYPES: Final = sorted(SUBJECTS)
+
+
+CLOCKS_DIFFER_BY: Final = timedelta(hours=1)
+"""How far before our first payment, by PostgreSQL's clock, the first window begins: Stripe's may be behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def poll(context: Context, manner: PollOptions) -> PollResult | None:
 def _poll_account(context: Context, poll: Poll, first: datetime, manner: PollOptions) -> PollResult:
     requests = new = 0
     while manner.go_on():
-        since = poll.window.since if poll.window else (poll.read_until or first) - manner.overlap
+        since = poll.window.since if poll.window else _begin(poll, first) - manner.overlap
         after = poll.window.cursor if poll.window else None
         page = events_page(context.stripe, since=since, types=TYPES, after=after, account=poll.stripe_account)
         requests += 1
@@ -84,6 +88,11 @@ def _poll_account(context: Context, poll: Poll, first: datetime, manner: PollOpt
         if poll.window is None:
             return PollResult(requests, new, is_finished=True)
     return PollResult(requests, new, is_finished=False)
+
+
+def _begin(poll: Poll, first: datetime) -> datetime:
+    """What was read last, by Stripe's clock; before anything was, well before the first payment, by ours."""
+    return poll.read_until or first - CLOCKS_DIFFER_BY
 
 
 def _after(poll: Poll, page: Page[Event], since: datetime) -> Poll:

@@ -1,0 +1,132 @@
+"""Whether Stripe answers, whose account the key belongs to, and whether the clocks agree."""
+
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from payment_worker import bootstrap
+from payment_worker.cli.doctor.check import ACCOUNT, Check, fine, problem
+from payment_worker.cli.views.printing import duration
+from payment_worker.flows.clocks import MOST_SKEW
+from payment_worker.gateway.health import KeyRefused, NotReached, Reached, probe
+from payment_worker.settings import Settings
+from payment_worker.store import stripe_identity
+from payment_worker.store.database import DatabaseUnavailableError
+from payment_worker.store.stripe_identity import Identity
+
+STRIPE_SECONDS: Final = 10
+
+
+def stripe(chosen: Settings) -> Iterator[Check]:
+    """Stripe, the key and its account, and the clocks."""
+    key = chosen.stripe_api_key
+    began = time.monotonic()
+    answer = probe(
+        api_key=key.get_secret_value() if key else "",
+        api_base=chosen.stripe_api_base,
+        timeout_seconds=min(STRIPE_SECONDS, chosen.stripe_timeout),
+    )
+    where = chosen.stripe_api_base
+    match answer:
+        case NotReached(reason):
+            yield problem(
+                "stripe",
+                f"{where} cannot be reached ({reason})",
+                remedy="look at https://status.stripe.com, your network's way out, and STRIPE_API_BASE",
+            )
+            return
+        case KeyRefused(word=word):
+            yield problem(
+                "stripe",
+                f"{where} refuses the key (401{f' {word}' if word else ''})",
+                remedy="set STRIPE_API_KEY to a key that is not revoked",
+            )
+        case Reached():
+            milliseconds = f"{(time.monotonic() - began) * 1000:.0f} ms"
+            yield _reached(chosen, answer, where, milliseconds)
+            yield from _account(chosen, answer.account_id)
+    if answer.date:
+        yield _clocks(chosen, answer.date)
+
+
+def _reached(chosen: Settings, answer: Reached, where: str, took: str) -> Check:
+    is_live = bootstrap.is_live(chosen)
+    if is_live and answer.is_simulator:
+        return problem(
+            "stripe",
+            f"{where} is a simulator, and STRIPE_API_KEY is a live key",
+            remedy="unset STRIPE_API_BASE to reach Stripe; for the simulator set a key sk_test_…, and roll this one",
+        )
+    if answer.forbidden:
+        return problem(
+            "stripe",
+            f"{where} lets the key not read: {', '.join(answer.forbidden)}",
+            remedy="give the restricted key read permission for these in Stripe's dashboard",
+        )
+    return fine(
+        "stripe", f"{where} takes the key ({'live' if is_live else 'test'} mode) and answers in {took}"
+    )
+
+
+def _mode(chosen: Settings) -> str:
+    return "live" if bootstrap.is_live(chosen) else "test"
+
+
+def _account(chosen: Settings, account_id: str | None) -> Iterator[Check]:
+    if account_id is None:
+        yield problem(
+            ACCOUNT,
+            "the key may not read its own account, so nothing is sent to Stripe",
+            remedy="give the restricted key the permission to read accounts (rak_accounts_kyc_basic_read)",
+        )
+        return
+    ours = _on_record(chosen)
+    if ours and ours != Identity(account_id, bool(bootstrap.is_live(chosen))):
+        mode = "live" if ours.livemode else "test"
+        yield problem(
+            ACCOUNT,
+            f"the key belongs to {account_id} ({_mode(chosen)} mode), our payments are on "
+            f"{ours.stripe_account_id} ({mode} mode): nothing is sent to Stripe",
+            remedy=f"set STRIPE_API_KEY to a key of {ours.stripe_account_id}, or DATABASE_URL to another database",
+        )
+    else:
+        yield fine(ACCOUNT, f"{account_id} ({_mode(chosen)} mode)")
+
+
+def _on_record(chosen: Settings) -> Identity | None:
+    if not chosen.database_url:
+        return None
+    database = bootstrap.database(chosen, connections=1)
+    try:
+        with database.begin() as connection:
+            return stripe_identity.on_record(connection)
+    except DatabaseUnavailableError:
+        return None  # said above
+    finally:
+        database.close()
+
+
+def _clocks(chosen: Settings, theirs: datetime) -> Check:
+    began, machine = time.monotonic(), bootstrap.now()
+    clocks = {"this machine's": machine}
+    if chosen.database_url:
+        database = bootstrap.database(chosen, connections=1)
+        try:
+            clocks["PostgreSQL's"] = database.now() - timedelta(seconds=time.monotonic() - began)
+        except DatabaseUnavailableError:
+            pass  # said above
+        finally:
+            database.close()
+    wrong = [
+        f"{name} is {duration(abs(skew))} {'ahead of' if skew > timedelta() else 'behind'} Stripe's"
+        for name, at in clocks.items()
+        if abs(skew := at - theirs) > MOST_SKEW
+    ]
+    if not wrong:
+        return fine("clock", "agrees with Stripe's")
+    return problem(
+        "clock",
+        f"{'; '.join(wrong)}: nothing is believed absent, and signatures older than 300 s are refused",
+        remedy="let NTP set the clocks of this machine and of PostgreSQL's",
+    )
