@@ -7,8 +7,8 @@ from typing import Any
 from payment_worker.simulator import connection_faults
 from payment_worker.simulator.api.errors import (
     RequestError,
-    bad_request,
     forbidden,
+    invalid_request,
     key_in_use,
     no_such,
     rate_limited,
@@ -93,7 +93,7 @@ _REPLACEMENTS: dict[str, Callable[[str], Response]] = {
     "unauthorized": lambda _key: error_response(unauthorized("Invalid API Key provided.")),
     "forbidden": lambda _key: error_response(forbidden()),
     "bad_request": lambda _key: error_response(
-        bad_request("Invalid request.", param="payment_method", code="parameter_invalid_empty")
+        invalid_request("Invalid request.", param="payment_method", code="parameter_invalid_empty")
     ),
     "not_found": lambda _key: error_response(no_such("object", "the id", param="id", status=404)),
     "empty": lambda _key: Response(_OK, b""),
