@@ -2,9 +2,10 @@
 
 Theory of operation. The list shows the newest event first, and an older one can appear in it after a newer one. So
 each window begins `overlap` before the newest event that the one before has read, and ends where the list does; an
-event that becomes visible within the overlap is found, and one that is known already is told by its id. All times
-are Stripe's own, but for where the very first window begins, well before our first payment. A window is read page by page, each page stored together with the
-place that it was read to: a poll that is killed is gone on with, and an account without news costs one request.
+event that becomes visible within the overlap is found, and one that is known already is told by its id. All times are
+Stripe's own, but for where the very first window begins, well before our first payment. A window is read page by
+page, each page stored together with the place that it was read to: a poll that is killed is gone on with, and an
+account without news costs one request.
 """
 
 from collections.abc import Callable, Sequence
