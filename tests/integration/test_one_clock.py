@@ -91,7 +91,7 @@ def _began(context: Context, ago: timedelta, *, unknown_reason: str) -> None:
     with context.database.begin() as connection:
         connection.exec_driver_sql(
             "UPDATE payment_attempt SET first_sent_at = now() - %(ago)s, sent_until = now() - %(ago)s,"
-            " stripe_sent_at = now() - %(ago)s, next_action_at = now(), doubt = %(doubt)s",
+            " stripe_sent_at = now() - %(ago)s, next_action_at = now(), unknown_reason = %(unknown_reason)s",
             {"ago": ago, "unknown_reason": unknown_reason},
         )
 
