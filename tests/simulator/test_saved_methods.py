@@ -133,3 +133,15 @@ def test_a_charge_without_a_payment_intent_can_be_declined(client: stripe.Stripe
     assert error["code"] == "card_declined"
     declined = client.v1.charges.retrieve(error["charge"])
     assert (declined.status, answer_faults(the_body(declined), stripe.Charge)) == ("failed", [])
+
+
+def test_what_only_older_apps_do_is_said_to_be_missing(client: stripe.StripeClient) -> None:
+    held = client.v1.charges.create(
+        {"amount": 1099, "currency": "usd", "source": "tok_visa", "capture": False}
+    )
+    with pytest.raises(stripe.APIError) as caught:
+        client.v1.refunds.create({"charge": held.id})
+    assert caught.value.http_status == 501
+    customer = client.v1.customers.create({})
+    with pytest.raises(stripe.StripeError, match="no active card"):
+        client.v1.charges.create({"amount": 1099, "currency": "usd", "customer": customer.id})

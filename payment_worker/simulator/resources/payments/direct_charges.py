@@ -37,6 +37,8 @@ def create(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
 
 def _test_id(params: dict[str, Any]) -> str:
     source = params.get("source")
+    if source is None and "customer" in params:
+        raise invalid_request("Cannot charge a customer that has no active card", code="missing", status=402)
     if source is None:
         raise invalid_request("Must provide source or customer.", param="source", code="parameter_missing")
     return TOKENS.get(source, str(source))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from payment_worker.simulator.api.errors import invalid_request, no_such
+from payment_worker.simulator.api.errors import invalid_request, no_such, not_built
 from payment_worker.simulator.resources.payments.currencies import check_digits, format_amount
 from payment_worker.simulator.resources.payments.disputes import refundable
 from payment_worker.simulator.state import Context, Json
@@ -38,6 +38,8 @@ def checked_amount(context: Context, charge: Json, amount: int | None) -> int:
     """How much to refund: what is asked or all that is left, in minor units. Raises RequestError."""
     if charge["status"] != "succeeded":
         raise invalid_request(f"Charge {charge['id']} did not succeed and cannot be refunded.", is_kept=True)
+    if not charge["captured"] and charge["payment_intent"] is None:
+        raise not_built("The refund of an uncaptured charge that has no PaymentIntent")
     if not charge["captured"]:
         raise invalid_request(
             f"Charge {charge['id']} has not been captured. Cancel its PaymentIntent to release the funds.",
