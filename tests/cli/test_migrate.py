@@ -1,7 +1,10 @@
 """`payment-worker migrate` brings a database up, twice without harm, and down only when that is meant."""
 
+import json
+
 from payment_worker.store.migrate import newest
 from tests.cli.conftest import Run
+from tests.harness.rows import Rows
 
 
 def test_it_goes_up_stays_and_comes_down(bare: Run, empty_database_url: str) -> None:
@@ -17,6 +20,22 @@ def test_it_goes_up_stays_and_comes_down(bare: Run, empty_database_url: str) -> 
     assert unsure.status == 1
     assert unsure.out.startswith(f"Going down from {newest()} to base deletes what newer tables hold.")
     assert (down.status, down.out) == (0, f"The Payment Database went from {newest()} to empty.\n")
+
+
+def test_a_schema_newer_than_the_program_says_so(run: Run, rows: Rows) -> None:
+    rows("UPDATE alembic_version SET version_num = '0042'")
+
+    migrated, looked = run("migrate"), run("doctor", "--json")
+
+    assert (migrated.status, migrated.out.splitlines()[1]) == (
+        0,
+        "0042 is unknown to this version: a newer one has migrated, and this one works with it.",
+    )
+    (told,) = [check for check in json.loads(looked.out)["checks"] if check["name"] == "migrations"]
+    assert (told["verdict"], told["says"]) == (
+        "note",
+        "0042 is unknown to this version: a newer one has migrated",
+    )
 
 
 def test_a_revision_that_there_is_not_is_wrong_usage(bare: Run, empty_database_url: str) -> None:
