@@ -106,6 +106,10 @@ QUEUE: Final = Gauge(
     means="Messages that wait in a queue for a worker.",
     labels=("queue",),
 )
+MISDIRECTED: Final = Gauge(
+    name="payment_worker_misdirected_messages",
+    means="Messages for our tasks in Redis' list `celery`, where Celery puts what names no queue: no worker reads it.",
+)
 CONSUMERS: Final = Gauge(
     name="payment_worker_queue_consumers",
     means="Workers that take messages from a queue, as each has noted within the last half minute.",
@@ -134,7 +138,7 @@ GAUGES: Final = (
     *(DATABASE_UP, REDIS_UP, ATTEMPTS, UNKNOWN, UNKNOWN_SECONDS, REFUSED, DUE, DUE_SECONDS, BREACHES),
     *(OUTBOX, OUTBOX_SECONDS, INBOX, INBOX_SECONDS, FINDINGS, FINDINGS_SECONDS, REJECTED),
     *(PAUSED_SECONDS, POLLED_SECONDS, RECONCILED_SECONDS),
-    *(QUEUE, CONSUMERS, UNACKNOWLEDGED, UNACKNOWLEDGED_SECONDS, STREAM, BREAKERS, SWEPT_SECONDS),
+    *(QUEUE, MISDIRECTED, CONSUMERS, UNACKNOWLEDGED, UNACKNOWLEDGED_SECONDS, STREAM, BREAKERS, SWEPT_SECONDS),
 )
 
 

@@ -17,8 +17,23 @@ UNACKNOWLEDGED: Final = "unacked"
 UNACKNOWLEDGED_SINCE: Final = "unacked_index"
 """kombu's: what workers hold, and since when."""
 
+NO_QUEUE: Final = "celery"
+"""Celery's own default: where a message goes whose sender named no queue. Other apps may have their tasks there."""
+
+OLDEST: Final = 100
+"""Messages there that are looked at."""
+
 MOST_ACCOUNTS: Final = 1_000
 """Connected accounts whose breakers are looked at; beyond that a scrape would cost too much."""
+
+
+def misdirected(client: Any) -> int:  # noqa: ANN401 - redis-py's types say async or not
+    """How many of the oldest messages that name no queue are for tasks of ours. Raises `redis.RedisError`."""
+    return sum(b'"payment_worker.' in _bytes(each) for each in client.lrange(NO_QUEUE, -OLDEST, -1))
+
+
+def _bytes(item: bytes | str) -> bytes:
+    return item if isinstance(item, bytes) else item.encode(errors="replace")
 
 
 def read(
@@ -45,6 +60,7 @@ def read(
     yield Reading(gauges.UNACKNOWLEDGED, held)
     yield Reading(gauges.UNACKNOWLEDGED_SECONDS, age(since, now))
     yield Reading(gauges.STREAM, told_messages)
+    yield Reading(gauges.MISDIRECTED, misdirected(client))
     for queue, workers in Consumers(client).count(queues).items():
         yield Reading(gauges.CONSUMERS, workers, (queue,))
     watched = [PLATFORM, *(account for account in accounts if account)][:MOST_ACCOUNTS]

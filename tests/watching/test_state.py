@@ -135,7 +135,7 @@ def test_messages_events_findings_and_rejected_requests_that_wait_are_told(state
         _insert(rows, "stripe_event", event_id=status, status=status, **event, **times)
     finding = {"object_id": "pi_1", "status": "OPEN", "found_at": an_hour_ago()}
     _insert(rows, "reconciliation_finding", kind="second_payment_intent", **finding)
-    rejected = {"task": "t", "arguments": "{}", "errors": "[]"}
+    rejected = {"task": "t", "arguments": "{}", "errors": "[]", "ids": [], "is_complete": True}
     for received_at in (an_hour_ago() - timedelta(minutes=1), an_hour_ago() + timedelta(minutes=1)):
         _insert(rows, "rejected_request", request_id=str(uuid4()), received_at=received_at, **rejected)
 
@@ -159,6 +159,7 @@ def test_pauses_queues_breakers_and_sweeps_are_told(
         pauses.pause(database, "refund", reason=None, actor="somebody", now=an_hour_ago())
     redis_client.lpush("charges", "a", "b")
     redis_client.lpush("charges\x06\x163", "of another priority")
+    redis_client.lpush("celery", '{"headers": {"task": "payment_worker.charge"}}', "of another app")
     redis_client.hset("unacked", "tag", "held")
     redis_client.zadd("unacked_index", {"tag": an_hour_ago().timestamp()})
     redis_client.hset("payment_worker:traffic:{platform}:breaker", "open_until", "1")
@@ -169,6 +170,7 @@ def test_pauses_queues_breakers_and_sweeps_are_told(
     assert told["paused_seconds", "all"] == 0
     assert told["queue_messages", "charges"] == 3
     assert told["queue_messages", "maintenance"] == 0
+    assert told[("misdirected_messages",)] == 1
     assert told["queue_consumers", "charges"] == 2
     assert told["queue_consumers", "maintenance"] == 0
     assert told[("unacknowledged_messages",)] == told[("breakers_open",)] == 1

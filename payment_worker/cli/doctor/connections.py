@@ -13,6 +13,7 @@ from payment_worker.celery import app
 from payment_worker.cli.doctor.check import Check, fine, note, problem
 from payment_worker.cli.remedies import for_database, for_redis
 from payment_worker.cli.views.printing import duration
+from payment_worker.monitoring.queues import NO_QUEUE, misdirected
 from payment_worker.redis.client import hosts
 from payment_worker.redis.heartbeats import Consumers, Sweeps
 from payment_worker.redis.outage import trouble
@@ -64,6 +65,7 @@ def broker(chosen: Settings) -> Iterator[Check]:
             client.ping()
             answered = _milliseconds(began)
             waiting = {queue.name: client.llen(queue.name) for queue in app.conf.task_queues}
+            lost = misdirected(client)
             client.set(PROBE_KEY, 1, px=1)
     except (OperationalError, RedisError, OSError) as error:
         why = trouble(error)
@@ -72,6 +74,12 @@ def broker(chosen: Settings) -> Iterator[Check]:
         return
     lengths = ", ".join(f"{name} {length}" for name, length in waiting.items())
     yield fine("broker", f"answers in {answered}; messages waiting: {lengths}")
+    if lost:
+        yield problem(
+            "misdirected",
+            f"{lost} {'messages' if lost > 1 else 'message'} for our tasks in list {NO_QUEUE}, which no worker reads",
+            remedy="have the app name the queue (queue='charges'), send them again, and delete them there",
+        )
 
 
 def workers(chosen: Settings) -> Iterator[Check]:
