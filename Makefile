@@ -15,7 +15,7 @@ PROCESSES ?= 3
 REQUIRE_TOOLS ?= 0
 export REQUIRE_TOOLS
 
-.PHONY: bench chaos help demo dev docs test test-docker check static format requirements clean
+.PHONY: bench chaos help demo dev docs test test-celery-matrix test-docker check static format requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,18 @@ dev: $(READY) ## the same stack, left running: enqueue from another shell, watch
 
 test: $(READY) ## every test, against real servers that it starts itself (ARGS="-k refund" chooses, REQUIRE_TOOLS=1 skips none)
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-celery-matrix: ## the broker's tests on the oldest and newest Celery, kombu and redis-py that pyproject.toml allows
+	$(call MATRIX,oldest,"celery==5.7.0" "kombu==5.7.0" "redis==6.4.0")
+	$(call MATRIX,newest,--upgrade --upgrade-strategy eager "celery>=5.7$(,)<5.8" "kombu>=5.7$(,)<5.8" "redis>=6.4$(,)<9")
+# An environment of its own for each: $(1) is its name, $(2) what is installed over the pinned packages.
+MATRIX = $(PYTHON) -m venv build/celery-$(1) && \
+	build/celery-$(1)/bin/pip install -qq --require-hashes --only-binary :all: -r requirements/dev.txt && \
+	build/celery-$(1)/bin/pip install -qq $(2) && \
+	build/celery-$(1)/bin/pip install -qq --no-deps --no-build-isolation --editable . && \
+	build/celery-$(1)/bin/pip list | grep -iE '^(celery|kombu|redis) ' && \
+	build/celery-$(1)/bin/python -m pytest tests/broker --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
+, := ,
 
 test-docker: $(READY) ## tests on containers of our image and of compose.yaml, which get killed; needs an engine
 	@docker info >/dev/null 2>&1 || { echo "No container engine answers: 'docker info' says why. make test needs none."; exit 1; }
