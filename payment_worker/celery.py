@@ -38,3 +38,16 @@ def _check_settings(**_: object) -> None:
 
 
 app.on_configure.connect(_check_settings)
+
+
+def check_result_backend() -> None:
+    """Open the result backend, whose driver may not be installed; nothing is connected yet.
+
+    Raises:
+        SettingsError: Celery cannot use it.
+    """
+    try:
+        _ = app.backend
+    except Exception as error:  # noqa: BLE001 - each driver has its own, and its text may hold the address
+        why = f"Celery cannot use it ({type(error).__name__}): is its driver installed?"
+        raise SettingsError([f"PAYMENT_WORKER_RESULT_BACKEND: {why}"]) from None

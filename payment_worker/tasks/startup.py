@@ -14,7 +14,7 @@ from celery.signals import (
 )
 from prometheus_client.registry import Collector
 
-from payment_worker.celery import app
+from payment_worker.celery import app, check_result_backend
 from payment_worker.monitoring.collector import state_of
 from payment_worker.monitoring.counters import count_here
 from payment_worker.monitoring.http import Exposed, expose
@@ -38,6 +38,10 @@ def _log(**_: object) -> None:
 def _begin_worker(*, sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery has no types
     """A worker that cannot do its work says why, all of it, and does not start."""
     chosen = _settings(needed_by=("broker", "database", "stripe"))
+    try:
+        check_result_backend()
+    except SettingsError as error:
+        _give_up(str(error))
     _expose(chosen, lambda: [count_here()])
     if chosen.tracing:
         _check_extra()

@@ -103,6 +103,14 @@ def test_a_broker_that_is_away_is_told_without_its_password(bare: Run) -> None:
     )
 
 
+@pytest.mark.parametrize("backend", ["mongodb://h/x", "db+foo://x", "s3://x", "elasticsearch://x"])
+def test_a_result_backend_whose_driver_is_missing_is_a_fault_of_the_settings(bare: Run, backend: str) -> None:
+    ran = bare("refund", UUID, settings={**NOWHERE, "PAYMENT_WORKER_RESULT_BACKEND": backend})
+
+    assert (ran.status, ran.out) == (2, "")
+    assert "  PAYMENT_WORKER_RESULT_BACKEND: Celery cannot use it (" in ran.err
+
+
 def test_a_database_without_tables_is_told_what_to_run(bare: Run, empty_database_url: str) -> None:
     ran = bare("events", "list", settings={"DATABASE_URL": empty_database_url})
 

@@ -132,10 +132,11 @@ def _pairs(texts: list[str]) -> dict[str, str] | None:
 def _enqueue(
     task: str, model: type, arguments: Mapping[str, object], identity: str, *, as_json: bool
 ) -> None:
-    from payment_worker.celery import app
+    from payment_worker.celery import app, check_result_backend
     from payment_worker.cli.views.printing import print_json
     from payment_worker.contracts.requests import parse
 
+    check_result_backend()
     given = {name: value for name, value in arguments.items() if value is not None}
     parse(model, given)
     request_id = app.send_task(task, kwargs=given).id
