@@ -15,7 +15,7 @@ PROCESSES ?= 3
 REQUIRE_TOOLS ?= 0
 export REQUIRE_TOOLS
 
-.PHONY: bench chaos help demo dev docs test test-celery-matrix test-docker check static format requirements clean
+.PHONY: bench chaos help demo dev docs test test-long test-celery-matrix test-docker check static format requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ dev: $(READY) ## the same stack, left running: enqueue from another shell, watch
 
 test: $(READY) ## every test, against real servers that it starts itself (ARGS="-k refund" chooses, REQUIRE_TOOLS=1 skips none)
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-long: ## the same with many more examples of each property, and the long runs: before a release
+	TEST_LENGTH=long $(MAKE) test
 
 test-celery-matrix: ## the broker's tests on the oldest and newest Celery, kombu and redis-py that pyproject.toml allows
 	$(call MATRIX,oldest,"celery==5.7.0" "kombu==5.7.0" "redis==6.4.0")

@@ -1,49 +1,19 @@
 """An upgrade without a pause: this version meets what the one before left, and a database that is ahead or behind.
 
-The messages that the version before had sent are kept in `before/`, as they lay in Redis.
 The steps are those of `docs/how-to/upgrade.md`.
 """
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from payment_worker.devstack.programs import clean_environment
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.store import migrate
 from tests.acceptance.scene import Json, Scene
 
-BEFORE = Path(__file__).with_name("before")
 EVERY_SECOND = {"PAYMENT_WORKER_POLL_EVERY": "1", "PAYMENT_WORKER_RECONCILE_EVERY": "1"}
 NewScene = Callable[..., Scene]
-
-
-def test_every_message_of_the_version_before_is_understood(new_scene: NewScene) -> None:
-    scene = new_scene()
-    sent = []
-    for queue, messages in json.loads((BEFORE / "messages_0008.json").read_text(encoding="utf-8")).items():
-        for message in messages:
-            sent.append(message["headers"]["id"])
-            scene.redis.lpush(queue, json.dumps(message))
-    assert len(sent) == 17
-
-    # One after the other: a payment is tried again when it has failed.
-    scene.ready(scene.worker(concurrency=1))
-
-    scene.witness.wait_for_end(sent, seconds=60)
-    assert scene.witness.counts(sent)["task-succeeded"] == len(sent)
-    assert scene.rows("SELECT errors FROM rejected_request") == []
-    payments = scene.rows("SELECT amount, status, amount_captured FROM payment ORDER BY amount")
-    assert [tuple(row.values()) for row in payments] == [
-        (1001, "SUCCEEDED", 700),
-        (1002, "CANCELED", 0),
-        (1003, "SUCCEEDED", 1003),
-        (1004, "SUCCEEDED", 1004),
-    ]
-    assert scene.rows.one("SELECT amount, status FROM refund") == {"amount": 100, "status": "PROCESSED"}
-    scene.books.must_agree()
 
 
 def test_a_message_of_a_newer_worker_may_say_more(new_scene: NewScene) -> None:

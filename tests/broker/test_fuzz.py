@@ -14,8 +14,9 @@ from payment_worker.devstack.waiting import wait_until
 from tests.broker.fuzz import messages
 from tests.broker.raw import QUEUE
 from tests.broker.scene import Scene
+from tests.harness.length import examples
 
-MESSAGES = int(os.environ.get("BROKER_FUZZ_MESSAGES", "3000"))
+MESSAGES = int(os.environ.get("BROKER_FUZZ_MESSAGES", examples(2000, long=100_000)))
 SEED = int(os.environ.get("BROKER_FUZZ_SEED", "1"))
 AT_ONCE = 1_000
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from payment_worker.flows.events.dispatch import SUBJECTS
 from payment_worker.gateway.webhook import Event
+from tests.harness.length import examples
 from tests.harness.rows import Rows
 from tests.integration.scene import Scene, signed_metadata
 
@@ -83,7 +84,7 @@ def test_any_order_of_a_payments_events_ends_in_the_same_rows(
     assert len(expected[1]) == 3
 
     @settings(
-        max_examples=200,
+        max_examples=examples(25, long=400),
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),

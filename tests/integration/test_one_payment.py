@@ -1,6 +1,5 @@
 """Whatever happens to one payment, in whatever order: one effect a request, no way back, equal books at rest."""
 
-import os
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -16,12 +15,13 @@ from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings
+from tests.harness.length import examples
 from tests.harness.rows import Rows
 from tests.integration.one_payment import DyingDatabase, OnePayment
 from tests.integration.scene import Clock
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
-"""Lives of a payment that are played; more of them on purpose, to look for what is rare."""
+EXAMPLES = examples(8, long=200)
+"""Lives of a payment that are played: the long run looks for what is rare."""
 
 
 @pytest.mark.timeout(300 + 10 * EXAMPLES)

@@ -1,9 +1,8 @@
 """No value of a setting ends in a bug: it is used, or a fault names its variable without repeating a secret.
 
-`PAYMENT_WORKER_FUZZ=2000` draws that many values for each test; by default there are fewer.
+`make test-long` draws 2,000 values for each test; by default there are fewer.
 """
 
-import os
 from collections.abc import Callable
 from contextlib import closing
 from datetime import timedelta
@@ -24,8 +23,9 @@ from payment_worker.redis.client import hosts, redis_client
 from payment_worker.redis.outage import trouble
 from payment_worker.settings import Settings, SettingsError
 from payment_worker.store.database import Database, DatabaseUnavailableError
+from tests.harness.length import examples
 
-DRAWS = int(os.environ.get("PAYMENT_WORKER_FUZZ", "100"))
+DRAWS = examples(50, long=2000)
 NAMES = tuple(str(field.alias) for field in Settings.model_fields.values())
 
 # Whatever is tried is tried on this machine: a name that leads elsewhere would be looked up.

@@ -21,6 +21,7 @@ from payment_worker.domain.verdicts import (
     Stale,
     Unchanged,
 )
+from tests.harness.length import examples
 
 Snapshot = PaymentIntentSnapshot | RefundSnapshot
 
@@ -244,7 +245,7 @@ NEWS: list[Snapshot] = [
 ]
 
 
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=examples(300, long=5000), deadline=None)
 @given(order=st.permutations(NEWS), again=st.lists(st.sampled_from(NEWS), max_size=6), data=st.data())
 def test_any_order_of_news_with_repetitions_ends_in_the_same_record(
     order: list[Snapshot],
