@@ -1,0 +1,61 @@
+"""A flow's world without Celery: the test's own database, the simulator over HTTP, and a clock that can be moved."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from payment_worker import bootstrap
+from payment_worker.devstack.simulator import Simulator
+from payment_worker.flows.context import Context, Policy
+from payment_worker.flows.pauses import Pauses
+from payment_worker.gateway.client import Gateway
+from payment_worker.gateway.rate_limit.limiter import RateLimiter
+from payment_worker.redis.client import redis_client
+from payment_worker.settings import Settings
+from payment_worker.store.database import Database
+from tests.flows.scene import Clock, Scene
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The world's clock: real time, and what the test adds to it."""
+    return Clock()
+
+
+@pytest.fixture
+def context(environment: dict[str, str], clock: Clock) -> Iterator[Context]:
+    """What flows work with. Nobody else works in it, so nothing happens that the test does not do."""
+    settings = Settings.from_environment(environment)
+    traffic = RateLimiter(
+        redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settings)
+    )
+    with closing(Database(environment["DATABASE_URL"])) as database:
+        yield Context(
+            database=database,
+            stripe=Gateway(
+                api_key=environment["STRIPE_API_KEY"],
+                api_base=environment["STRIPE_API_BASE"],
+                timeout_seconds=10,
+                traffic=traffic,
+            ),
+            clock=clock,
+            jitter=lambda: 0.5,
+            policy=Policy(
+                lease=timedelta(seconds=60),
+                key_safe_age=timedelta(hours=23),
+                absence_delay=timedelta(seconds=120),
+                max_attempts=3,
+                livemode=False,
+            ),
+            pauses=Pauses(database),
+            actor="test",
+            notify_relay=lambda: None,
+        )
+
+
+@pytest.fixture
+def scene(context: Context, simulator: Simulator, clock: Clock) -> Scene:
+    """The ordinary things that a test makes happen in its world."""
+    return Scene(context, simulator, clock)

@@ -1,0 +1,125 @@
+"""An event that cannot be processed is tried again, parked in the end with its reason, and can be replayed."""
+
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from payment_worker.domain.backoff import backoff_delay
+from payment_worker.flows.context import Context
+from payment_worker.flows.events.dispatch import SUBJECTS, Subject
+from payment_worker.flows.events.inbox import MOST_TRIES, process_claimed, receive, receive_all
+from payment_worker.flows.maintenance.sweep import claim_due
+from payment_worker.store import inbox
+from tests.flows.scene import Clock, Scene
+from tests.harness.rows import Rows
+
+BROKEN = """
+INSERT INTO stripe_event (event_id, type, livemode, payload, status, source, next_action_at, created_at, received_at)
+VALUES ('evt_1', 'payment_intent.succeeded', false, '{}', 'RECEIVED', 'webhook', now(), now(), now())
+"""
+EVENT = "SELECT * FROM stripe_event"
+WAITING = "SELECT event_id FROM stripe_event WHERE status = 'RECEIVED' ORDER BY event_id"
+
+
+def test_an_event_that_breaks_its_handler_is_parked_with_the_place_where_it_broke(
+    scene: Scene, rows: Rows
+) -> None:
+    rows(BROKEN)
+
+    scene.process_waiting()
+
+    row = rows.one(EVENT)
+    assert (row["status"], row["tries"]) == ("PARKED", MOST_TRIES)
+    assert row["outcome"].startswith("BROKEN: builtins.KeyError at payment_worker.flows.events.dispatch:")
+
+
+def test_a_parked_event_is_settled_once_it_is_replayed_and_can_be(scene: Scene, rows: Rows) -> None:
+    rows(BROKEN)
+    scene.process_waiting()
+    payload = '{"data": {"object": {"id": "pi_of_another_app"}}}'
+    rows("UPDATE stripe_event SET payload = %s, api_version = 'old'", payload)
+
+    with scene.context.database.begin() as connection:
+        due = inbox.replay(connection, event_ids=None, reason="mended", now=scene.clock())
+    assert due == ["evt_1"]
+    scene.process_waiting()
+
+    row = rows.one(EVENT)
+    assert (row["status"], row["tries"]) == ("IGNORED", 1)
+
+
+@pytest.mark.parametrize("fault", ["unauthorized", "rate_limited", "lock_timeout"])
+def test_no_event_is_parked_because_stripe_lets_nobody_ask_it(scene: Scene, rows: Rows, fault: str) -> None:
+    refunded = scene.charge()
+    scene.charge(payment_method="pm_card_processing")
+    scene.charge(payment_method="pm_card_createDispute")
+    ours = rows.one("SELECT * FROM payment WHERE payment_id = %s", str(refunded))
+    scene.simulator.post(f"payment_intents/{ours['stripe_payment_intent_id']}/refund", {"amount": 700})
+    scene.simulator.advance(60)
+    scene.simulator.fault(fault, method="GET", times=None)
+    # In the shape of another version each object is fetched, whatever the event is about.
+    scene.deliver(replace(event, api_version="2020-08-27") for event in scene.events(types=SUBJECTS))
+    waiting = rows(WAITING)
+    assert len(waiting) >= len(Subject)
+
+    for _ in range(MOST_TRIES):
+        scene.clock.advance(1000)
+        for each in claim_due(scene.context).events:
+            process_claimed(scene.context, **asdict(each))
+
+    assert rows(WAITING) == waiting
+    scene.simulator.delete("faults")
+    scene.process_waiting()
+    assert {row["status"] for row in rows(EVENT)} <= {"PROCESSED", "IGNORED"}
+    assert {row["status"] for row in rows("SELECT status FROM payment")} == {"SUCCEEDED"}
+    money = rows.one("SELECT sum(amount_refunded) AS refunded, bool_or(is_disputed) AS disputed FROM payment")
+    assert (int(money["refunded"]), money["disputed"]) == (700, True)
+
+
+def test_an_event_is_tried_for_half_an_hour_before_it_is_parked() -> None:
+    waits = [backoff_delay(tries, jitter=0.5) for tries in range(1, MOST_TRIES)]
+    assert timedelta(minutes=30) < sum(waits, timedelta()) < timedelta(minutes=35)
+
+
+def test_an_event_that_kills_its_worker_each_time_is_parked(scene: Scene, rows: Rows) -> None:
+    rows(BROKEN.replace("{}", '{"data": {"object": {"id": "pi_1"}}}'))
+
+    for _ in range(1 + MOST_TRIES):  # the first, which is early, is not counted as it begins
+        with pytest.raises(SystemExit):
+            _process_due(scene, replace(scene.context, clock=_DeadlyClock(scene.clock)))
+        assert rows.one(EVENT)["status"] == "RECEIVED"
+    _process_due(scene, scene.context)
+
+    row = rows.one(EVENT)
+    assert (row["status"], row["outcome"]) == ("PARKED", "FATAL")
+
+
+class _DeadlyClock:
+    """Tells when work begins, and kills whoever would note when it ended."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._times = iter([clock()])
+
+    def __call__(self) -> datetime:
+        for time in self._times:
+            return time
+        raise SystemExit
+
+
+def _process_due(scene: Scene, context: Context) -> None:
+    scene.clock.advance(1000)
+    (due,) = claim_due(scene.context).events
+    process_claimed(context, **asdict(due))
+
+
+def test_a_batch_is_stored_in_one_go_each_event_once(scene: Scene, rows: Rows) -> None:
+    scene.simulator.post("payment_intents", {"amount": 5000, "currency": "eur"})
+    first, second, *others = scene.events()
+    assert receive(scene.context, second, source="webhook")
+
+    stored = receive_all(scene.context, [first, second, first, *others], source="poll")
+
+    assert [event is not None for event in stored] == [True, False, False, *(True for _ in others)]
+    sources = rows("SELECT source, count(*) AS events FROM stripe_event GROUP BY source ORDER BY source")
+    assert [(row["source"], row["events"]) for row in sources] == [("poll", 1 + len(others)), ("webhook", 1)]

@@ -1,0 +1,52 @@
+"""A process holds one of each: its threads share it, and its children make their own."""
+
+import subprocess
+import sys
+
+from payment_worker.devstack.programs import clean_environment
+
+THREADS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from payment_worker.bootstrap import process
+
+sys.setswitchinterval(1e-6)
+together = Barrier(50)
+
+def ask(_):
+    together.wait()
+    return process()
+
+with ThreadPoolExecutor(50) as pool:
+    made = list(pool.map(ask, range(50)))
+print(len({id(each) for each in made}))
+"""
+
+CHILD = """
+import os
+from payment_worker import bootstrap
+
+of_parent = bootstrap.process()
+with bootstrap._held.lock:  # as if another thread were making it
+    child = os.fork()
+    if not child:
+        os._exit(0 if bootstrap.process() is not of_parent else 1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_many_threads_that_begin_at_once_share_one(environment: dict[str, str]) -> None:
+    assert _printed(THREADS, environment) == "1\n"
+
+
+def test_a_child_makes_its_own_even_if_it_began_while_its_parent_did(environment: dict[str, str]) -> None:
+    assert _printed(CHILD, environment) == "0\n"
+
+
+def _printed(program: str, environment: dict[str, str]) -> str:
+    """What a little Python says in the environment of a worker."""
+    command, settings = [sys.executable, "-c", program], clean_environment(environment)
+    return subprocess.run(
+        command, env=settings, stdout=subprocess.PIPE, text=True, check=True, timeout=30
+    ).stdout
