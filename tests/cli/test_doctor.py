@@ -64,6 +64,10 @@ def test_a_healthy_world_is_told_line_by_line(
         " ✓ stripe account     acct_simulator (test mode)\n"
         " ✓ clock              agrees with Stripe's\n"
         " ✓ webhook secret     1 is set\n"
+        " ! metadata secret    only the database holds it: if both are lost, no payment can be restored from Stripe "
+        "unnamed\n"
+        "                      → set PAYMENT_WORKER_METADATA_SECRETS to a new secret, and after a comma to the "
+        "database's own\n"
         " ✓ pauses             nothing is paused\n"
         " ✓ overdue            nothing\n"
         " ✓ refused by Stripe  nothing that we ask\n"
@@ -222,7 +226,9 @@ def test_a_clock_that_is_wrong_is_told(run: Run, seconds: int, side: str) -> Non
         problems = _problems(run("doctor", "--json", settings={"STRIPE_API_BASE": base}))
 
     minutes = re.escape(side).replace("40", r"\d+").replace("39", r"\d+")
-    assert re.fullmatch(f"ours is {minutes} Stripe's", problems["clock"])
+    assert re.match(
+        f"this machine's is {minutes} Stripe's; PostgreSQL's is {minutes} Stripe's: ", problems["clock"]
+    )
 
 
 @contextmanager
