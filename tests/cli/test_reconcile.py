@@ -16,7 +16,7 @@ LOST = {"amount": 900, "currency": "eur", "payment_method": "pm_card_visa"}
 
 @pytest.fixture
 def lost_payment_id(simulator: Simulator, rows: Rows) -> str:
-    """A payment that only Stripe knows; and one that nothing is the matter with, so that there is a record."""
+    """A PaymentIntent that claims to be ours and proves nothing; and one that nothing is the matter with, so that there is a record."""
     payment_id = str(uuid4())
     simulator.post("payment_intents", {**LOST, "metadata": {"payment_id": payment_id}})
     intent = simulator.post("payment_intents", LOST)
@@ -40,7 +40,7 @@ def test_it_says_what_was_compared_and_found_and_leaves_with_1_while_something_i
 
     report = run("report")
     assert report.status == 1
-    assert "payment_missing_here" in report.screen
+    assert "unverified_metadata" in report.screen
     assert lost_payment_id in report.screen
 
 
@@ -49,11 +49,11 @@ def test_the_report_is_there_for_programs_and_spreadsheets(run: Run) -> None:
     reconciled = json.loads(run("reconcile", "--since", "2020-01-01", "--json").out)
     assert reconciled["run"]["left_open"] == 1
     told = json.loads(run("report", "--json").out)
-    assert [finding["kind"] for finding in told["findings"]] == ["payment_missing_here"]
+    assert [finding["kind"] for finding in told["findings"]] == ["unverified_metadata"]
     assert [each["status"] for each in told["runs"]] == ["FINISHED"]
     (row,) = csv.DictReader(io.StringIO(run("report", "--csv").out))
-    assert row["kind"] == "payment_missing_here"
-    assert json.loads(row["detail"])["amount"] == 900
+    assert row["kind"] == "unverified_metadata"
+    assert json.loads(row["detail"])["theirs"] == "not proven to be ours"
     assert run("report", "--show", "repaired", "--csv").out.splitlines()[1:] == []
 
 

@@ -127,4 +127,4 @@ def test_however_long_it_is_down_no_event_is_given_up(
     scene.process_waiting()
     assert rows.one("SELECT status FROM stripe_event") == {"status": "PROCESSED"}
     payment = rows.one("SELECT fee + net AS booked FROM payment WHERE payment_id = %s", payment_id)
-    assert payment == {"with_balance_transaction": 5000}
+    assert payment == {"booked": 5000}
