@@ -16,7 +16,7 @@ LOST = {"amount": 900, "currency": "eur", "payment_method": "pm_card_visa"}
 
 @pytest.fixture
 def lost_payment_id(simulator: Simulator, rows: Rows) -> str:
-    """A PaymentIntent that claims to be ours and proves nothing; and one that nothing is the matter with, so that there is a record."""
+    """A PaymentIntent that claims to be ours and proves nothing, beside a payment that agrees with Stripe."""
     payment_id = str(uuid4())
     simulator.post("payment_intents", {**LOST, "metadata": {"payment_id": payment_id}})
     intent = simulator.post("payment_intents", LOST)
