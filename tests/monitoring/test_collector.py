@@ -162,7 +162,7 @@ def test_pauses_queues_breakers_and_sweeps_are_told(
     redis_client.lpush("celery", '{"headers": {"task": "payment_worker.charge"}}', "of another app")
     redis_client.hset("unacked", "tag", "held")
     redis_client.zadd("unacked_index", {"tag": an_hour_ago().timestamp()})
-    redis_client.hset("payment_worker:traffic:{platform}:breaker", "open_until", "1")
+    redis_client.hset("payment_worker:rate_limit:{platform}:breaker", "open_until", "1")
     Sweeps(redis_client).note("resume_stalled", now=an_hour_ago())
     for worker in ("one@here", "two@here"):
         Consumers(redis_client).note(worker, ["charges"], of=QUEUES)

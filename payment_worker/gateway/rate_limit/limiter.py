@@ -1,38 +1,40 @@
-"""Respect for Stripe: every call asks here first, whether it may begin, so that an outage is not made worse by us.
+"""Rate limit and circuit breaker that every call to Stripe passes, shared by all workers through Redis.
 
-All workers together keep the account's limits, and leave Stripe in peace while it does not answer. Redis knows for
-all of them. While it is away each process goes on carefully by itself: work neither stops nor floods.
+While Redis is unreachable a process calls without either: no new task reaches it then, what is under way is few calls,
+and Stripe's own 429 still holds.
 """
 
 import threading
 import time
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import redis
 
 from payment_worker.domain.outcome import Outcome, Unanswered, UnknownReason
 from payment_worker.gateway.rate_limit.limits import Limits, Permit, Throttled
-from payment_worker.gateway.rate_limit.local_limiter import LocalLimiter
 from payment_worker.gateway.rate_limit.redis_limiter import RedisLimiter
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
 
+T = TypeVar("T")
+
 REDIS_TIMEOUT_SECONDS: Final = 1.0
-"""What Redis may add to a call before this process decides by itself."""
+"""What Redis may add to a call before the call goes on without it."""
 
 REDIS_AGAIN_SECONDS: Final = 5.0
-"""How long Redis is left alone once it was away."""
+"""How long Redis is not asked once it was unreachable."""
 
 PLATFORM: Final = "platform"
 """Our own account, where no connected one is named."""
 
 FAILURES: Final = frozenset({UnknownReason.SILENCE, UnknownReason.BROKEN_ANSWER, UnknownReason.SERVER_ERROR})
-"""What says that Stripe is down, if it is all that is heard. A 5xx that is replayed says that it answers."""
+"""Outcomes that the breaker counts. A 5xx that is replayed shows that Stripe answers."""
 
 
 class RateLimiter:
-    """The limits and the breaker of all workers. Any thread may use it; made after a fork, as its connections are."""
+    """The limits and the breaker of all workers. Thread-safe; made after a fork, as its connections are."""
 
     def __init__(
         self,
@@ -42,71 +44,51 @@ class RateLimiter:
         redis_again_seconds: float = REDIS_AGAIN_SECONDS,
     ) -> None:
         self._again_seconds = redis_again_seconds
-        self._shared = RedisLimiter(client, limits)
-        self._own = LocalLimiter(limits)
+        self._redis = RedisLimiter(client, limits)
         self._lock = threading.Lock()
         self._redis_again_at: float | None = None
 
     def acquire(self, endpoint: str, *, account: str | None, longest_wait: float) -> Permit | Throttled:
-        """Ask for a call's turn, now or after a wait that is not longer than this, in seconds.
+        """A permit for one call, now or after a wait of at most `longest_wait` seconds.
 
-        Whoever gets a `Permit` waits as it says, calls, and tells `note` what came of it.
+        Whoever gets a `Permit` waits as it says, calls, and reports the outcome to `note`.
         """
         name = account or PLATFORM
-        if self._redis_may_be_asked():
-            try:
-                given = self._shared.acquire(endpoint, account=name, longest_wait=longest_wait)
-            except redis.RedisError as error:
-                self._redis_is_away(error)
-            else:
-                self._redis_is_there()
-                return given
-        return self._own.acquire(endpoint, account=name, longest_wait=longest_wait, now=time.monotonic())
+        without_redis: Permit | Throttled = Permit(name, wait_seconds=0, failures=0, is_probe=False)
+        return self._ask(
+            lambda: self._redis.acquire(endpoint, account=name, longest_wait=longest_wait), without_redis
+        )
 
     def is_down(self, account: str | None) -> bool:
-        """Whether Stripe has been taken for down and has not answered since."""
-        name = account or PLATFORM
-        if self._redis_may_be_asked():
-            try:
-                return self._shared.is_down(name)
-            except redis.RedisError as error:
-                self._redis_is_away(error)
-        return self._own.is_down(name)
+        """Whether the account's breaker is open: Stripe has stopped to answer and has not answered since."""
+        return self._ask(lambda: self._redis.is_down(account or PLATFORM), without_redis=False)
 
-    def note(self, given: Permit, outcome: Outcome | None) -> None:
-        """Tell what came of a call; None for an answer that was none of the ordinary ones, but an answer."""
+    def note(self, permit: Permit, outcome: Outcome | None) -> None:
+        """Report the outcome of a call; None for an answer that was none of the ordinary ones, but an answer."""
         if isinstance(outcome, Unanswered) and outcome.unknown_reason in FAILURES:
-            self._failed(given, outcome.unknown_reason)
-        elif given.failures or given.is_probe:
-            self._answered(given)
+            opened = self._ask(lambda: self._redis.failed(permit), without_redis=0.0)
+            if opened:
+                log.error(
+                    "stripe does not answer: calls are held",
+                    stripe_account=permit.account,
+                    reason=outcome.unknown_reason,
+                    seconds=opened,
+                )
+        elif permit.failures or permit.is_probe:
+            self._ask(lambda: self._redis.answered(permit), without_redis=None)
+            if permit.is_probe:
+                log.warning("stripe answers again: calls go on", stripe_account=permit.account)
 
-    def _failed(self, given: Permit, unknown_reason: UnknownReason) -> None:
-        opened = self._failed_everywhere(given) if given.is_shared else None
-        if opened is None:
-            opened = self._own.failed(given, now=time.monotonic())
-        if opened:
-            log.error(
-                "stripe does not answer: calls are held",
-                stripe_account=given.account,
-                reason=unknown_reason,
-                seconds=opened,
-            )
-
-    def _failed_everywhere(self, given: Permit) -> float | None:
+    def _ask(self, question: Callable[[], T], without_redis: T) -> T:
+        if not self._redis_may_be_asked():
+            return without_redis
         try:
-            return self._shared.failed(given)
+            answer = question()
         except redis.RedisError as error:
-            self._redis_is_away(error)
-            return None
-
-    def _answered(self, given: Permit) -> None:
-        try:
-            (self._shared if given.is_shared else self._own).answered(given)
-        except redis.RedisError as error:
-            self._redis_is_away(error)
-            return
-        if given.is_probe:
-            log.warning("stripe answers again: calls go on", stripe_account=given.account)
+            self._redis_is_unreachable(error)
+            return without_redis
+        self._redis_is_reachable()
+        return answer
 
     def _redis_may_be_asked(self) -> bool:
         if self._redis_again_at is None:
@@ -115,21 +97,20 @@ class RateLimiter:
             now = time.monotonic()
             if self._redis_again_at is None or now < self._redis_again_at:
                 return self._redis_again_at is None
-            # One thread asks; the others go on by themselves meanwhile.
+            # One thread asks; the others go on without meanwhile.
             self._redis_again_at = now + self._again_seconds
             return True
 
-    def _redis_is_away(self, error: redis.RedisError) -> None:
+    def _redis_is_unreachable(self, error: redis.RedisError) -> None:
         with self._lock:
-            was_there = self._redis_again_at is None
+            was_reachable = self._redis_again_at is None
             self._redis_again_at = time.monotonic() + self._again_seconds
-        if was_there:
-            log.warning("redis is away: this process limits itself", error=type(error).__name__)
+        if was_reachable:
+            log.warning("redis is unreachable: calls are not limited", error=type(error).__name__)
 
-    def _redis_is_there(self) -> None:
+    def _redis_is_reachable(self) -> None:
         if self._redis_again_at is None:
             return
         with self._lock:
             self._redis_again_at = None
-        self._own.forget()
-        log.warning("redis is back: all workers share one limit again")
+        log.warning("redis is reachable again: calls are limited")

@@ -1,4 +1,4 @@
-"""What holds calls to Stripe back: how many may begin in a second, and when silence is taken for an outage."""
+"""The values of the rate limit and the circuit breaker: calls a second, failures in a row, cool-down, permits."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -18,9 +18,6 @@ BURST_SECONDS: Final = 0.1
 
 LONGEST_COOL_DOWN_SECONDS: Final = 300.0
 """How far the breaker's cool-down doubles. Work that waits is this late at the most once Stripe is back."""
-
-SHARE_WITHOUT_REDIS: Final = 0.1
-"""Of the rate, while this process cannot know what the others do: ten of them together stay within it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +52,12 @@ class Limits:
     probe_seconds: float
     """How long one call may take while the breaker waits for what comes of it."""
 
-    def rates(self, *, share: float = 1.0) -> tuple[Rate | None, Rate | None]:
-        """The account's and the endpoint's, or a share of them; an endpoint's that cannot bind is left out."""
+    def rates(self) -> tuple[Rate | None, Rate | None]:
+        """The account's and the endpoint's; an endpoint's that cannot bind is left out."""
         account, endpoint = self.account, self.endpoint
         if endpoint and account and endpoint.per_second >= account.per_second:
             endpoint = None
-        return _part(account, share), _part(endpoint, share)
-
-
-def _part(rate: Rate | None, share: float) -> Rate | None:
-    return rate and Rate(rate.per_second * share)
+        return account, endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +69,6 @@ class Permit:
     failures: int
     """Counted before it, in a row."""
     is_probe: bool
-    is_shared: bool
-    """Whether Redis gave it, rather than this process alone."""
 
 
 @dataclass(frozen=True, slots=True)

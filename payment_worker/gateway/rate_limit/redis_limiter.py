@@ -1,4 +1,4 @@
-"""Calls to Stripe as all workers together hold them back, counted in Redis: one script, one round trip a call.
+"""The Lua scripts by which Redis counts calls and failures for all workers: one round trip a call.
 
 For each Stripe account there is a breaker, the probe that is under way, and one bucket for the account and one for each
 endpoint. A bucket is the theoretical arrival of the next call (GCRA). All times are microseconds of Redis's own clock,
@@ -17,14 +17,14 @@ from payment_worker.gateway.rate_limit.limits import (
     Throttled,
 )
 
-PREFIX: Final = "payment_worker:traffic"
+PREFIX: Final = "payment_worker:rate_limit"
 
 MICROSECONDS: Final = 1_000_000
 
 # KEYS: breaker, probe, buckets.
 # ARGV: longest wait, milliseconds that a probe may take, interval and tolerance of each bucket.
 # An arrival or an end that lies too far ahead comes from a clock that was set back: it holds nothing up.
-ADMIT: Final = """
+ACQUIRE: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local longest_wait, furthest = tonumber(ARGV[1]), 600000000
@@ -87,18 +87,18 @@ class RedisLimiter:
         self._client = client
         self._limits = limits
         self._rates = limits.rates()
-        self._admit = client.register_script(ADMIT)
+        self._acquire = client.register_script(ACQUIRE)
         self._failed = client.register_script(FAILED)
 
     def acquire(self, endpoint: str, *, account: str, longest_wait: float) -> Permit | Throttled:
-        """See `Traffic.admit`."""
+        """See `RateLimiter.acquire`."""
         keys = list(_breaker(account))
         arguments = [_microseconds(longest_wait), int(self._limits.probe_seconds * 1000)]
         for name, rate in zip(("all", endpoint), self._rates, strict=True):
             if rate is not None:
                 keys.append(_key(account, f"bucket:{name}"))
                 arguments += _bucket(rate)
-        verdict, wait, failures = self._admit(keys, arguments)
+        verdict, wait, failures = self._acquire(keys, arguments)
         wait_seconds = wait / MICROSECONDS
         match verdict:
             case b"down":
@@ -106,26 +106,26 @@ class RedisLimiter:
             case b"limited":
                 return Throttled(Delay.THROTTLED, wait_seconds)
             case _:
-                return Permit(account, wait_seconds, failures, verdict == b"probe", is_shared=True)
+                return Permit(account, wait_seconds, failures, verdict == b"probe")
 
     def is_down(self, account: str) -> bool:
-        """See `Traffic.is_down`."""
+        """See `RateLimiter.is_down`."""
         return bool(self._client.hexists(_breaker(account)[0], "open_until"))
 
-    def failed(self, given: Permit) -> float:
+    def failed(self, permit: Permit) -> float:
         """A call came to nothing; for how many seconds that opens the breaker, 0 if it does not."""
         limits = self._limits
         arguments = [
-            int(given.is_probe),
+            int(permit.is_probe),
             limits.failures,
             _microseconds(limits.cool_down_seconds),
             _microseconds(LONGEST_COOL_DOWN_SECONDS),
         ]
-        return cast("int", self._failed(_breaker(given.account), arguments)) / MICROSECONDS
+        return cast("int", self._failed(_breaker(permit.account), arguments)) / MICROSECONDS
 
-    def answered(self, given: Permit) -> None:
+    def answered(self, permit: Permit) -> None:
         """Stripe answered: forget the failures."""
-        self._client.delete(*_breaker(given.account))
+        self._client.delete(*_breaker(permit.account))
 
 
 def down(client: Any, accounts: Sequence[str]) -> Sequence[str]:  # noqa: ANN401 - as above
