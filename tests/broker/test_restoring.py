@@ -1,6 +1,6 @@
 """What a worker took and did not finish goes back into its own queue, whatever its sender or a stranger wrote.
 
-Upstream, kombu 5.7.0: a `priority` that is no small number, or a member of `_kombu.binding.charges` that is not of
+Upstream, kombu 5.7.0: a `priority` of Infinity, or a member of `_kombu.binding.charges` that is not of
 kombu's form, loses the message, and its whole body is in the log, at CRITICAL.
 """
 
@@ -18,7 +18,9 @@ SECRET = "hunter2-in-the-body"
 BODY = [[], {"payment_id": "p1", "seconds": 60, "note": SECRET}, {}]
 
 
-@pytest.mark.parametrize("priority", ["high", ["a"], {}, -1, 10**30, 0.5, True, 3])
+@pytest.mark.parametrize(
+    "priority", [float("inf"), float("nan"), "high", ["a"], {}, -1, 10**30, 0.5, True, 3]
+)
 def test_whatever_its_priority(priority: Any, scene: Scene) -> None:  # noqa: ANN401 a JSON value
     first = scene.worker(pool="threads", visibility_seconds=1)
     scene.broker.lpush(QUEUE, a_message(BODY, properties={"priority": priority}))
