@@ -59,6 +59,7 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc] # Celery has no types
             log.warning("task was not enqueued", task=entry.task, error=type(error).__name__)
             self._owed.add(name)
             return float(self.max_interval)
+        log.debug("task enqueued", task=entry.task)
         self._owed.discard(name)
         return float(every.total_seconds())
 
@@ -87,7 +88,9 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc] # Celery has no types
     @property
     def info(self) -> str:
         """What beat writes about it at its start."""
-        where = self._database.host if self._database else "in memory: DATABASE_URL is not set"
+        # Celery asks a scheduler that is lazy, and so has no database, for this.
+        database = self._database or _database()
+        where = database.host if database else "in memory: DATABASE_URL is not set"
         return f"    . schedule -> {where}"
 
 

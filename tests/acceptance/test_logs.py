@@ -99,7 +99,7 @@ def test_a_rejected_request_is_told_by_the_message_that_brought_it(scene: Scene)
 def test_an_event_is_told_with_its_payment(scene: Scene) -> None:
     scene.hand_on_webhooks("payment_intent.succeeded")
     payment_id = scene.paid()
-    line = _wait_for(scene, event="event is over", payment_id=payment_id)
+    line = _wait_for(scene, event="event processed", payment_id=payment_id)
     assert _all_about(line, "task_id", "event_id")
 
 
@@ -138,7 +138,7 @@ def test_whoever_asks_for_everything_is_told_of_each_sweep(new_scene: Callable[.
     curious.ready(curious.worker(pool="prefork", concurrency=2), curious.beat())
     line = _wait_for(curious, event="task is over", task="payment_worker.resume_stalled")
     assert line["level"] == "debug"
-    curious.wait_for_log("Sending due task resume_stalled")
+    curious.wait_for_log("task enqueued")
 
 
 def _wait_for_runs(scene: Scene, task: str, many: int) -> None:

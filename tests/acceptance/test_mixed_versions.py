@@ -19,15 +19,15 @@ NewScene = Callable[..., Scene]
 def test_a_message_of_a_newer_worker_may_say_more(new_scene: NewScene) -> None:
     scene = new_scene()
     scene.ready(scene.worker())
-    of_ours: Mapping[str, Json] = {
-        "execute_attempt": {"attempt_id": 1_000_000, "lease_token": 1},
-        "retry_declined": {"attempt_id": 1_000_000},
-        "continue_refund": {"refund_id": "0d6b1f53-7f5d-4d1e-9a55-6f0b4b7a7e71"},
-        "process_event": {"stripe_account": "", "event_id": "evt_1", "lease_token": 1},
+    of_ours: Mapping[tuple[str, str], Json] = {
+        ("execute_attempt", "charges"): {"attempt_id": 1_000_000, "lease_token": 1},
+        ("retry_declined", "charges"): {"attempt_id": 1_000_000},
+        ("continue_refund", "refunds"): {"refund_id": "0d6b1f53-7f5d-4d1e-9a55-6f0b4b7a7e71"},
+        ("process_event", "events"): {"stripe_account": "", "event_id": "evt_1", "lease_token": 1},
     }
     sent = [
-        scene.producer.send(f"payment_worker.{task}", "maintenance", {**arguments, "added_later": {"a": 1}})
-        for task, arguments in of_ours.items()
+        scene.producer.send(f"payment_worker.{task}", queue, {**arguments, "added_later": {"a": 1}})
+        for (task, queue), arguments in of_ours.items()
     ]
     scene.witness.wait_for_end(sent)
     assert scene.witness.counts(sent)["task-succeeded"] == len(sent)
@@ -57,11 +57,11 @@ def test_a_worker_goes_on_when_a_newer_version_expands_its_database(new_scene: N
     scene.rows.wait_for("SELECT 1 FROM reconciliation_run WHERE status = 'FINISHED' HAVING count(*) > 1")
     scene.books.must_agree()
 
-    assert "all of them were run" in _command(scene, "doctor")
+    assert "unknown to this version" in _command(scene, "doctor")
     assert "SUCCEEDED" in _command(scene, "show", authorized)
     assert _is_pruned(scene, authorized)
     # The release step of whoever goes back to this version.
-    assert _command(scene, "migrate") == "The Payment Database stays at newer.\n"
+    assert "The Payment Database stays at newer." in _command(scene, "migrate")
 
 
 def test_a_worker_that_is_newer_than_its_database_waits_for_the_migration(new_scene: NewScene) -> None:

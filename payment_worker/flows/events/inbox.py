@@ -132,7 +132,7 @@ def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
     with context.database.begin() as connection:
         write(connection, [row])
     count(EVENTS, label(status))
-    log.info("event", event_id=event.event_id, type=event.type, status=status, reason=result.reason)
+    log.info("event processed", event_id=event.event_id, type=event.type, status=status, reason=result.reason)
     context.notify_relay()
     return status
 
