@@ -48,6 +48,8 @@ def check_result_backend() -> None:
     """
     try:
         _ = app.backend
+    except SettingsError:
+        raise
     except Exception as error:  # noqa: BLE001 - each driver has its own, and its text may hold the address
         why = f"Celery cannot use it ({type(error).__name__}): is its driver installed?"
         raise SettingsError([f"PAYMENT_WORKER_RESULT_BACKEND: {why}"]) from None
