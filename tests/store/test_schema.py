@@ -113,7 +113,7 @@ def test_a_place_on_a_list_goes_with_the_time_at_which_it_was_reached(rows: Rows
     with pytest.raises(psycopg2.errors.CheckViolation):
         rows(
             "INSERT INTO payment_attempt (payment_id, number, action, path, parameters, idempotency_key, status,"
-            " next_action_at, first_sent_at, sent_until, created_at, looked_after)"
+            " next_action_at, first_sent_at, sent_until, created_at, lookup_cursor)"
             " VALUES (%s, 1, 'charge', '/', '{}', 'k', 'OPEN', now(), now(), now(), now(), 'pi_1')",
             payment_id,
         )
