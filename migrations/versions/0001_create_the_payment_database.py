@@ -200,7 +200,7 @@ CREATE UNIQUE INDEX payment_attempt_one_unfinished_a_payment ON payment_attempt 
     WHERE refund_id IS NULL AND finished_at IS NULL;
 CREATE UNIQUE INDEX payment_attempt_one_unfinished_a_refund ON payment_attempt (refund_id)
     WHERE refund_id IS NOT NULL AND finished_at IS NULL;
-CREATE INDEX payment_attempt_due ON payment_attempt (next_action_at) WHERE finished_at IS NULL;
+CREATE INDEX payment_attempt_due ON payment_attempt (next_action_at) WHERE next_action_at IS NOT NULL;
 CREATE INDEX payment_attempt_refund_id ON payment_attempt (refund_id) WHERE refund_id IS NOT NULL;
 CREATE INDEX payment_attempt_request_id ON payment_attempt (request_id) WHERE request_id IS NOT NULL;
 CREATE INDEX payment_attempt_retry_at ON payment_attempt (retry_at) WHERE retry_at IS NOT NULL;

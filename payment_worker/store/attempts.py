@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, Update, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Update, bindparam, func, select
 
-from payment_worker.domain.attempt import Action, Attempt, AttemptStatus, LookupProgress
+from payment_worker.domain.attempt import UNFINISHED, Action, Attempt, AttemptStatus, LookupProgress
 from payment_worker.domain.outcome import Delay, UnknownReason
 from payment_worker.domain.payment import Payment
 from payment_worker.store import payments, tables
@@ -87,10 +87,12 @@ def attempt_of(row: RowMapping, *, as_of_version: int) -> Attempt:
     )
 
 
+# By its key alone, here and wherever one row is meant: with `finished_at IS NULL` beside the key, PostgreSQL may walk
+# an index of all that is unfinished, which it takes for empty until the next ANALYZE.
 LOCKED: Final = (
     select(*payments.COLUMNS, *COLUMNS)
     .join_from(tables.payment, table, table.c.payment_id == tables.payment.c.payment_id)
-    .where(table.c.attempt_id == bindparam("attempt_id"), table.c.finished_at.is_(None))
+    .where(table.c.attempt_id == bindparam("attempt_id"))
     .with_for_update(of=[tables.payment, table])
 )
 
@@ -98,7 +100,7 @@ LOCKED: Final = (
 def lock_unfinished(connection: Connection, attempt_id: int) -> tuple[Payment, Attempt] | None:
     """An unfinished attempt and its payment, both locked until the transaction ends."""
     found = connection.execute(LOCKED, {"attempt_id": attempt_id}).mappings().one_or_none()
-    if found is None:
+    if found is None or AttemptStatus(found["attempt_status"]) not in UNFINISHED:
         return None
     payment = payments.payment_of(found)
     return payment, attempt_of(found, as_of_version=payment.version)
@@ -108,13 +110,8 @@ def unfinished(
     connection: Connection, *, payment_id: UUID, refund_id: UUID | None = None
 ) -> DueAttempt | None:
     """The one attempt on this refund, or on this payment itself, that has no outcome yet."""
-    query = select(*DUE_COLUMNS).where(
-        table.c.payment_id == payment_id,
-        table.c.refund_id.is_not_distinct_from(refund_id),
-        table.c.finished_at.is_(None),
-    )
-    row = connection.execute(query).one_or_none()
-    return None if row is None else DueAttempt(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    row = _newest(connection, DUE_COLUMNS, payment_id=payment_id, refund_id=refund_id)
+    return DueAttempt(**{name: row[name] for name in DueAttempt.__slots__}) if row else None
 
 
 def count_absent(connection: Connection, attempt: Attempt) -> int:
@@ -252,7 +249,7 @@ def claim_due(
     """
     due = (
         select(table.c.attempt_id)
-        .where(table.c.finished_at.is_(None), table.c.next_action_at <= now)
+        .where(table.c.next_action_at <= now)  # no finished one has this; and no other index serves
         .order_by(table.c.next_action_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -323,10 +320,18 @@ REQUEST: Final = [table.c[name] for name in StripeRequest.__slots__]
 
 def unanswered(connection: Connection, payment_id: UUID) -> StripeRequest | None:
     """The one request on the payment itself that has no outcome yet."""
-    query = select(*REQUEST).where(
-        table.c.payment_id == payment_id, table.c.refund_id.is_(None), table.c.finished_at.is_(None)
-    )
-    return _one(connection, query)
+    row = _newest(connection, REQUEST, payment_id=payment_id, refund_id=None)
+    return _request(row) if row else None
+
+
+def _newest(
+    connection: Connection, columns: Sequence[ColumnElement[Any]], *, payment_id: UUID, refund_id: UUID | None
+) -> RowMapping | None:
+    """The newest attempt on this refund, or on this payment itself, if it is unfinished: older ones never are."""
+    of_it = (table.c.payment_id == payment_id, table.c.refund_id.is_not_distinct_from(refund_id))
+    query = select(*columns, table.c.finished_at).where(*of_it).order_by(table.c.number.desc()).limit(1)
+    row = connection.execute(query).mappings().one_or_none()
+    return row if row and row["finished_at"] is None else None
 
 
 def by_message(
@@ -373,10 +378,13 @@ def retries_since(connection: Connection, payment_id: UUID, *, since: datetime) 
 
 def _one(connection: Connection, query: Any) -> StripeRequest | None:  # noqa: ANN401 - a select of the columns above
     row = connection.execute(query).mappings().one_or_none()
-    if row is None:
-        return None
+    return _request(row) if row else None
+
+
+def _request(row: RowMapping) -> StripeRequest:
+    values = {name: row[name] for name in StripeRequest.__slots__}
     return StripeRequest(
-        **{**row, "action": Action(row["action"]), "parameters": json.loads(row["parameters"])}
+        **{**values, "action": Action(row["action"]), "parameters": json.loads(row["parameters"])}
     )
 
 
@@ -398,15 +406,13 @@ def claim_due_retries(connection: Connection, *, now: datetime, until: datetime,
 
 def payment_to_retry(connection: Connection, attempt_id: int) -> UUID | None:
     """The payment that is to be tried again after this attempt; None where that is not so any more."""
-    return connection.scalar(
-        select(table.c.payment_id).where(table.c.attempt_id == attempt_id, table.c.retry_at.is_not(None))
-    )
+    query = select(table.c.payment_id, table.c.retry_at).where(table.c.attempt_id == attempt_id)
+    row = connection.execute(query).one_or_none()
+    return row.payment_id if row and row.retry_at else None
 
 
 def cancel_retries(connection: Connection, payment_id: UUID) -> None:
     """Nothing follows any attempt of this payment by itself any more."""
-    connection.execute(
-        table.update()
-        .where(table.c.payment_id == payment_id, table.c.retry_at.is_not(None))
-        .values(retry_at=None)
-    )
+    query = select(table.c.attempt_id, table.c.retry_at).where(table.c.payment_id == payment_id)
+    if waiting := [row.attempt_id for row in connection.execute(query) if row.retry_at]:
+        connection.execute(table.update().where(table.c.attempt_id.in_(waiting)).values(retry_at=None))

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, exists, extract, func, literal, or_, select, tuple_
 
+from payment_worker.domain.attempt import UNFINISHED, AttemptStatus
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.refund import Refund, RefundStatus
 from payment_worker.store import payments, refunds, tables
@@ -60,11 +61,14 @@ class Ours:
     """Whether this run has met the object already."""
 
 
+_IN_WORK: Final = attempt.c.status.in_(UNFINISHED)
+"""By the status, so that attempts are found by their payment: the index of all unfinished ones may be long."""
+
 _PAYMENT_IN_WORK: Final[ColumnElement[bool]] = exists().where(
-    attempt.c.payment_id == payment.payment_id, attempt.c.refund_id.is_(None), attempt.c.finished_at.is_(None)
+    attempt.c.payment_id == payment.payment_id, attempt.c.refund_id.is_(None), _IN_WORK
 )
 _REFUND_IN_WORK: Final[ColumnElement[bool]] = exists().where(
-    attempt.c.refund_id == refund.refund_id, attempt.c.finished_at.is_(None)
+    attempt.c.payment_id == refund.payment_id, attempt.c.refund_id == refund.refund_id, _IN_WORK
 )
 
 
@@ -233,10 +237,8 @@ def unknown_since(connection: Connection, *, before: datetime, limit: int) -> Se
 
 def is_unfinished(connection: Connection, idempotency_key: str) -> bool:
     """Whether the attempt under this key has no outcome yet."""
-    open_ = select(attempt.c.attempt_id).where(
-        attempt.c.idempotency_key == idempotency_key, attempt.c.finished_at.is_(None)
-    )
-    return connection.scalar(open_) is not None
+    status = connection.scalar(select(attempt.c.status).where(attempt.c.idempotency_key == idempotency_key))
+    return status is not None and AttemptStatus(status) in UNFINISHED
 
 
 def _met(run_id: int, stripe_id: ColumnElement[str]) -> ColumnElement[bool]:

@@ -1,0 +1,151 @@
+"""No statement about one row gets slower with what waits, whatever PostgreSQL believes of how much that is.
+
+The statistics are those of a large database in which nothing waited. Then a backlog came, and nobody ran ANALYZE.
+"""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from payment_worker.flows.attempts.execute import run_claimed
+from payment_worker.flows.context import Context
+from payment_worker.flows.events.inbox import process_claimed
+from payment_worker.flows.maintenance.sweep import SweepLimits, claim_due
+from tests.flows.conftest import clock, context, scene
+from tests.flows.scene import Scene
+from tests.harness.rows import Rows
+
+__all__ = ["clock", "context", "scene"]
+
+SETTLED, WAITING = 60_000, 20_000
+MOST_BUFFERS = 60
+"""A few rows of a few tables by three-level indexes, with the indexes of what is written; a walk takes thousands."""
+
+MOST_BUFFERS_PER_CLAIMED = 100
+"""Ten refunds and their payments are looked at for each that is claimed."""
+
+PAYMENTS = """
+INSERT INTO payment (payment_id, order_id, amount, currency, status, payment_method, capture_method, metadata,
+    fingerprint, version, stripe_payment_intent_id, created_at, updated_at)
+SELECT md5('payment' || n)::uuid, md5('order' || n)::uuid, 100, 'EUR', 'CANCELED', 'pm_1', 'automatic', '{}', 'f', 1,
+    'pi_' || n, now() - interval '2 days', now() - interval '2 days' FROM generate_series(%s, %s) n
+"""
+ATTEMPTS = """
+INSERT INTO payment_attempt (payment_id, number, action, path, parameters, idempotency_key, status, first_sent_at,
+    sent_until, created_at, finished_at, next_action_at)
+SELECT md5('payment' || n)::uuid, 1, 'charge', '/', '{{}}', 'key' || n, {status}, now(), now(), now(),
+    {finished}, {due} FROM generate_series(%s, %s) n
+"""
+EVENTS = """
+INSERT INTO stripe_event (event_id, type, livemode, payload, status, source, created_at, received_at, lease_token,
+    finished_at, next_action_at)
+SELECT 'evt_old_' || n, 'charge.updated', false, '{{}}', {status}, 'webhook', now(), now(), 1, {finished}, {due}
+FROM generate_series(%s, %s) n
+"""
+REFUNDS = """
+INSERT INTO refund (refund_id, payment_id, amount, currency, status, amount_was_given, version, created_at, updated_at,
+    waits_until)
+SELECT md5('refund' || n)::uuid, md5('payment' || n)::uuid, 1, 'EUR', {status}, true, 1, now(), now(), {due}
+FROM generate_series(%s, %s) n
+"""
+OUTBOX = """
+INSERT INTO outbox (message_id, payment_id, type, data, occurred_at, published_at)
+SELECT md5('message' || n)::uuid, md5('payment' || n)::uuid, 'PaymentFailed', '{{}}', now(), {finished}
+FROM generate_series(%s, %s) n
+"""
+TABLES = {"payment_attempt": ATTEMPTS, "stripe_event": EVENTS, "refund": REFUNDS, "outbox": OUTBOX}
+OVER = {"payment_attempt": "'ABSENT'", "stripe_event": "'PROCESSED'", "refund": "'CANCELED'", "outbox": ""}
+OPEN = {"payment_attempt": "'OPEN'", "stripe_event": "'RECEIVED'", "refund": "'REQUESTED'", "outbox": ""}
+
+
+def _fill(rows: Rows) -> None:
+    rows("SET session_replication_role = replica")
+    for table in ("payment", *TABLES):
+        rows(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
+    rows(PAYMENTS, 1, SETTLED + WAITING)
+    for table, made in TABLES.items():
+        rows(made.format(status=OVER[table], finished="now()", due="NULL"), 1, SETTLED)
+    rows("ANALYZE")
+    due = "now() - interval '1 hour' * random()"
+    for table, made in TABLES.items():
+        rows(made.format(status=OPEN[table], finished="NULL", due=due), SETTLED + 1, SETTLED + WAITING)
+
+
+Plan = dict[str, Any]
+
+
+@pytest.fixture
+def plans(context: Context) -> list[Plan]:
+    """The plan, as executed, of every statement that the product executes from now on."""
+    found: list[Plan] = []
+
+    def explain(connection: Any, _: object) -> None:  # noqa: ANN401 - psycopg2's
+        with connection.cursor() as cursor:
+            cursor.execute("LOAD 'auto_explain'")
+            for name, value in {
+                "log_min_duration": "0",
+                "log_analyze": "on",
+                "log_buffers": "on",
+                "log_format": "json",
+                "log_level": "notice",
+            }.items():
+                cursor.execute(f"SET auto_explain.{name} = {value}")
+        connection.commit()
+
+    def read(connection: Any, *_: object) -> None:  # noqa: ANN401 - SQLAlchemy's
+        notices = connection.connection.notices
+        found.extend(json.loads(each[each.index("{") :]) for each in notices if "plan:" in each)
+        notices.clear()
+
+    event.listen(context.database.engine, "connect", explain)
+    event.listen(context.database.engine, "after_cursor_execute", read)
+    return found
+
+
+def test_no_statement_reads_more_because_of_what_waits(scene: Scene, rows: Rows, plans: list[Plan]) -> None:
+    _fill(rows)
+    _live(scene)
+    plans.clear()  # the first of each found no room in its tables' last pages
+
+    _live(scene)
+
+    assert len({plan["Query Text"] for plan in plans}) > 30, "few statements were seen"
+    greedy = {plan["Query Text"]: buffers for plan in plans if (buffers := _buffers(plan)) > _most(plan)}
+    assert not greedy, "\n".join(f"{buffers}: {query[:600]}" for query, buffers in greedy.items())
+
+
+def _buffers(plan: Plan) -> int:
+    return int(plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
+
+
+def _most(plan: Plan) -> int:
+    is_claim = "SKIP LOCKED" in plan["Query Text"]
+    return MOST_BUFFERS + is_claim * MOST_BUFFERS_PER_CLAIMED * int(plan["Plan"]["Actual Rows"])
+
+
+def _live(scene: Scene) -> None:
+    """Something of everything that happens to payments, and one sweep, which claims little of the backlog."""
+    charged = scene.charge()
+    scene.refund(charged, amount=100)
+    scene.charge(payment_method="pm_card_chargeDeclined")
+    scene.charge(payment_method="pm_card_createDispute")
+    unknown = scene.charge_unanswered()
+    held = scene.charge(capture_method="manual")
+    scene.capture(held)
+    scene.cancel(scene.charge(capture_method="manual"))
+    declined = scene.charge(payment_method="pm_card_visa_chargeDeclined")
+    scene.retry(declined, payment_method="pm_card_visa")
+    assert unknown != held
+    scene.deliver(scene.events())
+    scene.deliver(scene.events())
+    due = claim_due(scene.context, SweepLimits(attempts=3, events=3, waiting_refunds=3))
+    assert due.attempts
+    assert due.events
+    assert due.waiting_refunds is not None
+    for attempt in due.attempts:
+        run_claimed(scene.context, attempt.attempt_id, lease_token=attempt.lease_token)
+    for each in due.events:
+        process_claimed(scene.context, **asdict(each))
