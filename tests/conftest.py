@@ -17,6 +17,7 @@ from payment_worker.devstack.programs import worker as worker_program
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.valkey import Valkey
 from tests.harness.fault_proxy import FaultProxy
+from tests.harness.length import LONG
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 from tests.harness.window import Window
@@ -29,6 +30,15 @@ _numbers = itertools.count(1)
 # How fast this machine is just now says nothing of the code.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the cases that are marked as long to `make test-long`."""
+    if LONG:
+        return
+    left_out = [item for item in items if item.get_closest_marker("long")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import pytest
 
 from payment_worker.devstack.waiting import wait_until
 from tests.acceptance.scene import Json, Scene, a_charge, a_refund
+from tests.harness.length import long
 
 LONGEST_SECONDS: Final = 4
 """The longest that a task waits for its next run here: a quarter of the visibility timeout."""
@@ -23,7 +24,7 @@ LOOKED_ENOUGH: Final = {"headers": {"payment_worker.looked": LOOKS}}
 AFTER_AN_OUTAGE: Final = 9
 """Retries that a message has behind it then."""
 
-KINDS = pytest.mark.parametrize("kind", ["capture", "refund"])
+KINDS = pytest.mark.parametrize("kind", [long("capture"), "refund"])
 
 
 @pytest.fixture(scope="module")

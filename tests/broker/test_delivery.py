@@ -13,9 +13,10 @@ import pytest
 from payment_worker.devstack.waiting import wait_until
 from tests.broker.raw import QUEUE, a_message
 from tests.broker.scene import Scene
+from tests.harness.length import long
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.parametrize("pool", ["prefork", long("threads")])
 def test_the_work_of_a_killed_worker_is_done_by_another(pool: str, scene: Scene) -> None:
     first = scene.worker(pool=pool, visibility_seconds=2)
     scene.send("work", "p1", seconds=30)
@@ -86,7 +87,7 @@ def test_a_task_that_breaks_comes_back_until_it_is_set_aside(scene: Scene) -> No
     assert worker.running
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.parametrize("pool", ["prefork", long("threads")])
 def test_a_task_that_breaks_comes_back_whatever_its_sender_wants_called(pool: str, scene: Scene) -> None:
     scene.worker(pool=pool, visibility_seconds=1)
 
@@ -98,7 +99,7 @@ def test_a_task_that_breaks_comes_back_whatever_its_sender_wants_called(pool: st
     assert scene.kept()[0]["errors"] == ["it came back 11 times without having been finished"]
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.parametrize("pool", ["prefork", long("threads")])
 def test_a_task_that_succeeds_has_done_so_whatever_its_sender_wants_called(pool: str, scene: Scene) -> None:
     worker = scene.worker(pool=pool)
 
@@ -172,7 +173,7 @@ def test_a_caller_cannot_choose_how_long_a_task_may_run(scene: Scene) -> None:
     assert scene.said("begun") == ["p1"]
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.parametrize("pool", ["prefork", long("threads")])
 def test_a_worker_that_is_told_to_end_finishes_and_gives_back(
     pool: str, scene: Scene, tmp_path: Path
 ) -> None:

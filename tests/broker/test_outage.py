@@ -14,9 +14,10 @@ from payment_worker.devstack.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from tests.broker.scene import Scene
 from tests.harness.fault_proxy import FaultProxy
+from tests.harness.length import long
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.parametrize("pool", ["prefork", long("threads")])
 def test_a_busy_worker_survives_an_outage(
     pool: str, own_scene: Scene, own_valkey: Valkey, redis_url: str, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ import redis
 from payment_worker.broker.redaction import shown
 from payment_worker.devstack.waiting import wait_until
 from tests.broker.scene import Scene
+from tests.harness.length import long
 
 SECRET = "hunter2-in-an-argument"
 PAYMENT_ID = str(uuid4())
@@ -39,7 +40,7 @@ def heard(scene: Scene) -> Iterator[list[dict[str, Any]]]:
             thread.join()
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads"])
+@pytest.mark.parametrize("pool", ["prefork", long("threads")])
 def test_only_ids_are_shown(pool: str, scene: Scene, redis_url: str) -> None:
     worker = scene.worker(pool=pool, concurrency=3, settings={"PAYMENT_WORKER_RESULT_BACKEND": redis_url})
     inspect = scene.app.control.inspect(timeout=5, limit=1)

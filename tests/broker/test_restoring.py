@@ -13,13 +13,26 @@ import pytest
 from payment_worker.devstack.waiting import wait_until
 from tests.broker.raw import QUEUE, a_message
 from tests.broker.scene import Scene
+from tests.harness.length import long
 
 SECRET = "hunter2-in-the-body"
 BODY = [[], {"payment_id": "p1", "seconds": 60, "note": SECRET}, {}]
 
 
 @pytest.mark.parametrize(
-    "priority", [float("inf"), float("nan"), "high", ["a"], {}, -1, 10**30, 0.5, True, 3]
+    "priority",
+    [
+        float("inf"),
+        long(float("nan")),
+        "high",
+        long(["a"]),
+        long({}),
+        long(-1),
+        long(10**30),
+        long(0.5),
+        long(True),  # noqa: FBT003 - a JSON value
+        3,
+    ],
 )
 def test_whatever_its_priority(priority: Any, scene: Scene) -> None:  # noqa: ANN401 a JSON value
     first = scene.worker(pool="threads", visibility_seconds=1)
@@ -67,7 +80,9 @@ def test_a_task_comes_back_by_itself_whatever_others_wrote_into_the_bindings(sce
     assert not scene.broker.exists("elsewhere")
 
 
-@pytest.mark.parametrize("held", [b"\xff", b"7", b"[]", json.dumps([{"body": SECRET}, "", QUEUE]).encode()])
+@pytest.mark.parametrize(
+    "held", [b"\xff", long(b"7"), long(b"[]"), json.dumps([{"body": SECRET}, "", QUEUE]).encode()]
+)
 def test_what_cannot_be_put_back_is_kept_as_rejected(held: bytes, scene: Scene) -> None:
     tag = str(uuid.uuid4())
     scene.broker.hset("unacked", tag, held)

@@ -14,6 +14,7 @@ import pytest
 from payment_worker.devstack.processes import Process, descendants
 from payment_worker.devstack.programs import clean_environment
 from payment_worker.devstack.waiting import wait_until
+from tests.harness.length import long
 from tests.harness.rows import Rows
 
 ANY_PORT = {"FLOWER_PORT": "0"}
@@ -92,7 +93,7 @@ def test_what_dev_says_about_another_shell_is_true(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("last_word", "status"),
-    [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)],
+    [(signal.SIGINT, 130), long(signal.SIGKILL, -signal.SIGKILL)],
     ids=["Ctrl-C", "kill -9"],
 )
 def test_dev_leaves_no_process_behind(tmp_path: Path, last_word: signal.Signals, status: int) -> None:

@@ -12,6 +12,7 @@ from payment_worker.devstack import programs
 from payment_worker.devstack.ports import free_port
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.waiting import wait_until
+from tests.harness.length import long
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 from tests.monitoring.scraping import Scrape, scrape
@@ -50,7 +51,7 @@ def _told(port: int, name: str, labels: dict[str, str], count: float) -> Scrape:
     return scrapes[-1]
 
 
-@pytest.mark.parametrize("port", ["prefork", "threads"], indirect=True)
+@pytest.mark.parametrize("port", ["prefork", long("threads")], indirect=True)
 def test_what_happened_is_counted(port: int, producer: Producer, rows: Rows) -> None:
     first = scrape(port)
     assert first.value("payment_worker_attempts_total", action="charge", outcome="executed") == 0

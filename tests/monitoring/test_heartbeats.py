@@ -9,6 +9,7 @@ from celery import Celery
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.redis.heartbeats import CONSUMERS_KEY, FRESH_SECONDS, NOTED_EVERY_SECONDS, Consumers
+from tests.harness.length import long
 from tests.harness.producer import Producer
 
 Start = Callable[..., Process]
@@ -36,7 +37,7 @@ def _wait_for(consumers: Consumers, **counts: int) -> None:
     )
 
 
-@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+@pytest.mark.parametrize("pool", ["prefork", long("threads"), long("solo")])
 def test_each_worker_notes_what_it_takes_and_that_it_ended(
     worker: Start, consumers: Consumers, pool: str
 ) -> None:

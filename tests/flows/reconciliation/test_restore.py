@@ -241,10 +241,8 @@ def test_what_was_unknown_when_the_backup_was_made_and_done_long_after_is_found(
     scene: Scene, rows: Rows, reconciled: Reconcile
 ) -> None:
     """By the restored attempt's times Stripe would be asked for what was made hours before it was."""
-    scene.simulator.fault("rate_limited", endpoint="payment_intents.create", times=None)
-    payment_id = scene.charge()
+    payment_id = scene.charge_unanswered(when="before")
     backup = Backup(rows)
-    scene.simulator.delete("faults")
     scene.advance(3600)
     scene.resume()
     assert rows.one("SELECT status FROM payment")["status"] == "SUCCEEDED"

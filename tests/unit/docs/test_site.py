@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.length import long
+
 ROOT = Path(__file__).parents[3]
 # What a browser fetches by itself. A link that a reader follows is none of it.
 FETCHED = re.compile(
@@ -63,7 +65,9 @@ def test_it_builds_and_a_browser_fetches_nothing_from_elsewhere(checkout: Path, 
     assert glossary.count("<dt>") == glossary.count("<dd>") > 30
 
 
-@pytest.mark.parametrize("link", ["nowhere.md", "runbook.md#nowhere", "#nowhere", "/nowhere"])
+@pytest.mark.parametrize(
+    "link", [long("nowhere.md"), "runbook.md#nowhere", long("#nowhere"), long("/nowhere")]
+)
 def test_a_link_that_leads_nowhere_breaks_it(checkout: Path, build: Build, link: str) -> None:
     page = checkout / "docs" / "how-to" / "trace.md"
     page.write_text(f"{page.read_text(encoding='utf-8')}\n[There]({link})\n", encoding="utf-8")
