@@ -10,8 +10,8 @@ depends_on = None
 PAYMENT = """
 CREATE TABLE payment (
     payment_id uuid PRIMARY KEY,
-    order_id uuid NOT NULL,
-    customer_id uuid,
+    order_id text NOT NULL CHECK (length(order_id) BETWEEN 1 AND 255),
+    customer_id text CHECK (length(customer_id) BETWEEN 1 AND 255),
     amount bigint NOT NULL CHECK (amount > 0),
     currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
     status text NOT NULL CHECK (status IN

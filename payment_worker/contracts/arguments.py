@@ -20,11 +20,13 @@ _METADATA_KEY_LENGTH = 40
 _METADATA_VALUE_LENGTH = 500
 
 _CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ANY_UUID = re.compile(rf"(?i:urn:uuid:)?(?:{_CANONICAL_UUID.pattern}|\{{{_CANONICAL_UUID.pattern}\}})")
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
 _ANY_CURRENCY = Currency("", 0, None, max(currency.maximum for currency in CURRENCIES.values()), 1)
 
 
 def _without_nul(text: str) -> str:
-    # PostgreSQL's text cannot hold it.
+    # PostgreSQL's text cannot hold it. Half of a surrogate pair is refused by pydantic itself.
     if "\0" in text:
         raise fault("nul_character", "must not contain NUL characters")
     return text
@@ -40,9 +42,21 @@ def _clean(text: str) -> str:
 def _uuid(value: object) -> object:
     if isinstance(value, str):
         if not _CANONICAL_UUID.fullmatch(value):
-            raise fault("not_a_uuid", "must be a UUID in its canonical form, 8-4-4-4-12 hexadecimal digits")
+            raise fault(
+                "not_a_uuid",
+                "must be a UUID in its canonical form, 8-4-4-4-12 hexadecimal digits; one that is always the same for "
+                "a number of your own is its uuid5 (docs: Integrate)",
+            )
         return UUID(value)
     return value
+
+
+def _own_id(text: str) -> str:
+    """A UUID in its canonical form, in whatever way it was written; any other text as it is."""
+    try:
+        return str(UUID(text)) if _ANY_UUID.fullmatch(text) else text
+    except ValueError:
+        return text
 
 
 def _currency(code: str) -> str:
@@ -108,6 +122,8 @@ def _instant(value: object) -> object:
         except ValueError:
             raise fault("not_an_instant", "must be a date or an instant in ISO 8601") from None
     if isinstance(value, datetime):
+        if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+            raise fault("out_of_range", f"must lie in the years {_FIRST_YEAR} to {_LAST_YEAR}")
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     return value
 
@@ -124,6 +140,13 @@ _METADATA = WithJsonSchema(
 )
 
 Id = Annotated[UUID, BeforeValidator(_uuid)]
+OwnId = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=255),
+    AfterValidator(_clean),
+    AfterValidator(_own_id),
+]
+"""An id of the caller's own: any text. A UUID's case and braces make no difference."""
 CurrencyCode = Annotated[
     str, StringConstraints(strict=True, pattern="^[A-Za-z]{3}$"), AfterValidator(_currency)
 ]

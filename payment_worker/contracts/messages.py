@@ -31,11 +31,11 @@ __all__ = [
 def payment_requested(
     *,
     payment_id: UUID,
-    order_id: UUID,
+    order_id: str,
     amount: int,
     currency: str,
     requested_at: datetime,
-    customer_id: UUID | None = None,
+    customer_id: str | None = None,
 ) -> dict[str, object]:
     """Data of `PaymentRequested`. Amount in minor units."""
     return _data(
@@ -51,7 +51,7 @@ def payment_requested(
 def payment_authorized(
     *,
     payment_id: UUID,
-    order_id: UUID,
+    order_id: str,
     amount: int,
     currency: str,
     authorized_at: datetime,
@@ -73,7 +73,7 @@ def payment_authorized(
 def payment_action_required(
     *,
     payment_id: UUID,
-    order_id: UUID,
+    order_id: str,
     required_at: datetime,
     action_url: str | None = None,
     processor_reference: str | None = None,
@@ -91,7 +91,7 @@ def payment_action_required(
 def payment_succeeded(
     *,
     payment_id: UUID,
-    order_id: UUID,
+    order_id: str,
     amount: int,
     currency: str,
     succeeded_at: datetime,
@@ -111,7 +111,7 @@ def payment_succeeded(
 def payment_failed(
     *,
     payment_id: UUID,
-    order_id: UUID,
+    order_id: str,
     reason: FailureReason,
     failed_at: datetime,
     decline_code: str | None = None,
@@ -129,7 +129,7 @@ def payment_failed(
 
 
 def payment_canceled(
-    *, payment_id: UUID, order_id: UUID, canceled_at: datetime, reason: str | None = None
+    *, payment_id: UUID, order_id: str, canceled_at: datetime, reason: str | None = None
 ) -> dict[str, object]:
     """Data of `PaymentCanceled`."""
     return _data(paymentId=payment_id, orderId=order_id, reason=reason, canceledAt=canceled_at)
@@ -142,7 +142,7 @@ def refund_requested(
     amount: int,
     currency: str,
     requested_at: datetime,
-    order_id: UUID | None = None,
+    order_id: str | None = None,
     reason: str | None = None,
 ) -> dict[str, object]:
     """Data of `RefundRequested`. Amount in minor units."""
@@ -164,7 +164,7 @@ def refund_processed(
     amount: int,
     currency: str,
     processed_at: datetime,
-    order_id: UUID | None = None,
+    order_id: str | None = None,
     processor_reference: str | None = None,
 ) -> dict[str, object]:
     """Data of `RefundProcessed`. Amount in minor units; the reference is Stripe's refund."""
@@ -187,7 +187,7 @@ def refund_failed(
     currency: str,
     reason: str,
     failed_at: datetime,
-    order_id: UUID | None = None,
+    order_id: str | None = None,
     processor_reference: str | None = None,
 ) -> dict[str, object]:
     """Data of `RefundFailed`. Amount in minor units; the reason is Stripe's word or ours."""
@@ -210,7 +210,7 @@ def dispute_opened(
     amount: int,
     currency: str,
     opened_at: datetime,
-    order_id: UUID | None = None,
+    order_id: str | None = None,
     reason: str | None = None,
     evidence_due_by: datetime | None = None,
 ) -> dict[str, object]:
@@ -235,7 +235,7 @@ def dispute_closed(
     currency: str,
     outcome: str,
     closed_at: datetime,
-    order_id: UUID | None = None,
+    order_id: str | None = None,
 ) -> dict[str, object]:
     """Data of `DisputeClosed`. Amount in minor units; the outcome is Stripe's status, told in upper case."""
     return _data(

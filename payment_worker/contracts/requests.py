@@ -25,6 +25,7 @@ from payment_worker.contracts.arguments import (
     Instant,
     LongText,
     Metadata,
+    OwnId,
     PartAmount,
     Payload,
     ShortText,
@@ -66,8 +67,8 @@ class ChargeRequest(Request):
     """Arguments of `payment_worker.charge`: take this much from this payment method, once."""
 
     payment_id: Id = Field(description="Yours, and the key of the request: the same id charges once.")
-    order_id: Id = Field(description="The order that is paid for.")
-    customer_id: Id | None = Field(None, description="Your customer, if known.")
+    order_id: OwnId = Field(description="Your number of the order that is paid for: any text.")
+    customer_id: OwnId | None = Field(None, description="Your number of the customer, if known: any text.")
     # Before the amount, which is judged by it.
     currency: CurrencyCode = Field(description="ISO 4217, in any case.")
     amount: ChargeAmount = Field(description="Minor units: cents, or yen.")

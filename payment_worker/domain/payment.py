@@ -118,8 +118,8 @@ class Payment:
     """A payment as recorded. Amounts in minor units of `currency`."""
 
     payment_id: UUID
-    order_id: UUID
-    customer_id: UUID | None
+    order_id: str
+    customer_id: str | None
     version: int
     """Raised by every write to the row: two readers with the same version know the same."""
     status: PaymentStatus

@@ -28,7 +28,7 @@ class Request:
 def charge_request(  # noqa: PLR0913 - a charge has these parts
     *,
     payment_id: UUID,
-    order_id: UUID,
+    order_id: str,
     amount: int,
     currency: str,
     payment_method: str,
@@ -62,13 +62,13 @@ def charge_request(  # noqa: PLR0913 - a charge has these parts
     )
 
 
-def _metadata(given: Mapping[str, str], *, payment_id: UUID, order_id: UUID) -> Mapping[str, str]:
+def _metadata(given: Mapping[str, str], *, payment_id: UUID, order_id: str) -> Mapping[str, str]:
     """What the caller gave, and what names the payment again should its row be lost.
 
     A caller who says `order_id` in words of their own keeps them, and ours stands beside them.
     """
-    beside = {OWN_ORDER_ID: str(order_id)} if "order_id" in given else {}
-    return {"order_id": str(order_id), **given, **beside, "payment_id": str(payment_id)}
+    beside = {OWN_ORDER_ID: order_id} if "order_id" in given else {}
+    return {"order_id": order_id, **given, **beside, "payment_id": str(payment_id)}
 
 
 CANCELLATION_REASONS: Final = frozenset({"abandoned", "duplicate", "fraudulent", "requested_by_customer"})

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID
 
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
@@ -20,7 +19,7 @@ class OriginalRequest:
     seen: PaymentIntentSnapshot
     at: datetime
     """By Stripe's clock."""
-    order_id: UUID
+    order_id: str
     balance_transaction: BalanceTransaction | None
     columns: Mapping[str, object]
     """The columns of `payment` that its record does not have, but for the fingerprint: not all is told."""
@@ -45,7 +44,7 @@ def _requested(intent: JSON) -> OriginalRequest:
         return OriginalRequest(
             seen=payment_intent_snapshot(intent),
             at=datetime.fromtimestamp(intent["created"], tz=UTC),
-            order_id=UUID(metadata.get(OWN_ORDER_ID) or metadata["order_id"]),
+            order_id=metadata.get(OWN_ORDER_ID) or metadata["order_id"],
             balance_transaction=booking_in(intent),
             columns={
                 "stripe_customer": id_of(intent.get("customer")),

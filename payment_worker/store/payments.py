@@ -89,7 +89,7 @@ def restore_payment(
     return connection.scalar(new) is not None
 
 
-def remembered(payment_id: UUID, *, customer_id: UUID | None, fingerprint: str) -> Change:
+def remembered(payment_id: UUID, *, customer_id: str | None, fingerprint: str) -> Change:
     """The change that notes whose request a payment was that had been brought back, now that it came again."""
     values = {"customer_id": customer_id, "fingerprint": fingerprint}
     return Change(tables.payment, {"payment_id": payment_id, "fingerprint": REQUEST_LOST}, values)

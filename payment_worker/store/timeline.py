@@ -30,7 +30,7 @@ ATTEMPT_COLUMNS = (
 
 
 def payment_of(connection: Connection, identity: UUID | str) -> UUID | None:
-    """Whose id this is: a payment's or a refund's own, or one of Stripe's objects'."""
+    """Whose id this is: a payment's, a refund's, an order's (its newest payment), or one of Stripe's objects'."""
     payment, refund = tables.payment.c, tables.refund.c
     if isinstance(identity, UUID):
         of_payment = select(payment.payment_id).where(payment.payment_id == identity)
@@ -42,8 +42,10 @@ def payment_of(connection: Connection, identity: UUID | str) -> UUID | None:
     of_dispute = select(tables.dispute.c.payment_id).where(
         tables.dispute.c.stripe_dispute_id == str(identity)
     )
-    owners = of_payment.union(of_refund, of_dispute)
-    return connection.scalars(owners).first()
+    of_order = select(payment.payment_id).where(payment.order_id == str(identity))
+    newest_of_order = of_order.order_by(payment.created_at.desc()).limit(1)
+    owner: UUID | None = connection.scalars(of_payment.union(of_refund, of_dispute)).first()
+    return owner or connection.scalar(newest_of_order)
 
 
 def payment_of_event(connection: Connection, event_id: str) -> UUID | None:

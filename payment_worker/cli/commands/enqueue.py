@@ -24,8 +24,10 @@ def charge(  # noqa: PLR0913 - one option for each argument of the task
     currency: Annotated[str, typer.Option(help="ISO 4217.")],
     payment_method: Annotated[str, typer.Option(help="Stripe's id of it.")],
     payment_id: Annotated[str | None, typer.Option(help="A new UUID if not given.")] = None,
-    order_id: Annotated[str | None, typer.Option(help="A new UUID if not given.")] = None,
-    customer_id: Annotated[str | None, typer.Option(help="Your customer's UUID.")] = None,
+    order_id: Annotated[
+        str | None, typer.Option(help="Your number of the order; a new UUID if not given.")
+    ] = None,
+    customer_id: Annotated[str | None, typer.Option(help="Your number of the customer.")] = None,
     stripe_customer: Annotated[str | None, typer.Option(help="Stripe's id of the customer.")] = None,
     manual: Annotated[bool, typer.Option("--manual", help="Only authorise; capture later.")] = False,
     description: Annotated[str | None, typer.Option()] = None,

@@ -47,20 +47,11 @@ _UUID: Final = re.compile(r"\b([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 """Whole in the JSON; on the screen its beginning tells one from another."""
 
 
-class NoIdError(Exception):
-    """The text is no id that a payment can be found by."""
-
-
 def show(identity: str, *, as_json: bool) -> bool:
-    """Print what there is about this id; whether there is anything.
-
-    Raises:
-        NoIdError: it cannot be an id.
-    """
+    """Print what there is about this id; whether there is anything."""
     with records() as connection:
         unaccepted = rejected_requests.carrying(connection, canonical(identity), limit=MOST)
-        known = _id(identity, is_known=bool(unaccepted))
-        payment_id = _payment_of(connection, known)
+        payment_id = _payment_of(connection, _id(identity))
         story = story_of(connection, payment_id) if payment_id else None
         heard = [] if story else inbox.about(connection, object_ids=[], event_ids=[identity])
     if story is None and not heard and not unaccepted:
@@ -81,15 +72,11 @@ def show(identity: str, *, as_json: bool) -> bool:
     return True
 
 
-def _id(text: str, *, is_known: bool) -> UUID | str:
-    if text.startswith(KINDS):
-        return text
+def _id(text: str) -> UUID | str:
     try:
-        return UUID(text)
+        return text if text.startswith(KINDS) else UUID(text)
     except ValueError:
-        if is_known:
-            return text
-        raise NoIdError(text) from None
+        return text
 
 
 def _payment_of(connection: Connection, known: UUID | str) -> UUID | None:

@@ -80,7 +80,7 @@ def _note(context: Context, request: ChargeRequest, payment: Payment, now: datet
 def _asked(request: ChargeRequest, payment: Payment, *, secrets: Sequence[str]) -> Request:
     claim = Claim(
         payment_id=payment.payment_id,
-        order_id=str(payment.order_id),
+        order_id=payment.order_id,
         amount=payment.amount,
         currency=payment.currency,
         stripe_account=payment.stripe_account,

@@ -201,7 +201,7 @@ def _attempt(
     claim = Claim(
         payment_id=payment.payment_id,
         refund_id=refund.refund_id,
-        order_id=str(payment.order_id),
+        order_id=payment.order_id,
         amount=refund.amount,
         currency=refund.currency,
         stripe_account=payment.stripe_account,

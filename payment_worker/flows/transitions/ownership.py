@@ -60,7 +60,7 @@ def is_of(
     context: Context, connection: Connection, payment: Payment, named: Named, *, account: str | None
 ) -> bool:
     """Whether metadata prove that their object is of this payment."""
-    same = as_uuid(named.payment_id) == payment.payment_id and named.order_id == str(payment.order_id)
+    same = as_uuid(named.payment_id) == payment.payment_id and named.order_id == payment.order_id
     on_its_account = (account or None) == payment.stripe_account
     return same and on_its_account and is_proven(context, connection, named, account=account)
 
@@ -90,7 +90,7 @@ def is_proven_refund(
     claim = Claim(
         payment_id=payment.payment_id,
         refund_id=refund_id,
-        order_id=str(payment.order_id),
+        order_id=payment.order_id,
         amount=seen.amount,
         currency=seen.currency,
         stripe_account=payment.stripe_account,

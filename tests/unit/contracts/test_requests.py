@@ -191,7 +191,36 @@ def test_a_currency_is_one_in_which_stripe_charges(currency: object) -> None:
     ],
 )
 def test_a_uuid_is_written_canonically(value: object) -> None:
-    assert charge_errors(order_id=value) == {"order_id": "not_a_uuid"}
+    assert charge_errors(payment_id=value) == {"payment_id": "not_a_uuid"}
+
+
+@pytest.mark.parametrize(
+    "text", ["4711", "#1001", "A/2026-000017", "Ünïcode ✓", "x" * 255, ORDER.replace("-", "")]
+)
+def test_an_order_has_any_number_of_its_shop(text: str) -> None:
+    request = parse(ChargeRequest, {**LEAST[ChargeRequest], "order_id": text, "customer_id": text})
+
+    assert (request.order_id, request.customer_id) == (text, text)
+
+
+@pytest.mark.parametrize("text", [ORDER.upper(), f"{{{ORDER}}}", f"{{{ORDER.upper()}}}", f"urn:uuid:{ORDER}"])
+def test_an_orders_uuid_is_the_same_however_it_is_written(text: str) -> None:
+    assert parse(ChargeRequest, {**LEAST[ChargeRequest], "order_id": text}).order_id == ORDER
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "too_short"),
+        ("x" * 256, "too_long"),
+        ("a\0", "nul_character"),
+        ("\ud800", "not_unicode"),
+        (4711, "not_a_string"),
+        ("4111 1111 1111 1111", "card_number"),
+    ],
+)
+def test_an_orders_number_is_text_that_can_be_kept(text: object, code: str) -> None:
+    assert charge_errors(order_id=text) == {"order_id": code}
 
 
 @pytest.mark.parametrize(
@@ -319,6 +348,11 @@ def test_a_period_is_in_utc_whatever_its_zone() -> None:
 @pytest.mark.parametrize("since", ["yesterday", "", 1_700_000_000, "1700000000", True])
 def test_an_instant_is_in_iso_8601(since: object) -> None:
     assert errors_of(ReconcileRequest, {"since": since}) == {"since": "not_an_instant"}
+
+
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-23:59", "1969-12-31"])
+def test_an_instant_lies_where_arithmetic_with_it_can_be_done(since: str) -> None:
+    assert errors_of(ReconcileRequest, {"since": since}) == {"since": "out_of_range"}
 
 
 def test_a_period_ends_after_it_begins() -> None:

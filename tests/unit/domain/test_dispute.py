@@ -29,7 +29,7 @@ OURS = UUID("00000000-0000-4000-8000-000000000001")
 def a_payment(status: PaymentStatus = PaymentStatus.SUCCEEDED) -> Payment:
     return Payment(
         payment_id=OURS,
-        order_id=OURS,
+        order_id=str(OURS),
         customer_id=None,
         version=1,
         status=status,

@@ -27,7 +27,7 @@ OURS = UUID("00000000-0000-4000-8000-000000000001")
 def test_a_charge_with_everything_is_a_request_that_stripe_knows() -> None:
     asked = charge_request(
         payment_id=OURS,
-        order_id=OURS,
+        order_id=str(OURS),
         amount=1099,
         currency="EUR",
         payment_method="pm_card_visa",
@@ -71,7 +71,7 @@ def test_what_was_not_given_is_not_sent() -> None:
 def test_metadata_cannot_pose_as_another_payment() -> None:
     asked = charge_request(
         payment_id=OURS,
-        order_id=OURS,
+        order_id=str(OURS),
         amount=1,
         currency="EUR",
         payment_method="pm_card_visa",
