@@ -91,17 +91,19 @@ class Attempt:
 class Step(StrEnum):
     """What to do with an unfinished attempt."""
 
-    SEND = "send it under its key"
-    LOOK_UP = "look for what it made"
+    SEND = "send"
+    LOOK_UP = "look_up"
 
 
-PROVES_EXECUTION = frozenset({UnknownReason.KEY_MISMATCH, UnknownReason.CONTRADICTED})
+PROVES_EXECUTION = frozenset({UnknownReason.KEY_MISMATCH, UnknownReason.CONTRADICTS_RECORD})
 """Doubts that prove that something was executed, so that “not found” is never believed. A person has to look."""
 
-NOT_SENT_AGAIN = frozenset({UnknownReason.REPLAYED_ERROR, UnknownReason.REFUSED_LATER, *PROVES_EXECUTION})
+NOT_SENT_AGAIN = frozenset(
+    {UnknownReason.REPLAYED_SERVER_ERROR, UnknownReason.REJECTED_LATER, *PROVES_EXECUTION}
+)
 """Doubts that sending again does not settle: the same answer would come."""
 
-LOOKUP_FIRST = frozenset({UnknownReason.SERVER_ERROR, UnknownReason.OVERTAKEN, *NOT_SENT_AGAIN})
+LOOKUP_FIRST = frozenset({UnknownReason.SERVER_ERROR, UnknownReason.SUPERSEDED, *NOT_SENT_AGAIN})
 """Doubts that are met by looking first: Stripe may have stored a 5xx, and replays it as long as it keeps the key."""
 
 
@@ -111,7 +113,7 @@ def unknown_reason_after_absence(unknown_reason: UnknownReason | None) -> Unknow
     After a fresh 5xx the same request may be sent again: it executes, or Stripe replays what it stored.
     A replay proves that sending is of no use any more.
     """
-    return unknown_reason if unknown_reason in NOT_SENT_AGAIN else UnknownReason.NOT_FOUND
+    return unknown_reason if unknown_reason in NOT_SENT_AGAIN else UnknownReason.NOT_FOUND_YET
 
 
 def next_step(attempt: Attempt, *, now: datetime, key_safe_age: timedelta) -> Step:

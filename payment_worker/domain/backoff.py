@@ -1,8 +1,8 @@
-"""TODO."""
+"""Backoff: how long an attempt or an event waits before its next try."""
 
 from datetime import timedelta
 
-from payment_worker.domain.outcome import WAITS_FOR_CAPACITY
+from payment_worker.domain.outcome import WAITS_FOR_CAPACITY, Delay
 
 FIRST_DELAY = timedelta(seconds=1)
 
@@ -28,17 +28,13 @@ def backoff_delay(tries: int, *, jitter: float, longest: timedelta = LONGEST_DEL
     return timedelta(seconds=doubled.total_seconds() * (0.75 + jitter / 2))
 
 
-SCAN_CONTINUES = "list not read to its end"
-"""Why an attempt is put off whose look came further, and goes on from there."""
-
-
 def next_try(tries: int, reason: str, *, jitter: float) -> tuple[int, timedelta]:
     """The rounds to count after one more without an outcome, and how long to wait for the next.
 
     To wait one's turn is no failure: however often it happens, it counts no further than its own longest delay, so
     that trouble that comes later is met with short delays again. A look that came further counts nothing.
     """
-    if reason == SCAN_CONTINUES:
+    if reason == Delay.SCAN_CONTINUES:
         return tries, backoff_delay(1, jitter=jitter)
     if reason not in WAITS_FOR_CAPACITY:
         return tries + 1, backoff_delay(tries + 1, jitter=jitter)

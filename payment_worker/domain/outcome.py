@@ -2,49 +2,76 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
 
 
-class UnknownReason(StrEnum):
-    """Why it is unknown what a request came to."""
+class Code(StrEnum):
+    """A code of one word, which programs compare, with a sentence beside it, which people read."""
 
-    SILENCE = "no answer"
-    BROKEN_ANSWER = "answer cut short"
-    SERVER_ERROR = "server error"
-    REPLAYED_ERROR = "server error replayed under the key"
-    REFUSED_LATER = "refused after a request without answer"
-    KEY_MISMATCH = "key used with other parameters"
-    OVERTAKEN = "overtaken by other news"
-    CONTRADICTED = "answer contradicts our record"
-    NOT_FOUND = "not found so far"
+    sentence: str
 
-
-class Delay(StrEnum):
-    """Why Stripe did not execute a request that may be sent again as it is."""
-
-    RATE_LIMITED = "rate limited"
-    KEY_IN_USE = "key in use"
-    LOCKED = "object locked"
-    KEY_REFUSED = "key refused"
-    ACCESS_REFUSED = "access refused"
-    LEASE_ENDED = "lease ended before it was sent"
-    STRIPE_DOWN = "Stripe is down"
-    THROTTLED = "no turn within our own rate"
-    PAUSED = "paused"
-    ANOTHER_ACCOUNT = "key of another Stripe account"
-    ACCOUNT_NOT_KNOWN = "key may not read its account"
-    CLOCKS_APART = "clocks apart"
-    """It was not found, and what is not found is not believed absent by clocks that disagree."""
+    def __new__(cls, code: str, sentence: str = "") -> Self:
+        """A member that is equal to its code."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.sentence = sentence
+        return member
 
 
-WRONG_KEY = frozenset({Delay.ANOTHER_ACCOUNT, Delay.ACCOUNT_NOT_KNOWN})
+class UnknownReason(Code):
+    """Why it is unknown what a request came to: a code, and a sentence for people."""
+
+    NO_ANSWER = "no_answer", "Stripe did not answer in time."
+    TRUNCATED_ANSWER = "truncated_answer", "Stripe's answer was cut short."
+    SERVER_ERROR = "server_error", "Stripe answered with a server error."
+    REPLAYED_SERVER_ERROR = (
+        "replayed_server_error",
+        "Stripe replays the server error that it stored under the key.",
+    )
+    REJECTED_LATER = "rejected_later", "Stripe rejected a repetition of a request that it had not answered."
+    KEY_MISMATCH = "key_mismatch", "Stripe knows the idempotency key with other parameters."
+    SUPERSEDED = "superseded", "Another snapshot of the object was applied meanwhile."
+    CONTRADICTS_RECORD = "contradicts_record", "Stripe's answer contradicts our record."
+    NOT_FOUND_YET = "not_found_yet", "Stripe does not show the object, and may yet."
+
+
+class Delay(Code):
+    """Why Stripe did not execute a request that may be sent again as it is: a code, and a sentence for people."""
+
+    RATE_LIMITED = "rate_limited", "Stripe answered 429."
+    KEY_IN_USE = "key_in_use", "A request under the same idempotency key is still executing."
+    OBJECT_LOCKED = "object_locked", "Another request holds Stripe's lock on the object."
+    API_KEY_REJECTED = "api_key_rejected", "Stripe rejected our API key."
+    ACCESS_DENIED = "access_denied", "Our API key lacks a permission, or the account is closed to us."
+    LEASE_EXPIRED = "lease_expired", "The lease expired before the request was sent."
+    STRIPE_DOWN = "stripe_down", "The circuit breaker is open: Stripe does not answer."
+    THROTTLED = "throttled", "Our own rate limit left no room for it."
+    PAUSED = "paused", "Somebody paused this kind of request."
+    ANOTHER_ACCOUNT = "another_account", "Our API key belongs to another Stripe account or mode."
+    ACCOUNT_UNKNOWN = "account_unknown", "Our API key may not read which account it belongs to."
+    SCAN_CONTINUES = (
+        "scan_continues",
+        "A long list was not read to its end; the next round goes on from there.",
+    )
+    CLOCKS_APART = "clocks_apart", "It was not found, and clocks that disagree prove no absence."
+
+
+def explained(code: str) -> str:
+    """A code with its sentence, for people; what follows a colon, and any other text, is left as it is."""
+    word, _, rest = code.partition(":")
+    sentence = next((each.sentence for each in (*UnknownReason, *Delay) if each == word), "")
+    return f"{word}: {sentence}{rest}" if sentence else code
+
+
+WRONG_KEY = frozenset({Delay.ANOTHER_ACCOUNT, Delay.ACCOUNT_UNKNOWN})
 """Delays that last until somebody deploys another key, or gives this one another permission."""
 
-REFUSED_OF_US = frozenset({Delay.KEY_REFUSED, Delay.ACCESS_REFUSED})
+REFUSED_OF_US = frozenset({Delay.API_KEY_REJECTED, Delay.ACCESS_DENIED})
 """Delays that last until somebody changes the key, or what it may do."""
 
-NOT_SENT = frozenset({Delay.LEASE_ENDED, Delay.STRIPE_DOWN, Delay.THROTTLED, Delay.PAUSED, *WRONG_KEY})
+NOT_SENT = frozenset({Delay.LEASE_EXPIRED, Delay.STRIPE_DOWN, Delay.THROTTLED, Delay.PAUSED, *WRONG_KEY})
 """Delays that we decided on: Stripe was not asked."""
 
 WAITS_FOR_CAPACITY = frozenset(

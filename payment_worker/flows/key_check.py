@@ -51,7 +51,7 @@ class KeyCheck:
     def _found_out(self, ask: AskOwner) -> Delay | None:
         owner = ask()
         if isinstance(owner, Delay):
-            if owner is Delay.ACCOUNT_NOT_KNOWN:
+            if owner is Delay.ACCOUNT_UNKNOWN:
                 log.error("the stripe key may not read its own account: nothing is sent")
             return owner
         found = Identity(owner, self._livemode)

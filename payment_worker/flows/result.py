@@ -12,8 +12,8 @@ from payment_worker.domain.refund import Refund
 class Unfinished(StrEnum):
     """Why a state may soon be another."""
 
-    OURS = "put off by us"
-    OTHERS = "in other hands"
+    OURS = "rescheduled"
+    OTHERS = "leased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ class Gateway:
                 return Postponed(turn.delay)
             if time_left() <= 0:
                 # Whoever takes the attempt over next may already be sending: a process that slept sends no more.
-                return Postponed(Delay.LEASE_ENDED)
+                return Postponed(Delay.LEASE_EXPIRED)
             outcome = self._post(attempt, account, turn, is_first=not sent_before)
             if sent_before and isinstance(outcome, Shown | Declined):
                 # Stripe replays the first execution's answer, whose object may have moved on since. It says so in a
@@ -107,7 +107,7 @@ class Gateway:
                 outcome = (
                     outcome
                     if outcome.is_replayed
-                    else Unanswered(UnknownReason.REFUSED_LATER, outcome.stripe_request_id)
+                    else Unanswered(UnknownReason.REJECTED_LATER, outcome.stripe_request_id)
                 )
             sent_before, may_be_done = True, may_be_done or isinstance(outcome, Unanswered)
             return outcome
@@ -240,7 +240,7 @@ class Gateway:
             if is_refund
             else self.payment_intent(object_id, account=account)
         )
-        return Unanswered(UnknownReason.BROKEN_ANSWER) if isinstance(seen, Absent) else seen
+        return Unanswered(UnknownReason.TRUNCATED_ANSWER) if isinstance(seen, Absent) else seen
 
     def refunds_of(
         self, stripe_payment_intent_id: str, *, account: str | None
@@ -281,7 +281,7 @@ class Gateway:
         except stripe.StripeError as error:
             return outcome_of(error)
         except UnreadableError:
-            return Unanswered(UnknownReason.BROKEN_ANSWER)
+            return Unanswered(UnknownReason.TRUNCATED_ANSWER)
 
     def _get(
         self, path: str, params: Mapping[str, Any], account: str | None, read: Callable[[JSON], Shown]
@@ -292,7 +292,7 @@ class Gateway:
         try:
             return read(body)
         except UnreadableError:
-            return Unanswered(UnknownReason.BROKEN_ANSWER)
+            return Unanswered(UnknownReason.TRUNCATED_ANSWER)
 
 
 def _completed(body: JSON, asked: Mapping[str, Any]) -> JSON:

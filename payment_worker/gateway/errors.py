@@ -76,15 +76,15 @@ def _refused(error: sdk.StripeError) -> Outcome:
 
 def _limited(error: sdk.StripeError) -> Outcome:
     locked = _body(error).get("code") == "lock_timeout"
-    return Postponed(Delay.LOCKED if locked else Delay.RATE_LIMITED, error.request_id)
+    return Postponed(Delay.OBJECT_LOCKED if locked else Delay.RATE_LIMITED, error.request_id)
 
 
 def _key_refused(error: sdk.StripeError) -> Outcome:
-    return Postponed(Delay.KEY_REFUSED, error.request_id, refusal_in(error))
+    return Postponed(Delay.API_KEY_REJECTED, error.request_id, refusal_in(error))
 
 
 def _access_refused(error: sdk.StripeError) -> Outcome:
-    return Postponed(Delay.ACCESS_REFUSED, error.request_id, refusal_in(error))
+    return Postponed(Delay.ACCESS_DENIED, error.request_id, refusal_in(error))
 
 
 def refusal_in(error: sdk.StripeError) -> str | None:
@@ -112,7 +112,7 @@ def _mismatched(error: sdk.StripeError) -> Outcome:
 
 
 def _silent(error: sdk.StripeError) -> Outcome:
-    return Unanswered(UnknownReason.SILENCE, error.request_id)
+    return Unanswered(UnknownReason.NO_ANSWER, error.request_id)
 
 
 def _by_status(error: sdk.StripeError) -> Outcome:
@@ -124,12 +124,14 @@ def _by_status(error: sdk.StripeError) -> Outcome:
             return Postponed(Delay.RATE_LIMITED, error.request_id)
         case _ if status >= SERVER_ERRORS_FROM:
             unknown_reason = (
-                UnknownReason.REPLAYED_ERROR if is_replayed(error.headers) else UnknownReason.SERVER_ERROR
+                UnknownReason.REPLAYED_SERVER_ERROR
+                if is_replayed(error.headers)
+                else UnknownReason.SERVER_ERROR
             )
             return Unanswered(unknown_reason, error.request_id)
         case _:
             # A 2xx whose body is cut, or something that no Stripe ever answers: a proxy's page, for instance.
-            return Unanswered(UnknownReason.BROKEN_ANSWER, error.request_id)
+            return Unanswered(UnknownReason.TRUNCATED_ANSWER, error.request_id)
 
 
 def _unexpected(error: sdk.StripeError) -> Outcome:

@@ -96,7 +96,7 @@ def _search(connection: Connection, sought: ScanQuery, *, after: str | None) -> 
         found = [each for each in page["data"] if sought.is_ours(each)]
         if sought.is_one and len(found) > 1:
             # A copy of our metadata, or made twice: which is the attempt's, its key tells, or a person.
-            return Unanswered(UnknownReason.CONTRADICTED)
+            return Unanswered(UnknownReason.CONTRADICTS_RECORD)
         if found:
             return sought.read(found[0])
         return ScanIncomplete(page["data"][-1]["id"]) if page["has_more"] else Absent()
@@ -105,7 +105,7 @@ def _search(connection: Connection, sought: ScanQuery, *, after: str | None) -> 
     except stripe.StripeError as error:
         return sighting_of(outcome_of(error))
     except (UnreadableError, KeyError, TypeError, IndexError):
-        return Unanswered(UnknownReason.BROKEN_ANSWER)
+        return Unanswered(UnknownReason.TRUNCATED_ANSWER)
 
 
 def _page(connection: Connection, sought: ScanQuery, *, after: str | None) -> JSON:

@@ -147,7 +147,7 @@ def _page(
             cursor=data[-1]["id"] if data and body["has_more"] else None,
         )
     except (KeyError, TypeError, AttributeError, ValueError):
-        return Unanswered(UnknownReason.BROKEN_ANSWER)
+        return Unanswered(UnknownReason.TRUNCATED_ANSWER)
 
 
 def _read_each(

@@ -11,7 +11,13 @@ from payment_worker.telemetry.metrics import REPEATED_REQUESTS, label
 from payment_worker.telemetry.recorder import count
 
 REPEATED: Final = frozenset(
-    {UnknownReason.SILENCE, UnknownReason.BROKEN_ANSWER, Delay.KEY_IN_USE, Delay.RATE_LIMITED, Delay.LOCKED}
+    {
+        UnknownReason.NO_ANSWER,
+        UnknownReason.TRUNCATED_ANSWER,
+        Delay.KEY_IN_USE,
+        Delay.RATE_LIMITED,
+        Delay.OBJECT_LOCKED,
+    }
 )
 """What may pass within seconds. A 5xx is not among them: Stripe may have stored it and would only say it again."""
 

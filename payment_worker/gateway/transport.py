@@ -86,7 +86,7 @@ class Connection:
         try:
             return str(self.call("get", ACCOUNT, {}, None, turn).data["id"])
         except stripe.PermissionError:
-            return Delay.ACCOUNT_NOT_KNOWN
+            return Delay.ACCOUNT_UNKNOWN
         except stripe.StripeError as error:
             outcome = outcome_of(error)
             return outcome.delay if isinstance(outcome, Postponed) else Delay.STRIPE_DOWN

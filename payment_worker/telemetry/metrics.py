@@ -104,7 +104,7 @@ REPEATED_REQUESTS: Final = Metric(
     name="payment_worker_stripe_requests_repeated",
     means="Requests that were sent again within one run, under the same key, by why.",
     labels={
-        "reason": [label(each) for each in (UnknownReason.SILENCE, Delay.RATE_LIMITED, Delay.KEY_IN_USE)]
+        "reason": [label(each) for each in (UnknownReason.NO_ANSWER, Delay.RATE_LIMITED, Delay.KEY_IN_USE)]
     },
 )
 TASKS_ENDED: Final = Metric(

@@ -86,7 +86,7 @@ def test_an_unknown_outcome_is_told_with_all_that_is_known(scene: Scene) -> None
     line = _wait_for(scene, event="attempt is put off", payment_id=payment_id)
     assert line["level"] == "warning"
     assert line["attempt"] == 1
-    assert line["reason"] == "no answer"
+    assert line["reason"] == "no_answer"
     assert _all_about(line, "task_id", "task", "timestamp")
 
 

@@ -140,7 +140,7 @@ def test_a_key_used_with_other_parameters_is_an_alarm_and_no_decline(scene: Scen
     key = scene.wait_for_post(charge["payment_id"])["key"]
     scene.post_to_stripe("payment_intents", key=key, amount=777, currency="eur")
     scene.simulator.delete(f"faults/{deafness}")
-    wanted = "key used with other parameters"
+    wanted = "key_mismatch"
     scene.wait_for_log(wanted, charge["payment_id"])
     # Looked for again and again, and never believed absent.
     scene.rows.wait_for(

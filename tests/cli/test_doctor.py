@@ -204,13 +204,13 @@ def test_what_stripe_refuses_of_us_is_told_at_once_with_its_word_and_permission(
     simulator.fault("forbidden", endpoint="payment_intents.create", times=None)
     worker(pool="threads")
     producer.charge(**a_charge(payment_id=PAYMENT))
-    rows.wait_for("SELECT 1 FROM payment_attempt WHERE error_code LIKE 'access refused%%'")
+    rows.wait_for("SELECT 1 FROM payment_attempt WHERE error_code LIKE 'access_denied%%'")
 
     ran = run("doctor", "--json")
 
     (told,) = [check for check in json.loads(ran.out)["checks"] if check["name"] == "refused by Stripe"]
     assert (told["verdict"], told["ids"]) == ("problem", [PAYMENT])
-    word = "access refused: more_permissions_required rak_payment_intent_write"
+    word = "access_denied: more_permissions_required rak_payment_intent_write"
     assert told["says"].startswith(f"charges, {word}: 1, the oldest from ")
 
 
@@ -261,7 +261,7 @@ payments AS (
 attempts AS (
     INSERT INTO payment_attempt (payment_id, number, action, path, parameters, idempotency_key, status, unknown_reason,
                                  next_action_at, first_sent_at, sent_until, created_at)
-    SELECT payment_id, 1, 'charge', '/v1', '{}', 'k', 'UNKNOWN', 'no answer', due, begun, begun, begun
+    SELECT payment_id, 1, 'charge', '/v1', '{}', 'k', 'UNKNOWN', 'no_answer', due, begun, begun, begun
     FROM payments, times),
 events AS (
     INSERT INTO stripe_event (event_id, type, livemode, payload, status, outcome, source, created_at, received_at,

@@ -17,7 +17,7 @@ from payment_worker.redis.client import redis_client
 
 SLOW = Rate(1 / 60)
 """So slow that no test waits for the second call."""
-NOTHING = Unanswered(UnknownReason.SILENCE)
+NOTHING = Unanswered(UnknownReason.NO_ANSWER)
 Starts = Callable[..., RateLimiter]
 
 ONE_PROCESS = """
@@ -134,7 +134,7 @@ def test_failures_in_a_row_hold_the_calls_of_every_process(start: Starts) -> Non
 
 
 @pytest.mark.parametrize(
-    "outcome", [None, Rejected("amount_too_small"), Unanswered(UnknownReason.REPLAYED_ERROR)]
+    "outcome", [None, Rejected("amount_too_small"), Unanswered(UnknownReason.REPLAYED_SERVER_ERROR)]
 )
 def test_any_answer_at_all_ends_the_row(start: Starts, outcome: Rejected | Unanswered | None) -> None:
     limiter = start()

@@ -89,7 +89,7 @@ def test_an_unknown_attempt_is_told_with_its_doubt_and_its_age(state: State, row
         parameters="{}",
         idempotency_key="key",
         status="UNKNOWN",
-        unknown_reason="no answer",
+        unknown_reason="no_answer",
         next_action_at=an_hour_ago() + timedelta(minutes=30),
         first_sent_at=an_hour_ago(),
         sent_until=an_hour_ago(),

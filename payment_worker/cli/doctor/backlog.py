@@ -7,6 +7,7 @@ from typing import Final
 
 from payment_worker.cli.doctor.check import Check, fine, note, problem
 from payment_worker.cli.views.printing import duration
+from payment_worker.domain.outcome import explained
 from payment_worker.settings import Settings
 from payment_worker.store import backlog, pauses
 from payment_worker.store.backlog import RowCount
@@ -91,7 +92,8 @@ def _unknown(connection: Connection, now: datetime, after: timedelta) -> Check:
     if not found:
         return fine("unknown", f"no outcome is unknown for longer than {duration(after)}")
     named = [
-        f"{each.action} of payment {each.payment_id} for {duration(now - each.since)} ({each.unknown_reason})"
+        f"{each.action} of payment {each.payment_id} for {duration(now - each.since)}"
+        f" ({explained(each.unknown_reason)})"
         for each in found[:NAMED]
     ]
     more = [f"and {len(found) - NAMED} more"] if len(found) > NAMED else []

@@ -30,13 +30,14 @@ def payment_intent_shown(
         case Stale():
             known = replace(payment, stripe_payment_intent_id=seen.stripe_payment_intent_id)
             return Continue(
-                replace(attempt, unknown_reason=UnknownReason.OVERTAKEN, as_of_version=payment.version), known
+                replace(attempt, unknown_reason=UnknownReason.SUPERSEDED, as_of_version=payment.version),
+                known,
             )
         case Contradicted(Contradiction.STATUS_DIFFERS):
             # What it came to is known; which of the two states is right is for a person to say.
             return locked.finish(_status_of(seen), [], payment, stripe_request_id=stripe_request_id)
         case Contradicted(contradiction):
-            return locked.reschedule(UnknownReason.CONTRADICTED, code=contradiction)
+            return locked.reschedule(UnknownReason.CONTRADICTS_RECORD, code=contradiction)
         case Advanced() | Unchanged() if seen.trigger is None:
             # Stripe made it, took nothing, and nobody will any more; another try confirms the same one.
             return charge_refused(locked, Decline(), stripe_request_id, AttemptStatus.ABSENT, made=seen)
@@ -94,7 +95,7 @@ def retry_refused(
                 AttemptStatus.REFUSED, [], payment, stripe_request_id=stripe_request_id, code=code
             )
         case Contradicted(contradiction):
-            return locked.reschedule(UnknownReason.CONTRADICTED, code=contradiction)
+            return locked.reschedule(UnknownReason.CONTRADICTS_RECORD, code=contradiction)
         case Advanced(after) if after.status is not PaymentStatus.REQUESTED:
             return locked.finish(
                 AttemptStatus.REFUSED, writes, after, stripe_request_id=stripe_request_id, code=code

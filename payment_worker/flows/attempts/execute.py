@@ -37,7 +37,7 @@ MOST_STEPS: Final = 5
 """Steps in one run: send, look after a 5xx, look again when overtaken, send the attempt after one that never was."""
 
 MUST_LOOK: Final = frozenset(
-    {UnknownReason.SERVER_ERROR, UnknownReason.REPLAYED_ERROR, UnknownReason.REFUSED_LATER}
+    {UnknownReason.SERVER_ERROR, UnknownReason.REPLAYED_SERVER_ERROR, UnknownReason.REJECTED_LATER}
 )
 """Doubts about which Stripe is asked at once: after a 5xx the effect may well exist."""
 
@@ -83,7 +83,7 @@ def _perform(context: Context, attempt: Attempt, payment: Payment) -> CommandRes
     noted = record(
         context,
         attempt,
-        Unanswered(attempt.unknown_reason or UnknownReason.OVERTAKEN),
+        Unanswered(attempt.unknown_reason or UnknownReason.SUPERSEDED),
         asked_at=context.clock(),
     )
     if isinstance(noted, Continue):
@@ -131,7 +131,7 @@ def _looked_at(context: Context, attempt: Attempt, payment: Payment, outcome: Ou
         case Shown(PaymentIntentSnapshot() as intent):
             return replace(outcome, seen=intent)
         case Unanswered() | Postponed():
-            return Unanswered(UnknownReason.SILENCE)
+            return Unanswered(UnknownReason.NO_ANSWER)
         case _:
             return outcome
 
@@ -166,7 +166,7 @@ def _take(context: Context, attempt_id: int, may: Callable[[Attempt], bool]) -> 
         if is_on_record(attempt.action, payment, refund):
             # News came first; or the database was restored, and the key may be older than we know.
             unknown_reason = (
-                attempt.unknown_reason if attempt.unknown_reason in LOOKUP_FIRST else UnknownReason.OVERTAKEN
+                attempt.unknown_reason if attempt.unknown_reason in LOOKUP_FIRST else UnknownReason.SUPERSEDED
             )
             attempt = replace(attempt, never_sent=False, unknown_reason=unknown_reason)
         now, stripe_now = context.clock(), context.stripe.now()

@@ -55,7 +55,7 @@ def look_up(
         case Postponed(delay):
             return Postponed(delay)  # the request's id would be that of the look
         case Unanswered():
-            return Unanswered(attempt.unknown_reason or UnknownReason.SILENCE)
+            return Unanswered(attempt.unknown_reason or UnknownReason.NO_ANSWER)
         case _:
             assert_never(searched)
 
@@ -71,7 +71,7 @@ def _searched(context: Context, attempt: Attempt, payment: Payment, asked_at: da
             seen = context.stripe.payment_intent(payment.payment_intent, account=account)
             if isinstance(seen, Absent):
                 # It was there when it was asked for: whoever does not see it now does not see what came of it.
-                return Unanswered(attempt.unknown_reason or UnknownReason.SILENCE)
+                return Unanswered(attempt.unknown_reason or UnknownReason.NO_ANSWER)
             return Absent() if _shows_no_effect(attempt, payment, seen) else seen
         case _:
             assert_never(attempt.action)
@@ -191,6 +191,6 @@ def _shows_no_effect(attempt: Attempt, payment: Payment, sighting: LookupResult)
             return not seen.is_final
         case _:
             # Once there was an answer, whatever is shown is what came of it.
-            return attempt.unknown_reason is not UnknownReason.OVERTAKEN and shows_previous_attempt(
+            return attempt.unknown_reason is not UnknownReason.SUPERSEDED and shows_previous_attempt(
                 payment, seen
             )

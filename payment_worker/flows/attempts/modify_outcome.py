@@ -67,7 +67,7 @@ def _shown(
         case Contradicted(Contradiction.STATUS_DIFFERS):
             return _judged(locked, payment, code=code, stripe_request_id=stripe_request_id)
         case Contradicted(contradiction):
-            return locked.reschedule(UnknownReason.CONTRADICTED, code=contradiction)
+            return locked.reschedule(UnknownReason.CONTRADICTS_RECORD, code=contradiction)
         case Advanced(after):
             return _judged(locked, after, code=code, stripe_request_id=stripe_request_id)
         case Unchanged():

@@ -11,7 +11,6 @@ from payment_worker.domain.attempt import (
     LookupProgress,
     unknown_reason_after_absence,
 )
-from payment_worker.domain.backoff import SCAN_CONTINUES
 from payment_worker.domain.discrepancies import payment_missing_there, refund_missing_there
 from payment_worker.domain.eligibility import RefundRejectionReason
 from payment_worker.domain.outcome import (
@@ -160,7 +159,9 @@ def _absent(locked: LockedAttempt) -> CommandResult | Continue:
             else payment_missing_there(locked.payment)
         )
         note_finding(locked.context, locked.connection, missing)
-        return locked.reschedule(UnknownReason.CONTRADICTED, code="not found, though Stripe has shown it")
+        return locked.reschedule(
+            UnknownReason.CONTRADICTS_RECORD, code="not found, though Stripe has shown it"
+        )
     young = locked.now - attempt.first_sent_at < policy.key_safe_age
     if young and 1 + attempts.count_absent(locked.connection, attempt) < policy.max_attempts:
         return _next_attempt(locked)
@@ -192,7 +193,7 @@ def _partly(locked: LockedAttempt, after: str) -> CommandResult:
     if not locked.could_believe_absence:
         return locked.reschedule(unknown_reason_after_absence(attempt.unknown_reason), code="not found")
     looked = replace(attempt, lookup_progress=LookupProgress(locked.asked_at, after))
-    return replace(locked, attempt=looked).reschedule(attempt.unknown_reason, code=SCAN_CONTINUES)
+    return replace(locked, attempt=looked).reschedule(attempt.unknown_reason, code=Delay.SCAN_CONTINUES)
 
 
 def _next_attempt(locked: LockedAttempt) -> Continue:

@@ -21,7 +21,7 @@ def refund_shown(locked: LockedAttempt, seen: RefundSnapshot, stripe_request_id:
     writes = judgement.writes(cause=cause, now=locked.now)
     match judgement.verdict:
         case Contradicted(contradiction):
-            return locked.reschedule(UnknownReason.CONTRADICTED, code=contradiction)
+            return locked.reschedule(UnknownReason.CONTRADICTS_RECORD, code=contradiction)
         case Advanced(after, after_refund):
             return locked.finish(
                 AttemptStatus.EXECUTED,
@@ -49,7 +49,7 @@ def refund_failed(
     cause = locked.cause(cause_name, stripe_request_id=stripe_request_id)
     if locked.is_on_record:
         # News that came meanwhile showed it: what was refused is to make it once more.
-        return locked.reschedule(UnknownReason.OVERTAKEN, code=reason)
+        return locked.reschedule(UnknownReason.SUPERSEDED, code=reason)
     if next_refund_status(refund.status, RefundTrigger.FAILED) is refund.status:
         return locked.finish(
             status, [], payment, refund=refund, stripe_request_id=stripe_request_id, code=reason

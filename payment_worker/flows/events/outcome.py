@@ -105,7 +105,7 @@ def _not_shown(context: Context, target: Target, answer: NotFetched) -> Result:
 def unavailable(context: Context, answer: Unanswered | Postponed, *, account: str | None) -> Deferred:
     """Defer an event because Stripe could not be asked; a closed account of ours is a finding, one in all."""
     match answer:
-        case Postponed(Delay.ACCESS_REFUSED):
+        case Postponed(Delay.ACCESS_DENIED):
             _note_closed(context, account)
             return Deferred(Reason.FORBIDDEN, counts=False, delay=ASKED_AGAIN_AFTER)
         case Postponed(delay):
@@ -120,5 +120,5 @@ def _note_closed(context: Context, account: str | None) -> None:
     )
     with context.database.begin() as connection:
         if (account or "") in polls.accounts(connection):
-            hidden = not_shown(closed, stripe_account=account, reason=Delay.ACCESS_REFUSED)
+            hidden = not_shown(closed, stripe_account=account, reason=Delay.ACCESS_DENIED)
             note_finding(context, connection, hidden)

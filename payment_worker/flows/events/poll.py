@@ -131,7 +131,7 @@ def _not_read(context: Context, poll: Poll, answer: NotListed) -> None:
         # The cursor's event is older than what Stripe keeps: the window is opened anew, at its newest end.
         with context.database.begin() as connection:
             polls.note(connection, replace(poll, window=None), now=context.clock())
-    elif poll.stripe_account and isinstance(answer, Postponed) and answer.delay is Delay.ACCESS_REFUSED:
+    elif poll.stripe_account and isinstance(answer, Postponed) and answer.delay is Delay.ACCESS_DENIED:
         # It had its turn: else connected accounts that are closed to us would come before all others each time.
         with context.database.begin() as connection:
             polls.note(connection, poll, now=context.clock())

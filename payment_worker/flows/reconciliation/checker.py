@@ -238,6 +238,6 @@ class Checker:
 
 def _refusal(answer: object) -> Delay:
     """The refusal that this answer is; StripeAwayError if it is another."""
-    if isinstance(answer, Postponed) and answer.delay is Delay.ACCESS_REFUSED:
+    if isinstance(answer, Postponed) and answer.delay is Delay.ACCESS_DENIED:
         return answer.delay
     raise StripeAwayError

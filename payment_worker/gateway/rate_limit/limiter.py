@@ -29,7 +29,9 @@ REDIS_AGAIN_SECONDS: Final = 5.0
 PLATFORM: Final = "platform"
 """Our own account, where no connected one is named."""
 
-FAILURES: Final = frozenset({UnknownReason.SILENCE, UnknownReason.BROKEN_ANSWER, UnknownReason.SERVER_ERROR})
+FAILURES: Final = frozenset(
+    {UnknownReason.NO_ANSWER, UnknownReason.TRUNCATED_ANSWER, UnknownReason.SERVER_ERROR}
+)
 """Outcomes that the breaker counts. A 5xx that is replayed shows that Stripe answers."""
 
 

@@ -31,7 +31,7 @@ def test_a_payment_that_was_shown_before_is_never_believed_absent(scene: Scene, 
         scene.resume()
     (row,) = rows(PAYMENT)
     assert (row["status"], row["attempt"]) == ("SUCCEEDED", "UNKNOWN")
-    assert row["unknown_reason"] == "answer contradicts our record"
+    assert row["unknown_reason"] == "contradicts_record"
     assert scene.simulator.ledger()["payment_intents"] == []
     assert rows(FINDINGS) == [{"kind": "payment_missing_there", "status": "OPEN"}]
 
@@ -49,7 +49,7 @@ def test_a_refund_that_was_shown_before_is_never_believed_absent(
     record(context, _claimed(scene, context), Absent(), asked_at=context.clock())
     assert rows.one("SELECT status, unknown_reason FROM payment_attempt WHERE action = 'refund'") == {
         "status": "UNKNOWN",
-        "unknown_reason": "answer contradicts our record",
+        "unknown_reason": "contradicts_record",
     }
     assert rows(FINDINGS) == [{"kind": "refund_missing_there", "status": "OPEN"}]
 

@@ -69,7 +69,7 @@ def test_an_unknown_attempt_waits_and_nothing_is_made_anew(deploy: Deploy, rows:
     assert _intents(ours) == 1
     (attempt,) = rows(ATTEMPTS)
     assert (attempt["number"], attempt["status"]) == (1, "UNKNOWN")
-    assert attempt["error_code"] == "key of another Stripe account"
+    assert attempt["error_code"] == "another_account"
     _sweep(deploy(OURS))
     assert rows.one("SELECT status FROM payment")["status"] == "SUCCEEDED"
     assert _intents(ours) == 1
@@ -82,7 +82,7 @@ def test_a_new_charge_is_noted_and_waits(deploy: Deploy, rows: Rows, other: str)
     theirs.charge()
     assert _intents(theirs) == 1
     assert rows.one("SELECT error_code FROM payment_attempt WHERE finished_at IS NULL")["error_code"] == (
-        "key of another Stripe account"
+        "another_account"
     )
     _sweep(deploy(OURS))
     assert _intents(theirs) == 2
@@ -111,7 +111,7 @@ def test_a_restricted_key_that_may_not_read_its_account_sends_nothing(deploy: De
     fault = restricted.simulator.fault("forbidden", endpoint="account.retrieve", times=None)
     restricted.charge()
     assert _intents(restricted) == 0
-    assert rows(ATTEMPTS) == [{"number": 1, "status": "OPEN", "error_code": "key may not read its account"}]
+    assert rows(ATTEMPTS) == [{"number": 1, "status": "OPEN", "error_code": "account_unknown"}]
     restricted.simulator.delete(f"faults/{fault}")
     _sweep(deploy("rk_test_narrow"))
     assert rows.one("SELECT status FROM payment")["status"] == "SUCCEEDED"

@@ -67,7 +67,7 @@ def test_nothing_is_believed_absent_while_the_clocks_are_apart(
     _stripes_clock(scene, ahead_seconds=ahead)
     scene.charge()
     _sweep(scene)
-    assert rows(ATTEMPTS) == [{"number": 1, "status": "UNKNOWN", "error_code": "clocks apart"}]
+    assert rows(ATTEMPTS) == [{"number": 1, "status": "UNKNOWN", "error_code": "clocks_apart"}]
     _stripes_clock(scene, ahead_seconds=0)
     _sweep(scene)
     assert rows.one("SELECT status FROM payment")["status"] == "SUCCEEDED"

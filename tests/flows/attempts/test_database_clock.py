@@ -51,7 +51,7 @@ def test_it_sends_no_key_that_is_too_old(
     scene: Scene, context: Context, rows: Rows, elsewhere: Elsewhere, hours: float
 ) -> None:
     scene.charge_unanswered(when="before")
-    _began(context, timedelta(hours=24), unknown_reason="no answer")
+    _began(context, timedelta(hours=24), unknown_reason="no_answer")
     sent = len(scene.simulator.journal())
     _sweep_once(elsewhere(hours))
     assert len(scene.simulator.journal()) == sent
@@ -63,12 +63,12 @@ def test_it_believes_no_absence(
     scene: Scene, context: Context, rows: Rows, elsewhere: Elsewhere, hours: float
 ) -> None:
     scene.charge_unanswered(when="before")
-    _began(context, timedelta(minutes=10), unknown_reason="server error")
+    _began(context, timedelta(minutes=10), unknown_reason="server_error")
     _sweep_once(elsewhere(hours))
     assert rows("SELECT number, status, error_code FROM payment_attempt") == [
-        {"number": 1, "status": "UNKNOWN", "error_code": "clocks apart"}
+        {"number": 1, "status": "UNKNOWN", "error_code": "clocks_apart"}
     ]
-    _began(context, timedelta(minutes=10), unknown_reason="server error")
+    _began(context, timedelta(minutes=10), unknown_reason="server_error")
     _sweep_once(elsewhere(0))
     assert rows.one("SELECT status FROM payment")["status"] == "SUCCEEDED"
 

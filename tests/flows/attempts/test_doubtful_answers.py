@@ -37,7 +37,7 @@ def test_where_the_first_had_no_effect_it_is_refused_in_the_end(scene: Scene, ro
             "action": "charge",
             "number": 1,
             "status": "UNKNOWN",
-            "unknown_reason": "refused after a request without answer",
+            "unknown_reason": "rejected_later",
         }
     ]
     scene.resume()

@@ -145,7 +145,7 @@ def test_a_success_that_took_nothing_contradicts_itself(at: At, rows: Rows) -> N
         charged(at(url))
     assert rows.one("SELECT status, unknown_reason FROM payment_attempt") == {
         "status": "UNKNOWN",
-        "unknown_reason": "answer contradicts our record",
+        "unknown_reason": "contradicts_record",
     }
     assert rows.one("SELECT status FROM payment")["status"] == "REQUESTED"
 

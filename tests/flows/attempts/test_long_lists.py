@@ -108,7 +108,7 @@ def test_what_was_never_made_is_made_once_after_the_list_was_read_to_its_end(
         a_round(scene)
         assert posts(simulator, payment_id) == [("1", False)]
         (attempt,) = attempts(rows, payment_id)
-        assert attempt["error_code"] == "list not read to its end"
+        assert attempt["error_code"] == "scan_continues"
 
     for _ in range(PAGES_OF_EVENTS):
         # None of them: now the events are asked for its key, and those are a long list, too.
@@ -144,7 +144,7 @@ def test_a_look_that_could_not_prove_absence_ends_within_its_lease_and_keeps_no_
 
     (attempt,) = attempts(rows, payment_id)
     assert pages_read(simulator) == read + 1
-    assert (attempt["unknown_reason"], attempt["lookup_cursor"]) == ("not found so far", None)
+    assert (attempt["unknown_reason"], attempt["lookup_cursor"]) == ("not_found_yet", None)
     # The same request again gets the same error, and proves nothing.
     a_round(scene)
     scene.advance(BELIEVED_SECONDS)

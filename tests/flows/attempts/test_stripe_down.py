@@ -52,7 +52,7 @@ def requests_heard(simulator: Simulator) -> int:
 
 
 def held(rows: Rows, *, tries: int) -> int:
-    query = "SELECT count(*) AS held FROM payment_attempt WHERE error_code = 'Stripe is down' AND tries >= %s"
+    query = "SELECT count(*) AS held FROM payment_attempt WHERE error_code = 'stripe_down' AND tries >= %s"
     return int(rows.one(query, tries)["held"])
 
 
@@ -102,7 +102,7 @@ def test_what_was_never_sent_has_no_key_that_grows_too_old(
     scene.advance(timedelta(hours=30).total_seconds())
     redis_client.flushdb()
     (attempt,) = rows("SELECT attempt_id, error_code FROM payment_attempt WHERE never_sent")
-    assert attempt["error_code"] == "Stripe is down"
+    assert attempt["error_code"] == "stripe_down"
     run_if_due(scene.context, attempt["attempt_id"])
     assert rows.one("SELECT status FROM payment WHERE payment_id = %s", payment_id)["status"] == "SUCCEEDED"
     assert rows("SELECT number FROM payment_attempt WHERE payment_id = %s", payment_id) == [{"number": 1}]

@@ -56,7 +56,7 @@ def test_all_other_accounts_are_compared_and_it_is_told_once_however_many_runs(
     finding = rows.one("SELECT * FROM reconciliation_finding WHERE status = 'OPEN'")
     assert (finding["kind"], finding["object_id"]) == ("account_unreadable", CLOSED)
     assert (finding["stripe_account"], finding["payment_id"]) == (CLOSED, None)
-    assert finding["detail"]["theirs"] == "access refused"
+    assert finding["detail"]["theirs"] == "access_denied"
 
 
 def test_what_it_did_not_show_is_compared_once_it_can_be_read_again(scene: Scene, rows: Rows) -> None:

@@ -22,7 +22,6 @@ from payment_worker.domain.backoff import (
     FIRST_DELAY,
     LONGEST_CAPACITY_DELAY,
     LONGEST_DELAY,
-    SCAN_CONTINUES,
     backoff_delay,
     next_try,
 )
@@ -64,7 +63,8 @@ def test_past_its_keys_safe_age_an_attempt_is_only_looked_for(unknown_reason: Un
 
 
 @pytest.mark.parametrize(
-    "unknown_reason", [None, UnknownReason.SILENCE, UnknownReason.BROKEN_ANSWER, UnknownReason.NOT_FOUND]
+    "unknown_reason",
+    [None, UnknownReason.NO_ANSWER, UnknownReason.TRUNCATED_ANSWER, UnknownReason.NOT_FOUND_YET],
 )
 def test_silence_is_met_by_the_same_request_under_the_same_key(unknown_reason: UnknownReason | None) -> None:
     assert next_step(an_attempt(unknown_reason=unknown_reason), now=NOON, key_safe_age=SAFE) is Step.SEND
@@ -74,9 +74,9 @@ def test_silence_is_met_by_the_same_request_under_the_same_key(unknown_reason: U
     "unknown_reason",
     [
         UnknownReason.SERVER_ERROR,
-        UnknownReason.REPLAYED_ERROR,
+        UnknownReason.REPLAYED_SERVER_ERROR,
         UnknownReason.KEY_MISMATCH,
-        UnknownReason.OVERTAKEN,
+        UnknownReason.SUPERSEDED,
     ],
 )
 def test_after_a_server_error_stripe_is_asked_what_exists(unknown_reason: UnknownReason) -> None:
@@ -84,7 +84,7 @@ def test_after_a_server_error_stripe_is_asked_what_exists(unknown_reason: Unknow
 
 
 def test_absence_is_believed_once_no_request_can_be_on_its_way() -> None:
-    attempt = an_attempt(unknown_reason=UnknownReason.REPLAYED_ERROR)
+    attempt = an_attempt(unknown_reason=UnknownReason.REPLAYED_SERVER_ERROR)
     assert not absence_is_believed(attempt, asked_at=NOON + DELAY - timedelta(seconds=1), absence_delay=DELAY)
     assert absence_is_believed(attempt, asked_at=NOON + DELAY, absence_delay=DELAY)
 
@@ -126,8 +126,11 @@ def test_a_look_that_proves_nothing_keeps_no_place(unknown_reason: UnknownReason
 
 
 def test_a_fresh_server_error_may_be_sent_again_once_nothing_was_found_and_a_replayed_one_not() -> None:
-    assert unknown_reason_after_absence(UnknownReason.SERVER_ERROR) is UnknownReason.NOT_FOUND
-    assert unknown_reason_after_absence(UnknownReason.REPLAYED_ERROR) is UnknownReason.REPLAYED_ERROR
+    assert unknown_reason_after_absence(UnknownReason.SERVER_ERROR) is UnknownReason.NOT_FOUND_YET
+    assert (
+        unknown_reason_after_absence(UnknownReason.REPLAYED_SERVER_ERROR)
+        is UnknownReason.REPLAYED_SERVER_ERROR
+    )
 
 
 def test_delays_double_up_to_a_limit_and_the_dice_move_them_by_a_quarter() -> None:
@@ -151,11 +154,13 @@ def test_what_waits_its_turn_comes_back_within_half_a_minute_however_long_that_l
     tries, delays = after_rounds(reason, 1000)
     assert delays == sorted(delays)
     assert delays[-1] == LONGEST_CAPACITY_DELAY * (0.75 + 0.999 / 2) < timedelta(seconds=30)
-    _, then = next_try(tries, UnknownReason.SILENCE, jitter=0.5)
+    _, then = next_try(tries, UnknownReason.NO_ANSWER, jitter=0.5)
     assert then <= timedelta(minutes=2)
 
 
-@pytest.mark.parametrize("reason", [*UnknownReason, *sorted(set(Delay) - WAITS_FOR_CAPACITY)])
+@pytest.mark.parametrize(
+    "reason", [*UnknownReason, *sorted(set(Delay) - WAITS_FOR_CAPACITY - {Delay.SCAN_CONTINUES})]
+)
 def test_all_else_comes_back_later_and_later(reason: UnknownReason | Delay) -> None:
     tries, delays = after_rounds(reason, 30)
     assert tries == 30
@@ -164,7 +169,7 @@ def test_all_else_comes_back_later_and_later(reason: UnknownReason | Delay) -> N
 
 @pytest.mark.parametrize("tries", [0, 3, 30])
 def test_a_look_that_came_further_goes_on_soon_however_often(tries: int) -> None:
-    assert next_try(tries, SCAN_CONTINUES, jitter=0.5) == (tries, FIRST_DELAY)
+    assert next_try(tries, Delay.SCAN_CONTINUES, jitter=0.5) == (tries, FIRST_DELAY)
 
 
 def test_to_wait_its_turn_takes_no_count_back() -> None:

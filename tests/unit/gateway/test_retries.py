@@ -15,7 +15,7 @@ from payment_worker.domain.outcome import (
 )
 from payment_worker.gateway.retries import REPEATED, with_retries
 
-SILENCE = Unanswered(UnknownReason.SILENCE)
+SILENCE = Unanswered(UnknownReason.NO_ANSWER)
 
 
 def answering(*outcomes: Outcome) -> tuple[Callable[[], Outcome], list[Outcome]]:
