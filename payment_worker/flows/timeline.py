@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from payment_worker.domain.outcome import explained
 from payment_worker.flows.events.result import sentence
 from payment_worker.store import inbox, timeline
 from payment_worker.store.database import Connection
@@ -107,7 +106,7 @@ def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
             actor="the worker",
             ids=ids,
         )
-        reason = explained(row["error_code"] or row["unknown_reason"] or "")
+        reason = row["error_code"] or row["unknown_reason"] or ""
         if row["finished_at"]:
             yield Line(
                 at=row["finished_at"],
