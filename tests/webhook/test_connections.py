@@ -21,7 +21,7 @@ SLOWEST_FOR_US_SECONDS = 8
 FILES = 128
 PROGRAM = f"""
 import resource
-from payment_worker.webhook.serving import serve
+from payment_worker.webhook.server import serve
 resource.setrlimit(resource.RLIMIT_NOFILE, ({FILES}, {FILES}))
 serve(host="{LOOPBACK}", port={{port}}, slowest_seconds={{slowest_seconds}})
 """

@@ -58,7 +58,7 @@ def test_a_database_that_takes_no_writes_is_answered_with_503_and_unready(
     assert (refused.status, refused.outcome) == (503, "unavailable")
     assert (unready.status, unready.body) == (
         503,
-        '{"ready":false,"because":"the database cannot serve: read-only"}',
+        '{"ready":false,"reason":"the database cannot serve: read-only"}',
     )
     assert sender.send(written(an_event())).status == 200
     assert sender.get("/readyz").status == 200
@@ -95,7 +95,7 @@ def test_a_database_without_tables_makes_it_unready_and_loses_nothing(
     sender = receiver(settings={"DATABASE_URL": empty_database_url})
 
     assert sender.get("/readyz").body == (
-        '{"ready":false,"because":"the database lacks migrations: payment-worker migrate"}'
+        '{"ready":false,"reason":"the database lacks migrations: payment-worker migrate"}'
     )
     assert sender.send(written(an_event())).status == 503
 

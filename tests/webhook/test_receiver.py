@@ -159,7 +159,7 @@ def test_a_worker_is_told_and_ignores_what_is_of_the_other_mode(
     assert [sender.send(written(event)).outcome for event in (ours, others)] == ["stored", "stored"]
 
     ignored = "SELECT outcome FROM stripe_event WHERE event_id = %s AND status = 'IGNORED'"
-    assert rows.wait_for(ignored, ours["id"])["outcome"] == "not one of our payments"
+    assert rows.wait_for(ignored, ours["id"])["outcome"] == "FOREIGN"
     told = rows.wait_for(ignored, others["id"])["outcome"]
     assert told == "of the other mode: live and test are kept apart"
 
