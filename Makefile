@@ -53,9 +53,9 @@ chaos: $(READY) ## many payments while everything dies at random, then the books
 	@$(BIN)/python -m payment_worker.devstack.chaos $(if $(N),--payments $(N)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
-check: static test ## format, lint, types, floors, the docs' links, then every test
+check: static test ## format, lint, types, layers, the docs' links, then every test
 
-static: $(READY) ## format, lint, types, floors and the docs' links, without the tests
+static: $(READY) ## format, lint, types, layers and the docs' links, without the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -70,7 +70,7 @@ SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 bench: $(READY) ## what a charge costs here beside an empty task, in one run (ARGS="--tasks 3000")
 	@$(BIN)/python -m payment_worker.devstack.bench $(ARGS)
 
-format: $(READY) ## format the code and mend what the linter can
+format: $(READY) ## format the code and fix what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 

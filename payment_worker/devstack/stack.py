@@ -72,7 +72,7 @@ def running(
 
     Raises:
         RefusedError: the Stripe key is a live one.
-        SettingsError: the environment's settings have faults.
+        SettingsError: the environment's settings are invalid.
     """
     given = Settings.from_environment(needed_by=())
     settings = {**timings, **_from_environment("PAYMENT_WORKER_")}

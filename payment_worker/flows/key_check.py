@@ -17,7 +17,7 @@ from payment_worker.telemetry.stopwatch import elapsed_seconds
 log = logger(__name__)
 
 AGAIN_SECONDS: Final = 10.0
-"""How long a process goes by what it found wrong: somebody may mend the key's permissions, or the record."""
+"""How long a process goes by what it found wrong: somebody may fix the key's permissions, or the record."""
 
 
 class KeyCheck:

@@ -15,7 +15,7 @@ class SettingsError(Exception):
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(faults)
-        super().__init__("\n".join(("The settings have faults:", *(f"  {fault}" for fault in self.faults))))
+        super().__init__("\n".join(("Invalid settings:", *(f"  {fault}" for fault in self.faults))))
 
 
 def values_in(environ: Mapping[str, str], names: Iterable[str]) -> tuple[dict[str, Any], dict[str, str]]:

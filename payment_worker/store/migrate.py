@@ -1,4 +1,4 @@
-"""Brings a Payment Database to the newest shape, or back."""
+"""Migrates a Payment Database to the latest version, or back."""
 
 from pathlib import Path
 

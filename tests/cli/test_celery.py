@@ -9,7 +9,7 @@ from payment_worker.devstack.programs import clean_environment
 
 FAULTS = {"PAYMENT_WORKER_LEASE": "abc", "DATABASE_URL": "mysql://root:planted@127.0.0.1/payments"}
 TOLD = (
-    "The settings have faults:\n"
+    "Invalid settings:\n"
     "  DATABASE_URL: must begin with postgresql://\n"
     "  PAYMENT_WORKER_LEASE: Input should be a valid number, unable to parse string as a number\n"
     "  REDIS_URL: must be set\n"
@@ -42,9 +42,7 @@ def test_without_anything_set_it_is_told_what_must_be() -> None:
 
     missing = ("REDIS_URL", "DATABASE_URL", "STRIPE_API_KEY")
     assert ran.returncode == 2
-    assert ran.stderr == "".join(
-        ("The settings have faults:\n", *(f"  {name}: must be set\n" for name in missing))
-    )
+    assert ran.stderr == "".join(("Invalid settings:\n", *(f"  {name}: must be set\n" for name in missing)))
 
 
 def test_a_program_that_loads_the_application_gets_an_exception_to_catch() -> None:

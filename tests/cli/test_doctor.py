@@ -1,4 +1,4 @@
-"""`payment-worker doctor` finds whatever is wrong, whatever else is broken, and says how to mend it."""
+"""`payment-worker doctor` finds whatever is wrong, whatever else is broken, and says how to fix it."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def run(run: Run, redis_client: "redis.Redis") -> Run:  # noqa: ARG001 - a worke
 
 
 def _problems(ran: Ran) -> dict[str, str]:
-    """What is wrong, by the name of the check; each must say how to mend it."""
+    """What is wrong, by the name of the check; each must say how to fix it."""
     told = json.loads(ran.out)
     wrong = [check for check in told["checks"] if check["verdict"] == "problem"]
     assert all(check["remedy"] for check in wrong)
@@ -148,7 +148,7 @@ def test_settings_that_cannot_be_read_are_all_there_is_to_say(bare: Run) -> None
         "                      PAYMENT_WORKER_LEASE: Input should be a valid number,\n"
         "                      unable to parse string as a number; DATABASE_URL: must be\n"
         "                      set; STRIPE_API_KEY: must be set\n"
-        "                      → mend these in the environment;\n"
+        "                      → fix these in the environment;\n"
         "                      docs/reference/settings.md has every name\n"
     )
 

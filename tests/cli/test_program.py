@@ -77,7 +77,7 @@ def test_settings_that_are_missing_are_named(
     assert ran.status == 2
     assert ran.out == ""
     assert ran.err.splitlines() == [
-        "The settings have faults:",
+        "Invalid settings:",
         *(f"  {name}: must be set" for name in missing),
     ]
 

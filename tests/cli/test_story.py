@@ -141,10 +141,10 @@ def test_what_is_still_to_come_is_told_last(
 def test_what_is_not_known_is_said_with_status_1(run: Run, identity: str) -> None:
     ran = run("show", identity)
 
-    assert (ran.status, ran.out, ran.err) == (1, "", f"Nothing is known of {identity}.\n")
+    assert (ran.status, ran.out, ran.err) == (1, "", f"Not found: {identity}.\n")
 
 
 def test_what_is_not_known_is_a_result_for_programs_too(run: Run) -> None:
     ran = run("show", PAYMENT, "--json")
 
-    assert (ran.status, json.loads(ran.out), ran.err) == (1, None, f"Nothing is known of {PAYMENT}.\n")
+    assert (ran.status, json.loads(ran.out), ran.err) == (1, None, f"Not found: {PAYMENT}.\n")

@@ -25,7 +25,7 @@ def test_it_names_every_setting_that_it_lacks_and_does_not_start(tmp_path: Path)
 
     assert process.exit_status == 2
     assert process.output() == (
-        "The settings have faults:\n"
+        "Invalid settings:\n"
         "  PAYMENT_WORKER_TYPO: no such setting\n"
         "  REDIS_URL: must be set\n"
         "  DATABASE_URL: must be set\n"

@@ -67,7 +67,7 @@ def migrate(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask before going down.")] = False,
 ) -> None:
-    """Bring the Payment Database to the newest shape. Harmless when it has it already."""
+    """Migrate the Payment Database to the latest version. Harmless when it is there already."""
     from payment_worker.settings import Settings
     from payment_worker.store import migrate as migrations
 

@@ -40,7 +40,7 @@ def is_healthy(checks: Sequence[Check]) -> bool:
 
 
 def show(checks: Sequence[Check], *, as_json: bool) -> None:
-    """Print what was found, each with how to mend it."""
+    """Print what was found, each with how to fix it."""
     if as_json:
         print_json({"healthy": is_healthy(checks), "checks": checks})
         return
@@ -60,7 +60,7 @@ def _settings() -> tuple[Check, Settings | None]:
     try:
         chosen = Settings.from_environment(needed_by=_NEEDED)
     except SettingsError as error:
-        remedy = "mend these in the environment; docs/reference/settings.md has every name"
+        remedy = "fix these in the environment; docs/reference/settings.md has every name"
         fault = problem("settings", "; ".join(error.faults), remedy=remedy)
     else:
         return _told(chosen), chosen

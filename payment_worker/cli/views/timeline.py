@@ -55,7 +55,7 @@ def show(identity: str, *, as_json: bool) -> bool:
         story = story_of(connection, payment_id) if payment_id else None
         heard = [] if story else inbox.about(connection, object_ids=[], event_ids=[identity])
     if story is None and not heard and not unaccepted:
-        sys.stderr.write(f"Nothing is known of {identity}.\n")
+        sys.stderr.write(f"Not found: {identity}.\n")
         if as_json:
             print_json(None)
         return False

@@ -10,7 +10,7 @@ from payment_worker.webhook.metrics import Metrics as Receiver
 
 PAGE = """# Metrics
 
-Made from the code by `docs/generate.py`. Alerts on them are in `deploy/prometheus/alerts.yml`, each with a section in
+Made from the code by `tools/generate.py`. Alerts on them are in `deploy/prometheus/alerts.yml`, each with a section in
 the [runbook](../how-to/runbook.md); a Grafana dashboard is `deploy/grafana/dashboard.json`.
 
 Set `PAYMENT_WORKER_METRICS_PORT` for workers and beat, each its own where they share a machine, and scrape

@@ -18,7 +18,7 @@ from payment_worker.domain.money import CURRENCIES
 
 PAGE = """# Tasks
 
-Made from `payment_worker/contracts/requests.py` and the refusals in `payment_worker/domain` by `docs/generate.py`.
+Made from `payment_worker/contracts/requests.py` and the refusals in `payment_worker/domain` by `tools/generate.py`.
 
 Other apps send these by name, with arguments by name, to the queue in brackets; they need nothing of ours installed:
 

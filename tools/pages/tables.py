@@ -15,7 +15,7 @@ from payment_worker.store.tables import metadata
 
 PAGE = """# Tables
 
-Read from a freshly migrated database by `docs/generate.py`; `\\d+ payment` in `psql` tells the same. Money is `bigint`
+Read from a freshly migrated database by `tools/generate.py`; `\\d+ payment` in `psql` tells the same. Money is `bigint`
 in minor units, instants are `timestamptz`. Read as much as you like, and write nothing. Every row obeys the constraints
 below its table, whoever writes it.
 

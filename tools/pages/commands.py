@@ -9,7 +9,7 @@ from payment_worker.cli.app import app
 
 PAGE = """# Command line
 
-Made from the program by `docs/generate.py`; `payment-worker COMMAND --help` says the same. Settings come from the
+Made from the program by `tools/generate.py`; `payment-worker COMMAND --help` says the same. Settings come from the
 [environment](settings.md), and a command asks only for those that it needs. `payment-worker` is a console script of the
 package; `python -m payment_worker` is the same.
 

@@ -7,7 +7,7 @@ from payment_worker.settings import Settings
 
 PAGE = """# Settings
 
-Made from `payment_worker/settings/model.py` by `docs/generate.py`. All are read from the environment and checked at
+Made from `payment_worker/settings/model.py` by `tools/generate.py`. All are read from the environment and checked at
 start; every fault is reported at once. Each name also works with `_FILE` behind it: the value is then read from that
 file, as Docker and Kubernetes hand secrets over. Times are in seconds.
 

@@ -9,7 +9,7 @@ from payment_worker.domain.refund import REFUND_TRANSITIONS
 
 PAGE = """# States
 
-Made from the tables in `payment_worker/domain/payment.py` and `refund.py` by `docs/generate.py`: what is not drawn
+Made from the tables in `payment_worker/domain/payment.py` and `refund.py` by `tools/generate.py`: what is not drawn
 cannot happen. A dot is where it may happen, the arrow's head is where it leads.
 
 ## Payment

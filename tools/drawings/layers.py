@@ -1,4 +1,4 @@
-"""Draws the floors of the house: the layers that import-linter holds, each with the first words of its docstring."""
+"""Draws the layers of the package that import-linter holds, each with the first words of its docstring."""
 
 import ast
 import re
@@ -10,19 +10,19 @@ from drawings.lanes import FAINT, svg, text
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "payment_worker"
-WIDTH, APART, FLOOR, GAP, EDGE = 830, 130, 46, 8, 12
+WIDTH, APART, LAYER, GAP, EDGE = 830, 130, 46, 8, 12
 WALL = "#eef2ff"
 
 
 def drawing() -> str:
-    """The floors from top to bottom, and beside them what stands apart."""
+    """The layers from top to bottom, and beside them what stands apart."""
     contract = _contract()
-    floors = [re.split(r"\s*\|\s*", layer) for layer in contract["layers"]]
-    height = EDGE + len(floors) * (FLOOR + GAP) + EDGE // 2
-    parts = [part for place, names in enumerate(floors) for part in _floor(place, names)]
+    rows = [re.split(r"\s*\|\s*", layer) for layer in contract["layers"]]
+    height = EDGE + len(rows) * (LAYER + GAP) + EDGE // 2
+    parts = [part for place, names in enumerate(rows) for part in _layer(place, names)]
     for name in contract["exhaustive_ignores"]:
         parts += _box(WIDTH + EDGE, EDGE, APART, height - 2 * EDGE, name)
-    return svg("The floors: imports run downwards only", WIDTH + APART + 2 * EDGE, height, parts)
+    return svg("The layers: imports run downwards only", WIDTH + APART + 2 * EDGE, height, parts)
 
 
 def _contract() -> dict[str, list[str]]:
@@ -30,10 +30,10 @@ def _contract() -> dict[str, list[str]]:
     return next(each for each in tool["importlinter"]["contracts"] if each["type"] == "layers")
 
 
-def _floor(place: int, names: list[str]) -> Iterable[str]:
+def _layer(place: int, names: list[str]) -> Iterable[str]:
     width = (WIDTH - EDGE - GAP * (len(names) - 1)) // len(names)
     for n, name in enumerate(names):
-        yield from _box(EDGE + n * (width + GAP), EDGE + place * (FLOOR + GAP), width, FLOOR, name)
+        yield from _box(EDGE + n * (width + GAP), EDGE + place * (LAYER + GAP), width, LAYER, name)
 
 
 def _box(x: int, y: int, width: int, height: int, name: str) -> Iterable[str]:

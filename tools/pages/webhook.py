@@ -14,7 +14,7 @@ from payment_worker.webhook.server import KEEP_ALIVE_SECONDS, MOST_REQUESTS
 
 PAGE = """# Webhook
 
-Made from `payment_worker/webhook` by `docs/generate.py`. `payment-worker webhook` receives what Stripe sends, behind a
+Made from `payment_worker/webhook` by `tools/generate.py`. `payment-worker webhook` receives what Stripe sends, behind a
 proxy of yours that ends TLS. Several may run; each needs `DATABASE_URL`, `REDIS_URL` and `STRIPE_WEBHOOK_SECRET`.
 
 | path | methods | |

@@ -1,4 +1,4 @@
-"""Writes what of the docs is made from the code: `python docs/generate.py`, or `--check`.
+"""Writes what of the docs is made from the code: `python tools/generate.py`, or `--check`.
 
 A test runs the check, so that what the pages say is what the code does.
 """
@@ -6,17 +6,17 @@ A test runs the check, so that what the pages say is what the code does.
 import sys
 from pathlib import Path
 
-from drawings import floors, processes
+from drawings import layers, processes
 from pages import commands, messages, metrics, settings, states, tables, tasks, webhook
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).parents[1] / "docs"
 REFERENCE, EXPLANATION = DOCS / "reference", DOCS / "explanation"
 
 
 def pages() -> dict[Path, str]:
     """Each file and what it must say."""
     return {
-        EXPLANATION / "floors.svg": floors.drawing(),
+        EXPLANATION / "layers.svg": layers.drawing(),
         EXPLANATION / "processes.svg": processes.drawing(),
         REFERENCE / "tasks.md": tasks.page(),
         REFERENCE / "states.md": states.page(),
@@ -37,7 +37,7 @@ def main() -> int:
     stale = {path: text for path, text in pages().items() if not path.exists() or _read(path) != text}
     for path, text in stale.items():
         if check:
-            sys.stdout.write(f"{path.name} is out of date: run python docs/generate.py\n")
+            sys.stdout.write(f"{path.name} is out of date: run python tools/generate.py\n")
         else:
             path.write_text(text, encoding="utf-8")
     return 1 if check and stale else 0

@@ -10,7 +10,7 @@ from payment_worker.contracts.messages import MESSAGE_TYPES, MessageType, envelo
 
 PAGE = """# Messages
 
-Made from the JSON Schemas in `payment_worker/contracts/schemas` by `docs/generate.py`; the same as AsyncAPI is in
+Made from the JSON Schemas in `payment_worker/contracts/schemas` by `tools/generate.py`; the same as AsyncAPI is in
 `payment_worker/contracts/asyncapi.yaml`.
 
 Every outcome is one entry of the Redis stream `payment_worker.events` (`PAYMENT_WORKER_STREAM`). Its field `event`
