@@ -37,7 +37,7 @@ def apart(context: Context) -> Apart | None:
     if found:
         count(CLOCKS_APART, label(found))
         log.error(
-            "clocks are apart: nothing is believed absent",
+            "clocks apart: absence is not believed",
             clock=found.value,
             stripe_ahead_seconds=_seconds(stripe_skew(context)),
             machine_ahead_seconds=_seconds(context.machine_skew()),

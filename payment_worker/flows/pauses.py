@@ -50,9 +50,9 @@ class Pauses:
             standing = {pause.kind: pause for pause in pauses.standing(connection)}
         for kind in standing.keys() - self._standing.keys():
             begun = standing[kind]
-            log.warning("pause is obeyed", kind=kind, reason=begun.reason, paused_by=begun.paused_by)
+            log.warning("paused", kind=kind, reason=begun.reason, paused_by=begun.paused_by)
         for kind in self._standing.keys() - standing.keys():
-            log.warning("pause is over", kind=kind)
+            log.warning("resumed by an operator", kind=kind)
         self._standing = standing
 
 

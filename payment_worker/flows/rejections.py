@@ -136,7 +136,7 @@ def reject_change(connection: Connection, change: RejectedChange, *, request_id:
         now=now,
     )
     log.warning(
-        "request is rejected",
+        "request rejected",
         task=TASKS[change.action],
         payment_id=str(change.payment_id),
         request_id=str(request_id),

@@ -55,7 +55,7 @@ class Source:
             self._readings = [Reading(self._up, 0)]
         except Exception as bug:  # noqa: BLE001 - whoever scrapes is told, and the text may hold anything
             self._readings = [Reading(self._up, 0)]
-            log.error("metrics cannot be read", source=self._up.name, error=type(bug).__name__)  # noqa: TRY400
+            log.error("metrics not readable", source=self._up.name, error=type(bug).__name__)  # noqa: TRY400
         finally:
             self._read_at = time.monotonic()
             self._idle.set()

@@ -74,7 +74,7 @@ def reject(task: Task, arguments: Mapping[str, object], errors: Sequence[FieldEr
         task, lambda: bootstrap.keep_rejected(task.name, arguments, told, request_id=task.request.id)
     )
     message = "; ".join(f"{error.field} {error.message}" for error in errors)
-    log.warning("request is rejected", fault=message, task=task.name, request_id=task.request.id)
+    log.warning("request rejected", fault=message, task=task.name, request_id=task.request.id)
     raise RequestRejectedError(message)
 
 
@@ -89,7 +89,7 @@ def notify_relay() -> None:
         try:
             app.send_task("payment_worker.publish_events", countdown=GATHERING_SECONDS)
         except Exception as error:  # noqa: BLE001 - a hint: beat's sweep publishes all the same
-            log.info("publisher was not called", error=type(error).__name__)
+            log.info("relay not notified", error=type(error).__name__)
 
 
 def unless_unavailable(task: Task, work: Callable[[], T]) -> T:
@@ -98,7 +98,7 @@ def unless_unavailable(task: Task, work: Callable[[], T]) -> T:
         return work()
     except DatabaseUnavailableError as error:
         countdown = growing_countdown(task.request.retries)
-        log.warning("database is unavailable", task=task.name, error=str(error), countdown=countdown)
+        log.warning("database unavailable", task=task.name, error=str(error), countdown=countdown)
         raise task.retry(countdown=countdown, max_retries=NO_LIMIT) from None
 
 

@@ -54,7 +54,7 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
     for kind, many in counts.items():
         count(SWEPT, kind, by=many)
     if any(counts.values()):
-        log.info("resumed", **counts)
+        log.info("swept", **counts)
     return counts
 
 
@@ -68,7 +68,7 @@ def publish_events(self: Task, *args: object, **kwargs: object) -> dict[str, int
             self, lambda: publish(context(self), bootstrap.process().stream, go_on=go_on)
         )
     except StreamUnavailableError as error:
-        log.warning("stream is unavailable", error=str(error))
+        log.warning("stream unavailable", error=str(error))
         return {"published": 0}
     count(PUBLISHED, by=published)
     if published:
@@ -91,7 +91,7 @@ def prune(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
     stint = PruneBudget(go_on=within(chosen.visibility_timeout / 2))
     pruned = unless_unavailable(self, lambda: prune_flow(context(self), retention, stint))
     if pruned is None:
-        log.info("somebody else prunes")
+        log.info("prune skipped: another process prunes")
         return {}
     if any(pruned.values()):
         log.info("pruned", **pruned)

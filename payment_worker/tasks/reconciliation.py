@@ -39,7 +39,7 @@ def poll_stripe_events(self: Task, *args: object, **kwargs: object) -> dict[str,
     manner = PollOptions(overlap=timedelta(seconds=chosen.poll_overlap), go_on=go_on, hand_out=_hand_out)
     polled = unless_unavailable(self, lambda: poll(context(self), manner))
     if polled is None:
-        log.info("somebody else polls")
+        log.info("poll skipped: another process polls")
         return {"requests": 0, "new": 0}
     if polled.new or not polled.is_finished:
         log.info("polled", requests=polled.requests, new=polled.new, is_finished=polled.is_finished)
@@ -59,7 +59,7 @@ def reconcile(self: Task, *args: object, **kwargs: object) -> dict[str, object]:
         ),
     )
     if done is None:
-        log.info("somebody else reconciles")
+        log.info("reconcile skipped: another process reconciles")
         return {"run_id": None, "finished": False}
     if done.stripe_is_away and self.request.retries < MOST_WAITS:
         raise self.retry(countdown=longest_countdown(bootstrap.settings()), max_retries=NO_LIMIT)
@@ -73,4 +73,4 @@ def _hand_out(found: Sequence[InboxEvent]) -> None:
         for event in found:
             app.send_task("payment_worker.process_event", kwargs=asdict(event.handed_out))
     except Exception as error:  # noqa: BLE001 - a hint: the sweep has them processed when their lease has ended
-        log.warning("events were not handed out", error=type(error).__name__)
+        log.warning("events not enqueued", error=type(error).__name__)

@@ -56,7 +56,7 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc] # Celery has no types
         try:
             self.apply_async(entry, producer=self.producer, advance=False)
         except Exception as error:  # noqa: BLE001 - whatever kept it from Redis, it is tried again
-            log.warning("task was not enqueued", task=entry.task, error=type(error).__name__)
+            log.warning("task not enqueued", task=entry.task, error=type(error).__name__)
             self._owed.add(name)
             return float(self.max_interval)
         log.debug("task enqueued", task=entry.task)
@@ -71,7 +71,7 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc] # Celery has no types
             with self._database.begin() as connection:
                 claimed = schedule.claim(connection, name, every=every)
         except DatabaseUnavailableError as error:
-            log.warning("schedule is kept in memory", error=str(error))
+            log.warning("schedule kept in memory", error=str(error))
             self._ask_from = self._seconds() + LEFT_ALONE_SECONDS
             return 0.0
         since = claimed.since or timedelta()

@@ -43,7 +43,7 @@ def _end(*, sender: Task, state: str | None, retval: object, **_: object) -> Non
         bootstrap.process().sweeps.note(task, now=bootstrap.now())
     # A sweep that found something has said so itself; thousands a day find nothing.
     tell = log.debug if is_sweep else log.info
-    tell("task is over", outcome=end, duration_seconds=round(seconds, 3), **_came_to(retval))
+    tell("task finished", outcome=end, duration_seconds=round(seconds, 3), **_came_to(retval))
     forget()
 
 

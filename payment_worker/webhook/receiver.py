@@ -96,7 +96,7 @@ class Receiver:
         except (DatabaseUnavailableError, TimeoutError):
             return Outcome.UNAVAILABLE
         except Exception as bug:  # noqa: BLE001 - its text may hold the payload, and is told to nobody
-            log.error("webhook broke", event_id=event.event_id, error=described(bug))  # noqa: TRY400 - as above
+            log.error("webhook failed", event_id=event.event_id, error=described(bug))  # noqa: TRY400 - as above
             return Outcome.BROKEN
         if stored is None:
             return Outcome.KNOWN

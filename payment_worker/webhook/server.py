@@ -53,7 +53,7 @@ def serve(*, host: str, port: int, slowest_seconds: float = SLOWEST_SECONDS) -> 
     with _listening(host, port) as listener:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _leave)  # uvicorn repeats the signal that it was stopped by
-        log.info("webhook receiver serves", host=host, port=listener.getsockname()[1])
+        log.info("webhook receiver started", host=host, port=listener.getsockname()[1])
         uvicorn.Server(_config(chosen, slowest_seconds)).run(sockets=[listener])
 
 

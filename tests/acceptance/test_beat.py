@@ -77,7 +77,7 @@ def test_beat_takes_its_rows_up_again_after_an_outage(
 ) -> None:
     started = beat(settings={"DATABASE_URL": own_postgresql.url("payments"), **OFTEN})
     own_postgresql.set_read_only("payments", read_only=True)
-    started.wait_for_output("schedule is kept in memory")
+    started.wait_for_output("schedule kept in memory")
     met = _waiting(redis_client)
     wait_until(lambda: _waiting(redis_client) > met + 3)
     own_postgresql.set_read_only("payments", read_only=False)

@@ -40,8 +40,8 @@ def _all_about(line: Json, *names: str) -> bool:
 
 def test_the_lines_of_a_charge_tell_one_story(scene: Scene) -> None:
     payment_id = scene.paid()
-    task_id = _wait_for(scene, event="attempt is over", payment_id=payment_id)["task_id"]
-    _wait_for(scene, event="task is over", task_id=task_id)
+    task_id = _wait_for(scene, event="attempt finished", payment_id=payment_id)["task_id"]
+    _wait_for(scene, event="task finished", task_id=task_id)
     over, ended = _lines(scene.directory, task_id=task_id)
     assert all(line["task"] == "payment_worker.charge" for line in (over, ended))
     assert over["attempt"] == 1
@@ -51,14 +51,14 @@ def test_the_lines_of_a_charge_tell_one_story(scene: Scene) -> None:
     assert ended["payment_id"] == payment_id
     assert (ended["outcome"], ended["status"]) == ("succeeded", "SUCCEEDED")
     assert 0 < ended["duration_seconds"] < 60
-    assert ended["event"] == "task is over"
+    assert ended["event"] == "task finished"
 
 
 def test_a_task_that_is_refused_or_declined_ends_in_such_a_line_too(scene: Scene) -> None:
     refused = scene.producer.charge(payment_id="none")
-    assert _wait_for(scene, event="task is over", task_id=refused)["outcome"] == "rejected"
+    assert _wait_for(scene, event="task finished", task_id=refused)["outcome"] == "rejected"
     declined = scene.charge(payment_method="pm_card_chargeDeclined")
-    ended = _wait_for(scene, event="task is over", payment_id=declined)
+    ended = _wait_for(scene, event="task finished", payment_id=declined)
     assert (ended["outcome"], ended["status"]) == ("succeeded", "FAILED")
     assert ended["reason"]
 
@@ -74,7 +74,7 @@ def test_a_later_run_of_another_task_tells_of_the_same_attempt(scene: Scene) -> 
     scene.payment(payment_id, "SUCCEEDED")
     refund_id = scene.refund(payment_id)
     scene.refund_row(refund_id, "PROCESSED")
-    over = _wait_for(scene, event="attempt is over", refund_id=refund_id)
+    over = _wait_for(scene, event="attempt finished", refund_id=refund_id)
     assert over["payment_id"] == payment_id
     assert over["task"] == "payment_worker.refund"
 
@@ -83,7 +83,7 @@ def test_an_unknown_outcome_is_told_with_all_that_is_known(scene: Scene) -> None
     payment_id = "11111111-2222-4333-8444-555555555555"
     scene.fault("reset", charge=payment_id, when="after", times=20)
     scene.charge(payment_id=payment_id)
-    line = _wait_for(scene, event="attempt is put off", payment_id=payment_id)
+    line = _wait_for(scene, event="attempt rescheduled", payment_id=payment_id)
     assert line["level"] == "warning"
     assert line["attempt"] == 1
     assert line["reason"] == "no_answer"
@@ -92,7 +92,7 @@ def test_an_unknown_outcome_is_told_with_all_that_is_known(scene: Scene) -> None
 
 def test_a_rejected_request_is_told_by_the_message_that_brought_it(scene: Scene) -> None:
     sent = scene.producer.charge(payment_id="none")
-    line = _wait_for(scene, event="request is rejected", task_id=sent)
+    line = _wait_for(scene, event="request rejected", task_id=sent)
     assert line["task"] == "payment_worker.charge"
 
 
@@ -136,7 +136,7 @@ def test_an_installation_that_has_nothing_to_do_says_nothing(new_scene: Callable
 def test_whoever_asks_for_everything_is_told_of_each_sweep(new_scene: Callable[..., Scene]) -> None:
     curious = new_scene(PAYMENT_WORKER_LOG_LEVEL="DEBUG")
     curious.ready(curious.worker(pool="prefork", concurrency=2), curious.beat())
-    line = _wait_for(curious, event="task is over", task="payment_worker.resume_stalled")
+    line = _wait_for(curious, event="task finished", task="payment_worker.resume_stalled")
     assert line["level"] == "debug"
     curious.wait_for_log("task enqueued")
 

@@ -114,5 +114,5 @@ def test_what_cannot_be_stored_is_answered_alone_and_told_without_its_text(recei
         answers = list(threads.map(sender.send, bodies))
 
     assert [answer.status for answer in answers] == [500, *(200 for _ in bodies[1:])]
-    assert "webhook broke" in sender.process.output()
+    assert "webhook failed" in sender.process.output()
     assert "planted4718" not in sender.process.output()

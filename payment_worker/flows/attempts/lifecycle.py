@@ -114,7 +114,7 @@ class LockedAttempt:
         write(self.connection, [reschedule])
         count(RESCHEDULED, attempt.action, label(code))
         told = {"detail": detail} if detail else {}
-        log.warning("attempt is put off", **self._ids(), reason=code, **told, tries=tries)
+        log.warning("attempt rescheduled", **self._ids(), reason=code, **told, tries=tries)
         if self.refund:
             return refund_result(self.refund, Unfinished.OURS, due_again_at)
         return payment_result(self.payment, Unfinished.OURS, due_again_at)
@@ -142,7 +142,7 @@ class LockedAttempt:
         answer = refund_result(refund) if refund else payment_result(payment)
         count(ATTEMPTS, self.attempt.action, label(status))
         log.info(
-            "attempt is over",
+            "attempt finished",
             **self._ids(),
             outcome=status,
             status=answer.status,

@@ -56,7 +56,7 @@ def record(
         found = attempts.lock_unfinished(connection, attempt.attempt_id)
         if found is None or found[1].lease_token != attempt.lease_token:
             log.info(
-                "attempt is in other hands", attempt_id=attempt.attempt_id, payment_id=str(attempt.payment_id)
+                "attempt leased elsewhere", attempt_id=attempt.attempt_id, payment_id=str(attempt.payment_id)
             )
             return present(connection, attempt)
         refund = refunds.find(connection, attempt.refund_id) if attempt.refund_id else None
@@ -166,7 +166,7 @@ def _absent(locked: LockedAttempt) -> CommandResult | Continue:
     if young and 1 + attempts.count_absent(locked.connection, attempt) < policy.max_attempts:
         return _next_attempt(locked)
     log.warning(
-        "gave up: never executed",
+        "attempt given up: never executed",
         payment_id=str(attempt.payment_id),
         refund_id=attempt.refund_id,
         action=attempt.action,

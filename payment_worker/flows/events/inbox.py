@@ -114,7 +114,7 @@ def _result(context: Context, event: InboxEvent) -> Result:
         raise
     except Exception as bug:  # noqa: BLE001 - counted as any other failure, so that it ends parked, and seen
         error = described(bug)
-        log.error("event raised", event_id=event.event_id, type=event.type, error=error)  # noqa: TRY400 - its text
+        log.error("event handler failed", event_id=event.event_id, type=event.type, error=error)  # noqa: TRY400 - its text
         return Deferred(Reason.BROKEN, error)
 
 

@@ -126,7 +126,7 @@ def _store(context: Context, poll: Poll, page: Page[Event]) -> list[InboxEvent]:
 
 
 def _not_read(context: Context, poll: Poll, answer: NotListed) -> None:
-    log.warning("events could not be listed", stripe_account=poll.stripe_account, answer=str(answer))
+    log.warning("events not listed", stripe_account=poll.stripe_account, answer=str(answer))
     if isinstance(answer, Absent) and poll.window:
         # The cursor's event is older than what Stripe keeps: the window is opened anew, at its newest end.
         with context.database.begin() as connection:

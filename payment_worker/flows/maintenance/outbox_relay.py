@@ -84,7 +84,7 @@ def _batch(context: Context, stream: Stream) -> int | RelayStop:
         if isinstance(added, Forgotten):
             since = _lost_since(connection, stream, at_most=now - context.policy.republish_window)
             outbox.lose(connection, stream.name, since=since)
-            log.warning("stream has lost its memory", stream=stream.name, since=since.isoformat())
+            log.warning("stream lost: messages are republished", stream=stream.name, since=since.isoformat())
             return RelayStop.YET
         outbox.mark_published(connection, [message.position for message in messages], now=now)
         outbox.remember(connection, stream.name, added, now=now)
@@ -105,4 +105,4 @@ def _unpublish_lost(connection: Connection, stream: Stream, *, since: datetime) 
     count = outbox.unpublish(connection, since=since, limit=AGAIN_AT_ONCE)
     if count < AGAIN_AT_ONCE:
         outbox.forget(connection, stream.name)
-    log.info("told again", stream=stream.name, messages=count)
+    log.info("messages republished", stream=stream.name, messages=count)

@@ -157,7 +157,7 @@ def _go_through(
         try:
             stride = _stride(Checker(context, run, refused, foreign_objects=heard_of, accepted=accepted))
         except StripeAwayError:
-            log.warning("reconciliation waits for Stripe", run_id=run.run_id, step=run.step)
+            log.warning("reconciliation postponed: Stripe unreachable", run_id=run.run_id, step=run.step)
             return Reconciled(run, stripe_is_away=True)
         run = _advance(context, run, stride, accounts)
         if run.is_finished or not on_page(run):

@@ -71,7 +71,7 @@ class RateLimiter:
             opened = self._ask(lambda: self._redis.failed(permit), without_redis=0.0)
             if opened:
                 log.error(
-                    "stripe does not answer: calls are held",
+                    "circuit breaker opened",
                     stripe_account=permit.account,
                     reason=outcome.unknown_reason,
                     seconds=opened,
@@ -79,7 +79,7 @@ class RateLimiter:
         elif permit.failures or permit.is_probe:
             self._ask(lambda: self._redis.answered(permit), without_redis=None)
             if permit.is_probe:
-                log.warning("stripe answers again: calls go on", stripe_account=permit.account)
+                log.warning("circuit breaker closed", stripe_account=permit.account)
 
     def _ask(self, question: Callable[[], T], without_redis: T) -> T:
         if not self._redis_may_be_asked():
@@ -108,11 +108,11 @@ class RateLimiter:
             was_reachable = self._redis_again_at is None
             self._redis_again_at = time.monotonic() + self._again_seconds
         if was_reachable:
-            log.warning("redis is unreachable: calls are not limited", error=type(error).__name__)
+            log.warning("redis unreachable: calls are not rate-limited", error=type(error).__name__)
 
     def _redis_is_reachable(self) -> None:
         if self._redis_again_at is None:
             return
         with self._lock:
             self._redis_again_at = None
-        log.warning("redis is reachable again: calls are limited")
+        log.warning("redis reachable: calls are rate-limited")
