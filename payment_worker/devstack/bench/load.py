@@ -1,8 +1,8 @@
 """Load on a real worker: how much of its CPU and time so many tasks take."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -15,7 +15,9 @@ from payment_worker.devstack.processes import Process
 from payment_worker.devstack.waiting import wait_until
 
 QUIET_SECONDS = 300.0
-QUEUES = ("charges", "refunds", "events", "maintenance")
+QUEUES = ("charges", "refunds", "events", "maintenance", "celery")
+SETTLE_SECONDS = 0.5
+"""After the last acknowledgement: stock Celery acknowledges what it has yet to run, and our events leave later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,23 @@ class Run:
         return self.tasks / self.seconds
 
 
-def cpu_seconds(worker: Process) -> float:
-    """CPU time that a worker and its children have taken so far."""
-    family = [psutil.Process(pid) for pid in (worker.pid, *worker.descendants())]
-    return sum(sum(one.cpu_times()[:2]) for one in family)
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """CPU time that these processes have taken so far; one that has ended counts for nothing."""
+    taken = 0.0
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            taken += sum(psutil.Process(pid).cpu_times()[:2])
+    return taken
+
+
+def family(worker: Process) -> tuple[int, ...]:
+    """A worker's processes."""
+    return (worker.pid, *worker.descendants())
+
+
+def memory_megabytes(worker: Process) -> float:
+    """What a worker and its children hold, each shared page counted once."""
+    return float(sum(psutil.Process(pid).memory_full_info().pss for pid in family(worker))) / 1e6
 
 
 @contextmanager
@@ -68,16 +83,24 @@ def charge_arguments() -> dict[str, Any]:
 
 def measure(worker: Process, redis_url: str, *, tasks: int, send: Callable[[], None]) -> Run:
     """Enqueue tasks as fast as can be, and wait until nothing is left to do."""
-    cpu, started = cpu_seconds(worker), time.monotonic()
+    cpu, started = cpu_seconds(family(worker)), time.monotonic()
     for _ in range(tasks):
         send()
-    wait_until(lambda: is_quiet(redis_url), seconds=QUIET_SECONDS, what="all tasks done", every_seconds=0.02)
-    return Run(tasks, cpu_seconds(worker) - cpu, time.monotonic() - started)
+    wait_until_quiet(redis_url)
+    seconds = time.monotonic() - started
+    time.sleep(SETTLE_SECONDS)
+    return Run(tasks, cpu_seconds(family(worker)) - cpu, seconds)
 
 
-def is_quiet(redis_url: str) -> bool:
-    """Whether no message waits and none is being worked on."""
+def wait_until_quiet(redis_url: str) -> None:
+    """Wait until no message waits and none is being worked on."""
     with redis.Redis.from_url(redis_url) as client:
-        lengths: list[Any] = [client.llen(queue) for queue in QUEUES]
-        held: Any = client.hlen("unacked")
-        return bool(sum(lengths) + held == 0)
+        wait_until(
+            lambda: _is_quiet(client), seconds=QUIET_SECONDS, what="all tasks done", every_seconds=0.02
+        )
+
+
+def _is_quiet(client: redis.Redis) -> bool:
+    lengths: list[Any] = [client.llen(queue) for queue in QUEUES]
+    held: Any = client.hlen("unacked")
+    return bool(sum(lengths) + held == 0)
