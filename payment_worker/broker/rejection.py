@@ -1,6 +1,7 @@
 """Where a message goes that cannot be run: into `rejected_request`, masked, so that no money request vanishes."""
 
 import base64
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,6 @@ from typing import Any, Protocol
 from uuid import NAMESPACE_OID, uuid5
 
 from kombu.utils.imports import symbol_by_name
-from kombu.utils.json import loads
 
 from payment_worker.broker.envelope import KEPT_BYTES, UNREADABLE
 from payment_worker.broker.inspection import Fault
@@ -43,7 +43,7 @@ class KeepRejected(Protocol):
 
 
 def keep_rejected(app: Any, rejected: RejectedMessage, fault: Fault, words: str) -> None:  # noqa: ANN401 Celery has no types
-    """Keep a request that cannot be run, with anything sensitive mrejected.
+    """Keep a request that cannot be run, with anything sensitive masked.
 
     Raises:
         Exception: it is not kept.
@@ -97,11 +97,14 @@ def _decoded(message: dict[str, Any]) -> object:
 
 
 def _read(body: object) -> object:
-    """What a body says: parsed if possible, for the names in it tell what is to be mrejected."""
+    """What a body says: parsed if possible, for the names in it tell what is to be masked.
+
+    Not revived, as kombu does: nothing of it is run, and what made the reviver fail would hide all names.
+    """
     text = body.decode(errors="replace") if isinstance(body, bytes) else str(body)
     try:
-        return loads(text)  # type: ignore[no-untyped-call] # kombu has no types
-    except Exception:  # noqa: BLE001 kombu's reviver raises what it likes
+        return json.loads(text)
+    except (ValueError, RecursionError):
         return text[:KEPT_BYTES]
 
 

@@ -1,19 +1,37 @@
-"""Finds payment card numbers in text, as people write them, without taking every long number for one.
+"""Finds payment card numbers in text, however they are written, without taking every long number for one.
 
-A number counts if its digits stand together or in groups, begin as some network's numbers do, are as many as
-that network's, and pass Luhn's check. Chance numbers pass Luhn one time in ten, so the networks matter:
-timestamps in milliseconds begin with 1, and refusing a payment for its timestamp would be our fault.
+A number counts if at most three other characters stand between any two of its digits, and they begin as some
+network's numbers do, are as many as that network's, and pass Luhn's check; an expiry may follow. Chance numbers pass
+Luhn one time in ten, so the networks matter: timestamps in milliseconds begin with 1, and refusing a payment for its
+timestamp would be our fault. So does what is known to be something else: UUIDs, hashes, instants, telephone numbers,
+fractions, lists.
 """
 
 import re
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
 
-_MAY_HOLD_ONE = re.compile(r"\d(?:[\s._/\-‐‑‒–]{0,3}\d){12}")  # noqa: RUF001 - dashes as word processors set them
-_RUN = re.compile(r"\d(?:[\s._/\-‐‑‒–]{0,3}\d){12,}")  # noqa: RUF001 - as above
+from payment_worker.contracts.plain_text import PlainText, plain, unescaped
+
+_MOST_BETWEEN: Final = 3
+_MAY_HOLD_ONE = re.compile(r"\d(?:\D{0,3}\d){12}")
 _GROUP = re.compile(r"\d+")
-# A random UUID holds a lookalike about once in 30,000: too often for what callers put into metadata.
-_UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
+_EXPIRY = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?\d\d\d{0,4}")
+"""An expiry that is written right behind a number, perhaps with the code from the card's back."""
+
+_SOMETHING_ELSE = re.compile(
+    r"""
+      \b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b          # a UUID: a random one looks so once in 100
+    | \b(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})\b   # a hash
+    | \b(?:19|20|21)\d\d-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|\x20?[+-]\d\d:?\d\d)?(?!\d)   # an instant
+    | (?<!\d)\+\d{1,3}(?:[ ()./-]{1,3}\d+){1,6}                 # a telephone number
+    | (?<![\d.,])\d{1,3}\.\d{10,17}(?![\d.,]*\d)               # a fraction as programs print it
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_LONGEST_TELEPHONE: Final = 13
+"""Digits. The norm allows 15, as many as American Express has."""
 
 _NETWORK = re.compile(
     r"""
@@ -30,60 +48,99 @@ _NETWORK = re.compile(
     re.VERBOSE,
 )
 _LENGTHS = range(13, 20)
+_LONGEST_WITH_EXPIRY: Final = max(_LENGTHS) + 10
 _EAN_LENGTH = 13
-_LEAST_GROUP = 3
+_SHORTEST_LIST: Final = 6
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+
+Span = tuple[int, int]
 
 
 def has_card_number(text: str) -> bool:
     """Whether the text holds what looks like a card number."""
-    return _MAY_HOLD_ONE.search(text) is not None and next(card_number_spans(text), None) is not None
+    return next(card_number_spans(text), None) is not None
 
 
-def card_number_spans(text: str) -> Iterator[tuple[int, int]]:
+def card_number_spans(text: str) -> Iterator[Span]:
     """Where the text's card numbers begin and end, left to right, without overlap."""
-    uuids = [match.span() for match in _UUID.finditer(text)]
-    for run in _RUN.finditer(text):
-        groups = [group.span() for group in _GROUP.finditer(text, run.start(), run.end())]
-        yield from _spans_in(text, [group for group in groups if not _inside(group, uuids)])
+    seen = plain(text)
+    spans = _in_plain(seen)
+    if (behind := unescaped(text)) and (more := _in_plain(behind)):
+        spans = sorted({*spans, *more})
+    last = 0
+    for begin, end in spans:
+        if begin >= last:
+            yield begin, end
+            last = end
 
 
-def _inside(group: tuple[int, int], uuids: list[tuple[int, int]]) -> bool:
-    return any(begin <= group[0] and group[1] <= end for begin, end in uuids)
+def _in_plain(seen: PlainText) -> list[Span]:
+    if _MAY_HOLD_ONE.search(seen.text) is None:
+        return []
+    return [seen.span(*span) for run in _runs(seen.text) for span in _spans_in(seen.text, run)]
 
 
-def _spans_in(text: str, groups: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    first = 0
-    while first < len(groups):
-        last = _last_group_of_a_card(text, groups[first : first + max(_LENGTHS)])
-        if last is not None:
-            yield groups[first][0], groups[first + last][1]
-            first += last
-        first += 1
+def _runs(text: str) -> Iterator[list[Span]]:
+    """Groups of digits that stand close enough to be one number's."""
+    others = [match.span() for match in _SOMETHING_ELSE.finditer(text) if _is_something_else(match.group())]
+    run: list[Span] = []
+    for group in (match.span() for match in _GROUP.finditer(text)):
+        is_other = any(begin <= group[0] and group[1] <= end for begin, end in others)
+        if run and (is_other or group[0] - run[-1][1] > _MOST_BETWEEN):
+            yield run
+            run = []
+        if not is_other:
+            run.append(group)
+    yield run
 
 
-def _last_group_of_a_card(text: str, groups: list[tuple[int, int]]) -> int | None:
-    lengths = [end - begin for begin, end in groups]
-    for last, total in enumerate(accumulate(lengths)):
-        if total > max(_LENGTHS):
+def _is_something_else(text: str) -> bool:
+    if text.startswith("+"):
+        return sum(map(str.isdigit, text)) <= _LONGEST_TELEPHONE
+    # The same letter again and again is what somebody put between digits.
+    return not text.isalnum() or len(set(re.findall("[a-z]+", text.lower()))) > 1
+
+
+def _spans_in(text: str, groups: Sequence[Span]) -> Iterator[Span]:
+    alone = next((at for at, (begin, end) in enumerate(groups) if _is_card_number(text[begin:end])), None)
+    if alone is not None:
+        yield from _spans_in(text, groups[:alone])
+        yield groups[alone]
+        yield from _spans_in(text, groups[alone + 1 :])
+        return
+    rest = 0
+    for first, (begin, _) in enumerate(groups):
+        if begin >= rest and (end := _end_of_a_card(text, groups[first : first + _LONGEST_WITH_EXPIRY])):
+            yield begin, end
+            rest = end
+
+
+def _end_of_a_card(text: str, groups: Sequence[Span]) -> int | None:
+    digits = ""
+    for last, (begin, end) in enumerate(groups):
+        before, digits = len(digits), digits + text[begin:end]
+        for length in range(before + 1, len(digits) + 1):
+            is_card = _is_card_number(digits[:length]) and _may_follow(digits[length:])
+            if is_card and not _is_list(text, groups[: last + 1]):
+                return end - (len(digits) - length)
+        if len(digits) > max(_LENGTHS):
             return None
-        if total in _LENGTHS and _written_as_one(lengths[: last + 1]):
-            digits = "".join(
-                str(int(digit)) for begin, end in groups[: last + 1] for digit in text[begin:end]
-            )
-            if _is_card_number(digits):
-                return last
     return None
 
 
-def _written_as_one(lengths: list[int]) -> bool:
-    # 4-4-4-4, 4-6-5, one by one: but a list of small numbers is a list of small numbers.
-    return all(length >= _LEAST_GROUP for length in lengths[:-1]) or set(lengths) == {1}
+def _may_follow(rest: str) -> bool:
+    return not rest or _EXPIRY.fullmatch(rest) is not None
+
+
+def _is_list(text: str, groups: Sequence[Span]) -> bool:
+    numbers = [int(text[begin:end]) for begin, end in groups]
+    return len(numbers) >= _SHORTEST_LIST and all(one < other for one, other in pairwise(numbers))
 
 
 def _is_card_number(digits: str) -> bool:
     return (
-        _NETWORK.fullmatch(digits) is not None
+        len(digits) in _LENGTHS
+        and _NETWORK.fullmatch(digits) is not None
         and _luhn_sum(digits) % 10 == 0
         # Thirteen digits are a barcode (EAN) far more often than one of the last century's Visa cards.
         and not (len(digits) == _EAN_LENGTH and _ean_sum(digits) % 10 == 0)

@@ -8,6 +8,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from payment_worker.contracts.masking import mask_text
 
 _FIELD_LENGTH = 100
+_LONGEST_KEY = 1_000
+"""Far beyond what is kept, so that no secret is cut in half, and masked in no time."""
 
 # pydantic's words and codes in ours: shorter, and certain never to hold the value.
 _MESSAGES: Mapping[str, tuple[str, str]] = {
@@ -55,7 +57,8 @@ def fault(code: str, message: str) -> PydanticCustomError:
 def field_error(detail: ErrorDetails) -> FieldError:
     """One of pydantic's errors in our words."""
     # The place can hold a key that the caller made up, and so anything at all.
-    field = mask_text(".".join(str(part) for part in detail["loc"] if part != "[key]"))[:_FIELD_LENGTH]
+    place = ".".join(str(part)[:_LONGEST_KEY] for part in detail["loc"] if part != "[key]")
+    field = mask_text(place)[:_FIELD_LENGTH]
     context = detail.get("ctx", {})
     if context.get("ours"):
         return FieldError(field, detail["type"], detail["msg"])

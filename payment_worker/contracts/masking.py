@@ -2,13 +2,16 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from payment_worker.contracts.card_numbers import card_number_spans
+from payment_worker.contracts.card_numbers import has_card_number
+from payment_worker.contracts.mask_text import MASK, mask_text, without_card_numbers
+from payment_worker.contracts.plain_text import plain
 
-MASK = "***"
+__all__ = ["MASK", "mask_text", "masked"]
+
 _DEPTH = 8
 _VALUES = 1_000
 _TEXT_LENGTH = 2_000
@@ -17,23 +20,9 @@ _KEY_LENGTH = 200
 _MARGIN = 512
 # Longer integers are no amounts, and Python itself refuses to print those beyond 4,300 digits.
 _INTEGER_BITS = 64
+_PIECE_LENGTH = 19
+"""Of a list whose texts are together a card number: as long as the longest number is."""
 
-# Loosely what stands on either side of an e-mail address's @. Looking behind keeps the search linear.
-_ADDRESS = r"[^\s@<>\"'(),:;=*]"
-
-_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # A password in a URL, which may itself hold an @.
-    (
-        re.compile(r"(?<![a-z0-9+.\-])([a-z][a-z0-9+.\-]*://[^\s:/@]*):[^\s/]*@", re.IGNORECASE),
-        rf"\1:{MASK}@",
-    ),
-    # Stripe's keys: secret, restricted, ephemeral, and the webhook's signing secret.
-    (re.compile(r"\b((?:sk|rk|ek)_(?:live|test)_|whsec_|ek_)\w+"), rf"\1{MASK}"),
-    # Whoever has a client secret may confirm the payment.
-    (re.compile(r"\b([a-z]+_\w+?_secret_)\w+"), rf"\1{MASK}"),
-    (re.compile(r"\b(bearer|basic)\s+[\w\-.~+/]{8,}=*", re.IGNORECASE), rf"\1 {MASK}"),
-    (re.compile(rf"(?<!{_ADDRESS}){_ADDRESS}+@{_ADDRESS}+\.[^\W\d_]{{2,}}"), f"{MASK}@{MASK}"),
-)
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SENSITIVE_WORDS = frozenset(
     {
@@ -52,31 +41,21 @@ _SENSITIVE_WORDS = frozenset(
     | {"passphrase", "passwd", "password", "pwd", "secret", "secrets", "signature", "token", "tokens"}
 )
 _SENSITIVE_PHRASES = (("api", "key"), ("account", "number"), ("private", "key"), ("secret", "key"))
-
-
-def mask_text(text: str) -> str:
-    """The text without card numbers, keys, client secrets, e-mail addresses and passwords in URLs.
-
-    Of a card the last four digits stay. NUL and lone surrogates, which no database takes, are made visible.
-    """
-    text = text.replace("\0", "␀").encode("utf-8", "backslashreplace").decode()
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
-    return _without_card_numbers(text)
+_SENSITIVE_PARTS = (
+    "cardnumber",
+    "creditcard",
+    "password",
+    "authtoken",
+    "accesstoken",
+    "clientsecret",
+    "apikey",
+)
+"""However they are written: with words set together as well."""
 
 
 def masked(value: object) -> object:
     """A copy that may be kept: plain JSON values, masked like text, bounded in depth, number and length."""
     return _Masker(values_left=_VALUES).value(value, _DEPTH)
-
-
-def _without_card_numbers(text: str) -> str:
-    parts = []
-    rest = 0
-    for begin, end in card_number_spans(text):
-        parts += [text[rest:begin], MASK, text[end - 4 : end]]
-        rest = end
-    return "".join([*parts, text[rest:]])
 
 
 def _short(text: str, length: int) -> str:
@@ -87,11 +66,21 @@ def _short(text: str, length: int) -> str:
 
 
 def _is_sensitive(key: str) -> bool:
-    words = [word.lower() for word in _WORD.findall(key[:_KEY_LENGTH])]
+    name = plain(key[:_KEY_LENGTH]).text
+    words = [word.lower() for word in _WORD.findall(name)]
+    written_together = "".join(words)
     return (
         words == ["number"]
+        or any(part in written_together for part in _SENSITIVE_PARTS)
         or not _SENSITIVE_WORDS.isdisjoint(words)
         or any(pair in _SENSITIVE_PHRASES for pair in pairwise(words))
+    )
+
+
+def _is_card_in_pieces(values: Sequence[object]) -> bool:
+    pieces = [str(each) for each in values[:_VALUES] if isinstance(each, str) or type(each) is int]
+    return len(pieces) > 1 and has_card_number(
+        " ".join(each for each in pieces if len(each) <= _PIECE_LENGTH)
     )
 
 
@@ -113,7 +102,7 @@ def _integer(value: int) -> object:
     if value.bit_length() > _INTEGER_BITS:
         return f"(an integer of {value.bit_length()} bits)"
     text = str(value)
-    hidden = _without_card_numbers(text)
+    hidden = without_card_numbers(text)
     return value if hidden == text else hidden
 
 
@@ -147,6 +136,10 @@ class _Masker:
                 yield name, self.value(value, depth)
 
     def _elements(self, values: Iterable[object], depth: int) -> Iterable[object]:
+        values = list(values)
+        if _is_card_in_pieces(values):
+            yield MASK
+            return
         for value in values:
             if self.values_left <= 0:
                 yield "… (more)"

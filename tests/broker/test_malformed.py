@@ -143,6 +143,30 @@ def test_each_is_kept_and_its_neighbours_are_run(scene: Scene) -> None:
     assert "4242424242" not in (worker.output() + str(scene.kept())).replace(" ", "")
 
 
+def test_what_cannot_be_read_is_kept_without_its_secrets(scene: Scene) -> None:
+    scene.worker(concurrency=1)
+    undated = {"__type__": "datetime", "__value__": "never"}
+    arguments = {"payment_id": undated, "password": SECRET, "note": CARD, "cards": CARD.split()}
+    body = json.dumps([[], arguments, {}])
+    encoded = base64.b64encode(body.encode()).decode()
+
+    scene.broker.lpush(
+        QUEUE,
+        a_message([[], arguments, {}]),
+        body[:-4],
+        json.dumps({"body": encoded, "headers": undated}),
+        json.dumps({"body": encoded})[:-2],
+        a_message(raw_body=base64.b64encode(body[:-4].encode()).decode()),
+    )
+    wait_until(lambda: len(scene.kept()) == 5)
+
+    kept = json.dumps(scene.kept())
+    assert SECRET not in kept
+    assert CARD not in kept
+    assert encoded[-60:-8] not in kept
+    assert '"4242"' not in kept
+
+
 def test_the_arguments_are_kept_where_there_are_any(scene: Scene) -> None:
     scene.worker(concurrency=1)
 

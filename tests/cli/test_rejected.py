@@ -42,7 +42,7 @@ def test_it_is_shown_by_each_of_its_ids_with_the_call_that_would_have_been_right
     assert f"\"payment_id\": '{wrong['payment_id']}'" in screen
     assert "surprise is not an argument" in screen
     assert '"surprise":' not in screen
-    assert run("show", "4711").status == 2
+    assert run("show", "4711").status == 1
 
 
 @pytest.mark.usefixtures("started")

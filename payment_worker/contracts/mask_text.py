@@ -1,0 +1,109 @@
+"""Masks secrets in text, however disguised: card numbers, keys, client secrets, e-mail addresses, passwords."""
+
+import base64
+import re
+from typing import Final
+
+from payment_worker.contracts.card_numbers import card_number_spans
+from payment_worker.contracts.plain_text import PlainText, plain, unescaped
+
+MASK: Final = "***"
+_PASSES: Final = 10
+"""What one pass masks may bring together what stands beside it; each pass leaves less to find."""
+
+_ENCODED_DEPTH: Final = 2
+"""Base64 within base64 within base64 is nobody's message."""
+
+# Loosely what stands on either side of an e-mail address's @. Looking behind keeps the search linear.
+_ADDRESS = r"[^\s@<>\"'(),:;=*]"
+_STRIPE_KEY = r"(?:sk|rk|ek|whsec)_(?:(?:org|live|test)_)*+"
+
+_SECRETS: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.VERBOSE), replacement)
+    for pattern, replacement in (
+        # A password in a URL, which may itself hold an @.
+        (r"(?<![a-z0-9+.\-])([a-z][a-z0-9+.\-]*://[^\s:/@]*):[^\s/]*@", rf"\1:{MASK}@"),
+        # Stripe's keys: secret, restricted, ephemeral, of an organisation, and the webhook's signing secret. Behind a
+        # letter it is a name such as task_id, unless it goes on like a key.
+        (rf"((?<![a-z]){_STRIPE_KEY})\w+", rf"\1{MASK}"),
+        (r"((?:sk|rk|ek)_(?:org_)?(?:live|test)_)(?=\w*\d)\w{8,}", rf"\1{MASK}"),
+        # Whoever has a client secret may confirm the payment.
+        (r"\b([a-z]+_\w+?_secret_)\w+", rf"\1{MASK}"),
+        (r"\b(bearer|basic)\s+[\w\-.~+/]{8,}=*", rf"\1 {MASK}"),
+        # What stands behind a telling name, in text that nothing has parsed: JSON, a query, a header.
+        (
+            r"""
+            ( (?:passwor[dt]|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|cvc|cvv|authorization)
+              [\w-]{0,40} \\{0,3}["']? \s{0,3} [:=] \s{0,3} )
+            (?: \\{0,3}"(?:[^"\\]|\\[^"])*\\{0,3}"? | '[^']*'? | (?:digest|bearer|basic)\s[^\s"']+ | [^\s,;&"'}\]]+ )
+            """,
+            rf"\1{MASK}",
+        ),
+        (rf"(?<!{_ADDRESS}){_ADDRESS}+@{_ADDRESS}+\.[^\W\d_]{{2,}}", f"{MASK}@{MASK}"),
+    )
+)
+_ENCODED: Final = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
+_URL_SAFE: Final = str.maketrans("-_", "+/")
+
+
+def storable(text: str) -> str:
+    """The text with NUL and lone surrogates, which no database takes, made visible."""
+    return text.replace("\0", "␀").encode("utf-8", "backslashreplace").decode()
+
+
+def mask_text(text: str) -> str:
+    """The text without card numbers, keys, client secrets, e-mail addresses and passwords, and storable.
+
+    Of a card the last four digits stay.
+    """
+    return _masked(storable(text), _ENCODED_DEPTH)
+
+
+def without_card_numbers(text: str) -> str:
+    """The text with the last four digits of each card number."""
+    parts, rest = [], 0
+    for begin, end in card_number_spans(text):
+        digits = [digit for digit in plain(text[begin:end]).text if digit.isdigit()]
+        parts += [text[rest:begin], MASK, *digits[-4:]]
+        rest = end
+    return "".join([*parts, text[rest:]])
+
+
+def _masked(text: str, depth: int) -> str:
+    for _ in range(_PASSES):
+        before = text
+        for pattern, replacement in _SECRETS:
+            text = _substituted(pattern, replacement, text)
+        text = without_card_numbers(text)
+        if depth:
+            text = _ENCODED.sub(lambda found: _masked_encoded(found.group(), depth - 1), text)
+        if text == before:
+            break
+    return text
+
+
+def _substituted(pattern: re.Pattern[str], replacement: str, text: str) -> str:
+    text = _in_view(pattern, replacement, text, plain(text))
+    escaped = unescaped(text)
+    return _in_view(pattern, replacement, text, escaped) if escaped else text
+
+
+def _in_view(pattern: re.Pattern[str], replacement: str, text: str, seen: PlainText) -> str:
+    """The text with what the pattern finds in how it is read replaced where it stands."""
+    parts, rest = [], 0
+    for found in pattern.finditer(seen.text):
+        begin, end = seen.span(*found.span())
+        masked = found.expand(replacement)
+        parts += [text[rest:begin], text[begin:end] if masked == found.group() else masked]
+        rest = end
+    return "".join([*parts, text[rest:]])
+
+
+def _masked_encoded(encoded: str, depth: int) -> str:
+    whole = encoded.rstrip("=").translate(_URL_SAFE)
+    try:
+        said = base64.b64decode(whole[: len(whole) // 4 * 4])
+    except ValueError:
+        return encoded
+    text = storable(said.decode(errors="replace"))
+    return encoded if _masked(text, depth) == text else MASK
