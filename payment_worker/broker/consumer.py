@@ -24,6 +24,7 @@ from payment_worker.broker.inspection import Fault, RejectedMessageError, Rules,
 from payment_worker.broker.liveness import Liveness
 from payment_worker.broker.presence import Consuming
 from payment_worker.broker.rejection import RejectedMessage, keep_rejected, rejected_message
+from payment_worker.broker.task_events import TaskEvents
 
 logger = logging.getLogger(__name__)
 
@@ -50,10 +51,11 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
     _next_try_to_keep = 0.0
 
     class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[misc] # Celery has no types
-        """Celery's own steps, with another heart, a sign of life, and a note of what it consumes."""
+        """Celery's own steps, another heart, events that leave together, a sign of life, a note of what it consumes."""
 
         default_steps = (
             *(step for step in CeleryConsumer.Blueprint.default_steps if step not in _NOT_THESE),
+            TaskEvents,
             Heart,
             Liveness,
             Consuming,

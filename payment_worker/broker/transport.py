@@ -89,7 +89,9 @@ class _Mended:
     """What every channel of ours does differently, with or without Sentinel."""
 
     connection: Any
+    pool: ConnectionPool
     qos: Any
+    _at_pool: "Redis | None" = None
 
     def __init__(self, connection: Any, **options: Any) -> None:  # noqa: ANN401
         self._known = SimpleNamespace(client=connection.client, default_port=connection.default_port)
@@ -116,6 +118,17 @@ class _Mended:
         client: Redis = super()._create_client(asynchronous)  # type: ignore[misc]
         client.set_response_callback("BRPOP", self._popped)
         return client
+
+    # test_task_events: kombu makes a client, and copies its table of callbacks, for every acknowledgement and message:
+    # a tenth of the main process's CPU. A client holds no connection of its own, and may be shared by threads.
+    @contextmanager
+    def conn_or_acquire(self, client: "Redis | None" = None) -> Iterator["Redis"]:
+        """The client given, or one that is kept for as long as its pool is."""
+        if client is None:
+            client = self._at_pool
+            if client is None or client.connection_pool is not self.pool:
+                client = self._at_pool = self._create_client()
+        yield client
 
     def _popped(self, response: Any, **_: Any) -> tuple[bytes, bytes] | None:  # noqa: ANN401
         if not response:
