@@ -57,7 +57,8 @@ def main() -> None:
         app(prog_name="payment-worker")
     except Exception as error:  # noqa: BLE001 - what it may hold is not for every screen
         from payment_worker.cli.errors import explained
+        from payment_worker.cli.views.printing import complain
 
         message, status = explained(error)
-        sys.stderr.write(f"{message}\n")
+        complain(message)
         sys.exit(status)

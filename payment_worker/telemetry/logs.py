@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import structlog
 
+from payment_worker.telemetry.visible import visible
+
 
 def configure(*, log_format: Literal["auto", "json", "console"], level: str) -> None:
     """Set the process's logging up: ours through structlog, others' through the same renderer."""
@@ -22,7 +24,9 @@ def configure(*, log_format: Literal["auto", "json", "console"], level: str) -> 
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer: Any = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+    renderer: list[Any] = (
+        [_visible, structlog.dev.ConsoleRenderer()] if console else [structlog.processors.JSONRenderer()]
+    )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -36,7 +40,7 @@ def configure(*, log_format: Literal["auto", "json", "console"], level: str) -> 
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                renderer,
+                *renderer,
             ],
         )
     )
@@ -91,6 +95,11 @@ def learned(**known: object) -> None:
 def forget() -> None:
     """Let go of all that is bound: what follows is about something else."""
     structlog.contextvars.clear_contextvars()
+
+
+def _visible(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401
+    # JSON escapes by itself what a terminal would obey.
+    return {name: visible(value) if isinstance(value, str) else value for name, value in line.items()}
 
 
 def _plain(value: object) -> str | int:

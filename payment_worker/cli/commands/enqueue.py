@@ -135,7 +135,7 @@ def _enqueue(
     task: str, model: type, arguments: Mapping[str, object], identity: str, *, as_json: bool
 ) -> None:
     from payment_worker.celery import app, check_result_backend
-    from payment_worker.cli.views.printing import print_json
+    from payment_worker.cli.views.printing import print_json, say
     from payment_worker.contracts.requests import parse
 
     check_result_backend()
@@ -145,4 +145,4 @@ def _enqueue(
     if as_json:
         print_json({"task": task, "request_id": request_id, identity: given[identity]})
     else:
-        typer.echo(f"Enqueued {task}. What comes of it:\n  payment-worker show {given[identity]}")
+        say(f"Enqueued {task}. What comes of it:\n  payment-worker show {given[identity]}")

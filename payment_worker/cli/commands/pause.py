@@ -31,7 +31,7 @@ def pause(
     Requests are still accepted and noted, and what is in doubt is still looked for; `resume` has the rest done.
     """
     from payment_worker.cli.database import operator
-    from payment_worker.cli.views.printing import instant, print_json
+    from payment_worker.cli.views.printing import instant, print_json, say
     from payment_worker.flows import pauses
 
     chosen = _kind(kind)
@@ -42,9 +42,7 @@ def pause(
         return
     since = "" if is_new else f" already, since {instant(stands.paused_at)}"
     reason = f": {stands.reason}" if stands.reason else ""
-    typer.echo(
-        f"Paused {stands.kind}{since}, by {stands.paused_by}{reason}\nGo on with: payment-worker resume"
-    )
+    say(f"Paused {stands.kind}{since}, by {stands.paused_by}{reason}\nGo on with: payment-worker resume")
 
 
 def resume(

@@ -14,11 +14,12 @@ from rich.table import Table
 
 from payment_worker.cli.database import now, operator, records
 from payment_worker.cli.errors import PROBLEMS
-from payment_worker.cli.views.printing import console, print_json, table
+from payment_worker.cli.views.printing import complain, console, print_json, table
 from payment_worker.contracts.requests import ReconcileRequest, parse
 from payment_worker.store import findings, runs
 from payment_worker.store.findings import Finding, FindingStatus
 from payment_worker.store.runs import Run
+from payment_worker.telemetry.visible import visible
 
 RUNS: Final = 5
 """Reconciliations that the report begins with."""
@@ -70,7 +71,7 @@ def close(finding_id: int, *, reason: str) -> bool:
     if closed:
         console().print(f"Finding {finding_id} is closed.")
     else:
-        sys.stderr.write(f"No open finding: {finding_id}\n")
+        complain(f"No open finding: {finding_id}")
     return closed
 
 
@@ -123,6 +124,8 @@ def _write_csv(found: Sequence[Finding]) -> None:
 
 
 def _cell(value: object) -> object:
+    if isinstance(value, str):
+        return visible(value)
     return value.isoformat() if isinstance(value, datetime) else value
 
 

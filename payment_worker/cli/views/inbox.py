@@ -1,6 +1,5 @@
 """The inbox on the screen, and events put back into it as if they had just come."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -8,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from payment_worker.cli.database import now, operator, records
-from payment_worker.cli.views.printing import console, duration, is_narrow, print_json, table, told
+from payment_worker.cli.views.printing import complain, console, duration, is_narrow, print_json, table, told
 from payment_worker.flows.events.result import Reason, sentence
 from payment_worker.store import inbox
 from payment_worker.store.inbox import Listed
@@ -32,8 +31,8 @@ def listed(found: Sequence[Listed], *, now: datetime) -> Table:
     for event in found:
         age = duration(now - event.received_at)
         shown.add_row(
-            event.event_id,
-            event.type,
+            escape(event.event_id),
+            escape(event.type),
             event.status,
             str(event.tries),
             escape(sentence(event.outcome)),
@@ -46,7 +45,7 @@ def _narrow(found: Sequence[Listed], now: datetime) -> Iterator[tuple[str, str, 
     for event in found:
         age, tries = duration(now - event.received_at), f"tries: {event.tries}"
         beneath = " · ".join(text for text in (tries, sentence(event.outcome)) if text)
-        yield f"{age} ago", f"{event.event_id}  {event.status}\n{event.type}", escape(beneath)
+        yield f"{age} ago", escape(f"{event.event_id}  {event.status}\n{event.type}"), escape(beneath)
 
 
 def replay(event_ids: Sequence[str] | None, *, type_: str | None, as_json: bool) -> Sequence[str]:
@@ -66,7 +65,7 @@ def replay(event_ids: Sequence[str] | None, *, type_: str | None, as_json: bool)
     are, them = ("event is", "it") if len(due) == 1 else ("events are", "them")
     console().print(f"{len(due)} {are} due; the next sweep takes {them}.")
     for event_id in missing:
-        sys.stderr.write(f"No such event: {event_id}\n")
+        complain(f"No such event: {event_id}")
     return missing
 
 
@@ -78,5 +77,5 @@ def discard(event_ids: Sequence[str], *, reason: str) -> Sequence[str]:
     missing = sorted(set(event_ids) - set(done))
     console().print(f"{len(done)} set aside.")
     for event_id in missing:
-        sys.stderr.write(f"No such event that waits or is parked: {event_id}\n")
+        complain(f"No such event that waits or is parked: {event_id}")
     return missing

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from payment_worker.domain.money import CURRENCIES, decimal_string
+from payment_worker.telemetry.visible import visible, visible_json
 
 _FILE_WIDTH: Final = 160
 """A file has no edge; rich takes 80 columns for one, which breaks most lines."""
@@ -21,10 +23,18 @@ _TABLE_WIDTH: Final = 120
 """With less, columns of ids and sentences are so narrow that both are broken."""
 
 
+class Screen(Console):
+    """rich's console, to which nothing from outside gets through but as text that can be read."""
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 - rich's own, passed on
+        """Text with its markup; all that is printed as a string comes through here."""
+        return super().render_str(visible(text), **options)
+
+
 @cache
-def console() -> Console:
+def console() -> Screen:
     """Standard output."""
-    chosen = Console(highlight=False, soft_wrap=False)
+    chosen = Screen(highlight=False, soft_wrap=False)
     if not chosen.is_terminal and "COLUMNS" not in os.environ:
         chosen.width = _FILE_WIDTH
     return chosen
@@ -32,7 +42,18 @@ def console() -> Console:
 
 def print_json(value: object) -> None:
     """Write it as JSON: instants in ISO 8601, dataclasses as objects."""
-    sys.stdout.write(json.dumps(value, default=_plain, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(value, default=_plain, indent=2, ensure_ascii=False)
+    sys.stdout.write(visible_json(text) + "\n")
+
+
+def say(text: str) -> None:
+    """Write a line to standard output as it is, unfolded."""
+    sys.stdout.write(f"{visible(text)}\n")
+
+
+def complain(text: str) -> None:
+    """Write a line to standard error."""
+    sys.stderr.write(f"{visible(text)}\n")
 
 
 def table(*headings: str) -> Table:

@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from payment_worker import bootstrap
 from payment_worker.cli.database import operator
 from payment_worker.cli.errors import PROBLEMS
-from payment_worker.cli.views.printing import console, instant, print_json
+from payment_worker.cli.views.printing import Screen, console, instant, print_json
 from payment_worker.contracts.requests import ReconcileRequest, parse
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.outbox_relay import replay
@@ -74,7 +74,7 @@ def _say(as_value: object, as_text: str, *, as_json: bool) -> None:
     if as_json:
         print_json(as_value)
     else:
-        console().print(as_text)
+        console().print(escape(as_text))
 
 
 def _told(done: Reconciled) -> str:
@@ -96,7 +96,7 @@ def _told(done: Reconciled) -> str:
 @contextmanager
 def _progress(*, shown: bool) -> Iterator[OnPage]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    screen = Console(stderr=True)
+    screen = Screen(stderr=True)
     with Progress(
         *columns, console=screen, transient=True, disable=not (shown and screen.is_terminal)
     ) as bar:

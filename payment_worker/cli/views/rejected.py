@@ -1,6 +1,5 @@
 """Rejected requests on the screen: the faults of each, the call that would have been right, and sending it again."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -11,7 +10,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from rich.markup import escape
 
 from payment_worker.cli.database import now, operator, records
-from payment_worker.cli.views.printing import console, instant, print_json, table
+from payment_worker.cli.views.printing import complain, console, instant, print_json, table
 from payment_worker.contracts import requests
 from payment_worker.domain.money import CURRENCIES
 from payment_worker.store import rejected_requests
@@ -58,7 +57,7 @@ def show(identity: str, *, as_json: bool) -> bool:
     elif found:
         print_each(found)
     else:
-        sys.stderr.write(f"No rejected request carried {identity}.\n")
+        complain(f"No rejected request carried {identity}.")
     return bool(found)
 
 
@@ -153,9 +152,9 @@ def replay(identity: str, *, as_json: bool) -> bool:
             print_json(outcome)
         else:
             said = "Sent again" if outcome.is_new else f"Was sent again before, by {outcome.by}"
-            console().print(f"{said}, as message {outcome.message_id}.")
+            console().print(escape(f"{said}, as message {outcome.message_id}."))
         return True
-    sys.stderr.write(f"Not sent again: {outcome}.\n")
+    complain(f"Not sent again: {outcome}.")
     if as_json:
         print_json(None)
     return False

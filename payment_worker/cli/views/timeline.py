@@ -1,7 +1,6 @@
 """A payment's story on the screen: how it stands now, and line by line how it came to that."""
 
 import re
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Final
@@ -13,7 +12,16 @@ from rich.table import Table
 
 from payment_worker.cli.database import now, records
 from payment_worker.cli.views.inbox import listed
-from payment_worker.cli.views.printing import console, instant, is_narrow, money, print_json, table, told
+from payment_worker.cli.views.printing import (
+    complain,
+    console,
+    instant,
+    is_narrow,
+    money,
+    print_json,
+    table,
+    told,
+)
 from payment_worker.cli.views.rejected import MOST, canonical, print_each
 from payment_worker.flows.timeline import Line, Story, story_of
 from payment_worker.store import inbox, rejected_requests, timeline
@@ -55,7 +63,7 @@ def show(identity: str, *, as_json: bool) -> bool:
         story = story_of(connection, payment_id) if payment_id else None
         heard = [] if story else inbox.about(connection, object_ids=[], event_ids=[identity])
     if story is None and not heard and not unaccepted:
-        sys.stderr.write(f"Not found: {identity}.\n")
+        complain(f"Not found: {identity}.")
         if as_json:
             print_json(None)
         return False
