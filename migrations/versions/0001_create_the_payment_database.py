@@ -351,7 +351,7 @@ CREATE TABLE stream_memory (
     updated_at timestamptz NOT NULL
 );
 COMMENT ON TABLE stream_memory IS
-    'The last entry that we added to a stream. Where the stream does not have it any more, Redis has lost its memory.';
+    'The last entry that we added to a stream. Where the stream never gave so great an id, Redis has lost its memory.';
 COMMENT ON COLUMN stream_memory.lost_since IS
     'Set while what was published from then on is taken for unpublished, because the stream has lost it.';
 """

@@ -19,16 +19,36 @@ BELL: Final = "payment_worker:publish"
 
 
 APPEND: Final = """
-if ARGV[1] ~= '' and #redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1]) == 0 then
-    return false
+local function parts(id)
+    local milliseconds, number = string.match(id, '(%d+)-(%d+)')
+    return tonumber(milliseconds), tonumber(number)
 end
-local id
+if ARGV[1] ~= '' then
+    if redis.call('EXISTS', KEYS[1]) == 0 then
+        return false
+    end
+    local last
+    local info = redis.call('XINFO', 'STREAM', KEYS[1])
+    for n = 1, #info, 2 do
+        if info[n] == 'last-generated-id' then last = info[n + 1] end
+    end
+    local milliseconds, number = parts(last)
+    local wanted, which = parts(ARGV[1])
+    if milliseconds < wanted or (milliseconds == wanted and number < which) then
+        return false
+    end
+end
+local id = ARGV[1]
 for n = 3, #ARGV do
     id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'event', ARGV[n])
 end
 return id
 """
-"""One script, so that Redis cannot lose its memory between the question and what is added."""
+"""One script, so that Redis cannot lose its memory between the question and what is added.
+
+A stream keeps the greatest id that it ever gave, whatever readers delete or trim; only a stream that is gone, or older,
+has a lesser one. So entries that are missing are no loss: readers may delete what they have read.
+"""
 
 
 class StreamUnavailableError(Exception):
@@ -37,7 +57,7 @@ class StreamUnavailableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """The stream does not have the entry that it was told last: Redis has lost its memory, or a part of it."""
+    """The stream never had the entry that was added last: Redis has lost its memory, or the newest part of it."""
 
 
 class Stream:
@@ -55,10 +75,10 @@ class Stream:
 
         Args:
             messages: what is told.
-            after: the entry that this ends with; None adds to whatever there is.
+            after: the entry that was added last; None adds to whatever there is.
 
         Returns:
-            The id of the last entry; or that nothing was added, because there is no entry `after` any more.
+            The id of the last entry; or that nothing was added, because the stream has forgotten `after`.
 
         Raises:
             StreamUnavailableError: it is not known whether they were added.
@@ -70,16 +90,13 @@ class Stream:
             raise StreamUnavailableError(str(trouble(error))) from None
         return Forgotten() if last is None else str(last.decode())
 
-    def holds(self, entry_id: str) -> bool:
-        """Whether the stream has this entry.
+    def remembers(self, entry_id: str) -> bool:
+        """Whether the stream had this entry, though a reader may have deleted it since.
 
         Raises:
             StreamUnavailableError: it cannot be known now.
         """
-        try:
-            return bool(self._redis.xrange(self.name, entry_id, entry_id, count=1))
-        except redis.RedisError as error:
-            raise StreamUnavailableError(str(trouble(error))) from None
+        return not isinstance(self.append((), after=entry_id), Forgotten)
 
     def last_message_id(self) -> UUID | None:
         """The id of the last message that the stream has; None where it is empty, or ends with none of ours.

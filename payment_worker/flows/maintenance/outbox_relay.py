@@ -1,7 +1,8 @@
 """Telling: drains the outbox to the stream, in the order in which it was written, at least once.
 
 Theory of operation. The last entry that was added is remembered beside the outbox, and nothing is added to a stream
-that does not have it any more: Redis has then lost its memory, or the newest part of it. What the lost part may have
+whose greatest id is a lesser one: Redis has then lost its memory, or the newest part of it. Entries that readers delete
+are no loss. What the lost part may have
 held is taken for unpublished, and goes out again in the order in which it was written, before what is new.
 """
 
@@ -78,7 +79,7 @@ def _batch(context: Context, stream: Stream) -> int | RelayStop:
             return RelayStop.YET
         messages = outbox.unpublished(connection, limit=BATCH)
         last = known.last_entry_id if known else None
-        if not messages and (last is None or stream.holds(last)):
+        if not messages and (last is None or stream.remembers(last)):
             return RelayStop.LEFT
         added = stream.append(messages, after=last) if messages else Forgotten()
         if isinstance(added, Forgotten):

@@ -125,6 +125,37 @@ def test_a_loss_is_noticed_when_there_is_nothing_new_to_tell(
     assert publish(context, stream) == 0
 
 
+def test_readers_that_delete_what_they_have_read_have_nothing_told_again(
+    scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
+) -> None:
+    for delete in (
+        lambda ids: redis_client.xdel(NAME, ids[-1]),
+        lambda ids: redis_client.xdel(NAME, *ids),
+        lambda _: redis_client.xtrim(NAME, maxlen=0, approximate=False),
+    ):
+        some_lives(scene)
+        publish(context, stream)
+        found = cast("list[tuple[str, object]]", redis_client.xrange(NAME))
+        delete([entry for entry, _ in found])  # type: ignore[no-untyped-call] # redis-py's types say async or not
+        assert [publish(context, stream) for _ in range(3)] == [0, 0, 0]
+    heard = len(entries(redis_client))
+    scene.charge()
+    assert publish(context, stream) == 2
+    assert len(entries(redis_client)) == heard + 2
+    assert rows("SELECT 1 FROM outbox WHERE published_at IS NULL") == []
+
+
+def test_a_stream_that_was_deleted_is_told_again_once(
+    scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
+) -> None:
+    some_lives(scene)
+    publish(context, stream)
+    redis_client.xadd(NAME, {"event": "not one of ours"})
+    redis_client.delete(NAME)
+    assert [publish(context, stream) for _ in range(3)] == [len(rows(MESSAGES)), 0, 0]
+    assert_told(entries(redis_client), rows)
+
+
 def test_a_redis_that_came_back_with_an_older_memory_is_told_what_it_lost(
     scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
