@@ -10,7 +10,8 @@ from kombu.entity import Queue as _Queue
 from payment_worker.broker.address import broker_address as _broker_address
 from payment_worker.settings import Settings as _Settings
 
-_settings = _Settings.from_environment(needed_by=("broker",))
+# Whoever needs Stripe's key reads it itself: the webhook receiver and beat load this, too.
+_settings = _Settings.from_environment(needed_by=("broker",), without=("stripe",))
 _redis_url = _settings.redis_url.get_secret_value() if _settings.redis_url else ""
 
 # ── Redis, which carries ─────────────────────────────────────────────────────────────────────────────────────────

@@ -184,9 +184,11 @@ def limits(chosen: Settings) -> Limits:
 
 
 def is_live(chosen: Settings) -> bool | None:
-    """Whether the Stripe key is a live one; None where there is none."""
+    """Whether this is Stripe's live mode; None where neither a key nor PAYMENT_WORKER_STRIPE_MODE says."""
     key = _secret(chosen.stripe_api_key)
-    return key.startswith(("sk_live_", "rk_live_")) if key else None
+    if key:
+        return key.startswith(("sk_live_", "rk_live_"))
+    return chosen.stripe_mode == "live" if chosen.stripe_mode else None
 
 
 def webhook_secrets(chosen: Settings | None = None) -> tuple[str, ...]:

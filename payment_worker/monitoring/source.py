@@ -8,7 +8,7 @@ from typing import Final
 import redis
 
 from payment_worker.monitoring.gauges import Gauge, Reading
-from payment_worker.store.database import DatabaseUnavailableError
+from payment_worker.store.database import DatabaseUnavailableError, Outage
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -51,7 +51,10 @@ class Source:
     def _work(self) -> None:
         try:
             self._readings = [Reading(self._up, 1), *self._read()]
-        except (DatabaseUnavailableError, redis.RedisError):
+        except DatabaseUnavailableError as error:
+            # The receiver's role may not read what there is to tell: beat does.
+            self._readings = [Reading(self._up, int(error.outage is Outage.NO_PERMISSION))]
+        except redis.RedisError:
             self._readings = [Reading(self._up, 0)]
         except Exception as bug:  # noqa: BLE001 - whoever scrapes is told, and the text may hold anything
             self._readings = [Reading(self._up, 0)]

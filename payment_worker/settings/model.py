@@ -55,6 +55,12 @@ class Settings(BaseModel):
         alias="STRIPE_API_KEY",
         description="Stripe's secret key; `sk_test_…` or `sk_live_…`, or a restricted one.",
     )
+    stripe_mode: Literal["test", "live"] | None = Field(
+        None,
+        alias="PAYMENT_WORKER_STRIPE_MODE",
+        description="`test` or `live`, for the webhook receiver, which needs no key to tell the one from the other. "
+        "Where it is not set: what STRIPE_API_KEY is.",
+    )
     stripe_webhook_secret: SigningSecrets = Field(
         (),
         alias="STRIPE_WEBHOOK_SECRET",
@@ -272,19 +278,25 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(
-        cls, environ: Mapping[str, str] | None = None, *, needed_by: Iterable[Role] = ("broker",)
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        needed_by: Iterable[Role] = ("broker",),
+        without: Iterable[Role] = (),
     ) -> "Settings":
         """Read, check and freeze the settings.
 
         Args:
             environ: names and values; the process's own environment when not given.
             needed_by: the roles whose values must be present, not only well-formed.
+            without: the roles that this process has no part in: their values are not even read.
 
         Raises:
             SettingsError: one line for every fault, never with a secret's value.
         """
         environ = os.environ if environ is None else environ
-        values, unread = values_in(environ, _NAMES.values())
+        unneeded = {_NAMES[name] for role in without for name in _NEEDED[role]}
+        values, unread = values_in(environ, [name for name in _NAMES.values() if name not in unneeded])
         chosen, invalid = _without_faulty(values)
         wrong = {**unread, **invalid}
         needed = [name for role in needed_by for name in _NEEDED[role]]
@@ -320,6 +332,10 @@ def is_live(chosen: Settings) -> bool:
     return key.startswith(("sk_live_", "rk_live_"))
 
 
+def _mode(chosen: Settings) -> str:
+    return "live" if is_live(chosen) else "test"
+
+
 class _Relation(NamedTuple):
     """What must hold between two settings."""
 
@@ -352,6 +368,14 @@ _RELATIONS: Final = (
         "stripe_api_key",
         lambda chosen: not (is_live(chosen) and is_open_http(chosen.stripe_api_base)),
         "STRIPE_API_BASE must begin with https:// where STRIPE_API_KEY is a live key: anybody on the way could read it",
+    ),
+    _Relation(
+        "stripe_mode",
+        "stripe_api_key",
+        lambda chosen: (
+            not (chosen.stripe_mode and chosen.stripe_api_key) or chosen.stripe_mode == _mode(chosen)
+        ),
+        "PAYMENT_WORKER_STRIPE_MODE must say what STRIPE_API_KEY is: one is of test mode, the other is live",
     ),
     # Between this and the lease messages are only run twice, which does no harm; `doctor` notes it.
     _Relation(

@@ -95,5 +95,5 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc] # Celery has no types
 
 
 def _database() -> Database | None:
-    url = Settings.from_environment(needed_by=()).database_url
+    url = Settings.from_environment(needed_by=(), without=("stripe", "webhook")).database_url
     return Database(url.get_secret_value(), connections=1) if url else None

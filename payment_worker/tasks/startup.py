@@ -68,15 +68,15 @@ def _begin_beat(**_: object) -> None:
     """Beat is one process, and nothing of it forks: the place to tell what rows and queues hold."""
     if _exposed:  # of the worker that started it with -B, which tells what it counts
         return
-    chosen = _settings(needed_by=("broker",))
+    chosen = _settings(needed_by=("broker",), without=("stripe", "webhook"))
     if chosen.metrics_port is not None:
-        chosen = _settings(needed_by=("broker", "database"))
+        chosen = _settings(needed_by=("broker", "database"), without=("stripe", "webhook"))
         _expose(chosen, lambda: [state_of(chosen, queues=[queue.name for queue in app.conf.task_queues])])
 
 
-def _settings(*, needed_by: Iterable[Role]) -> Settings:
+def _settings(*, needed_by: Iterable[Role], without: Iterable[Role] = ()) -> Settings:
     try:
-        return Settings.from_environment(needed_by=needed_by)
+        return Settings.from_environment(needed_by=needed_by, without=without)
     except SettingsError as error:
         _give_up(str(error))
 

@@ -48,7 +48,7 @@ def serve(*, host: str, port: int, slowest_seconds: float = SLOWEST_SECONDS) -> 
         SettingsError: with every fault.
         OSError: it cannot listen there.
     """
-    chosen = Settings.from_environment(needed_by=("broker", "database", "webhook"))
+    chosen = Settings.from_environment(needed_by=("broker", "database", "webhook"), without=("stripe",))
     configure(log_format=chosen.log_format, level=chosen.log_level)
     with _listening(host, port) as listener:
         for number in (signal.SIGTERM, signal.SIGINT):

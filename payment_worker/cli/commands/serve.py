@@ -71,7 +71,7 @@ def migrate(
     from payment_worker.settings import Settings
     from payment_worker.store import migrate as migrations
 
-    chosen = Settings.from_environment(needed_by=("database",))
+    chosen = Settings.from_environment(needed_by=("database",), without=("stripe", "webhook"))
     url = chosen.database_url.get_secret_value() if chosen.database_url else ""
     before = migrations.revision(url)
     if down is None:

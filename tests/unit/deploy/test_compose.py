@@ -47,6 +47,37 @@ def test_ours_are_told_of_secrets_by_file_and_of_nothing_unknown(service: str) -
     assert all(name.endswith("_FILE") for name in secret)
 
 
+def test_each_process_holds_the_secrets_that_it_needs_and_no_other() -> None:
+    held = {name: set(SERVICES[name].get("secrets", ())) for name in OURS}
+    assert held == {
+        "migrate": {"database_url"},
+        "worker": {
+            "database_url",
+            "redis_url",
+            "stripe_api_key",
+            "stripe_webhook_secret",
+            "metadata_secrets",
+        },
+        "beat": {"database_url", "redis_url"},
+        "webhook": {"receiver_database_url", "redis_url", "stripe_webhook_secret"},
+        "flower": {"redis_url", "flower_basic_auth"},
+        "simulator": {"stripe_webhook_secret"},
+    }
+    for name, secrets in held.items():
+        read = {str(value) for value in SERVICES[name].get("environment", {}).values()}
+        assert {path for path in read if path.startswith("/run/secrets/")} <= {
+            f"/run/secrets/{secret}" for secret in secrets
+        }
+
+
+def test_only_the_worker_of_the_procfile_sees_the_key_of_stripes() -> None:
+    lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
+    processes = dict(line.split(": ", 1) for line in lines if not line.startswith("#"))
+    assert len(processes) == 5
+    without = {name for name, command in processes.items() if "-u STRIPE_API_KEY " in command}
+    assert without == processes.keys() - {"worker"}
+
+
 @pytest.mark.parametrize("service", OURS)
 def test_any_setting_may_be_given_in_a_file_that_need_not_be_there(service: str) -> None:
     assert SERVICES[service]["env_file"] == [{"path": "settings.env", "required": False}]

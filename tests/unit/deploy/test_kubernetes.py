@@ -235,3 +235,14 @@ def test_what_is_exposed_is_the_webhooks_path_alone() -> None:
     ((path,),) = [rule["http"]["paths"] for rule in ingress["spec"]["rules"]]
     assert (path["path"], path["pathType"]) == (PATH, "Exact")
     assert path["backend"]["service"]["name"] == "webhook"
+
+
+def test_only_workers_hold_the_key_of_stripes() -> None:
+    holders = {
+        thing["metadata"]["name"]
+        for thing in _RUNNING
+        for volume in _pod(thing)["volumes"]
+        for item in volume.get("secret", {}).get("items", ())
+        if item["key"] == "stripe_api_key"
+    }
+    assert holders == {"worker-money", "worker-news"}
