@@ -1,5 +1,6 @@
 """Serving webhooks until told to stop: what is real is chosen here, and let go of in order."""
 
+import logging
 import signal
 import socket
 import sys
@@ -22,6 +23,7 @@ from payment_worker.webhook.notifier import Notifier
 from payment_worker.webhook.protocol import SLOWEST_SECONDS, with_deadline
 from payment_worker.webhook.readiness import Readiness
 from payment_worker.webhook.receiver import Receiver
+from payment_worker.webhook.sparing import SparingFilter
 
 log = logger(__name__)
 
@@ -50,6 +52,7 @@ def serve(*, host: str, port: int, slowest_seconds: float = SLOWEST_SECONDS) -> 
     """
     chosen = Settings.from_environment(needed_by=("broker", "database", "webhook"), without=("stripe",))
     configure(log_format=chosen.log_format, level=chosen.log_level)
+    logging.getLogger("uvicorn.error").addFilter(SparingFilter())
     with _listening(host, port) as listener:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _leave)  # uvicorn repeats the signal that it was stopped by

@@ -1,0 +1,54 @@
+"""Lines of the log that anybody on the internet can cause: one of a kind in ten seconds, and never a traceback."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from payment_worker.telemetry.exceptions import described
+
+SECONDS: Final = 10.0
+"""Who floods the receiver shall not fill its disk; the metrics count every request."""
+
+_KINDS: Final = 100
+"""The texts are the server's own and few; if one ever held what was sent, all others are one kind together."""
+
+
+class Sparing:
+    """Says whether a line of some kind may be written now, and how many were not since the last."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._written: dict[str, float] = {}
+        self._unwritten: dict[str, int] = {}
+
+    def pass_one(self, kind: str) -> int | None:
+        """How many of this kind were left out since the last; None where this one is to be left out, too."""
+        if kind not in self._written and len(self._written) >= _KINDS:
+            kind = ""
+        now = self._clock()
+        if now - self._written.get(kind, -SECONDS) < SECONDS:
+            self._unwritten[kind] = self._unwritten.get(kind, 0) + 1
+            return None
+        self._written[kind] = now
+        return self._unwritten.pop(kind, 0)
+
+
+class SparingFilter(logging.Filter):
+    """Makes each line of the HTTP server's one line, and leaves most of the same kind out."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._sparing = Sparing(clock=clock)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        text = record.getMessage().strip()
+        if record.exc_info and record.exc_info[1]:
+            text = f"{text}: {described(record.exc_info[1])}"
+        left_out = self._sparing.pass_one(text)
+        if left_out is None:
+            return False
+        record.msg, record.args = f"{text} ({left_out} more before)" if left_out else text, ()
+        record.exc_info = record.exc_text = None
+        return True
