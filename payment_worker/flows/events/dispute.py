@@ -21,4 +21,5 @@ def handle_dispute(context: Context, event: InboxEvent, payment: Payment, about:
         ObjectKind.DISPUTE,
         about["id"],
         snapshot=lambda: pinned(event, dispute_snapshot, about),
+        ends_event=True,
     )

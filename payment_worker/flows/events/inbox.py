@@ -121,6 +121,8 @@ def _result(context: Context, event: InboxEvent) -> Result:
 def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
     """Record what an event came to: the one place where an event ends, or is left for another try."""
     match result:
+        case Processed(is_recorded=True):
+            return _told(context, event, EventStatus.PROCESSED, result)
         case Processed(reason):
             status, row = EventStatus.PROCESSED, _ended(context, event, EventStatus.PROCESSED, reason)
         case Ignored(reason):
@@ -131,6 +133,10 @@ def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
             assert_never(result)
     with context.database.begin() as connection:
         write(connection, [row])
+    return _told(context, event, status, result)
+
+
+def _told(context: Context, event: InboxEvent, status: EventStatus, result: Result) -> EventStatus:
     count(EVENTS, label(status))
     log.info("event processed", event_id=event.event_id, type=event.type, status=status, reason=result.reason)
     context.notify_relay()

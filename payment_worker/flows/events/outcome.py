@@ -1,6 +1,7 @@
 """Applies what an event tells of an object, and says what the event came to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, TypeVar, assert_never
 
@@ -18,8 +19,9 @@ from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Targe
 from payment_worker.gateway.client import NotFetched, Unreadable
 from payment_worker.gateway.parsing import JSON, UnreadableError
 from payment_worker.gateway.webhook import PINNED_VERSION
-from payment_worker.store import polls
-from payment_worker.store.inbox import InboxEvent
+from payment_worker.store import inbox, polls
+from payment_worker.store.inbox import EventStatus, InboxEvent
+from payment_worker.store.statements import Write
 
 ASKED_AGAIN_AFTER: Final = timedelta(hours=3)
 """How long an event waits whose account Stripe does not let us read: somebody has to open it first, or never will."""
@@ -35,23 +37,30 @@ def apply(
     stripe_id: str,
     *,
     snapshot: Callable[[], Snapshot | None] = lambda: None,
+    ends_event: bool = False,
 ) -> Result:
     """Apply the object that an event is about, as the event shows it or as it is now.
 
     Args:
         snapshot: reads the event's own, if it can be trusted.
+        ends_event: whether the event is processed with that: then its end is written in the same transaction.
     """
     target = Target(
         kind=kind, stripe_id=stripe_id, payment_id=payment.payment_id, account=payment.stripe_account
     )
     cause = context.cause(f"event {event.type}", event_id=event.event_id)
+
+    def also(verdict: Verdict) -> Sequence[Write]:
+        return _ended(context, event, _result(verdict)) if ends_event else ()
+
     try:
-        application = apply_snapshot(context, target, snapshot(), cause=cause)
+        application = apply_snapshot(context, target, snapshot(), cause=cause, also=also)
     except UnreadableError:
         return _not_shown(context, target, Unreadable())
     match application:
         case Applied(verdict):
-            return _result(verdict)
+            result = _result(verdict)
+            return replace(result, is_recorded=ends_event) if isinstance(result, Processed) else result
         case NotShown(its, answer):
             return _not_shown(context, its, answer)
         case Overtaken():
@@ -60,6 +69,13 @@ def apply(
             return Ignored(Reason.FOREIGN)
         case _:
             assert_never(application)
+
+
+def _ended(context: Context, event: InboxEvent, result: Result) -> Sequence[Write]:
+    if not isinstance(result, Processed):
+        return ()
+    now = context.clock()
+    return (inbox.finished(event, status=EventStatus.PROCESSED, outcome=result.reason, now=now),)
 
 
 def pinned(event: InboxEvent, read: Callable[[JSON], S], about: Mapping[str, Any]) -> S | None:

@@ -22,4 +22,6 @@ def handle_payment_intent(
         shown = pinned(event, payment_intent_snapshot, about)
         return shown if shown and shown.is_final else None
 
-    return apply(context, event, payment, ObjectKind.PAYMENT_INTENT, about["id"], snapshot=snapshot)
+    return apply(
+        context, event, payment, ObjectKind.PAYMENT_INTENT, about["id"], snapshot=snapshot, ends_event=True
+    )

@@ -62,6 +62,8 @@ class Processed:
     """Our record says what the event told, or a finding says why it cannot."""
 
     reason: Reason
+    is_recorded: bool = False
+    """Whether the event's end was written with the change that it told of."""
 
 
 @dataclass(frozen=True, slots=True)

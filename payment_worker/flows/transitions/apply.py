@@ -6,6 +6,7 @@ already, as whoever records an answer does, writes the rows in the same statemen
 `apply_snapshot`, which locks, writes, and fetches the object again where a snapshot cannot be trusted.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
@@ -27,7 +28,7 @@ from payment_worker.gateway.client import NotFetched
 from payment_worker.store import payments
 from payment_worker.store.database import Connection
 from payment_worker.store.history import Cause
-from payment_worker.store.statements import write
+from payment_worker.store.statements import Write, write
 
 MOST_FETCHES: Final = 3
 """Times that a record may change while its object is being fetched before it is left for later."""
@@ -109,10 +110,12 @@ def apply_snapshot(
     cause: Cause,
     run_id: int | None = None,
     is_accepted: bool = False,
+    also: Callable[[Verdict], Sequence[Write]] = lambda _: (),
 ) -> Application:
     """Apply a snapshot to our record, or the object as Stripe shows it now.
 
     Args:
+        also: what else is written in the same transaction, such as the end of the event that told of it.
         snapshot: the object as it was read; without it, it is fetched.
         run_id: the reconciliation that looks.
         is_accepted: whether a person says that a Refund is what its metadata say.
@@ -133,6 +136,7 @@ def apply_snapshot(
             payment_check=payment_check,
             run_id=run_id,
             is_accepted=is_accepted,
+            also=also,
         )
         match applied:
             case Applied(Stale()) if fetches >= MOST_FETCHES:
@@ -163,6 +167,7 @@ def _apply(
     payment_check: PaymentCheck,
     run_id: int | None,
     is_accepted: bool,
+    also: Callable[[Verdict], Sequence[Write]],
 ) -> Applied | NoPayment:
     with context.database.begin() as connection:
         payment = payments.lock(connection, target.payment_id)
@@ -179,5 +184,5 @@ def _apply(
         )
         applied = Applied(judgement.verdict, judgement.before, judgement.left)
         if not isinstance(applied.verdict, Stale | PaymentBehind):
-            write(connection, judgement.writes(cause=cause, now=context.clock()))
+            write(connection, [*judgement.writes(cause=cause, now=context.clock()), *also(applied.verdict)])
         return applied
