@@ -178,7 +178,7 @@ def limits(chosen: Settings) -> Limits:
         endpoint=Rate(chosen.stripe_endpoint_rate) if chosen.stripe_endpoint_rate else None,
         failures=chosen.breaker_failures,
         cool_down_seconds=chosen.breaker_cool_down,
-        # A call may take its timeout twice: until it is connected, and until it is answered.
+        # A call ends within its time; as much again for a process that was stopped meanwhile.
         probe_seconds=2 * chosen.stripe_timeout,
     )
 

@@ -9,6 +9,7 @@ import stripe
 
 from payment_worker.domain.outcome import Delay, Outcome, Postponed
 from payment_worker.gateway.errors import NotSentError, outcome_of
+from payment_worker.gateway.http import DeadlineClient
 from payment_worker.gateway.key_owner import KeyCheck, any_key
 from payment_worker.gateway.parsing import JSON
 from payment_worker.gateway.rate_limit.limiter import RateLimiter
@@ -17,8 +18,6 @@ from payment_worker.gateway.stripe_clock import StripeClock
 from payment_worker.telemetry import learned
 from payment_worker.telemetry.metrics import STRIPE_SECONDS, THROTTLED, label
 from payment_worker.telemetry.recorder import count, observe
-
-CONNECT_TIMEOUT_SECONDS: Final = 5.0
 
 ACCOUNT: Final = "/v1/account"
 """The account that the key belongs to."""
@@ -49,9 +48,7 @@ class Connection:
         self._client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base.rstrip("/")},
-            http_client=stripe.RequestsClient(
-                timeout=(min(CONNECT_TIMEOUT_SECONDS, timeout_seconds), timeout_seconds)
-            ),
+            http_client=DeadlineClient(timeout_seconds=timeout_seconds),
             max_network_retries=0,
         )
 

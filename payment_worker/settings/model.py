@@ -80,7 +80,8 @@ class Settings(BaseModel):
     stripe_timeout: Seconds = Field(
         20,
         alias="PAYMENT_WORKER_STRIPE_TIMEOUT",
-        description="Seconds one call to Stripe may take before its outcome counts as unknown. "
+        description="Seconds one call to Stripe may take, from connecting to the last byte of its answer, before "
+        "its outcome counts as unknown. "
         "Where it is not set: less than 20 if the lease or the absence delay is short.",
     )
     stripe_rate: float | None = Field(
