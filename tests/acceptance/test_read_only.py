@@ -26,7 +26,7 @@ def test_a_charge_that_met_a_read_only_database_is_made_once_it_is_writable(
     charge = a_charge()
 
     producer.charge(**charge)
-    working.wait_for_output(r"(?s)(database is unavailable.*?read-only \(25006\).*?){3}")
+    working.wait_for_output(r"(?s)(read-only \(25006\).*?database unavailable.*?){3}")
     postgresql.set_read_only(name, read_only=False)
 
     rows.wait_for(
