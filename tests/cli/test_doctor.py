@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -13,6 +13,7 @@ import redis
 
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.valkey import Valkey
 from payment_worker.redis.heartbeats import Consumers, Sweeps
 from payment_worker.store.migrate import newest
 from tests.acceptance.scene import a_charge
@@ -382,3 +383,30 @@ def test_clocks_that_are_apart_are_told(run: Run, simulator: Simulator) -> None:
     simulator.post("settings", {"clock_skew_seconds": -7200})
     (said,) = _problems(run("doctor", "--json")).values()
     assert said.startswith("this machine's is 2 h ahead of Stripe's; PostgreSQL's is 2 h ahead of Stripe's:")
+
+
+@pytest.mark.parametrize(
+    ("policy", "verdict"), [("noeviction", None), ("allkeys-lru", "problem"), ("volatile-lru", "note")]
+)
+def test_a_redis_that_may_delete_what_waits_is_told(
+    run: Run, own_valkey: Valkey, policy: str, verdict: str | None
+) -> None:
+    with closing(redis.Redis.from_url(own_valkey.url())) as admin:
+        admin.config_set("maxmemory-policy", policy)
+
+    ran = run("doctor", "--json", settings={"REDIS_URL": own_valkey.url()})
+
+    told = {check["name"]: check for check in json.loads(ran.out)["checks"]}
+    assert told["broker"]["verdict"] == "fine"
+    assert told.get("eviction", {}).get("verdict") == verdict
+    assert verdict is None or policy in told["eviction"]["says"]
+
+
+def test_an_access_list_without_info_is_no_outage(run: Run, own_valkey: Valkey) -> None:
+    with closing(redis.Redis.from_url(own_valkey.url())) as admin:
+        admin.acl_setuser("default", enabled=True, nopass=True, commands=["+@all", "-info"])
+
+    ran = run("doctor", "--json", settings={"REDIS_URL": own_valkey.url()})
+
+    told = {check["name"]: check["verdict"] for check in json.loads(ran.out)["checks"]}
+    assert (told["broker"], told["eviction"]) == ("fine", "note")

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from kombu.exceptions import OperationalError
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 
 from payment_worker import bootstrap
 from payment_worker.celery import app
@@ -24,6 +24,9 @@ from payment_worker.store.database import Connection, Database, DatabaseUnavaila
 REDIS_SECONDS: Final = 2.0
 PROBE_KEY: Final = "payment_worker:probe"
 """Written for a millisecond: a replica, or a Redis that is full, reads all the same."""
+
+KEEPS_ALL: Final = "noeviction"
+"""The one policy with which a full Redis refuses new keys instead of deleting some."""
 
 
 def database(reached: Database) -> Iterator[Check]:
@@ -67,6 +70,7 @@ def broker(chosen: Settings) -> Iterator[Check]:
             waiting = {queue.name: client.llen(queue.name) for queue in app.conf.task_queues}
             lost = misdirected(client)
             client.set(PROBE_KEY, 1, px=1)
+            policy = _eviction_policy(client)
     except (OperationalError, RedisError, OSError) as error:
         why = trouble(error)
         where = hosts(chosen.redis_url.get_secret_value()) if chosen.redis_url else "?"
@@ -74,12 +78,33 @@ def broker(chosen: Settings) -> Iterator[Check]:
         return
     lengths = ", ".join(f"{name} {length}" for name, length in waiting.items())
     yield fine("broker", f"answers in {answered}; messages waiting: {lengths}")
+    yield from _eviction(policy)
     if lost:
         yield problem(
             "misdirected",
             f"{lost} {'messages' if lost > 1 else 'message'} for our tasks in list {NO_QUEUE}, which no worker reads",
             remedy="have the app name the queue (queue='charges'), send them again, and delete them there",
         )
+
+
+def _eviction_policy(client: Any) -> str | None:  # noqa: ANN401 - redis-py's types say async or not
+    """What Redis does when its memory is full; None where it does not tell, as some managed ones do not."""
+    try:
+        return str(client.info("memory").get("maxmemory_policy") or "") or None
+    except NoPermissionError:
+        return None
+
+
+def _eviction(policy: str | None) -> Iterator[Check]:
+    """Whether Redis may delete what waits in it: a request that has no row yet would be gone without a trace."""
+    remedy = f"set maxmemory-policy {KEEPS_ALL}; keep caches in a Redis of their own"
+    if policy is None:
+        unread = f"see that maxmemory-policy is {KEEPS_ALL}; an access list lets it be read with +info"
+        yield note("eviction", "Redis does not tell its maxmemory-policy", remedy=unread)
+    elif policy.startswith("allkeys-"):
+        yield problem("eviction", f"{policy}: a full Redis deletes requests that wait", remedy=remedy)
+    elif policy != KEEPS_ALL:  # volatile-…: no queue and no stream of ours expires
+        yield note("eviction", f"{policy}: a full Redis deletes keys that expire", remedy=remedy)
 
 
 def workers(chosen: Settings) -> Iterator[Check]:
