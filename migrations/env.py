@@ -1,4 +1,4 @@
-"""Alembic's door: runs the migrations over the connection that `payment_worker.store.migrate` hands it."""
+"""Alembic's door: runs the migrations over the connection that `payment_worker.store.connection.migrate` hands it."""
 
 from alembic import context
 from sqlalchemy import Connection

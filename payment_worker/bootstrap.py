@@ -24,7 +24,7 @@ from payment_worker.redis.client import redis_client
 from payment_worker.redis.heartbeats import Consumers, Sweeps
 from payment_worker.redis.stream import Stream
 from payment_worker.settings import Settings
-from payment_worker.store.database import Database
+from payment_worker.store.connection.database import Database
 from payment_worker.telemetry.metrics import REJECTED, task_label
 from payment_worker.telemetry.recorder import count
 

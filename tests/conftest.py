@@ -72,7 +72,7 @@ def own_valkey() -> Iterator[Valkey]:
 
 def _migrate(database_url: str) -> None:
     # Not at the top: tests of the servers alone must run without the worker's code.
-    from payment_worker.store.migrate import upgrade  # noqa: PLC0415
+    from payment_worker.store.connection.migrate import upgrade  # noqa: PLC0415
 
     upgrade(database_url)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from payment_worker.settings import Settings
-from payment_worker.store.database import Connection, Database
+from payment_worker.store.connection.database import Connection, Database
 
 
 @contextmanager

@@ -10,8 +10,8 @@ from payment_worker.contracts.requests import InvalidRequest
 from payment_worker.redis.client import hosts
 from payment_worker.redis.outage import trouble
 from payment_worker.settings import Settings, SettingsError
-from payment_worker.store.database import DatabaseUnavailableError, NotMigratedError
-from payment_worker.store.migrate import UnfitDatabaseError, UnknownRevisionError
+from payment_worker.store.connection.database import DatabaseUnavailableError, NotMigratedError
+from payment_worker.store.connection.migrate import UnfitDatabaseError, UnknownRevisionError
 from payment_worker.telemetry.exceptions import described
 
 PROBLEMS: Final = 1

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from payment_worker.redis.outage import Kind, Trouble
-from payment_worker.store.outage import Outage
+from payment_worker.store.connection.outage import Outage
 
 _DATABASE: Final[Mapping[Outage, str]] = {
     Outage.READ_ONLY: "make it writable (free disk space, end the fail-over), or let DATABASE_URL name the primary: "

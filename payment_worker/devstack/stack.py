@@ -18,7 +18,7 @@ from payment_worker.devstack.shop import Shop
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.valkey import Valkey
 from payment_worker.settings import Settings
-from payment_worker.store.migrate import upgrade
+from payment_worker.store.connection.migrate import upgrade
 
 _LIVE_KEYS = ("sk_live_", "rk_live_")
 _DATABASE = "payments"

@@ -8,7 +8,7 @@ from payment_worker.domain.eligibility import RetryPolicy
 from payment_worker.flows.metadata_secrets import MetadataSecrets
 from payment_worker.flows.pauses import Pauses
 from payment_worker.gateway.client import Gateway
-from payment_worker.store.database import Database
+from payment_worker.store.connection.database import Database
 from payment_worker.store.history import Cause
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from payment_worker.domain.outcome import WRONG_KEY, Delay
 from payment_worker.gateway.key_owner import AskOwner
 from payment_worker.store import stripe_identity
-from payment_worker.store.database import Database
+from payment_worker.store.connection.database import Database
 from payment_worker.store.stripe_identity import Identity
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.stopwatch import elapsed_seconds

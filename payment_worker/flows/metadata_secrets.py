@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from payment_worker.store import metadata_secret
-from payment_worker.store.database import Connection
+from payment_worker.store.connection.database import Connection
 
 
 class MetadataSecrets:

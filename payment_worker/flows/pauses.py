@@ -9,7 +9,7 @@ from typing import Final
 
 from payment_worker.domain.attempt import Action
 from payment_worker.store import attempts, pauses, refunds
-from payment_worker.store.database import Database
+from payment_worker.store.connection.database import Database
 from payment_worker.store.pauses import ALL, Pause
 from payment_worker.telemetry import logger
 

@@ -11,7 +11,7 @@ from payment_worker.contracts import messages
 from payment_worker.contracts.masking import masked
 from payment_worker.domain.attempt import Action
 from payment_worker.store import outbox, rejected_requests
-from payment_worker.store.database import Connection
+from payment_worker.store.connection.database import Connection
 from payment_worker.store.rejected_requests import RejectedRequest
 from payment_worker.store.statements import write
 from payment_worker.telemetry import logger

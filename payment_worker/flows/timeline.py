@@ -7,9 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from payment_worker.flows.events.result import sentence
-from payment_worker.store import inbox, timeline
-from payment_worker.store.database import Connection
+from payment_worker.store import inbox
+from payment_worker.store.connection.database import Connection
 from payment_worker.store.inbox import Listed
+from payment_worker.store.queries import timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,8 @@ from payment_worker.monitoring import gauges, queues
 from payment_worker.monitoring.gauges import Reading
 from payment_worker.monitoring.source import Source
 from payment_worker.settings import Settings
-from payment_worker.store import backlog
-from payment_worker.store.database import Database
+from payment_worker.store.connection.database import Database
+from payment_worker.store.queries import backlog
 
 ANSWER_SECONDS: Final = 3.0
 """For PostgreSQL and Redis together; Prometheus waits for 10 s by default."""

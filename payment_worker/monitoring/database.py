@@ -11,9 +11,10 @@ from payment_worker.domain.outcome import UnknownReason
 from payment_worker.flows.pauses import KINDS
 from payment_worker.monitoring import gauges
 from payment_worker.monitoring.gauges import Reading, age
-from payment_worker.store import backlog, pauses
-from payment_worker.store.backlog import OpenAttempts
-from payment_worker.store.database import Connection
+from payment_worker.store import pauses
+from payment_worker.store.connection.database import Connection
+from payment_worker.store.queries import backlog
+from payment_worker.store.queries.backlog import OpenAttempts
 from payment_worker.telemetry.metrics import label
 
 STATEMENT_SECONDS: Final = 5

@@ -8,7 +8,7 @@ from typing import Final
 import redis
 
 from payment_worker.monitoring.gauges import Gauge, Reading
-from payment_worker.store.database import DatabaseUnavailableError, Outage
+from payment_worker.store.connection.database import DatabaseUnavailableError, Outage
 from payment_worker.telemetry import logger
 
 log = logger(__name__)

@@ -1,1 +1,1 @@
-"""How we remember: the only importer of SQLAlchemy. One function is one statement or one transaction."""
+"""The Payment Database, and the only importer of SQLAlchemy: one module per table, one function per transaction."""

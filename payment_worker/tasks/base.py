@@ -13,7 +13,7 @@ from payment_worker.contracts.requests import FieldError, InvalidRequest, Reques
 from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, Conflict, Unfinished
 from payment_worker.settings import Settings
-from payment_worker.store.database import DatabaseUnavailableError
+from payment_worker.store.connection.database import DatabaseUnavailableError
 from payment_worker.telemetry import logger
 
 log = logger(__name__)

@@ -15,7 +15,7 @@ from celery.beat import Scheduler as CeleryScheduler
 
 from payment_worker.settings import Settings
 from payment_worker.store import schedule
-from payment_worker.store.database import Database, DatabaseUnavailableError
+from payment_worker.store.connection.database import Database, DatabaseUnavailableError
 from payment_worker.telemetry import logger
 
 log = logger(__name__)

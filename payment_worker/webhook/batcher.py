@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from payment_worker.gateway.webhook import Event
-from payment_worker.store.database import DatabaseUnavailableError
+from payment_worker.store.connection.database import DatabaseUnavailableError
 from payment_worker.store.inbox import InboxEvent
 
 THREADS: Final = 2

@@ -4,8 +4,8 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from payment_worker.store import migrate, probes
-from payment_worker.store.database import Database, DatabaseUnavailableError, NotMigratedError
+from payment_worker.store.connection import migrate, probes
+from payment_worker.store.connection.database import Database, DatabaseUnavailableError, NotMigratedError
 
 ANSWER_SECONDS: Final = 3.0
 """Probes wait no longer."""

@@ -14,7 +14,7 @@ from payment_worker.gateway.webhook import (
     Event,
     verified,
 )
-from payment_worker.store.database import DatabaseUnavailableError
+from payment_worker.store.connection.database import DatabaseUnavailableError
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.exceptions import described
 from payment_worker.webhook import body

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from payment_worker.devstack.programs import clean_environment
 from payment_worker.devstack.waiting import wait_until
-from payment_worker.store import migrate
+from payment_worker.store.connection import migrate
 from tests.acceptance.scene import Json, Scene
 
 EVERY_SECOND = {"PAYMENT_WORKER_POLL_EVERY": "1", "PAYMENT_WORKER_RECONCILE_EVERY": "1"}

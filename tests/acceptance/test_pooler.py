@@ -11,8 +11,8 @@ from sqlalchemy import text
 from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.valkey import Valkey
-from payment_worker.store.advisory_lock import POLL_LOCK, alone
-from payment_worker.store.database import Database
+from payment_worker.store.connection.advisory_lock import POLL_LOCK, alone
+from payment_worker.store.connection.database import Database
 from tests.acceptance.scene import PATIENT, Scene
 from tests.harness.pooler import Pooler
 from tests.harness.rows import Rows

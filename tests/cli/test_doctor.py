@@ -15,7 +15,7 @@ from payment_worker.devstack.processes import Process
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.valkey import Valkey
 from payment_worker.redis.heartbeats import Consumers, Sweeps
-from payment_worker.store.migrate import newest
+from payment_worker.store.connection.migrate import newest
 from tests.acceptance.scene import a_charge
 from tests.cli.conftest import Ran, Run
 from tests.harness.producer import Producer

@@ -8,7 +8,7 @@ import pytest
 
 from payment_worker.domain.discrepancies import Difference, FindingKind
 from payment_worker.store import findings
-from payment_worker.store.database import Database
+from payment_worker.store.connection.database import Database
 from payment_worker.store.findings import FindingStatus
 from tests.cli.conftest import Run
 from tests.harness.rows import Rows

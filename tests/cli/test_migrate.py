@@ -2,7 +2,7 @@
 
 import json
 
-from payment_worker.store.migrate import newest
+from payment_worker.store.connection.migrate import newest
 from tests.cli.conftest import Run
 from tests.harness.rows import Rows
 

@@ -14,7 +14,7 @@ from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings
-from payment_worker.store.database import Database
+from payment_worker.store.connection.database import Database
 from tests.flows.scene import Clock, Scene
 
 

@@ -50,7 +50,7 @@ from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.webhook import event_from
-from payment_worker.store.database import Database
+from payment_worker.store.connection.database import Database
 from payment_worker.store.inbox import InboxEvent
 from payment_worker.store.runs import Run
 from tests.flows.scene import AT_THE_CUSTOMERS, Clock, Scene

@@ -17,7 +17,7 @@ from payment_worker.flows import pauses
 from payment_worker.monitoring.collector import ANSWER_SECONDS, State, state_of
 from payment_worker.redis.heartbeats import Consumers, Sweeps
 from payment_worker.settings import Settings
-from payment_worker.store.database import Database
+from payment_worker.store.connection.database import Database
 from tests.harness.rows import Rows
 
 QUEUES = ["charges", "maintenance"]

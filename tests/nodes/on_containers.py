@@ -7,7 +7,7 @@ from pytest_docker_tools import container, fxtr
 
 from payment_worker.devstack.ports import LOOPBACK, free_port
 from payment_worker.devstack.simulator import RunningSimulator
-from payment_worker.store.migrate import upgrade
+from payment_worker.store.connection.migrate import upgrade
 from tests.nodes.world import SETTINGS
 
 IMAGE = "payment-worker:test"

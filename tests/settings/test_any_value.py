@@ -22,7 +22,7 @@ from payment_worker.cli.errors import explained
 from payment_worker.redis.client import hosts, redis_client
 from payment_worker.redis.outage import trouble
 from payment_worker.settings import Settings, SettingsError
-from payment_worker.store.database import Database, DatabaseUnavailableError
+from payment_worker.store.connection.database import Database, DatabaseUnavailableError
 from tests.harness.length import examples
 
 DRAWS = examples(50, long=2000)

@@ -10,8 +10,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.pool import NullPool
 
-from payment_worker.store import migrate
-from payment_worker.store.address import engine
+from payment_worker.store.connection import migrate
+from payment_worker.store.connection.address import engine
 from payment_worker.store.tables import metadata
 from tests.harness.rows import Rows
 

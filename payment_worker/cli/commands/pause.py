@@ -9,7 +9,7 @@ import typer
 from payment_worker.cli.commands.enqueue import AsJson
 
 if TYPE_CHECKING:
-    from payment_worker.store.database import Database
+    from payment_worker.store.connection.database import Database
 
 
 def add_to(app: typer.Typer) -> None:

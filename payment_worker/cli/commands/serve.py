@@ -69,7 +69,7 @@ def migrate(
 ) -> None:
     """Migrate the Payment Database to the latest version. Harmless when it is there already."""
     from payment_worker.settings import Settings
-    from payment_worker.store import migrate as migrations
+    from payment_worker.store.connection import migrate as migrations
 
     chosen = Settings.from_environment(needed_by=("database",), without=("stripe", "webhook"))
     url = chosen.database_url.get_secret_value() if chosen.database_url else ""

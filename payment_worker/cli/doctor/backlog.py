@@ -9,9 +9,10 @@ from payment_worker.cli.doctor.check import Check, fine, note, problem
 from payment_worker.cli.views.printing import duration
 from payment_worker.domain.outcome import explained
 from payment_worker.settings import Settings
-from payment_worker.store import backlog, pauses
-from payment_worker.store.backlog import RowCount
-from payment_worker.store.database import Connection
+from payment_worker.store import pauses
+from payment_worker.store.connection.database import Connection
+from payment_worker.store.queries import backlog
+from payment_worker.store.queries.backlog import RowCount
 
 REJECTED_WITHIN: Final = timedelta(days=1)
 NAMED: Final = 5

@@ -18,8 +18,8 @@ from payment_worker.redis.client import hosts
 from payment_worker.redis.heartbeats import Consumers, Sweeps
 from payment_worker.redis.outage import trouble
 from payment_worker.settings import Settings
-from payment_worker.store import migrate, probes
-from payment_worker.store.database import Connection, Database, DatabaseUnavailableError
+from payment_worker.store.connection import migrate, probes
+from payment_worker.store.connection.database import Connection, Database, DatabaseUnavailableError
 
 REDIS_SECONDS: Final = 2.0
 PROBE_KEY: Final = "payment_worker:probe"

@@ -12,7 +12,7 @@ from payment_worker.cli.doctor import backlog
 from payment_worker.cli.doctor.check import ACCOUNT, Check, Verdict, fine, note, problem
 from payment_worker.cli.views.printing import console, print_json
 from payment_worker.settings import Role, Settings, SettingsError
-from payment_worker.store.database import DatabaseUnavailableError
+from payment_worker.store.connection.database import DatabaseUnavailableError
 
 _NEEDED: Final[tuple[Role, ...]] = ("broker", "database", "stripe")
 _MARKS: Final[Mapping[Verdict, str]] = {

@@ -12,7 +12,7 @@ from payment_worker.flows.clocks import MOST_SKEW
 from payment_worker.gateway.health import KeyRefused, NotReached, Reached, probe
 from payment_worker.settings import Settings
 from payment_worker.store import stripe_identity
-from payment_worker.store.database import DatabaseUnavailableError
+from payment_worker.store.connection.database import DatabaseUnavailableError
 from payment_worker.store.stripe_identity import Identity
 
 STRIPE_SECONDS: Final = 10

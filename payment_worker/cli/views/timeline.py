@@ -24,8 +24,9 @@ from payment_worker.cli.views.printing import (
 )
 from payment_worker.cli.views.rejected import MOST, canonical, print_each
 from payment_worker.flows.timeline import Line, Story, story_of
-from payment_worker.store import inbox, rejected_requests, timeline
-from payment_worker.store.database import Connection
+from payment_worker.store import inbox, rejected_requests
+from payment_worker.store.connection.database import Connection
+from payment_worker.store.queries import timeline
 
 EVENT: Final = "evt_"
 KINDS: Final = ("pi_", "ch_", "py_", "re_", "pyr_", "dp_", "du_", EVENT)

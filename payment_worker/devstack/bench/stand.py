@@ -18,7 +18,7 @@ from payment_worker.devstack.programs import python_module
 from payment_worker.devstack.programs import worker as worker_program
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.valkey import Valkey
-from payment_worker.store.migrate import upgrade
+from payment_worker.store.connection.migrate import upgrade
 
 WARM_UP: Final = 200
 

@@ -15,7 +15,7 @@ from payment_worker.devstack.processes import Process
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.valkey import Valkey
 from payment_worker.flows.events.dispatch import SUBJECTS
-from payment_worker.store.migrate import upgrade
+from payment_worker.store.connection.migrate import upgrade
 
 TIMINGS: Final[Mapping[str, str]] = {
     # As short as their order allows, so that a run sees leases end, absence believed and messages redelivered.

@@ -18,7 +18,7 @@ from payment_worker.flows.result import CommandResult, Unfinished, payment_resul
 from payment_worker.flows.transitions.judgement import Writes
 from payment_worker.gateway.requests import Request
 from payment_worker.store import attempts, pauses
-from payment_worker.store.database import Connection
+from payment_worker.store.connection.database import Connection
 from payment_worker.store.history import Cause
 from payment_worker.store.statements import write
 from payment_worker.telemetry import logger

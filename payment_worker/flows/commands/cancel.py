@@ -11,7 +11,7 @@ from payment_worker.flows.commands.modify import Busy, Change, Wanted, ask_for
 from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, NoSuchPayment
 from payment_worker.gateway.requests import cancel_request
-from payment_worker.store.database import Connection
+from payment_worker.store.connection.database import Connection
 
 
 def cancel(

@@ -15,7 +15,7 @@ from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.flows.transitions.payments import present
 from payment_worker.gateway.requests import Request, charge_request
 from payment_worker.store import attempts, create_payment, payments
-from payment_worker.store.database import Connection
+from payment_worker.store.connection.database import Connection
 from payment_worker.store.history import transition
 from payment_worker.store.statements import write
 from payment_worker.telemetry.metrics import PAYMENTS, label

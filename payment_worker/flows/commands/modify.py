@@ -21,7 +21,7 @@ from payment_worker.flows.transitions.payments import payment_writes
 from payment_worker.gateway.requests import Request
 from payment_worker.store import attempts, payments
 from payment_worker.store.attempts import StripeRequest
-from payment_worker.store.database import Connection
+from payment_worker.store.connection.database import Connection
 from payment_worker.store.statements import write
 
 

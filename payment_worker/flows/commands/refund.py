@@ -22,7 +22,7 @@ from payment_worker.flows.transitions.refunds import refund_transition
 from payment_worker.gateway.requests import refund_request
 from payment_worker.store import attempts, pauses, payments, refunds
 from payment_worker.store.attempts import DueAttempt
-from payment_worker.store.database import Connection
+from payment_worker.store.connection.database import Connection
 from payment_worker.store.statements import Write, write
 
 

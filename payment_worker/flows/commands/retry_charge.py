@@ -15,7 +15,7 @@ from payment_worker.flows.result import CommandResult, NoSuchPayment
 from payment_worker.gateway.requests import retry_request
 from payment_worker.store import attempts, payments
 from payment_worker.store.attempts import StripeRequest
-from payment_worker.store.database import Connection
+from payment_worker.store.connection.database import Connection
 
 BATCH: Final = 100
 """Tries of our own that one sweep hands out: there is no hurry about any of them."""

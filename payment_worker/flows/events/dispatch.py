@@ -25,7 +25,7 @@ from payment_worker.gateway.fields import id_of
 from payment_worker.gateway.parsing import UnreadableError, named_in
 from payment_worker.gateway.webhook import PINNED_VERSION
 from payment_worker.store import payments, refunds
-from payment_worker.store.database import Connection
+from payment_worker.store.connection.database import Connection
 from payment_worker.store.inbox import InboxEvent
 
 About = Mapping[str, Any]

@@ -11,7 +11,7 @@ from payment_worker.flows.events.dispatch import dispatch
 from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
 from payment_worker.gateway.webhook import Event
 from payment_worker.store import inbox
-from payment_worker.store.database import Database, DatabaseUnavailableError
+from payment_worker.store.connection.database import Database, DatabaseUnavailableError
 from payment_worker.store.inbox import Arrival, EventStatus, InboxEvent
 from payment_worker.store.statements import Write, write
 from payment_worker.telemetry import about, logger

@@ -20,7 +20,7 @@ from payment_worker.flows.events.inbox import arrival
 from payment_worker.gateway.lists import NotListed, Page, events_page
 from payment_worker.gateway.webhook import Event
 from payment_worker.store import inbox, polls
-from payment_worker.store.advisory_lock import POLL_LOCK, alone
+from payment_worker.store.connection.advisory_lock import POLL_LOCK, alone
 from payment_worker.store.inbox import InboxEvent
 from payment_worker.store.polls import Poll, Window
 from payment_worker.telemetry import logger

@@ -14,7 +14,7 @@ from typing import Final
 from payment_worker.flows.context import Context
 from payment_worker.redis.stream import Forgotten, Stream
 from payment_worker.store import outbox
-from payment_worker.store.database import Connection
+from payment_worker.store.connection.database import Connection
 from payment_worker.telemetry import logger
 
 log = logger(__name__)

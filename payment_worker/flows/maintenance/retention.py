@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from payment_worker.flows.context import Context
-from payment_worker.store import retention as archive
-from payment_worker.store.advisory_lock import PRUNE_LOCK, alone
-from payment_worker.store.retention import Prune
+from payment_worker.store.connection.advisory_lock import PRUNE_LOCK, alone
+from payment_worker.store.queries import retention as archive
+from payment_worker.store.queries.retention import Prune
 
 BATCH: Final = 500
 """Rows in one transaction: milliseconds of locks that nobody else wants."""

@@ -30,11 +30,11 @@ from payment_worker.flows.transitions.contradictions import missing_there, note_
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target
 from payment_worker.gateway.client import NotFetched, Unreadable
 from payment_worker.gateway.lists import Page, Period, UnreadableObject, payment_intents_page
-from payment_worker.store import reconciliation
 from payment_worker.store.candidates import Candidate
-from payment_worker.store.database import Connection
+from payment_worker.store.connection.database import Connection
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.history import Cause
+from payment_worker.store.queries import reconciliation
 from payment_worker.store.runs import Run
 
 

@@ -19,9 +19,10 @@ from payment_worker.gateway.lists import (
     payment_intents_page,
     refunds_page,
 )
-from payment_worker.store import findings, payments, reconciliation
+from payment_worker.store import findings, payments
 from payment_worker.store.findings import Finding, FindingStatus
-from payment_worker.store.reconciliation import Ours
+from payment_worker.store.queries import reconciliation
+from payment_worker.store.queries.reconciliation import Ours
 
 ROWS: Final = 500
 """Our rows that are read at once."""

@@ -25,10 +25,11 @@ from payment_worker.flows.transitions.ownership import as_uuid, is_of, is_proven
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
 from payment_worker.gateway.lists import ListedPaymentIntent, Page, Period, payment_intents_page
-from payment_worker.store import attempts, candidates, payments, reconciliation
+from payment_worker.store import attempts, candidates, payments
 from payment_worker.store.candidates import Candidate
-from payment_worker.store.database import Connection
-from payment_worker.store.reconciliation import KnownPayment
+from payment_worker.store.connection.database import Connection
+from payment_worker.store.queries import reconciliation
+from payment_worker.store.queries.reconciliation import KnownPayment
 from payment_worker.store.statements import write
 
 LOST: Final = 50

@@ -30,7 +30,7 @@ from payment_worker.flows.reconciliation.payment_intents import lost_payments, p
 from payment_worker.flows.reconciliation.refunds import listed_refunds
 from payment_worker.gateway.lists import Period
 from payment_worker.store import findings, polls, runs
-from payment_worker.store.advisory_lock import RECONCILE_LOCK, alone
+from payment_worker.store.connection.advisory_lock import RECONCILE_LOCK, alone
 from payment_worker.store.runs import Run
 from payment_worker.telemetry import logger
 

@@ -26,7 +26,7 @@ from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Targe
 from payment_worker.flows.transitions.refunds import judge_refund
 from payment_worker.gateway.client import NotFetched
 from payment_worker.store import payments
-from payment_worker.store.database import Connection
+from payment_worker.store.connection.database import Connection
 from payment_worker.store.history import Cause
 from payment_worker.store.statements import Write, write
 

@@ -15,7 +15,7 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.ownership import is_of, named_payment
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.store import disputes, findings, payments, refunds
-from payment_worker.store.database import Connection
+from payment_worker.store.connection.database import Connection
 from payment_worker.store.findings import FindingStatus
 
 UNREADABLE_KINDS = {

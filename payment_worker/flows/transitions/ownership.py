@@ -11,7 +11,7 @@ from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import Named, RefundSnapshot
 from payment_worker.flows.context import Context
 from payment_worker.store import payments
-from payment_worker.store.database import Connection
+from payment_worker.store.connection.database import Connection
 from payment_worker.telemetry import learned
 
 

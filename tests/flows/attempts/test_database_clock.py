@@ -10,7 +10,7 @@ import pytest
 from payment_worker.flows.attempts.execute import run_claimed, run_if_due
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.sweep import claim_due
-from payment_worker.store.database import Database
+from payment_worker.store.connection.database import Database
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import event
 
-from payment_worker.store.database import Database
+from payment_worker.store.connection.database import Database
 from tests.flows.scene import Scene
 
 

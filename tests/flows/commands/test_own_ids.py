@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from payment_worker.store import timeline
+from payment_worker.store.queries import timeline
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 

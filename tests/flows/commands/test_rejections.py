@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from payment_worker.flows.rejections import keep_rejected
-from payment_worker.store.database import Database
+from payment_worker.store.connection.database import Database
 from tests.harness.rows import Rows
 
 CHARGE = ("payment_worker.charge", {"payment_id": "p1", "amount": 1.5})

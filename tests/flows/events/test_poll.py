@@ -11,8 +11,8 @@ from payment_worker.devstack.processes import Process
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.inbox import process_event
 from payment_worker.flows.events.poll import TYPES, PollOptions, PollResult, poll
-from payment_worker.store.advisory_lock import POLL_LOCK, alone
-from payment_worker.store.database import Database
+from payment_worker.store.connection.advisory_lock import POLL_LOCK, alone
+from payment_worker.store.connection.database import Database
 from payment_worker.store.inbox import EventStatus, InboxEvent
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows

@@ -12,8 +12,8 @@ from payment_worker.contracts.requests import ChargeRequest, parse
 from payment_worker.flows.commands.charge import charge
 from payment_worker.flows.maintenance.retention import PruneBudget, Retention, prune
 from payment_worker.flows.result import Conflict
-from payment_worker.store import timeline
-from payment_worker.store.advisory_lock import PRUNE_LOCK, alone
+from payment_worker.store.connection.advisory_lock import PRUNE_LOCK, alone
+from payment_worker.store.queries import timeline
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 

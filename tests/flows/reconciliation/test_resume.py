@@ -10,8 +10,8 @@ from payment_worker.devstack.programs import python_module
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.flows.context import Context
 from payment_worker.flows.reconciliation.run import Reconciled, Step, reconcile
-from payment_worker.store.advisory_lock import RECONCILE_LOCK, alone
-from payment_worker.store.database import Database
+from payment_worker.store.connection.advisory_lock import RECONCILE_LOCK, alone
+from payment_worker.store.connection.database import Database
 from payment_worker.store.runs import Run
 from tests.flows.scene import Scene
 from tests.harness.producer import Producer

@@ -8,7 +8,7 @@ from payment_worker.domain.payment import PAYMENT_TRANSITIONS, PaymentStatus
 from payment_worker.domain.refund import REFUND_TRANSITIONS, RefundStatus
 from payment_worker.flows.reconciliation.local_records import LOOKS
 from payment_worker.flows.reconciliation.run import Reconciled, reconcile
-from payment_worker.store import reconciliation
+from payment_worker.store.queries import reconciliation
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 

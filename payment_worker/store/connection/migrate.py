@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.pool import NullPool
 
 import payment_worker
-from payment_worker.store import probes
-from payment_worker.store.address import engine, hosts
-from payment_worker.store.database import Database, translated
+from payment_worker.store.connection import probes
+from payment_worker.store.connection.address import engine, hosts
+from payment_worker.store.connection.database import Database, translated
 
 MIGRATION_LOCK = 0x7061796D656E74
 """Two that migrate at once take turns: an advisory lock under this number."""

@@ -10,9 +10,9 @@ from sqlalchemy import text
 from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.settings import Settings
-from payment_worker.store import migrate
-from payment_worker.store.database import Database, DatabaseUnavailableError
-from payment_worker.store.migrate import UnfitDatabaseError
+from payment_worker.store.connection import migrate
+from payment_worker.store.connection.database import Database, DatabaseUnavailableError
+from payment_worker.store.connection.migrate import UnfitDatabaseError
 from tests.harness.rows import Rows
 
 WHO = "SELECT setting FROM pg_settings WHERE name = 'port'"

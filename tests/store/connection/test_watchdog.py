@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from payment_worker.devstack.postgresql import PostgreSQL
-from payment_worker.store.advisory_lock import POLL_LOCK, alone
-from payment_worker.store.database import Database, DatabaseUnavailableError
+from payment_worker.store.connection.advisory_lock import POLL_LOCK, alone
+from payment_worker.store.connection.database import Database, DatabaseUnavailableError
 from tests.harness.fault_proxy import FaultProxy
 
 ANSWER_SECONDS = 0.5

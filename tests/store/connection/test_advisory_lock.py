@@ -4,9 +4,9 @@ from contextlib import closing
 
 from sqlalchemy.pool import NullPool
 
-from payment_worker.store.address import engine
-from payment_worker.store.advisory_lock import RECONCILE_LOCK, alone
-from payment_worker.store.database import Database
+from payment_worker.store.connection.address import engine
+from payment_worker.store.connection.advisory_lock import RECONCILE_LOCK, alone
+from payment_worker.store.connection.database import Database
 from tests.harness.rows import Rows
 
 ALONE = "FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"

@@ -10,10 +10,15 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 
-from payment_worker.store.address import CONNECT_TIMEOUT_SECONDS, engine, hosts
-from payment_worker.store.database_clock import DatabaseClock, machine_now
-from payment_worker.store.outage import DatabaseUnavailableError, NotMigratedError, Outage, unavailable
-from payment_worker.store.watchdog import Watch
+from payment_worker.store.connection.address import CONNECT_TIMEOUT_SECONDS, engine, hosts
+from payment_worker.store.connection.database_clock import DatabaseClock, machine_now
+from payment_worker.store.connection.outage import (
+    DatabaseUnavailableError,
+    NotMigratedError,
+    Outage,
+    unavailable,
+)
+from payment_worker.store.connection.watchdog import Watch
 
 __all__ = ["Connection", "Database", "DatabaseUnavailableError", "NotMigratedError", "Outage"]
 

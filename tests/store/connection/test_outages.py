@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from payment_worker.devstack.ports import free_port
 from payment_worker.devstack.postgresql import PostgreSQL
-from payment_worker.store.database import Database, DatabaseUnavailableError, Outage
+from payment_worker.store.connection.database import Database, DatabaseUnavailableError, Outage
 from tests.harness.rows import Rows
 
 WRITE = "INSERT INTO pause (kind, paused_by, paused_at) VALUES ('all', 'ada', now())"

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
-from payment_worker.store.database import Database, translated
+from payment_worker.store.connection.database import Database, translated
 
 POLL_LOCK: Final = 0x706F6C6C
 RECONCILE_LOCK: Final = 0x7265636F6E

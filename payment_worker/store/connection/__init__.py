@@ -1,0 +1,1 @@
+"""Reaching PostgreSQL: addresses, pools and transactions, their time limits, outages by SQLSTATE, and migrations."""
