@@ -31,8 +31,9 @@ def pause(
     Requests are still accepted and noted, and what is in doubt is still looked for; `resume` has the rest done.
     """
     from payment_worker.cli.database import operator
-    from payment_worker.cli.views.printing import instant, print_json, say
+    from payment_worker.cli.views.printing import print_json, say
     from payment_worker.flows import pauses
+    from payment_worker.telemetry.formats import instant
 
     chosen = _kind(kind)
     with _database() as database:

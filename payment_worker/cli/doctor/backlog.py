@@ -6,13 +6,13 @@ from types import MappingProxyType
 from typing import Final
 
 from payment_worker.cli.doctor.check import Check, fine, note, problem
-from payment_worker.cli.views.printing import duration
 from payment_worker.domain.outcome import explained
 from payment_worker.settings import Settings
 from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.queries import backlog
 from payment_worker.store.queries.backlog import RowCount
+from payment_worker.telemetry.formats import duration
 
 REJECTED_WITHIN: Final = timedelta(days=1)
 NAMED: Final = 5

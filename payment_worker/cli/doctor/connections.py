@@ -12,7 +12,6 @@ from payment_worker import bootstrap
 from payment_worker.celery import app
 from payment_worker.cli.doctor.check import Check, fine, note, problem
 from payment_worker.cli.remedies import for_database, for_redis
-from payment_worker.cli.views.printing import duration
 from payment_worker.monitoring.queues import NO_QUEUE, misdirected
 from payment_worker.redis.client import hosts
 from payment_worker.redis.heartbeats import Consumers, Sweeps
@@ -20,6 +19,7 @@ from payment_worker.redis.outage import trouble
 from payment_worker.settings import Settings
 from payment_worker.store.connection import migrate, probes
 from payment_worker.store.connection.database import Connection, Database, DatabaseUnavailableError
+from payment_worker.telemetry.formats import duration
 
 REDIS_SECONDS: Final = 2.0
 PROBE_KEY: Final = "payment_worker:probe"

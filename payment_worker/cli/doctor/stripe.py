@@ -7,13 +7,13 @@ from typing import Final
 
 from payment_worker import bootstrap
 from payment_worker.cli.doctor.check import ACCOUNT, Check, fine, problem
-from payment_worker.cli.views.printing import duration
 from payment_worker.flows.clocks import MOST_SKEW
 from payment_worker.gateway.health import KeyRefused, NotReached, Reached, probe
 from payment_worker.settings import Settings
 from payment_worker.store import stripe_identity
 from payment_worker.store.connection.database import DatabaseUnavailableError
 from payment_worker.store.stripe_identity import Identity
+from payment_worker.telemetry.formats import duration
 
 STRIPE_SECONDS: Final = 10
 

@@ -7,10 +7,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from payment_worker.cli.database import now, operator, records
-from payment_worker.cli.views.printing import complain, console, duration, is_narrow, print_json, table, told
+from payment_worker.cli.views.printing import complain, console, is_narrow, print_json, table, told
 from payment_worker.flows.events.result import Reason, sentence
 from payment_worker.store import inbox
 from payment_worker.store.inbox import Listed
+from payment_worker.telemetry.formats import duration
 
 
 def show(*, status: str | None, type_: str | None, limit: int, as_json: bool) -> None:

@@ -3,9 +3,9 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from payment_worker.domain.money import CURRENCIES, decimal_string
 from payment_worker.telemetry.visible import visible, visible_json
 
 _FILE_WIDTH: Final = 160
@@ -78,33 +77,6 @@ def told(rows: Iterable[tuple[str, str, str]]) -> Table:
     for label, line, beneath in rows:
         made.add_row(label, f"{line}\n[dim]{beneath}[/]" if beneath else line)
     return made
-
-
-def money(amount: int, currency: str) -> str:
-    """An amount of minor units as people write it."""
-    return decimal_string(amount, CURRENCIES[currency])
-
-
-def instant(at: datetime) -> str:
-    """UTC to the millisecond."""
-    return at.strftime("%Y-%m-%d %H:%M:%S.") + f"{at.microsecond // 1000:03}"
-
-
-def duration(length: timedelta) -> str:
-    """Its two greatest units: `3 d 4 h`, `12 min 5 s`, `0.3 s`."""
-    seconds = length.total_seconds()
-    if seconds < 0:
-        return f"-{duration(-length)}"
-    if seconds < 10:  # noqa: PLR2004 - where a fraction stops to matter
-        return f"{seconds:.1f} s"
-    parts: Sequence[tuple[int, str]] = (
-        (int(seconds) // 86_400, "d"),
-        (int(seconds) // 3_600 % 24, "h"),
-        (int(seconds) // 60 % 60, "min"),
-        (int(seconds) % 60, "s"),
-    )
-    first = next(n for n, (count, _) in enumerate(parts) if count)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
 
 
 def _plain(value: object) -> object:

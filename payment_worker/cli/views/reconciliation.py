@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from payment_worker import bootstrap
 from payment_worker.cli.database import operator
 from payment_worker.cli.errors import PROBLEMS
-from payment_worker.cli.views.printing import Screen, console, instant, print_json
+from payment_worker.cli.views.printing import Screen, console, print_json
 from payment_worker.contracts.requests import ReconcileRequest, parse
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.outbox_relay import replay
@@ -20,6 +20,7 @@ from payment_worker.store import findings
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.runs import Run
 from payment_worker.telemetry import configure
+from payment_worker.telemetry.formats import instant
 
 DONE: Final = 0
 STEPS: Final = list(Step)

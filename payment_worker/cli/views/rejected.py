@@ -10,11 +10,12 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from rich.markup import escape
 
 from payment_worker.cli.database import now, operator, records
-from payment_worker.cli.views.printing import complain, console, instant, print_json, table
+from payment_worker.cli.views.printing import complain, console, print_json, table
 from payment_worker.contracts import requests
 from payment_worker.domain.money import CURRENCIES
 from payment_worker.store import rejected_requests
 from payment_worker.store.rejected_requests import RejectedRequest
+from payment_worker.telemetry.formats import instant
 
 MOST: Final = 50
 """Of one id; more are of a program that sends the same again and again."""

@@ -12,21 +12,13 @@ from rich.table import Table
 
 from payment_worker.cli.database import now, records
 from payment_worker.cli.views.inbox import listed
-from payment_worker.cli.views.printing import (
-    complain,
-    console,
-    instant,
-    is_narrow,
-    money,
-    print_json,
-    table,
-    told,
-)
+from payment_worker.cli.views.printing import complain, console, is_narrow, print_json, table, told
 from payment_worker.cli.views.rejected import MOST, canonical, print_each
 from payment_worker.flows.timeline import Line, Story, story_of
 from payment_worker.store import inbox, rejected_requests
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.queries import timeline
+from payment_worker.telemetry.formats import instant, money
 
 EVENT: Final = "evt_"
 KINDS: Final = ("pi_", "ch_", "py_", "re_", "pyr_", "dp_", "du_", EVENT)
