@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from payment_worker.devstack.programs import clean_environment
+from tests.harness.forked_program import ForkedProgram
 
 SCREEN = {"COLUMNS": "120", "NO_COLOR": "1", "USER": "ada", "LOGNAME": "ada"}
 
@@ -30,21 +31,32 @@ class Ran:
 Run = Callable[..., Ran]
 
 
+@pytest.fixture(scope="session")
+def program() -> Iterator[ForkedProgram]:
+    """What has imported the program once, and forks for each command."""
+    with ForkedProgram() as program:
+        yield program
+
+
 @pytest.fixture
-def bare(tmp_path: Path) -> Run:
+def bare(tmp_path: Path, program: ForkedProgram) -> Run:
     """Runs `payment-worker` with no settings but those given: `bare("show", "pi_1", settings={…})`."""
 
     def run(*arguments: str, settings: dict[str, str] | None = None, answer: str = "") -> Ran:
-        done = subprocess.run(
-            [sys.executable, "-m", "payment_worker", *arguments],
-            env=clean_environment({**SCREEN, **(settings or {})}),
-            cwd=tmp_path,
-            input=answer,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        environment = clean_environment({**SCREEN, **(settings or {})})
+        if any(name.startswith("PYTHON") for name in settings or {}):
+            done = subprocess.run(
+                [sys.executable, "-m", "payment_worker", *arguments],
+                env=environment,
+                cwd=tmp_path,
+                input=answer,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        else:
+            done = program.run(arguments, environment=environment, directory=tmp_path, answer=answer)
         return Ran(done.returncode, done.stdout, done.stderr)
 
     return run
