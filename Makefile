@@ -23,8 +23,8 @@ help: ## this list
 demo: $(READY) ## the whole story in under 90 seconds, on real servers, compared with Stripe cent by cent
 	@$(BIN)/payment-worker demo
 
-dev: $(READY) ## the same stack, left running: enqueue from another shell, watch it in Flower
-	@$(BIN)/payment-worker dev || test $$? -eq 130
+dev: $(READY) ## the same stack, left running: enqueue from another shell, watch it in Flower (ARGS="--port-base 17500")
+	@$(BIN)/payment-worker dev $(ARGS) || test $$? -eq 130
 
 test: $(READY) ## every test, against real servers that it starts itself (ARGS="-k refund" chooses, REQUIRE_TOOLS=1 skips none)
 	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)

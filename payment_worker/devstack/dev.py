@@ -4,44 +4,63 @@ import json
 import os
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from threading import Event
 from uuid import uuid4
 
-from payment_worker.devstack.ports import answers
+from payment_worker.devstack import env_file
+from payment_worker.devstack.ports import DEFAULT_BASE, Ports
 from payment_worker.devstack.screen import Screen
-from payment_worker.devstack.show import PROBLEMS, show
+from payment_worker.devstack.show import PROBLEMS, WRONG_USAGE, show
 from payment_worker.devstack.stack import Stack
 
-_FLOWER_PORT = 5555
 _LOOK_EVERY_SECONDS = 0.5
 
 
-def run() -> int:
+def run(*, port_base: int) -> int:
     """Bring the stack up, say how to use it, and wait.
 
-    Flower is on the port that `FLOWER_PORT` names, 0 for any that is free; else on 5555, if nothing is there already.
+    Its servers listen on the base and the ports that follow it.
 
     Returns:
-        130 after Ctrl-C, 1 when a process ended by itself, 2 when the given settings are unusable.
+        130 after Ctrl-C, 1 when a process ended by itself, 2 when the given settings are unusable or a port is taken.
     """
-    chosen = os.environ.get("FLOWER_PORT")
-    usual = 0 if answers(_FLOWER_PORT) else _FLOWER_PORT
-    return show(_wait, flower_port=int(chosen) if chosen and chosen.isdecimal() else usual)
+    ports = Ports.from_base(port_base)
+    if taken := ports.taken():
+        Screen().fault(
+            f"Taken by another program, or by a stack that runs already: port {', '.join(map(str, taken))}. "
+            "Choose five others: payment-worker dev --port-base NUMBER"
+        )
+        return WRONG_USAGE
+    return show(partial(_wait, port_base), ports=ports)
 
 
-def _wait(screen: Screen, stack: Stack) -> int:
-    _tell(screen, stack)
-    never = Event()
-    while all(process.running for process in stack.processes.values()):
-        never.wait(_LOOK_EVERY_SECONDS)
+def print_exports(port_base: int) -> int:
+    """Print what `eval` makes the settings of the stack that runs there. Returns 1 when none does."""
+    try:
+        sys.stdout.write(env_file.exports(port_base))
+    except env_file.NotRunningError as error:
+        sys.stderr.write(f"{error}\n")
+        return PROBLEMS
+    return 0
+
+
+def _wait(port_base: int, screen: Screen, stack: Stack) -> int:
+    # What was given is known there, and may be a secret.
+    made = {name: value for name, value in stack.settings.items() if name not in os.environ}
+    with env_file.written(made, port_base) as file:
+        _tell(screen, stack, port_base, file)
+        never = Event()
+        while all(process.running for process in stack.processes.values()):
+            never.wait(_LOOK_EVERY_SECONDS)
     for name, process in stack.processes.items():
         if not process.running:
             screen.fault(f"{name} ended with {process.exit_status}:\n{process.tail()}")
     return PROBLEMS
 
 
-def _tell(screen: Screen, stack: Stack) -> None:
+def _tell(screen: Screen, stack: Stack, port_base: int, file: Path) -> None:
     user, password = stack.flower_login
     screen.title("Ready")
     say = screen.line
@@ -49,13 +68,12 @@ def _tell(screen: Screen, stack: Stack) -> None:
     if "webhook" in stack.processes:
         say(f"Webhook   {stack.webhook_url}")
     say(f"Logs      {stack.directory}")
+    say(f"Settings  {file}")
     say("")
     say("In another shell:")
     say("")
-    for name, value in sorted(stack.settings.items()):
-        # What was given is known there, and may be a secret.
-        if name not in os.environ:
-            say(f"export {name}={shlex.quote(value)}")
+    other = "" if port_base == DEFAULT_BASE else f" --port-base {port_base}"
+    say(f'eval "$({_beside_python("payment-worker")} dev --env{other})"')
     say("")
     payment_id = str(uuid4())
     say("Then, as another app would, charge a card, and see what became of it:")

@@ -1,8 +1,37 @@
-"""Free TCP ports on the loopback interface."""
+"""TCP ports on the loopback interface: free ones, and those that a stack has for itself."""
 
 import socket
+from dataclasses import astuple, dataclass
+from typing import Final, Self
 
 LOOPBACK = "127.0.0.1"
+DEFAULT_BASE: Final = 17_400
+"""Far from the servers' usual ports, from what compose.yaml publishes, and from those that systems hand out."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the servers of a stack listen. None: where it finds room when it starts."""
+
+    postgresql: int | None
+    redis: int | None
+    stripe: int | None
+    webhook: int
+    flower: int
+
+    @classmethod
+    def from_base(cls, base: int) -> Self:
+        """The base and those that follow it."""
+        return cls(*range(base, base + 5))
+
+    @classmethod
+    def any_free(cls) -> Self:
+        """Any that are free."""
+        return cls(None, None, None, free_port(), free_port())
+
+    def taken(self) -> list[int]:
+        """Those that something listens on right now."""
+        return [port for port in astuple(self) if port and answers(port)]
 
 
 def free_port() -> int:

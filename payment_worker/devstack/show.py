@@ -10,6 +10,7 @@ from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import OperationalError as DatabaseError
 
 from payment_worker.devstack.binaries import MissingProgramError
+from payment_worker.devstack.ports import Ports
 from payment_worker.devstack.processes import ProcessEndedError
 from payment_worker.devstack.screen import Screen
 from payment_worker.devstack.stack import RefusedError, Stack, running
@@ -19,13 +20,16 @@ from payment_worker.settings import SettingsError
 DONE, PROBLEMS, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
-def show(act: Callable[[Screen, Stack], int], *, flower_port: int = 0) -> int:
-    """Bring the stack up, act on it, and take it down. Returns the act's exit status, or what hindered it."""
+def show(act: Callable[[Screen, Stack], int], *, ports: Ports | None = None) -> int:
+    """Bring the stack up, act on it, and take it down. Returns the act's exit status, or what hindered it.
+
+    Its servers listen on any free ports unless some are given.
+    """
     screen = Screen()
     try:
         with _ended_by_any_signal():
             screen.title("The stack")
-            with running(screen, flower_port=flower_port) as stack:
+            with running(screen, ports=ports or Ports.any_free()) as stack:
                 return _act(act, screen, stack)
     except (RefusedError, SettingsError, MissingProgramError) as error:
         screen.fault(str(error))

@@ -82,10 +82,17 @@ class Simulator(RunningSimulator):
         self.process = process
 
     @classmethod
-    def start(cls, directory: Path, *, arguments: Sequence[str] = (), name: str = "simulator") -> Self:
-        """Start one on a free port, with its log in the directory."""
+    def start(
+        cls,
+        directory: Path,
+        *,
+        arguments: Sequence[str] = (),
+        name: str = "simulator",
+        port: int | None = None,
+    ) -> Self:
+        """Start one with its log in the directory, on a free port when none is given."""
         process = python_module(
-            *("payment_worker.simulator", "--port", "0", *arguments),
+            *("payment_worker.simulator", "--port", str(port or 0), *arguments),
             directory=directory,
             name=name,
             ready=_READY,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from payment_worker.devstack import programs
-from payment_worker.devstack.ports import LOOPBACK, free_port
+from payment_worker.devstack.ports import LOOPBACK, Ports
 from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.screen import Screen
@@ -45,16 +45,20 @@ class Stack:
     settings: dict[str, str]
     directory: Path
     shop: Shop
+    ports: Ports
     simulator: Simulator | None = None
     processes: dict[str, Process] = field(default_factory=dict)
-    webhook_port: int = field(default_factory=free_port)
-    flower_url: str = ""
     flower_login: tuple[str, str] = ("", "")
 
     @property
     def webhook_url(self) -> str:
         """Where Stripe's webhooks are received."""
-        return f"http://{LOOPBACK}:{self.webhook_port}/webhooks/stripe"
+        return f"http://{LOOPBACK}:{self.ports.webhook}/webhooks/stripe"
+
+    @property
+    def flower_url(self) -> str:
+        """Where Flower is."""
+        return f"http://{LOOPBACK}:{self.ports.flower}"
 
     def replace_worker(self) -> None:
         """Start a worker in the place of one that is gone."""
@@ -62,9 +66,7 @@ class Stack:
 
 
 @contextmanager
-def running(
-    screen: Screen, *, timings: Mapping[str, str] = IMPATIENT, flower_port: int = 0
-) -> Iterator[Stack]:
+def running(screen: Screen, *, ports: Ports, timings: Mapping[str, str] = IMPATIENT) -> Iterator[Stack]:
     """Bring the stack up, step by step on the screen, and take all of it down at the end.
 
     `DATABASE_URL`, `REDIS_URL` and Stripe's variables are used where the environment has them, and so is
@@ -79,13 +81,16 @@ def running(
     with ExitStack() as started:
         directory = Path(tempfile.mkdtemp(prefix="payment-worker-"))
         started.callback(shutil.rmtree, directory, ignore_errors=True)
-        settings["DATABASE_URL"] = _database(screen, started, given)
-        settings["REDIS_URL"] = _redis(screen, started, given)
+        settings["DATABASE_URL"] = _database(screen, started, given, ports.postgresql)
+        settings["REDIS_URL"] = _redis(screen, started, given, ports.redis)
         stack = Stack(
-            settings=settings, directory=directory, shop=started.enter_context(Shop(settings["REDIS_URL"]))
+            settings=settings,
+            directory=directory,
+            shop=started.enter_context(Shop(settings["REDIS_URL"])),
+            ports=ports,
         )
         _stripe(screen, started, given, stack)
-        _programs(screen, started, stack, flower_port or free_port())
+        _programs(screen, started, stack)
         yield stack
 
 
@@ -93,12 +98,12 @@ def _from_environment(prefix: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(prefix)}
 
 
-def _database(screen: Screen, started: ExitStack, given: Settings) -> str:
+def _database(screen: Screen, started: ExitStack, given: Settings, port: int | None) -> str:
     with screen.step("PostgreSQL") as step:
         if given.database_url:
             url, step.detail = given.database_url.get_secret_value(), "yours, from DATABASE_URL"
         else:
-            server = started.enter_context(PostgreSQL())
+            server = started.enter_context(PostgreSQL(port=port))
             url, step.detail = (
                 server.create_database(_DATABASE),
                 f"on port {server.port}",
@@ -108,12 +113,12 @@ def _database(screen: Screen, started: ExitStack, given: Settings) -> str:
     return url
 
 
-def _redis(screen: Screen, started: ExitStack, given: Settings) -> str:
+def _redis(screen: Screen, started: ExitStack, given: Settings, port: int | None) -> str:
     with screen.step("Redis") as step:
         if given.redis_url:
             step.detail = "yours, from REDIS_URL"
             return given.redis_url.get_secret_value()
-        server = started.enter_context(Valkey())
+        server = started.enter_context(Valkey(port=port))
         step.detail = f"Valkey on port {server.port}, append-only"
         return server.url()
 
@@ -127,7 +132,7 @@ def _stripe(screen: Screen, started: ExitStack, given: Settings, stack: Stack) -
             return
         secret = f"whsec_{secrets.token_hex(16)}"
         arguments = ("--webhook-url", stack.webhook_url, "--webhook-secret", secret)
-        stack.simulator = Simulator.start(stack.directory, arguments=arguments)
+        stack.simulator = Simulator.start(stack.directory, arguments=arguments, port=stack.ports.stripe)
         started.callback(stack.simulator.stop)
         stack.settings |= {
             "STRIPE_API_BASE": stack.simulator.url,
@@ -144,18 +149,17 @@ def _check_key(given: Settings) -> None:
         raise RefusedError("This charges cards: it takes Stripe's test keys only, and yours is a live one.")
 
 
-def _programs(screen: Screen, started: ExitStack, stack: Stack, flower_port: int) -> None:
+def _programs(screen: Screen, started: ExitStack, stack: Stack) -> None:
     stack.flower_login = ("operator", secrets.token_urlsafe(9))
-    stack.flower_url = f"http://{LOOPBACK}:{flower_port}"
     watched = {**stack.settings, "FLOWER_BASIC_AUTH": ":".join(stack.flower_login)}
     stack.processes = {
         "worker": programs.worker(stack.settings, directory=stack.directory),
         "beat": programs.beat(stack.settings, directory=stack.directory),
-        "flower": programs.flower(watched, directory=stack.directory, port=flower_port),
+        "flower": programs.flower(watched, directory=stack.directory, port=stack.ports.flower),
     }
     if "STRIPE_WEBHOOK_SECRET" in stack.settings:
         stack.processes["webhook"] = programs.webhook(
-            stack.settings, directory=stack.directory, port=stack.webhook_port
+            stack.settings, directory=stack.directory, port=stack.ports.webhook
         )
     # Together: each of them spends its first two seconds importing.
     for process in stack.processes.values():

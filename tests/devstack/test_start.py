@@ -10,6 +10,7 @@ import pytest
 
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import clean_environment
+from tests.harness.port_base import free_port_base
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(
@@ -21,14 +22,13 @@ TARGETS = [text.split()[1] for kind, text in BLOCKS if kind == "sh" and text.sta
 
 
 @pytest.fixture
-def exports(tmp_path: Path) -> Iterator[list[str]]:
-    """What `make dev` says is to be pasted into another shell."""
+def shell(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of another shell, while `make dev` runs in the first."""
+    environ = {"DEVSTACK_PORT_BASE": str(free_port_base()), "XDG_STATE_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "payment_worker", "dev"]
-    with Process(
-        command, log=tmp_path / "dev.log", environ=clean_environment({"FLOWER_PORT": "0"})
-    ).start() as dev:
+    with Process(command, log=tmp_path / "dev.log", environ=clean_environment(environ)).start() as dev:
         dev.wait_for_output("Ctrl-C ends all of it", seconds=60)
-        yield re.findall(r"export .+", dev.output())
+        yield environ
 
 
 def test_it_makes_what_the_makefile_has() -> None:
@@ -37,12 +37,12 @@ def test_it_makes_what_the_makefile_has() -> None:
     assert all(f"\n{target}:" in makefile for target in TARGETS)
 
 
-def test_its_commands_print_what_it_says(exports: list[str]) -> None:
+def test_its_commands_print_what_it_says(shell: dict[str, str]) -> None:
     programs = f'export PATH="{Path(sys.executable).parent}:$PATH" NO_COLOR=1'
     done = subprocess.run(
-        ["bash", "-euc", "\n".join((programs, *exports, *COMMANDS))],
+        ["bash", "-euc", "\n".join((programs, *COMMANDS))],
         cwd=ROOT,
-        env=clean_environment({"COLUMNS": "160"}),  # whatever this shell happens to have
+        env=clean_environment({**shell, "COLUMNS": "160"}),  # whatever this shell happens to have
         capture_output=True,
         text=True,
         timeout=90,

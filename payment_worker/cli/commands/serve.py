@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from payment_worker.devstack.ports import DEFAULT_BASE
+
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands."""
@@ -25,11 +27,30 @@ def demo() -> None:
     raise typer.Exit(story.run())
 
 
-def dev() -> None:
+def dev(
+    *,
+    port_base: Annotated[
+        int,
+        typer.Option(
+            envvar="DEVSTACK_PORT_BASE",
+            help="PostgreSQL, Redis, Stripe's simulator, the webhook receiver and Flower listen on this port and the "
+            "four after it.",
+            min=1,
+            max=65_531,
+        ),
+    ] = DEFAULT_BASE,
+    env: Annotated[
+        bool,
+        typer.Option(
+            "--env",
+            help='Print the settings of the stack that runs, for `eval "$(payment-worker dev --env)"`.',
+        ),
+    ] = False,
+) -> None:
     """Leave the same stack running: enqueue from another shell, watch it in Flower."""
     from payment_worker.devstack import dev as stack
 
-    raise typer.Exit(stack.run())
+    raise typer.Exit(stack.print_exports(port_base) if env else stack.run(port_base=port_base))
 
 
 def simulator(context: typer.Context) -> None:
