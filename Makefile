@@ -49,7 +49,7 @@ test-docker: $(READY) ## tests on containers of our image and of compose.yaml, w
 	DOCKER_BUILDKIT=1 docker build --quiet --tag payment-worker:test .
 	TEST_NODES=containers $(BIN)/python -m pytest tests/nodes tests/deployed $(ARGS)
 
-chaos: $(READY) ## many payments while everything dies at random, then the books (N=300 SEED=7 SECONDS=60)
+chaos: $(READY) ## payments while processes and servers are killed, then every invariant (N=300 SEED=7 SECONDS=60)
 	@$(BIN)/python -m payment_worker.devstack.chaos $(if $(N),--payments $(N)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 

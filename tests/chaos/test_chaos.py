@@ -1,4 +1,4 @@
-"""Nothing doubled, nothing lost, nothing stuck: a small run of `make chaos`."""
+"""Nothing is doubled, lost or stuck in a small run of `make chaos`."""
 
 import subprocess
 import sys
@@ -8,13 +8,13 @@ import pytest
 from tests.harness.length import LONG
 
 MINUTES = 8
-"""Half a minute of harm, and what a busy machine needs to come to rest after it."""
+"""Half a minute of faults, and what a busy machine needs to finish all work after them."""
 
 
 @pytest.mark.timeout(60 * MINUTES)
-def test_whatever_dies_every_payment_ends_as_stripes_books_say() -> None:
+def test_every_payment_ends_as_at_stripe_whatever_is_killed() -> None:
     payments, seconds = (60, 25) if LONG else (25, 10)
-    flags = ("--payments", f"{payments}", "--seed", "1", "--seconds", f"{seconds}", "--harm-every", "1.8")
+    flags = ("--payments", f"{payments}", "--seed", "1", "--seconds", f"{seconds}", "--kill-every", "1.8")
     command = [sys.executable, "-m", "payment_worker.devstack.chaos", *flags]
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert run.returncode == 0, run.stdout

@@ -2,7 +2,7 @@
 
 import pytest
 
-from payment_worker.devstack.chaos.arena import TIMINGS
+from payment_worker.devstack.chaos.cluster import TIMINGS
 from payment_worker.devstack.stack import IMPATIENT
 from payment_worker.settings import MAX_REDELIVERIES, Role, Settings, SettingsError
 

@@ -1,1 +1,1 @@
-"""Chaos: many payments while everything dies at random, and then a verdict, by Stripe's own account of the money."""
+"""`make chaos`: kills processes and servers under load, then compares every payment with the simulator's ledger."""

@@ -1,4 +1,4 @@
-"""`python -m payment_worker.devstack.chaos --payments 300 --seed 7`."""
+"""Runs one chaos test: `python -m payment_worker.devstack.chaos --payments 300 --seed 7`."""
 
 import sys
 

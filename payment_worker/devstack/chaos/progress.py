@@ -1,4 +1,4 @@
-"""The live line of a run: one that moves on a terminal, a new one now and then in a log."""
+"""Prints a chaos run's progress: a live status line on a terminal, a line every few seconds in a log."""
 
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _LOG_EVERY_SECONDS: Final = 5.0
 
 
 class Progress:
-    """What a person sees."""
+    """Console output of a run."""
 
     def __init__(self) -> None:
         self.console = Console(highlight=False)
@@ -26,12 +26,12 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
+        """Seconds since the start."""
         return time.monotonic() - self._began
 
     @contextmanager
     def live(self) -> Iterator[None]:
-        """While this lasts, `line` may be called as often as one likes."""
+        """Show the status line while this context lasts."""
         if not self.console.is_terminal:
             yield
             return
@@ -39,7 +39,7 @@ class Progress:
             yield
 
     def line(self, text: str) -> None:
-        """How things stand now."""
+        """Replace the status line."""
         stamped = f"[dim]{self.seconds:4.0f} s[/]  {escape(text)}"
         if self._status:
             self._status.update(stamped)
@@ -48,5 +48,5 @@ class Progress:
             self.console.print(stamped, soft_wrap=True)
 
     def say(self, text: str, *, style: str = "") -> None:
-        """A line that stays."""
+        """Print a line that stays."""
         self.console.print(escape(text), style=style or None, soft_wrap=True)

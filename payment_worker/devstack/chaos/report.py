@@ -1,14 +1,14 @@
-"""What a run came to, in words: its figures, its verdict, and the story of the guilty."""
+"""Formats the result of a chaos run for the console."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from payment_worker.devstack.chaos.evidence import Breach
-from payment_worker.devstack.chaos.records import Records
+from payment_worker.devstack.chaos.checker.invariant import Violation
+from payment_worker.devstack.chaos.checker.records import Records
 
 
 def statuses(records: Records) -> Iterator[str]:
-    """How payments and refunds ended."""
+    """How many payments and refunds ended in which status."""
     for name, rows in (("payments", records.payments), ("refunds", records.refunds)):
         counts = Counter(str(row["status"]).lower() for row in rows.values())
         yield f"{len(rows)} {name}: {listed(counts)}"
@@ -19,15 +19,15 @@ def listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in Counter(counts).most_common()) or "none"
 
 
-def verdict(breaches: Mapping[str, list[Breach]]) -> str:
-    """Each count, zeros too."""
-    return ", ".join(f"{len(found)} {name}" for name, found in breaches.items())
+def summary(violations: Mapping[str, list[Violation]]) -> str:
+    """The number of violations of each invariant, zeros included."""
+    return ", ".join(f"{len(found)} {name}" for name, found in violations.items())
 
 
-def guilty(breaches: Mapping[str, list[Breach]]) -> Mapping[str, list[str]]:
-    """What each payment is guilty of."""
+def by_payment(violations: Mapping[str, list[Violation]]) -> Mapping[str, list[str]]:
+    """The violations, grouped by payment."""
     found: dict[str, list[str]] = {}
-    for name, each in breaches.items():
-        for breach in each:
-            found.setdefault(breach.payment_id, []).append(f"{name}: {breach.what}")
+    for name, each in violations.items():
+        for violation in each:
+            found.setdefault(violation.payment_id, []).append(f"{name}: {violation.what}")
     return found

@@ -1,4 +1,4 @@
-"""One run from beginning to end: ask and break, let it come to rest, judge."""
+"""Runs one chaos test: sends requests under faults, waits until all work is finished, checks the invariants."""
 
 import shutil
 import time
@@ -11,194 +11,206 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from payment_worker.devstack.chaos import auditor, misbehaviour, people, report
-from payment_worker.devstack.chaos.arena import Arena, running
-from payment_worker.devstack.chaos.audience import Audience
-from payment_worker.devstack.chaos.caller import Caller
-from payment_worker.devstack.chaos.evidence import Breach, Evidence
-from payment_worker.devstack.chaos.harms import Harms
+from payment_worker.devstack.chaos import external_changes, reconciliation, report, stripe_faults
+from payment_worker.devstack.chaos.checker.check import check
+from payment_worker.devstack.chaos.checker.invariant import RunResult, Violation
+from payment_worker.devstack.chaos.checker.payment_dump import payment_dump
+from payment_worker.devstack.chaos.checker.records import read
+from payment_worker.devstack.chaos.client import Client
+from payment_worker.devstack.chaos.cluster import Cluster, running
+from payment_worker.devstack.chaos.consumer import StreamConsumer
+from payment_worker.devstack.chaos.external_changes import ExternalChanges
+from payment_worker.devstack.chaos.generator import Workload, generate
+from payment_worker.devstack.chaos.nemesis import Nemesis
 from payment_worker.devstack.chaos.options import Options
-from payment_worker.devstack.chaos.people import People
-from payment_worker.devstack.chaos.plan import Plan, plan
 from payment_worker.devstack.chaos.progress import Progress
-from payment_worker.devstack.chaos.quiet import unquiet
-from payment_worker.devstack.chaos.records import read
-from payment_worker.devstack.chaos.testimony import testimony
-from payment_worker.devstack.chaos.verdict import judged
+from payment_worker.devstack.chaos.quiescence import unfinished_work
 from payment_worker.devstack.show import closing_engine
 
-_LOOK_EVERY_SECONDS: Final = 0.5
-_STAYS_QUIET_SECONDS: Final = 4.0
-"""An event may still be on its way out of Stripe's list, which shows some of them late."""
-_PATIENCE_SECONDS: Final = 120.0
-"""In which nothing gets less: several leases, absence delays, redeliveries and looks of a patient caller."""
-_PATIENCE_UNDER_FIRE: Final = 3
-"""How many times longer the harm goes on where a slow machine has not recorded everything by then."""
-_MANY: Final = 2000
-"""Payments of which nobody reads every line of the logs."""
-_STORIES: Final = 3
+_POLL_EVERY_SECONDS: Final = 0.5
+_STAYS_QUIESCENT_SECONDS: Final = 4.0
+"""Stripe's list shows some events late, so a moment without unfinished work is not enough."""
+_NO_PROGRESS_SECONDS: Final = 120.0
+"""Longer than several leases, absence delays, redeliveries and resends of the client."""
+_MOST_TIMES_LONGER: Final = 3
+"""How many times longer faults are injected on a slow machine that has not recorded every request by then."""
+_QUIET_LOGS_FROM_PAYMENTS: Final = 2000
+"""Runs with more payments than this log warnings only."""
+_DUMPS: Final = 3
 
 
 @dataclass(kw_only=True)
 class Run:
-    """Everything that takes part."""
+    """The parts of one run."""
 
     options: Options
-    plan: Plan
-    arena: Arena
+    workload: Workload
+    cluster: Cluster
     database: Engine
-    caller: Caller
-    audience: Audience
-    harms: Harms
-    people: People
+    client: Client
+    consumer: StreamConsumer
+    nemesis: Nemesis
+    external_changes: ExternalChanges
     progress: Progress
     began_at: datetime
 
 
 def run(options: Options) -> int:
-    """Make a run and tell it. Returns 0 when nothing is amiss, 1 when anything is."""
+    """Make one run and print its result. Returns 0 if every invariant holds, else 1."""
     progress = Progress()
     progress.say(
         f"{options.payments} payments in {options.seconds:.0f} s, seed {options.seed},"
         f" {'with' if options.kills else 'without'} kills, {'with' if options.faults else 'without'} faults",
         style="bold",
     )
-    made = plan(seed=options.seed, payments=options.payments, seconds=options.seconds)
+    workload = generate(seed=options.seed, payments=options.payments, seconds=options.seconds)
+    quietly = options.payments > _QUIET_LOGS_FROM_PAYMENTS
     with ExitStack() as entered:
-        arena = entered.enter_context(running(seed=options.seed, quietly=options.payments > _MANY))
-        progress.say(f"Logs in {arena.directory}")
-        redis_url = arena.settings["REDIS_URL"]
-        database = entered.enter_context(closing_engine(arena.settings["DATABASE_URL"]))
-        harm_every = options.harm_every_seconds if options.kills else None
-        return _told(
+        cluster = entered.enter_context(running(seed=options.seed, quietly=quietly))
+        progress.say(f"Logs in {cluster.directory}")
+        redis_url = cluster.settings["REDIS_URL"]
+        database = entered.enter_context(closing_engine(cluster.settings["DATABASE_URL"]))
+        kill_every = options.kill_every_seconds if options.kills else None
+        return _run_and_check(
             Run(
                 options=options,
-                plan=made,
-                arena=arena,
+                workload=workload,
+                cluster=cluster,
                 database=database,
-                audience=entered.enter_context(Audience(redis_url)),
-                caller=entered.enter_context(Caller(made, redis_url=redis_url, database=database)),
-                harms=entered.enter_context(Harms(arena, seed=options.seed, every_seconds=harm_every)),
-                people=entered.enter_context(_people(options, arena, database)),
+                consumer=entered.enter_context(StreamConsumer(redis_url)),
+                client=entered.enter_context(Client(workload, redis_url=redis_url, database=database)),
+                nemesis=entered.enter_context(Nemesis(cluster, seed=options.seed, every_seconds=kill_every)),
+                external_changes=entered.enter_context(_external_changes(options, cluster, database)),
                 progress=progress,
                 began_at=datetime.now(tz=UTC),
             )
         )
 
 
-def _people(options: Options, arena: Arena, database: Engine) -> People:
-    every_seconds = options.seconds / max(1, options.payments // people.ONE_IN)
-    return People(
-        database=database, simulator=arena.simulator, seed=options.seed, every_seconds=every_seconds
+def _external_changes(options: Options, cluster: Cluster, database: Engine) -> ExternalChanges:
+    every_seconds = options.seconds / max(1, options.payments // external_changes.ONE_IN)
+    return ExternalChanges(
+        database=database, simulator=cluster.simulator, seed=options.seed, every_seconds=every_seconds
     )
 
 
-def _told(one: Run) -> int:
+def _run_and_check(one: Run) -> int:
     with one.progress.live():
-        hit = _ask_and_break(one)
+        failed_requests = _send_and_inject_faults(one)
         began = time.monotonic()
-        left = _come_to_rest(one)
-        rest_seconds = time.monotonic() - began
-    if not left:
-        one.audience.catch_up()
-    records = read(one.database, one.arena.simulator, api_key=one.arena.settings["STRIPE_API_KEY"])
-    breaches = judged(Evidence(plan=one.plan, records=records, told=one.audience.told))
-    compared, found = _audit(one, left)
+        unfinished = _wait_until_quiescent(one)
+        quiescent_seconds = time.monotonic() - began
+    if not unfinished:
+        one.consumer.catch_up()
+    records = read(one.database, one.cluster.simulator, api_key=one.cluster.settings["STRIPE_API_KEY"])
+    violations = check(RunResult(workload=one.workload, records=records, published=one.consumer.published))
+    compared, findings = _reconcile(one, unfinished)
     for line in report.statuses(records):
         one.progress.say(line)
     one.progress.say(
-        f"{one.caller.sent} messages sent, {one.caller.sent_again} of them again because there was no row;"
-        f" {one.caller.never_sent} not taken by Redis"
+        f"{one.client.sent} task messages sent, {one.client.resent} of them again because there was no row;"
+        f" {one.client.send_failures} not accepted by Redis"
     )
-    one.progress.say(f"{one.audience.count} messages told, {one.audience.doubled} of them more than once")
-    one.progress.say(f"{hit} requests to Stripe went wrong; harm done: {report.listed(one.harms.dealt)}")
-    one.progress.say(f"People and banks: {report.listed(one.people.done)}")
-    one.progress.say(f"Quiet {rest_seconds:.0f} s after the last harm; {one.progress.seconds:.0f} s in all")
+    one.progress.say(
+        f"{one.consumer.count} messages published, {one.consumer.duplicates} of them more than once"
+    )
+    one.progress.say(
+        f"{failed_requests} requests to Stripe failed; faults injected: {report.listed(one.nemesis.injected)}"
+    )
+    one.progress.say(f"Changes made at Stripe: {report.listed(one.external_changes.done)}")
+    one.progress.say(
+        f"Quiescent {quiescent_seconds:.0f} s after the last fault; {one.progress.seconds:.0f} s in all"
+    )
     one.progress.say(compared)
-    return _judge(one, left, found, breaches)
+    return _report(one, unfinished, findings, violations)
 
 
-def _ask_and_break(one: Run) -> int:
+def _send_and_inject_faults(one: Run) -> int:
     if one.options.faults:
-        misbehaviour.misbehave(one.arena.simulator)
+        stripe_faults.inject(one.cluster.simulator)
     never, began = Event(), time.monotonic()
-    while (seconds := time.monotonic() - began) < one.options.seconds * _PATIENCE_UNDER_FIRE:
-        if seconds >= one.options.seconds and one.caller.done:
+    while (seconds := time.monotonic() - began) < one.options.seconds * _MOST_TIMES_LONGER:
+        if seconds >= one.options.seconds and one.client.done:
             break
-        never.wait(_LOOK_EVERY_SECONDS)
-        one.harms.check()
-        one.progress.line(_now(one, {}))
-    one.people.stop()
-    one.harms.stop()
-    return misbehaviour.behave(one.arena.simulator)
+        never.wait(_POLL_EVERY_SECONDS)
+        one.nemesis.check()
+        one.progress.line(_status_line(one, {}))
+    one.external_changes.stop()
+    one.nemesis.stop()
+    return stripe_faults.clear(one.cluster.simulator)
 
 
-def _come_to_rest(one: Run) -> Mapping[str, int]:
-    """Wait until all is quiet and stays so. Returns what is still under way when nothing gets less any more."""
+def _wait_until_quiescent(one: Run) -> Mapping[str, int]:
+    """Wait until nothing is unfinished. Returns what is, if that has stopped getting less."""
     never, least, least_at = Event(), float("inf"), time.monotonic()
-    quiet_since: float | None = None
+    quiescent_since: float | None = None
     while True:
-        one.harms.check()
-        left = _left(one)
+        one.nemesis.check()
+        unfinished = _unfinished(one)
         now = time.monotonic()
-        if sum(left.values()) < least:
-            least, least_at = sum(left.values()), now
-        quiet_since = None if left else quiet_since or now
-        if quiet_since and now - quiet_since >= _STAYS_QUIET_SECONDS:
+        if sum(unfinished.values()) < least:
+            least, least_at = sum(unfinished.values()), now
+        quiescent_since = None if unfinished else quiescent_since or now
+        if quiescent_since and now - quiescent_since >= _STAYS_QUIESCENT_SECONDS:
             return {}
-        if left and now - least_at > _PATIENCE_SECONDS:
-            return left
-        one.progress.line(_now(one, left))
-        never.wait(_LOOK_EVERY_SECONDS)
+        if unfinished and now - least_at > _NO_PROGRESS_SECONDS:
+            return unfinished
+        one.progress.line(_status_line(one, unfinished))
+        never.wait(_POLL_EVERY_SECONDS)
 
 
-def _left(one: Run) -> dict[str, int]:
-    left = unquiet(one.database, one.arena.simulator)
-    if not one.caller.done:
-        left["requests without a row"] = one.caller.waiting
-    return left
+def _unfinished(one: Run) -> dict[str, int]:
+    counts = unfinished_work(one.database, one.cluster.simulator)
+    if not one.client.done:
+        counts["requests without a row"] = one.client.waiting
+    return counts
 
 
-def _audit(one: Run, left: Mapping[str, int]) -> tuple[str, list[str]]:
-    if left:
-        return "not reconciled: it is not quiet", []
-    return auditor.findings(
-        one.database, send=one.caller.send, since=one.began_at, payments=one.options.payments
+def _reconcile(one: Run, unfinished: Mapping[str, int]) -> tuple[str, list[str]]:
+    if unfinished:
+        return "not reconciled: work is unfinished", []
+    return reconciliation.findings(
+        one.database, send=one.client.send, since=one.began_at, payments=one.options.payments
     )
 
 
-def _now(one: Run, left: Mapping[str, int]) -> str:
+def _status_line(one: Run, unfinished: Mapping[str, int]) -> str:
     parts = [
-        f"asked {one.caller.asked}/{len(one.plan.asks)}",
-        f"recorded {len(one.caller.recorded)}",
-        f"told {one.audience.count}",
-        f"harms {one.harms.dealt.total()} ({one.harms.last})",
+        f"sent {one.client.sent_requests}/{len(one.workload.requests)}",
+        f"recorded {len(one.client.recorded)}",
+        f"published {one.consumer.count}",
+        f"faults {one.nemesis.injected.total()} ({one.nemesis.last})",
     ]
-    return "  ".join([*parts, f"waiting for {report.listed(left)}" if left else ""])
+    return "  ".join([*parts, f"waiting for {report.listed(unfinished)}" if unfinished else ""])
 
 
-def _judge(one: Run, left: Mapping[str, int], found: list[str], breaches: Mapping[str, list[Breach]]) -> int:
+def _report(
+    one: Run, unfinished: Mapping[str, int], findings: list[str], violations: Mapping[str, list[Violation]]
+) -> int:
     say = one.progress.say
-    faults = [f"never quiet: {report.listed(left)}"] if left else []
-    faults += [f"message against its schema: {each}" for each in one.audience.invalid]
-    faults += [f"reconciliation found: {each}" for each in found]
-    faults += [f"ended by itself: {each}" for each in one.harms.ended_unasked]
-    guilty = report.guilty(breaches)
-    amiss = bool(faults or guilty)
-    say(report.verdict(breaches), style="bold red" if amiss else "bold green")
-    for fault in faults:
-        say(fault, style="red")
-    for payment_id, guilts in guilty.items():
-        say(f"{payment_id}: {'; '.join(guilts)}", style="red")
-    for payment_id in list(guilty)[:_STORIES]:
-        say(f"\nThe story of {payment_id}", style="bold")
-        story = testimony(
-            payment_id, database=one.database, simulator=one.arena.simulator, told=one.audience.told
+    errors = [f"never quiescent: {report.listed(unfinished)}"] if unfinished else []
+    errors += [f"message against its schema: {each}" for each in one.consumer.invalid]
+    errors += [f"reconciliation finding: {each}" for each in findings]
+    errors += [f"unexpected exit: {each}" for each in one.nemesis.unexpected_exits]
+    by_payment = report.by_payment(violations)
+    failed = bool(errors or by_payment)
+    say(report.summary(violations), style="bold red" if failed else "bold green")
+    for error in errors:
+        say(error, style="red")
+    for payment_id, descriptions in by_payment.items():
+        say(f"{payment_id}: {'; '.join(descriptions)}", style="red")
+    for payment_id in list(by_payment)[:_DUMPS]:
+        say(f"\nEverything about {payment_id}", style="bold")
+        dump = payment_dump(
+            payment_id,
+            database=one.database,
+            simulator=one.cluster.simulator,
+            published=one.consumer.published,
         )
-        for line in story:
+        for line in dump:
             say(line)
-    if not amiss:
-        shutil.rmtree(one.arena.directory, ignore_errors=True)
+    if not failed:
+        shutil.rmtree(one.cluster.directory, ignore_errors=True)
     else:
-        say(f"\nGuilty. Again with: {one.options.command}", style="bold red")
-    return int(amiss)
+        say(f"\nFailed. Repeat it with: {one.options.command}", style="bold red")
+    return int(failed)

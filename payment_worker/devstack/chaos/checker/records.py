@@ -1,4 +1,4 @@
-"""Both sides of the story as values: what our tables say at the end, and what Stripe says."""
+"""Reads our tables and the simulator's ledger at the end of a chaos run."""
 
 import json
 from collections import defaultdict
@@ -17,7 +17,7 @@ _TIMEOUT_SECONDS: Final = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
-    """Everything, by our ids."""
+    """Rows and Stripe objects, by our ids."""
 
     payments: Mapping[str, Row]
     refunds: Mapping[str, Row]
@@ -39,43 +39,45 @@ class Records:
 
 
 def read(database: Engine, simulator: Simulator, *, api_key: str) -> Records:
-    """Read both sides, which must be at rest."""
+    """Read both sides, once nothing changes any more."""
     payments = _rows(database, "SELECT *, payment_id::text AS id FROM payment")
     refunds = _rows(
-        database, "SELECT *, refund_id::text AS id, payment_id::text AS whose FROM refund ORDER BY created_at"
+        database,
+        "SELECT *, refund_id::text AS id, payment_id::text AS payment FROM refund ORDER BY created_at",
     )
     history = _rows(
         database,
-        "SELECT payment_id::text AS whose, COALESCE(stripe_dispute_id, refund_id::text, payment_id::text) AS subject,"
+        "SELECT payment_id::text AS payment, COALESCE(stripe_dispute_id, refund_id::text, payment_id::text) AS subject,"
         " CASE WHEN stripe_dispute_id IS NOT NULL THEN 'dispute' WHEN refund_id IS NOT NULL THEN 'refund'"
         " ELSE 'payment' END AS kind, from_status, to_status, recorded_at FROM payment_history"
         " ORDER BY history_id",
     )
     attempts = _rows(
-        database, "SELECT *, payment_id::text AS whose, request_id::text AS asked_by FROM payment_attempt"
+        database,
+        "SELECT *, payment_id::text AS payment, request_id::text AS task_request_id FROM payment_attempt",
     )
     rejected = _rows(database, "SELECT *, request_id::text AS id FROM rejected_request")
-    disputes = _rows(database, "SELECT *, payment_id::text AS whose FROM dispute")
+    disputes = _rows(database, "SELECT *, payment_id::text AS payment FROM dispute")
     intents = simulator.ledger()["payment_intents"]
     stripes = [refund for intent in intents for refund in intent["refunds"]]
     return Records(
         payments={row["id"]: row for row in payments},
         refunds={row["id"]: row for row in refunds},
-        refunds_of=_grouped((row["whose"], row) for row in refunds),
-        history_of=_grouped((row["whose"], row) for row in history),
-        attempts_of=_grouped((row["whose"], row) for row in attempts),
+        refunds_of=_grouped((row["payment"], row) for row in refunds),
+        history_of=_grouped((row["payment"], row) for row in history),
+        attempts_of=_grouped((row["payment"], row) for row in attempts),
         rejected={row["id"]: row for row in rejected},
         intents_of=_grouped((intent["metadata"].get("payment_id", ""), intent) for intent in intents),
         stripe_refunds_of=_grouped(
             (refund["metadata"].get("refund_id", refund["id"]), refund) for refund in stripes
         ),
         disputes={row["stripe_dispute_id"]: row for row in disputes},
-        stripe_disputes={dispute["id"]: dispute for dispute in _stripes_disputes(simulator.url, api_key)},
+        stripe_disputes={dispute["id"]: dispute for dispute in _disputes_at_stripe(simulator.url, api_key)},
     )
 
 
-def _stripes_disputes(url: str, api_key: str) -> Iterator[Row]:
-    """Page by page, as any client of Stripe's reads them."""
+def _disputes_at_stripe(url: str, api_key: str) -> Iterator[Row]:
+    """List all disputes page by page."""
     after = ""
     while True:
         request = Request(  # noqa: S310 our own simulator

@@ -1,4 +1,4 @@
-"""All that is known of a guilty payment: our rows, what was told, and what Stripe heard."""
+"""Prints all rows, messages and Stripe requests of one payment that violates an invariant."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from payment_worker.devstack.chaos.audience import Told
+from payment_worker.devstack.chaos.consumer import PublishedMessage
 from payment_worker.devstack.simulator import Simulator
 
 _QUERIES: Mapping[str, str] = {
@@ -24,20 +24,24 @@ _QUERIES: Mapping[str, str] = {
 }
 
 
-def testimony(
-    payment_id: str, *, database: Engine, simulator: Simulator, told: Mapping[str, list[Told]]
+def payment_dump(
+    payment_id: str,
+    *,
+    database: Engine,
+    simulator: Simulator,
+    published: Mapping[str, list[PublishedMessage]],
 ) -> Iterator[str]:
-    """Lines that tell one payment's whole story."""
+    """The lines to print for one payment."""
     for table, query in _QUERIES.items():
         with database.connect() as connection:
             rows = connection.execute(text(query), {"id": payment_id}).mappings().all()
         yield from _part(table, rows, dict)
-    yield from _part("told", told.get(payment_id, []), lambda each: {"message": str(each)})
+    yield from _part("published", published.get(payment_id, []), lambda each: {"message": str(each)})
     lines = simulator.ledger(**{"metadata[payment_id]": payment_id})["payment_intents"]
     yield from _part("Stripe's ledger", lines, dict)
     ids = {payment_id, *(line["id"] for line in lines)}
-    heard = [entry for entry in simulator.journal() if any(each in json.dumps(entry) for each in ids)]
-    yield from _part("Stripe's journal", heard, _short)
+    requests = [entry for entry in simulator.journal() if any(each in json.dumps(entry) for each in ids)]
+    yield from _part("Stripe's journal", requests, _short)
 
 
 def _part(title: str, rows: Any, shown: Callable[[Any], Mapping[str, Any]]) -> Iterator[str]:  # noqa: ANN401 any

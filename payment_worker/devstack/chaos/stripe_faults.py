@@ -1,14 +1,14 @@
-"""How Stripe misbehaves in a run: one request in ten goes wrong, and webhooks get lost, doubled and shuffled."""
+"""Configures the simulator's faults: one request in ten fails, and webhooks are lost, duplicated and reordered."""
 
 from typing import Final
 
 from payment_worker.devstack.simulator import Simulator
 
 ONE_IN: Final = 10
-"""Requests to Stripe of which one goes wrong."""
+"""One of this many requests to Stripe fails."""
 
 _LATE_SECONDS: Final = 3.0
-"""Longer than the worker waits: the effect comes when it has given up."""
+"""Longer than the worker's timeout: the request takes effect after the worker has given up."""
 
 _FAULTS: Final[tuple[tuple[str, str, float], ...]] = (
     ("latency", "before", 0.5),
@@ -35,19 +35,19 @@ _FAULTS: Final[tuple[tuple[str, str, float], ...]] = (
     ("cut_connection", "after", 0),
     ("empty", "after", 0),
 )
-"""Kind, when, seconds."""
+"""Kind of fault, before or after the effect, and delay in seconds."""
 
 
-def misbehave(simulator: Simulator) -> None:
-    """Begin."""
+def inject(simulator: Simulator) -> None:
+    """Make requests fail and webhooks unreliable."""
     for kind, when, seconds in _FAULTS:
         probability = 1 / ONE_IN / len(_FAULTS)
         simulator.fault(kind, when=when, seconds=seconds, probability=probability, times=None)
     simulator.post("webhooks/mode", {"mode": "normal", "copies": 2, "shuffle": 5, "drop_probability": 0.2})
 
 
-def behave(simulator: Simulator) -> int:
-    """End, and deliver webhooks as they should be. Returns how many requests went wrong."""
+def clear(simulator: Simulator) -> int:
+    """Remove all faults. Returns how many requests failed."""
     applied = sum(fault["applied"] for fault in simulator.get("faults")["faults"])
     simulator.delete("faults")
     simulator.post("webhooks/mode", {"mode": "normal", "copies": 1, "shuffle": 0, "drop_probability": 0.0})

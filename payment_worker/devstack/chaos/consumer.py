@@ -1,4 +1,4 @@
-"""Another app that reads what we tell: from the beginning to the end, whatever becomes of Redis meanwhile."""
+"""Reads the published messages from the Redis stream as another app would, and validates each against its schema."""
 
 import json
 from collections import defaultdict
@@ -16,24 +16,24 @@ from payment_worker.contracts.envelope import MESSAGE_TYPES, MessageType, schema
 from payment_worker.devstack.waiting import wait_until
 
 _STREAM: Final = "payment_worker.events"
-_NAP_SECONDS: Final = 1.5
-"""It reads now and then, as apps do: whatever Redis forgets in between has not been read."""
+_READ_EVERY_SECONDS: Final = 1.5
+"""Between two reads Redis may lose entries that were not read yet, as it may for a real consumer."""
 _TIMEOUT_SECONDS: Final = 2.0
-_AT_ONCE: Final = 1000
+_BATCH_SIZE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One message, where it was read first."""
+class PublishedMessage:
+    """One message of the stream, at its first delivery."""
 
     message_id: str
     type: str
     subject: str
-    """The refund's id, the dispute's, or else the payment's."""
+    """The refund's id, the dispute's id, or else the payment's."""
 
 
-class Audience:
-    """A thread that reads the stream. Doubled messages are counted and otherwise ignored, as consumers do."""
+class StreamConsumer:
+    """Consumes the stream in a thread. Duplicate messages are counted and otherwise ignored."""
 
     def __init__(self, redis_url: str) -> None:
         self._redis: Any = redis.Redis.from_url(
@@ -44,16 +44,16 @@ class Audience:
         )
         self._last = "0-0"
         self._known: set[str] = set()
-        self.told: dict[str, list[Told]] = defaultdict(list)
+        self.published: dict[str, list[PublishedMessage]] = defaultdict(list)
         """By payment, in the order of their first appearance."""
-        self.doubled = 0
+        self.duplicates = 0
         self.invalid: list[str] = []
         self._stop = Event()
-        self._thread = Thread(target=self._run, name="audience", daemon=True)
+        self._thread = Thread(target=self._run, name="consumer", daemon=True)
 
     @property
     def count(self) -> int:
-        """Different messages so far."""
+        """How many different messages were read so far."""
         return len(self._known)
 
     def __enter__(self) -> Self:
@@ -72,40 +72,40 @@ class Audience:
             last = self._redis.xrevrange(_STREAM, count=1)
             return not last or last[0][0] == self._last
 
-        wait_until(read_all, seconds=seconds, what="the audience has read the whole stream")
+        wait_until(read_all, seconds=seconds, what="the consumer has read the whole stream")
 
     def _run(self) -> None:
-        while not self._stop.wait(_NAP_SECONDS):
+        while not self._stop.wait(_READ_EVERY_SECONDS):
             with suppress(redis.RedisError):
                 while self._read():
                     pass
 
     def _read(self) -> bool:
-        answer = self._redis.xread({_STREAM: self._last}, count=_AT_ONCE)
+        answer = self._redis.xread({_STREAM: self._last}, count=_BATCH_SIZE)
         for _, entries in answer:
             for entry_id, fields in entries:
-                self._hear(fields["event"])
+                self._record(fields["event"])
                 self._last = entry_id
         return bool(answer)
 
-    def _hear(self, text: str) -> None:
+    def _record(self, text: str) -> None:
         event = json.loads(text)
         if event["id"] in self._known:
-            self.doubled += 1
+            self.duplicates += 1
             return
         self._known.add(event["id"])
-        if fault := _fault(event):
-            self.invalid.append(f"{fault}: {text}")
+        if error := _schema_error(event):
+            self.invalid.append(f"{error}: {text}")
         data = event["data"]
         subject = data.get("refundId") or data.get("disputeId") or event["subject"]
-        self.told[event["subject"]].append(Told(event["id"], event["type"], subject))
+        self.published[event["subject"]].append(PublishedMessage(event["id"], event["type"], subject))
 
 
-def _fault(event: Mapping[str, Any]) -> str:
+def _schema_error(event: Mapping[str, Any]) -> str:
     if event["type"] not in MESSAGE_TYPES:
-        return "no such type"
+        return "unknown message type"
     if event["subject"] != event["data"].get("paymentId", event["data"].get("requestId")):
-        return "the subject is another payment"
+        return "the envelope's subject is not the payment of its data"
     found = _validator(event["type"]).iter_errors(event["data"])
     return "; ".join(f"{error.json_path} {error.message}" for error in found)
 

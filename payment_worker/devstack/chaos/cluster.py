@@ -1,4 +1,4 @@
-"""Everything that a run breaks: servers with durable settings, Stripe, and every process of the worker."""
+"""Starts PostgreSQL, Valkey, the Stripe simulator and every worker process for a chaos run."""
 
 import secrets
 import tempfile
@@ -18,11 +18,11 @@ from payment_worker.flows.events.dispatch import SUBJECTS
 from payment_worker.store.connection.migrate import upgrade
 
 TIMINGS: Final[Mapping[str, str]] = {
-    # As short as their order allows, so that a run sees leases end, absence believed and messages redelivered.
+    # As short as their order allows, so that leases expire, objects are declared absent and messages are redelivered.
     "PAYMENT_WORKER_STRIPE_TIMEOUT": "2",
     "PAYMENT_WORKER_LEASE": "6",
     "PAYMENT_WORKER_ABSENCE_DELAY": "6",
-    # Stripe here forgets keys within a minute, so that a key that is used too late shows.
+    # The simulator forgets idempotency keys after a minute, so a key that is used too late charges twice.
     "PAYMENT_WORKER_KEY_SAFE_AGE": "40",
     "PAYMENT_WORKER_RESUME_EVERY": "1",
     "PAYMENT_WORKER_PUBLISH_EVERY": "1",
@@ -33,7 +33,7 @@ TIMINGS: Final[Mapping[str, str]] = {
     "PAYMENT_WORKER_LOG_FORMAT": "json",
 }
 
-STRIPES_TIMINGS: Final[Mapping[str, object]] = {
+SIMULATOR_TIMINGS: Final[Mapping[str, object]] = {
     "latency_seconds": 0.02,
     "idempotency_key_seconds": 60,
     "processing_delay_seconds": 3,
@@ -48,8 +48,8 @@ LEASE_SECONDS: Final = float(TIMINGS["PAYMENT_WORKER_LEASE"])
 
 
 @dataclass(kw_only=True)
-class Arena:
-    """What runs. `processes` are by name; those of the pool `prefork` have children."""
+class Cluster:
+    """The running servers and processes. `processes` maps name to process; a `prefork` worker has child processes."""
 
     directory: Path
     settings: dict[str, str]
@@ -65,11 +65,11 @@ class Arena:
 
 
 @contextmanager
-def running(*, seed: int, quietly: bool) -> Iterator[Arena]:
-    """Bring everything up, and take it down at the end. The directory with the logs stays.
+def running(*, seed: int, quietly: bool) -> Iterator[Cluster]:
+    """Start all servers and processes, and stop them at the end. The directory with the logs is kept.
 
     Args:
-        seed: decides which faults Stripe has.
+        seed: decides which requests to Stripe fail.
         quietly: whether only warnings are logged.
     """
     with ExitStack() as started:
@@ -96,7 +96,7 @@ def running(*, seed: int, quietly: bool) -> Iterator[Arena]:
             started.enter_context(process.start())
         for process in processes.values():
             process.wait_ready()
-        yield Arena(
+        yield Cluster(
             directory=directory,
             settings=settings,
             postgresql=postgresql,
@@ -110,8 +110,8 @@ def _simulator(directory: Path, *, seed: int, port: int, secret: str) -> Simulat
     url = f"http://{LOOPBACK}:{port}/webhooks/stripe"
     arguments = ("--seed", str(seed), "--webhook-url", url, "--webhook-secret", secret)
     simulator = Simulator.start(directory, arguments=arguments)
-    simulator.post("settings", STRIPES_TIMINGS)
-    # As `docs` tell operators to: only what the worker hears of, and one type that it ignores.
+    simulator.post("settings", SIMULATOR_TIMINGS)
+    # As the docs recommend: the event types that the worker handles, and one that it ignores.
     for endpoint in simulator.get("webhooks")["endpoints"]:
         types = [*SUBJECTS, "charge.captured"]
         simulator.post(f"webhooks/endpoints/{endpoint['id']}", {"types": types})
@@ -120,7 +120,7 @@ def _simulator(directory: Path, *, seed: int, port: int, secret: str) -> Simulat
 
 def _programs(settings: dict[str, str], directory: Path, port: int) -> dict[str, Process]:
     return {
-        # Two pools: children can be killed in the one, and there is much in flight at once in the other.
+        # Two pools: prefork so that child processes can be killed, threads so that many tasks run at once.
         "worker-children": programs.worker(
             settings, directory=directory, name="worker-children", pool="prefork", concurrency=2
         ),

@@ -1,4 +1,4 @@
-"""The worker's own reconciliation, asked after the verdict: it must find what the verdict found, and nothing else."""
+"""Runs the worker's own reconciliation over a finished chaos run: it must report no findings."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,8 +8,8 @@ from sqlalchemy import Engine, text
 
 from payment_worker.devstack.waiting import wait_until
 
-_PATIENCE_SECONDS: Final = 120.0
-_PATIENCE_PER_PAYMENT_SECONDS: Final = 0.02
+_TIMEOUT_SECONDS: Final = 120.0
+_TIMEOUT_PER_PAYMENT_SECONDS: Final = 0.02
 _MARGIN: Final = timedelta(minutes=1)
 
 _FINISHED = text("SELECT * FROM reconciliation_run WHERE status = 'FINISHED' AND NOT is_scheduled")
@@ -22,16 +22,16 @@ _FINDINGS = text(
 def findings(
     database: Engine, *, send: Callable[..., None], since: datetime, payments: int
 ) -> tuple[str, list[str]]:
-    """Have everything since then reconciled. Returns what was compared, and a line for each difference."""
+    """Reconcile everything since then. Returns a summary of what was compared, and a line for each finding."""
     until = datetime.now(tz=UTC)
     send("payment_worker.reconcile", since=(since - _MARGIN).isoformat(), until=until.isoformat())
-    patience = _PATIENCE_SECONDS + _PATIENCE_PER_PAYMENT_SECONDS * payments
+    timeout = _TIMEOUT_SECONDS + _TIMEOUT_PER_PAYMENT_SECONDS * payments
 
     def finished() -> Any:  # noqa: ANN401 a row has no type of its own
         with database.connect() as connection:
             return connection.execute(_FINISHED).mappings().first()
 
-    run = wait_until(finished, seconds=patience, what="a finished reconciliation", every_seconds=0.1)
+    run = wait_until(finished, seconds=timeout, what="a finished reconciliation", every_seconds=0.1)
     with database.connect() as connection:
         found = connection.execute(_FINDINGS, {"run_id": run["run_id"]}).mappings().all()
     compared = f"{run['payments']} payments, {run['refunds']} refunds, {run['disputes']} disputes reconciled"

@@ -1,4 +1,4 @@
-"""People and banks, who act at Stripe without us: refunds, captures, cancellations and verdicts on disputes."""
+"""Makes changes at Stripe that the worker did not request: dashboard refunds and captures, dispute decisions."""
 
 import random
 from collections import Counter
@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from payment_worker.devstack.simulator import Simulator, SimulatorError
 
 ONE_IN: Final = 15
-"""Payments of which somebody deals with one."""
+"""One change for this many payments."""
 _PAYMENT: Final = text(
     "SELECT stripe_payment_intent_id, amount FROM payment"
     " WHERE status = :status AND stripe_payment_intent_id IS NOT NULL ORDER BY random() LIMIT 1"
@@ -23,19 +23,19 @@ _DISPUTE: Final = text(
 _STEP: Final = 10
 
 
-class People:
-    """A thread that does something now and then. `done` counts what Stripe let them do."""
+class ExternalChanges:
+    """Makes changes in a thread. `done` counts those that Stripe accepted."""
 
     def __init__(self, *, database: Engine, simulator: Simulator, seed: int, every_seconds: float) -> None:
         self._database, self._simulator = database, simulator
-        self._dice = random.Random(f"people {seed}")  # noqa: S311 a run must be repeatable
+        self._random = random.Random(f"external changes {seed}")  # noqa: S311 a run must be repeatable
         self._every_seconds = every_seconds
         self.done: Counter[str] = Counter()
         self._stop = Event()
-        self._thread = Thread(target=self._run, name="people", daemon=True)
+        self._thread = Thread(target=self._run, name="external-changes", daemon=True)
 
     def stop(self) -> None:
-        """They go home."""
+        """End the thread."""
         self._stop.set()
         self._thread.join()
 
@@ -47,14 +47,14 @@ class People:
         self.stop()
 
     def _run(self) -> None:
-        while not self._stop.wait(self._dice.uniform(0.5, 1.5) * self._every_seconds):
-            deed = self._dice.choice(("refund", "refund", "capture", "cancel", "decide"))
-            # The database may be away, and Stripe does not let everybody do everything.
+        while not self._stop.wait(self._random.uniform(0.5, 1.5) * self._every_seconds):
+            action = self._random.choice(("refund", "refund", "capture", "cancel", "decide"))
+            # The database may be unreachable, and Stripe rejects changes that the object's status forbids.
             with suppress(SQLAlchemyError, SimulatorError, OSError):
-                self.done[deed] += self._does(deed)
+                self.done[action] += self._change(action)
 
-    def _does(self, deed: str) -> bool:
-        match deed:
+    def _change(self, action: str) -> bool:
+        match action:
             case "refund":
                 intent, amount = self._any(_PAYMENT, status="SUCCEEDED")
                 part = max(amount // 5 // _STEP, 1) * _STEP
@@ -62,11 +62,11 @@ class People:
             case "decide":
                 dispute, _ = self._any(_DISPUTE)
                 return self._post(
-                    dispute, f"disputes/{dispute}/close", status=self._dice.choice(("won", "lost"))
+                    dispute, f"disputes/{dispute}/close", status=self._random.choice(("won", "lost"))
                 )
             case _:
                 intent, _ = self._any(_PAYMENT, status="AUTHORIZED")
-                return self._post(intent, f"payment_intents/{intent}/{deed}")
+                return self._post(intent, f"payment_intents/{intent}/{action}")
 
     def _any(self, query: TextClause, **parameters: str) -> tuple[str, int]:
         with self._database.connect() as connection:

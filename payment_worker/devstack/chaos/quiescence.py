@@ -1,15 +1,15 @@
-"""When all is quiet: nothing is on its way, neither in our rows nor at Stripe."""
+"""Counts the work that is still unfinished in our rows and at the simulator."""
 
 from collections.abc import Mapping
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from payment_worker.devstack.chaos.course import AT_REST
+from payment_worker.devstack.chaos.checker.lifecycle import AT_REST
 from payment_worker.devstack.simulator import Simulator
 
 _SOON_SECONDS = 3600
-"""What Stripe will do by itself later than this (an authorisation expires in a week) is not waited for."""
+"""Timers of the simulator beyond this (an authorisation expires after a week) are not waited for."""
 
 _QUERIES: Mapping[str, str] = {
     "payments under way": "SELECT count(*) FROM payment WHERE status <> ALL(:at_rest)",
@@ -21,8 +21,8 @@ _QUERIES: Mapping[str, str] = {
 }
 
 
-def unquiet(database: Engine, simulator: Simulator) -> dict[str, int]:
-    """How much of what is still on its way; empty when all is quiet."""
+def unfinished_work(database: Engine, simulator: Simulator) -> dict[str, int]:
+    """How much of what is unfinished; empty when nothing is."""
     counts = {**_rows(database), **_stripe(simulator)}
     return {name: count for name, count in counts.items() if count}
 
@@ -36,13 +36,13 @@ def _rows(database: Engine) -> dict[str, int]:
                 for name, query in _QUERIES.items()
             }
     except SQLAlchemyError:
-        return {"databases that do not answer": 1}
+        return {"databases unreachable": 1}
 
 
 def _stripe(simulator: Simulator) -> dict[str, int]:
     clock, webhooks = simulator.get("clock"), simulator.get("webhooks")
     due = clock["next_due_at"]
     return {
-        "things due at Stripe": int(due is not None and due < clock["now"] + _SOON_SECONDS),
-        "webhooks on their way": webhooks["in_flight"] + webhooks["held"] + webhooks["waiting_for_retry"],
+        "timers due at Stripe": int(due is not None and due < clock["now"] + _SOON_SECONDS),
+        "webhooks undelivered": webhooks["in_flight"] + webhooks["held"] + webhooks["waiting_for_retry"],
     }

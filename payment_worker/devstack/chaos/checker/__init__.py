@@ -1,0 +1,1 @@
+"""Checks the result of a chaos run against every invariant: money, lifecycle, history and messages."""
