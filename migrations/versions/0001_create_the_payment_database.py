@@ -33,6 +33,9 @@ CREATE TABLE payment (
     action_url text CHECK (action_url NOT LIKE '%secret%'),
     cancellation_reason text,
     stripe_account text,
+    application_fee_amount bigint CHECK (application_fee_amount >= 0),
+    transfer_destination text,
+    transfer_amount bigint CHECK (transfer_amount > 0),
     stripe_customer text,
     stripe_payment_intent_id text,
     stripe_charge_id text,
@@ -52,6 +55,7 @@ CREATE TABLE payment (
     CONSTRAINT payment_succeeded_names_its_payment_intent CHECK
         (status <> 'SUCCEEDED' OR stripe_payment_intent_id IS NOT NULL),
     CONSTRAINT payment_failed_has_a_reason CHECK ((status = 'FAILED') = (failure_reason IS NOT NULL)),
+    CONSTRAINT payment_transfers_to_somebody CHECK (transfer_amount IS NULL OR transfer_destination IS NOT NULL),
     CONSTRAINT payment_is_booked_as_a_whole CHECK
         (num_nonnulls(stripe_balance_transaction_id, fee, net, settlement_currency) IN (0, 4))
 );
@@ -94,6 +98,8 @@ CREATE TABLE refund (
     failure_reason text,
     requested_by text,
     note text,
+    reverse_transfer boolean NOT NULL DEFAULT false,
+    refund_application_fee boolean NOT NULL DEFAULT false,
     stripe_refund_id text,
     fingerprint text,
     amount_was_given boolean NOT NULL,

@@ -21,6 +21,8 @@ _METADATA_VALUE_LENGTH = 500
 
 _CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ANY_UUID = re.compile(rf"(?i:urn:uuid:)?(?:{_CANONICAL_UUID.pattern}|\{{{_CANONICAL_UUID.pattern}\}})")
+MOST = 2**63 - 1
+"""PostgreSQL's bigint."""
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 _ANY_CURRENCY = Currency("", 0, None, max(currency.maximum for currency in CURRENCIES.values()), 1)
 
@@ -155,6 +157,9 @@ ChargeAmount = Annotated[int, Field(strict=True), AfterValidator(_chargeable), _
 PartAmount = Annotated[int, Field(strict=True), AfterValidator(_positive), _POSITIVE]
 """Minor units of a currency that only the payment's row knows."""
 
+FeeAmount = Annotated[int, Field(strict=True, ge=0, le=MOST)]
+"""Minor units that Stripe judges: it takes none, and caps it at what it takes in all."""
+
 StripeId = Annotated[
     str,
     StringConstraints(strict=True, max_length=255, pattern="^[A-Za-z]+_[A-Za-z0-9_]+$"),
@@ -168,6 +173,11 @@ StripeAccount = Annotated[
     StringConstraints(strict=True, max_length=255, pattern="^acct_[A-Za-z0-9_]+$"),
     AfterValidator(_clean),
 ]
+Mandate = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=255, pattern="^mandate_[A-Za-z0-9_]+$"),
+    AfterValidator(_clean),
+]
 Description = Annotated[str, StringConstraints(strict=True, max_length=1000), AfterValidator(_clean)]
 DescriptorSuffix = Annotated[
     str,
@@ -175,6 +185,13 @@ DescriptorSuffix = Annotated[
     AfterValidator(_clean),
     AfterValidator(_without("<>\\'\"*")),
 ]
+Email = Annotated[
+    str, StringConstraints(strict=True, max_length=512, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(_clean)
+]
+YesOrNo = Annotated[
+    bool, Field(strict=True), BeforeValidator(lambda given: False if given is None else given)
+]
+"""`null` is no."""
 ShortText = Annotated[str, StringConstraints(strict=True, max_length=255), AfterValidator(_clean)]
 LongText = Annotated[str, StringConstraints(strict=True, max_length=5000), AfterValidator(_clean)]
 Payload = Annotated[

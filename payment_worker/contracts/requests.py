@@ -1,29 +1,21 @@
 """What other apps ask of us: one model a task, validated once, every bad field named at once."""
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from payment_worker.contracts.arguments import (
     ChargeAmount,
     CurrencyCode,
     Description,
     DescriptorSuffix,
+    Email,
+    FeeAmount,
     Header,
     Id,
     Instant,
     LongText,
+    Mandate,
     Metadata,
     OwnId,
     PartAmount,
@@ -32,8 +24,10 @@ from payment_worker.contracts.arguments import (
     StripeAccount,
     StripeCustomer,
     StripeId,
+    YesOrNo,
 )
-from payment_worker.contracts.faults import FieldError, InvalidRequest, fault, field_error
+from payment_worker.contracts.faults import FieldError, InvalidRequest, fault
+from payment_worker.contracts.request import Request, fingerprint, parse
 
 __all__ = [
     "CancelRequest",
@@ -54,13 +48,31 @@ __all__ = [
 ]
 
 CaptureMethod = Literal["automatic", "manual"]
+FutureUsage = Literal["on_session", "off_session"]
 RefundReason = Literal["duplicate", "fraudulent", "requested_by_customer"]
 
 
-class Request(BaseModel):
-    """Strict, closed and frozen. `null` means the same as leaving an optional argument out."""
+class TransferData(Request):
+    """Where Stripe transfers what it takes, and how much of it."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+    destination: StripeAccount = Field(description="The connected account.")
+    amount: PartAmount | None = Field(None, description="Minor units. Default: all, less the fee.")
+
+
+PASSED_ON: Final = frozenset(
+    {
+        "application_fee_amount",
+        "description",
+        "mandate",
+        "on_behalf_of",
+        "receipt_email",
+        "setup_future_usage",
+        "statement_descriptor_suffix",
+        "transfer_data",
+        "transfer_group",
+    }
+)
+"""Arguments of a charge that Stripe is sent under the same name, as they were given."""
 
 
 class ChargeRequest(Request):
@@ -87,6 +99,40 @@ class ChargeRequest(Request):
         {}, description="Strings kept with Stripe's objects: at most 47 keys, 40 and 500 characters."
     )
     stripe_account: StripeAccount | None = Field(None, description="The connected account (Connect).")
+    application_fee_amount: FeeAmount | None = Field(
+        None, description="Connect: what the platform keeps of it, in minor units."
+    )
+    on_behalf_of: StripeAccount | None = Field(
+        None, description="Connect: the account whose name and country the charge has."
+    )
+    transfer_data: Annotated[TransferData, WithJsonSchema(TransferData.model_json_schema())] | None = Field(
+        None, description="Connect: `{destination, amount?}`, what Stripe transfers once it is paid."
+    )
+    transfer_group: ShortText | None = Field(None, description="Connect: what names transfers of one order.")
+    receipt_email: Email | None = Field(None, description="Where Stripe sends the receipt.")
+    off_session: Annotated[
+        bool, Field(strict=True), BeforeValidator(lambda given: True if given is None else given)
+    ] = Field(
+        default=True,
+        description="Whether the customer is away, and cannot be asked by Stripe now.",
+    )
+    setup_future_usage: FutureUsage | None = Field(
+        None, description="Keep the payment method for later charges; only with `off_session` false."
+    )
+    mandate: Mandate | None = Field(None, description="Stripe's id of the mandate, for bank debits.")
+
+    @field_validator("setup_future_usage")
+    @classmethod
+    def _while_present(cls, usage: FutureUsage | None, info: ValidationInfo) -> FutureUsage | None:
+        if usage is not None and info.data.get("off_session"):
+            raise fault("customer_is_away", "needs off_session false: nothing is set up while they are away")
+        return usage
+
+    @property
+    def passed_on(self) -> dict[str, object]:
+        """What Stripe is sent under the same name."""
+        given = set(PASSED_ON & self.model_fields_set)
+        return self.model_dump(include=given, exclude_none=True) if given else {}
 
 
 class CaptureRequest(Request):
@@ -121,6 +167,12 @@ class RefundRequest(Request):
     reason: RefundReason | None = Field(None, description="As Stripe's dashboard shows it.")
     requested_by: ShortText | None = Field(None, description="Who asked for it, for the record.")
     note: LongText | None = Field(None, description="Why, for the record.")
+    reverse_transfer: YesOrNo = Field(
+        default=False, description="Connect: take the same share back of what was transferred."
+    )
+    refund_application_fee: YesOrNo = Field(
+        default=False, description="Connect: give back the same share of the application fee."
+    )
 
 
 class StripeEventRequest(Request):
@@ -150,35 +202,3 @@ class ReconcileRequest(Request):
         if until is not None and since is not None and until <= since:
             raise fault("before_since", "must be later than since")
         return until
-
-
-M = TypeVar("M", bound=Request)
-
-
-def parse(model: type[M], kwargs: Mapping[str, object], args: Sequence[object] = ()) -> M:
-    """The request that a task's arguments make.
-
-    Raises:
-        InvalidRequest: with one error for every bad field.
-    """
-    errors = [FieldError("arguments", "positional", "must be given by name")] if args else []
-    try:
-        request = model.model_validate(dict(kwargs))
-    except ValidationError as invalid:
-        details = invalid.errors(include_url=False, include_context=True, include_input=False)
-        errors += [field_error(detail) for detail in details]
-    if errors:
-        raise InvalidRequest(tuple(errors))
-    return request
-
-
-def fingerprint(request: Request) -> str:
-    """SHA-256, in hexadecimal, of what the request means, its kind and its ids included.
-
-    Two requests mean the same if they differ only in the order of arguments, in the case of a UUID or a
-    currency, or in whether a default is written out. Defaults are left out of the hash, so that an argument
-    that is added to a task later changes no fingerprint already kept.
-    """
-    meaning = request.model_dump(mode="json", exclude_defaults=True)
-    canonical = json.dumps([type(request).__name__, meaning], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -16,7 +16,7 @@ from payment_worker.domain.dispute import DisputeSnapshot, DisputeStatus
 from payment_worker.domain.payment import Payment, PaymentStatus, shows_status
 from payment_worker.domain.refund import LOST, RELEASED, Refund, RefundStatus, RefundTrigger
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.domain.transitions import took_more
+from payment_worker.domain.transitions import is_reversed_as_asked, is_split_as_asked, took_more
 
 
 class StripeList(StrEnum):
@@ -37,6 +37,10 @@ class FindingKind(StrEnum):
     PAYMENT_STATUS_DIFFERS = "payment_status_differs"
     PAYMENT_AMOUNT_DIFFERS = "payment_amount_differs"
     PAYMENT_CURRENCY_DIFFERS = "payment_currency_differs"
+    PAYMENT_FEE_DIFFERS = "payment_fee_differs"
+    """Another application fee than was asked for (Connect)."""
+    PAYMENT_TRANSFER_DIFFERS = "payment_transfer_differs"
+    """Another amount is transferred, or to another account, than was asked for (Connect)."""
     SECOND_PAYMENT_INTENT = "second_payment_intent"
     """Another PaymentIntent than the payment's own carries its id: it may have been paid twice."""
     SEVERAL_PAYMENT_INTENTS = "several_payment_intents"
@@ -47,6 +51,8 @@ class FindingKind(StrEnum):
     REFUND_STATUS_DIFFERS = "refund_status_differs"
     REFUND_AMOUNT_DIFFERS = "refund_amount_differs"
     REFUND_CURRENCY_DIFFERS = "refund_currency_differs"
+    REFUND_NOT_REVERSED = "refund_not_reversed"
+    """A refund that was to take back its share of a transfer did not (Connect)."""
     REFUND_EXISTS_AFTER_ALL = "refund_exists_after_all"
     """Stripe has a Refund that we believed was never made, and gave its amount free again."""
     SECOND_REFUND = "second_refund"
@@ -166,7 +172,24 @@ def compare_payment(payment: Payment, seen: PaymentIntentSnapshot) -> Difference
             ours=payment.amount_captured,
             theirs=seen.amount_received,
         )
-    return None
+    return _compare_split(payment, seen)
+
+
+def _compare_split(payment: Payment, seen: PaymentIntentSnapshot) -> Difference | None:
+    if is_split_as_asked(payment, seen):
+        return None
+    if seen.application_fee_amount != payment.application_fee_amount:
+        ours, theirs = payment.application_fee_amount, seen.application_fee_amount
+        return _payment(FindingKind.PAYMENT_FEE_DIFFERS, payment, seen, ours=ours, theirs=theirs)
+    return _payment(
+        FindingKind.PAYMENT_TRANSFER_DIFFERS, payment, seen, ours=_transfer(payment), theirs=_transfer(seen)
+    )
+
+
+def _transfer(of: Payment | PaymentIntentSnapshot) -> str | None:
+    if of.transfer_destination is None:
+        return None
+    return f"{'all' if of.transfer_amount is None else of.transfer_amount} to {of.transfer_destination}"
 
 
 def _same_status(payment: Payment, seen: PaymentIntentSnapshot) -> bool:
@@ -285,11 +308,15 @@ def compare_refund(payment: Payment, refund: Refund | None, seen: RefundSnapshot
             ours=refund.status,
             theirs=seen.trigger,
         )
-    if STATUS_OF_REFUND[seen.trigger] is refund.status and refund.stripe_refund_id:
-        return None
-    return _refund(
-        FindingKind.REFUND_STATUS_DIFFERS, payment, refund, seen, ours=refund.status, theirs=seen.trigger
-    )
+    if STATUS_OF_REFUND[seen.trigger] is not refund.status or not refund.stripe_refund_id:
+        return _refund(
+            FindingKind.REFUND_STATUS_DIFFERS, payment, refund, seen, ours=refund.status, theirs=seen.trigger
+        )
+    if not is_reversed_as_asked(refund, seen):
+        return _refund(
+            FindingKind.REFUND_NOT_REVERSED, payment, refund, seen, ours="reversed", theirs="not reversed"
+        )
+    return None
 
 
 def _refund(

@@ -145,6 +145,12 @@ class Payment:
     cancellation_reason: str | None = None
     """Why it is canceled, or why it was asked to be: Stripe's word or the caller's."""
     stripe_account: str | None = None
+    application_fee_amount: int | None = None
+    """What the platform asked to keep of it (Connect)."""
+    transfer_destination: str | None = None
+    """The connected account that Stripe transfers it to, if it was asked to."""
+    transfer_amount: int | None = None
+    """How much of it; None: all."""
     stripe_payment_intent_id: str | None = None
     stripe_charge_id: str | None = None
 

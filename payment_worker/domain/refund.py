@@ -87,3 +87,7 @@ class Refund:
     reason: str | None = None
     failure_reason: str | None = None
     stripe_refund_id: str | None = None
+    reverse_transfer: bool = False
+    """Whether its share of what was transferred is to be taken back (Connect)."""
+    refund_application_fee: bool = False
+    """Whether its share of the application fee is to be given back too."""

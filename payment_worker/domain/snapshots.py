@@ -56,6 +56,11 @@ class PaymentIntentSnapshot:
     cancellation_reason: str | None = None
     capture_before: datetime | None = None
     """When the issuer lets go what was authorised."""
+    application_fee_amount: int | None = None
+    """What the platform keeps of it (Connect), and in the next two what is transferred to whom."""
+    transfer_destination: str | None = None
+    transfer_amount: int | None = None
+    """None: all."""
     action_url: str | None = None
     """Where the customer has to be sent, if it is a redirect; never with a secret in it."""
     is_from_attempt: bool = False
@@ -95,6 +100,8 @@ class RefundSnapshot:
     stripe_charge_id: str | None = None
     failure_reason: str | None = None
     reason: str | None = None
+    is_transfer_reversed: bool = False
+    """Whether its share of what was transferred is taken back (Connect)."""
     refund_id: str | None = None
     """What its metadata call ours; None when it was made elsewhere, for instance in the dashboard."""
     payment_id: str | None = None

@@ -47,14 +47,29 @@ def transition_payment(payment: Payment, snapshot: PaymentIntentSnapshot) -> Pay
     moved = _moved(known, status, snapshot) if status is not payment.status else known
     if moved == payment:
         return Unchanged()
-    more = Contradiction.AMOUNT_DIFFERS if took_more(payment, snapshot) else None
-    return Advanced(replace(moved, version=payment.version + 1), contradiction=more)
+    return Advanced(replace(moved, version=payment.version + 1), contradiction=_otherwise(payment, snapshot))
+
+
+def _otherwise(payment: Payment, snapshot: PaymentIntentSnapshot) -> Contradiction | None:
+    """What of it is not as we asked for it."""
+    if took_more(payment, snapshot):
+        return Contradiction.AMOUNT_DIFFERS
+    return Contradiction.FEE_DIFFERS if not is_split_as_asked(payment, snapshot) else None
 
 
 def took_more(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
     """Whether Stripe takes, holds or means to take another amount than we asked for."""
     most = max(snapshot.amount_received, snapshot.amount_capturable)
     return snapshot.amount != payment.amount or most > payment.amount
+
+
+def is_split_as_asked(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
+    """Whether the platform keeps, and a connected account gets, what was asked for (Connect)."""
+    return (
+        snapshot.application_fee_amount == payment.application_fee_amount
+        and snapshot.transfer_destination == payment.transfer_destination
+        and snapshot.transfer_amount == payment.transfer_amount
+    )
 
 
 def shows_previous_attempt(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
@@ -149,7 +164,17 @@ def transition_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot
         known = replace(refund, stripe_refund_id=snapshot.stripe_refund_id, version=refund.version + 1)
         return Advanced(payment, known)
     known = replace(refund, stripe_refund_id=snapshot.stripe_refund_id)
-    return move_refund(payment, known, status, failure_reason=snapshot.failure_reason)
+    moved = move_refund(payment, known, status, failure_reason=snapshot.failure_reason)
+    return (
+        moved
+        if is_reversed_as_asked(refund, snapshot)
+        else replace(moved, contradiction=Contradiction.NOT_REVERSED)
+    )
+
+
+def is_reversed_as_asked(refund: Refund, snapshot: RefundSnapshot) -> bool:
+    """Whether a Refund takes back its share of what was transferred, if it was to (Connect)."""
+    return not refund.reverse_transfer or snapshot.is_transfer_reversed or snapshot.trigger in LOST
 
 
 def move_refund(

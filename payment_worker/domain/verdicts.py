@@ -14,6 +14,10 @@ class Contradiction(StrEnum):
     ANOTHER_REFUND = "another_refund"
     AMOUNT_DIFFERS = "amount_differs"
     CURRENCY_DIFFERS = "currency_differs"
+    FEE_DIFFERS = "fee_differs"
+    """Another application fee, or another transfer, than was asked for (Connect)."""
+    NOT_REVERSED = "not_reversed"
+    """A refund did not take back what it was to take back of a transfer (Connect)."""
     STATUS_DIFFERS = "status_differs"
     """The state that Stripe shows, or ours, is one that is never left."""
     EXISTS_AFTER_ALL = "exists_after_all"
@@ -31,7 +35,7 @@ class Advanced:
     payment: Payment
     refund: Refund | None = None
     contradiction: Contradiction | None = None
-    """What a person has to look at although it is recorded: Stripe took more than we asked for."""
+    """What a person has to look at although it is recorded, such as that Stripe took more than we asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,15 @@ def amount(value: object) -> int:
     return value
 
 
+def amount_if_any(value: object) -> int | None:
+    """An amount in minor units, where there is one.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    return None if value is None else amount(value)
+
+
 def currency(value: object) -> str:
     """A currency, in upper case.
 

@@ -10,7 +10,7 @@ from payment_worker.domain.dispute import DisputeSnapshot, DisputeStatus
 from payment_worker.domain.payment import PaymentTrigger
 from payment_worker.domain.refund import RefundTrigger
 from payment_worker.domain.snapshots import Decline, Named, PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.gateway.fields import amount, currency, id_of, identity, moment, text
+from payment_worker.gateway.fields import amount, amount_if_any, currency, id_of, identity, moment, text
 from payment_worker.gateway.requests import MAC, OWN_ORDER_ID
 
 JSON = Mapping[str, Any]
@@ -51,6 +51,7 @@ def payment_intent_snapshot(intent: JSON) -> PaymentIntentSnapshot:
     """
     try:
         error, metadata = intent.get("last_payment_error"), intent.get("metadata") or {}
+        transfer = intent.get("transfer_data") or {}
         return PaymentIntentSnapshot(
             stripe_payment_intent_id=identity(intent["id"]),
             trigger=_payment_trigger(intent["status"], error),
@@ -66,6 +67,9 @@ def payment_intent_snapshot(intent: JSON) -> PaymentIntentSnapshot:
             livemode=bool(intent.get("livemode")),
             cancellation_reason=text(intent.get("cancellation_reason")),
             capture_before=_capture_before(intent.get("latest_charge")),
+            application_fee_amount=amount_if_any(intent.get("application_fee_amount")),
+            transfer_destination=id_of(transfer.get("destination")),
+            transfer_amount=amount_if_any(transfer.get("amount")),
             action_url=_action_url(intent.get("next_action")),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as fault:
@@ -139,6 +143,7 @@ def refund_snapshot(refund: JSON) -> RefundSnapshot:
             stripe_charge_id=id_of(refund.get("charge")),
             failure_reason=text(refund.get("failure_reason")),
             reason=text(refund.get("reason")),
+            is_transfer_reversed=refund.get("transfer_reversal") is not None,
             refund_id=metadata.get("refund_id"),
             payment_id=metadata.get("payment_id"),
             mac=metadata.get(MAC),

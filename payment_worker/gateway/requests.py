@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -34,12 +35,16 @@ def charge_request(  # noqa: PLR0913 - a charge has these parts
     payment_method: str,
     capture_method: str,
     stripe_customer: str | None = None,
-    description: str | None = None,
-    statement_descriptor_suffix: str | None = None,
+    off_session: bool = True,
+    passed_on: Mapping[str, object] = MappingProxyType({}),
     metadata: dict[str, str] | None = None,
     mac: str,
 ) -> Request:
-    """Create and confirm a PaymentIntent in one call, with the customer away."""
+    """Create and confirm a PaymentIntent in one call.
+
+    Args:
+        passed_on: further parameters under Stripe's own names, such as those of Connect.
+    """
     return _request(
         "/v1/payment_intents",
         {
@@ -48,15 +53,14 @@ def charge_request(  # noqa: PLR0913 - a charge has these parts
             "payment_method": payment_method,
             "customer": stripe_customer,
             "confirm": True,
-            "off_session": True,
+            "off_session": True if off_session else None,
             # No redirect: nobody is there to follow it.
             "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
             # Without it Stripe captures by itself, asynchronously: its default, and the quicker one.
             "capture_method": "manual" if capture_method == "manual" else None,
             # The charge tells until when it can be captured.
             "expand": ["latest_charge"] if capture_method == "manual" else None,
-            "description": description,
-            "statement_descriptor_suffix": statement_descriptor_suffix,
+            **passed_on,
             "metadata": {**_metadata(metadata or {}, payment_id=payment_id, order_id=order_id), MAC: mac},
         },
     )
@@ -86,11 +90,23 @@ def cancel_request(*, stripe_payment_intent_id: str, reason: str | None) -> Requ
     return _request(f"/v1/payment_intents/{stripe_payment_intent_id}/cancel", {"cancellation_reason": known})
 
 
-def retry_request(*, stripe_payment_intent_id: str, payment_method: str) -> Request:
-    """Confirm a PaymentIntent again, with the customer away. After a decline it has no payment method any more."""
+def retry_request(
+    *, stripe_payment_intent_id: str, payment_method: str, before: Mapping[str, object]
+) -> Request:
+    """Confirm a PaymentIntent again, as it was confirmed. After a decline it has no payment method any more.
+
+    Args:
+        before: the parameters of the last confirmation. Its mandate is of its payment method and of no other.
+    """
+    same_method = before.get("payment_method") == payment_method
     return _request(
         f"/v1/payment_intents/{stripe_payment_intent_id}/confirm",
-        {"payment_method": payment_method, "off_session": True, "expand": ["latest_charge"]},
+        {
+            "payment_method": payment_method,
+            "off_session": before.get("off_session"),
+            "mandate": before.get("mandate") if same_method else None,
+            "expand": ["latest_charge"],
+        },
     )
 
 
@@ -101,6 +117,8 @@ def refund_request(
     stripe_payment_intent_id: str,
     amount: int,
     reason: str | None,
+    reverse_transfer: bool = False,
+    refund_application_fee: bool = False,
     mac: str,
 ) -> Request:
     """Refund so much of a PaymentIntent."""
@@ -110,6 +128,8 @@ def refund_request(
             "payment_intent": stripe_payment_intent_id,
             "amount": amount,
             "reason": reason,
+            "reverse_transfer": reverse_transfer or None,
+            "refund_application_fee": refund_application_fee or None,
             "metadata": {"payment_id": str(payment_id), "refund_id": str(refund_id), MAC: mac},
         },
     )

@@ -29,6 +29,8 @@ class Account:
 
     id: str
     livemode: bool = False
+    platform: str = PLATFORM
+    """The account whose key calls were made with last; its own id where it is no connected account."""
     payment_intents: dict[str, Json] = field(default_factory=dict)
     charges: dict[str, Json] = field(default_factory=dict)
     refunds: dict[str, Json] = field(default_factory=dict)
@@ -49,6 +51,8 @@ class Account:
     """Refund ids by charge, oldest first."""
     payouts: dict[str, Json] = field(default_factory=dict)
     setup_intents: dict[str, Json] = field(default_factory=dict)
+    transfers: dict[str, Json] = field(default_factory=dict)
+    application_fees: dict[str, Json] = field(default_factory=dict)
     pending: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     """The balance that is not available yet, in minor units by currency."""
     available: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))

@@ -345,8 +345,11 @@ def by_message(
     return _one(connection, select(*REQUEST).where(*of_it).order_by(table.c.attempt_id.desc()).limit(1))
 
 
-def last_method(connection: Connection, payment_id: UUID) -> str:
-    """The payment method that was tried last; the first one, where the requests are archived."""
+def last_confirmation(connection: Connection, payment_id: UUID) -> Mapping[str, Any]:
+    """The parameters with which it was tried to take the money last.
+
+    Where the requests are archived, the first payment method, and that the customer was away.
+    """
     query = (
         select(*REQUEST)
         .where(table.c.payment_id == payment_id, table.c.action.in_([Action.CHARGE, Action.RETRY]))
@@ -354,10 +357,10 @@ def last_method(connection: Connection, payment_id: UUID) -> str:
         .limit(1)
     )
     if last := _one(connection, query):
-        return str(last.parameters["payment_method"])
+        return last.parameters
     payment = tables.payment.c
     first = select(payment.payment_method).where(payment.payment_id == payment_id)
-    return str(connection.execute(first).scalar_one())
+    return {"payment_method": connection.execute(first).scalar_one(), "off_session": True}
 
 
 def last_number(connection: Connection, payment_id: UUID) -> int:

@@ -34,10 +34,17 @@ def test_a_charge_has_new_ids_unless_some_are_given(run: Run) -> None:
 def test_all_that_a_charge_may_say_arrives(run: Run, worker: Callable[..., Process], rows: Rows) -> None:
     worker(pool="threads")
 
-    run(*CHARGE, "--manual", "--description", "By hand", "--metadata", "a=1", "--metadata", "b=x=y")
+    further = (
+        "--argument",
+        'transfer_data={"destination": "acct_1"}',
+        "--argument",
+        "application_fee_amount=7",
+    )
+    run(*CHARGE, "--manual", "--description", "By hand", "--metadata", "a=1", "--metadata", "b=x=y", *further)
 
     row = rows.wait_for("SELECT * FROM payment WHERE status = 'AUTHORIZED'")
     assert (row["capture_method"], row["description"]) == ("manual", "By hand")
+    assert (row["transfer_destination"], row["application_fee_amount"]) == ("acct_1", 7)
     assert row["metadata"] == {"a": "1", "b": "x=y"}
 
 

@@ -66,6 +66,11 @@ answered with the present state; with other arguments it is refused as a `confli
 wants them, the payment becomes `REQUIRES_ACTION` and `PaymentActionRequired` names Stripe's PaymentIntent, which their
 browser completes with the client secret that your app asks Stripe for. It ends when Stripe says so.
 
+A platform (Connect) splits a payment in the one call that charges it: with `transfer_data`, or on the connected
+account itself with `stripe_account`. Whether a fee or a transfer may be is Stripe's to judge. Both stay with a later
+capture, cancellation and further try, and of a partial capture Stripe takes at most what was captured. Where Stripe
+shows another fee or transfer than was asked for, that is [a finding](../how-to/reconcile.md).
+
 ## payment_worker.capture [charges]
 
 {capture}
@@ -105,7 +110,8 @@ refusal: a second capture of the same amount, a second cancellation, another try
 
 Gives the money back, once for each `refund_id`. While its payment is not known to be captured it waits; [where there is
 no payment](#where-the-payment-is-not-there) it is refused without a row. What cannot be leaves a refund that is
-`FAILED`, with one of these as its `failure_reason`, or with Stripe's:
+`FAILED`, with one of these as its `failure_reason`, or with Stripe's. Of what a platform transferred or kept, nothing
+is taken back unless `reverse_transfer` or `refund_application_fee` says so; Stripe takes the refund's share of each.
 
 {refund_refusals}
 
@@ -213,11 +219,12 @@ def _kind(form: Mapping[str, Any]) -> str:
         return " or ".join(f"`{each}`" for each in kind["enum"])
     if "maxLength" in kind and "pattern" not in kind:
         return f"string of at most {kind['maxLength']:,} characters"
-    return {"uuid": "UUID", "date-time": "instant"}.get(kind.get("format", ""), kind["type"])
+    return {"uuid": "UUID", "date-time": "instant"}.get(kind.get("format", ""), kind.get("type", "object"))
 
 
 def _default(form: Mapping[str, Any]) -> str:
     default = form.get("default")
+    default = "true" if default is True else default
     return f", default `{default}`" if default else ", optional"
 
 

@@ -1,11 +1,20 @@
 """Commands that enqueue a task by hand, checked first as the worker would check it."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated
 from uuid import uuid4
 
 import typer
 
+Further = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--argument",
+        metavar="NAME=VALUE",
+        help="Any further argument of the task; repeatable. Objects as JSON.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -34,6 +43,7 @@ def charge(  # noqa: PLR0913 - one option for each argument of the task
     statement_descriptor_suffix: Annotated[str | None, typer.Option()] = None,
     metadata: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Repeatable.")] = None,
     stripe_account: Annotated[str | None, typer.Option(help="The connected account.")] = None,
+    argument: Further = None,
     as_json: AsJson = False,
 ) -> None:
     """Enqueue a charge: take money from a payment method, once for each payment id."""
@@ -50,8 +60,9 @@ def charge(  # noqa: PLR0913 - one option for each argument of the task
         "capture_method": "manual" if manual else None,
         "description": description,
         "statement_descriptor_suffix": statement_descriptor_suffix,
-        "metadata": _pairs(metadata or []),
+        "metadata": _pairs(metadata or [], "--metadata") or None,
         "stripe_account": stripe_account,
+        **_further(argument),
     }
     _enqueue("payment_worker.charge", ChargeRequest, arguments, "payment_id", as_json=as_json)
 
@@ -68,6 +79,7 @@ def refund(
     ] = None,
     requested_by: Annotated[str | None, typer.Option(help="Who asks; you if not given.")] = None,
     note: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
+    argument: Further = None,
     as_json: AsJson = False,
 ) -> None:
     """Enqueue a refund: give a payment back, or a part of it, once for each refund id."""
@@ -81,6 +93,7 @@ def refund(
         "reason": reason,
         "requested_by": requested_by or operator(),
         "note": note,
+        **_further(argument),
     }
     _enqueue("payment_worker.refund", RefundRequest, arguments, "refund_id", as_json=as_json)
 
@@ -124,11 +137,23 @@ def retry_charge(
     _enqueue("payment_worker.retry_charge", RetryChargeRequest, arguments, "payment_id", as_json=as_json)
 
 
-def _pairs(texts: list[str]) -> dict[str, str] | None:
+def _pairs(texts: list[str], option: str) -> dict[str, str]:
     for text in texts:
         if "=" not in text:
-            raise typer.BadParameter("must be NAME=VALUE", param_hint="--metadata")
-    return dict(text.split("=", 1) for text in texts) or None
+            raise typer.BadParameter("must be NAME=VALUE", param_hint=option)
+    return dict(text.split("=", 1) for text in texts)
+
+
+def _further(texts: list[str] | None) -> dict[str, object]:
+    """Arguments as JSON, where they are that: numbers, true, false, objects; else as text."""
+    return {name: _value(text) for name, text in _pairs(texts or [], "--argument").items()}
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _enqueue(

@@ -43,6 +43,9 @@ def _payment_of(request: ChargeRequest) -> Payment:
         amount=request.amount,
         currency=request.currency,
         stripe_account=request.stripe_account,
+        application_fee_amount=request.application_fee_amount,
+        transfer_destination=request.transfer_data.destination if request.transfer_data else None,
+        transfer_amount=request.transfer_data.amount if request.transfer_data else None,
     )
 
 
@@ -93,8 +96,8 @@ def _asked(request: ChargeRequest, payment: Payment, *, secrets: Sequence[str]) 
         payment_method=request.payment_method,
         capture_method=request.capture_method,
         stripe_customer=request.stripe_customer,
-        description=request.description,
-        statement_descriptor_suffix=request.statement_descriptor_suffix,
+        off_session=request.off_session,
+        passed_on=request.passed_on,
         metadata=dict(request.metadata),
         mac=sign(claim, secrets),
     )

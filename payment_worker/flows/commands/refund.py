@@ -108,6 +108,8 @@ def _note(
             amount=decision.amount,
             currency=payment.currency,
             reason=request.reason,
+            reverse_transfer=request.reverse_transfer,
+            refund_application_fee=request.refund_application_fee,
         )
         after = _decided(new, decision)
         row = refunds.noted(
@@ -212,6 +214,8 @@ def _attempt(
         stripe_payment_intent_id=payment.payment_intent,
         amount=refund.amount,
         reason=refund.reason,
+        reverse_transfer=refund.reverse_transfer,
+        refund_application_fee=refund.refund_application_fee,
         mac=sign(claim, context.metadata_secrets.read(connection)),
     )
     return new_attempt(context, payment, asked, action=Action.REFUND, now=now, refund_id=refund.refund_id)

@@ -33,7 +33,8 @@ def _retry(
 ) -> Change:
 
     def decide(connection: Connection, payment: Payment) -> Wanted | Done | Reject:
-        last_method = attempts.last_method(connection, payment.payment_id)
+        before = attempts.last_confirmation(connection, payment.payment_id)
+        last_method = before["payment_method"]
         method = request.payment_method or last_method
         policy = context.policy.retries
         if is_ours and payment.retries >= policy.automatic:
@@ -48,7 +49,7 @@ def _retry(
         if not isinstance(decision, Proceed):
             return decision
         intent = payment.payment_intent
-        asked = retry_request(stripe_payment_intent_id=intent, payment_method=method)
+        asked = retry_request(stripe_payment_intent_id=intent, payment_method=method, before=before)
         return Wanted(asked, retry_payment(payment))
 
     def is_same(_: Payment, asked: StripeRequest) -> bool:

@@ -72,4 +72,7 @@ def _as_requested(requested: OriginalRequest, payment_id: UUID, account: str | N
         amount=requested.seen.amount,
         currency=requested.seen.currency,
         stripe_account=account,
+        application_fee_amount=requested.seen.application_fee_amount,
+        transfer_destination=requested.seen.transfer_destination,
+        transfer_amount=requested.seen.transfer_amount,
     )

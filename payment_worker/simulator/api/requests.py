@@ -89,7 +89,9 @@ def _account_of(state: State, caller: Caller) -> Account:
     state.platforms.add(caller.platform)
     if caller.connected in state.disconnected:
         raise no_access(caller.account_id)
-    return state.account(caller.account_id, livemode=caller.livemode)
+    account = state.account(caller.account_id, livemode=caller.livemode)
+    account.platform = caller.platform
+    return account
 
 
 def _log(state: State, request: Request) -> Entry:

@@ -40,14 +40,12 @@ CONFIRM: dict[str, Check] = {
 }  # fmt: skip
 CREATE: dict[str, Check] = {
     **{name: check for name, check in CONFIRM.items() if name != "amount_to_confirm"},
-    **dict.fromkeys(
-        (
-            "application_fee_amount", "customer_account", "on_behalf_of", "payment_method_configuration",
-            "transfer_data", "transfer_group",
-        ),
-        anything,
-    ),
+    **dict.fromkeys(("customer_account", "payment_method_configuration"), anything),
     "allowed_payment_method_types": strings,
+    "application_fee_amount": integer,
+    "on_behalf_of": text(),
+    "transfer_data": mapping(destination=text(), amount=integer),
+    "transfer_group": text(),
     "amount": integer,
     "automatic_payment_methods": mapping(enabled=boolean, allow_redirects=one_of("always", "never")),
     "confirm": boolean,
@@ -98,11 +96,11 @@ REFUND: dict[str, Check] = {
             "customer",
             "instructions_email",
             "origin",
-            "refund_application_fee",
-            "reverse_transfer",
         ),
         anything,
     ),
+    "refund_application_fee": boolean,
+    "reverse_transfer": boolean,
     "amount": integer,
     "charge": text(),
     "metadata": metadata,

@@ -25,7 +25,7 @@ def ledger(
 ) -> Json:
     """The lines of all matching PaymentIntents, totals by currency, and by a metadata name if asked."""
     lines = [
-        _line(account, intent)
+        _line(state, account, intent)
         for account in state.accounts.values()
         if account_id in (None, account.id) and account.livemode is livemode
         for intent in _chosen(account, intent_id)
@@ -43,7 +43,7 @@ def _chosen(account: Account, intent_id: str | None) -> Iterable[Json]:
     return [account.payment_intents[intent_id]] if intent_id in account.payment_intents else []
 
 
-def _line(account: Account, intent: Json) -> Json:
+def _line(state: State, account: Account, intent: Json) -> Json:
     charges = [account.charges[charge] for charge in account.charges_of.get(intent["id"], ())]
     taken = [charge for charge in charges if charge["status"] == "succeeded"]
     refunds = [
@@ -72,12 +72,25 @@ def _line(account: Account, intent: Json) -> Json:
         "refunded": sum(refund["amount"] for refund in standing),
         "refund_pending": sum(refund["amount"] for refund in standing if refund["status"] != "succeeded"),
         "disputed": sum(disputed),
+        **_split(state, account, taken),
         "attempts": len(charges),
         "effects": len(taken),
         "refund_count": len(standing),
         "refunds": [
             {name: refund[name] for name in ("id", "amount", "status", "metadata")} for refund in refunds
         ],
+    }
+
+
+def _split(state: State, account: Account, charges: Iterable[Json]) -> Json:
+    """What of charges went to the platform and to connected accounts, less what was taken back."""
+    platform = state.accounts.get((account.platform, account.livemode))
+    ids = {charge["application_fee"] for charge in charges}
+    fees = [fee for name, fee in (platform.application_fees if platform else {}).items() if name in ids]
+    transfers = [account.transfers[charge["transfer"]] for charge in charges if charge.get("transfer")]
+    return {
+        "application_fee": sum(fee["amount"] - fee["amount_refunded"] for fee in fees),
+        "transferred": sum(transfer["amount"] - transfer["amount_reversed"] for transfer in transfers),
     }
 
 

@@ -100,7 +100,8 @@ def story(rows: Rows, payment_id: object) -> list[dict[str, object]]:
 def test_a_payment_is_brought_back_as_it_was_and_told_of_under_the_ids_that_readers_know(
     scene: Scene, rows: Rows, reconciled: Reconcile, empty: Backup
 ) -> None:
-    asked = a_request(description="Order 7")
+    split = {"application_fee_amount": 100, "transfer_data": {"destination": "acct_seller"}}
+    asked = a_request(description="Order 7", **split)
     scene.charge(**asked)
     scene.advance(60)  # until then nothing is booked
     before, told = rows.one("SELECT * FROM payment"), story(rows, asked["payment_id"])

@@ -409,3 +409,46 @@ def test_a_card_number_for_a_name_is_masked_in_the_error() -> None:
     fields = charge_errors(**{CARD: "x"}, metadata={CARD: 5})
 
     assert fields == {"***4242": "unknown", "metadata.***4242": "not_a_string"}
+
+
+def test_a_split_is_taken_as_stripe_names_it() -> None:
+    split = {"application_fee_amount": 0, "transfer_data": {"destination": "acct_1"}, "transfer_group": "7"}
+
+    assert parse(ChargeRequest, a_charge(**split)).passed_on == split
+    assert parse(ChargeRequest, a_charge()).passed_on == {}
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "errors"),
+    [
+        ("application_fee_amount", -1, {"application_fee_amount": "too_small"}),
+        ("application_fee_amount", 2**63, {"application_fee_amount": "too_great"}),
+        ("application_fee_amount", "5", {"application_fee_amount": "not_an_integer"}),
+        ("on_behalf_of", "pm_1", {"on_behalf_of": "wrong_form"}),
+        ("transfer_data", "acct_1", {"transfer_data": "not_an_object"}),
+        (
+            "transfer_data",
+            {"amount": 0},
+            {"transfer_data.destination": "missing", "transfer_data.amount": "not_positive"},
+        ),
+        ("transfer_data", {"destination": "acct_1", "to": 1}, {"transfer_data.to": "unknown"}),
+        ("transfer_group", CARD, {"transfer_group": "card_number"}),
+        ("receipt_email", "nobody", {"receipt_email": "wrong_form"}),
+        ("off_session", "true", {"off_session": "not_a_boolean"}),
+        ("setup_future_usage", "off_session", {"setup_future_usage": "customer_is_away"}),
+        ("mandate", "pm_1", {"mandate": "wrong_form"}),
+    ],
+)
+def test_an_argument_that_stripe_would_refuse_by_its_form_is_refused(
+    argument: str, value: object, errors: dict[str, str]
+) -> None:
+    assert charge_errors(**{argument: value}) == errors
+
+
+def test_what_a_refund_takes_back_is_yes_or_no() -> None:
+    refund = {**LEAST[RefundRequest], "reverse_transfer": True}
+
+    assert parse(RefundRequest, refund).reverse_transfer
+    assert errors_of(RefundRequest, {**refund, "refund_application_fee": 1}) == {
+        "refund_application_fee": "not_a_boolean"
+    }

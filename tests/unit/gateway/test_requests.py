@@ -33,8 +33,17 @@ def test_a_charge_with_everything_is_a_request_that_stripe_knows() -> None:
         payment_method="pm_card_visa",
         capture_method="manual",
         stripe_customer="cus_1",
-        description="Two books",
-        statement_descriptor_suffix="BOOKS",
+        passed_on={
+            "description": "Two books",
+            "statement_descriptor_suffix": "BOOKS",
+            "application_fee_amount": 100,
+            "on_behalf_of": "acct_1",
+            "transfer_data": {"destination": "acct_1", "amount": 900},
+            "transfer_group": "order 7",
+            "receipt_email": "a@example.com",
+            "setup_future_usage": "off_session",
+            "mandate": "mandate_1",
+        },
         metadata={"cart": "7"},
         mac="v1:7",
     )
@@ -56,6 +65,8 @@ def test_a_refund_is_a_request_that_stripe_knows() -> None:
         stripe_payment_intent_id="pi_1",
         amount=5,
         reason="duplicate",
+        reverse_transfer=True,
+        refund_application_fee=True,
         mac="v1:7",
     )
     assert request_faults(json.loads(asked.parameters), RefundCreateParams) == []
@@ -103,6 +114,19 @@ def test_a_cancellation_tells_stripe_only_a_reason_of_its_own(
 
 
 def test_another_try_is_a_request_that_stripe_knows() -> None:
-    asked = retry_request(stripe_payment_intent_id="pi_1", payment_method="pm_2")
+    before = {"payment_method": "pm_2", "off_session": True, "mandate": "mandate_1"}
+    asked = retry_request(stripe_payment_intent_id="pi_1", payment_method="pm_2", before=before)
     assert asked.path == "/v1/payment_intents/pi_1/confirm"
     assert request_faults(json.loads(asked.parameters), PaymentIntentConfirmParams) == []
+
+
+def test_another_try_is_made_as_the_one_before_but_with_a_mandate_of_its_own() -> None:
+    before = {"payment_method": "pm_1", "mandate": "mandate_1"}
+    same, other = (
+        json.loads(
+            retry_request(stripe_payment_intent_id="pi_1", payment_method=method, before=before).parameters
+        )
+        for method in ("pm_1", "pm_2")
+    )
+    assert same == {"payment_method": "pm_1", "mandate": "mandate_1", "expand": ["latest_charge"]}
+    assert other == {"payment_method": "pm_2", "expand": ["latest_charge"]}

@@ -12,6 +12,9 @@ _REPORTING_CATEGORIES = {
     "payment": "charge",
     "payment_refund": "refund",
     "payment_failure_refund": "refund_failure",
+    "application_fee": "platform_earning",
+    "application_fee_refund": "platform_earning_refund",
+    "transfer_refund": "transfer_reversal",
     "payout_cancel": "payout_reversal",
     "payout_failure": "payout_reversal",
 }
@@ -35,8 +38,9 @@ def book(
     source: str,
     why: str | None,
     reporting_category: str | None = None,
+    application_fee: int = 0,
 ) -> str:
-    """Move the balance by `amount - fee` minor units; the id of the balance transaction."""
+    """Move the balance by `amount - fee - application_fee` minor units; the id of the balance transaction."""
     account, settings = context.account, context.state.settings
     wait = settings.balance_available_delay_seconds if kind in _INCOME else 0.0
     record: Json = {
@@ -49,9 +53,9 @@ def book(
         "currency": currency,
         "description": why,
         "exchange_rate": None,
-        "fee": fee,
-        "fee_details": _fee_details(fee, currency, kind),
-        "net": amount - fee,
+        "fee": fee + application_fee,
+        "fee_details": _fee_details(fee, application_fee, currency, kind),
+        "net": amount - fee - application_fee,
         "reporting_category": reporting_category or _REPORTING_CATEGORIES.get(kind, kind),
         "source": source,
         "status": "pending",
@@ -66,15 +70,22 @@ def book(
     return str(record["id"])
 
 
-def _fee_details(fee: int, currency: str, kind: str) -> list[Json]:
-    detail = {
+def _fee_details(fee: int, application_fee: int, currency: str, kind: str) -> list[Json]:
+    stripes = {
         "amount": fee,
         "application": None,
         "currency": currency,
         "description": _FEE_DESCRIPTIONS.get(kind, "Stripe processing fees"),
         "type": "stripe_fee",
     }
-    return [detail] if fee else []
+    platforms = {
+        "amount": application_fee,
+        "application": "ca_simulator",
+        "currency": currency,
+        "description": "Application fee",
+        "type": "application_fee",
+    }
+    return [detail for detail in (platforms, stripes) if detail["amount"]]
 
 
 def _become_available(context: Context, record: Json) -> None:

@@ -8,6 +8,7 @@ from payment_worker.simulator.resources.balance.balance_transactions import book
 from payment_worker.simulator.resources.customers.payment_methods import BILLING_DETAILS
 from payment_worker.simulator.resources.customers.test_methods import Behaviour, Decline
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.payments import connect
 from payment_worker.simulator.state import Context, Json, change
 
 _UNAVAILABLE = {"status": "unavailable"}
@@ -29,7 +30,7 @@ def new_charge(context: Context, intent: Json, method: Json, behaviour: Behaviou
         "amount_refunded": 0,
         "application": None,
         "application_fee": None,
-        "application_fee_amount": None,
+        "application_fee_amount": intent.get("application_fee_amount"),
         "balance_transaction": None,
         "billing_details": BILLING_DETAILS,
         "calculated_statement_descriptor": "SIMULATOR",
@@ -45,7 +46,7 @@ def new_charge(context: Context, intent: Json, method: Json, behaviour: Behaviou
         "fraud_details": {},
         "livemode": intent["livemode"],
         "metadata": intent["metadata"],
-        "on_behalf_of": None,
+        "on_behalf_of": intent.get("on_behalf_of"),
         "outcome": _APPROVED,
         "paid": status == "succeeded",
         "payment_intent": intent["id"],
@@ -63,8 +64,8 @@ def new_charge(context: Context, intent: Json, method: Json, behaviour: Behaviou
         "statement_descriptor": None,
         "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
         "status": status,
-        "transfer_data": None,
-        "transfer_group": None,
+        "transfer_data": intent.get("transfer_data"),
+        "transfer_group": intent.get("transfer_group"),
     }
     context.account.charges[record["id"]] = record
     context.account.charges_of.setdefault(intent["id"], []).append(record["id"])
@@ -125,6 +126,7 @@ def decline(record: Json, why: Decline) -> Json:
 def take(context: Context, record: Json, amount: int, *, at_once: bool) -> None:
     """The money is ours now: booked at once, or a little later as `automatic_async` does."""
     change(record, captured=True, amount_captured=amount)
+    connect.split(context, record)
     if at_once:
         _book(context, record)
         return
@@ -142,6 +144,7 @@ def _book(context: Context, record: Json) -> Json:
         context,
         amount=amount,
         fee=charge_fee(amount),
+        application_fee=connect.application_fee_of(context, record),
         currency=record["currency"],
         kind="charge" if record["payment_method_details"]["type"] == "card" else "payment",
         source=record["id"],

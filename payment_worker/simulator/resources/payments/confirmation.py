@@ -39,6 +39,14 @@ def confirm_intent(context: Context, intent: Json, params: dict[str, Any]) -> Js
             is_kept=True,
             payment_intent=intent,
         )
+    if params.get("setup_future_usage"):
+        intent["setup_future_usage"] = params["setup_future_usage"]
+    if params.get("off_session") and intent["setup_future_usage"]:
+        raise invalid_request(
+            "You cannot confirm with the `off_session` parameter when `setup_future_usage` is also set on the "
+            "PaymentIntent because you cannot set up future usages when processing payments off-session.",
+            param="off_session",
+        )
     token = params.get("payment_method") or intent["payment_method"]
     if token is None:
         raise invalid_request(

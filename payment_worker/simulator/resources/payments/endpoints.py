@@ -18,6 +18,7 @@ from payment_worker.simulator.resources import search
 from payment_worker.simulator.resources.payments import (
     authorizations,
     charges,
+    connect,
     direct_charges,
     disputes,
     payment_intents,
@@ -52,6 +53,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     retrieves("refunds", refunds.retrieve, "refund"),
     updates("refunds", refunds.update, "refund", {**EXPAND, "metadata": metadata}),
     acts("refunds", "cancel", refunds.cancel, "refund", EXPAND),
+    lists("transfers", connect.list_transfers, "transfer", destination=text(), transfer_group=text()),
+    retrieves("transfers", connect.retrieve_transfer, "transfer"),
+    lists("application_fees", connect.list_fees, "application_fee", charge=text()),
+    retrieves("application_fees", connect.retrieve_fee, "application_fee"),
     lists("disputes", disputes.list_disputes, "dispute", charge=text(), payment_intent=text()),
     retrieves("disputes", disputes.retrieve, "dispute"),
     updates(

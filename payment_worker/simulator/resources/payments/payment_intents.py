@@ -8,6 +8,7 @@ from payment_worker.simulator.api.parameters import merged_metadata
 from payment_worker.simulator.resources.customers.customers import check_customer
 from payment_worker.simulator.resources.customers.payment_methods import method_for
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.payments import connect
 from payment_worker.simulator.resources.payments.confirmation import allowed_types, confirm_intent
 from payment_worker.simulator.resources.payments.currencies import check_amount, checked_currency
 from payment_worker.simulator.state import Context, Json
@@ -37,6 +38,7 @@ def create(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     check_amount(params["amount"], currency)
     check_customer(context, params.get("customer"))
     _check_confirmation(params)
+    connect.check(context, params)
     record = _new(context, params, currency)
     if "payment_method" in params:
         method, behaviour = method_for(context, params["payment_method"])
@@ -91,7 +93,6 @@ def _new(context: Context, params: dict[str, Any], currency: str) -> Json:
         "amount_details": {"tip": {}},
         "amount_received": 0,
         "application": None,
-        "application_fee_amount": None,
         "automatic_payment_methods": _automatic(params) or None,
         "canceled_at": None,
         "cancellation_reason": None,
@@ -109,7 +110,6 @@ def _new(context: Context, params: dict[str, Any], currency: str) -> Json:
         "livemode": context.account.livemode,
         "metadata": merged_metadata({}, params.get("metadata")),
         "next_action": None,
-        "on_behalf_of": None,
         "payment_method": None,
         "payment_method_configuration_details": None,
         "payment_method_options": {
@@ -126,8 +126,7 @@ def _new(context: Context, params: dict[str, Any], currency: str) -> Json:
         "setup_future_usage": params.get("setup_future_usage"),
         "source": None,
         "status": "requires_payment_method",
-        "transfer_data": None,
-        "transfer_group": None,
+        **connect.terms(params),
     }
 
 

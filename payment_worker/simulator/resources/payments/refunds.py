@@ -7,6 +7,7 @@ from payment_worker.simulator.api.errors import invalid_request, no_such
 from payment_worker.simulator.api.parameters import merged_metadata
 from payment_worker.simulator.resources.balance.balance_transactions import book
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.payments import connect
 from payment_worker.simulator.resources.payments.refund_rules import charge_of, checked_amount
 from payment_worker.simulator.state import Context, Json, change
 
@@ -15,6 +16,7 @@ def create(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """Give money back from a charge or a PaymentIntent's charge. Raises RequestError."""
     charge = charge_of(context, params)
     amount = checked_amount(context, charge, params.get("amount"))
+    connect.check_refund(charge, params)
     behaviour = context.account.behaviours[charge["payment_method"]]
     status = "pending" if behaviour.refund == "pending" else "succeeded"
     record = _new(context, charge, amount, status, params)
@@ -23,6 +25,7 @@ def create(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
         amount_refunded=charge["amount_refunded"] + amount,
         refunded=charge["amount_refunded"] + amount == charge["amount_captured"],
     )
+    connect.take_back(context, charge, record, params)
     emit(context, "charge.refunded", charge, previous)
     emit(context, "refund.created", record)
     emit(context, "charge.refund.updated", record)

@@ -1,0 +1,48 @@
+"""How a request is read: strict, closed and frozen, with every fault told at once, and its fingerprint."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from payment_worker.contracts.faults import FieldError, InvalidRequest, field_error
+
+
+class Request(BaseModel):
+    """Strict, closed and frozen. `null` means the same as leaving an optional argument out."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+M = TypeVar("M", bound=Request)
+
+
+def parse(model: type[M], kwargs: Mapping[str, object], args: Sequence[object] = ()) -> M:
+    """The request that a task's arguments make.
+
+    Raises:
+        InvalidRequest: with one error for every bad field.
+    """
+    errors = [FieldError("arguments", "positional", "must be given by name")] if args else []
+    try:
+        request = model.model_validate(dict(kwargs))
+    except ValidationError as invalid:
+        details = invalid.errors(include_url=False, include_context=True, include_input=False)
+        errors += [field_error(detail) for detail in details]
+    if errors:
+        raise InvalidRequest(tuple(errors))
+    return request
+
+
+def fingerprint(request: Request) -> str:
+    """SHA-256, in hexadecimal, of what the request means, its kind and its ids included.
+
+    Two requests mean the same if they differ only in the order of arguments, in the case of a UUID or a
+    currency, or in whether a default is written out. Defaults are left out of the hash, so that an argument
+    that is added to a task later changes no fingerprint already kept.
+    """
+    meaning = request.model_dump(mode="json", exclude_defaults=True)
+    canonical = json.dumps([type(request).__name__, meaning], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
