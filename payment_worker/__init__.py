@@ -1,3 +1,3 @@
-"""Payment Worker: drives charges and refunds against Stripe and records what came of them."""
+"""Payment Worker: a Celery worker that charges and refunds through Stripe and records every outcome in PostgreSQL."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""`python -m payment_worker` is the command `payment-worker`."""
+"""Makes `python -m payment_worker` run the command `payment-worker`."""
 
 from payment_worker.cli import main
 

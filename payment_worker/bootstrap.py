@@ -1,4 +1,4 @@
-"""The one place where real things are chosen: settings, database, Stripe, stream, clock and dice of this process."""
+"""Builds the production context: settings, database, Stripe client, Redis stream, clock and random source."""
 
 import os
 import random

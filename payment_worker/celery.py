@@ -1,4 +1,4 @@
-"""The application: `celery -A payment_worker worker | beat | flower | inspect …`."""
+"""The Celery application: `celery -A payment_worker worker | beat | flower | inspect …`."""
 
 import os
 import sys

@@ -1,1 +1,1 @@
-"""How Redis reaches us: the transport, the consumer and the redaction that make Celery fit for money."""
+"""Celery's Redis transport, consumer, pool and request classes, hardened and redacted for payments."""

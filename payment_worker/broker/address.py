@@ -1,4 +1,4 @@
-"""Where the broker is: one setting, `REDIS_URL`, told the way kombu wants it told."""
+"""Translates `REDIS_URL` into Celery's `broker_url` and transport options."""
 
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit

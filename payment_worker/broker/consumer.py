@@ -1,4 +1,4 @@
-"""Celery's consumer, which sets aside what it cannot run, and lets nobody's running task run a second time.
+"""Celery's consumer: rejects tasks that cannot run, and never starts a second run of a running task.
 
 A message that is no task of ours is kept in `rejected_request`, then acknowledged. Celery itself would drop it
 and log its whole body, stop, or pass it on to stop the next worker (seen with celery 5.7.0).

@@ -1,4 +1,4 @@
-"""What lies in a queue is either a message that kombu can open, or is put into one that it can."""
+"""Validates a queue entry's message envelope, and wraps what kombu cannot decode into one that it can."""
 
 import base64
 import binascii

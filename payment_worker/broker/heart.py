@@ -1,4 +1,4 @@
-"""The worker's heartbeat for Flower, which waits for nobody.
+"""Sends the worker heartbeat that Flower shows, without blocking the event loop.
 
 Seen with celery 5.7.0: on a half-open connection the heartbeat tries again for as long as it takes, on the thread
 that also receives, acknowledges and hears SIGTERM. test_outage shows it.

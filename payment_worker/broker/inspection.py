@@ -1,4 +1,4 @@
-"""Reads a message before Celery does: what it asks for in the one form that Celery is then given, or what is wrong.
+"""Checks a message's headers and arguments before Celery does, and normalises what it accepts.
 
 Celery trusts every header that it finds. So it is shown none that was not read here, each of a known type: what is
 needed to run the task, and what is carried on for tracing. All others are dropped.

@@ -1,4 +1,4 @@
-"""A file that is touched as long as the worker's event loop turns: a probe reads its age.
+"""Touches a file while the worker's event loop runs, so that a liveness probe can check its age.
 
 `celery inspect ping` costs most of a second of CPU a call, and asks Redis as well as the worker.
 """

@@ -1,4 +1,4 @@
-"""Celery's pool of processes, which survives that Redis goes away while a child is on its way out."""
+"""Celery's prefork pool, which survives that Redis is unreachable while a child exits."""
 
 from typing import Any
 

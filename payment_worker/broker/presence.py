@@ -1,4 +1,4 @@
-"""A note of the queues that this worker takes messages from, so that a queue which nobody reads is seen at once."""
+"""Registers in Redis which queues this worker consumes, so that a queue without a consumer is noticed."""
 
 from collections.abc import Collection
 from typing import Any, Protocol

@@ -1,4 +1,4 @@
-"""The task class whose arguments and errors nobody sees: not in logs, events, Flower, `inspect` or results.
+"""The task class that keeps arguments and errors out of logs, events, Flower, `inspect` and results.
 
 Of arguments only ids of ours and Stripe's are shown. Of an unexpected error only its class and where it was
 raised: an exception's arguments hold whatever somebody put there, and those of a StripeError its whole body.

@@ -1,4 +1,4 @@
-"""Where a message goes that cannot be run: into `rejected_request`, masked, so that no money request vanishes."""
+"""Stores messages that cannot be run in `rejected_request`, masked."""
 
 import base64
 import json

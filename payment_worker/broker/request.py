@@ -1,4 +1,4 @@
-"""What the worker's main process holds of one message: fit to be looked at, and never dropped unfinished."""
+"""Celery's Request in the worker's main process: redacted, and never acknowledged before its task has ended."""
 
 import logging
 from typing import Any

@@ -1,4 +1,4 @@
-"""Task events for Flower, which leave the worker together: to publish each costs as much as to run an empty task.
+"""Publishes the task events that Flower shows in batches: one by one, each costs as much as an empty task.
 
 Seen with celery 5.7.0: whatever has been buffered is published at each turn of the worker's loop, one or two events
 at a time, each time for the price of a message.

@@ -1,4 +1,4 @@
-"""Redis as Celery's broker, with the faults of kombu's own transport mended that money cannot live with.
+"""Kombu's Redis transport with its faults in acknowledging, restoring and reconnecting fixed.
 
 Seen with kombu 5.7.0 and celery 5.7.0; each cure names its test, and can go when that passes without it.
 """

@@ -1,4 +1,4 @@
-"""When a person calls us: `payment-worker …`, one module a group of commands, each loaded when it is asked for."""
+"""The command line `payment-worker`; each group of commands is imported only when it is called."""
 
 from payment_worker.cli.app import main
 

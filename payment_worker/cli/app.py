@@ -1,4 +1,4 @@
-"""The program `payment-worker`: its groups of commands, and what a person reads when one of them cannot be done."""
+"""The Typer application of `payment-worker`, and how its errors are printed."""
 
 import io
 import sys

@@ -1,4 +1,4 @@
-"""How commands reach the Payment Database: one transaction, as the person at the keyboard; loads no Redis or Stripe."""
+"""Opens the Payment Database for one command and one transaction, with the operator as actor."""
 
 import getpass
 import socket

@@ -1,4 +1,4 @@
-"""What a person reads instead of a traceback: what is wrong, and what to do about it."""
+"""Turns exceptions into error messages for the command line: what failed, and what to do."""
 
 from typing import Final
 

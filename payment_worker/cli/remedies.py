@@ -1,4 +1,4 @@
-"""What to do about an outage, beside what it is: for the doctor, and for every command that met one."""
+"""What an operator should do about each kind of outage."""
 
 from collections.abc import Mapping
 from typing import Final

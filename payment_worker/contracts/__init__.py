@@ -1,1 +1,1 @@
-"""What we are told and what we tell: requests in, messages out, and what of either may be kept."""
+"""The public contract: task arguments in, CloudEvents messages out, and the masking of both."""

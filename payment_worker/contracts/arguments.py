@@ -1,4 +1,4 @@
-"""The kinds of argument a request may have, each with the rules that its text obeys."""
+"""The Pydantic types of task arguments, such as ids, amounts and currencies."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The CloudEvents envelope of what we tell, and the JSON Schemas of what is inside."""
+"""Builds the CloudEvents envelope of a published message, and loads the JSON Schemas of its data."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What is wrong with a request: every bad field in our own words, which never quote its value."""
+"""Describes validation errors of task arguments, without quoting a value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Masks secrets in text, however disguised: card numbers, keys, client secrets, e-mail addresses, passwords."""
+"""Masks secrets in text: card numbers, keys, client secrets, e-mail addresses, passwords."""
 
 import base64
 import re

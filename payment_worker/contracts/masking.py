@@ -1,4 +1,4 @@
-"""Makes what came from outside fit to be kept: secrets masked, size bounded, nothing that JSON refuses."""
+"""Masks and bounds nested arguments before they are stored or logged."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""What we tell: a builder for the data of each message, whose form the JSON Schemas in `schemas/` fix."""
+"""Builds the data of each published message, in the form that the JSON Schemas in `schemas/` fix."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

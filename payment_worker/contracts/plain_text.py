@@ -1,4 +1,4 @@
-"""Text as a person reads it: digits of every script as 0 to 9, look-alike forms undone, nothing unseen."""
+"""Normalises text before it is searched for secrets: digits of any script, look-alikes, invisible characters."""
 
 import re
 import unicodedata

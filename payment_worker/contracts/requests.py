@@ -1,4 +1,4 @@
-"""What other apps ask of us: one model a task, validated once, every bad field named at once."""
+"""The Pydantic model of each task's arguments."""
 
 from typing import Annotated, Final, Literal
 

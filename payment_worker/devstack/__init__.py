@@ -1,1 +1,1 @@
-"""The world on a laptop: real PostgreSQL and Valkey, every process of the worker, and the demo."""
+"""Runs the whole system on one machine: PostgreSQL, Valkey, simulator, every process of the worker, and the demo."""

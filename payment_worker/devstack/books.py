@@ -1,4 +1,4 @@
-"""Two accounts of the same money, side by side: our tables, and what Stripe says it did."""
+"""Compares the amounts in our tables with Stripe's: the simulator's ledger, or a real account."""
 
 import json
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The worker's promise as a story of a minute: money moves, things break, the books agree to the cent."""
+"""`make demo`: runs every scenario and prints how our tables compare with Stripe's."""
 
 import time
 from collections.abc import Sequence

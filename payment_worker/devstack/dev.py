@@ -1,4 +1,4 @@
-"""The whole stack, left running for whoever develops with it, until Ctrl-C."""
+"""`make dev`: runs the whole system until Ctrl-C."""
 
 import json
 import os

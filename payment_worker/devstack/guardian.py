@@ -1,4 +1,4 @@
-"""Runs one program and sees to it that nothing of it outlives the process that asked for it.
+"""Runs one program and kills all its descendants when the process that started it ends.
 
 Theory of operation. The starter keeps the write end of this script's standard input. When the starter ends,
 in whatever way (kill -9 too), that pipe reaches its end, and the guardian ends the program and everything it

@@ -1,4 +1,4 @@
-"""TCP ports on the loopback interface: free ones, and those that a stack has for itself."""
+"""Finds free TCP ports on the loopback interface."""
 
 import socket
 from dataclasses import astuple, dataclass

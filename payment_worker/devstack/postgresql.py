@@ -1,4 +1,4 @@
-"""A real PostgreSQL server of our own, as any user, root too."""
+"""Starts, stops and kills a PostgreSQL server, as any user including root."""
 
 import os
 import secrets

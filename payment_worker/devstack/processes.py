@@ -1,4 +1,4 @@
-"""Child processes that write to a log, say when they are ready, and never outlive whoever started them."""
+"""Starts child processes with a log file and a readiness check, and ends them with their parent."""
 
 import contextlib
 import os

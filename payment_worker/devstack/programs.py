@@ -1,4 +1,4 @@
-"""How each of the worker's programs is started as a child process."""
+"""The command lines of worker, beat, webhook receiver and Flower as child processes."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What a person sees while the stack comes up and the stories are told."""
+"""Prints progress steps and messages of the demo and of `make dev`."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What our servers have in common: a data directory, a port, and being started, stopped and hurt."""
+"""The base class of our servers: a data directory, a port, and start, stop, kill and pause."""
 
 import shutil
 import signal

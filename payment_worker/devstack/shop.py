@@ -1,4 +1,4 @@
-"""Another app: it has charges and refunds done by name, with Celery alone and none of the worker's code."""
+"""An example app that sends charges and refunds by task name with Celery alone."""
 
 from typing import Self
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""What the demo and the development stack have in common: the stack comes up, something is shown, all ends."""
+"""Starts the system for the demo and for `make dev`, and stops it at the end."""
 
 import signal
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""The Stripe simulator as a process of its own, and the control API over which it is told what to do."""
+"""Starts the Stripe simulator as a process and calls its control API."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Everything that the worker needs and is, up and running: the given servers and Stripe, or our own."""
+"""Starts everything that the worker needs: the given PostgreSQL, Redis and Stripe, or our own."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""The stories that the demo tells: each makes payments, waits for their end, and names them."""
+"""The scenarios of the demo: each sends requests, waits for final statuses, and returns its payments."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The table at the demo's end: what each story came to in our tables and at Stripe."""
+"""Prints the demo's final table: each scenario's payments in our tables and at Stripe."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A real Valkey (or Redis) server of our own."""
+"""Starts, stops and kills a Valkey (or Redis) server."""
 
 import socket
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Waiting for what will come true, with a deadline, instead of sleeping and hoping."""
+"""Waits for a condition with a deadline."""
 
 import time
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""What a payment is: pure values and tables, with no clock, no dice and no input or output."""
+"""Business rules of payments, refunds and disputes: pure functions and values, without I/O, clock or randomness."""

@@ -1,4 +1,4 @@
-"""One request to Stripe under one idempotency key: what to do with it next, and when.
+"""The life of an attempt: one request to Stripe under one idempotency key, what to do with it next, and when.
 
 While an attempt is unfinished it blocks every other attempt on its payment or refund. Its `next_action_at` is
 its owner's lease while somebody works on it, and the time of the next try otherwise; whoever claims it raises

@@ -1,4 +1,4 @@
-"""What Stripe books of a charge on the account's balance, some time after it has succeeded."""
+"""The fee and the net amount of a charge, from Stripe's balance transaction."""
 
 from dataclasses import dataclass
 

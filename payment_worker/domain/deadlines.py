@@ -1,4 +1,4 @@
-"""How long a payment or a refund may be in each state that is not final, before somebody has to look at it."""
+"""How long a payment or refund may stay in each status before an operator is alerted."""
 
 from collections.abc import Mapping
 from datetime import timedelta

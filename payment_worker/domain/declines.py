@@ -1,4 +1,4 @@
-"""What Stripe's decline codes mean for us, as a table: the reason we tell, and whether a retry is allowed.
+"""Stripe's decline codes: the failure reason that we publish for each, and whether a retry is allowed.
 
 A decline is an outcome. Trying again what the issuer has refused for good costs fees and, past the card
 networks' caps, the merchant's standing; so the default for anything unknown is not to. Where Stripe passes

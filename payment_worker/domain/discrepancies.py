@@ -1,4 +1,4 @@
-"""Where our record and Stripe's differ: compared as values, object by object, and named.
+"""Compares a payment, refund or dispute with Stripe's snapshot of it, and names each difference.
 
 What is compared must be known to be of the same time, or be looked at again: a list that was read before our row
 moved on shows a difference that is none.

@@ -1,4 +1,4 @@
-"""The life of a dispute: the order of its states, and which of them stand in the way of a refund.
+"""The state machine of disputes, and which of their statuses block a refund.
 
 Theory of operation. A bank asks first (`WARNING_…`, an inquiry that moves no money) or takes the money back at
 once, evidence is sent and reviewed, and the dispute is won or lost. A dispute only moves forward in this order,

@@ -1,4 +1,4 @@
-"""Which requests a payment's state allows: capture, cancel, retry, refund; and the reason where it does not."""
+"""Whether a payment's status allows a capture, cancel, retry or refund, and the reason if not."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

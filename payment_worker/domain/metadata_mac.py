@@ -1,4 +1,4 @@
-"""The MAC by which the metadata of an object at Stripe prove that we made it.
+"""Signs and verifies the metadata of Stripe objects with a MAC, which proves that we created them.
 
 Whoever may write to the Stripe account may write our ids into the metadata of any object. A MAC over these ids and
 over what the object itself shows cannot be made without the secret, nor moved to an object of another amount,

@@ -1,4 +1,4 @@
-"""Money is an integer of minor units beside its currency; which integers Stripe takes is a table."""
+"""Amounts in minor units with a currency, and the amounts that Stripe accepts for each currency."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a request to Stripe came to. Silence is not a no: only `Declined` and `Rejected` say that nothing happened."""
+"""The outcomes of a request to Stripe; only `Declined` and `Rejected` say that it took no effect."""
 
 from dataclasses import dataclass
 from enum import StrEnum

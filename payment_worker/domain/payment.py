@@ -1,4 +1,4 @@
-"""The life of a payment: its states, what may be heard about it, and where each piece of news leads.
+"""The state machine of payments: statuses, triggers, and the next status for each.
 
 Theory of operation. A payment begins as REQUESTED: accepted by us, and Stripe is not yet known to have
 answered. News of Stripe's PaymentIntent moves it along the table below, and only along it: a pair that is

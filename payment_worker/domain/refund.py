@@ -1,4 +1,4 @@
-"""The life of a refund: its states, what may be heard about it, and what each state holds of the payment's money.
+"""The state machine of refunds: statuses, triggers, and how much of the payment each status reserves.
 
 Theory of operation. The states are ordered and a refund only moves forward through them, so any snapshot of
 it, however late, is either news or nothing. PROCESSED is not final: a bank may return the money days later,

@@ -1,4 +1,4 @@
-"""Stripe's objects as they were read, in our words.
+"""Snapshots of Stripe objects as typed values.
 
 An API answer, a webhook, a polled event and a look-up all become a snapshot. `as_of_version` says which version of our
 row was known before Stripe was asked: if the row still has that version when the snapshot is applied, then nothing that

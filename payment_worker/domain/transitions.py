@@ -1,4 +1,4 @@
-"""What a snapshot of Stripe's PaymentIntent or Refund does to our record, as values.
+"""What a snapshot of a PaymentIntent or Refund changes in our record, as values.
 
 Nothing here moves a state backwards, and nothing believes a snapshot that may be older than what we know.
 """

@@ -1,4 +1,4 @@
-"""What comparing a snapshot with our record can come to."""
+"""The possible results of comparing a snapshot with our record: apply it, ignore it, or report a contradiction."""
 
 from dataclasses import dataclass
 from enum import StrEnum

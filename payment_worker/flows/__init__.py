@@ -1,1 +1,1 @@
-"""What we do, in plain words: note, ask Stripe, note again."""
+"""The use cases: what tasks, webhook and command line do with the database and Stripe."""

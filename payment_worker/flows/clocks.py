@@ -1,4 +1,4 @@
-"""Whether the clocks agree by which absence is judged. Where they do not, nothing is believed absent.
+"""Checks that the clocks of Stripe, PostgreSQL and this machine agree before an object is declared absent.
 
 PostgreSQL's clock says how long ago a request was sent, and Stripe's when its objects were made. A list that is read
 for the wrong minutes does not show what is there.

@@ -1,4 +1,4 @@
-"""What a flow works with: the database, Stripe, the clock, the dice and the rules, handed in and never looked up."""
+"""Context: database, Stripe client, clock, random source and settings, passed to every flow."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

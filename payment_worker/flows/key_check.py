@@ -1,4 +1,4 @@
-"""Stops every call to Stripe with a key of another account, or of the other mode, than our payments are on.
+"""Blocks all calls to Stripe if the API key belongs to another account or mode than our payments.
 
 There Stripe would show nothing of what we made, which looks like absence, and make what we send a second time.
 """

@@ -1,4 +1,4 @@
-"""The secrets that sign the metadata of our objects at Stripe: the setting's, or else the database's own."""
+"""Loads the secrets that sign our Stripe metadata, from the settings or from the database."""
 
 from collections.abc import Sequence
 

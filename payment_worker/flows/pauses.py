@@ -1,4 +1,4 @@
-"""Pausing: while a kind of work is paused, requests are accepted and noted, and Stripe is not asked to do them."""
+"""Checks whether a kind of request is paused; paused requests are recorded but not sent to Stripe."""
 
 import threading
 import time

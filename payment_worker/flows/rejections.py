@@ -1,4 +1,4 @@
-"""Rejecting a request: it is kept with its faults, and a message tells the app that sent it, in one transaction."""
+"""Rejects a request: stores it with its errors and publishes RequestRejected, in one transaction."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a flow answers: the state that the record has now, and when it is worth looking again."""
+"""The result of a flow: the record's current status, and when the task should run again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

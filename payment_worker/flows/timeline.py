@@ -1,4 +1,4 @@
-"""A payment's story: everything that happened to it, by whom and why, in one order."""
+"""Builds a payment's timeline: everything that happened to it, by whom and why, in order."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

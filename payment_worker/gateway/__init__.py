@@ -1,1 +1,1 @@
-"""How we reach Stripe: the only importer of its SDK."""
+"""The Stripe gateway: the only package that imports Stripe's SDK."""

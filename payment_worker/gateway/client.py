@@ -1,4 +1,4 @@
-"""Calls to Stripe: every POST under its stored key, every answer as an outcome, no exception for what may happen."""
+"""Sends requests to Stripe under their stored idempotency keys, and returns outcomes instead of raising."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""What each error of Stripe's SDK says about the money: one table, and nothing is decided elsewhere.
+"""Maps each error of Stripe's SDK to an outcome.
 
 The classes and codes were seen by running stripe-python 16.1.0. Its own exceptions never leave the gateway,
 because their arguments carry the whole body.

@@ -1,4 +1,4 @@
-"""Reads single fields of Stripe's JSON as values that PostgreSQL can hold; whatever else they are is unreadable."""
+"""Reads single fields of Stripe's JSON as values that PostgreSQL can store."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Whether Stripe can be reached with a key, and what time it is there."""
+"""Checks that Stripe is reachable with a key, and reads Stripe's time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

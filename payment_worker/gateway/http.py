@@ -1,4 +1,4 @@
-"""The SDK's HTTP client with a limit for the whole call: a read's own begins anew with every byte that trickles in."""
+"""The SDK's HTTP client with a deadline for the whole call; a read timeout alone restarts with every byte."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Whose account a key belongs to, as Stripe tells it."""
+"""Retrieves the account that an API key belongs to."""
 
 from collections.abc import Callable
 

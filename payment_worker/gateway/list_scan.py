@@ -1,4 +1,4 @@
-"""Looks for one object on a list of Stripe's, page by page, so that it can be told that none is there."""
+"""Searches a list of Stripe's for one object, page by page, to prove that it is absent."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Reads Stripe's lists page by page: newest first, 100 objects a page, each page one request.
+"""Reads Stripe's lists page by page, newest first, 100 objects a page.
 
 What cannot be read is left out: one object, perhaps another app's, may not hide all that is listed with it.
 """

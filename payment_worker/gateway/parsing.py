@@ -1,4 +1,4 @@
-"""Reads Stripe's objects, as JSON of the pinned API version, into snapshots."""
+"""Parses Stripe objects, as JSON of the pinned API version, into snapshots."""
 
 from collections.abc import Mapping
 from datetime import datetime

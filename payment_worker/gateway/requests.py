@@ -1,4 +1,4 @@
-"""What we ask of Stripe: path and parameters, made once and stored with their key before anything is sent."""
+"""Builds the path and parameters of each request to Stripe, which are stored before they are sent."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What was once asked for, as a PaymentIntent still tells it: the request of a payment whose row was lost."""
+"""Reconstructs the charge request of a lost payment from its PaymentIntent."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Patience with Stripe within one run: the same request again, jittered, while that is safe and there is time."""
+"""Retries a request to Stripe within one task run: with jitter, only where safe, within a time budget."""
 
 from collections.abc import Callable
 from typing import Final

@@ -1,4 +1,4 @@
-"""Stripe's time, as the `Date` of its answers tells it."""
+"""Reads Stripe's time from the `Date` header of its responses."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta

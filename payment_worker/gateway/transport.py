@@ -1,4 +1,4 @@
-"""One request to Stripe: its turn in the traffic, its answer, its time. What an answer means is told elsewhere."""
+"""Sends one HTTP request to Stripe: acquires a permit, measures the duration, returns the response."""
 
 import time
 from collections.abc import Mapping

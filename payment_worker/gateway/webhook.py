@@ -1,4 +1,4 @@
-"""Events as Stripe sends them: whether they are Stripe's, and what they are about."""
+"""Verifies the signature of a webhook and parses its event."""
 
 import json
 import re

@@ -1,1 +1,1 @@
-"""Metrics for Prometheus, gauges read from PostgreSQL and Redis, and OpenTelemetry tracing."""
+"""Prometheus metrics, gauges read from PostgreSQL and Redis, and OpenTelemetry tracing."""

@@ -1,4 +1,4 @@
-"""The state of the whole installation as one scrape sees it, and as Prometheus's client wants it told."""
+"""The Prometheus collector that reads the gauges of the whole installation at each scrape."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What a worker counts, kept where all its processes can add to it and one of them can tell it.
+"""Prometheus counters in multiprocess mode: every child process writes, one process serves them.
 
 With prefork each child writes into files of its own, which are memory to it and survive it. They are named after the
 child's place in the pool, not after its process id: a new child goes on where the one before it ended, so that their

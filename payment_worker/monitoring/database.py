@@ -1,4 +1,4 @@
-"""What the rows tell, read in one transaction."""
+"""Reads the gauges that come from PostgreSQL, in one transaction."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What rows and queues tell of the whole installation, whoever asks: the same numbers from beat and from the webhook.
+"""Declares the gauges of the whole installation, which beat and webhook receiver serve alike.
 
 What a worker counts is in `payment_worker.telemetry.metrics`.
 """

@@ -1,4 +1,4 @@
-"""Where Prometheus asks a worker or beat: `GET /metrics`, on a port of its own, off unless one is set."""
+"""Serves `GET /metrics` of a worker or beat, on a port of its own, if one is set."""
 
 import os
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What Redis tells: how much waits in queues and in workers' hands, who takes it, and when the sweeps last came by."""
+"""Reads the gauges that come from Redis: queue depths, unacknowledged messages, consumers, last sweeps."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Readings from one server, taken in a thread of their own: a server that hangs holds no scrape up."""
+"""Reads one server in a thread with a deadline, so that a hanging server does not delay a scrape."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence

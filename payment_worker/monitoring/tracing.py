@@ -1,4 +1,4 @@
-"""Traces for OpenTelemetry: one from the app that enqueues, over the task, to the requests to Stripe. Off unless set.
+"""Configures OpenTelemetry: one trace from the app that enqueues through the task to the requests to Stripe.
 
 Where to is said by OpenTelemetry's own variables: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER` and so on. Spans
 hold names of tasks, queues and paths of Stripe's; neither arguments nor results.

@@ -1,1 +1,1 @@
-"""Our use of Redis beside Celery's: the client, the stream of messages, heartbeats."""
+"""Our own use of Redis beside Celery's: client, message stream, heartbeats."""

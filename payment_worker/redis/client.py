@@ -1,4 +1,4 @@
-"""A client of the Redis that `REDIS_URL` names, one server or what sentinels watch."""
+"""Creates the Redis client from `REDIS_URL`, for one server or a sentinel group."""
 
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl, unquote, urlsplit

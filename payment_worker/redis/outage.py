@@ -1,4 +1,4 @@
-"""Tells by its error word why Redis cannot serve now: an outage, or what somebody has to configure.
+"""Classifies Redis errors by their error word: an outage, or a server that has to be configured.
 
 Neither ever counts against a message. redis-py's classes do not tell: a wrong password is a ConnectionError.
 """

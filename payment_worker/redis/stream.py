@@ -1,4 +1,4 @@
-"""How we tell: the Redis stream on which other apps read outcomes."""
+"""Writes messages to the Redis stream `payment_worker.events`."""
 
 import json
 from collections.abc import Sequence

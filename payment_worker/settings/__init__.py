@@ -1,4 +1,4 @@
-"""What may be set, read from the environment and checked at once."""
+"""Settings, read from the environment and validated at start."""
 
 from payment_worker.settings.environment import SettingsError
 from payment_worker.settings.model import MAX_REDELIVERIES, Role, Settings

@@ -1,4 +1,4 @@
-"""Values from the environment and from files, and a line for every fault in them."""
+"""Reads settings from the environment and from files, and collects every error in them."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from difflib import get_close_matches

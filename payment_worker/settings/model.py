@@ -1,4 +1,4 @@
-"""What may be set: every setting with its default and its reason, checked at once."""
+"""Every setting with its type, default and reason."""
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Checks a host and its port as they stand in an address."""
+"""Validates the host and port of an address."""
 
 import re
 from ipaddress import AddressValueError, IPv6Address, ip_address

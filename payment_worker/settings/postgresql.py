@@ -1,4 +1,4 @@
-"""Checks `DATABASE_URL` as libpq would read it, so that what is wrong is said at the start. Never repeats a value."""
+"""Validates `DATABASE_URL` by libpq's rules, without repeating its value in errors."""
 
 import re
 from typing import Final

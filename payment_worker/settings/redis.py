@@ -1,4 +1,4 @@
-"""Checks a Redis address, and writes each of its spellings in the one that this program reads. Never repeats a value.
+"""Validates a Redis URL and normalises its spelling, without repeating its value in errors.
 
 TCP is `redis://` or `rediss://`, a socket is `unix:///path?db=N`, sentinels are `sentinel://…;sentinel://…`.
 """

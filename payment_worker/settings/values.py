@@ -1,4 +1,4 @@
-"""The kinds of values that settings have, each checked where it is read. No message tells a secret's value."""
+"""The types of settings and their validation; no error quotes a secret."""
 
 import re
 from typing import Annotated, Final

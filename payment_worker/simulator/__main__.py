@@ -1,4 +1,4 @@
-"""`python -m payment_worker.simulator` serves until it is told to stop."""
+"""Runs the simulator: `python -m payment_worker.simulator`."""
 
 import sys
 

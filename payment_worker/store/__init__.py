@@ -1,1 +1,1 @@
-"""The Payment Database, and the only importer of SQLAlchemy: one module per table, one function per transaction."""
+"""The Payment Database, and the only package that imports SQLAlchemy: one module per table."""

@@ -1,4 +1,4 @@
-"""Rows of `payment_attempt`: what is being asked of Stripe, by whom, and when it is looked at next."""
+"""Rows of `payment_attempt`: claimed under leases, fenced, finished or rescheduled."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence

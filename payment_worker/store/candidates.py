@@ -1,4 +1,4 @@
-"""Rows of `reconciliation_candidate`: PaymentIntents that prove to be of payments which are lost."""
+"""Rows of `reconciliation_candidate`: PaymentIntents that belong to lost payments."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

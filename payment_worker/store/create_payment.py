@@ -1,4 +1,4 @@
-"""The first note of a charge: payment, attempt, history and message in one statement, or nothing at all."""
+"""Inserts a new payment with its attempt, history and message in one statement."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Rows of `dispute`: written only under their payment's lock."""
+"""Rows of `dispute`, written only under their payment's lock."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

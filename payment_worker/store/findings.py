@@ -1,4 +1,4 @@
-"""Rows of `reconciliation_finding`: each difference once, however often it is found."""
+"""Rows of `reconciliation_finding`: one per difference, however often it is found."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

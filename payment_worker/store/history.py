@@ -1,4 +1,4 @@
-"""Who did what to a payment and why: the rows that explain every cent."""
+"""Rows of `payment_history`: each change of status with its actor and cause."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Rows of `stripe_event`: stored first, processed under a lease, kept whatever comes of them."""
+"""Rows of `stripe_event`: inserted once, claimed under a lease, processed, ignored or parked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

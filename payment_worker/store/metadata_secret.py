@@ -1,4 +1,4 @@
-"""The row of `metadata_secret`: what signs the metadata of our objects at Stripe where no setting does."""
+"""The row of `metadata_secret`, which signs our Stripe metadata if no setting does."""
 
 from sqlalchemy import Connection, select
 

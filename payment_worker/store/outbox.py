@@ -1,4 +1,4 @@
-"""What is still to be told: messages written with the change that they tell of, and published after it."""
+"""Rows of `outbox`: messages inserted with the change that they announce, and published after it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

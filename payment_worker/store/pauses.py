@@ -1,4 +1,4 @@
-"""Rows of `pause`: what may not be asked of Stripe now, and who said so. `pause_history` keeps every change."""
+"""Rows of `pause` and `pause_history`: which requests to Stripe are paused, and by whom."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

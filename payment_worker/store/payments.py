@@ -1,4 +1,4 @@
-"""Rows of `payment`: noted once, locked before they change."""
+"""Rows of `payment`: inserted once, locked before every change."""
 
 from collections.abc import Mapping
 from dataclasses import fields

@@ -1,4 +1,4 @@
-"""Rows of `event_poll`, and the pages of events that they stand for: stored together or not at all."""
+"""Rows of `event_poll`: the progress of each poll, stored together with the page of events that it covers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

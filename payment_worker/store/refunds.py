@@ -1,4 +1,4 @@
-"""Rows of `refund`: noted once, changed only under their payment's lock."""
+"""Rows of `refund`: inserted once, changed only under their payment's lock."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields

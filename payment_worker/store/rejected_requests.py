@@ -1,4 +1,4 @@
-"""Rows of `rejected_request`: what could not be accepted, why, and whether it was sent again."""
+"""Rows of `rejected_request`: requests that were not accepted, why, and whether they were enqueued again."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Rows of `reconciliation_run`: how far each reconciliation has come, written with what it did."""
+"""Rows of `reconciliation_run`: the progress of each reconciliation."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace

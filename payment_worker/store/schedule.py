@@ -1,4 +1,4 @@
-"""Rows of `beat_schedule`: when beat last enqueued each periodic task, whichever beat it was."""
+"""Rows of `beat_schedule`: when beat last enqueued each periodic task."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Writing several rows at once: what is to be inserted or changed, as values, and the one statement that does it."""
+"""Combines inserts and updates of several tables into one SQL statement."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

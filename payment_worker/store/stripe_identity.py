@@ -1,4 +1,4 @@
-"""The one row of `stripe_identity`: the Stripe account and mode that this Payment Database's payments are on."""
+"""The row of `stripe_identity`: the Stripe account and mode that this Payment Database belongs to."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,4 +1,4 @@
-"""The tables of the Payment Database, as SQLAlchemy sees them. The migrations make them; a test compares the two."""
+"""The SQLAlchemy definitions of all tables; a test compares them with the migrations."""
 
 from sqlalchemy import (
     BigInteger,

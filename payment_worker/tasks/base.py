@@ -1,4 +1,4 @@
-"""From Celery's world to a flow's and back: requests parsed, answers obeyed, trouble met with a retry."""
+"""The base task: validates arguments, runs the flow, and turns its result into a return value or a Celery retry."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Tasks about Stripe's events."""
+"""Tasks that store and process Stripe events."""
 
 from collections.abc import Mapping
 

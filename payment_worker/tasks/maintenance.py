@@ -1,4 +1,4 @@
-"""Tasks that beat enqueues. Each is harmless when it runs twice, or twice at once."""
+"""The periodic tasks for sweep, outbox relay and retention; running one twice is harmless."""
 
 from dataclasses import asdict
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A request that overtook its charge looks for the payment again, for as long as that may still come."""
+"""Retries a request whose payment does not exist yet, because it overtook the charge."""
 
 import json
 from base64 import b64decode

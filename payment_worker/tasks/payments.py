@@ -1,4 +1,4 @@
-"""Tasks that change a payment which Stripe knows: capture, cancel, try again."""
+"""Tasks that capture, cancel and retry payments."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

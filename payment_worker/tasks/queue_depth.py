@@ -1,4 +1,4 @@
-"""How full the queues are: what a sweep may add to them without burying what waits already.
+"""Reads queue depths, so that a sweep does not add to a queue that is already long.
 
 Where a queue takes longer than a lease, the sweep finds the same rows again, lease after lease. Adding all of them
 each time would make the queue longer than the workers make it shorter, and nothing would ever get well again.

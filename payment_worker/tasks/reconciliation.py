@@ -1,4 +1,4 @@
-"""Tasks that look for what nobody told us: the poll of Stripe's events, and reconciliation."""
+"""Tasks that poll Stripe's events and run reconciliations."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

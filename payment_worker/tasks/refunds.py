@@ -1,4 +1,4 @@
-"""Tasks about refunds."""
+"""The task that refunds a payment."""
 
 from collections.abc import Mapping
 from typing import Any

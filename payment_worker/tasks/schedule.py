@@ -1,4 +1,4 @@
-"""Beat's scheduler, which keeps no file: the state of the schedule is a row a task, so that any beat may take over.
+"""Beat's scheduler, which stores its state in PostgreSQL instead of a file, so that any beat can take over.
 
 Celery's own keeps wall-clock times in a file. A clock that was set back then silences it for as long, restarts too, and
 a damaged file ends it again and again (seen with celery 5.7.0). Here this process's monotonic clock says when to

@@ -1,4 +1,4 @@
-"""What every run of a task has in common for whoever watches: whose its log lines are, how it ended, how long it took.
+"""Celery signal handlers that bind log context and record each run's outcome and duration.
 
 Celery calls these where the task runs: in a pool's child, or in its thread.
 """

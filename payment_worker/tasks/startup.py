@@ -1,4 +1,4 @@
-"""What a worker or beat does first: checks the settings, sets up its logs, and lets itself be watched."""
+"""Startup of a worker or beat: validates settings, configures logging, starts the metrics server."""
 
 import sys
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""What can be seen of this process from outside: its log lines, and what it counts. Nothing secret is in either."""
+"""Logging and metric names of a process, free of secrets."""
 
 from payment_worker.telemetry.logs import about, configure, forget, learned, logger
 

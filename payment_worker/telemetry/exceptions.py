@@ -1,4 +1,4 @@
-"""What may be told of a bug: its kind and its place, never its words."""
+"""Describes an unexpected exception by its type and location, without its message."""
 
 import traceback
 

@@ -1,4 +1,4 @@
-"""Logs: one line for each thing that matters, JSON in production and readable at a terminal, nothing secret.
+"""Configures structlog: JSON in production, readable on a terminal, secrets masked.
 
 What a line is about (`task_id`, `payment_id`, `attempt`, …) is bound once, by whoever knows it first, to every line
 that follows on the same thread until its block ends.

@@ -1,4 +1,4 @@
-"""Everything that a worker counts. What rows and queues tell beside it is in `payment_worker.monitoring.gauges`.
+"""Declares every counter and histogram; gauges are in `payment_worker.monitoring.gauges`.
 
 Counts begin at 0 with each worker and are no account of money: the tables are.
 """

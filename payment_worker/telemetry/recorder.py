@@ -1,4 +1,4 @@
-"""Counting what happens, by whoever makes it happen, without knowing who looks.
+"""The interface through which code records metrics, independent of Prometheus.
 
 A process where nobody looks counts nothing. `payment_worker.monitoring` begins the counting.
 """

@@ -1,4 +1,4 @@
-"""Measures durations: the one thing that the clock of the machine is asked for."""
+"""Measures durations with the monotonic clock."""
 
 import time
 from typing import Final

@@ -1,4 +1,4 @@
-"""Makes visible what a terminal would obey or hide: text that came from outside may hold anything."""
+"""Escapes control and invisible characters before text is printed on a terminal."""
 
 import re
 import unicodedata

@@ -1,1 +1,1 @@
-"""When Stripe calls us: an event is stored before it is acknowledged, and a worker is told of it."""
+"""The webhook receiver: stores a Stripe event before acknowledging it, then notifies a worker."""

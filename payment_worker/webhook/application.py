@@ -1,4 +1,4 @@
-"""The paths: Stripe's webhooks, and what watches over the process that receives them."""
+"""The ASGI application: `/webhooks/stripe`, `/healthz`, `/readyz`, `/metrics`."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

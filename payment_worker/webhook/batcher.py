@@ -1,4 +1,4 @@
-"""Stores what came in, together: whatever arrives while one transaction is under way shares the next.
+"""Stores concurrent webhooks in batches, one transaction for all that arrive during the previous one.
 
 So a burst takes as many commits as fit into its time, instead of one for each event, and a lone event waits for
 nobody. PostgreSQL blocks a thread; two of them are enough, and the loop never waits for either.

@@ -1,4 +1,4 @@
-"""The body of a webhook, read within bounds: anybody may send one, of any size and at any pace."""
+"""Reads a request body with limits on its size and duration."""
 
 import asyncio
 from typing import Final

@@ -1,4 +1,4 @@
-"""What can be counted of webhooks: outcomes, how long they took, and whether workers were told."""
+"""The receiver's metrics: outcomes, durations, and whether workers were notified."""
 
 from contextlib import AbstractContextManager
 

@@ -1,4 +1,4 @@
-"""Tells workers of events that were stored, off the path of the answer: Redis may be away as long as it likes."""
+"""Enqueues stored events for workers in the background, so that an unreachable Redis delays no response."""
 
 import queue
 import time

@@ -1,4 +1,4 @@
-"""Connections of strangers, which cost a file each: whoever is to say something must have said it soon."""
+"""Uvicorn's HTTP protocol with a deadline for the request, so that idle connections are closed."""
 
 import asyncio
 from typing import ClassVar, Final

@@ -1,4 +1,4 @@
-"""Whether webhooks can be taken in right now: the database takes rows, and has the shape that this code needs."""
+"""Checks whether webhooks can be stored now: the database accepts writes and has the expected schema."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor

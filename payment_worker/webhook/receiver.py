@@ -1,4 +1,4 @@
-"""What is done with a webhook: read, verified, stored, and only then acknowledged."""
+"""Receives one webhook: reads, verifies and stores it, then acknowledges."""
 
 import asyncio
 import time

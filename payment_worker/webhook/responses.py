@@ -1,4 +1,4 @@
-"""What a webhook can come to, and what its sender is told."""
+"""The responses to a webhook: status, body and metric label of each."""
 
 from collections.abc import Mapping
 from enum import StrEnum

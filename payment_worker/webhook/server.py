@@ -1,4 +1,4 @@
-"""Serving webhooks until told to stop: what is real is chosen here, and let go of in order."""
+"""Runs the webhook receiver until SIGTERM, and closes its resources in order."""
 
 import logging
 import signal

@@ -1,4 +1,4 @@
-"""Lines of the log that anybody on the internet can cause: one of a kind in ten seconds, and never a traceback."""
+"""Limits log lines that strangers can cause to one of a kind in ten seconds, without a traceback."""
 
 import logging
 import time

@@ -1,1 +1,1 @@
-"""The commands of `payment-worker`, one module for each group, loaded when one of them is called."""
+"""The command groups of `payment-worker`, one module each."""

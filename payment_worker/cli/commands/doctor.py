@@ -1,4 +1,4 @@
-"""The command that looks for whatever is wrong, and says how to fix it."""
+"""`payment-worker doctor`: runs every check and prints what to fix."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Commands that enqueue a task by hand, checked first as the worker would check it."""
+"""`payment-worker charge`, `refund` and the other commands that validate and enqueue one task."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Commands about the inbox: what Stripe told us, what came of it, and another try."""
+"""`payment-worker events`: list, replay and discard events of the inbox."""
 
 from typing import Annotated
 

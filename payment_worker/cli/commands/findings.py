@@ -1,4 +1,4 @@
-"""Commands about findings: where our record and Stripe's differ, and what a person decided about it."""
+"""`payment-worker findings`: list and close reconciliation findings."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Commands that pause what is asked of Stripe, all of it or one kind, and let it go on."""
+"""`payment-worker pause` and `resume`: stop requests to Stripe, all or of one kind, and start them again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Commands that compare our record with Stripe's, show what was found, and tell messages once more."""
+"""`payment-worker reconcile`, `report` and `events replay-messages`: reconcile, print findings, republish messages."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Commands about requests that were rejected: read why, and send one again once the cause is gone."""
+"""`payment-worker requests rejected`: list rejected requests and enqueue one again."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Commands that run something until it ends: the stack on a laptop, the simulator, the webhook, the migrations."""
+"""`payment-worker dev`, `demo`, `simulator`, `webhook` and `migrate`: commands that start a program."""
 
 import os
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""The command that tells what happened to a payment."""
+"""`payment-worker show`: print a payment and its timeline."""
 
 from typing import Annotated
 

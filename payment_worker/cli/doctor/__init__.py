@@ -1,1 +1,1 @@
-"""The checks of `payment-worker doctor`: connections, backlog, and the report that they add up to."""
+"""The checks of `payment-worker doctor`, and the report that runs them."""

@@ -1,4 +1,4 @@
-"""What the rows tell of trouble: work that nobody does, outcomes that nobody knows, states that nobody leaves."""
+"""Doctor's checks of rows: overdue work, unknown outcomes, parked events, statuses held too long."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What `doctor` says of one thing."""
+"""The result of one doctor check: its level, what was found, and the remedy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whether the servers that we depend on answer: PostgreSQL, Redis and Stripe."""
+"""Doctor's checks that PostgreSQL, Redis, workers and beat respond and are set up for this worker."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Looks at everything once, whatever else is broken, and shows what was found."""
+"""Runs all doctor checks, each independent of the others' failures, and prints their results."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Whether Stripe answers, whose account the key belongs to, and whether the clocks agree."""
+"""Doctor's checks of Stripe: reachable, the right account and mode, and clocks that agree."""
 
 import time
 from collections.abc import Iterator

@@ -1,1 +1,1 @@
-"""How the command line prints rows: timelines, events, findings, reconciliation runs."""
+"""Prints rows for the command line: timelines, events, findings, reconciliation runs."""

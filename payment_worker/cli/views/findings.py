@@ -1,4 +1,4 @@
-"""Findings on the screen, in a spreadsheet, or for a program."""
+"""Prints reconciliation findings as a table, CSV or JSON."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""The inbox on the screen, and events put back into it as if they had just come."""
+"""Prints inbox events, and returns them to the inbox for another run."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""How things look: a table at a terminal, the same without colours in a file, JSON for programs."""
+"""Prints tables on terminals, plain text into files, and JSON with `--json`."""
 
 import json
 import os

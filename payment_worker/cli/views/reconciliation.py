@@ -1,4 +1,4 @@
-"""A reconciliation on the screen: how far it is, and what it came to."""
+"""Prints a reconciliation's progress and its result."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager

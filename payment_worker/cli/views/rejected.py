@@ -1,4 +1,4 @@
-"""Rejected requests on the screen: the faults of each, the call that would have been right, and sending it again."""
+"""Prints rejected requests with their errors and the corrected call, and enqueues them again."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A payment's story on the screen: how it stands now, and line by line how it came to that."""
+"""Prints a payment's current state and its timeline."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,1 +1,1 @@
-"""What a charge costs, measured on this machine in one run: `make bench`."""
+"""Benchmarks the worker on this machine: `make bench`."""

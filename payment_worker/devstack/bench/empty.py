@@ -1,4 +1,4 @@
-"""A task that does nothing: what a worker costs by itself, measured with the same settings as a charge."""
+"""Benchmarks an empty task of our own worker, with the same settings as a charge."""
 
 from payment_worker.celery import app
 

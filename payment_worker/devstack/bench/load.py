@@ -1,4 +1,4 @@
-"""Load on a real worker: how much of its CPU and time so many tasks take."""
+"""Sends tasks to a worker and measures the CPU time and the duration that they take."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The servers of a bench, the workers at them, and what is sent to those."""
+"""Starts the servers and workers of a benchmark."""
 
 import time
 from collections.abc import Iterator

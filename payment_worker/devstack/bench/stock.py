@@ -1,4 +1,4 @@
-"""Celery as it comes, with a task that does nothing: what ours is compared with.
+"""Benchmarks stock Celery with an empty task, as the baseline.
 
 No setting of ours: early acknowledgement, four messages fetched ahead for each process, gossip, Celery's own classes.
 """

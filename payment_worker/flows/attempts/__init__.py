@@ -1,1 +1,1 @@
-"""One request to Stripe from claim to outcome: execute it, look it up, record what it came to."""
+"""Executes attempts: claims one, sends its request or looks up its result, records the outcome."""

@@ -1,4 +1,4 @@
-"""Records what an attempt to charge, or to charge again, came to."""
+"""Records the outcome of a charge attempt or a retry."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Working on one attempt: ask Stripe, note what it came to, and leave it due for later where that is not known.
+"""Executes one attempt: sends its request to Stripe and records the outcome, or reschedules it.
 
 No transaction and no lock is open while Stripe is asked.
 """

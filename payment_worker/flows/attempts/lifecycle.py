@@ -1,4 +1,4 @@
-"""One attempt being noted, everything that it touches locked: how it ends, or is left for later."""
+"""Finishes or reschedules an attempt under the locks of its payment and refund."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Looking for what an attempt made, where sending it again would prove nothing or is not safe any more."""
+"""Looks up at Stripe what an attempt of unknown outcome created, where repeating its request is not safe."""
 
 import json
 from dataclasses import dataclass

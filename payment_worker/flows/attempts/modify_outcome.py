@@ -1,4 +1,4 @@
-"""Records what an attempt to capture or to cancel came to. A refused one leaves the payment as it is."""
+"""Records the outcome of a capture or cancel attempt; a rejected one leaves the payment unchanged."""
 
 import json
 from collections.abc import Mapping

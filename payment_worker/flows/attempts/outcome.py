@@ -1,4 +1,4 @@
-"""Noting what an attempt came to: under the payment's lock, fenced, with history and messages in one transaction."""
+"""Records an attempt's outcome, fenced by its lease, with history and messages in one transaction."""
 
 from dataclasses import replace
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Records what an attempt to refund came to."""
+"""Records the outcome of a refund attempt."""
 
 from payment_worker.domain import transitions
 from payment_worker.domain.attempt import AttemptStatus

@@ -1,1 +1,1 @@
-"""What other apps ask for: charge, refund, capture, cancel, retry; each becomes an attempt or a rejection."""
+"""Handles requests of other apps: charge, refund, capture, cancel, retry; each becomes an attempt or a rejection."""

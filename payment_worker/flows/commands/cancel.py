@@ -1,4 +1,4 @@
-"""Cancelling: give up a payment that has not succeeded, so that nothing can be taken for it any more."""
+"""Cancels a payment that has not succeeded."""
 
 from dataclasses import replace
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Capturing: take what was authorised, or a part of it, once."""
+"""Captures an authorised payment, in full or in part."""
 
 from uuid import UUID
 

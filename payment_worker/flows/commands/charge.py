@@ -1,4 +1,4 @@
-"""Charging: note the request, then ask Stripe; the same id again only tells how things stand."""
+"""Charges: creates the payment with its first attempt and executes it; a repeated request returns its status."""
 
 from collections.abc import Sequence
 from datetime import datetime

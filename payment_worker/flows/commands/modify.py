@@ -1,4 +1,4 @@
-"""Asking for a change of a payment that Stripe knows, one at a time: note it, ask, note what came of it.
+"""Shared steps of capture, cancel and retry: lock the payment, check eligibility, create one attempt, execute it.
 
 A capture, a cancellation and another try have no id of their own. The same again is told by what it asks for while it
 has no answer, by the state that it leads to, and by the message that carries it.

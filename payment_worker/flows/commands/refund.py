@@ -1,4 +1,4 @@
-"""Refunding: reserve the amount under the payment's lock, then ask Stripe; or wait for the payment; or refuse."""
+"""Refunds: reserves the amount under the payment's lock, then executes, waits for the payment, or rejects."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

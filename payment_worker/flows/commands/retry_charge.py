@@ -1,4 +1,4 @@
-"""Trying again: confirm a declined PaymentIntent once more, under a new key; asked for, or by ourselves."""
+"""Retries a declined charge: confirms its PaymentIntent again under a new key, on request or by policy."""
 
 from collections.abc import Sequence
 from typing import Final

@@ -1,1 +1,1 @@
-"""Stripe's events: the inbox, the poll, the dispatcher and one handler for each kind of object."""
+"""Processes Stripe events: inbox, poll, dispatcher, and one handler per object."""

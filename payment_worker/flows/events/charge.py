@@ -1,4 +1,4 @@
-"""Processes events of charges: reasons to look at their payment, and how fee and net become known."""
+"""Handles events of charges: refreshes their PaymentIntent, and records fee and net."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Finds whose payment an event is about, and hands it to the handler of its object."""
+"""Dispatches an event: finds the payment that it concerns and calls the handler of its object."""
 
 from collections.abc import Callable, Mapping
 from enum import Enum, auto

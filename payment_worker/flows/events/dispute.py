@@ -1,4 +1,4 @@
-"""Processes events of disputes."""
+"""Handles events of disputes."""
 
 from collections.abc import Mapping
 from typing import Any

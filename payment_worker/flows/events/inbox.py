@@ -1,4 +1,4 @@
-"""Events in: stored first, then processed under a lease, whatever became of whoever stored them."""
+"""The inbox: stores events once, and processes them under a lease."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Applies what an event tells of an object, and says what the event came to."""
+"""Applies the snapshot of an event's object, and returns the event's result."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

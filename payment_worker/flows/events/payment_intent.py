@@ -1,4 +1,4 @@
-"""Processes events of PaymentIntents."""
+"""Handles events of PaymentIntents."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Polling: reads Stripe's list of events in overlapping windows, so that no lost webhook loses anything.
+"""Polls Stripe's event list in overlapping windows, so that lost webhooks are made up for.
 
 Theory of operation. The list shows the newest event first, and an older one can appear in it after a newer one. So
 each window begins `overlap` before the newest event that the one before has read, and ends where the list does; an

@@ -1,4 +1,4 @@
-"""Processes events of Refunds, and of charges of which something was refunded."""
+"""Handles events of refunds, and of charges that were refunded."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an event came to, as codes, each with a sentence for people."""
+"""The results of processing an event, as codes with an explanation each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

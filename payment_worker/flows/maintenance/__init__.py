@@ -1,1 +1,1 @@
-"""What beat starts: sweeping for stuck work, relaying the outbox, deleting what is past its retention."""
+"""Periodic work: the sweep, the outbox relay, retention."""

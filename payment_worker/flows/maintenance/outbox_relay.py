@@ -1,4 +1,4 @@
-"""Telling: drains the outbox to the stream, in the order in which it was written, at least once.
+"""Publishes the outbox to the Redis stream, in order, at least once.
 
 Theory of operation. The last entry that was added is remembered beside the outbox, and nothing is added to a stream
 whose greatest id is a lesser one: Redis has then lost its memory, or the newest part of it. Entries that readers delete

@@ -1,4 +1,4 @@
-"""Pruning: lets go of what has been kept long enough, in small batches, and never of what is still needed."""
+"""Deletes and archives rows that are past their retention, in small batches."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Resuming: hands out what is due or orphaned, whatever Redis forgot. The rows know; messages only hint."""
+"""Sweeps for due and abandoned rows and enqueues them again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""Comparing a period of our records with Stripe's lists, and repairing or reporting each difference."""
+"""Reconciles a period: compares our rows with Stripe's lists, and repairs or reports each difference."""

@@ -1,4 +1,4 @@
-"""What the parts of a reconciliation share: what a step came to, and how a difference is noted."""
+"""Shared by all comparisons: the result of a step, and recording a finding."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Compares Stripe's disputes with ours, page by page."""
+"""Compares Stripe's disputes with our rows, page by page."""
 
 from payment_worker.domain.discrepancies import StripeList
 from payment_worker.flows.reconciliation.checker import Checker, StepResult, Tally, target_of

@@ -1,4 +1,4 @@
-"""The other way round: our rows that no list showed, what is unknown for long, and findings that may have gone."""
+"""Checks our rows that no list of Stripe's contained, unknown outcomes, and findings that may be resolved."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime

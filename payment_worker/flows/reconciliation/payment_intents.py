@@ -1,4 +1,4 @@
-"""Compares PaymentIntents with our payments: page by page, and once more where a difference shows."""
+"""Compares Stripe's PaymentIntents with our payments, page by page, and refreshes those that differ."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Compares Refunds with our refunds: page by page, and once more where a difference shows."""
+"""Compares Stripe's refunds with ours, page by page, and refreshes those that differ."""
 
 from uuid import UUID
 

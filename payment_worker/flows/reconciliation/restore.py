@@ -1,4 +1,4 @@
-"""Bringing back a payment that Stripe has and we have lost, as when a database was restored to an older point."""
+"""Restores a payment whose row was lost, for instance because the database was restored to an earlier point."""
 
 from dataclasses import replace
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Reconciling: what Stripe has of a period against our rows, and our rows against what Stripe has.
+"""Runs a reconciliation step by step, resumably: Stripe's objects against our rows, then our rows against Stripe.
 
 Theory of operation. A run goes through its steps in order, a page at a time, and writes its place with what the page
 came to; a run that was killed is gone on with there, by whoever reconciles next. A difference on a page is looked at

@@ -1,1 +1,1 @@
-"""Applying snapshots of Stripe's objects to our records, with history, messages and findings."""
+"""Applies snapshots of Stripe objects to our records, with history, messages and findings."""

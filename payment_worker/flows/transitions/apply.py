@@ -1,4 +1,4 @@
-"""Applies a snapshot of a Stripe object to our record: the one way by which anything that Stripe did gets into it.
+"""Applies a snapshot of a Stripe object to our record: the only way by which Stripe's state enters it.
 
 Theory of operation. Events, the poll, look-ups, answers and reconciliation all end in `judge`, under the payment's
 lock: it decides what the snapshot changes and notes what contradicts our record as a finding. Who holds the lock

@@ -1,4 +1,4 @@
-"""Notes as findings, for a person, where Stripe's objects contradict our record."""
+"""Records findings where a Stripe object contradicts our record."""
 
 from payment_worker.domain.discrepancies import (
     Difference,

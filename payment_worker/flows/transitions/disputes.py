@@ -1,4 +1,4 @@
-"""What snapshots of disputes change of disputes and of the payments that they hold."""
+"""Applies snapshots of disputes to disputes and their payments."""
 
 from datetime import datetime
 from functools import partial

@@ -1,4 +1,4 @@
-"""What a snapshot changes in our record: verdict, rows to write, and how the two differed and still differ."""
+"""Decides what a snapshot changes in our record: the verdict, the rows to write, and the remaining differences."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

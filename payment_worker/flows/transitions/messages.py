@@ -1,4 +1,4 @@
-"""Which message tells of which state: the rows of the outbox that go with a change."""
+"""Builds the outbox rows that a change of status publishes."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Whose payment an object of Stripe's belongs to: told by its id, or by metadata that prove themselves.
+"""Finds the payment that a Stripe object belongs to, by its id or by metadata with a valid MAC.
 
 Metadata are anybody's to write. What carries our ids without the MAC over them, or with one over something else
 than the object shows, is not ours.

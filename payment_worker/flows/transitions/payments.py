@@ -1,4 +1,4 @@
-"""What snapshots of PaymentIntents change of payments, and the rows that go with a change."""
+"""Applies snapshots of PaymentIntents to payments."""
 
 from collections.abc import Sequence
 from datetime import datetime

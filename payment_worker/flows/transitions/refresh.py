@@ -1,4 +1,4 @@
-"""Fetches an object from Stripe as it is now, together with what our record said before it was asked for."""
+"""Retrieves an object from Stripe together with the version of our record before the call."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What snapshots of Refunds change of refunds and their payments: ours, or made elsewhere and adopted."""
+"""Applies snapshots of refunds to our refunds, and adopts refunds that were made elsewhere."""
 
 from dataclasses import replace
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Rate limit and circuit breaker that every call to Stripe passes, shared by all workers through Redis.
+"""Acquires a permit of the rate limiter and the circuit breaker before each call to Stripe.
 
 While Redis is unreachable a process calls without either: no new task reaches it then, what is under way is few calls,
 and Stripe's own 429 still holds.

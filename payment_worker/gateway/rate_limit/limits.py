@@ -1,4 +1,4 @@
-"""The values of the rate limit and the circuit breaker: calls a second, failures in a row, cool-down, permits."""
+"""The thresholds of rate limit and circuit breaker: calls a second, failures in a row, cool-down, permits."""
 
 from dataclasses import dataclass
 from typing import Final

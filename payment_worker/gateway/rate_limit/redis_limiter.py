@@ -1,4 +1,4 @@
-"""The Lua scripts by which Redis counts calls and failures for all workers: one round trip a call.
+"""The Lua scripts that count calls and failures in Redis for all workers, one round trip a call.
 
 For each Stripe account there is a breaker, the probe that is under way, and one bucket for the account and one for each
 endpoint. A bucket is the theoretical arrival of the next call (GCRA). All times are microseconds of Redis's own clock,

@@ -1,4 +1,4 @@
-"""Authentication: a secret key tells the account and its mode, a header perhaps a connected account."""
+"""Authenticates a request: the secret key selects the account and mode, a header may select a connected account."""
 
 import base64
 import binascii

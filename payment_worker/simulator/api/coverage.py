@@ -1,4 +1,4 @@
-"""Tells which of Stripe's operations the simulator has; `python -m payment_worker.simulator.api.coverage` prints it."""
+"""Lists which of Stripe's operations the simulator implements: `python -m payment_worker.simulator.api.coverage`."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""An endpoint of Stripe's API: method, path, handler and parameters."""
+"""The description of one endpoint: method, path, handler and parameters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""All endpoints that the simulator has, which of them a path means, and what of Stripe's is not built."""
+"""The table of all endpoints, which one a path matches, and what of Stripe's is not implemented."""
 
 import re
 from functools import cache

@@ -1,4 +1,4 @@
-"""Lists and retrieves events; some are visible only later."""
+"""Lists and retrieves events; a configurable share becomes visible late."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Search of PaymentIntents, charges and customers: what was created just now is not found yet."""
+"""Searches PaymentIntents, charges and customers; like Stripe's, the index lags."""
 
 from collections.abc import Mapping
 from functools import partial

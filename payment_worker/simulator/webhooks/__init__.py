@@ -1,1 +1,1 @@
-"""Webhook endpoints and signed deliveries."""
+"""Webhook endpoints, and signed deliveries to them."""

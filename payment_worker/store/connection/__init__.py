@@ -1,1 +1,1 @@
-"""Reaching PostgreSQL: addresses, pools and transactions, their time limits, outages by SQLSTATE, and migrations."""
+"""Connects to PostgreSQL: addresses, pools, transactions, timeouts, outages by SQLSTATE, migrations."""

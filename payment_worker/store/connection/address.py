@@ -1,4 +1,4 @@
-"""A Payment Database's address, taken as libpq takes it: several hosts, sockets, sslmode, options."""
+"""Parses a Payment Database's address as libpq does: several hosts, sockets, sslmode, options."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

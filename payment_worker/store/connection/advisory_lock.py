@@ -1,4 +1,4 @@
-"""Work that only one process does at a time: an advisory lock of PostgreSQL's, in a transaction that does nothing."""
+"""Runs work in only one process at a time, under a PostgreSQL advisory lock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

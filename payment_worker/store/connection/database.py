@@ -1,4 +1,4 @@
-"""The door to PostgreSQL: transactions, their time limits, and one error for a database that cannot serve now."""
+"""Opens transactions on the Payment Database with time limits, and raises one error for every outage."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

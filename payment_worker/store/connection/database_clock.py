@@ -1,4 +1,4 @@
-"""PostgreSQL's time: the one clock that says what is due, what has expired and how old a key is.
+"""Reads PostgreSQL's clock, which decides what is due, what has expired and how old a key is.
 
 It is asked for now and then; in between, a stopwatch counts on. What the machine's own clock says decides nothing.
 """

@@ -1,4 +1,4 @@
-"""Tells an outage of PostgreSQL by its SQLSTATE, which psycopg2's classes do not: a read-only one is an InternalError.
+"""Classifies PostgreSQL errors as outages by SQLSTATE, which psycopg2's exception classes do not.
 
 An outage passes by itself or is ended by an operator, so it never counts against the request that met it. What is
 left is the statement's own fault, and is raised as it is.

@@ -1,4 +1,4 @@
-"""Questions that find out whether the database can be used, not only reached."""
+"""Queries that check whether the database can be written to and has the expected schema."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,4 +1,4 @@
-"""Connections that are hung up when PostgreSQL stays silent: nothing else ends a wait for one that is frozen.
+"""Closes connections on which a frozen PostgreSQL does not respond; no other timeout ends such a wait.
 
 `statement_timeout` is measured by the server, keepalives are answered by its kernel, and `tcp_user_timeout` only sees
 that bytes were taken. libpq waits without limit, so one thread watches what all connections of a `Database` wait for.

@@ -1,4 +1,4 @@
-"""Rows that should not be there: overdue, in doubt for long, parked, rejected. Each query has an index."""
+"""Counts rows that are overdue, unknown for long, parked or rejected; each query has an index."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What reconciliation reads of our rows: the ones of a page of Stripe's, or a page of ours; one query each."""
+"""Reads our rows for reconciliation: those of a page of Stripe's objects, or a page of our own."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Archiving what explains payments to which nothing happens any more. Their own rows stay: see decision 5."""
+"""Archives the history of payments that are past their retention; the payments stay: see decision 5."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""All rows that tell a payment's story, found from any id that somebody may hold."""
+"""Reads all rows of a payment's timeline, found from any id."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The balance: what is available and what is still pending, by currency."""
+"""Computes an account's balance by currency, available and pending."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Stripe's test payment methods and what a payment with each comes to."""
+"""Stripe's test payment methods and the outcome of a payment with each."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
