@@ -1,4 +1,4 @@
-"""Create the Payment Database: payments, refunds, attempts, history, events, messages, reconciliation."""
+"""Create the Payment Database: payments, refunds, attempts, history, events, messages, reconciliation, ledger."""
 
 from alembic import op
 
@@ -512,6 +512,185 @@ CREATE INDEX reconciliation_finding_found_at ON reconciliation_finding (found_at
 CREATE INDEX reconciliation_finding_payment_id ON reconciliation_finding (payment_id);
 """
 
+LEDGER = """
+CREATE TABLE balance_transaction (
+    stripe_balance_transaction_id text PRIMARY KEY,
+    stripe_account text NOT NULL DEFAULT '',
+    type text NOT NULL,
+    reporting_category text,
+    status text NOT NULL,
+    amount bigint NOT NULL,
+    fee bigint NOT NULL,
+    net bigint NOT NULL,
+    currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    exchange_rate numeric,
+    source_id text,
+    object_id text,
+    source_amount bigint,
+    source_currency text CHECK (source_currency ~ '^[A-Z]{3}$'),
+    stripe_payout_id text,
+    available_on timestamptz NOT NULL,
+    created_at timestamptz NOT NULL,
+    imported_at timestamptz NOT NULL,
+    CONSTRAINT balance_transaction_shows_its_source_as_a_whole CHECK
+        (num_nonnulls(object_id, source_amount, source_currency) IN (0, 3))
+);
+COMMENT ON TABLE balance_transaction IS
+    'Every movement of the balance at Stripe, as Stripe tells it. Amounts are minor units of its currency.';
+COMMENT ON COLUMN balance_transaction.stripe_account IS 'The connected account; empty for the platform''s own.';
+COMMENT ON COLUMN balance_transaction.object_id IS
+    'What it clears in the ledger: a PaymentIntent, a Refund, a dispute; source_amount is what the customer paid.';
+COMMENT ON COLUMN balance_transaction.stripe_payout_id IS 'The automatic payout that paid it out.';
+CREATE INDEX balance_transaction_created_at ON balance_transaction (stripe_account, created_at);
+CREATE INDEX balance_transaction_source_id ON balance_transaction (source_id);
+CREATE INDEX balance_transaction_stripe_payout_id ON balance_transaction (stripe_payout_id)
+    WHERE stripe_payout_id IS NOT NULL;
+
+CREATE TABLE balance_import (
+    stripe_account text PRIMARY KEY,
+    begins_at timestamptz NOT NULL,
+    is_opened boolean NOT NULL,
+    read_until timestamptz,
+    window_since timestamptz,
+    window_newest timestamptz,
+    cursor text,
+    imported_at timestamptz NOT NULL,
+    CONSTRAINT balance_import_window_is_open_as_a_whole CHECK
+        (num_nonnulls(window_since, window_newest, cursor) IN (0, 3))
+);
+COMMENT ON TABLE balance_import IS
+    'One row a Stripe account: how far its balance transactions were read, and the window that is being read, if any.';
+COMMENT ON COLUMN balance_import.begins_at IS
+    'What was made before then is part of the opening balance, by Stripe''s clock.';
+COMMENT ON COLUMN balance_import.is_opened IS 'Whether the opening balance is posted, or known to be nothing.';
+COMMENT ON COLUMN balance_import.imported_at IS 'When the list was last read to its end, by PostgreSQL''s clock.';
+
+CREATE TABLE ledger_progress (
+    is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    history_id bigint NOT NULL
+);
+COMMENT ON TABLE ledger_progress IS 'Up to which row of payment_history everything is posted.';
+
+CREATE TABLE ledger_entry (
+    entry_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    stripe_account text NOT NULL,
+    kind text NOT NULL CHECK (kind IN
+        ('balance_transaction', 'record', 'payout_paid', 'payout_returned', 'opening')),
+    reference text NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    UNIQUE (kind, reference)
+);
+COMMENT ON TABLE ledger_entry IS 'The journal: one row a fact, posted once. Append-only.';
+COMMENT ON COLUMN ledger_entry.occurred_at IS 'By Stripe''s clock what Stripe did, by PostgreSQL''s what we recorded.';
+CREATE INDEX ledger_entry_occurred_at ON ledger_entry (occurred_at);
+
+CREATE TABLE ledger_posting (
+    posting_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    entry_id bigint NOT NULL REFERENCES ledger_entry,
+    ledger_account text NOT NULL,
+    stripe_account text NOT NULL,
+    currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    amount bigint NOT NULL CHECK (amount <> 0),
+    object_id text,
+    payment_id uuid,
+    refund_id uuid,
+    stripe_dispute_id text,
+    stripe_payout_id text,
+    CONSTRAINT ledger_posting_of_customers_names_its_object CHECK
+        ((ledger_account = 'customers') = (object_id IS NOT NULL))
+);
+COMMENT ON TABLE ledger_posting IS
+    'Debits (+) and credits (-). Those of an entry sum to zero in each currency. Append-only.';
+COMMENT ON COLUMN ledger_posting.object_id IS 'What it clears; Stripe''s id.';
+COMMENT ON COLUMN ledger_posting.payment_id IS 'Where it was known when this was posted; likewise the next two.';
+CREATE INDEX ledger_posting_entry_id ON ledger_posting (entry_id);
+CREATE INDEX ledger_posting_payment_id ON ledger_posting (payment_id) WHERE payment_id IS NOT NULL;
+CREATE INDEX ledger_posting_object_id ON ledger_posting (object_id) WHERE object_id IS NOT NULL;
+
+CREATE TABLE ledger_balance (
+    stripe_account text NOT NULL,
+    ledger_account text NOT NULL,
+    currency text NOT NULL,
+    amount bigint NOT NULL,
+    PRIMARY KEY (stripe_account, ledger_account, currency)
+);
+COMMENT ON TABLE ledger_balance IS 'The sum of all postings of an account. Kept by a trigger.';
+
+CREATE TABLE ledger_uncleared (
+    stripe_account text NOT NULL,
+    object_id text NOT NULL,
+    currency text NOT NULL,
+    ours bigint NOT NULL,
+    theirs bigint NOT NULL,
+    since timestamptz NOT NULL,
+    PRIMARY KEY (stripe_account, object_id, currency)
+);
+COMMENT ON TABLE ledger_uncleared IS
+    'What our records and Stripe do not agree on, or not yet: the objects whose postings of customers do not come to '
+    'zero. Kept by a trigger.';
+CREATE INDEX ledger_uncleared_since ON ledger_uncleared (since);
+
+CREATE FUNCTION post_in_balance() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM added GROUP BY entry_id, currency HAVING sum(amount) <> 0) THEN
+        RAISE EXCEPTION 'ledger_posting: an entry does not sum to zero' USING ERRCODE = 'check_violation';
+    END IF;
+    INSERT INTO ledger_balance AS held (stripe_account, ledger_account, currency, amount)
+        SELECT stripe_account, ledger_account, currency, sum(amount) FROM added GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        ON CONFLICT (stripe_account, ledger_account, currency) DO UPDATE SET amount = held.amount + excluded.amount;
+    INSERT INTO ledger_uncleared AS known (stripe_account, object_id, currency, ours, theirs, since)
+        SELECT added.stripe_account, added.object_id, added.currency,
+            coalesce(sum(added.amount) FILTER (WHERE kind = 'record'), 0),
+            coalesce(sum(added.amount) FILTER (WHERE kind <> 'record'), 0),
+            min(occurred_at)
+        FROM added JOIN ledger_entry USING (entry_id) WHERE ledger_account = 'customers'
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        ON CONFLICT (stripe_account, object_id, currency) DO UPDATE
+            SET ours = known.ours + excluded.ours, theirs = known.theirs + excluded.theirs,
+                since = least(known.since, excluded.since);
+    DELETE FROM ledger_uncleared AS known USING added
+        WHERE added.ledger_account = 'customers' AND known.stripe_account = added.stripe_account
+            AND known.object_id = added.object_id AND known.currency = added.currency
+            AND known.ours + known.theirs = 0;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER ledger_posting_sums_to_zero AFTER INSERT ON ledger_posting REFERENCING NEW TABLE AS added
+    FOR EACH STATEMENT EXECUTE FUNCTION post_in_balance();
+CREATE FUNCTION refuse_to_change_the_ledger() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP;
+END $$;
+CREATE TRIGGER ledger_entry_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_entry
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_ledger();
+CREATE TRIGGER ledger_posting_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_posting
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_the_ledger();
+"""
+
+PAYOUT = """
+CREATE TABLE payout (
+    stripe_payout_id text PRIMARY KEY,
+    stripe_account text NOT NULL DEFAULT '',
+    amount bigint NOT NULL,
+    currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
+    status text NOT NULL CHECK (status IN ('PENDING', 'IN_TRANSIT', 'PAID', 'FAILED', 'CANCELED')),
+    is_automatic boolean NOT NULL,
+    arrival_date date NOT NULL,
+    failure_code text,
+    is_arrived boolean NOT NULL DEFAULT false,
+    itemized_amount bigint,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL
+);
+COMMENT ON TABLE payout IS 'One row a payout: its current state. Amount in minor units of its currency.';
+COMMENT ON COLUMN payout.is_arrived IS 'Whether it was ever seen as paid; it may fail after that.';
+COMMENT ON COLUMN payout.itemized_amount IS
+    'The sum of the balance transactions that Stripe says it paid out; null until they are read, and for a manual one.';
+CREATE INDEX payout_unfinished ON payout (created_at) WHERE status IN ('PENDING', 'IN_TRANSIT');
+CREATE INDEX payout_not_itemized ON payout (created_at) WHERE is_automatic AND itemized_amount IS NULL;
+CREATE INDEX payout_created_at ON payout (created_at);
+"""
+
 TABLES = (
     PAYMENT,
     REFUND,
@@ -533,9 +712,14 @@ TABLES = (
     CANDIDATE,
     FINDING,
     METADATA_MAC,
+    LEDGER,
+    PAYOUT,
 )
 
 DROP = """
+DROP TABLE payout, ledger_uncleared, ledger_balance, ledger_posting, ledger_entry, ledger_progress, balance_import,
+    balance_transaction;
+DROP FUNCTION post_in_balance, refuse_to_change_the_ledger;
 DROP TABLE metadata_secret, reconciliation_finding, reconciliation_candidate, reconciliation_match, reconciliation_run,
     pause_history, pause, beat_schedule, rejected_request, stream_memory, outbox, event_poll, stripe_event,
     payment_history_archive, payment_attempt_archive, payment_history, payment_attempt, dispute, refund, payment,

@@ -4,11 +4,13 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Identity,
     Integer,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -315,6 +317,114 @@ stream_memory = Table(
     Column("stream", Text, primary_key=True),
     Column("last_entry_id", Text, nullable=False),
     _instant("lost_since", nullable=True),
+    _instant("updated_at"),
+)
+
+
+balance_transaction = Table(
+    "balance_transaction",
+    metadata,
+    Column("stripe_balance_transaction_id", Text, primary_key=True),
+    Column("stripe_account", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("reporting_category", Text),
+    Column("status", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("fee", BigInteger, nullable=False),
+    Column("net", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("exchange_rate", Numeric),
+    Column("source_id", Text),
+    Column("object_id", Text),
+    Column("source_amount", BigInteger),
+    Column("source_currency", Text),
+    Column("stripe_payout_id", Text),
+    _instant("available_on"),
+    _instant("created_at"),
+    _instant("imported_at"),
+)
+
+balance_import = Table(
+    "balance_import",
+    metadata,
+    Column("stripe_account", Text, primary_key=True),
+    _instant("begins_at"),
+    Column("is_opened", Boolean, nullable=False),
+    _instant("read_until", nullable=True),
+    _instant("window_since", nullable=True),
+    _instant("window_newest", nullable=True),
+    Column("cursor", Text),
+    _instant("imported_at"),
+)
+
+ledger_progress = Table(
+    "ledger_progress",
+    metadata,
+    Column("is_only", Boolean, primary_key=True),
+    Column("history_id", BigInteger, nullable=False),
+)
+
+ledger_entry = Table(
+    "ledger_entry",
+    metadata,
+    Column("entry_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("stripe_account", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    _instant("occurred_at"),
+    _instant("recorded_at"),
+)
+
+ledger_posting = Table(
+    "ledger_posting",
+    metadata,
+    Column("posting_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("entry_id", BigInteger, ForeignKey("ledger_entry.entry_id"), nullable=False),
+    Column("ledger_account", Text, nullable=False),
+    Column("stripe_account", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("object_id", Text),
+    Column("payment_id", Uuid),
+    Column("refund_id", Uuid),
+    Column("stripe_dispute_id", Text),
+    Column("stripe_payout_id", Text),
+)
+
+ledger_balance = Table(
+    "ledger_balance",
+    metadata,
+    Column("stripe_account", Text, primary_key=True),
+    Column("ledger_account", Text, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("amount", BigInteger, nullable=False),
+)
+
+ledger_uncleared = Table(
+    "ledger_uncleared",
+    metadata,
+    Column("stripe_account", Text, primary_key=True),
+    Column("object_id", Text, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("ours", BigInteger, nullable=False),
+    Column("theirs", BigInteger, nullable=False),
+    _instant("since"),
+)
+
+payout = Table(
+    "payout",
+    metadata,
+    Column("stripe_payout_id", Text, primary_key=True),
+    Column("stripe_account", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("is_automatic", Boolean, nullable=False),
+    Column("arrival_date", Date, nullable=False),
+    Column("failure_code", Text),
+    Column("is_arrived", Boolean, nullable=False),
+    Column("itemized_amount", BigInteger),
+    _instant("created_at"),
     _instant("updated_at"),
 )
 

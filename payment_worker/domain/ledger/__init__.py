@@ -1,0 +1,1 @@
+"""The double-entry ledger: its accounts, and what each fact posts on them."""
