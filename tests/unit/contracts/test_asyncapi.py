@@ -72,11 +72,15 @@ def references(node: object) -> list[dict[str, Any]]:
             return []
 
 
-def without_titles(form: dict[str, Any]) -> dict[str, Any]:
-    """The schema less the titles that pydantic makes up out of the names."""
-    properties = form.get("properties", {})
-    bare = {name: {k: v for k, v in field.items() if k != "title"} for name, field in properties.items()}
-    return {**form, "properties": bare}
+def without_titles(node: Any) -> Any:  # noqa: ANN401 - any part of a schema
+    """The schema less the titles that pydantic makes up out of the names, at any depth."""
+    match node:
+        case dict():
+            return {k: without_titles(v) for k, v in node.items() if k != "title" or not isinstance(v, str)}
+        case list():
+            return [without_titles(each) for each in node]
+        case _:
+            return node
 
 
 def test_the_document_has_the_parts_of_asyncapi_3() -> None:
