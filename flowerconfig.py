@@ -29,9 +29,9 @@ address = os.environ.get("FLOWER_ADDRESS") or "127.0.0.1"
 # Otherwise whoever reads may also revoke tasks, send them and stop workers. Apps move money, not this page.
 read_only = os.environ.get("FLOWER_READ_ONLY", "true").lower() not in {"false", "0", "no"}
 
-# The page survives a restart. It is a view, never an account: the tables are that.
-persistent = True
-db = os.environ.get("FLOWER_DB") or "flower"
+# The page survives a restart where FLOWER_DB names a file. It is a view, never an account: the tables are that.
+db = os.environ.get("FLOWER_DB") or ""
+persistent = bool(db)
 state_save_interval = 60_000
 
 # A payment's tasks are found by its id, which is all that their arguments show.
