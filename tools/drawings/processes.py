@@ -5,7 +5,6 @@ from pathlib import Path
 from drawings.lanes import Row, lanes
 
 PROCFILE = Path(__file__).parents[2] / "Procfile"
-ONCE = {"release"}
 OUTSIDE = {"other apps", "Redis", "PostgreSQL", "Stripe"}
 
 COLUMNS = ("other apps", "Redis", "worker", "PostgreSQL", "Stripe", "webhook", "beat", "flower")
@@ -33,7 +32,7 @@ def drawing() -> str:
         ValueError: the Procfile has a process that is not drawn, or lacks one that is.
     """
     lines = PROCFILE.read_text(encoding="utf-8").splitlines()
-    processes = {line.partition(":")[0] for line in lines if line and not line.startswith("#")} - ONCE
+    processes = {line.partition(":")[0] for line in lines if line and not line.startswith("#")}
     if processes != set(COLUMNS) - OUTSIDE:
         raise ValueError(f"the Procfile has {sorted(processes)}")
     return lanes("Who talks to whom", COLUMNS, ROWS)

@@ -73,7 +73,7 @@ def test_each_process_holds_the_secrets_that_it_needs_and_no_other() -> None:
 def test_only_the_worker_of_the_procfile_sees_the_key_of_stripes() -> None:
     lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
     processes = dict(line.split(": ", 1) for line in lines if not line.startswith("#"))
-    assert len(processes) == 5
+    assert len(processes) == 4
     without = {name for name, command in processes.items() if "-u STRIPE_API_KEY " in command}
     assert without == processes.keys() - {"worker"}
 
