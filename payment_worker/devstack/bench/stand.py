@@ -62,6 +62,16 @@ class Bench:
             self.charges(process, WARM_UP)
             self.empties(process, WARM_UP)
             yield process
+            self._require_nothing_rejected()
+
+    def _require_nothing_rejected(self) -> None:
+        """What was rejected was not run, and what it cost is no figure."""
+        with psycopg2.connect(self.database_url) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT count(*), min(errors::text) FROM rejected_request")
+            rejected, errors = cursor.fetchone() or (0, None)
+        connection.close()
+        if rejected:
+            raise RuntimeError(f"{rejected} tasks of the bench were rejected: {errors}")
 
     @contextmanager
     def stock_worker(self, *, pool: str, concurrency: int) -> Iterator[Process]:
