@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from payment_worker.devstack.ports import DEFAULT_BASE
 from payment_worker.settings import Settings
 from payment_worker.webhook.server import LAST_WORDS_SECONDS
 
@@ -86,6 +87,20 @@ def test_any_setting_may_be_given_in_a_file_that_need_not_be_there(service: str)
 def test_every_service_but_the_one_off_tells_whether_it_is_well() -> None:
     without = {name for name, service in SERVICES.items() if "healthcheck" not in service}
     assert without == {"migrate"}
+
+
+def test_the_image_is_built_once_and_never_looked_for_elsewhere() -> None:
+    assert [name for name in OURS if "build" in SERVICES[name]] == ["migrate"]
+    assert {SERVICES[name]["pull_policy"] for name in OURS if name != "migrate"} == {"never"}
+
+
+def test_every_published_port_is_a_variable_and_none_is_of_make_dev() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert set(published) == {"webhook", "flower", "simulator", "prometheus"}
+    for name, (port,) in published.items():
+        default = re.fullmatch(rf"\$\{{{name.upper()}_PUBLISHED:-127\.0\.0\.1:(\d+)\}}:\d+", port)
+        assert default, port
+        assert int(default[1]) not in range(DEFAULT_BASE, DEFAULT_BASE + 5)
 
 
 def test_no_image_of_others_changes_by_itself() -> None:
