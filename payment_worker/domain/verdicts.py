@@ -54,6 +54,11 @@ class PaymentBehind:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitsAttempt:
+    """An attempt that has no answer yet made the object, or another one: nothing is recorded until its key tells."""
+
+
+@dataclass(frozen=True, slots=True)
 class Contradicted:
     """Nothing is recorded: it is left for a person."""
 

@@ -180,7 +180,6 @@ class Gateway:
             },
             account=account,
             is_ours=lambda body: shows_what_was_sent(body, sent),
-            is_one=True,
             read=lambda body: Shown(payment_intent_snapshot(body)),
         )
         return find(self._connection, sought, after=after, time_left=time_left)
@@ -199,7 +198,6 @@ class Gateway:
             params={"payment_intent": sent["payment_intent"]},
             account=account,
             is_ours=lambda body: shows_what_was_sent(body, sent),
-            is_one=True,
             read=lambda body: Shown(refund_snapshot(body)),
         )
         return find(self._connection, sought, after=after, time_left=time_left)

@@ -41,8 +41,6 @@ class ScanQuery:
     account: str | None
     is_ours: Callable[[JSON], bool]
     read: Callable[[JSON], LookupResult]
-    is_one: bool = False
-    """Whether several of them on a page are proof of none."""
 
 
 PROOFS: Final = ("payment_id", "refund_id", MAC)
@@ -94,9 +92,6 @@ def _search(connection: Connection, sought: ScanQuery, *, after: str | None) -> 
     try:
         page = _page(connection, sought, after=after)
         found = [each for each in page["data"] if sought.is_ours(each)]
-        if sought.is_one and len(found) > 1:
-            # A copy of our metadata, or made twice: which is the attempt's, its key tells, or a person.
-            return Unanswered(UnknownReason.CONTRADICTS_RECORD)
         if found:
             return sought.read(found[0])
         return ScanIncomplete(page["data"][-1]["id"]) if page["has_more"] else Absent()

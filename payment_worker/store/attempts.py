@@ -345,6 +345,46 @@ def by_message(
     return _one(connection, select(*REQUEST).where(*of_it).order_by(table.c.attempt_id.desc()).limit(1))
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked for under a key."""
+
+    action: Action
+    refund_id: UUID | None
+
+
+def asked_under(connection: Connection, idempotency_key: str | None, *, payment_id: UUID) -> Asked | None:
+    """What was asked for of a payment under this key, unless Stripe refused it: then nothing of ours came of it."""
+    if idempotency_key is None:
+        return None
+    query = select(table.c.action, table.c.refund_id, table.c.status).where(
+        table.c.payment_id == payment_id, table.c.idempotency_key == idempotency_key
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None or row.status == AttemptStatus.REFUSED:
+        return None
+    return Asked(Action(row.action), row.refund_id)
+
+
+def refunds_unanswered(connection: Connection, payment_id: UUID, *, amount: int) -> bool:
+    """Whether there is an unfinished attempt to refund so much of a payment."""
+    refund = tables.refund
+    query = (
+        select(table.c.finished_at)
+        .join_from(table, refund, refund.c.refund_id == table.c.refund_id)
+        .where(table.c.payment_id == payment_id, refund.c.amount == amount)
+    )
+    return any(row.finished_at is None for row in connection.execute(query))
+
+
+def charges(connection: Connection, payment: Payment) -> Sequence[Attempt]:
+    """The attempts to charge a payment which Stripe has not refused."""
+    query = select(*COLUMNS).where(table.c.payment_id == payment.payment_id, table.c.action == Action.CHARGE)
+    found = connection.execute(query.order_by(table.c.number)).mappings()
+    all_of_them = [attempt_of(row, as_of_version=payment.version) for row in found]
+    return [each for each in all_of_them if each.status is not AttemptStatus.REFUSED]
+
+
 def last_confirmation(connection: Connection, payment_id: UUID) -> Mapping[str, Any]:
     """The parameters with which it was tried to take the money last.
 

@@ -46,6 +46,13 @@ class InboxEvent:
     lease_token: int
 
     @property
+    def idempotency_key(self) -> str | None:
+        """That of the request which caused it; None where Stripe did, or somebody in the dashboard."""
+        request = self.payload.get("request")
+        key = request.get("idempotency_key") if isinstance(request, Mapping) else None
+        return key if isinstance(key, str) else None
+
+    @property
     def handed_out(self) -> DueAttempt:
         """It, for somebody else to process."""
         return DueAttempt(self.stripe_account, self.event_id, self.lease_token)

@@ -151,14 +151,25 @@ class Scene:
         parameters = {"payment_method": payment_method, "return_url": "https://shop.example/done"}
         self.at_stripe(f"/v1/payment_intents/{payment_intent}/confirm", parameters)
 
-    def at_stripe(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+    def as_by_attempt(self, payment_id: UUID, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """What the first attempt to charge makes at Stripe, but with other parameters: metadata and key are its own."""
+        signed = {f"metadata[{name}]": value for name, value in self.metadata_of(payment_id).items()}
+        # What Stripe has stored under the key, an error perhaps, is forgotten first.
+        self.simulator.post("settings", {"idempotency_key_seconds": 0.001})
+        made = self.at_stripe("/v1/payment_intents", {**parameters, **signed}, key=f"{payment_id}:charge:1")
+        self.simulator.post("settings", {"idempotency_key_seconds": 86_400})
+        return made
+
+    def at_stripe(
+        self, path: str, parameters: Mapping[str, str], *, key: str | None = None
+    ) -> dict[str, Any]:
         """What somebody else who may write to the account does there, with a key of their own."""
         request = Request(  # noqa: S310 our own simulator
             f"{self.simulator.url}{path}",
             data=urlencode(parameters).encode(),
             headers={
                 "Authorization": "Bearer sk_test_simulator",
-                "Idempotency-Key": f"{AT_THE_CUSTOMERS}{uuid4()}",
+                "Idempotency-Key": key or f"{AT_THE_CUSTOMERS}{uuid4()}",
             },
         )
         with urlopen(request, timeout=10) as answer:  # noqa: S310 likewise
@@ -185,6 +196,13 @@ class Scene:
             for each in due:
                 run_claimed(self.context, each.attempt_id, lease_token=each.lease_token)
         raise AssertionError("attempts wait for ever")
+
+    def sweep(self, *, rounds: int) -> None:
+        """Work so often on what is due, letting time pass between."""
+        for _ in range(rounds):
+            self.advance(1000)
+            for each in claim_due(self.context).attempts:
+                run_claimed(self.context, each.attempt_id, lease_token=each.lease_token)
 
     def events(self, *, types: Iterable[str] = ()) -> list[Event]:
         """All that happened at Stripe so far, oldest first."""

@@ -1,11 +1,11 @@
 """Looks up at Stripe what an attempt of unknown outcome created, where repeating its request is not safe."""
 
 import json
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from payment_worker.domain.attempt import Action, Attempt, absence_is_believed, resume_after
+from payment_worker.domain.discrepancies import unverified_metadata
 from payment_worker.domain.outcome import (
     Absent,
     LookupResult,
@@ -18,26 +18,21 @@ from payment_worker.domain.outcome import (
     UnknownReason,
 )
 from payment_worker.domain.payment import Payment, PaymentTrigger
-from payment_worker.domain.snapshots import PaymentIntentSnapshot
+from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.domain.transitions import shows_previous_attempt
-from payment_worker.flows.clocks import stripe_skew
 from payment_worker.flows.context import Context
-from payment_worker.gateway.client import MADE_UNDER_A_KEY
+from payment_worker.flows.transitions.contradictions import note_finding
+from payment_worker.flows.transitions.idempotency_keys import CLOCKS_DIFFER_BY, find_made, sent_within
 from payment_worker.gateway.retries import Seconds
-from payment_worker.store import inbox
-
-CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
-"""How far our idea of Stripe's clock may be wrong when a list by creation time is read to prove absence."""
 
 CLOCKS_DIFFER_LITTLE: Final = timedelta(seconds=10)
 """How far it ordinarily is wrong at most: what exists is nearly always found so near."""
 
-
 EVENT_IDS: Final = "evt_"
 """How Stripe's ids of events begin: a look that stopped at one is past the list of objects."""
 
-TOLD_WITHIN: Final = timedelta(minutes=10)
-"""How long after a request an event of it is looked for in the inbox. Stripe's own list has those that came later."""
+SHOWN: Final = "shown:"
+"""Before such an id: that list showed an object with the attempt's metadata, so that absence is not believed."""
 
 
 def look_up(
@@ -78,20 +73,77 @@ def _searched(context: Context, attempt: Attempt, payment: Payment, asked_at: da
 
 
 def _found(context: Context, attempt: Attempt, payment: Payment, asked_at: datetime) -> ScanResult:
-    """What the attempt made: on the list of such objects and then, to prove absence, among the events of its key.
+    """What the attempt made: shown by its metadata on the list of such objects, and proven by an event of its key.
 
-    The wide look reads everybody's payments of ten minutes and more, so it is spared where it would not be believed.
-    Where it would be, it goes on where the round before stopped.
+    To prove absence, both are read to their end. That wide look reads everybody's payments of ten minutes and more,
+    so it is spared where it would not be believed. Where it would be, it goes on where the round before stopped.
     """
     absence_delay = context.policy.absence_delay
     is_wide = absence_is_believed(attempt, asked_at=asked_at, absence_delay=absence_delay)
-    after = resume_after(attempt, absence_delay=absence_delay) if is_wide else None
-    is_on_events = bool(after and after.startswith(EVENT_IDS))
-    if not is_on_events:
-        listed = _listed(context, attempt, payment, after=after, is_wide=is_wide)
-        if not (is_wide and isinstance(listed, Absent)):
+    after = (resume_after(attempt, absence_delay=absence_delay) if is_wide else None) or ""
+    if after.startswith(EVENT_IDS):
+        return _by_key(context, attempt, payment, after=after, margin=CLOCKS_DIFFER_BY)
+    if after.startswith(SHOWN):
+        return _confirmed(context, attempt, payment, after=after.removeprefix(SHOWN), is_wide=is_wide)
+    listed = _listed(context, attempt, payment, after=after or None, is_wide=is_wide)
+    match listed:
+        case Shown():
+            return _confirmed(context, attempt, payment, after=None, is_wide=is_wide, shown=listed)
+        case Absent() if is_wide:
+            return _by_key(context, attempt, payment, after=None, margin=CLOCKS_DIFFER_BY)
+        case _:
             return listed
-    return _by_key(context, attempt, payment, after=after if is_on_events else None)
+
+
+def _confirmed(
+    context: Context,
+    attempt: Attempt,
+    payment: Payment,
+    *,
+    after: str | None,
+    is_wide: bool,
+    shown: Shown | None = None,
+) -> ScanResult:
+    """Found by its key, once the list has shown an object with its metadata, which may be a copy.
+
+    Without an event of the key it stays unknown: the event is late, or somebody else made what was shown.
+    """
+    margin = CLOCKS_DIFFER_BY if is_wide else CLOCKS_DIFFER_LITTLE
+    made = _by_key(context, attempt, payment, after=after, margin=margin)
+    match made:
+        case Absent():
+            if is_wide and shown:
+                _note_unverified(context, attempt, payment, shown)
+            return Unanswered(attempt.unknown_reason or UnknownReason.NO_ANSWER)
+        case ScanIncomplete(read_to):
+            return ScanIncomplete(SHOWN + read_to)
+        case _:
+            return made
+
+
+def _note_unverified(context: Context, attempt: Attempt, payment: Payment, shown: Shown) -> None:
+    seen = shown.seen
+    claim = unverified_metadata(
+        seen.stripe_refund_id if isinstance(seen, RefundSnapshot) else seen.stripe_payment_intent_id,
+        payment_id=payment.payment_id,
+        refund_id=attempt.refund_id,
+        stripe_account=payment.stripe_account,
+    )
+    with context.database.begin() as connection:
+        note_finding(context, connection, claim)
+
+
+def _by_key(
+    context: Context, attempt: Attempt, payment: Payment, *, after: str | None, margin: timedelta
+) -> ScanResult:
+    return find_made(
+        context,
+        attempt,
+        account=payment.stripe_account,
+        margin=margin,
+        after=after,
+        time_left=_time_left(context, attempt),
+    )
 
 
 def _listed(
@@ -106,7 +158,7 @@ def _listed(
             after=after,
             time_left=time_left,
         )
-    window = _window(context, attempt, margin=CLOCKS_DIFFER_BY if is_wide else CLOCKS_DIFFER_LITTLE)
+    window = sent_within(context, attempt, margin=CLOCKS_DIFFER_BY if is_wide else CLOCKS_DIFFER_LITTLE)
     return context.stripe.find_payment_intent(
         parameters,
         since=window.since,
@@ -116,52 +168,6 @@ def _listed(
         account=payment.stripe_account,
         after=after,
         time_left=time_left,
-    )
-
-
-def _by_key(context: Context, attempt: Attempt, payment: Payment, *, after: str | None) -> ScanResult:
-    """Found by its idempotency key, whatever became of its metadata: in the inbox, and on Stripe's list of events."""
-    account = payment.stripe_account
-    with context.database.begin() as connection:
-        object_id = inbox.made_under(
-            connection,
-            attempt.idempotency_key,
-            stripe_account=account or "",
-            types=MADE_UNDER_A_KEY[attempt.action],
-            since=attempt.first_sent_at - CLOCKS_DIFFER_BY,
-            until=attempt.sent_until + TOLD_WITHIN,
-        )
-    if object_id:
-        return context.stripe.made_by(attempt, object_id, account=account)
-    window = _window(context, attempt, margin=CLOCKS_DIFFER_BY)
-    return context.stripe.find_by_key(
-        attempt,
-        since=window.since,
-        until=window.until,
-        account=account,
-        after=after,
-        time_left=_time_left(context, attempt),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A period by Stripe's clock."""
-
-    since: datetime
-    until: datetime
-
-
-def _window(context: Context, attempt: Attempt, *, margin: timedelta) -> Window:
-    """When Stripe can have made what was sent, by its own clock.
-
-    Both as far as the clocks differ now and as far as they differed when it was sent: one was perhaps set meanwhile.
-    """
-    skews = [stripe_skew(context) or timedelta()]
-    if attempt.stripe_sent_at:
-        skews.append(attempt.stripe_sent_at - attempt.first_sent_at)
-    return Window(
-        since=attempt.first_sent_at + min(skews) - margin, until=attempt.sent_until + max(skews) + margin
     )
 
 

@@ -11,13 +11,14 @@ from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.outcome import Postponed, Unanswered
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import Named, PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.domain.verdicts import AwaitsAttempt
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.charge import handle_charge
 from payment_worker.flows.events.dispute import handle_dispute
 from payment_worker.flows.events.outcome import unavailable
 from payment_worker.flows.events.payment_intent import handle_payment_intent
 from payment_worker.flows.events.refund import handle_refund, handle_refunded_charge
-from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
+from payment_worker.flows.events.result import UNANSWERED, Deferred, Ignored, Processed, Reason, Result
 from payment_worker.flows.transitions.contradictions import claim_contradicted
 from payment_worker.flows.transitions.ownership import owner
 from payment_worker.gateway.client import fetch_dispute, fetch_payment_intent, fetch_refund
@@ -113,8 +114,9 @@ def _owned(context: Context, event: InboxEvent, subject: Subject, about: About) 
         return Ignored(Reason.FOREIGN)
     named = None if subject in NAMELESS else named_in(about)
     with context.database.begin() as connection:
-        if payment := _payment(context, connection, event, subject, about, intent=intent, named=named):
-            return payment
+        owned = _payment(context, connection, event, subject, about, intent=intent, named=named)
+    if owned:
+        return owned
     if subject in NAMELESS:
         shown = fetch_payment_intent(context.stripe, intent, account=account)
         if isinstance(shown, Unanswered | Postponed):
@@ -133,11 +135,27 @@ def _payment(
     *,
     intent: str,
     named: Named | None,
-) -> Payment | None:
-    payment_id = owner(context, connection, payment_intent=intent, named=named, account=event.stripe_account)
-    if payment_id is None and subject is Subject.REFUND:
-        payment_id = _refunded(connection, about)
-    return payments.find(connection, payment_id) if payment_id else None
+) -> Payment | Deferred | None:
+    found = _owner(context, connection, event, intent, named)
+    if found is None and subject is Subject.REFUND and (refunded := _refunded(connection, about)):
+        return payments.find(connection, refunded)
+    return found
+
+
+def _owner(
+    context: Context, connection: Connection, event: InboxEvent, intent: str, named: Named | None
+) -> Payment | Deferred | None:
+    found = owner(
+        context,
+        connection,
+        payment_intent=intent,
+        named=named,
+        account=event.stripe_account,
+        idempotency_key=event.idempotency_key,
+    )
+    if isinstance(found, AwaitsAttempt):
+        return UNANSWERED
+    return payments.find(connection, found) if found else None
 
 
 def _refunded(connection: Connection, about: About) -> UUID | None:
@@ -147,12 +165,8 @@ def _refunded(connection: Connection, about: About) -> UUID | None:
 
 def _named(context: Context, event: InboxEvent, intent: str, named: Named | None) -> Payment | Result:
     with context.database.begin() as connection:
-        payment_id = owner(
-            context, connection, payment_intent=intent, named=named, account=event.stripe_account
-        )
-        payment = payments.find(connection, payment_id) if payment_id else None
-        if payment:
-            return payment
+        if found := _owner(context, connection, event, intent, named):
+            return found
         kind = claim_contradicted(context, connection, intent, named=named, account=event.stripe_account)
     is_second = kind is FindingKind.SECOND_PAYMENT_INTENT
     return Processed(Reason.CONTRADICTED) if is_second else Ignored(Reason.FOREIGN)

@@ -9,12 +9,25 @@ from payment_worker.domain.discrepancies import StripeList, closed_account, clos
 from payment_worker.domain.dispute import DisputeMoved
 from payment_worker.domain.outcome import Absent, Delay, Postponed, Unanswered
 from payment_worker.domain.payment import Payment
-from payment_worker.domain.verdicts import Advanced, Contradicted, PaymentBehind, Stale, Unchanged
+from payment_worker.domain.verdicts import (
+    Advanced,
+    AwaitsAttempt,
+    Contradicted,
+    PaymentBehind,
+    Stale,
+    Unchanged,
+)
 from payment_worker.flows.context import Context
-from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
-from payment_worker.flows.transitions.apply import Applied, NoPayment, NotShown, Overtaken, apply_snapshot
+from payment_worker.flows.events.result import UNANSWERED, Deferred, Ignored, Processed, Reason, Result
+from payment_worker.flows.transitions.apply import (
+    Applied,
+    NoPayment,
+    NotShown,
+    Overtaken,
+    apply_snapshot,
+)
 from payment_worker.flows.transitions.contradictions import missing_there, note_finding, unreadable
-from payment_worker.flows.transitions.judgement import Verdict
+from payment_worker.flows.transitions.judgement import RefundProof, Verdict
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target
 from payment_worker.gateway.client import NotFetched, Unreadable
 from payment_worker.gateway.parsing import JSON, UnreadableError
@@ -37,12 +50,14 @@ def apply(
     stripe_id: str,
     *,
     snapshot: Callable[[], Snapshot | None] = lambda: None,
+    made_under: str | None = None,
     ends_event: bool = False,
 ) -> Result:
     """Apply the object that an event is about, as the event shows it or as it is now.
 
     Args:
         snapshot: reads the event's own, if it can be trusted.
+        made_under: the idempotency key of the request that made the object, where the event tells of that one.
         ends_event: whether the event is processed with that: then its end is written in the same transaction.
     """
     target = Target(
@@ -54,7 +69,9 @@ def apply(
         return _ended(context, event, _result(verdict)) if ends_event else ()
 
     try:
-        application = apply_snapshot(context, target, snapshot(), cause=cause, also=also)
+        application = apply_snapshot(
+            context, target, snapshot(), cause=cause, proof=RefundProof(made_under=made_under), also=also
+        )
     except UnreadableError:
         return _not_shown(context, target, Unreadable())
     match application:
@@ -95,6 +112,8 @@ def _result(verdict: Verdict) -> Result:
             return Deferred(Reason.EARLY)
         case Stale():
             return Deferred(Reason.OVERTAKEN)
+        case AwaitsAttempt():
+            return UNANSWERED
         case _:
             assert_never(verdict)
 

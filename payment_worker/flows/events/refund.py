@@ -23,6 +23,7 @@ def handle_refund(context: Context, event: InboxEvent, payment: Payment, about: 
         ObjectKind.REFUND,
         about["id"],
         snapshot=lambda: pinned(event, refund_snapshot, about),
+        made_under=event.idempotency_key if event.type == "refund.created" else None,
     )
 
 

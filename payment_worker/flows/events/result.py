@@ -23,6 +23,7 @@ class Reason(StrEnum):
     UNREADABLE = "UNREADABLE"
     OVERTAKEN = "OVERTAKEN"
     EARLY = "EARLY"
+    UNANSWERED = "UNANSWERED"
     BROKEN = "BROKEN"
     FATAL = "FATAL"
     REPLAYED = "REPLAYED"
@@ -43,6 +44,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         Reason.UNREADABLE: "its object cannot be read",
         Reason.OVERTAKEN: "our record changed each time that its object was fetched",
         Reason.EARLY: "its payment does not show the money yet",
+        Reason.UNANSWERED: "an attempt that has no answer yet may have made its object, or another",
         Reason.BROKEN: "processing it raised an error",
         Reason.FATAL: "processing it ended the worker each time",
         Reason.REPLAYED: "a person had it processed once more",
@@ -86,3 +88,6 @@ class Deferred:
 
 
 Result = Processed | Ignored | Deferred
+
+UNANSWERED: Final = Deferred(Reason.UNANSWERED, counts=False)
+"""The attempt comes to an end in any case, and the event is processed by what that was."""

@@ -17,6 +17,7 @@ from payment_worker.domain.discrepancies import (
 )
 from payment_worker.domain.outcome import Absent, Delay, Postponed
 from payment_worker.domain.payment import Payment
+from payment_worker.domain.verdicts import AwaitsAttempt
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.apply import (
     Application,
@@ -27,6 +28,7 @@ from payment_worker.flows.transitions.apply import (
     apply_snapshot,
 )
 from payment_worker.flows.transitions.contradictions import missing_there, note_finding, unreadable
+from payment_worker.flows.transitions.judgement import RefundProof
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target
 from payment_worker.gateway.client import NotFetched, Unreadable
 from payment_worker.gateway.lists import Page, Period, UnreadableObject, payment_intents_page
@@ -185,13 +187,17 @@ class Checker:
                 snapshot,
                 cause=self.cause(target.stripe_id),
                 run_id=self.run.run_id,
-                is_accepted=target.stripe_id in self.accepted,
+                proof=RefundProof(
+                    is_accepted=target.stripe_id in self.accepted, is_by_hand=not self.run.is_scheduled
+                ),
             )
         )
 
     def examined(self, application: Application) -> CheckResult:
         """Note what looking at one object once more came to."""
         match application:
+            case Applied(AwaitsAttempt()):
+                return CheckResult(left=UNSEEN)
             case Applied(_, _, Difference() as left):
                 with self.context.database.begin() as connection:
                     return self.left(connection, left)

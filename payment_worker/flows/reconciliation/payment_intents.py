@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 from uuid import UUID
 
+from payment_worker.domain.attempt import Attempt
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.discrepancies import (
     Difference,
+    FindingKind,
     StripeList,
     compare_payment,
     payment_missing_here,
@@ -15,12 +18,20 @@ from payment_worker.domain.discrepancies import (
     several_payment_intents,
     unverified_metadata,
 )
-from payment_worker.domain.outcome import Absent
+from payment_worker.domain.outcome import Absent, Shown
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
-from payment_worker.flows.reconciliation.checker import Checker, CheckResult, StepResult, Tally, target_of
+from payment_worker.flows.reconciliation.checker import (
+    Checker,
+    CheckResult,
+    StepResult,
+    StripeAwayError,
+    Tally,
+    target_of,
+)
 from payment_worker.flows.reconciliation.restore import restore_payment
 from payment_worker.flows.transitions.apply import NotShown
+from payment_worker.flows.transitions.idempotency_keys import CLOCKS_DIFFER_BY, find_made
 from payment_worker.flows.transitions.ownership import as_uuid, is_of, is_proven
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
@@ -120,6 +131,9 @@ def _choose(checker: Checker, found: Sequence[Candidate]) -> Tally:
         with checker.context.database.begin() as connection:
             notes = [checker.left(connection, _several(each, len(chosen))) for each in chosen]
         return sum((each.tally for each in notes), Tally())
+    if not accepted and not _is_made_by_us(checker, chosen[0]):
+        with checker.context.database.begin() as connection:
+            return checker.left(connection, _unverified(chosen[0])).tally
     others = [each for each in found if each not in chosen]
     return sum(
         (
@@ -133,6 +147,45 @@ def _choose(checker: Checker, found: Sequence[Candidate]) -> Tally:
             for each in [*chosen, *others]
         ),
         Tally(),
+    )
+
+
+def _is_made_by_us(checker: Checker, candidate: Candidate) -> bool:
+    """Whether an event tells that a request of ours made it. Of a lost payment, or a lost answer, no key may be left.
+
+    Raises:
+        StripeAwayError: Stripe does not tell now.
+    """
+    with checker.context.database.begin() as connection:
+        payment = payments.find(connection, candidate.payment_id)
+        if payment is None or attempts.unfinished(connection, payment_id=payment.payment_id):
+            return True
+        sent = attempts.charges(connection, payment)
+    return any(_made(checker, each, candidate) == candidate.stripe_payment_intent_id for each in sent)
+
+
+def _made(checker: Checker, attempt: Attempt, candidate: Candidate) -> str | None:
+    made = find_made(
+        checker.context,
+        attempt,
+        account=candidate.stripe_account,
+        margin=CLOCKS_DIFFER_BY,
+        time_left=lambda: inf,
+    )
+    match made:
+        case Shown(PaymentIntentSnapshot(stripe_payment_intent_id=stripe_id)):
+            return stripe_id
+        case Absent():
+            return None
+        case _:
+            raise StripeAwayError
+
+
+def _unverified(candidate: Candidate) -> Difference:
+    return unverified_metadata(
+        candidate.stripe_payment_intent_id,
+        payment_id=candidate.payment_id,
+        stripe_account=candidate.stripe_account,
     )
 
 
@@ -252,7 +305,7 @@ def _named(
         return claimed or CheckResult()
     if not is_chosen:
         # Once all lists are read, it may become this payment's; until then what was found is not over.
-        return _standing(payment, seen)
+        return CheckResult(left=_standing(payment, seen).left | {FindingKind.UNVERIFIED_METADATA})
     target = target_of(ObjectKind.PAYMENT_INTENT, seen.stripe_payment_intent_id, payment)
     return checker.examine(target, seen.as_of(payment.version))
 

@@ -15,11 +15,19 @@ from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.domain.verdicts import Contradicted, PaymentBehind, Stale
+from payment_worker.domain.verdicts import AwaitsAttempt, Contradicted, PaymentBehind, Stale
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.contradictions import note_finding
 from payment_worker.flows.transitions.disputes import judge_dispute
-from payment_worker.flows.transitions.judgement import Judgement, PaymentCheck, Verdict
+from payment_worker.flows.transitions.idempotency_keys import may_be_unanswered, refunded_under
+from payment_worker.flows.transitions.judgement import (
+    NO_PROOF,
+    UNDECIDED,
+    Judgement,
+    PaymentCheck,
+    RefundProof,
+    Verdict,
+)
 from payment_worker.flows.transitions.ownership import is_proven_refund
 from payment_worker.flows.transitions.payments import judge_payment_intent
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target, fetch
@@ -75,7 +83,7 @@ def judge(
     ours: Refund | None = None,
     payment_check: PaymentCheck = PaymentCheck.NONE,
     run_id: int | None = None,
-    is_accepted: bool = False,
+    proof: RefundProof = NO_PROOF,
 ) -> Judgement:
     """Decide what a snapshot changes, and note a contradiction as a finding. The payment is locked.
 
@@ -83,13 +91,17 @@ def judge(
         ours: the refund, where it is known to be the one that the snapshot shows.
         payment_check: whether the payment was compared with Stripe just now.
         run_id: the reconciliation that looks.
-        is_accepted: whether a person says that a Refund is what its metadata say.
+        proof: what is known of a Refund besides what it shows.
     """
     match snapshot:
         case PaymentIntentSnapshot():
             judgement = judge_payment_intent(payment, snapshot)
         case RefundSnapshot():
-            proven = is_accepted or is_proven_refund(context, connection, payment, snapshot)
+            ours = ours or refunded_under(connection, payment, proof.made_under)
+            proven = proof.is_accepted or is_proven_refund(context, connection, payment, snapshot)
+            is_known = ours or proof.is_accepted or (proof.is_by_hand and proven)
+            if not is_known and may_be_unanswered(connection, payment, snapshot):
+                return UNDECIDED
             judgement = judge_refund(
                 connection, payment, snapshot, ours=ours, is_proven=proven, payment_check=payment_check
             )
@@ -109,7 +121,7 @@ def apply_snapshot(
     *,
     cause: Cause,
     run_id: int | None = None,
-    is_accepted: bool = False,
+    proof: RefundProof = NO_PROOF,
     also: Callable[[Verdict], Sequence[Write]] = lambda _: (),
 ) -> Application:
     """Apply a snapshot to our record, or the object as Stripe shows it now.
@@ -118,7 +130,7 @@ def apply_snapshot(
         also: what else is written in the same transaction, such as the end of the event that told of it.
         snapshot: the object as it was read; without it, it is fetched.
         run_id: the reconciliation that looks.
-        is_accepted: whether a person says that a Refund is what its metadata say.
+        proof: what is known of a Refund besides what it shows.
     """
     payment_check = PaymentCheck.NONE
     fetches = 0
@@ -135,7 +147,7 @@ def apply_snapshot(
             cause=cause,
             payment_check=payment_check,
             run_id=run_id,
-            is_accepted=is_accepted,
+            proof=proof,
             also=also,
         )
         match applied:
@@ -166,7 +178,7 @@ def _apply(
     cause: Cause,
     payment_check: PaymentCheck,
     run_id: int | None,
-    is_accepted: bool,
+    proof: RefundProof,
     also: Callable[[Verdict], Sequence[Write]],
 ) -> Applied | NoPayment:
     with context.database.begin() as connection:
@@ -180,9 +192,9 @@ def _apply(
             snapshot,
             payment_check=payment_check,
             run_id=run_id,
-            is_accepted=is_accepted,
+            proof=proof,
         )
         applied = Applied(judgement.verdict, judgement.before, judgement.left)
-        if not isinstance(applied.verdict, Stale | PaymentBehind):
+        if not isinstance(applied.verdict, Stale | PaymentBehind | AwaitsAttempt):
             write(connection, [*judgement.writes(cause=cause, now=context.clock()), *also(applied.verdict)])
         return applied

@@ -42,13 +42,14 @@ def claim_contradicted(
 ) -> FindingKind | None:
     """Note a PaymentIntent that names a payment of ours and is not its own, if it is such a one; as what.
 
-    Where it proves to be of the payment, that may have been paid twice.
+    Where it proves to be of a payment that has another one, that may have been paid twice.
     """
     payment = named_payment(connection, named) if named else None
     if named is None or payment is None or payment.stripe_payment_intent_id == payment_intent:
         return None
     claim = second_payment_intent(payment, payment_intent)
-    if not is_of(context, connection, payment, named, account=account):
+    is_second = payment.stripe_payment_intent_id is not None
+    if not is_second or not is_of(context, connection, payment, named, account=account):
         claim = unverified_metadata(payment_intent, payment_id=payment.payment_id, stripe_account=account)
     note_finding(context, connection, claim)
     return claim.kind

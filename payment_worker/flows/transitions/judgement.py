@@ -11,6 +11,7 @@ from payment_worker.domain.dispute import DisputeMoved
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.verdicts import (
     Advanced,
+    AwaitsAttempt,
     Contradicted,
     Contradiction,
     PaymentBehind,
@@ -22,7 +23,7 @@ from payment_worker.store.statements import Write
 
 Writes = list[Write]
 
-Verdict = Advanced | DisputeMoved | Unchanged | Stale | PaymentBehind | Contradicted
+Verdict = Advanced | DisputeMoved | Unchanged | Stale | PaymentBehind | AwaitsAttempt | Contradicted
 
 
 class PaymentCheck(Enum):
@@ -41,6 +42,21 @@ class PaymentCheck(Enum):
 
 NO_MONEY: Final = frozenset({PaymentStatus.FAILED, PaymentStatus.CANCELED})
 """States of a payment of which nothing can be refunded or disputed, unless our record is wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundProof:
+    """What is known of a Refund besides what it shows."""
+
+    made_under: str | None = None
+    """The idempotency key of the request that made it."""
+    is_accepted: bool = False
+    """A person says that it is what its metadata say."""
+    is_by_hand: bool = False
+    """A person has a period reconciled: a restored attempt may not know when it was sent, so the MAC is enough."""
+
+
+NO_PROOF: Final = RefundProof()
 
 
 def nothing(*, cause: Cause, now: datetime) -> Writes:  # noqa: ARG001 - as `Judgement.writes` is called
@@ -68,3 +84,7 @@ class Judgement:
                 return contradiction
             case _:
                 return None
+
+
+UNDECIDED: Final = Judgement(verdict=AwaitsAttempt(), before=None, left=None)
+"""Of an object that an unanswered attempt may have made: neither what it changes is known, nor what differs."""

@@ -1,7 +1,8 @@
 """Finds the payment that a Stripe object belongs to, by its id or by metadata with a valid MAC.
 
 Metadata are anybody's to write. What carries our ids without the MAC over them, or with one over something else
-than the object shows, is not ours.
+than the object shows, is not ours. The MAC can be copied to an object that shows the same: what an attempt made
+is told by its idempotency key as well.
 """
 
 from uuid import UUID
@@ -9,8 +10,10 @@ from uuid import UUID
 from payment_worker.domain.metadata_mac import Claim, is_signed
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import Named, RefundSnapshot
+from payment_worker.domain.verdicts import AwaitsAttempt
 from payment_worker.flows.context import Context
-from payment_worker.store import payments
+from payment_worker.flows.transitions.idempotency_keys import charged_under
+from payment_worker.store import attempts, payments
 from payment_worker.store.connection.database import Connection
 from payment_worker.telemetry import learned
 
@@ -22,32 +25,40 @@ def owner(
     payment_intent: str | None,
     named: Named | None,
     account: str | None,
-) -> UUID | None:
-    """Whose payment an object belongs to: by its PaymentIntent, or by the id that its metadata prove.
+    idempotency_key: str | None = None,
+) -> UUID | AwaitsAttempt | None:
+    """Whose payment an object belongs to: by its PaymentIntent, or by what its metadata and its key prove together.
 
     Args:
         named: what its metadata say; None where they are not known.
         account: the connected account that the object is on.
+        idempotency_key: that of the request by which the object came to what it is, where an event tells it.
     """
-    payment_id = _owner(context, connection, payment_intent, named, account or None)
-    learned(payment_id=payment_id)
-    return payment_id
+    found: UUID | AwaitsAttempt | None = None
+    if payment_intent and (known := payments.id_by_payment_intent(connection, payment_intent)):
+        found = known
+    elif named is not None:
+        found = _proven(context, connection, named, account or None, idempotency_key)
+    learned(payment_id=found if isinstance(found, UUID) else None)
+    return found
 
 
-def _owner(
+def _proven(
     context: Context,
     connection: Connection,
-    payment_intent: str | None,
-    named: Named | None,
+    named: Named,
     account: str | None,
-) -> UUID | None:
-    if payment_intent and (known := payments.id_by_payment_intent(connection, payment_intent)):
-        return known
-    if named is None or (payment := named_payment(connection, named)) is None:
+    idempotency_key: str | None,
+) -> UUID | AwaitsAttempt | None:
+    """The payment that has no PaymentIntent yet, and of which metadata and key prove that this one is its."""
+    payment = named_payment(connection, named)
+    if payment is None or payment.stripe_payment_intent_id is not None:
         return None
-    if payment.stripe_payment_intent_id not in {None, payment_intent}:
+    if not is_of(context, connection, payment, named, account=account):
         return None
-    return payment.payment_id if is_of(context, connection, payment, named, account=account) else None
+    if charged_under(connection, payment.payment_id, idempotency_key):
+        return payment.payment_id
+    return AwaitsAttempt() if attempts.unfinished(connection, payment_id=payment.payment_id) else None
 
 
 def named_payment(connection: Connection, named: Named) -> Payment | None:

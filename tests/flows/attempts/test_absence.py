@@ -82,8 +82,7 @@ def test_news_between_the_look_and_its_note_is_looked_at_again(
 
 def _half_made(scene: Scene) -> UUID:
     payment_id = scene.charge_unanswered(when="before")
-    made = {"amount": 5000, "currency": "eur", "confirm": False}
-    scene.simulator.post("payment_intents", {**made, "metadata": scene.metadata_of(payment_id)})
+    scene.as_by_attempt(payment_id, {"amount": "5000", "currency": "eur"})
     return payment_id
 
 

@@ -15,7 +15,7 @@ from tests.harness.rows import Rows
 
 EMPTY = """
 SET session_replication_role = replica;
-DELETE FROM payment; DELETE FROM refund; DELETE FROM dispute; DELETE FROM payment_history;
+DELETE FROM payment_attempt; DELETE FROM payment; DELETE FROM refund; DELETE FROM dispute; DELETE FROM payment_history;
 DELETE FROM stripe_event; DELETE FROM outbox; DELETE FROM reconciliation_finding;
 SET session_replication_role = origin;
 """
@@ -26,6 +26,14 @@ INSERT INTO payment (payment_id, order_id, amount, currency, status, payment_met
     created_at, updated_at)
 VALUES (%s, %s, 5000, 'EUR', 'REQUESTED', 'pm_card_visa', 'automatic', 'f', now(), now())
 """
+
+UNANSWERED = """
+INSERT INTO payment_attempt (payment_id, number, action, path, parameters, idempotency_key, status, tries, lease_token,
+    never_sent, next_action_at, first_sent_at, sent_until, created_at)
+VALUES (%s, 1, 'charge', '/v1/payment_intents', '{}', %s, 'OPEN', 0, 1, false, now() + interval '1 year', now(), now(),
+    now())
+"""
+"""Whose answer never comes: events tell all that is known."""
 
 ENDS = (
     "SELECT status, amount_captured, amount_refunded, amount_refund_reserved, is_disputed, fee, net FROM payment",
@@ -39,6 +47,13 @@ ENDS = (
 ORDER = UUID("00000000-0000-4000-8000-00000000000a")
 
 
+RETURN = {"return_url": "https://shop.example/done"}
+
+
+def key_of(payment_id: UUID) -> str:
+    return f"{payment_id}:charge:1"
+
+
 @pytest.fixture
 def payment_id() -> UUID:
     return uuid4()
@@ -47,10 +62,12 @@ def payment_id() -> UUID:
 @pytest.fixture
 def life(scene: Scene, payment_id: UUID) -> list[Event]:
     """Success, two partial refunds, one that fails, and a dispute that is won: all its events."""
-    made = {"amount": 5000, "currency": "eur", "payment_method": "pm_card_processing"}
-    intent = scene.simulator.post(
-        "payment_intents",
-        {**made, "metadata": signed_metadata(scene.context, payment_id, ORDER, amount=5000)},
+    made = {"amount": "5000", "currency": "eur", "payment_method": "pm_card_processing", "confirm": "true"}
+    signed = signed_metadata(scene.context, payment_id, ORDER, amount=5000)
+    intent = scene.at_stripe(
+        "/v1/payment_intents",
+        {**made, **RETURN, **{f"metadata[{name}]": value for name, value in signed.items()}},
+        key=key_of(payment_id),
     )
     scene.simulator.advance(10)
     for amount in (1000, 300):
@@ -68,6 +85,7 @@ def end_of(scene: Scene, rows: Rows, payment_id: UUID, events: list[Event]) -> l
     """The rows once these events have come, in this order."""
     rows(EMPTY)
     rows(REQUESTED, str(payment_id), str(ORDER))
+    rows(UNANSWERED, str(payment_id), key_of(payment_id))
     scene.deliver(events)
     scene.process_waiting()
     return [[tuple(row.values()) for row in rows(query)] for query in ENDS]

@@ -1,0 +1,96 @@
+"""Finds what an attempt made by its idempotency key: metadata can be copied or cleared, the key of a request cannot.
+
+Stripe tells the key with each event that a request has caused, and the key is stored before the request is sent.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from payment_worker.domain.attempt import Action, Attempt
+from payment_worker.domain.outcome import ScanResult
+from payment_worker.domain.payment import Payment
+from payment_worker.domain.refund import Refund
+from payment_worker.domain.snapshots import RefundSnapshot
+from payment_worker.flows.clocks import stripe_skew
+from payment_worker.flows.context import Context
+from payment_worker.gateway.client import MADE_UNDER_A_KEY
+from payment_worker.gateway.retries import Seconds
+from payment_worker.store import attempts, inbox, refunds
+from payment_worker.store.connection.database import Connection
+
+CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
+"""How far our idea of Stripe's clock may be wrong when a list by creation time is read to prove absence."""
+
+TOLD_WITHIN: Final = timedelta(minutes=10)
+"""How long after a request an event of it is looked for in the inbox. Stripe's own list has those that came later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A period by Stripe's clock."""
+
+    since: datetime
+    until: datetime
+
+
+def sent_within(context: Context, attempt: Attempt, *, margin: timedelta) -> Window:
+    """When Stripe can have made what was sent, by its own clock.
+
+    Both as far as the clocks differ now and as far as they differed when it was sent: one was perhaps set meanwhile.
+    """
+    skews = [stripe_skew(context) or timedelta()]
+    if attempt.stripe_sent_at:
+        skews.append(attempt.stripe_sent_at - attempt.first_sent_at)
+    return Window(
+        since=attempt.first_sent_at + min(skews) - margin, until=attempt.sent_until + max(skews) + margin
+    )
+
+
+def find_made(
+    context: Context,
+    attempt: Attempt,
+    *,
+    account: str | None,
+    margin: timedelta,
+    after: str | None = None,
+    time_left: Seconds,
+) -> ScanResult:
+    """What was made under an attempt's key, as it is now: an event in the inbox, or on Stripe's list, tells what."""
+    with context.database.begin() as connection:
+        object_id = inbox.made_under(
+            connection,
+            attempt.idempotency_key,
+            stripe_account=account or "",
+            types=MADE_UNDER_A_KEY[attempt.action],
+            since=attempt.first_sent_at - CLOCKS_DIFFER_BY,
+            until=attempt.sent_until + TOLD_WITHIN,
+        )
+    if object_id:
+        return context.stripe.made_by(attempt, object_id, account=account)
+    window = sent_within(context, attempt, margin=margin)
+    return context.stripe.find_by_key(
+        attempt, since=window.since, until=window.until, account=account, after=after, time_left=time_left
+    )
+
+
+def charged_under(connection: Connection, payment_id: UUID, idempotency_key: str | None) -> bool:
+    """Whether this is the key of a request of ours to charge the payment, which Stripe has not refused."""
+    asked = attempts.asked_under(connection, idempotency_key, payment_id=payment_id)
+    return asked is not None and asked.action is Action.CHARGE
+
+
+def refunded_under(connection: Connection, payment: Payment, idempotency_key: str | None) -> Refund | None:
+    """Our refund whose request had this key."""
+    asked = attempts.asked_under(connection, idempotency_key, payment_id=payment.payment_id)
+    if asked is None or asked.action is not Action.REFUND or asked.refund_id is None:
+        return None
+    return refunds.find(connection, asked.refund_id)
+
+
+def may_be_unanswered(connection: Connection, payment: Payment, snapshot: RefundSnapshot) -> bool:
+    """Whether a Refund that we do not know may be what an unanswered attempt to refund so much has made."""
+    return refunds.find_by_stripe(
+        connection, snapshot.stripe_refund_id
+    ) is None and attempts.refunds_unanswered(connection, payment.payment_id, amount=snapshot.amount)
