@@ -59,6 +59,11 @@ class AwaitsAttempt:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyUnknown:
+    """The object's metadata are ours and may be copied: the key of the request that made it must be asked for first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Contradicted:
     """Nothing is recorded: it is left for a person."""
 

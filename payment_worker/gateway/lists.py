@@ -82,10 +82,10 @@ NotListed = Absent | Unanswered | Postponed
 
 
 def events_page(
-    stripe: Gateway, *, since: datetime, types: Sequence[str], after: str | None, account: str
+    stripe: Gateway, period: Period, *, types: Sequence[str], after: str | None, account: str
 ) -> Page[Event] | NotListed:
     """A page of the events of these types; at most 20 types."""
-    params = {"created": Period(since=since).as_parameter(), "types": list(types)}
+    params = {"created": period.as_parameter(), "types": list(types)}
     return _page(
         stripe,
         "/v1/events",

@@ -366,6 +366,12 @@ def asked_under(connection: Connection, idempotency_key: str | None, *, payment_
     return Asked(Action(row.action), row.refund_id)
 
 
+def is_known(connection: Connection, idempotency_key: str) -> bool:
+    """Whether there is an attempt under this key."""
+    query = select(table.c.attempt_id).where(table.c.idempotency_key == idempotency_key)
+    return connection.execute(query).first() is not None
+
+
 def refunds_unanswered(connection: Connection, payment_id: UUID, *, amount: int) -> bool:
     """Whether there is an unfinished attempt to refund so much of a payment."""
     refund = tables.refund
@@ -375,14 +381,6 @@ def refunds_unanswered(connection: Connection, payment_id: UUID, *, amount: int)
         .where(table.c.payment_id == payment_id, refund.c.amount == amount)
     )
     return any(row.finished_at is None for row in connection.execute(query))
-
-
-def charges(connection: Connection, payment: Payment) -> Sequence[Attempt]:
-    """The attempts to charge a payment which Stripe has not refused."""
-    query = select(*COLUMNS).where(table.c.payment_id == payment.payment_id, table.c.action == Action.CHARGE)
-    found = connection.execute(query.order_by(table.c.number)).mappings()
-    all_of_them = [attempt_of(row, as_of_version=payment.version) for row in found]
-    return [each for each in all_of_them if each.status is not AttemptStatus.REFUSED]
 
 
 def last_confirmation(connection: Connection, payment_id: UUID) -> Mapping[str, Any]:

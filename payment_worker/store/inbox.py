@@ -32,6 +32,13 @@ class DueAttempt:
     lease_token: int
 
 
+def key_in(payload: Mapping[str, Any]) -> str | None:
+    """The idempotency key of the request that caused an event; None where Stripe did, or somebody in the dashboard."""
+    request = payload.get("request")
+    key = request.get("idempotency_key") if isinstance(request, Mapping) else None
+    return key if isinstance(key, str) else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxEvent:
     """An event as its owner holds it."""
@@ -47,10 +54,8 @@ class InboxEvent:
 
     @property
     def idempotency_key(self) -> str | None:
-        """That of the request which caused it; None where Stripe did, or somebody in the dashboard."""
-        request = self.payload.get("request")
-        key = request.get("idempotency_key") if isinstance(request, Mapping) else None
-        return key if isinstance(key, str) else None
+        """That of the request which caused it, if one did."""
+        return key_in(self.payload)
 
     @property
     def handed_out(self) -> DueAttempt:
@@ -165,6 +170,18 @@ def made_under(
     )
     found: str | None = connection.scalar(query)
     return found
+
+
+def keys_of(
+    connection: Connection, object_id: str, *, stripe_account: str, types: Sequence[str]
+) -> frozenset[str]:
+    """The idempotency keys of the requests of which events of these types about an object tell; empty for none."""
+    query = select(table.c.payload["request", "idempotency_key"].astext).where(
+        table.c.object_id == object_id,
+        table.c.stripe_account == stripe_account,
+        table.c.type.in_(types),
+    )
+    return frozenset(key or "" for key in connection.scalars(query))
 
 
 def begun(event: InboxEvent) -> Update:

@@ -13,6 +13,7 @@ from payment_worker.domain.verdicts import (
     Advanced,
     AwaitsAttempt,
     Contradicted,
+    KeyUnknown,
     PaymentBehind,
     Stale,
     Unchanged,
@@ -112,7 +113,7 @@ def _result(verdict: Verdict) -> Result:
             return Deferred(Reason.EARLY)
         case Stale():
             return Deferred(Reason.OVERTAKEN)
-        case AwaitsAttempt():
+        case AwaitsAttempt() | KeyUnknown():
             return UNANSWERED
         case _:
             assert_never(verdict)

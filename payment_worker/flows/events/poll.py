@@ -17,7 +17,7 @@ from payment_worker.domain.outcome import Absent, Delay, Postponed
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.dispatch import SUBJECTS
 from payment_worker.flows.events.inbox import arrival
-from payment_worker.gateway.lists import NotListed, Page, events_page
+from payment_worker.gateway.lists import NotListed, Page, Period, events_page
 from payment_worker.gateway.webhook import Event
 from payment_worker.store import inbox, polls
 from payment_worker.store.connection.advisory_lock import POLL_LOCK, alone
@@ -77,7 +77,9 @@ def _poll_account(context: Context, poll: Poll, first: datetime, manner: PollOpt
     while manner.go_on():
         since = poll.window.since if poll.window else _begin(poll, first) - manner.overlap
         after = poll.window.cursor if poll.window else None
-        page = events_page(context.stripe, since=since, types=TYPES, after=after, account=poll.stripe_account)
+        page = events_page(
+            context.stripe, Period(since=since), types=TYPES, after=after, account=poll.stripe_account
+        )
         requests += 1
         if not isinstance(page, Page):
             _not_read(context, poll, page)

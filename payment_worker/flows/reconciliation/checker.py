@@ -17,7 +17,7 @@ from payment_worker.domain.discrepancies import (
 )
 from payment_worker.domain.outcome import Absent, Delay, Postponed
 from payment_worker.domain.payment import Payment
-from payment_worker.domain.verdicts import AwaitsAttempt
+from payment_worker.domain.verdicts import AwaitsAttempt, KeyUnknown
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.apply import (
     Application,
@@ -187,16 +187,14 @@ class Checker:
                 snapshot,
                 cause=self.cause(target.stripe_id),
                 run_id=self.run.run_id,
-                proof=RefundProof(
-                    is_accepted=target.stripe_id in self.accepted, is_by_hand=not self.run.is_scheduled
-                ),
+                proof=RefundProof(is_accepted=target.stripe_id in self.accepted),
             )
         )
 
     def examined(self, application: Application) -> CheckResult:
         """Note what looking at one object once more came to."""
         match application:
-            case Applied(AwaitsAttempt()):
+            case Applied(AwaitsAttempt() | KeyUnknown()):
                 return CheckResult(left=UNSEEN)
             case Applied(_, _, Difference() as left):
                 with self.context.database.begin() as connection:

@@ -181,12 +181,13 @@ def _look_again(checker: Checker, finding: Finding) -> CheckResult:
 
 
 def _is_decided(checker: Checker, kind: FindingKind, payment_id: UUID) -> bool:
-    """Whether a payment that several PaymentIntents prove to be has one of them by now."""
-    if kind is not FindingKind.SEVERAL_PAYMENT_INTENTS:
+    """Whether it can be told by looking again at one object: of a lost payment, or of several objects, it cannot."""
+    if kind not in {FindingKind.SEVERAL_PAYMENT_INTENTS, FindingKind.UNVERIFIED_METADATA}:
         return True
     with checker.context.database.begin() as connection:
         payment = payments.find(connection, payment_id)
-    return payment is not None and payment.stripe_payment_intent_id is not None
+    is_one = kind is not FindingKind.SEVERAL_PAYMENT_INTENTS
+    return payment is not None and (is_one or payment.stripe_payment_intent_id is not None)
 
 
 def _list_of(finding: Finding) -> StripeList:

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import inf
 from typing import Final
 from uuid import UUID
 
-from payment_worker.domain.attempt import Attempt
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.discrepancies import (
     Difference,
@@ -18,7 +16,7 @@ from payment_worker.domain.discrepancies import (
     several_payment_intents,
     unverified_metadata,
 )
-from payment_worker.domain.outcome import Absent, Shown
+from payment_worker.domain.outcome import Absent
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.flows.reconciliation.checker import (
@@ -31,7 +29,7 @@ from payment_worker.flows.reconciliation.checker import (
 )
 from payment_worker.flows.reconciliation.restore import restore_payment
 from payment_worker.flows.transitions.apply import NotShown
-from payment_worker.flows.transitions.idempotency_keys import CLOCKS_DIFFER_BY, find_made
+from payment_worker.flows.transitions.idempotency_keys import charged_under, is_charge_key, keys_of
 from payment_worker.flows.transitions.ownership import as_uuid, is_of, is_proven
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
@@ -131,7 +129,10 @@ def _choose(checker: Checker, found: Sequence[Candidate]) -> Tally:
         with checker.context.database.begin() as connection:
             notes = [checker.left(connection, _several(each, len(chosen))) for each in chosen]
         return sum((each.tally for each in notes), Tally())
-    if not accepted and not _is_made_by_us(checker, chosen[0]):
+    is_made_by_us = bool(accepted) or _is_made_by_us(checker, chosen[0])
+    if is_made_by_us is None:
+        return Tally()  # the attempt comes to an end, and its look-up asks for the key
+    if not is_made_by_us:
         with checker.context.database.begin() as connection:
             return checker.left(connection, _unverified(chosen[0])).tally
     others = [each for each in found if each not in chosen]
@@ -150,35 +151,33 @@ def _choose(checker: Checker, found: Sequence[Candidate]) -> Tally:
     )
 
 
-def _is_made_by_us(checker: Checker, candidate: Candidate) -> bool:
-    """Whether an event tells that a request of ours made it. Of a lost payment, or a lost answer, no key may be left.
+def _is_made_by_us(checker: Checker, candidate: Candidate) -> bool | None:
+    """Whether an event tells that a request of ours made it; None where an attempt that has no answer yet may have.
 
     Raises:
         StripeAwayError: Stripe does not tell now.
     """
+    keys = keys_of(
+        checker.context,
+        ObjectKind.PAYMENT_INTENT,
+        candidate.stripe_payment_intent_id,
+        account=candidate.stripe_account,
+    )
+    if not isinstance(keys, frozenset):
+        raise StripeAwayError
     with checker.context.database.begin() as connection:
         payment = payments.find(connection, candidate.payment_id)
-        if payment is None or attempts.unfinished(connection, payment_id=payment.payment_id):
+        if any(_is_our_key(checker, connection, candidate.payment_id, key) for key in keys):
             return True
-        sent = attempts.charges(connection, payment)
-    return any(_made(checker, each, candidate) == candidate.stripe_payment_intent_id for each in sent)
+        in_work = payment and attempts.unfinished(connection, payment_id=payment.payment_id)
+    return None if in_work and not keys else False
 
 
-def _made(checker: Checker, attempt: Attempt, candidate: Candidate) -> str | None:
-    made = find_made(
-        checker.context,
-        attempt,
-        account=candidate.stripe_account,
-        margin=CLOCKS_DIFFER_BY,
-        time_left=lambda: inf,
-    )
-    match made:
-        case Shown(PaymentIntentSnapshot(stripe_payment_intent_id=stripe_id)):
-            return stripe_id
-        case Absent():
-            return None
-        case _:
-            raise StripeAwayError
+def _is_our_key(checker: Checker, connection: Connection, payment_id: UUID, key: str) -> bool:
+    """Whether it is the key of a request to charge the payment that is stored; or lost, as after a restore."""
+    if attempts.is_known(connection, key):
+        return charged_under(connection, payment_id, key)
+    return not checker.run.is_scheduled and is_charge_key(key, payment_id)
 
 
 def _unverified(candidate: Candidate) -> Difference:

@@ -15,12 +15,18 @@ from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.domain.verdicts import AwaitsAttempt, Contradicted, PaymentBehind, Stale
+from payment_worker.domain.verdicts import AwaitsAttempt, Contradicted, KeyUnknown, PaymentBehind, Stale
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.contradictions import note_finding
 from payment_worker.flows.transitions.disputes import judge_dispute
-from payment_worker.flows.transitions.idempotency_keys import may_be_unanswered, refunded_under
+from payment_worker.flows.transitions.idempotency_keys import (
+    is_refund_key,
+    keys_of,
+    may_be_unanswered,
+    refunded_under,
+)
 from payment_worker.flows.transitions.judgement import (
+    KEY_UNKNOWN,
     NO_PROOF,
     UNDECIDED,
     Judgement,
@@ -31,9 +37,9 @@ from payment_worker.flows.transitions.judgement import (
 from payment_worker.flows.transitions.ownership import is_proven_refund
 from payment_worker.flows.transitions.payments import judge_payment_intent
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target, fetch
-from payment_worker.flows.transitions.refunds import judge_refund
+from payment_worker.flows.transitions.refunds import judge_refund, may_be_ours
 from payment_worker.gateway.client import NotFetched
-from payment_worker.store import payments
+from payment_worker.store import payments, refunds
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.history import Cause
 from payment_worker.store.statements import Write, write
@@ -97,13 +103,8 @@ def judge(
         case PaymentIntentSnapshot():
             judgement = judge_payment_intent(payment, snapshot)
         case RefundSnapshot():
-            ours = ours or refunded_under(connection, payment, proof.made_under)
-            proven = proof.is_accepted or is_proven_refund(context, connection, payment, snapshot)
-            is_known = ours or proof.is_accepted or (proof.is_by_hand and proven)
-            if not is_known and may_be_unanswered(connection, payment, snapshot):
-                return UNDECIDED
-            judgement = judge_refund(
-                connection, payment, snapshot, ours=ours, is_proven=proven, payment_check=payment_check
+            judgement = _judge_refund(
+                context, connection, payment, snapshot, ours=ours, payment_check=payment_check, proof=proof
             )
         case DisputeSnapshot():
             judgement = judge_dispute(connection, payment, snapshot, payment_check=payment_check)
@@ -112,6 +113,32 @@ def judge(
     if judgement.contradiction and judgement.left:
         note_finding(context, connection, judgement.left, run_id=run_id)
     return judgement
+
+
+def _judge_refund(
+    context: Context,
+    connection: Connection,
+    payment: Payment,
+    snapshot: RefundSnapshot,
+    *,
+    ours: Refund | None,
+    payment_check: PaymentCheck,
+    proof: RefundProof,
+) -> Judgement:
+    ours = ours or refunded_under(connection, payment, proof.made_under)
+    is_proven = proof.is_accepted
+    if not ours and not is_proven and refunds.find_by_stripe(connection, snapshot.stripe_refund_id) is None:
+        claims_one = may_be_ours(connection, payment, snapshot)
+        is_key_known = proof.made_under is not None
+        if (claims_one or not is_key_known) and may_be_unanswered(connection, payment, snapshot):
+            return UNDECIDED
+        is_signed = claims_one and is_proven_refund(context, connection, payment, snapshot)
+        if is_signed and not is_key_known and not proof.is_asked:
+            return KEY_UNKNOWN
+        is_proven = is_signed and is_refund_key(proof.made_under, snapshot.refund_id)
+    return judge_refund(
+        connection, payment, snapshot, ours=ours, is_proven=is_proven, payment_check=payment_check
+    )
 
 
 def apply_snapshot(
@@ -155,6 +182,14 @@ def apply_snapshot(
                 return Overtaken()
             case Applied(Stale()):
                 snapshot = None
+            case Applied(KeyUnknown()) | Applied(AwaitsAttempt()) if not proof.is_asked and (
+                run_id is not None or isinstance(applied.verdict, KeyUnknown)
+            ):
+                # An attempt that is at work tells soon; what no attempt, or one that was restored, has made, its key.
+                keys = keys_of(context, target.kind, target.stripe_id, account=target.account)
+                if not isinstance(keys, frozenset):
+                    return NotShown(target, keys)
+                proof = replace(proof, made_under=next(iter(keys), None), is_asked=True)
             case Applied(PaymentBehind()) if payment_check is PaymentCheck.NONE and _intent(snapshot):
                 its = replace(target, kind=ObjectKind.PAYMENT_INTENT, stripe_id=str(_intent(snapshot)))
                 payment = apply_snapshot(context, its, cause=cause, run_id=run_id)
@@ -195,6 +230,6 @@ def _apply(
             proof=proof,
         )
         applied = Applied(judgement.verdict, judgement.before, judgement.left)
-        if not isinstance(applied.verdict, Stale | PaymentBehind | AwaitsAttempt):
+        if not isinstance(applied.verdict, Stale | PaymentBehind | AwaitsAttempt | KeyUnknown):
             write(connection, [*judgement.writes(cause=cause, now=context.clock()), *also(applied.verdict)])
         return applied

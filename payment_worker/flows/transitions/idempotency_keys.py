@@ -3,19 +3,23 @@
 Stripe tells the key with each event that a request has caused, and the key is stored before the request is sent.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
 from payment_worker.domain.attempt import Action, Attempt
-from payment_worker.domain.outcome import ScanResult
+from payment_worker.domain.outcome import Absent, Delay, Postponed, ScanResult, Unanswered
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.flows.clocks import stripe_skew
 from payment_worker.flows.context import Context
-from payment_worker.gateway.client import MADE_UNDER_A_KEY
+from payment_worker.flows.transitions.refresh import ObjectKind
+from payment_worker.gateway.client import MADE_UNDER_A_KEY, NotFetched
+from payment_worker.gateway.lists import Page, Period, events_page
 from payment_worker.gateway.retries import Seconds
 from payment_worker.store import attempts, inbox, refunds
 from payment_worker.store.connection.database import Connection
@@ -25,6 +29,10 @@ CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
 
 TOLD_WITHIN: Final = timedelta(minutes=10)
 """How long after a request an event of it is looked for in the inbox. Stripe's own list has those that came later."""
+
+
+EVENT_WITHIN: Final = timedelta(seconds=10)
+"""How long after an object was made, by Stripe's clock, the events are dated that tell of the request that made it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,68 @@ def find_made(
     return context.stripe.find_by_key(
         attempt, since=window.since, until=window.until, account=account, after=after, time_left=time_left
     )
+
+
+MADE_BY: Final = MappingProxyType(
+    {ObjectKind.PAYMENT_INTENT: Action.CHARGE, ObjectKind.REFUND: Action.REFUND}
+)
+PATHS: Final = MappingProxyType(
+    {ObjectKind.PAYMENT_INTENT: "/v1/payment_intents/", ObjectKind.REFUND: "/v1/refunds/"}
+)
+
+
+def keys_of(
+    context: Context, kind: ObjectKind, stripe_id: str, *, account: str | None
+) -> frozenset[str] | NotFetched:
+    """The keys of the requests that made an object, and what it is since; an empty one for a request without.
+
+    Told by the events of the inbox, or by Stripe's of the time at which the object was made. None at all is no
+    proof of anything: Stripe shows events late, and for 30 days.
+    """
+    types = MADE_UNDER_A_KEY[MADE_BY[kind]]
+    with context.database.begin() as connection:
+        known = inbox.keys_of(connection, stripe_id, stripe_account=account or "", types=types)
+    if any(known):
+        return known
+    body = context.stripe.read(f"{PATHS[kind]}{stripe_id}", {}, account=account)
+    if isinstance(body, Absent | Unanswered | Postponed):
+        return body
+    made_at = datetime.fromtimestamp(body["created"], tz=UTC)
+    period = Period(since=made_at, until=made_at + EVENT_WITHIN)
+    return _keys_on_list(context, period, stripe_id, types=types, account=account or "")
+
+
+def _keys_on_list(
+    context: Context, period: Period, stripe_id: str, *, types: Sequence[str], account: str
+) -> frozenset[str] | NotFetched:
+    keys: set[str] = set()
+    after: str | None = None
+    while True:
+        page = events_page(context.stripe, period, types=types, after=after, account=account)
+        match page:
+            case Page():
+                keys |= {
+                    inbox.key_in(each.payload) or "" for each in page.objects if each.object_id == stripe_id
+                }
+                if keys or page.cursor is None:
+                    return frozenset(keys)
+                after = page.cursor
+            case Postponed(Delay.ACCESS_DENIED):
+                return (
+                    frozenset()
+                )  # whoever may not read events has no proof, and the object is a person's matter
+            case _:
+                return page
+
+
+def is_charge_key(key: str, payment_id: UUID) -> bool:
+    """Whether it is a key as we make them to charge this payment: all that is left of one whose row was lost."""
+    return key.startswith(f"{payment_id}:{Action.CHARGE}:")
+
+
+def is_refund_key(key: str | None, refund_id: object) -> bool:
+    """Whether it is a key as we make them for this refund, whose row may be lost."""
+    return key is not None and key.startswith(f"{refund_id}:{Action.REFUND}:")
 
 
 def charged_under(connection: Connection, payment_id: UUID, idempotency_key: str | None) -> bool:

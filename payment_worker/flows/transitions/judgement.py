@@ -14,6 +14,7 @@ from payment_worker.domain.verdicts import (
     AwaitsAttempt,
     Contradicted,
     Contradiction,
+    KeyUnknown,
     PaymentBehind,
     Stale,
     Unchanged,
@@ -23,7 +24,9 @@ from payment_worker.store.statements import Write
 
 Writes = list[Write]
 
-Verdict = Advanced | DisputeMoved | Unchanged | Stale | PaymentBehind | AwaitsAttempt | Contradicted
+Verdict = (
+    Advanced | DisputeMoved | Unchanged | Stale | PaymentBehind | AwaitsAttempt | KeyUnknown | Contradicted
+)
 
 
 class PaymentCheck(Enum):
@@ -49,11 +52,11 @@ class RefundProof:
     """What is known of a Refund besides what it shows."""
 
     made_under: str | None = None
-    """The idempotency key of the request that made it."""
+    """The idempotency key of the request that made it; empty if it had none, None where that is not known."""
+    is_asked: bool = False
+    """Whether Stripe was asked for that key."""
     is_accepted: bool = False
     """A person says that it is what its metadata say."""
-    is_by_hand: bool = False
-    """A person has a period reconciled: a restored attempt may not know when it was sent, so the MAC is enough."""
 
 
 NO_PROOF: Final = RefundProof()
@@ -88,3 +91,6 @@ class Judgement:
 
 UNDECIDED: Final = Judgement(verdict=AwaitsAttempt(), before=None, left=None)
 """Of an object that an unanswered attempt may have made: neither what it changes is known, nor what differs."""
+
+KEY_UNKNOWN: Final = Judgement(verdict=KeyUnknown(), before=None, left=None)
+"""Of an object whose metadata are ours: what it changes is known once it is known who made it."""
