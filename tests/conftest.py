@@ -17,6 +17,7 @@ from payment_worker.devstack.programs import worker as worker_program
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.valkey import Valkey
 from tests.harness.fault_proxy import FaultProxy
+from tests.harness.fork_server import forked
 from tests.harness.length import LONG
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
@@ -173,7 +174,7 @@ def worker(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[...
             # Asking for neighbours takes a second of every start.
             flags["arguments"] = ("--without-mingle", *flags.get("arguments", ()))
             process = worker_program({**environment, **(settings or {})}, directory=tmp_path, **flags)
-            return started.enter_context(process.start()).wait_ready()
+            return started.enter_context(forked(process).start()).wait_ready()
 
         yield start
 
@@ -186,7 +187,7 @@ def beat(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., 
         def start(*, settings: dict[str, str] | None = None) -> Process:
             name = f"beat{next(_numbers)}"
             process = beat_program({**environment, **(settings or {})}, directory=tmp_path, name=name)
-            return started.enter_context(process.start()).wait_ready()
+            return started.enter_context(forked(process).start()).wait_ready()
 
         yield start
 

@@ -18,6 +18,7 @@ import select
 import shutil
 import signal
 import sys
+from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -28,14 +29,14 @@ _GRACE_SECONDS = 2.0
 _CANNOT_EXECUTE = 127
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], execute: Callable[[str, list[str]], object] = os.execvp) -> int:
     """Run the program to its end, or to the starter's, and return its exit status (128 + n for signal n)."""
     split = arguments.index("--")
     options = dict(argument.removeprefix("--").split("=", 1) for argument in arguments[:split])
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     alarm = _wake_on(signal.SIGCHLD, signal.SIGTERM)
-    program = _start(libc, options["identity"], arguments[split + 1 :])
+    program = _start(libc, options["identity"], arguments[split + 1 :], execute)
     _tell(int(options["pid-to"]), program)
     status = _watch(program, alarm)
     if status is None:
@@ -55,13 +56,15 @@ def _wake_on(*signals: int) -> int:
     return read_end
 
 
-def _start(libc: ctypes.CDLL, identity: str, command: list[str]) -> int:
+def _start(
+    libc: ctypes.CDLL, identity: str, command: list[str], execute: Callable[[str, list[str]], object]
+) -> int:
     guardian = os.getpid()
     if pid := os.fork():
         return pid
     try:
         _become_child(libc, identity, guardian)
-        os.execvp(command[0], command)  # noqa: S606 the command comes from our own starter, and no shell is wanted
+        execute(command[0], command)
     except OSError as error:
         os.write(2, f"{command[0]} cannot be executed: {error}\n".encode())
     finally:

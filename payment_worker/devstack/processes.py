@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import IO, Literal, Protocol, Self, TypeVar
 
 from payment_worker.devstack import guardian
 from payment_worker.devstack.waiting import DeadlineMissedError, wait_until
@@ -17,6 +17,18 @@ Ready = TypeVar("Ready")
 Identity = Literal["same", "namespace", "nobody"]
 _GUARDIAN = (sys.executable, "-I", "-S", guardian.__file__)
 _TAIL_LINES = 30
+
+
+class Guardian(Protocol):
+    """What is wanted of a `subprocess.Popen`."""
+
+    stdin: IO[bytes] | None
+
+    def poll(self) -> int | None:
+        """Its exit status, once it has ended."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status; raises `subprocess.TimeoutExpired`."""
 
 
 class ProcessEndedError(Exception):
@@ -61,7 +73,8 @@ class Process:
         self._cwd = cwd
         self._guardian_arguments = [f"--identity={identity}", f"--last-signal={int(last_signal)}"]
         self._guardian_arguments += [f"--remove={remove}"] if remove else []
-        self._guardian: subprocess.Popen[bytes] | None = None
+        self.launch: Callable[..., Guardian] = subprocess.Popen
+        self._guardian: Guardian | None = None
         self._log_start = 0
         self.pid = 0
         self.exit_status: int | None = None
@@ -79,7 +92,7 @@ class Process:
         with self.log.open("ab") as log, contextlib.ExitStack() as pipe:
             pipe.callback(os.close, read_end)
             try:
-                self._guardian = subprocess.Popen(  # noqa: S603 our own guardian
+                self._guardian = self.launch(
                     command,
                     stdin=subprocess.PIPE,
                     stdout=log,

@@ -15,6 +15,7 @@ from payment_worker.devstack.processes import Process
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.waiting import DeadlineMissedError, wait_until
 from tests.harness.books import Books
+from tests.harness.fork_server import forked
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 from tests.harness.window import Window
@@ -113,7 +114,7 @@ class Scene:
 
     def _start(self, process: Process) -> Process:
         self._programs.append(process)
-        return self._processes.enter_context(process.start())
+        return self._processes.enter_context(forked(process).start())
 
     def ready(self, *processes: Process) -> Self:
         """Wait until these are ready: they start side by side."""

@@ -13,6 +13,7 @@ from celery import Celery
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import python_module
 from payment_worker.devstack.waiting import wait_until
+from tests.harness.fork_server import CELERY, forked
 
 QUEUE = "charges"
 
@@ -52,7 +53,7 @@ class Scene:
         process = python_module(
             "celery", *arguments, directory=self._directory, name=name, ready=r"\bready\.", settings=environ
         )
-        return self._started.enter_context(process.start().wait_ready())
+        return self._started.enter_context(forked(process, CELERY).start().wait_ready())
 
     def send(self, task: str, payment_id: str, *, countdown: float | None = None, **arguments: object) -> str:
         """Enqueue a task as another app would."""

@@ -2,14 +2,14 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from payment_worker.devstack.programs import clean_environment
-from tests.harness.forked_program import ForkedProgram
+from tests.harness.fork_server import fork_server
 
 SCREEN = {"COLUMNS": "120", "NO_COLOR": "1", "USER": "ada", "LOGNAME": "ada"}
 
@@ -31,15 +31,8 @@ class Ran:
 Run = Callable[..., Ran]
 
 
-@pytest.fixture(scope="session")
-def program() -> Iterator[ForkedProgram]:
-    """What has imported the program once, and forks for each command."""
-    with ForkedProgram() as program:
-        yield program
-
-
 @pytest.fixture
-def bare(tmp_path: Path, program: ForkedProgram) -> Run:
+def bare(tmp_path: Path) -> Run:
     """Runs `payment-worker` with no settings but those given: `bare("show", "pi_1", settings={…})`."""
 
     def run(*arguments: str, settings: dict[str, str] | None = None, answer: str = "") -> Ran:
@@ -56,7 +49,7 @@ def bare(tmp_path: Path, program: ForkedProgram) -> Run:
                 check=False,
             )
         else:
-            done = program.run(arguments, environment=environment, directory=tmp_path, answer=answer)
+            done = fork_server().run(arguments, environment=environment, directory=tmp_path, answer=answer)
         return Ran(done.returncode, done.stdout, done.stderr)
 
     return run

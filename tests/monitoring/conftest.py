@@ -13,6 +13,7 @@ from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
+from tests.harness.fork_server import forked
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 from tests.monitoring.scraping import Scrape, scrape
@@ -54,7 +55,7 @@ def installation(
             programs.beat(told_at("beat"), directory=directory),
             programs.webhook(settings, directory=directory, port=ports["webhook"]),
         ):
-            started.enter_context(process.start()).wait_ready()
+            started.enter_context(forked(process).start()).wait_ready()
         rows = started.enter_context(closing(Rows(database_url)))
         _something_of_everything(started.enter_context(closing(Producer(redis_url))), rows)
         wait_until(lambda: scrape(ports["beat"]).value("payment_worker_reconciled_seconds") is not None)

@@ -12,6 +12,7 @@ from payment_worker.devstack.ports import LOOPBACK, free_port
 from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.valkey import Valkey
+from tests.harness.fork_server import forked
 from tests.harness.rows import Rows
 from tests.webhook.sending import SECRET, Sender
 
@@ -39,7 +40,7 @@ def receiver(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
         def start(*, settings: dict[str, str] | None = None) -> Receiver:
             port = free_port()
             process = programs.webhook({**environment, **(settings or {})}, directory=tmp_path, port=port)
-            return Receiver(started.enter_context(process.start()).wait_ready(), port)
+            return Receiver(started.enter_context(forked(process).start()).wait_ready(), port)
 
         yield start
 
@@ -56,7 +57,7 @@ def shared_sender(
     }
     port = free_port()
     process = programs.webhook(settings, directory=tmp_path_factory.mktemp("webhook"), port=port)
-    with process.start():
+    with forked(process).start():
         yield Receiver(process.wait_ready(), port)
 
 
