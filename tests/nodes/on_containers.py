@@ -5,7 +5,7 @@ import pytest
 from pytest_celery import CeleryTestContainer, CeleryWorkerContainer, RedisContainer
 from pytest_docker_tools import container, fxtr
 
-from payment_worker.devstack.ports import LOOPBACK, free_port
+from payment_worker.devstack.ports import LOOPBACK, answers, free_port
 from payment_worker.devstack.simulator import RunningSimulator
 from payment_worker.store.connection.migrate import upgrade
 from tests.nodes.world import SETTINGS
@@ -16,33 +16,50 @@ _PASSWORD = "of a database that ends with its test"
 _START_SECONDS = 60
 
 
-class _PostgreSQL(CeleryTestContainer):  # type: ignore[misc] # pytest-celery's bases have no types
+class _Reachable(CeleryTestContainer):  # type: ignore[misc] # pytest-celery's bases have no types
+    def get_addr(self, port: str) -> tuple[str, int]:
+        """A host and a port that belong together: published on loopback, or the container's own.
+
+        pytest-celery decides by /.dockerenv, which says nothing of who reaches whom: where the tests run in a
+        container, the engine may be in there with them.
+        """
+        for published in self.ports[port]:
+            if answers(published):
+                return LOOPBACK, published
+        return self.ips.primary, int(port.partition("/")[0])
+
+    def _address(self, port: str) -> str:
+        self._wait_port(port)
+        return ":".join(map(str, self.get_addr(port)))
+
+
+class _PostgreSQL(_Reachable):
     def ready(self) -> bool:
         """Serving, not just setting itself up: that it does on its socket only."""
         if not super().ready():
             return False
         try:
-            psycopg2.connect(self.url(LOOPBACK, self._wait_port("5432/tcp"))).close()
+            psycopg2.connect(self.outside).close()
         except psycopg2.OperationalError:
             return False
         return True
 
-    def url(self, host: str, port: int) -> str:
+    def _url(self, address: str) -> str:
         password = _PASSWORD.replace(" ", "%20")
-        return f"postgresql://postgres:{password}@{host}:{port}/payments"
+        return f"postgresql://postgres:{password}@{address}/payments"
 
     @property
     def outside(self) -> str:
         """Its address as the tests reach it."""
-        return self.url(LOOPBACK, self._wait_port("5432/tcp"))
+        return self._url(self._address("5432/tcp"))
 
     @property
     def inside(self) -> str:
         """Its address as other containers reach it."""
-        return self.url(_name(self), 5432)
+        return self._url(f"{_name(self)}:5432")
 
 
-class _SimulatorContainer(CeleryTestContainer):  # type: ignore[misc] # likewise
+class _SimulatorContainer(_Reachable):
     @property
     def ready_prompt(self) -> str:
         return "simulator ready"
@@ -50,7 +67,7 @@ class _SimulatorContainer(CeleryTestContainer):  # type: ignore[misc] # likewise
     @property
     def outside(self) -> str:
         """Its address as the tests reach it."""
-        return f"http://{LOOPBACK}:{self._wait_port('12111/tcp')}"
+        return f"http://{self._address('12111/tcp')}"
 
     @property
     def inside(self) -> str:
@@ -133,7 +150,12 @@ def default_redis_broker_cls() -> type[RedisContainer]:
     return _Redis
 
 
-class _Redis(RedisContainer):  # type: ignore[misc] # likewise
+class _Redis(_Reachable, RedisContainer):  # type: ignore[misc] # likewise
+    @property
+    def host_url(self) -> str:
+        """Its address as the tests reach it."""
+        return f"redis://{self._address('6379/tcp')}/{self.vhost}"
+
     @classmethod
     def command(cls, *args: str, **_: object) -> list[str]:
         return ["redis-server", "--appendonly", "yes", "--maxmemory-policy", "noeviction", *args]
