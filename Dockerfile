@@ -10,7 +10,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     python -m venv /opt/build && \
     /opt/build/bin/pip install --disable-pip-version-check --require-hashes --only-binary :all: \
       -r requirements/build.txt
-COPY pyproject.toml README.md LICENSE celeryconfig.py flowerconfig.py ./
+COPY pyproject.toml README.md LICENSE ./
 COPY migrations migrations
 COPY payment_worker payment_worker
 RUN --mount=type=cache,target=/root/.cache/pip \
@@ -23,7 +23,6 @@ RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin payment-worke
     # What beat and Flower keep. A volume that is mounted here takes its owner from it.
     install --directory --owner 10001 --group 10001 /data
 COPY --from=build /opt/payment-worker /opt/payment-worker
-COPY flowerconfig.py /app/
 WORKDIR /app
 USER 10001:10001
 ENV PATH=/opt/payment-worker/bin:$PATH \

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from importlib.util import find_spec
+from pathlib import Path
 
 from celery import Celery
 from celery.bin.base import CLIContext
@@ -15,11 +15,10 @@ from payment_worker.settings import Settings, SettingsError
 register()
 
 # Whoever starts Flower without naming our policy gets it all the same: without one the page is open to everybody.
-if policy := find_spec("flowerconfig"):
-    os.environ.setdefault("FLOWER_CONF", str(policy.origin))
+os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
 
 app = Celery("payment_worker", task_cls=RedactedTask, include=["payment_worker.tasks"])
-app.config_from_object("celeryconfig")
+app.config_from_object("payment_worker.celeryconfig")
 
 
 def _check_settings(**_: object) -> None:

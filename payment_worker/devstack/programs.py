@@ -93,7 +93,7 @@ def beat(settings: Mapping[str, str], *, directory: Path, name: str = "beat") ->
 def flower(settings: Mapping[str, str], *, directory: Path, port: int) -> Process:
     """Flower on the loopback interface, as `flowerconfig.py` sets it up: needs FLOWER_BASIC_AUTH."""
     return _celery(
-        *("flower", f"--conf={_ROOT / 'flowerconfig.py'}", f"--port={port}"),
+        *("flower", f"--port={port}"),
         directory=directory,
         name="flower",
         ready=lambda: answers(port),

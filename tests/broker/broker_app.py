@@ -30,7 +30,7 @@ if "transport" not in _as_shipped:
     register()
 
 app = Celery("broker_app", task_cls=Task if "task" in _as_shipped else RedactedTask, set_as_current=False)
-app.config_from_object("celeryconfig")
+app.config_from_object("payment_worker.celeryconfig")
 app.conf.keep_rejected = f"{__name__}:keep"
 app.conf.beat_schedule = {}
 PROBES = ("work", "take", "die", "hold", "fade", "break", "retry", "strand", "unready", "end")

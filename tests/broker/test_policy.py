@@ -17,7 +17,7 @@ URL = "redis://127.0.0.1:1/0"
 def conf(**settings: str) -> Any:  # noqa: ANN401 Celery has no types
     """The configuration that a process with these settings has, of plain values only."""
     program = (
-        "import json, celeryconfig as c\n"
+        "import json, payment_worker.celeryconfig as c\n"
         "print(json.dumps({k: v for k, v in vars(c).items() if k[0] != '_' and k != 'task_queues'}))\n"
         "print(json.dumps([q.name for q in c.task_queues]))"
     )

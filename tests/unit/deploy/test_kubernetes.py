@@ -122,7 +122,11 @@ def test_no_service_becomes_a_variable_that_the_settings_would_refuse(thing: Obj
 @RUNNING
 def test_its_variables_are_settings(thing: Object) -> None:
     known = {str(field.alias) for field in Settings.model_fields.values()}
-    flower = set(re.findall(r"\"(FLOWER_\w+)\"", (ROOT / "flowerconfig.py").read_text(encoding="utf-8")))
+    flower = set(
+        re.findall(
+            r"\"(FLOWER_\w+)\"", (ROOT / "payment_worker" / "flowerconfig.py").read_text(encoding="utf-8")
+        )
+    )
     for name in _variables(thing):
         assert {name, name.removesuffix("_FILE")} & (known | flower), name
     ours = {name: value for name, value in _variables(thing).items() if not name.endswith("_FILE")}
@@ -182,7 +186,7 @@ def _queues(thing: Object) -> set[str]:
 
 def test_every_queue_has_one_kind_of_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1")
-    from celeryconfig import task_queues  # noqa: PLC0415 - it reads the environment
+    from payment_worker.celeryconfig import task_queues  # noqa: PLC0415 - it reads the environment
 
     taken = [queue for each in _RUNNING if _container(each)["name"] == "worker" for queue in _queues(each)]
     assert sorted(taken) == sorted(queue.name for queue in task_queues)

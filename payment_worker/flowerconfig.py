@@ -1,7 +1,8 @@
 """Flower's policy: a window on the workers, closed to strangers, through which nothing can be done.
 
-`celery -A payment_worker flower` finds it by itself, from any directory. Flower believes its command line first, then
-this file, then the environment; so what may be set from the environment (`FLOWER_…`) is read here.
+`celery -A payment_worker flower` finds it by itself, from any directory: `payment_worker.celery` names it. Flower
+believes its command line first, then this file, then the environment; so what may be set from the environment
+(`FLOWER_…`) is read here.
 """
 
 import os
