@@ -79,6 +79,7 @@ COMMENT ON COLUMN payment.cancellation_reason IS
     'that an authorisation ran out.';
 CREATE UNIQUE INDEX payment_stripe_payment_intent_id ON payment (stripe_payment_intent_id);
 CREATE INDEX payment_order_id ON payment (order_id);
+CREATE INDEX payment_customer_id ON payment (customer_id) WHERE customer_id IS NOT NULL;
 CREATE INDEX payment_created_at ON payment (created_at);
 CREATE INDEX payment_unfinished ON payment (updated_at)
     WHERE status IN ('REQUESTED', 'PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED');

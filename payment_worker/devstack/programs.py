@@ -110,3 +110,14 @@ def webhook(settings: Mapping[str, str], *, directory: Path, port: int) -> Proce
         ready=lambda: answers(port),
         settings=settings,
     )
+
+
+def console(settings: Mapping[str, str], *, directory: Path, port: int) -> Process:
+    """The console on the loopback interface: needs PAYMENT_WORKER_CONSOLE_AUTH."""
+    return python_module(
+        *("payment_worker", "console", "--host", LOOPBACK, "--port", str(port)),
+        directory=directory,
+        name="console",
+        ready=lambda: answers(port),
+        settings=settings,
+    )

@@ -12,9 +12,12 @@ from payment_worker.settings.ports import is_open_http
 from payment_worker.settings.values import (
     APIKey,
     BackendURL,
+    ConsoleUsers,
     DatabaseURL,
     HttpURL,
     MetadataSecrets,
+    Names,
+    Networks,
     RedisURL,
     Seconds,
     SigningSecrets,
@@ -23,14 +26,17 @@ from payment_worker.settings.values import (
 MAX_REDELIVERIES: Final = 10
 """A message that came back so often has outlived as many workers, or no task could be ended properly."""
 
-Role = Literal["broker", "database", "stripe", "webhook"]
+Role = Literal["broker", "database", "stripe", "webhook", "console"]
 
 _NEEDED: Mapping[Role, tuple[str, ...]] = {
     "broker": ("redis_url",),
     "database": ("database_url",),
     "stripe": ("stripe_api_key",),
     "webhook": ("stripe_webhook_secret",),
+    "console": ("console_auth",),
 }
+_INSTEAD: Mapping[str, str] = {"console_auth": "console_user_header"}
+"""A setting that does in the place of a needed one."""
 
 
 class Settings(BaseModel):
@@ -268,6 +274,42 @@ class Settings(BaseModel):
         alias="PAYMENT_WORKER_TRACING",
         description="`true`: workers send traces to where `OTEL_EXPORTER_OTLP_ENDPOINT` says. Needs the extra `otel`.",
     )
+    console_auth: ConsoleUsers = Field(
+        (),
+        alias="PAYMENT_WORKER_CONSOLE_AUTH",
+        description="Who may read the console: `user:password`, several comma-separated. It does not start without "
+        "this or PAYMENT_WORKER_CONSOLE_USER_HEADER.",
+    )
+    console_operators: Names = Field(
+        (),
+        alias="PAYMENT_WORKER_CONSOLE_OPERATORS",
+        description="The users of the console, comma-separated, who may also act: close findings, replay and discard "
+        "events, send requests again, pause and resume. Where it is not set: nobody.",
+    )
+    console_database_url: DatabaseURL | None = Field(
+        None,
+        alias="PAYMENT_WORKER_CONSOLE_DATABASE_URL",
+        description="Where the console's pages read, a replica or a read-only role for one. What operators do goes to "
+        "DATABASE_URL, and all of it where this is not set.",
+    )
+    console_user_header: str | None = Field(
+        None,
+        alias="PAYMENT_WORKER_CONSOLE_USER_HEADER",
+        pattern=r"^[A-Za-z][A-Za-z0-9-]*$",
+        description="The header in which an authenticating proxy names the user, `X-Forwarded-User` for one. The "
+        "proxy must remove it from what browsers send.",
+    )
+    console_proxies: Networks = Field(
+        ("127.0.0.1", "::1"),
+        alias="PAYMENT_WORKER_CONSOLE_PROXIES",
+        description="Addresses and networks, comma-separated, from which that header is believed.",
+    )
+    console_flower_url: str | None = Field(
+        None,
+        alias="PAYMENT_WORKER_CONSOLE_FLOWER_URL",
+        pattern=r"^https?://[^\s]+$",
+        description="Where a browser reaches Flower: the console then links a payment to its tasks.",
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto",
         alias="PAYMENT_WORKER_LOG_FORMAT",
@@ -301,7 +343,11 @@ class Settings(BaseModel):
         chosen, invalid = _without_faulty(values)
         wrong = {**unread, **invalid}
         needed = [name for role in needed_by for name in _NEEDED[role]]
-        missing = [_NAMES[name] for name in needed if not getattr(chosen, name)]
+        missing = [
+            _NAMES[name]
+            for name in needed
+            if not getattr(chosen, name) and not getattr(chosen, _INSTEAD.get(name, name))
+        ]
         faults = [
             *unknown_in(environ, _NAMES.values()),
             *wrong.values(),
@@ -331,6 +377,10 @@ def is_live(chosen: Settings) -> bool:
     """Whether the Stripe key is a live one."""
     key = chosen.stripe_api_key.get_secret_value() if chosen.stripe_api_key else ""
     return key.startswith(("sk_live_", "rk_live_"))
+
+
+def _users(chosen: Settings) -> set[str]:
+    return {pair.get_secret_value().partition(":")[0] for pair in chosen.console_auth}
 
 
 def _mode(chosen: Settings) -> str:
@@ -377,6 +427,12 @@ _RELATIONS: Final = (
             not (chosen.stripe_mode and chosen.stripe_api_key) or chosen.stripe_mode == _mode(chosen)
         ),
         "PAYMENT_WORKER_STRIPE_MODE must say what STRIPE_API_KEY is: one is of test mode, the other is live",
+    ),
+    _Relation(
+        "console_operators",
+        "console_auth",
+        lambda chosen: bool(chosen.console_user_header) or set(chosen.console_operators) <= _users(chosen),
+        "PAYMENT_WORKER_CONSOLE_OPERATORS names a user who is not in PAYMENT_WORKER_CONSOLE_AUTH",
     ),
     # Between this and the lease messages are only run twice, which does no harm; `doctor` notes it.
     _Relation(

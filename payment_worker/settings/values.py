@@ -1,6 +1,7 @@
 """The types of settings and their validation; no error quotes a secret."""
 
 import re
+from ipaddress import ip_network
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -109,6 +110,29 @@ def _no_weak_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
     return secrets
 
 
+def _users(pairs: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    names = [_user(pair.get_secret_value()) for pair in pairs]
+    if len(names) != len(set(names)):
+        raise ValueError("names a user twice")
+    return pairs
+
+
+def _user(pair: str) -> str:
+    name, _, password = pair.partition(":")
+    if not name or not password:
+        raise ValueError("must be user:password, several with commas between; neither may be empty")
+    return name
+
+
+def _networks(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        try:
+            ip_network(text)
+        except ValueError:
+            raise ValueError("must be addresses or networks: 127.0.0.1, 10.0.0.0/8, ::1") from None
+    return texts
+
+
 DatabaseURL = Annotated[SecretStr, AfterValidator(_postgresql)]
 RedisURL = Annotated[SecretStr, AfterValidator(_redis)]
 HttpURL = Annotated[str, AfterValidator(_http)]
@@ -120,3 +144,6 @@ SigningSecrets = Annotated[
 MetadataSecrets = Annotated[
     tuple[SecretStr, ...], BeforeValidator(_comma_separated), AfterValidator(_no_weak_secrets)
 ]
+ConsoleUsers = Annotated[tuple[SecretStr, ...], BeforeValidator(_comma_separated), AfterValidator(_users)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
+Networks = Annotated[tuple[str, ...], BeforeValidator(_comma_separated), AfterValidator(_networks)]

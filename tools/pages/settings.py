@@ -29,4 +29,6 @@ def page() -> str:
 def _default(value: object) -> str:
     if value is None or value in ((), PydanticUndefined) or isinstance(value, SecretStr):
         return ""
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"

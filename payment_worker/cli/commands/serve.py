@@ -1,6 +1,8 @@
-"""`payment-worker dev`, `demo`, `simulator`, `webhook` and `migrate`: commands that start a program."""
+"""`payment-worker dev`, `demo`, `simulator`, `webhook`, `console` and `migrate`: commands that start a program."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -17,6 +19,7 @@ def add_to(app: typer.Typer) -> None:
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     )(simulator)
     app.command()(webhook)
+    app.command()(console)
     app.command()(migrate)
 
 
@@ -71,8 +74,30 @@ def webhook(
     """
     from payment_worker.webhook.server import serve
 
-    try:
+    with _told_where_not(host, port):
         serve(host=host, port=port)
+
+
+def console(
+    *,
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 for every interface.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65_535)] = 8001,
+) -> None:
+    """Show payments, and what waits for a person, as web pages until it is stopped.
+
+    It needs PAYMENT_WORKER_CONSOLE_AUTH, or a proxy that authenticates.
+    """
+    from payment_worker.cli.doctor.report import examine_servers
+    from payment_worker.console.server import serve
+
+    with _told_where_not(host, port):
+        serve(host=host, port=port, examine=examine_servers)
+
+
+@contextmanager
+def _told_where_not(host: str, port: int) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         # A name that cannot be resolved has a negative number, and its own words.
         number = error.errno or 0

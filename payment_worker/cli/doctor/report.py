@@ -14,6 +14,9 @@ from payment_worker.cli.views.printing import console, print_json
 from payment_worker.settings import Role, Settings, SettingsError
 from payment_worker.store.connection.database import DatabaseUnavailableError
 
+UNKNOWN_AFTER: Final = timedelta(minutes=15)
+"""How long an outcome may be unknown before it is a problem."""
+
 _NEEDED: Final[tuple[Role, ...]] = ("broker", "database", "stripe")
 _MARKS: Final[Mapping[Verdict, str]] = {
     Verdict.FINE: "[bold green]✓[/]",
@@ -32,6 +35,11 @@ def examine(*, unknown_after_seconds: float) -> Sequence[Check]:
             checks += _rows(chosen, timedelta(seconds=unknown_after_seconds))
     # Whose key it is comes first where it is not ours: all else follows from that.
     return sorted(checks, key=lambda each: not (each.name == ACCOUNT and each.verdict is Verdict.PROBLEM))
+
+
+def examine_servers(chosen: Settings) -> Sequence[Check]:
+    """Look at PostgreSQL, Redis, workers and rows, for a process that holds none of Stripe's secrets."""
+    return [*_our_servers(chosen), *_rows(chosen, UNKNOWN_AFTER)]
 
 
 def is_healthy(checks: Sequence[Check]) -> bool:
@@ -84,6 +92,16 @@ def _servers(chosen: Settings) -> Iterator[Check]:
     from payment_worker.cli.doctor import connections
     from payment_worker.cli.doctor.stripe import stripe
 
+    yield from _our_servers(chosen)
+    if chosen.stripe_api_key:
+        yield from stripe(chosen)
+    yield from connections.secrets(chosen)
+    yield from connections.metadata_secrets(chosen)
+
+
+def _our_servers(chosen: Settings) -> Iterator[Check]:
+    from payment_worker.cli.doctor import connections
+
     if chosen.database_url:
         database = bootstrap.database(chosen, connections=1)
         yield from connections.database(database)
@@ -92,10 +110,6 @@ def _servers(chosen: Settings) -> Iterator[Check]:
         yield from connections.broker(chosen)
         yield from connections.workers(chosen)
         yield from connections.beat(chosen)
-    if chosen.stripe_api_key:
-        yield from stripe(chosen)
-    yield from connections.secrets(chosen)
-    yield from connections.metadata_secrets(chosen)
 
 
 def _rows(chosen: Settings, unknown_after: timedelta) -> Iterator[Check]:

@@ -1,0 +1,1 @@
+"""Web pages about payments, for the people who look after them."""

@@ -1,0 +1,82 @@
+"""The console's paths."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from http import HTTPStatus
+from importlib.resources import files
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from payment_worker.console import overview, payments, work
+from payment_worker.console.access import Access
+from payment_worker.console.context import Console
+from payment_worker.console.guard import Guard
+from payment_worker.store.connection.database import DatabaseUnavailableError
+
+STYLE: Final = files("payment_worker.console").joinpath("static", "style.css").read_bytes()
+ICON: Final = files("payment_worker.console").joinpath("static", "icon.svg").read_bytes()
+
+View = Callable[[Console, Request], Response]
+PAGES: Final[Mapping[str, View]] = {
+    "/": overview.overview,
+    "/payments": payments.payments,
+    "/payments/{payment_id:uuid}": payments.payment,
+    "/findings": work.findings,
+    "/events": work.events,
+    "/requests/rejected": work.rejected,
+    "/unknown": work.unknown,
+}
+
+
+def application(console: Console, access: Access, *, close: Callable[[], None]) -> Guard:
+    """The ASGI application; `close` is called once the last request has been answered."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        close()
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"alive": True})
+
+    async def file(_: Request, *, content: bytes, media_type: str) -> Response:
+        return Response(content, media_type=media_type, headers={"cache-control": "private, max-age=300"})
+
+    app = Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/style.css", partial(file, content=STYLE, media_type="text/css")),
+            Route("/icon.svg", partial(file, content=ICON, media_type="image/svg+xml")),
+            *(Route(path, partial(view, console)) for path, view in PAGES.items()),
+        ],
+        exception_handlers={
+            HTTPException: partial(_not_served, console),
+            DatabaseUnavailableError: partial(_unavailable, console),
+        },
+        lifespan=lifespan,
+    )
+    return Guard(app, access=access, failed=partial(_failed, console))
+
+
+async def _not_served(console: Console, request: Request, error: Exception) -> Response:
+    status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND)
+    said = error.detail if isinstance(error, HTTPException) else ""
+    return console.pages.page(request, "fault.html", http_status=status, title=status.phrase, said=said)
+
+
+async def _unavailable(console: Console, request: Request, error: Exception) -> Response:
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    said = f"PostgreSQL cannot serve now: {error}. The overview tells what to do."
+    return console.pages.page(request, "fault.html", http_status=status, title="No database", said=said)
+
+
+def _failed(console: Console, request: Request) -> Response:
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    said = "This is a bug of the console's; its log says where."
+    return console.pages.page(request, "fault.html", http_status=status, title="Failed", said=said)

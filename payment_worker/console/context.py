@@ -1,0 +1,63 @@
+"""What a page works with: the databases, the checks, the readings and the templates, handed in."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from payment_worker.console.rendering import Pages
+from payment_worker.monitoring.gauges import Reading
+from payment_worker.store.connection.database import Connection, Database
+from payment_worker.store.queries import console as queries
+
+
+class Check(Protocol):
+    """One thing that the doctor has looked at."""
+
+    @property
+    def name(self) -> str:
+        """What was looked at."""
+
+    @property
+    def verdict(self) -> str:
+        """`fine`, `note` or `problem`."""
+
+    @property
+    def says(self) -> str:
+        """What was found."""
+
+    @property
+    def remedy(self) -> str | None:
+        """What to do about it."""
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The oldest rows that it is about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """Everything outside that a page touches."""
+
+    reads: Database
+    """Where pages read: a replica, perhaps."""
+    checks: Callable[[], Sequence[Check]]
+    """The doctor's, as they are now or were a few seconds ago."""
+    readings: Callable[[], Sequence[Reading]]
+    """What rows and queues tell."""
+    clock: Callable[[], datetime]
+    """The machine's, for people: nothing is decided by it."""
+    pages: Pages
+    flower_url: str | None = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One transaction that writes nothing.
+
+        Raises:
+            DatabaseUnavailableError: it cannot serve now.
+        """
+        with self.reads.begin() as connection:
+            queries.read_only(connection)
+            yield connection

@@ -1,0 +1,96 @@
+"""What stands around every page: authentication, the headers that browsers obey, a log line, and no traceback."""
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from payment_worker.console.access import Access, User
+from payment_worker.telemetry import logger
+from payment_worker.telemetry.exceptions import described
+
+log = logger(__name__)
+
+OPEN_PATHS: Final = frozenset({"/healthz"})
+"""What needs no authentication, and tells nothing."""
+
+HEADERS: Final = {
+    # No script runs, whatever a page should ever hold; nothing is loaded from, sent to or framed by another host.
+    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+NEVER_STORED: Final = "no-store"
+
+UNAUTHORIZED: Final = PlainTextResponse(
+    "Not authenticated.",
+    HTTPStatus.UNAUTHORIZED,
+    {"www-authenticate": 'Basic realm="Payment Worker", charset="UTF-8"'},
+)
+
+
+class Guard:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, *, access: Access, failed: Callable[[Request], Response]) -> None:
+        """Set up.
+
+        Args:
+            app: the application.
+            access: who may see it.
+            failed: the page for a bug.
+        """
+        self._app = app
+        self._access = access
+        self._failed = failed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        began, status = time.monotonic(), 0
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("cache-control", NEVER_STORED)
+            await send(message)
+
+        user = self._access.user(request)
+        if user is None and request.url.path not in OPEN_PATHS:
+            await UNAUTHORIZED(scope, receive, send_guarded)
+        else:
+            await self._answer(request, user, send_guarded)
+        if request.url.path not in OPEN_PATHS:
+            seconds = round(time.monotonic() - began, 4)
+            name = user.name if user else None
+            log.info(
+                "page",
+                method=request.method,
+                path=request.url.path,
+                status=status,
+                user=name,
+                seconds=seconds,
+            )
+
+    async def _answer(self, request: Request, user: User | None, send: Send) -> None:
+        request.state.user = user
+        try:
+            await self._app(request.scope, request.receive, send)
+        except Exception as bug:  # noqa: BLE001 - its text may hold anything, and is shown to nobody
+            log.error("page failed", path=request.url.path, error=described(bug))  # noqa: TRY400 - as above
+            await self._failed(request)(request.scope, request.receive, send)

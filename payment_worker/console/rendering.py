@@ -1,0 +1,105 @@
+"""Makes pages from the templates: all text from outside is escaped, and its unseen characters are shown."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from payment_worker.telemetry.formats import duration, instant, money
+from payment_worker.telemetry.visible import visible
+
+DASHBOARD: Final = "https://dashboard.stripe.com"
+DASHBOARD_PAGES: Final[Mapping[str, str]] = {
+    "pi_": "payments",
+    "ch_": "payments",
+    "py_": "payments",
+    "re_": "refunds",
+    "pyr_": "refunds",
+    "dp_": "disputes",
+    "du_": "disputes",
+    "evt_": "events",
+    "po_": "payouts",
+    "txn_": "balance/transactions",
+    "cus_": "customers",
+}
+"""Where Stripe's dashboard shows an object, by how its id begins."""
+
+
+def _shown(value: object) -> object:
+    """What a template writes: nothing for None, and text without characters that hide or reorder others."""
+    if value is None:
+        return ""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _time(at: datetime) -> Markup:
+    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), instant(at)[:19])
+
+
+def dashboard(identity: str, *, account: str | None, is_live: bool) -> str | None:
+    """The address of an object in Stripe's dashboard; None where it has no page of its own."""
+    prefix = next((each for each in DASHBOARD_PAGES if identity.startswith(each)), None)
+    if prefix is None:
+        return None
+    parts = [quote(account, safe="")] if account else []
+    parts += [] if is_live else ["test"]
+    return "/".join([DASHBOARD, *parts, DASHBOARD_PAGES[prefix], quote(identity, safe="")])
+
+
+def _query(parameters: Mapping[str, object], **others: object) -> str:
+    """A query string of those parameters that have a value."""
+    return urlencode({name: each for name, each in {**parameters, **others}.items() if each})
+
+
+class Pages:
+    """Renders templates."""
+
+    def __init__(self, *, clock: Callable[[], datetime], token: Callable[[str], str]) -> None:
+        """Set up.
+
+        Args:
+            clock: now, aware.
+            token: the token that a user's forms carry.
+        """
+        self._clock = clock
+        self._token = token
+        self._templates = Environment(
+            loader=PackageLoader("payment_worker.console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            finalize=_shown,
+        )
+        self._templates.filters |= {"time": _time, "duration": duration, "day": lambda at: f"{at:%Y-%m-%d}"}
+        self._templates.globals |= {"money": money, "query": _query, "dashboard": dashboard}
+
+    def page(
+        self,
+        request: Request,
+        template: str,
+        *,
+        http_status: HTTPStatus = HTTPStatus.OK,
+        problems: Iterable[str] = (),
+        **values: Any,  # noqa: ANN401 - what the template asks for
+    ) -> HTMLResponse:
+        """The answer to a request."""
+        user = request.state.user
+        now = self._clock()
+        html = self._templates.get_template(template).render(
+            user=user,
+            path=request.url.path,
+            token=self._token(user.name) if user and user.may_act else "",
+            done=request.query_params.get("done", ""),
+            problems=list(problems),
+            now=now,
+            ago=lambda at: duration(max(now - at, timedelta())),
+            **values,
+        )
+        return HTMLResponse(html, http_status)

@@ -1,0 +1,76 @@
+"""The pages of what people decide: findings, events, rejected requests, unknown outcomes, and reconciliation's runs."""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from payment_worker.console.context import Console
+from payment_worker.domain.outcome import explained
+from payment_worker.flows.events.result import sentence
+from payment_worker.store import findings as stored_findings
+from payment_worker.store import inbox, rejected_requests, runs, stripe_identity
+from payment_worker.store.findings import FindingStatus
+from payment_worker.store.inbox import EventStatus
+from payment_worker.store.queries import console as queries
+
+ROWS: Final = 100
+
+
+def findings(console: Console, request: Request) -> Response:
+    """`/findings`."""
+    status = _chosen(request, list(FindingStatus), FindingStatus.OPEN)
+    statuses = [FindingStatus(status)] if status else list(FindingStatus)
+    with console.reading() as connection:
+        found = stored_findings.found(connection, statuses=statuses, limit=ROWS)
+        last = runs.newest(connection, limit=10)
+        identity = stripe_identity.on_record(connection)
+    return console.pages.page(
+        request,
+        "findings.html",
+        found=found,
+        runs=last,
+        status=status,
+        statuses=list(FindingStatus),
+        rows=ROWS,
+        is_live=bool(identity and identity.livemode),
+    )
+
+
+def events(console: Console, request: Request) -> Response:
+    """`/events`."""
+    status = _chosen(request, list(EventStatus), EventStatus.PARKED)
+    type_ = request.query_params.get("type", "").strip()
+    with console.reading() as connection:
+        found = inbox.newest(connection, status=status or None, type_=type_ or None, limit=ROWS)
+    return console.pages.page(
+        request,
+        "events.html",
+        found=found,
+        status=status,
+        statuses=list(EventStatus),
+        type=type_,
+        rows=ROWS,
+        sentence=sentence,
+    )
+
+
+def rejected(console: Console, request: Request) -> Response:
+    """`/requests/rejected`."""
+    task = request.query_params.get("task", "").strip()
+    with console.reading() as connection:
+        found = rejected_requests.newest(connection, task=task or None, limit=ROWS)
+    return console.pages.page(request, "rejected.html", found=found, task=task, rows=ROWS)
+
+
+def unknown(console: Console, request: Request) -> Response:
+    """`/unknown`."""
+    with console.reading() as connection:
+        found = queries.unknown_attempts(connection, limit=ROWS)
+    return console.pages.page(request, "unknown.html", found=found, rows=ROWS, explained=explained)
+
+
+def _chosen(request: Request, statuses: list[str], usual: str) -> str:
+    """The status whose rows are wanted; empty for all of them."""
+    chosen = request.query_params.get("status", usual)
+    return chosen if chosen in statuses else ""

@@ -1,0 +1,82 @@
+"""Totals of a period: the money of its payments by currency, and payments and refunds by hour and status."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select
+
+from payment_worker.domain.payment import PaymentStatus
+from payment_worker.store import tables
+
+_PAYMENT: Final = tables.payment.c
+_REFUND: Final = tables.refund.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of the payments of a period in one currency. Fee and net are in the settlement currency."""
+
+    currency: str
+    payments: int
+    succeeded: int
+    captured: int
+    refunded: int
+    settlement_currency: str | None
+    fee: int
+    net: int
+
+
+def _sum(column: ColumnElement[Any]) -> ColumnElement[int]:
+    # PostgreSQL adds up to a numeric, which would be a Decimal here.
+    return cast(func.coalesce(func.sum(column), 0), BigInteger)
+
+
+def taken(connection: Connection, *, since: datetime, until: datetime) -> Sequence[Taken]:
+    """The money of the payments that were requested in this period."""
+    kind = (_PAYMENT.currency, _PAYMENT.settlement_currency)
+    captured = _PAYMENT.amount_captured
+    query = (
+        select(
+            _PAYMENT.currency,
+            func.count().label("payments"),
+            func.count().filter(_PAYMENT.status == PaymentStatus.SUCCEEDED).label("succeeded"),
+            _sum(captured).label("captured"),
+            _sum(_PAYMENT.amount_refunded).label("refunded"),
+            _PAYMENT.settlement_currency,
+            _sum(_PAYMENT.fee).label("fee"),
+            _sum(_PAYMENT.net).label("net"),
+        )
+        .where(_PAYMENT.created_at >= since, _PAYMENT.created_at < until)
+        .group_by(*kind)
+        .order_by(*kind)
+    )
+    return [Taken(**row) for row in connection.execute(query).mappings()]
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """What happened in one hour, by status."""
+
+    at: datetime
+    status: str
+    count: int
+
+
+def payments_by_hour(connection: Connection, *, since: datetime) -> Sequence[Hour]:
+    """Payments that were requested since then, by hour and by what became of them."""
+    return _by_hour(connection, _PAYMENT.created_at, _PAYMENT.status, since)
+
+
+def refunds_by_hour(connection: Connection, *, since: datetime) -> Sequence[Hour]:
+    """The same of refunds."""
+    return _by_hour(connection, _REFUND.created_at, _REFUND.status, since)
+
+
+def _by_hour(
+    connection: Connection, at: ColumnElement[datetime], status: ColumnElement[str], since: datetime
+) -> Sequence[Hour]:
+    hour = func.date_trunc("hour", at, "UTC")
+    query = select(hour, status, func.count()).where(at >= since).group_by(hour, status)
+    return [Hour(*row) for row in connection.execute(query)]

@@ -1,0 +1,255 @@
+"""A person finds any payment, sees its whole story and its money, and whatever waits for a decision."""
+
+import html
+import re
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from payment_worker.devstack.postgresql import PostgreSQL
+from tests.cli.test_outside_text import PAYMENT, PLANT, POISON, SHOWN, raw
+from tests.console.conftest import PAGES, Running, Start, Visitor, a_payment
+from tests.harness.rows import Rows
+
+HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'{{7*7}}"
+
+
+def _listed(body: str) -> list[str]:
+    return re.findall(r'href="/payments/([0-9a-f-]{36})"', body)
+
+
+def test_a_payment_is_found_by_each_of_its_ids(shared_console: Running, shared_rows: Rows) -> None:
+    unique = uuid4().hex
+    row = a_payment(
+        shared_rows,
+        order_id=f"A-1/ü {unique}",
+        customer_id=f"kunde {unique}",
+        stripe_charge_id=f"ch_{unique}",
+        amount_refund_reserved=10,
+    )
+    payment_id = str(row["payment_id"])
+    refund_id = str(uuid4())
+    shared_rows(
+        """INSERT INTO refund (refund_id, payment_id, amount, currency, status, stripe_refund_id, amount_was_given,
+                               created_at, updated_at) VALUES (%s, %s, 10, 'EUR', 'PENDING', %s, true, now(), now())""",
+        *(refund_id, payment_id, f"re_{unique}"),
+    )
+    shared_rows(
+        """INSERT INTO dispute (stripe_dispute_id, payment_id, status, amount, currency, created_at, updated_at)
+           VALUES (%s, %s, 'LOST', 4999, 'EUR', now(), now())""",
+        *(f"dp_{unique}", payment_id),
+    )
+    shared_rows(
+        """INSERT INTO stripe_event (event_id, type, livemode, object_id, payload, status, source, created_at,
+                                     received_at, finished_at)
+           VALUES (%s, 'charge.refunded', false, %s, '{}', 'PROCESSED', 'webhook', now(), now(), now())""",
+        *(f"evt_{unique}", f"ch_{unique}"),
+    )
+    ids = [payment_id, payment_id.upper(), refund_id, f"A-1/ü {unique}", f"kunde {unique}"]
+    ids += [
+        str(row["stripe_payment_intent_id"]),
+        f"ch_{unique}",
+        f"re_{unique}",
+        f"dp_{unique}",
+        f"evt_{unique}",
+    ]
+    for identity in ids:
+        assert set(_listed(shared_console.reader.get("/payments", q=f" {identity} ").body)) == {payment_id}, (
+            identity
+        )
+    page = shared_console.reader.get("/payments", q=f"nothing {unique}")
+    assert (page.status, _listed(page.body)) == (200, [])
+
+
+def test_filters_leave_what_is_wanted(shared_console: Running, shared_rows: Rows) -> None:
+    day = {"created_at": "2001-02-03T23:59:59Z"}
+    euros = str(a_payment(shared_rows, **day)["payment_id"])
+    yens = str(a_payment(shared_rows, currency="JPY", amount=500, **day)["payment_id"])
+    failed = a_payment(
+        shared_rows, status="FAILED", failure_reason="card_declined", decline_code="lost_card", **day
+    )
+
+    def found(**query: str) -> set[str]:
+        return set(_listed(shared_console.reader.get("/payments", **query).body))
+
+    on_that_day = {"since": "2001-02-03", "until": "2001-02-03"}
+    assert found(**on_that_day) == {euros, yens, str(failed["payment_id"])}
+    assert found(status="FAILED", **on_that_day) == {str(failed["payment_id"])}
+    assert found(currency="jpy", **on_that_day) == {yens}
+    assert found(currency="JPY", least="500", most="500", **on_that_day) == {yens}
+    assert found(currency="EUR", least="49.99", status="SUCCEEDED", **on_that_day) == {euros}
+    assert found(currency="EUR", least="50.00", **on_that_day) == set()
+    assert found(until="2001-02-02") == set()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"status": "PAID"},
+        {"least": "NaN"},
+        {"most": "1e99"},
+        {"least": "-1"},
+        {"since": "yesterday"},
+        {"until": "9999-12-31"},
+        {"before": "x"},
+        {"before": "2001-01-01T00:00:00~11111111-1111-4111-8111-111111111111"},
+    ],
+)
+def test_what_cannot_be_searched_for_is_said(shared_console: Running, query: dict[str, str]) -> None:
+    page = shared_console.reader.get("/payments", **query)
+    assert page.status == 400
+    assert 'role="alert"' in page.body
+
+
+def test_pages_go_through_all_payments_once_each(shared_console: Running, shared_rows: Rows) -> None:
+    shared_rows(
+        """INSERT INTO payment (payment_id, order_id, amount, currency, status, payment_method, capture_method,
+                                fingerprint, created_at, updated_at)
+           SELECT gen_random_uuid(), 'many', 100, 'CHF', 'REQUESTED', 'pm_1', 'automatic', 'x',
+                  '1999-01-01T00:00:00Z'::timestamptz + (n / 10) * interval '1 ms', now()
+           FROM generate_series(1, 120) AS n"""
+    )
+    wanted = {
+        str(row["payment_id"])
+        for row in shared_rows("SELECT payment_id FROM payment WHERE order_id = 'many'")
+    }
+    path, seen = "/payments?until=1999-01-01", []
+    for _ in range(3):
+        page = shared_console.reader.get(path)
+        seen += _listed(page.body)
+        following = re.search(r'rel="next" href="([^"]+)"', page.body)
+        path = html.unescape(following[1]) if following else ""
+    assert (len(seen), set(seen), path) == (120, wanted, "")
+
+
+def test_a_rare_kind_is_looked_for_step_by_step(shared_console: Running, shared_rows: Rows) -> None:
+    shared_rows(
+        """INSERT INTO payment (payment_id, order_id, amount, currency, status, payment_method, capture_method,
+                                fingerprint, created_at, updated_at)
+           SELECT gen_random_uuid(), 'common', 100, CASE n WHEN 1 THEN 'ISK' ELSE 'NOK' END, 'REQUESTED', 'pm_1',
+                  'automatic', 'x', '1990-01-01T00:00:00Z'::timestamptz + n * interval '1 s', now()
+           FROM generate_series(1, 20001) AS n"""
+    )
+    first = shared_console.reader.get("/payments", currency="ISK", until="1990-12-31")
+    assert _listed(first.body) == []
+    assert "Looked back to" in first.body
+    following = re.search(r'rel="next" href="([^"]+)"', first.body)
+    assert following
+    assert len(_listed(shared_console.reader.get(html.unescape(following[1])).body)) == 1
+    shared_rows("DELETE FROM payment WHERE order_id = 'common'")
+
+
+def test_a_payment_shows_its_story_its_money_and_where_else_to_look(
+    shared_console: Running, shared_rows: Rows
+) -> None:
+    row = a_payment(
+        shared_rows,
+        stripe_account="acct_1",
+        amount_refunded=1000,
+        amount_refund_reserved=3000,
+        fee=175,
+        net=4824,
+        settlement_currency="EUR",
+        stripe_balance_transaction_id="txn_1",
+    )
+    payment_id = str(row["payment_id"])
+    shared_rows(
+        "INSERT INTO payment_history (payment_id, to_status, cause, actor, recorded_at) VALUES (%s, %s, %s, %s, now())",
+        *(payment_id, "SUCCEEDED", "charge 1 was executed", "worker@here"),
+    )
+    body = shared_console.reader.get(f"/payments/{payment_id}").body
+    for said in (
+        "49.99 EUR",
+        "10.00 EUR",
+        "20.00 EUR",
+        "1.75 EUR",
+        "48.24 EUR",
+        "charge 1 was executed",
+        "worker@here",
+    ):
+        assert said in body
+    assert f"https://dashboard.stripe.com/acct_1/test/payments/{row['stripe_payment_intent_id']}" in body
+    assert f"http://flower.example/tasks?name=payment_worker%20{payment_id}" in body
+
+
+@pytest.mark.parametrize(
+    "path", [f"/payments/{uuid4()}", "/payments/x", "/nowhere", "/%00", "/payments/../x"]
+)
+def test_what_there_is_not_is_a_page_that_says_so(shared_console: Running, path: str) -> None:
+    page = shared_console.reader.get(path)
+    assert page.status == 404
+    assert "Not Found" in page.body
+
+
+def test_text_from_outside_is_text(shared_console: Running, shared_rows: Rows) -> None:
+    shared_rows(PLANT, PAYMENT, HOSTILE + POISON)
+    paths = [*PAGES, f"/payments/{PAYMENT}", "/events?status=ALL", "/findings?status=ALL"]
+    pages = {path: shared_console.operator.get(path) for path in paths}
+    pages["search"] = shared_console.operator.get("/payments", q=HOSTILE + POISON)
+    pages["type"] = shared_console.operator.get("/events", status="ALL", type=HOSTILE)
+    pages["status"] = shared_console.operator.get("/payments", status=HOSTILE)
+    shown = html.escape(HOSTILE, quote=False).partition("'")[0].replace('"', "&#34;")
+    for path, page in pages.items():
+        assert page.status in {200, 400}, path
+        assert raw(page.body) == set(), path
+        assert "<script" not in page.body, path
+        assert "<img" not in page.body, path
+    for path in (f"/payments/{PAYMENT}", "/findings", "/events", "/requests/rejected", "search"):
+        assert shown in pages[path].body, path
+        assert html.escape(SHOWN, quote=False) in pages[path].body, path
+
+
+def test_the_overview_tells_what_waits_and_what_was_taken(console: Start, rows: Rows) -> None:
+    now = rows.one("SELECT now() - interval '1 day' AS yesterday")["yesterday"]
+    fees = {"fee": 175, "net": 4824, "settlement_currency": "EUR", "stripe_balance_transaction_id": "txn_1"}
+    a_payment(rows, created_at=now, **fees)
+    a_payment(rows, created_at=now, amount_refunded=100, amount_refund_reserved=100, **fees)
+    a_payment(rows, created_at=now, status="FAILED", failure_reason="card_declined")
+    rows("INSERT INTO pause VALUES ('refund', 'a bad bank', 'lin', now())")
+    running = console()
+
+    page = running.reader.get("/", day=f"{now:%Y-%m-%d}")
+
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.body))
+    assert "99.98 EUR 1.00 EUR 3.50 EUR 96.48 EUR" in text
+    assert "refund since" in text
+    assert "a bad bank" in text
+    for said in (
+        "Queue charges",
+        "workers: 0",
+        "Outbox",
+        "Inbox: parked",
+        "Circuit breakers open",
+        "Charges: ",
+    ):
+        assert said in text, said
+    assert "Something needs attention" in text  # no worker runs
+    assert running.reader.get("/", day="x").status == 200
+    assert running.reader.get("/", day=f"{now + timedelta(days=400):%Y-%m-%d}").status == 200
+
+
+def test_without_its_database_it_says_so_and_the_overview_says_what_to_do(
+    own_postgresql: PostgreSQL, console: Start
+) -> None:
+    running = console(settings={"DATABASE_URL": own_postgresql.url("payments")})
+    assert running.reader.get("/payments").status == 200
+    own_postgresql.kill()
+    assert running.reader.get("/payments").status == 503
+    overview = running.reader.get("/")
+    assert overview.status == 200
+    assert "start PostgreSQL" in overview.body
+    assert Visitor(running.port).get("/healthz").status == 200
+
+
+def test_pages_read_where_the_settings_say_and_write_nothing_there(
+    console: Start, postgresql: PostgreSQL, migrated_template: str
+) -> None:
+    url = postgresql.create_database("replica", template=migrated_template)
+    replica = Rows(url)
+    payment_id = str(a_payment(replica)["payment_id"])
+    replica("ALTER DATABASE replica SET default_transaction_read_only = on")
+    running = console(settings={"PAYMENT_WORKER_CONSOLE_DATABASE_URL": url})
+    assert running.reader.get(f"/payments/{payment_id}").status == 200
+    assert all(running.reader.get(path).status == 200 for path in PAGES)
+    replica.close()
