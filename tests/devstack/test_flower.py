@@ -4,7 +4,7 @@ import base64
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -13,11 +13,15 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
+import redis
 
 from payment_worker.devstack import programs
 from payment_worker.devstack.ports import free_port
 from payment_worker.devstack.processes import Process, ProcessEndedError
+from payment_worker.devstack.shop import Shop
 from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.waiting import wait_until
+from tests.harness.books import told
 
 _LOGIN = "operator:a password"
 _PROVIDER = "flower.views.auth.GoogleAuth2LoginHandler"
@@ -129,9 +133,47 @@ def test_its_password_may_come_from_a_file(valkey: Valkey, tmp_path: Path) -> No
         assert _status(f"http://127.0.0.1:{port}/", login=_LOGIN) == HTTPStatus.OK
 
 
-def test_its_list_shows_the_ids_of_payments(flower: str) -> None:
+def test_its_rows_begin_with_the_ids_of_payments(flower: str) -> None:
     _, page = _answer(f"{flower}/tasks", login=_LOGIN)
-    assert re.findall(r'data-column="(\w+)"', page)[:2] == ["name", "kwargs"]
+    assert re.findall(r'data-column="(\w+)"', page)[0] == "kwargs"
+
+
+def test_it_shows_charges_by_their_payments_and_no_housekeeping(
+    environment: dict[str, str],
+    worker: Callable[..., Process],
+    redis_client: "redis.Redis",
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    settings = {"REDIS_URL": environment["REDIS_URL"], "FLOWER_BASIC_AUTH": _LOGIN}
+    with (
+        programs.flower(settings, directory=tmp_path, port=port) as process,
+        Shop(environment["REDIS_URL"]) as shop,
+    ):
+        process.start().wait_ready()
+        worker()
+        payment_id = shop.charge(1099)
+        # So a task that is not listed has run before the refund does.
+        wait_until(
+            lambda: _published(redis_client, "PaymentSucceeded"), seconds=20, what="a published outcome"
+        )
+        refund_id = shop.refund(payment_id)
+        listed = wait_until(lambda: _listed(port, "refund"), seconds=20, what="the refund in Flower")
+    assert listed["charge"] == payment_id
+    assert listed["refund"] == f"{payment_id} refund_id={refund_id}"
+    assert "publish_events" not in listed
+
+
+def _published(stream: "redis.Redis", kind: str) -> bool:
+    return kind in {each["type"] for each in told(stream)}
+
+
+def _listed(port: int, awaited: str) -> dict[str, str]:
+    """What Flower's list shows of each task's arguments, once it has the awaited task."""
+    query = "draw=1&start=0&length=50&order[0][column]=0&order[0][dir]=asc&columns[0][data]=name"
+    answer = json.loads(_answer(f"http://127.0.0.1:{port}/tasks/datatable?{query}", login=_LOGIN)[1])
+    shown = {each["name"].rpartition(".")[2]: each["kwargs"] for each in answer["data"]}
+    return shown if awaited in shown else {}
 
 
 def test_behind_a_sub_path_its_pages_and_all_they_need_are_below_it(valkey: Valkey, tmp_path: Path) -> None:
