@@ -1,23 +1,9 @@
 """The outcomes of a request to Stripe; only `Declined` and `Rejected` say that it took no effect."""
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Self
 
+from payment_worker.domain.code import Code
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
-
-
-class Code(StrEnum):
-    """A code of one word, which programs compare, with a sentence beside it, which people read."""
-
-    sentence: str
-
-    def __new__(cls, code: str, sentence: str = "") -> Self:
-        """A member that is equal to its code."""
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.sentence = sentence
-        return member
 
 
 class UnknownReason(Code):

@@ -28,15 +28,15 @@ class PaymentStatus(StrEnum):
 
 
 class PaymentTrigger(StrEnum):
-    """What was heard about a payment."""
+    """What a snapshot of its PaymentIntent, or a request for another attempt, says about a payment."""
 
-    STARTED = "processing started"
-    ACTION_REQUIRED = "action required"
+    STARTED = "processing_started"
+    ACTION_REQUIRED = "action_required"
     AUTHORIZED = "authorized"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELED = "canceled"
-    RETRIED = "another attempt requested"
+    RETRIED = "retry_requested"
 
 
 PAYMENT_TRANSITIONS: Mapping[PaymentStatus, Mapping[PaymentTrigger, PaymentStatus]] = MappingProxyType(

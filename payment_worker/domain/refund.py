@@ -25,9 +25,9 @@ class RefundStatus(StrEnum):
 
 
 class RefundTrigger(StrEnum):
-    """What was heard about a refund."""
+    """What a snapshot of Stripe's Refund says about a refund."""
 
-    ACTION_REQUIRED = "action required"
+    ACTION_REQUIRED = "action_required"
     PENDED = "pending"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -63,10 +63,10 @@ REFUND_TRANSITIONS: Mapping[RefundStatus, Mapping[RefundTrigger, RefundStatus]] 
 )
 
 RELEASED = frozenset({RefundStatus.FAILED, RefundStatus.CANCELED})
-"""States in which a refund holds nothing of the payment's money any more."""
+"""Statuses in which a refund reserves nothing of the payment's amount."""
 
 LOST = frozenset({RefundTrigger.FAILED, RefundTrigger.CANCELED})
-"""News that a refund gives back nothing."""
+"""Triggers after which nothing is refunded."""
 
 
 def next_status(status: RefundStatus, trigger: RefundTrigger) -> RefundStatus:

@@ -10,7 +10,7 @@ from typing import Final
 
 from payment_worker.flows.context import Context
 from payment_worker.telemetry import logger
-from payment_worker.telemetry.metrics import CLOCKS_APART, label
+from payment_worker.telemetry.metrics import CLOCKS_APART
 from payment_worker.telemetry.recorder import count
 
 log = logger(__name__)
@@ -35,7 +35,7 @@ def apart(context: Context) -> Apart | None:
     """
     found = _apart(context)
     if found:
-        count(CLOCKS_APART, label(found))
+        count(CLOCKS_APART, found)
         log.error(
             "clocks apart: absence is not believed",
             clock=found.value,

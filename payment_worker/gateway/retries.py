@@ -7,7 +7,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, wait_random_expo
 from tenacity.stop import stop_base
 
 from payment_worker.domain.outcome import Delay, Outcome, Postponed, Unanswered, UnknownReason
-from payment_worker.telemetry.metrics import REPEATED_REQUESTS, label
+from payment_worker.telemetry.metrics import REPEATED_REQUESTS
 from payment_worker.telemetry.recorder import count
 
 REPEATED: Final = frozenset(
@@ -72,7 +72,7 @@ def _may_pass(outcome: Outcome) -> bool:
 def _count(state: RetryCallState) -> None:
     match _last_outcome(state):
         case Unanswered(unknown_reason=why) | Postponed(delay=why):
-            count(REPEATED_REQUESTS, label(why))
+            count(REPEATED_REQUESTS, why)
 
 
 def _last_outcome(state: RetryCallState) -> Outcome:

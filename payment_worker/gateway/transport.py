@@ -16,7 +16,7 @@ from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.gateway.rate_limit.limits import Permit, Throttled, endpoint_of
 from payment_worker.gateway.stripe_clock import StripeClock
 from payment_worker.telemetry import learned
-from payment_worker.telemetry.metrics import STRIPE_SECONDS, THROTTLED, label
+from payment_worker.telemetry.metrics import STRIPE_SECONDS, THROTTLED
 from payment_worker.telemetry.recorder import count, observe
 
 ACCOUNT: Final = "/v1/account"
@@ -63,14 +63,14 @@ class Connection:
     def turn(self, method: str, path: str, account: str | None, longest_wait: float) -> Permit | Throttled:
         """Wait for the call's turn, if it comes within this time. No transaction may be open meanwhile."""
         if delay := self._check_key(self._owner):
-            count(THROTTLED, label(delay))
+            count(THROTTLED, delay)
             return Throttled(delay, 0.0)
         return self._turn(method, path, account, longest_wait)
 
     def _turn(self, method: str, path: str, account: str | None, longest_wait: float) -> Permit | Throttled:
         turn = self._traffic.acquire(endpoint_of(method, path), account=account, longest_wait=longest_wait)
         if isinstance(turn, Throttled):
-            count(THROTTLED, label(turn.delay))
+            count(THROTTLED, turn.delay)
         elif turn.wait_seconds:
             time.sleep(turn.wait_seconds)
         return turn

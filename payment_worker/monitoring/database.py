@@ -15,7 +15,6 @@ from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.queries import backlog
 from payment_worker.store.queries.backlog import OpenAttempts
-from payment_worker.telemetry.metrics import label
 
 STATEMENT_SECONDS: Final = 5
 """Prometheus waits for 10 s by default."""
@@ -33,7 +32,7 @@ def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
     yield from (Reading(gauges.REFUSED, count, (action,)) for action, count in refused.items())
     yield from _due(connection, now)
     for late in backlog.beyond_deadline(connection, now=now):
-        yield Reading(gauges.BREACHES, late.many.count, (late.table, label(late.status)))
+        yield Reading(gauges.BREACHES, late.many.count, (late.table, late.status.lower()))
     yield from _boxes(connection, now)
     yield from _findings(connection, now)
     yield Reading(gauges.REJECTED, backlog.rejected(connection, since=now - HOUR).count)
@@ -57,16 +56,16 @@ def _attempts(unfinished: Sequence[OpenAttempts], now: datetime) -> Iterator[Rea
             ages[each.action] = max(ages.get(each.action, 0), age(each.many.oldest_at, now))
     for action in Action:
         for status in sorted(UNFINISHED):
-            yield Reading(gauges.ATTEMPTS, counts[action, status], (action, label(status)))
+            yield Reading(gauges.ATTEMPTS, counts[action, status], (action, status.lower()))
         yield Reading(gauges.UNKNOWN_SECONDS, ages.get(action, 0), (action,))
     for unknown_reason in sorted({*UnknownReason, *doubts}):
-        yield Reading(gauges.UNKNOWN, doubts[unknown_reason], (label(unknown_reason),))
+        yield Reading(gauges.UNKNOWN, doubts[unknown_reason], (unknown_reason,))
 
 
 def _due(connection: Connection, now: datetime) -> Iterator[Reading]:
     for kind, many in backlog.overdue(connection, before=now).items():
-        yield Reading(gauges.DUE, many.count, (label(kind),))
-        yield Reading(gauges.DUE_SECONDS, age(many.oldest_at, now), (label(kind),))
+        yield Reading(gauges.DUE, many.count, (kind,))
+        yield Reading(gauges.DUE_SECONDS, age(many.oldest_at, now), (kind,))
 
 
 def _boxes(connection: Connection, now: datetime) -> Iterator[Reading]:

@@ -27,7 +27,7 @@ class Readiness:
         except NotMigratedError:
             is_behind = True
         except DatabaseUnavailableError as error:
-            return f"the database cannot serve: {error.outage}"
+            return f"the database cannot serve: {error.outage.sentence}"
         except TimeoutError:
             return "the database does not answer"
         return "the database lacks migrations: payment-worker migrate" if is_behind else None

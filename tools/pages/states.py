@@ -1,4 +1,4 @@
-"""The reference of the states: what may follow upon what, drawn and told."""
+"""Generates the reference page of statuses: a drawing and a table of every transition."""
 
 from collections.abc import Mapping
 
@@ -7,59 +7,62 @@ from drawings.lanes import Row, lanes
 from payment_worker.domain.payment import PAYMENT_TRANSITIONS
 from payment_worker.domain.refund import REFUND_TRANSITIONS
 
-PAGE = """# States
+PAGE = """# Statuses
 
-Made from the tables in `payment_worker/domain/payment.py` and `refund.py` by `tools/generate.py`: what is not drawn
-cannot happen. A dot is where it may happen, the arrow's head is where it leads.
+Generated from the transition tables in `payment_worker/domain/payment.py` and `refund.py` by `tools/generate.py`: a
+transition that is not drawn cannot happen. A dot marks the status before, an arrowhead the status after.
 
 ## Payment
 
-![What may follow upon what, for a payment](payment-states.svg)
+![Transitions of a payment](payment-states.svg)
 
 {payment}
 
 `SUCCEEDED` and `CANCELED` are final, as they are at Stripe. `FAILED` is not: Stripe leaves a declined PaymentIntent
-open, and another attempt may follow.
+open, and another attempt may succeed.
 
 ## Refund
 
-![What may follow upon what, for a refund](refund-states.svg)
+![Transitions of a refund](refund-states.svg)
 
 {refund}
 
-A refund only moves forward. `PROCESSED` is not final: a bank may return the money days later, and the amount can then
-be refunded again.
+`PROCESSED` is not final: a bank may return the money days later; the refund is then `FAILED`, and the amount can be
+refunded again.
 """
 
 Transitions = Mapping[str, Mapping[str, str]]
 
 
 def page() -> str:
-    """The page as it must be."""
+    """The text of the page."""
     return PAGE.format(payment=_table(PAYMENT_TRANSITIONS), refund=_table(REFUND_TRANSITIONS))
 
 
 def payment_drawing() -> str:
-    """The states of a payment."""
-    return lanes("The states of a payment", list(PAYMENT_TRANSITIONS), _rows(PAYMENT_TRANSITIONS))
+    """The drawing of a payment's transitions."""
+    return lanes("Transitions of a payment", list(PAYMENT_TRANSITIONS), _rows(PAYMENT_TRANSITIONS))
 
 
 def refund_drawing() -> str:
-    """The states of a refund."""
-    return lanes("The states of a refund", list(REFUND_TRANSITIONS), _rows(REFUND_TRANSITIONS))
+    """The drawing of a refund's transitions."""
+    return lanes("Transitions of a refund", list(REFUND_TRANSITIONS), _rows(REFUND_TRANSITIONS))
 
 
 def _rows(transitions: Transitions) -> list[Row]:
     sources: dict[tuple[str, str], list[str]] = {}
     for status, moves in transitions.items():
-        for news, to in moves.items():
-            sources.setdefault((news, to), []).append(status)
-    return [(news, froms, to) for (news, to), froms in sources.items()]
+        for trigger, to in moves.items():
+            sources.setdefault((trigger.replace("_", " "), to), []).append(status)
+    return [(trigger, froms, to) for (trigger, to), froms in sources.items()]
 
 
 def _table(transitions: Transitions) -> str:
-    rows = [f"| {news} | {', '.join(map(_code, froms))} | `{to}` |" for news, froms, to in _rows(transitions)]
-    return "\n".join(("| what happens | from | to |", "|---|---|---|", *rows))
+    rows = [
+        f"| {trigger} | {', '.join(map(_code, froms))} | `{to}` |"
+        for trigger, froms, to in _rows(transitions)
+    ]
+    return "\n".join(("| trigger | from | to |", "|---|---|---|", *rows))
 
 
 def _code(word: str) -> str:

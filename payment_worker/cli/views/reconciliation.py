@@ -88,7 +88,9 @@ def _told(done: Reconciled) -> str:
         f"  closed    {run.closed}",
     ]
     if done.stripe_is_away:
-        lines.append(f"Stripe does not answer: it waits at {run.step}, and the same command goes on with it.")
+        lines.append(
+            f"Stripe does not answer: the run waits at {Step(run.step).sentence}; the same command resumes it."
+        )
     if run.left_open:
         lines.append("See what is open with: payment-worker report")
     return "\n".join(lines)
@@ -115,7 +117,7 @@ def _show(bar: Progress, task: TaskID, run: Run) -> None:
     account = f" of {run.stripe_account}" if run.stripe_account else ""
     counts = f"{run.payments + run.refunds + run.disputes} compared, {run.repaired + run.left_open} differ"
     done = STEPS.index(step) + (_part(run) if step in LISTS else 0)
-    bar.update(task, description=f"{step}{account}: {counts}", completed=done)
+    bar.update(task, description=f"{step.sentence}{account}: {counts}", completed=done)
 
 
 def _part(run: Run) -> float:

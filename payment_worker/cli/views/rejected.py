@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from typing import Any, Final
 from uuid import NAMESPACE_OID, UUID, uuid5
 
@@ -12,6 +11,7 @@ from rich.markup import escape
 from payment_worker.cli.database import now, operator, records
 from payment_worker.cli.views.printing import complain, console, print_json, table
 from payment_worker.contracts import requests
+from payment_worker.domain.code import Code
 from payment_worker.domain.money import CURRENCIES
 from payment_worker.store import rejected_requests
 from payment_worker.store.rejected_requests import RejectedRequest
@@ -125,13 +125,16 @@ def _minor_units(value: object, currency: object) -> int | None:
     return int(amount) if amount is not None and amount == amount.to_integral_value() and amount > 0 else None
 
 
-class Obstacle(StrEnum):
-    """Why a request is not sent again."""
+class Obstacle(Code):
+    """Why a request is not enqueued again: a code, and words for people."""
 
-    NOT_FOUND = "no rejected request has this id"
-    MASKED = "its arguments were masked before they were kept: the app that sent it has to send it again"
-    NO_SUCH_TASK = "this version has no such task for apps"
-    STILL_WRONG = "it would be rejected again"
+    NOT_FOUND = "not_found", "no rejected request has this id"
+    MASKED = (
+        "masked",
+        "its arguments were masked when it was stored: the app that sent it has to send it again",
+    )
+    NO_SUCH_TASK = "no_such_task", "this version has no such task for apps"
+    STILL_WRONG = "still_wrong", "it would be rejected again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,7 @@ def _replay(identity: str) -> Replayed | str:
     with records() as connection:
         request = rejected_requests.lock(connection, _request_id(identity))
         if request is None:
-            return Obstacle.NOT_FOUND
+            return Obstacle.NOT_FOUND.sentence
         message_id, actor = uuid5(request.request_id, "replay"), operator()
         if request.replayed_at:
             return Replayed(request.request_id, message_id, str(request.replayed_by), is_new=False)
@@ -186,13 +189,13 @@ def _request_id(identity: str) -> UUID:
 
 def _obstacle(request: RejectedRequest) -> str | None:
     if not request.is_complete:
-        return Obstacle.MASKED
+        return Obstacle.MASKED.sentence
     if request.task not in MODELS:
-        return f"{request.task}: {Obstacle.NO_SUCH_TASK}"
+        return f"{request.task}: {Obstacle.NO_SUCH_TASK.sentence}"
     try:
         requests.parse(MODELS[request.task], request.arguments)
     except requests.InvalidRequest as invalid:
-        return f"{Obstacle.STILL_WRONG}: {invalid}"
+        return f"{Obstacle.STILL_WRONG.sentence}: {invalid}"
     return None
 
 

@@ -22,7 +22,7 @@ from payment_worker.store.connection.database import Connection
 from payment_worker.store.history import Cause
 from payment_worker.store.statements import write
 from payment_worker.telemetry import logger
-from payment_worker.telemetry.metrics import ATTEMPTS, RESCHEDULED, label
+from payment_worker.telemetry.metrics import ATTEMPTS, RESCHEDULED
 from payment_worker.telemetry.recorder import count
 
 log = logger(__name__)
@@ -112,7 +112,7 @@ class LockedAttempt:
             stripe_request_id=stripe_request_id,
         )
         write(self.connection, [reschedule])
-        count(RESCHEDULED, attempt.action, label(code))
+        count(RESCHEDULED, attempt.action, code)
         told = {"detail": detail} if detail else {}
         log.warning("attempt rescheduled", **self._ids(), reason=code, **told, tries=tries)
         if self.refund:
@@ -140,7 +140,7 @@ class LockedAttempt:
         )
         write(self.connection, [*writes, ended])
         answer = refund_result(refund) if refund else payment_result(payment)
-        count(ATTEMPTS, self.attempt.action, label(status))
+        count(ATTEMPTS, self.attempt.action, status.lower())
         log.info(
             "attempt finished",
             **self._ids(),

@@ -18,7 +18,7 @@ from payment_worker.store import attempts, create_payment, payments
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.history import transition
 from payment_worker.store.statements import write
-from payment_worker.telemetry.metrics import PAYMENTS, label
+from payment_worker.telemetry.metrics import PAYMENTS
 from payment_worker.telemetry.recorder import count
 
 
@@ -29,7 +29,7 @@ def charge(context: Context, request: ChargeRequest) -> CommandResult | Conflict
     attempt = _note(context, request, payment, now)
     if attempt is None:
         return _asked_before(context, request)
-    count(PAYMENTS, label(payment.status))
+    count(PAYMENTS, payment.status.lower())
     return execute_attempt(context, attempt, payment)
 
 

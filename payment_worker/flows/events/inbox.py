@@ -16,7 +16,7 @@ from payment_worker.store.inbox import Arrival, EventStatus, InboxEvent
 from payment_worker.store.statements import Write, write
 from payment_worker.telemetry import about, logger
 from payment_worker.telemetry.exceptions import described
-from payment_worker.telemetry.metrics import EVENTS, label
+from payment_worker.telemetry.metrics import EVENTS
 from payment_worker.telemetry.recorder import count
 
 log = logger(__name__)
@@ -137,7 +137,7 @@ def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
 
 
 def _told(context: Context, event: InboxEvent, status: EventStatus, result: Result) -> EventStatus:
-    count(EVENTS, label(status))
+    count(EVENTS, status.lower())
     log.info("event processed", event_id=event.event_id, type=event.type, status=status, reason=result.reason)
     context.notify_relay()
     return status

@@ -10,10 +10,10 @@ the same and changes nothing.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from payment_worker.domain.code import Code
 from payment_worker.domain.discrepancies import Closed, StripeList, closures
 from payment_worker.flows.context import Context
 from payment_worker.flows.reconciliation.checker import Accepted, Checker, StepResult, StripeAwayError, Tally
@@ -37,19 +37,19 @@ from payment_worker.telemetry import logger
 log = logger(__name__)
 
 
-class Step(StrEnum):
-    """The parts of a run, in their order."""
+class Step(Code):
+    """The steps of a run, in their order: a code, and words for people."""
 
-    PAYMENT_INTENTS = "PaymentIntents"
-    LOST_PAYMENTS = "lost payments"
-    REFUNDS = "Refunds"
-    DISPUTES = "disputes"
-    OUR_PAYMENTS = "our payments"
-    OUR_REFUNDS = "our refunds"
-    STILL_PAYMENTS = "payments that stand still"
-    STILL_REFUNDS = "refunds that stand still"
-    ATTEMPTS = "attempts"
-    FINDINGS = "open findings"
+    PAYMENT_INTENTS = "payment_intents", "Stripe's PaymentIntents"
+    LOST_PAYMENTS = "lost_payments", "lost payments"
+    REFUNDS = "refunds", "Stripe's refunds"
+    DISPUTES = "disputes", "Stripe's disputes"
+    OUR_PAYMENTS = "our_payments", "our payments"
+    OUR_REFUNDS = "our_refunds", "our refunds"
+    STILL_PAYMENTS = "still_payments", "unchanged payments"
+    STILL_REFUNDS = "still_refunds", "unchanged refunds"
+    ATTEMPTS = "attempts", "unknown attempts"
+    FINDINGS = "findings", "open findings"
 
 
 LISTS: Final[Mapping[Step, tuple[StripeList, Callable[[Checker, Period], StepResult]]]] = {

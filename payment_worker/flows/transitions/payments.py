@@ -14,7 +14,7 @@ from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.store import payments, refunds
 from payment_worker.store.history import Cause, transition
 from payment_worker.store.statements import Row
-from payment_worker.telemetry.metrics import CAPTURED, PAYMENTS, REFUNDED, RETURNED, label
+from payment_worker.telemetry.metrics import CAPTURED, PAYMENTS, REFUNDED, RETURNED
 from payment_worker.telemetry.recorder import count
 
 WITHOUT_OUTCOME = frozenset(
@@ -40,7 +40,7 @@ def payment_writes(before: Payment, after: Payment, *, cause: Cause, now: dateti
     writes: Writes = [payments.changed(after, now=now)]
     count_money(before, after)
     if after.status is not before.status:
-        count(PAYMENTS, label(after.status))
+        count(PAYMENTS, after.status.lower())
         writes.append(_payment_transition(before, after, cause=cause, now=now))
         writes += present(payment_message(after, now=now))
         if after.status not in WITHOUT_OUTCOME:

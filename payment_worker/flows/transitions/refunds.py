@@ -20,7 +20,7 @@ from payment_worker.store import payments, refunds
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.history import Cause, transition
 from payment_worker.store.statements import Row
-from payment_worker.telemetry.metrics import REFUNDS, label
+from payment_worker.telemetry.metrics import REFUNDS
 from payment_worker.telemetry.recorder import count
 
 ADOPTED: Final = UUID("6f6e6520-646f-6f72-8000-616461707465")
@@ -192,7 +192,7 @@ def refund_writes(
 
 def refund_transition(before: str | None, after: Refund, *, cause: Cause, now: datetime) -> Row:
     """The history of one step of a refund, which is counted."""
-    count(REFUNDS, label(after.status))
+    count(REFUNDS, after.status.lower())
     detail = {
         "amount": after.amount,
         "currency": after.currency,

@@ -6,42 +6,43 @@ left is the statement's own fault, and is raised as it is.
 
 import re
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 
+from payment_worker.domain.code import Code
 
-class Outage(StrEnum):
-    """Why PostgreSQL cannot serve now; each value is what people read."""
 
-    READ_ONLY = "read-only"
-    DISK_FULL = "disk full"
-    OUT_OF_MEMORY = "out of memory"
-    TOO_MANY_CONNECTIONS = "too many connections"
-    OUT_OF_RESOURCES = "out of resources"
-    CONFLICT = "deadlock or serialization failure"
-    BUSY = "object in use or locked"
-    TIMEOUT = "statement timeout"
-    IDLE_TIMEOUT = "transaction timeout"
-    SHUTTING_DOWN = "shutting down"
-    STARTING = "starting up"
-    STORAGE_ERROR = "input/output error"
-    INTERNAL_ERROR = "internal error of PostgreSQL"
-    WRONG_PASSWORD = "wrong password"  # noqa: S105 - a word for people
-    ACCESS_REFUSED = "access refused by pg_hba.conf, or no such role"
-    NO_PERMISSION = "permission denied"
-    NO_DATABASE = "no such database"
-    NO_SCHEMA = "no such schema"
-    NOT_MIGRATED = "migrations have to be run"
-    NOTHING_LISTENS = "nothing listens"
-    NAME_UNKNOWN = "host name unknown"
-    NO_ANSWER = "no answer in time"
-    NO_WRITABLE_SERVER = "no server with these target_session_attrs"
-    TLS_FAILED = "TLS failed"
-    BAD_PARAMETER = "a parameter of the address does not fit"
-    CONNECTION_LOST = "connection lost"
-    POOL_EXHAUSTED = "no connection became free"
+class Outage(Code):
+    """Why PostgreSQL cannot serve now: a code, and words for people."""
+
+    READ_ONLY = "read_only", "read-only"
+    DISK_FULL = "disk_full", "disk full"
+    OUT_OF_MEMORY = "out_of_memory", "out of memory"
+    TOO_MANY_CONNECTIONS = "too_many_connections", "too many connections"
+    OUT_OF_RESOURCES = "out_of_resources", "out of resources"
+    CONFLICT = "conflict", "deadlock or serialization failure"
+    BUSY = "busy", "object in use or locked"
+    TIMEOUT = "timeout", "statement timeout"
+    IDLE_TIMEOUT = "idle_timeout", "transaction timeout"
+    SHUTTING_DOWN = "shutting_down", "shutting down"
+    STARTING = "starting", "starting up"
+    STORAGE_ERROR = "storage_error", "input/output error"
+    INTERNAL_ERROR = "internal_error", "internal error of PostgreSQL"
+    WRONG_PASSWORD = "wrong_password", "wrong password"
+    ACCESS_REFUSED = "access_refused", "access refused by pg_hba.conf, or no such role"
+    NO_PERMISSION = "no_permission", "permission denied"
+    NO_DATABASE = "no_database", "no such database"
+    NO_SCHEMA = "no_schema", "no such schema"
+    NOT_MIGRATED = "not_migrated", "migrations have to be run"
+    NOTHING_LISTENS = "nothing_listens", "nothing listens"
+    NAME_UNKNOWN = "name_unknown", "host name unknown"
+    NO_ANSWER = "no_answer", "no answer in time"
+    NO_WRITABLE_SERVER = "no_writable_server", "no server with these target_session_attrs"
+    TLS_FAILED = "tls_failed", "TLS failed"
+    BAD_PARAMETER = "bad_parameter", "a parameter of the address does not fit"
+    CONNECTION_LOST = "connection_lost", "connection lost"
+    POOL_EXHAUSTED = "pool_exhausted", "no connection became free"
 
 
 _CODES: Final[Mapping[str, Outage]] = {
@@ -116,7 +117,7 @@ class DatabaseUnavailableError(Exception):
     def __init__(self, outage: Outage, *, sqlstate: str | None = None, host: str = "") -> None:
         self.outage, self.sqlstate, self.host = outage, sqlstate, host
         code = f" ({sqlstate})" if sqlstate else ""
-        super().__init__(f"{outage.value}{code}" + (f" at {host}" if host else ""))
+        super().__init__(f"{outage.sentence}{code}" + (f" at {host}" if host else ""))
 
 
 class NotMigratedError(DatabaseUnavailableError):

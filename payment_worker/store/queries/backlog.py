@@ -26,7 +26,7 @@ _DUE: Final[Mapping[str, tuple[ColumnElement[Any], ColumnElement[datetime], Colu
         {
             "attempts": (_ATTEMPT.payment_id, _ATTEMPT.next_action_at, _ATTEMPT.finished_at.is_(None)),
             "events": (_EVENT.event_id, _EVENT.next_action_at, _EVENT.status == EventStatus.RECEIVED),
-            "waiting refunds": (_REFUND.refund_id, _REFUND.waits_until, _REFUND.waits_until.is_not(None)),
+            "waiting_refunds": (_REFUND.refund_id, _REFUND.waits_until, _REFUND.waits_until.is_not(None)),
             "messages": (_OUTBOX.payment_id, _OUTBOX.occurred_at, _OUTBOX.published_at.is_(None)),
         }
     )

@@ -89,7 +89,7 @@ def test_while_stripe_is_away_the_run_waits_where_it_is(scene: Scene, rows: Rows
     waits = reconcile(context, since=None, until=None, on_page=lambda _: True)
     assert waits is not None
     assert waits.stripe_is_away
-    assert rows.one("SELECT step, status FROM reconciliation_run") == {"step": "Refunds", "status": "RUNNING"}
+    assert rows.one("SELECT step, status FROM reconciliation_run") == {"step": "refunds", "status": "RUNNING"}
     done = reconcile(context, since=None, until=None, on_page=lambda _: True)
     assert done is not None
     assert done.run.is_finished

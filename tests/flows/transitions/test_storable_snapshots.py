@@ -21,10 +21,11 @@ from payment_worker.gateway.parsing import (
 )
 from payment_worker.store.history import Cause
 from tests.flows.scene import Scene
+from tests.harness.length import examples
 from tests.harness.rows import Rows
 
-DRAWS = 150
-"""For each kind of object; 100,000 of them were drawn once."""
+DRAWS = examples(150, long=5000)
+"""Snapshots drawn for each kind of object."""
 
 PAYMENT = """
 INSERT INTO payment (payment_id, order_id, amount, currency, status, amount_captured, amount_authorized, failure_reason,
