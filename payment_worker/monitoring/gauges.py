@@ -19,118 +19,120 @@ class Gauge:
 
 DATABASE_UP: Final = Gauge(
     name="payment_worker_database_up",
-    means="1 if PostgreSQL answered this scrape, else 0, and what rows tell is not told.",
+    means="1 if PostgreSQL responded to this scrape; if 0, the gauges that are read from rows are missing.",
 )
 REDIS_UP: Final = Gauge(
     name="payment_worker_redis_up",
-    means="1 if Redis answered this scrape, else 0, and what queues tell is not told.",
+    means="1 if Redis responded to this scrape; if 0, the gauges that are read from queues are missing.",
 )
 ATTEMPTS: Final = Gauge(
     name="payment_worker_unfinished_attempts",
-    means="Attempts that are not over: open ones are being worked on, or wait for their first answer.",
+    means="Unfinished attempts: OPEN ones are executing or wait for their first response.",
     labels=("action", "status"),
 )
 UNKNOWN: Final = Gauge(
     name="payment_worker_unknown_attempts",
-    means="Attempts whose outcome is unknown, by why.",
+    means="Attempts whose outcome is unknown, by reason.",
     labels=("unknown_reason",),
 )
 REFUSED: Final = Gauge(
     name="payment_worker_refused_attempts",
-    means="Attempts that wait because Stripe refuses our key, or what the key may do.",
+    means="Attempts that wait because Stripe rejects our API key or denies it a permission.",
     labels=("action",),
 )
 UNKNOWN_SECONDS: Final = Gauge(
     name="payment_worker_unknown_attempts_oldest_seconds",
-    means="Since the oldest attempt whose outcome is unknown was begun; 0 without any.",
+    means="Age of the oldest attempt whose outcome is unknown; 0 if there is none.",
     labels=("action",),
 )
 DUE: Final = Gauge(
     name="payment_worker_due",
-    means="Rows whose work is due and has not been handed out.",
+    means="Rows whose work is due and not yet enqueued.",
     labels=("kind",),
 )
 DUE_SECONDS: Final = Gauge(
     name="payment_worker_due_oldest_seconds",
-    means="Since the oldest row's work became due; 0 without any. A sweep brings it back to 0.",
+    means="How long the oldest of these has been due; 0 if there is none. Every sweep resets it to 0.",
     labels=("kind",),
 )
 BREACHES: Final = Gauge(
     name="payment_worker_deadline_breaches",
-    means="Payments and refunds that are in a state for longer than its deadline.",
+    means="Payments and refunds that have been in a status for longer than its deadline.",
     labels=("table", "status"),
 )
-OUTBOX: Final = Gauge(name="payment_worker_outbox_messages", means="Messages that are not told yet.")
+OUTBOX: Final = Gauge(name="payment_worker_outbox_messages", means="Messages that are not published yet.")
 OUTBOX_SECONDS: Final = Gauge(
     name="payment_worker_outbox_oldest_seconds",
-    means="Since the oldest message that is not told yet was written; 0 without any.",
+    means="Age of the oldest message that is not published yet; 0 if there is none.",
 )
 INBOX: Final = Gauge(
     name="payment_worker_inbox_events",
-    means="Stripe's events that are not processed yet (received), or were tried too often (parked).",
+    means="Stripe events that are not processed yet (received) or failed too often (parked).",
     labels=("status",),
 )
 INBOX_SECONDS: Final = Gauge(
     name="payment_worker_inbox_oldest_seconds",
-    means="Since the oldest of these events was received; 0 without any.",
+    means="Age of the oldest of these events; 0 if there is none.",
     labels=("status",),
 )
 FINDINGS: Final = Gauge(
     name="payment_worker_findings_open",
-    means="Differences between our record and Stripe's that are left for a person.",
+    means="Differences between our record and Stripe's that an operator has to decide.",
     labels=("kind",),
 )
 FINDINGS_SECONDS: Final = Gauge(
     name="payment_worker_findings_oldest_seconds",
-    means="Since the oldest of these was found; 0 without any.",
+    means="Age of the oldest open finding; 0 if there is none.",
 )
 REJECTED: Final = Gauge(
     name="payment_worker_rejected_requests_last_hour",
-    means="Requests that were rejected within the last hour, and kept.",
+    means="Requests that were rejected within the last hour.",
 )
 PAUSED_SECONDS: Final = Gauge(
     name="payment_worker_paused_seconds",
-    means="How long this kind of work has been paused; 0 where it is not.",
+    means="How long this kind of request has been paused; 0 if it is not.",
     labels=("kind",),
 )
 POLLED_SECONDS: Final = Gauge(
     name="payment_worker_polled_seconds",
-    means="Since Stripe's list of events was last read, of the account that waits longest; not told before the first.",
+    means="Time since the last poll of Stripe's events, for the account that has waited longest; missing before the "
+    "first poll.",
 )
 RECONCILED_SECONDS: Final = Gauge(
     name="payment_worker_reconciled_seconds",
-    means="Since a scheduled reconciliation was last finished; not told before the first.",
+    means="Time since the last scheduled reconciliation finished; missing before the first.",
 )
 QUEUE: Final = Gauge(
     name="payment_worker_queue_messages",
-    means="Messages that wait in a queue for a worker.",
+    means="Messages in a queue that wait for a worker.",
     labels=("queue",),
 )
 MISDIRECTED: Final = Gauge(
     name="payment_worker_misdirected_messages",
-    means="Messages for our tasks in Redis' list `celery`, where Celery puts what names no queue: no worker reads it.",
+    means="Messages for our tasks in the Redis list `celery`, Celery's default queue, which no worker consumes.",
 )
 CONSUMERS: Final = Gauge(
     name="payment_worker_queue_consumers",
-    means="Workers that take messages from a queue, as each has noted within the last half minute.",
+    means="Workers that consume a queue, as each has reported within the last half minute.",
     labels=("queue",),
 )
 UNACKNOWLEDGED: Final = Gauge(
     name="payment_worker_unacknowledged_messages",
-    means="Messages that workers hold and have not finished.",
+    means="Messages that were delivered to workers and are not acknowledged yet.",
 )
 UNACKNOWLEDGED_SECONDS: Final = Gauge(
     name="payment_worker_unacknowledged_oldest_seconds",
-    means="Since a worker took the oldest of these; 0 without any. Beyond the visibility timeout another gets it.",
+    means="How long ago the oldest of these was delivered; 0 if there is none. After the visibility timeout it is "
+    "redelivered.",
 )
-STREAM: Final = Gauge(name="payment_worker_stream_messages", means="Messages that the stream keeps.")
+STREAM: Final = Gauge(name="payment_worker_stream_messages", means="Messages in the stream.")
 BREAKERS: Final = Gauge(
     name="payment_worker_breakers_open",
-    means="Stripe accounts for which calls are held because Stripe does not answer.",
+    means="Stripe accounts whose circuit breaker is open because Stripe does not respond.",
 )
 SWEPT_SECONDS: Final = Gauge(
     name="payment_worker_swept_seconds",
-    means="Since a periodic task last succeeded; not told before the first time since Redis was emptied.",
+    means="Time since a periodic task last succeeded; missing until it has succeeded once since Redis was emptied.",
     labels=("task",),
 )
 

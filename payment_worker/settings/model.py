@@ -47,86 +47,88 @@ class Settings(BaseModel):
     database_url: DatabaseURL | None = Field(
         None,
         alias="DATABASE_URL",
-        description="The Payment Database, `postgresql://user:password@host/name`, as libpq takes it: several hosts "
-        "(`host1,host2:5433`, of which the writable one is used), `?host=/run/postgresql`, `sslmode`, `options`.",
+        description="The Payment Database, `postgresql://user:password@host/name`. Every form that libpq accepts: "
+        "several hosts (`host1,host2:5433`, of which the writable one is used), `?host=/run/postgresql`, `sslmode`, "
+        "`options`.",
     )
     redis_url: RedisURL | None = Field(
         None,
         alias="REDIS_URL",
-        description="The broker and the stream of outcomes: `redis://`, `rediss://`, `sentinel://` or "
-        "`unix:///path?db=0`. `valkey://` and `redis+socket://` are taken, too.",
+        description="The Redis of broker and message stream: `redis://`, `rediss://`, `sentinel://` or "
+        "`unix:///path?db=0`. `valkey://` and `redis+socket://` work too.",
     )
     stripe_api_key: APIKey | None = Field(
         None,
         alias="STRIPE_API_KEY",
-        description="Stripe's secret key; `sk_test_…` or `sk_live_…`, or a restricted one.",
+        description="Stripe's secret key, `sk_test_…` or `sk_live_…`, or a restricted key.",
     )
     stripe_mode: Literal["test", "live"] | None = Field(
         None,
         alias="PAYMENT_WORKER_STRIPE_MODE",
-        description="`test` or `live`, for the webhook receiver, which needs no key to tell the one from the other. "
-        "Where it is not set: what STRIPE_API_KEY is.",
+        description="`test` or `live`: the mode of processes that hold no key, such as the webhook receiver. Default: "
+        "the mode of STRIPE_API_KEY.",
     )
     stripe_webhook_secret: SigningSecrets = Field(
         (),
         alias="STRIPE_WEBHOOK_SECRET",
-        description="The endpoint's signing secrets, comma-separated: two are valid at once while one is rolled.",
+        description="The signing secrets of the webhook endpoint, comma-separated: while one is rolled, two are "
+        "valid.",
     )
     metadata_secrets: MetadataSecrets = Field(
         (),
         alias="PAYMENT_WORKER_METADATA_SECRETS",
-        description="The secrets of the MAC that the metadata of our objects carry at Stripe, comma-separated: the "
-        "first signs, all verify. Where it is not set: one that the first migration made, lost with the database.",
+        description="Secrets of the MAC in the metadata of our Stripe objects, comma-separated: the first signs, all "
+        "verify. Default: a secret that the first migration generated, which is lost with the database.",
     )
     stripe_api_base: HttpURL = Field(
         "https://api.stripe.com",
         alias="STRIPE_API_BASE",
-        description="Another host than Stripe's: the simulator, or a proxy.",
+        description="The base URL of Stripe's API; another one for the simulator or a proxy.",
     )
     stripe_timeout: Seconds = Field(
         20,
         alias="PAYMENT_WORKER_STRIPE_TIMEOUT",
-        description="Seconds one call to Stripe may take, from connecting to the last byte of its answer, before "
-        "its outcome counts as unknown. "
-        "Where it is not set: less than 20 if the lease or the absence delay is short.",
+        description="Seconds that a call to Stripe may take, from connecting to the last byte of the response; after "
+        "that its outcome is unknown. Default: less than 20 if the lease or the absence delay is short.",
     )
     stripe_rate: float | None = Field(
         None,
         alias="PAYMENT_WORKER_STRIPE_RATE",
         gt=0,
         le=100_000,
-        description="Calls a second that all workers together begin for one Stripe account. Where it is not set: 100 "
-        "with a live key and 25 with a test key, which are Stripe's limits; with another STRIPE_API_BASE no limit.",
+        description="Calls per second to Stripe by all workers together, for each Stripe account. Default: Stripe's "
+        "limits, 100 with a live key and 25 with a test key; no limit with another STRIPE_API_BASE.",
     )
     stripe_endpoint_rate: float | None = Field(
         None,
         alias="PAYMENT_WORKER_STRIPE_ENDPOINT_RATE",
         gt=0,
         le=100_000,
-        description="Calls a second to one endpoint: charges, refunds, and all others together. Where it is not set: "
-        "only the account's rate counts. Stripe grants most endpoints 25 and some more; a 429 whose "
-        "`Stripe-Rate-Limited-Reason` is `endpoint-rate` says that yours needs this.",
+        description="Calls per second to one endpoint: charges, refunds, and all others together. Default: only the "
+        "account's rate counts. Stripe allows 25 on most endpoints and more on some; set this if Stripe responds 429 "
+        "with `Stripe-Rate-Limited-Reason: endpoint-rate`.",
     )
     breaker_failures: int = Field(
         10,
         alias="PAYMENT_WORKER_BREAKER_FAILURES",
         ge=1,
         le=10_000,
-        description="Calls in a row to which Stripe gave no answer, or a server error, before all calls are held.",
+        description="Consecutive calls to Stripe without a response, or with a server error, after which the circuit "
+        "breaker opens.",
     )
     breaker_cool_down: float = Field(
         10,
         alias="PAYMENT_WORKER_BREAKER_COOL_DOWN",
         gt=0,
         le=300,
-        description="Seconds that calls are held before one of them probes whether Stripe is back. "
-        "Doubles up to 300 with each probe that fails.",
+        description="Seconds that the circuit breaker stays open before one call probes Stripe. Doubles with each "
+        "failed probe, up to 300.",
     )
     lease: Seconds = Field(
         60,
         alias="PAYMENT_WORKER_LEASE",
-        description="Seconds a worker owns an attempt or an event; a dead owner's work is taken over after it. "
-        "Where it is not set: less than 60 if the visibility timeout is shorter than 6.",
+        description="Seconds that a worker holds the lease of an attempt or an event; after that another worker may "
+        "take it over. Default: less than 60 if the visibility timeout is shorter than 6.",
     )
     # Not `Seconds`: of two limits pydantic keeps the one that comes with the type.
     key_safe_age: float = Field(
@@ -134,20 +136,23 @@ class Settings(BaseModel):
         alias="PAYMENT_WORKER_KEY_SAFE_AGE",
         gt=0,
         le=86_400,
-        description="Seconds after which an idempotency key is never sent again. Stripe forgets keys after 24 h.",
+        description="Seconds after which an idempotency key is not sent any more: the outcome is then only looked up. "
+        "Stripe forgets keys after 24 h.",
     )
     absence_delay: Seconds = Field(
         120,
         alias="PAYMENT_WORKER_ABSENCE_DELAY",
-        description="Seconds after the last request before Stripe's “no such object” is believed.",
+        description="Seconds after the last request before an object that Stripe does not find counts as absent.",
     )
     resume_every: Seconds = Field(
         10,
         alias="PAYMENT_WORKER_RESUME_EVERY",
-        description="Seconds between sweeps for work that is due or orphaned.",
+        description="Seconds between sweeps for due and abandoned work.",
     )
     publish_every: Seconds = Field(
-        5, alias="PAYMENT_WORKER_PUBLISH_EVERY", description="Seconds between sweeps of the outbox."
+        5,
+        alias="PAYMENT_WORKER_PUBLISH_EVERY",
+        description="Seconds between runs of the outbox relay; it also runs after each commit.",
     )
     poll_every: Seconds = Field(
         60, alias="PAYMENT_WORKER_POLL_EVERY", description="Seconds between polls of Stripe's list of events."
@@ -155,7 +160,7 @@ class Settings(BaseModel):
     poll_overlap: Seconds = Field(
         300,
         alias="PAYMENT_WORKER_POLL_OVERLAP",
-        description="Seconds that poll windows overlap: Stripe's list is eventually consistent.",
+        description="Seconds by which the windows of two polls overlap: Stripe's list is eventually consistent.",
     )
     reconcile_every: Seconds = Field(
         3600, alias="PAYMENT_WORKER_RECONCILE_EVERY", description="Seconds between scheduled reconciliations."
@@ -163,43 +168,44 @@ class Settings(BaseModel):
     visibility_timeout: Seconds = Field(
         300,
         alias="PAYMENT_WORKER_VISIBILITY_TIMEOUT",
-        description="Seconds after which Redis hands an unacknowledged message to another worker. Should be more than "
-        "the lease, and may not be less than a tenth of it.",
+        description="Seconds after which Redis redelivers an unacknowledged message to another worker. Should be more "
+        "than the lease, and must be at least a tenth of it.",
     )
     max_attempts: int = Field(
         3,
         alias="PAYMENT_WORKER_MAX_ATTEMPTS",
         ge=1,
         le=20,
-        description="Attempts the worker makes by itself when Stripe turns out never to have executed the one before.",
+        description="Attempts that the worker makes by itself if it turns out that Stripe never executed the one "
+        "before.",
     )
     automatic_retries: int = Field(
         0,
         alias="PAYMENT_WORKER_AUTOMATIC_RETRIES",
         ge=0,
         le=20,
-        description="Times that the worker tries a declined payment again by itself, where the decline allows it. "
-        "0: never; only `payment_worker.retry_charge` does.",
+        description="How often the worker retries a declined payment by itself, if the decline allows it. 0: never; "
+        "`payment_worker.retry_charge` still works.",
     )
     automatic_retry_after: Seconds = Field(
         86_400,
         alias="PAYMENT_WORKER_AUTOMATIC_RETRY_AFTER",
-        description="Seconds from a decline to the first of those; doubled before each further one.",
+        description="Seconds from a decline to the first automatic retry; doubled for each further one.",
     )
     retries_most: int = Field(
         20,
         alias="PAYMENT_WORKER_RETRIES_MOST",
         ge=0,
         le=1000,
-        description="Times in all that one payment is tried again, asked for or by itself.",
+        description="The most retries of one payment, requested and automatic together.",
     )
     retries_in_period: int = Field(
         14,
         alias="PAYMENT_WORKER_RETRIES_IN_PERIOD",
         ge=0,
         le=1000,
-        description="The same within PAYMENT_WORKER_RETRIES_PERIOD. With the charge itself that is Visa's cap of 15 "
-        "in 30 days.",
+        description="The most retries within PAYMENT_WORKER_RETRIES_PERIOD. With the first charge that is Visa's "
+        "limit of 15 in 30 days.",
     )
     retries_period: Seconds = Field(
         2_592_000, alias="PAYMENT_WORKER_RETRIES_PERIOD", description="Seconds in that period."
@@ -207,52 +213,52 @@ class Settings(BaseModel):
     result_backend: BackendURL | None = Field(
         None,
         alias="PAYMENT_WORKER_RESULT_BACKEND",
-        description="Where task results are kept. None: callers read the tables or the stream.",
+        description="Celery's result backend. None: apps read the tables or the stream.",
     )
     stream: str = Field(
         "payment_worker.events",
         alias="PAYMENT_WORKER_STREAM",
         min_length=1,
-        description="The Redis stream on which outcomes are told.",
+        description="The Redis stream to which messages are published.",
     )
     stream_max_length: int = Field(
         1_000_000,
         alias="PAYMENT_WORKER_STREAM_MAX_LENGTH",
         ge=100,
-        description="About how many messages the stream keeps. Older ones can be replayed from the database.",
+        description="About how many messages the stream keeps. Older ones can be republished from the database.",
     )
     republish_window: Seconds = Field(
         86_400,
         alias="PAYMENT_WORKER_REPUBLISH_WINDOW",
-        description="Seconds back from which messages are told again when Redis has lost the stream, or a part of it.",
+        description="How many seconds of messages are republished after Redis has lost the stream or a part of it.",
     )
     retention_money: Seconds = Field(
         220_924_800,
         alias="PAYMENT_WORKER_RETENTION_MONEY",
-        description="Seconds after which the attempts and the history of a payment to which nothing happens any more "
-        "are archived: by default seven years, as tax laws want.",
+        description="Seconds after a payment's last change until its attempts and history are archived. Default: "
+        "seven years, as tax laws require.",
     )
     retention_events: Seconds = Field(
         7_776_000,
         alias="PAYMENT_WORKER_RETENTION_EVENTS",
-        description="Seconds for which events of Stripe's are kept once they are over. The default of 90 days is "
-        "longer than Stripe itself lists them.",
+        description="Seconds that processed Stripe events are kept. The default of 90 days is longer than Stripe "
+        "lists them.",
     )
     retention_outbox: Seconds = Field(
         2_592_000,
         alias="PAYMENT_WORKER_RETENTION_OUTBOX",
-        description="Seconds for which messages are kept once they are published; until then they can be replayed.",
+        description="Seconds that published messages are kept; until then they can be republished.",
     )
     retention_reports: Seconds = Field(
         31_536_000,
         alias="PAYMENT_WORKER_RETENTION_REPORTS",
-        description="Seconds for which rejected requests, and reconciliations with what they found, are kept. What is "
-        "still open is kept longer.",
+        description="Seconds that rejected requests, reconciliation runs and their findings are kept. Open findings "
+        "are kept longer.",
     )
     liveness_file: Path | None = Field(
         None,
         alias="PAYMENT_WORKER_LIVENESS_FILE",
-        description="A file that the worker touches every 5 seconds while its event loop turns, for a probe. "
+        description="A file that the worker touches every 5 seconds while its event loop runs, for a liveness probe. "
         "None: no file.",
     )
     metrics_port: int | None = Field(
@@ -260,19 +266,21 @@ class Settings(BaseModel):
         alias="PAYMENT_WORKER_METRICS_PORT",
         ge=1,
         le=65_535,
-        description="Where a worker or beat answers `GET /metrics`, each on a port of its own: a worker tells what it "
-        "counts, beat what rows and queues tell. None: nowhere. The webhook receiver answers on its own port.",
+        description="The port on which a worker or beat serves `GET /metrics`; each process on one machine needs its "
+        "own. Workers serve counters, beat serves the gauges of rows and queues. None: no metrics. The webhook "
+        "receiver serves them on its own port.",
     )
     metrics_address: str = Field(
         "127.0.0.1",
         alias="PAYMENT_WORKER_METRICS_ADDRESS",
         min_length=1,
-        description="The interface for that; `0.0.0.0` for all. No password is asked for, and nothing secret told.",
+        description="The interface of the metrics port; `0.0.0.0` for all. There is no authentication, and metrics "
+        "contain no secrets.",
     )
     tracing: bool = Field(
         False,  # noqa: FBT003 - the default
         alias="PAYMENT_WORKER_TRACING",
-        description="`true`: workers send traces to where `OTEL_EXPORTER_OTLP_ENDPOINT` says. Needs the extra `otel`.",
+        description="`true`: workers export traces to `OTEL_EXPORTER_OTLP_ENDPOINT`. Needs the extra `otel`.",
     )
     console_auth: ConsoleUsers = Field(
         (),
@@ -316,7 +324,7 @@ class Settings(BaseModel):
         description="`json`, `console`, or `auto`: console on a terminal.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", alias="PAYMENT_WORKER_LOG_LEVEL", description="The least severe level that is logged."
+        "INFO", alias="PAYMENT_WORKER_LOG_LEVEL", description="The lowest level that is logged."
     )
 
     @classmethod

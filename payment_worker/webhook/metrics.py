@@ -8,46 +8,46 @@ from prometheus_client.registry import Collector
 
 from payment_worker.webhook.responses import Outcome
 
-# When a counter was made doubles the lines and is of no use.
+# The `_created` series double the lines and are of no use.
 disable_created_metrics()  # type: ignore[no-untyped-call] # half of that package is typed
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 class Metrics:
-    """The counters of one receiver. Labels are outcomes alone: nothing of an event is in them."""
+    """The metrics of one receiver. Labels hold outcomes only, nothing of an event."""
 
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self, *others: Collector) -> None:
-        """Set up.
+        """Register the metrics.
 
         Args:
-            others: who tells something beside what is counted here.
+            others: collectors to expose beside these metrics.
         """
         self._registry = CollectorRegistry()
         for other in others:
             self._registry.register(other)
         self._webhooks = Counter(
             "payment_worker_webhooks",
-            "Webhooks received, by what became of them.",
+            "Received webhooks, by outcome.",
             ["outcome"],
             registry=self._registry,
         )
         self._seconds = Histogram(
             "payment_worker_webhook_seconds",
-            "Seconds from a webhook's first byte to its outcome.",
+            "Seconds from the first byte of a webhook to its response.",
             registry=self._registry,
             buckets=_BUCKETS,
         )
         self._in_flight = Gauge(
             "payment_worker_webhooks_in_flight",
-            "Webhooks that have begun to come in and have no outcome yet.",
+            "Webhooks that are being received or stored.",
             registry=self._registry,
         )
         self._hints = Counter(
             "payment_worker_webhook_hints",
-            "Hints to workers: sent, or dropped because the broker was away (the sweep then finds the event).",
+            "Stored events enqueued for workers: sent, or dropped while Redis is unreachable (the sweep finds them).",
             ["outcome"],
             registry=self._registry,
         )
@@ -70,5 +70,5 @@ class Metrics:
         self._hints.labels("dropped").inc(dropped)
 
     def exposition(self) -> bytes:
-        """All of them, in Prometheus's text format; may take as long as others take to tell."""
+        """All metrics in Prometheus's text format; takes as long as the slowest collector."""
         return generate_latest(self._registry)

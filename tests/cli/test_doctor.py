@@ -55,25 +55,25 @@ def test_a_healthy_world_is_told_line_by_line(
 
     assert (ran.status, ran.err) == (0, "")
     assert re.sub(r"[\d.]+ (ms|s ago)", r"N \1", ran.screen) == (
-        " ✓ settings           all that is needed is set\n"
-        " ✓ database           answers in N ms\n"
-        f" ✓ migrations         all of them were run, up to {newest()}\n"
-        " ✓ broker             answers in N ms; messages waiting: charges 0, refunds 0, events 0, maintenance 0\n"
-        " ✓ workers            taking messages from: charges 1, refunds 1, events 1, maintenance 1\n"
+        " ✓ settings           complete and valid\n"
+        " ✓ database           responds in N ms\n"
+        f" ✓ migrations         up to date: {newest()}\n"
+        " ✓ broker             responds in N ms; messages waiting: charges 0, refunds 0, events 0, maintenance 0\n"
+        " ✓ workers            workers per queue: charges 1, refunds 1, events 1, maintenance 1\n"
         " ✓ beat               the last sweep was N s ago\n"
-        f" ✓ stripe             {environment['STRIPE_API_BASE']} takes the key (test mode) and answers in N ms\n"
+        f" ✓ stripe             {environment['STRIPE_API_BASE']} accepts the key (test mode) and responds in N ms\n"
         " ✓ stripe account     acct_simulator (test mode)\n"
         " ✓ clock              agrees with Stripe's\n"
         " ✓ webhook secret     1 is set\n"
-        " ! metadata secret    only the database holds it: if both are lost, no payment can be restored from Stripe "
-        "unnamed\n"
-        "                      → set PAYMENT_WORKER_METADATA_SECRETS to a new secret, and after a comma to the "
-        "database's own\n"
+        " ! metadata secret    stored in the database only: if both are lost, no payment can be restored from "
+        "Stripe\n"
+        "                      → set PAYMENT_WORKER_METADATA_SECRETS to a new secret and, after a comma, the stored "
+        "one\n"
         " ✓ pauses             nothing is paused\n"
-        " ✓ overdue            nothing\n"
-        " ✓ refused by Stripe  nothing that we ask\n"
-        " ✓ unknown            no outcome is unknown for longer than 15 min\n"
-        " ✓ lingering          no payment or refund is in one state for too long\n"
+        " ✓ overdue            no work is overdue\n"
+        " ✓ key permissions    Stripe denies none of our requests\n"
+        " ✓ unknown            no outcome has been unknown for longer than 15 min\n"
+        " ✓ deadlines          no payment or refund is beyond its deadline\n"
         " ✓ parked events      none\n"
         " ✓ findings           none is open\n"
         " ✓ rejected requests  none within 1 d\n"
@@ -95,7 +95,7 @@ def test_every_server_that_is_away_is_told_without_its_password(bare: Run) -> No
     assert _problems(ran) == {
         "database": "cannot serve: nothing listens at 127.0.0.1:1",
         "broker": "cannot serve: nothing listens at 127.0.0.1:1",
-        "stripe": "http://127.0.0.1:1 cannot be reached (nothing listens, APIConnectionError)",
+        "stripe": "http://127.0.0.1:1 is unreachable (nothing listens, APIConnectionError)",
     }
     assert "planted" not in ran.out + ran.err
 
@@ -109,10 +109,10 @@ def test_a_queue_that_no_worker_takes_from_is_told_with_what_to_do(
     assert ran.status == 1
     told = " ".join(ran.screen.partition(" ✗ workers ")[2].split())
     assert told.startswith(
-        "none takes messages from: charges, refunds → celery -A payment_worker worker -Q charges,refunds;"
-        " where one runs: celery -A payment_worker control add_consumer charges"
+        "no worker consumes: charges, refunds → start one: celery -A payment_worker worker -Q charges,refunds;"
+        " if one runs: celery -A payment_worker control add_consumer charges"
     )
-    assert _problems(run("doctor", "--json")) == {"workers": "none takes messages from: charges, refunds"}
+    assert _problems(run("doctor", "--json")) == {"workers": "no worker consumes: charges, refunds"}
 
 
 def test_a_beat_that_fell_silent_is_told(run: Run, redis_client: "redis.Redis") -> None:
@@ -123,7 +123,7 @@ def test_a_beat_that_fell_silent_is_told(run: Run, redis_client: "redis.Redis") 
 
 def test_a_beat_that_nobody_remembers_is_noted_and_no_problem(run: Run) -> None:
     ran = run("doctor")
-    assert " ! beat               Redis remembers no sweep\n" in ran.screen
+    assert " ! beat               no sweep has run since Redis was started or emptied\n" in ran.screen
     assert ran.status == 0
 
 
@@ -149,8 +149,8 @@ def test_settings_that_cannot_be_read_are_all_there_is_to_say(bare: Run) -> None
         "                      PAYMENT_WORKER_LEASE: Input should be a valid number,\n"
         "                      unable to parse string as a number; DATABASE_URL: must be\n"
         "                      set; STRIPE_API_KEY: must be set\n"
-        "                      → fix these in the environment;\n"
-        "                      docs/reference/settings.md has every name\n"
+        "                      → correct them in the environment;\n"
+        "                      docs/reference/settings.md lists every setting\n"
     )
 
 
@@ -166,7 +166,7 @@ def test_times_with_which_tasks_are_run_twice_are_noted(run: Run) -> None:
 def test_a_database_without_tables_is_told(run: Run, empty_database_url: str) -> None:
     ran = run("doctor", "--json", settings={"DATABASE_URL": empty_database_url})
 
-    assert _problems(ran) == {"migrations": "some were not run"}
+    assert _problems(ran) == {"migrations": "not all migrations were run"}
 
 
 def test_a_key_that_stripe_refuses_is_told(
@@ -175,19 +175,17 @@ def test_a_key_that_stripe_refuses_is_told(
     simulator.fault("unauthorized", times=None)
 
     assert _problems(run("doctor", "--json")) == {
-        "stripe": f"{environment['STRIPE_API_BASE']} refuses the key (401)"
+        "stripe": f"{environment['STRIPE_API_BASE']} rejects the key (401)"
     }
 
 
-def test_a_restricted_key_is_told_which_reads_it_lacks(
-    run: Run, simulator: Simulator, environment: dict[str, str]
-) -> None:
+def test_a_restricted_key_is_told_which_reads_it_lacks(run: Run, simulator: Simulator) -> None:
     for resource in ("charges", "events"):
         simulator.fault("forbidden", endpoint=f"{resource}.list", times=None)
 
     why = "(more_permissions_required rak_payment_intent_write)"
     assert _problems(run("doctor", "--json")) == {
-        "stripe": f"{environment['STRIPE_API_BASE']} lets the key not read: charges {why}, events {why}"
+        "stripe": f"the key lacks read permission for: charges {why}, events {why}"
     }
 
 
@@ -209,7 +207,7 @@ def test_what_stripe_refuses_of_us_is_told_at_once_with_its_word_and_permission(
 
     ran = run("doctor", "--json")
 
-    (told,) = [check for check in json.loads(ran.out)["checks"] if check["name"] == "refused by Stripe"]
+    (told,) = [check for check in json.loads(ran.out)["checks"] if check["name"] == "key permissions"]
     assert (told["verdict"], told["ids"]) == ("problem", [PAYMENT])
     word = "access_denied: more_permissions_required rak_payment_intent_write"
     assert told["says"].startswith(f"charges, {word}: 1, the oldest from ")
@@ -296,26 +294,26 @@ def test_rows_that_nobody_cares_for_are_told_with_their_age_and_their_ids(run: R
         "attempts: 1, the oldest from 1 h 5 min ago; messages: 1, the oldest from 3 h 5 min ago",
         f"                      {PAYMENT}: payment-worker show ID",
         "                      → start beat and enough workers: celery -A payment_worker beat | worker",
-        " ✓ refused by Stripe  nothing that we ask",
+        " ✓ key permissions    Stripe denies none of our requests",
         f" ✗ unknown            charge of payment {PAYMENT} for 3 h 5 min (no_answer: Stripe did not",
         "                      answer in time.)",
         f"                      {PAYMENT}: payment-worker show ID",
-        "                      → compare payment-worker show with Stripe's dashboard; workers go on asking",
-        " ✗ lingering          payments REQUESTED: 1, the oldest from 3 h 5 min ago",
+        "                      → compare payment-worker show ID with Stripe's dashboard; workers keep looking it up",
+        " ✗ deadlines          payments REQUESTED: 1, the oldest from 3 h 5 min ago",
         f"                      {PAYMENT}: payment-worker show ID",
-        "                      → payment REQUESTED: payment-worker show tells what its attempt waits for",
+        "                      → payment REQUESTED: payment-worker show ID says what its attempt waits for",
         " ✗ parked events      events: 1, the oldest from 3 h 5 min ago",
         "                      evt_1: payment-worker show ID",
-        "                      → payment-worker events list --status parked tells why; then: events replay --parked",
+        "                      → payment-worker events list --status parked says why; then: events replay --parked",
         " ✗ findings           open: 1, the oldest from 3 h 5 min ago",
         f"                      {finding_id}: payment-worker report",
-        "                      → payment-worker report tells what to decide",
+        "                      → payment-worker report lists them; the runbook says what to do about each kind",
         " ! rejected requests  within 1 d: 1",
         f"                      {request_id}: payment-worker requests rejected show ID",
-        "                      → read their errors, fix the app that sent them, and replay what is right by now",
+        "                      → read their errors, fix the app that sent them, and replay those that are valid by now",
     ]
     named = {check["name"]: check["ids"] for check in json.loads(run("doctor", "--json").out)["checks"]}
-    assert named["overdue"] == named["unknown"] == named["lingering"] == [PAYMENT]
+    assert named["overdue"] == named["unknown"] == named["deadlines"] == [PAYMENT]
     assert (named["parked events"], named["findings"]) == (["evt_1"], [str(finding_id)])
     assert named["rejected requests"] == [request_id]
 
@@ -348,7 +346,7 @@ def test_a_finding_is_part_of_its_payments_story(run: Run) -> None:
 def test_how_long_an_outcome_may_be_unknown_can_be_said(run: Run) -> None:
     patient = _problems(run("doctor", "--json", "--unknown-after", "86400"))
 
-    assert patient.keys() == {"overdue", "lingering", "parked events", "findings"}
+    assert patient.keys() == {"overdue", "deadlines", "parked events", "findings"}
 
 
 def test_what_is_paused_is_told_and_is_no_problem(run: Run) -> None:

@@ -18,7 +18,9 @@ def test_it_goes_up_stays_and_comes_down(bare: Run, empty_database_url: str) -> 
     assert (up.status, up.out) == (0, f"The Payment Database went from empty to {newest()}.\n")
     assert (again.status, again.out) == (0, f"The Payment Database stays at {newest()}.\n")
     assert unsure.status == 1
-    assert unsure.out.startswith(f"Going down from {newest()} to base deletes what newer tables hold.")
+    assert unsure.out.startswith(
+        f"Downgrading from {newest()} to base deletes the newer tables with their rows."
+    )
     assert (down.status, down.out) == (0, f"The Payment Database went from {newest()} to empty.\n")
 
 
@@ -34,7 +36,7 @@ def test_a_schema_newer_than_the_program_says_so(run: Run, rows: Rows) -> None:
     (told,) = [check for check in json.loads(looked.out)["checks"] if check["name"] == "migrations"]
     assert (told["verdict"], told["says"]) == (
         "note",
-        "0042 is unknown to this version: a newer one has migrated",
+        "revision 0042 is unknown to this version: a newer version has migrated the database",
     )
 
 

@@ -1,4 +1,4 @@
-"""The reference of the command line, made from the program itself."""
+"""Generates the reference page of the command line from the Typer application."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,15 +9,14 @@ from payment_worker.cli.app import app
 
 PAGE = """# Command line
 
-Made from the program by `tools/generate.py`; `payment-worker COMMAND --help` says the same. Settings come from the
-[environment](settings.md), and a command asks only for those that it needs. `payment-worker` is a console script of the
-package; `python -m payment_worker` is the same.
+Generated from the program by `tools/generate.py`; `payment-worker COMMAND --help` prints the same. Settings come from
+the [environment](settings.md); each command requires only those that it uses. `payment-worker` is a console script of
+the package; `python -m payment_worker` is equivalent.
 
 Exit status: 0 done, 1 found problems, 2 wrong usage. With `--json` the result is one JSON document on standard output.
-`payment-worker --install-completion` has the shell that it is called from (bash, zsh, fish, PowerShell) complete
-commands and options from then on.
+`payment-worker --install-completion` installs completion for the current shell (bash, zsh, fish, PowerShell).
 
-A command that enqueues returns when Redis has the task; what comes of it says `payment-worker show ID`.
+A command that enqueues returns when Redis has the task message; `payment-worker show ID` shows the result.
 
 {commands}
 """
@@ -26,7 +25,7 @@ PROGRAM = "payment-worker"
 
 
 def page() -> str:
-    """The page as it must be."""
+    """The text of the page."""
     return PAGE.format(commands="\n\n".join(_commands(PROGRAM, typer.main.get_command(app))))
 
 

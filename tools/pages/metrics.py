@@ -1,4 +1,4 @@
-"""The reference of the metrics: what they are called, and what they mean."""
+"""Generates the reference page of the metrics."""
 
 from collections.abc import Iterable
 
@@ -10,35 +10,35 @@ from payment_worker.webhook.metrics import Metrics as Receiver
 
 PAGE = """# Metrics
 
-Made from the code by `tools/generate.py`. Alerts on them are in `deploy/prometheus/alerts.yml`, each with a section in
-the [runbook](../how-to/runbook.md); a Grafana dashboard is `deploy/grafana/dashboard.json`.
+Generated from the code by `tools/generate.py`. Alerts are in `deploy/prometheus/alerts.yml`, each with a section in the
+[runbook](../how-to/runbook.md); a Grafana dashboard is `deploy/grafana/dashboard.json`.
 
-Set `PAYMENT_WORKER_METRICS_PORT` for workers and beat, each its own where they share a machine, and scrape
-`/metrics` there and on the webhook receiver's port. Nobody needs a password, so leave `PAYMENT_WORKER_METRICS_ADDRESS`
-on an interface that only Prometheus reaches. Labels hold kinds and codes, never anything of a customer, a payment or
-a key.
+Set `PAYMENT_WORKER_METRICS_PORT` for workers and beat, a different port for each process on one machine, and scrape
+`/metrics` there and on the webhook receiver's port. There is no authentication, so keep
+`PAYMENT_WORKER_METRICS_ADDRESS` on an interface that only Prometheus reaches. Labels hold kinds and codes, never data
+of a customer, a payment or a key.
 
-## What is read from rows and queues
+## Gauges of rows and queues
 
-Exposed by beat and by the webhook receiver, read from PostgreSQL and Redis when they are scraped: the same numbers from
-each, so take `max` of them, not `sum`. A server that does not answer within three seconds is reported as down, and the
-numbers of the other still come.
+Served by beat and by the webhook receiver, which read PostgreSQL and Redis at each scrape. Every process reports the
+same numbers, so aggregate with `max`, not `sum`. A server that does not respond within three seconds is reported as
+down; the gauges of the other one are still served.
 
 | metric | labels | meaning |
 |---|---|---|
 {told}
 
-## What a worker counts
+## Counters and histograms of workers
 
-Exposed by each worker for all its processes, from 0 at its start: take `sum` of `rate` or `increase`. When a process of
-the pool dies, what it counted is kept. Do not add up money from these: a transaction that fails in the end may have
-been counted. The tables are the authoritative record.
+Served by each worker for all its processes, starting at 0: aggregate with `sum` of `rate` or `increase`. The counts of
+a pool process that dies are kept. Do not account for money with these: a transaction may be counted and roll back.
+The tables are the authoritative record.
 
 | metric | kind | labels | meaning |
 |---|---|---|---|
 {counted}
 
-## What the webhook receiver counts
+## Metrics of the webhook receiver
 
 | metric | kind | labels | meaning |
 |---|---|---|---|
@@ -47,7 +47,7 @@ been counted. The tables are the authoritative record.
 
 
 def page() -> str:
-    """The page as it must be."""
+    """The text of the page."""
     return PAGE.format(told=_told(), counted=_counted(), webhook=_webhook())
 
 

@@ -1,4 +1,4 @@
-"""The reference of the settings."""
+"""Generates the reference page of the settings."""
 
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
@@ -7,9 +7,9 @@ from payment_worker.settings import Settings
 
 PAGE = """# Settings
 
-Made from `payment_worker/settings/model.py` by `tools/generate.py`. All are read from the environment and checked at
-start; every fault is reported at once. Each name also works with `_FILE` behind it: the value is then read from that
-file, as Docker and Kubernetes hand secrets over. Times are in seconds.
+Generated from `payment_worker/settings/model.py` by `tools/generate.py`. Settings are environment variables, validated
+at start; all errors are reported at once. Each name also works with the suffix `_FILE`: the value is then read from
+that file, as is usual for Docker and Kubernetes secrets. Times are in seconds.
 
 | name | default | meaning |
 |---|---|---|
@@ -18,7 +18,7 @@ file, as Docker and Kubernetes hand secrets over. Times are in seconds.
 
 
 def page() -> str:
-    """The page as it must be."""
+    """The text of the page."""
     rows = (
         f"| `{field.alias}` | {_default(field.default)} | {field.description} |"
         for field in Settings.model_fields.values()

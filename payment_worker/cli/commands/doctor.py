@@ -15,11 +15,11 @@ def add_to(app: typer.Typer) -> None:
 def doctor(
     *,
     unknown_after: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long an outcome may be unknown.", min=0)
+        float, typer.Option(metavar="SECONDS", help="Age from which an unknown outcome is a problem.", min=0)
     ] = 900,
     as_json: AsJson = False,
 ) -> None:
-    """Look for whatever is wrong with settings, servers, Stripe and rows, and say how to fix it."""
+    """Check settings, servers, Stripe and rows, and say how to fix what is wrong."""
     from payment_worker.cli.doctor import report
 
     checks = report.examine(unknown_after_seconds=unknown_after)

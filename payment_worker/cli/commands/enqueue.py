@@ -29,15 +29,13 @@ def add_to(app: typer.Typer) -> None:
 
 def charge(  # noqa: PLR0913 - one option for each argument of the task
     *,
-    amount: Annotated[int, typer.Option(help="Minor units: cents, or yen.")],
-    currency: Annotated[str, typer.Option(help="ISO 4217.")],
-    payment_method: Annotated[str, typer.Option(help="Stripe's id of it.")],
+    amount: Annotated[int, typer.Option(help="In minor units: cents, or yen.")],
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")],
+    payment_method: Annotated[str, typer.Option(help="Stripe's id of the payment method, pm_….")],
     payment_id: Annotated[str | None, typer.Option(help="A new UUID if not given.")] = None,
-    order_id: Annotated[
-        str | None, typer.Option(help="Your number of the order; a new UUID if not given.")
-    ] = None,
-    customer_id: Annotated[str | None, typer.Option(help="Your number of the customer.")] = None,
-    stripe_customer: Annotated[str | None, typer.Option(help="Stripe's id of the customer.")] = None,
+    order_id: Annotated[str | None, typer.Option(help="Your order's id; a new UUID if not given.")] = None,
+    customer_id: Annotated[str | None, typer.Option(help="Your customer's id.")] = None,
+    stripe_customer: Annotated[str | None, typer.Option(help="Stripe's id of the customer, cus_….")] = None,
     manual: Annotated[bool, typer.Option("--manual", help="Only authorise; capture later.")] = False,
     description: Annotated[str | None, typer.Option()] = None,
     statement_descriptor_suffix: Annotated[str | None, typer.Option()] = None,
@@ -46,7 +44,7 @@ def charge(  # noqa: PLR0913 - one option for each argument of the task
     argument: Further = None,
     as_json: AsJson = False,
 ) -> None:
-    """Enqueue a charge: take money from a payment method, once for each payment id."""
+    """Enqueue a charge of a payment method; repeating it with the same payment id charges once."""
     from payment_worker.contracts.requests import ChargeRequest
 
     arguments = {
@@ -71,18 +69,18 @@ def refund(
     payment_id: Annotated[str, typer.Argument(help="The payment to refund.")],
     *,
     amount: Annotated[
-        int | None, typer.Option(help="Minor units; all that is still refundable if not given.")
+        int | None, typer.Option(help="In minor units; all that is still refundable if not given.")
     ] = None,
     refund_id: Annotated[str | None, typer.Option(help="A new UUID if not given.")] = None,
     reason: Annotated[
         str | None, typer.Option(help="duplicate, fraudulent or requested_by_customer.")
     ] = None,
-    requested_by: Annotated[str | None, typer.Option(help="Who asks; you if not given.")] = None,
-    note: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
+    requested_by: Annotated[str | None, typer.Option(help="Who requests it; you if not given.")] = None,
+    note: Annotated[str | None, typer.Option(help="Why; stored with the refund.")] = None,
     argument: Further = None,
     as_json: AsJson = False,
 ) -> None:
-    """Enqueue a refund: give a payment back, or a part of it, once for each refund id."""
+    """Enqueue a full or partial refund; repeating it with the same refund id refunds once."""
     from payment_worker.cli.database import operator
     from payment_worker.contracts.requests import RefundRequest
 
@@ -101,10 +99,12 @@ def refund(
 def capture(
     payment_id: Annotated[str, typer.Argument(help="The payment to capture.")],
     *,
-    amount: Annotated[int | None, typer.Option(help="Minor units; all that is held if not given.")] = None,
+    amount: Annotated[
+        int | None, typer.Option(help="In minor units; the whole authorised amount if not given.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Enqueue a capture: take what is authorised, or a part of it, once."""
+    """Enqueue a capture of the whole authorised amount or a part of it."""
     from payment_worker.contracts.requests import CaptureRequest
 
     arguments = {"payment_id": payment_id, "amount": amount}
@@ -112,12 +112,15 @@ def capture(
 
 
 def cancel(
-    payment_id: Annotated[str, typer.Argument(help="The payment to give up.")],
+    payment_id: Annotated[str, typer.Argument(help="The payment to cancel.")],
     *,
-    reason: Annotated[str | None, typer.Option(help="Told to other apps, and Stripe if it knows it.")] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option(help="Published to other apps, and sent to Stripe if it is one of Stripe's reasons."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Enqueue a cancellation: give up a payment that has not succeeded."""
+    """Enqueue a cancellation of a payment that has not succeeded."""
     from payment_worker.contracts.requests import CancelRequest
 
     arguments = {"payment_id": payment_id, "reason": reason}
@@ -125,12 +128,14 @@ def cancel(
 
 
 def retry_charge(
-    payment_id: Annotated[str, typer.Argument(help="The payment to try again.")],
+    payment_id: Annotated[str, typer.Argument(help="The payment to retry.")],
     *,
-    payment_method: Annotated[str | None, typer.Option(help="Another one; the same if not given.")] = None,
+    payment_method: Annotated[
+        str | None, typer.Option(help="Another payment method; the same if not given.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Enqueue another try of a declined payment."""
+    """Enqueue a retry of a declined payment."""
     from payment_worker.contracts.requests import RetryChargeRequest
 
     arguments = {"payment_id": payment_id, "payment_method": payment_method}

@@ -6,11 +6,9 @@ import typer
 
 from payment_worker.cli.commands.enqueue import AsJson
 
-events = typer.Typer(
-    help="Stripe's events: list them, process them once more, or set them aside.", no_args_is_help=True
-)
+events = typer.Typer(help="Stripe events in the inbox: list, replay or discard them.", no_args_is_help=True)
 Type = Annotated[
-    str | None, typer.Option("--type", help="Only this type, `payment_intent.succeeded` for one.")
+    str | None, typer.Option("--type", help="Only events of this type, such as `payment_intent.succeeded`.")
 ]
 
 
@@ -20,7 +18,7 @@ def _said(reason: str) -> str:
     return reason.strip()
 
 
-Reason = Annotated[str, typer.Option(help="Why: it is kept, with who you are and when.", callback=_said)]
+Reason = Annotated[str, typer.Option(help="Why; stored with your name and the time.", callback=_said)]
 _STATUSES = ("received", "processed", "ignored", "parked")
 
 
@@ -34,10 +32,10 @@ def list_events(
     *,
     status: Annotated[str | None, typer.Option(help=f"One of {', '.join(_STATUSES)}.")] = None,
     type_: Type = None,
-    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=10_000)] = 20,
+    limit: Annotated[int, typer.Option(help="Show at most this many, newest first.", min=1, max=10_000)] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List the newest events with their status, tries, outcome and age."""
+    """List the newest events with their status, number of tries, result and age."""
     from payment_worker.cli.views import inbox
 
     if status and status.lower() not in _STATUSES:
@@ -48,14 +46,14 @@ def list_events(
 @events.command()
 def replay(
     event_ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[EVENT_ID]...", help="Any events, whatever came of them.")
+        list[str] | None, typer.Argument(metavar="[EVENT_ID]...", help="Events of any status.")
     ] = None,
     *,
-    parked: Annotated[bool, typer.Option("--parked", help="All that are parked.")] = False,
+    parked: Annotated[bool, typer.Option("--parked", help="All parked events.")] = False,
     type_: Type = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make events due once more. The next sweep hands them to workers; processing one twice does no harm."""
+    """Process events again: the next sweep enqueues them. Processing one twice is harmless."""
     from payment_worker.cli.views import inbox
 
     if bool(event_ids) is parked:
@@ -67,12 +65,12 @@ def replay(
 @events.command()
 def discard(
     event_ids: Annotated[
-        list[str], typer.Argument(metavar="EVENT_ID...", help="Events that wait or are parked.")
+        list[str], typer.Argument(metavar="EVENT_ID...", help="Events that are received or parked.")
     ],
     *,
     reason: Reason,
 ) -> None:
-    """Set events aside that are no matter of ours. Who did it and why is kept; `events replay` brings them back."""
+    """Mark events as ignored. Your name and the reason are stored; `events replay` undoes it."""
     from payment_worker.cli.views import inbox
 
     missing = inbox.discard(event_ids, reason=reason)

@@ -19,8 +19,10 @@ def add_to(app: typer.Typer) -> None:
 @findings.command("list")
 def list_findings(
     *,
-    show: Annotated[Which, typer.Option(help="Which findings.")] = "open",
-    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=100_000)] = 100,
+    show: Annotated[Which, typer.Option(help="Which findings to list.")] = "open",
+    limit: Annotated[
+        int, typer.Option(help="Show at most this many, newest first.", min=1, max=100_000)
+    ] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List findings with their ids."""
@@ -37,7 +39,7 @@ def close(
     *,
     reason: Reason,
 ) -> None:
-    """Close a finding that you have decided. It is open again once the same difference is seen again."""
+    """Close a finding that you have dealt with. It reopens if the same difference is found again."""
     from payment_worker.cli.views import findings as view
 
     raise typer.Exit(0 if view.close(finding_id, reason=reason) else 1)

@@ -20,15 +20,13 @@ def add_to(app: typer.Typer) -> None:
 
 def pause(
     *,
-    kind: Annotated[str, typer.Option(help="all, or one action: charge, refund, …")] = "all",
-    reason: Annotated[
-        str | None, typer.Option(help="Why, for the record and for whoever comes next.")
-    ] = None,
+    kind: Annotated[str, typer.Option(help="`all`, or one kind of request: charge, refund, …")] = "all",
+    reason: Annotated[str | None, typer.Option(help="Why; stored with the pause.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ask nothing more of Stripe, or nothing of one kind. Every worker obeys within two seconds.
+    """Stop sending requests to Stripe, all or one kind. Every worker follows within two seconds.
 
-    Requests are still accepted and noted, and what is in doubt is still looked for; `resume` has the rest done.
+    New requests are still accepted and stored, and unknown outcomes are still looked up. `resume` ends the pause.
     """
     from payment_worker.cli.database import operator
     from payment_worker.cli.views.printing import print_json, say
@@ -43,17 +41,17 @@ def pause(
         return
     since = "" if is_new else f" already, since {instant(stands.paused_at)}"
     reason = f": {stands.reason}" if stands.reason else ""
-    say(f"Paused {stands.kind}{since}, by {stands.paused_by}{reason}\nGo on with: payment-worker resume")
+    say(f"Paused {stands.kind}{since}, by {stands.paused_by}{reason}\nEnd it with: payment-worker resume")
 
 
 def resume(
     *,
     kind: Annotated[
-        str | None, typer.Option(help="The pause to end, `all` or one action; every one if not given.")
+        str | None, typer.Option(help="The pause to end, `all` or one kind; every pause if not given.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """End pauses. What waited for that is due at once; the next sweep hands it to workers."""
+    """End pauses. Requests that waited are due at once; the next sweep enqueues them."""
     from payment_worker.cli.database import operator
     from payment_worker.cli.views.printing import print_json
     from payment_worker.flows import pauses
@@ -64,9 +62,9 @@ def resume(
     if as_json:
         print_json(resumed)
         return
-    typer.echo(f"Resumed {', '.join(resumed.ended)}." if resumed.ended else "Nothing of that was paused.")
+    typer.echo(f"Resumed {', '.join(resumed.ended)}." if resumed.ended else "Nothing was paused.")
     if resumed.due:
-        typer.echo(f"{resumed.due} that waited for it {'is' if resumed.due == 1 else 'are'} due now.")
+        typer.echo(f"Waiting requests that are due now: {resumed.due}.")
     if resumed.still:
         typer.echo(f"Still paused: {', '.join(resumed.still)}.")
 

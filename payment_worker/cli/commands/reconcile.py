@@ -8,9 +8,9 @@ from payment_worker.cli.commands.enqueue import AsJson
 from payment_worker.cli.commands.events import events
 
 Since = Annotated[
-    str | None, typer.Option(help="ISO 8601, `2026-11-22` or `2026-11-22T08:00Z`; UTC if it says none.")
+    str | None, typer.Option(help="ISO 8601, `2026-11-22` or `2026-11-22T08:00Z`; UTC if no offset is given.")
 ]
-Until = Annotated[str | None, typer.Option(help="Likewise, not included. Now if not given.")]
+Until = Annotated[str | None, typer.Option(help="End of the period, exclusive; now if not given.")]
 Which = Literal["open", "repaired", "closed", "all"]
 
 
@@ -28,25 +28,25 @@ def reconcile(
     account: Annotated[
         list[str] | None,
         typer.Option(
-            help="With a period: a connected account that we may know of no payment on. May be repeated."
+            help="With a period: also reconcile this connected account, even without payments of ours. Repeatable."
         ),
     ] = None,
     accept: Annotated[
         list[str] | None,
         typer.Option(
             metavar="pi_…|re_…",
-            help="With --since and --reason: an object that is what its metadata say, though they do not prove it. "
-            "May be repeated.",
+            help="With --since and --reason: treat this object as ours, although its metadata carry no valid MAC. "
+            "Repeatable.",
         ),
     ] = None,
-    reason: Annotated[str | None, typer.Option(help="Why these are accepted; kept in the history.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why these are accepted; stored in the history.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the payments, refunds and disputes of a period with Stripe's, and repair what is safe to repair.
+    """Compare our payments, refunds and disputes with Stripe's, and repair the differences that are safe to repair.
 
-    Without a period, all that is new since the last scheduled reconciliation; with --until alone, the day before it.
+    Without a period: everything since the last scheduled reconciliation. With --until alone: the day before it.
     Only a run with a period also restores payments that Stripe has and the database has lost. An interrupted run is
-    resumed by the same command, or by the next scheduled reconciliation, which knows of no --account and no --accept.
+    resumed by the same command, or by the next scheduled reconciliation, which ignores --account and --accept.
     """
     from payment_worker.cli.views import reconciliation
 
@@ -62,14 +62,16 @@ def reconcile(
 
 def report(
     *,
-    show: Annotated[Which, typer.Option(help="Which findings.")] = "open",
-    since: Annotated[str | None, typer.Option(help="Found from then on.")] = None,
-    until: Annotated[str | None, typer.Option(help="Found before then.")] = None,
-    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=100_000)] = 100,
+    show: Annotated[Which, typer.Option(help="Which findings to show.")] = "open",
+    since: Annotated[str | None, typer.Option(help="Found at or after this time.")] = None,
+    until: Annotated[str | None, typer.Option(help="Found before this time.")] = None,
+    limit: Annotated[
+        int, typer.Option(help="Show at most this many, newest first.", min=1, max=100_000)
+    ] = 100,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print the findings as CSV.")] = False,
 ) -> None:
-    """Show the last reconciliations and what they found. Exit status 1 while anything is left open."""
+    """Show the last reconciliation runs and their findings. Exit status 1 while a finding is open."""
     from payment_worker.cli.views import findings
 
     if as_json and as_csv:

@@ -6,11 +6,11 @@ import typer
 
 from payment_worker.cli.commands.enqueue import AsJson
 
-requests = typer.Typer(help="What apps asked for.", no_args_is_help=True)
-rejected = typer.Typer(help="Requests that were rejected: read why, or send one again.", no_args_is_help=True)
+requests = typer.Typer(help="Requests of other apps.", no_args_is_help=True)
+rejected = typer.Typer(help="Rejected requests: list, show or replay them.", no_args_is_help=True)
 requests.add_typer(rejected, name="rejected")
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="The request's, as `list` shows it.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The request's id, as `list` shows it.")]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,12 +22,12 @@ def add_to(app: typer.Typer) -> None:
 def list_rejected(
     *,
     task: Annotated[
-        str | None, typer.Option(help="Only of this task, `payment_worker.charge` for one.")
+        str | None, typer.Option(help="Only requests of this task, such as `payment_worker.charge`.")
     ] = None,
-    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=10_000)] = 20,
+    limit: Annotated[int, typer.Option(help="Show at most this many, newest first.", min=1, max=10_000)] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List the newest rejected requests with their faults."""
+    """List the newest rejected requests with their errors."""
     from payment_worker.cli.views import rejected as view
 
     view.list_newest(task=task, limit=limit, as_json=as_json)
@@ -36,12 +36,15 @@ def list_rejected(
 @rejected.command()
 def show(
     identity: Annotated[
-        str, typer.Argument(metavar="ID", help="Any id that the request carried, or its own.")
+        str,
+        typer.Argument(
+            metavar="ID", help="Any id in the request's arguments, or the id of the rejected request."
+        ),
     ],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show rejected requests with their faults, and the call that would have been right."""
+    """Show rejected requests with their errors and the corrected call."""
     from payment_worker.cli.views import rejected as view
 
     raise typer.Exit(0 if view.show(identity, as_json=as_json) else 1)
@@ -49,7 +52,7 @@ def show(
 
 @rejected.command()
 def replay(identity: Id, *, as_json: AsJson = False) -> None:
-    """Send a rejected request again as it came, once: for one that was rejected by a mistake that is corrected now."""
+    """Enqueue a rejected request again with the same arguments, once the cause of the rejection is fixed."""
     from payment_worker.cli.views import rejected as view
 
     raise typer.Exit(0 if view.replay(identity, as_json=as_json) else 1)

@@ -24,7 +24,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def demo() -> None:
-    """Tell the whole story in about a minute, on real servers, and compare the books to the cent."""
+    """Run a one-minute demo on real servers: payments, failures, and a comparison of our rows with Stripe's."""
     from payment_worker.devstack import demo as story
 
     raise typer.Exit(story.run())
@@ -46,18 +46,18 @@ def dev(
         bool,
         typer.Option(
             "--env",
-            help='Print the settings of the stack that runs, for `eval "$(payment-worker dev --env)"`.',
+            help='Print the settings of the running system, for `eval "$(payment-worker dev --env)"`.',
         ),
     ] = False,
 ) -> None:
-    """Leave the same stack running: enqueue from another shell, watch it in Flower."""
+    """Run the whole system until Ctrl-C: enqueue tasks from another shell, watch them in Flower."""
     from payment_worker.devstack import dev as stack
 
     raise typer.Exit(stack.print_exports(port_base) if env else stack.run(port_base=port_base))
 
 
 def simulator(context: typer.Context) -> None:
-    """Run a simulated Stripe; `payment-worker simulator --help` lists its options."""
+    """Run the Stripe simulator; `payment-worker simulator --help` lists its options."""
     from payment_worker import simulator as miniature
 
     raise typer.Exit(miniature.main(context.args))
@@ -65,10 +65,12 @@ def simulator(context: typer.Context) -> None:
 
 def webhook(
     *,
-    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 for every interface.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65_535)] = 8000,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for every interface.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.", min=0, max=65_535)] = 8000,
 ) -> None:
-    """Receive Stripe's webhooks until it is stopped.
+    """Run the webhook receiver until it is stopped.
 
     POST /webhooks/stripe, GET /healthz, /readyz and /metrics.
     """
@@ -109,11 +111,12 @@ def _told_where_not(host: str, port: int) -> Iterator[None]:
 def migrate(
     *,
     down: Annotated[
-        str | None, typer.Option(metavar="REVISION", help="Go back to this one; `base` drops every table.")
+        str | None,
+        typer.Option(metavar="REVISION", help="Downgrade to this revision; `base` drops every table."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before going down.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before downgrading.")] = False,
 ) -> None:
-    """Migrate the Payment Database to the latest version. Harmless when it is there already."""
+    """Migrate the Payment Database to the latest version. Does nothing if it is there already."""
     from payment_worker.settings import Settings
     from payment_worker.store.connection import migrate as migrations
 
@@ -123,7 +126,7 @@ def migrate(
     if down is None:
         migrations.upgrade(url)
     else:
-        question = f"Going down from {before} to {down} deletes what newer tables hold. Go on?"
+        question = f"Downgrading from {before} to {down} deletes the newer tables with their rows. Continue?"
         if not yes and not typer.confirm(question):
             raise typer.Exit(1)
         migrations.downgrade(url, down)

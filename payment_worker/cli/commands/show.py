@@ -17,13 +17,13 @@ def show(
         str,
         typer.Argument(
             metavar="ID",
-            help="A payment's, a refund's, an order's, Stripe's (pi_, ch_, re_, dp_, evt_), or a rejected request's.",
+            help="Id of a payment, refund, order, Stripe object (pi_, ch_, re_, dp_, evt_) or rejected request.",
         ),
     ],
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show a payment's whole story, from any id: what was asked, heard, recorded and published, why and by whom."""
+    """Show a payment and its timeline, found by any id: every request, response, event, change and message."""
     from payment_worker.cli.views import timeline
 
     raise typer.Exit(0 if timeline.show(identity, as_json=as_json) else 1)

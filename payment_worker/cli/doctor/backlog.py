@@ -22,27 +22,30 @@ SHOW: Final = "payment-worker show ID"
 
 REMEDIES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
-        ("payment", "REQUESTED"): "payment-worker show tells what its attempt waits for",
+        ("payment", "REQUESTED"): "payment-worker show ID says what its attempt waits for",
         ("payment", "PROCESSING"): "ask the customer's bank, or Stripe's support",
-        ("payment", "REQUIRES_ACTION"): "the customer never came back: cancel it",
-        ("payment", "AUTHORIZED"): "capture it: most authorisations end after 7 days",
-        ("refund", "REQUESTED"): "payment-worker show tells what its attempt waits for",
+        ("payment", "REQUIRES_ACTION"): "the customer did not complete the action: cancel it",
+        ("payment", "AUTHORIZED"): "capture it: most authorisations expire after 7 days",
+        ("refund", "REQUESTED"): "payment-worker show ID says what its attempt waits for",
         ("refund", "PENDING"): "ask Stripe's support",
-        ("refund", "REQUIRES_ACTION"): "the customer must tell where the money goes",
+        (
+            "refund",
+            "REQUIRES_ACTION",
+        ): "ask the customer for bank details, which Stripe needs for this refund",
     }
 )
-"""What to do about a payment or a refund that has been in this state beyond its deadline."""
+"""What to do about a payment or refund that has been in this status beyond its deadline."""
 
 
-def all_of_them(
+def all_checks(
     connection: Connection, chosen: Settings, *, now: datetime, unknown_after: timedelta
 ) -> Iterator[Check]:
-    """Everything that the rows tell."""
+    """All checks of rows."""
     yield _paused(connection, now)
     yield _overdue(connection, chosen, now)
     yield _refused_of_us(connection, now)
     yield _unknown(connection, now, unknown_after)
-    yield _lingering(connection, now)
+    yield _beyond_deadline(connection, now)
     yield _parked(connection, now)
     yield _findings(connection, now)
     yield _rejected(connection, now)
@@ -60,12 +63,12 @@ def _paused(connection: Connection, now: datetime) -> Check:
 
 
 def _overdue(connection: Connection, chosen: Settings, now: datetime) -> Check:
-    # Three sweeps missed in a row is no chance.
+    # Three missed sweeps in a row are no coincidence.
     grace = timedelta(seconds=max(30.0, 3 * chosen.resume_every, 3 * chosen.publish_every))
     found = backlog.overdue(connection, before=now - grace, name=NAMED)
-    late = [_counted(name, many, now) for name, many in found.items() if many.count]
+    late = [_counted(name.replace("_", " "), many, now) for name, many in found.items() if many.count]
     if not late:
-        return fine("overdue", "nothing")
+        return fine("overdue", "no work is overdue")
     return problem(
         "overdue",
         "; ".join(late),
@@ -78,11 +81,11 @@ def _overdue(connection: Connection, chosen: Settings, now: datetime) -> Check:
 def _refused_of_us(connection: Connection, now: datetime) -> Check:
     found = backlog.refused_of_us(connection, name=NAMED)
     if not found:
-        return fine("refused by Stripe", "nothing that we ask")
+        return fine("key permissions", "Stripe denies none of our requests")
     return problem(
-        "refused by Stripe",
+        "key permissions",
         "; ".join(_counted(f"{each.action}s, {each.reason}", each.many, now) for each in found),
-        remedy="give the key of STRIPE_API_KEY this permission in Stripe's dashboard, or set another; then all goes on",
+        remedy="grant STRIPE_API_KEY this permission in Stripe's dashboard, or set another key; workers then resume",
         ids=_distinct(each for refused in found for each in refused.many.ids),
         shown_by=SHOW,
     )
@@ -91,7 +94,7 @@ def _refused_of_us(connection: Connection, now: datetime) -> Check:
 def _unknown(connection: Connection, now: datetime, after: timedelta) -> Check:
     found = backlog.unknown(connection, before=now - after)
     if not found:
-        return fine("unknown", f"no outcome is unknown for longer than {duration(after)}")
+        return fine("unknown", f"no outcome has been unknown for longer than {duration(after)}")
     named = [
         f"{each.action} of payment {each.payment_id} for {duration(now - each.since)}"
         f" ({explained(each.unknown_reason)})"
@@ -101,25 +104,25 @@ def _unknown(connection: Connection, now: datetime, after: timedelta) -> Check:
     return problem(
         "unknown",
         "; ".join([*named, *more]),
-        remedy="compare payment-worker show with Stripe's dashboard; workers go on asking",
+        remedy="compare payment-worker show ID with Stripe's dashboard; workers keep looking it up",
         ids=_distinct(str(each.payment_id) for each in found),
         shown_by=SHOW,
     )
 
 
-def _lingering(connection: Connection, now: datetime) -> Check:
-    told: list[str] = []
+def _beyond_deadline(connection: Connection, now: datetime) -> Check:
+    late_rows: list[str] = []
     remedies: list[str] = []
     ids: list[str] = []
     for late in backlog.beyond_deadline(connection, now=now, name=NAMED):
         if late.many.count:
             ids += late.many.ids
-            told.append(_counted(f"{late.table}s {late.status}", late.many, now))
+            late_rows.append(_counted(f"{late.table}s {late.status}", late.many, now))
             remedies.append(f"{late.table} {late.status}: {REMEDIES[late.table, late.status]}")
-    if not told:
-        return fine("lingering", "no payment or refund is in one state for too long")
+    if not late_rows:
+        return fine("deadlines", "no payment or refund is beyond its deadline")
     return problem(
-        "lingering", "; ".join(told), remedy="; ".join(remedies), ids=_distinct(ids), shown_by=SHOW
+        "deadlines", "; ".join(late_rows), remedy="; ".join(remedies), ids=_distinct(ids), shown_by=SHOW
     )
 
 
@@ -130,7 +133,7 @@ def _parked(connection: Connection, now: datetime) -> Check:
     return problem(
         "parked events",
         _counted("events", many, now),
-        remedy="payment-worker events list --status parked tells why; then: events replay --parked",
+        remedy="payment-worker events list --status parked says why; then: events replay --parked",
         ids=many.ids,
         shown_by=SHOW,
     )
@@ -143,7 +146,7 @@ def _findings(connection: Connection, now: datetime) -> Check:
     return problem(
         "findings",
         _counted("open", many, now),
-        remedy="payment-worker report tells what to decide",
+        remedy="payment-worker report lists them; the runbook says what to do about each kind",
         ids=many.ids,
         shown_by="payment-worker report",
     )
@@ -156,7 +159,7 @@ def _rejected(connection: Connection, now: datetime) -> Check:
     return note(
         "rejected requests",
         f"within {duration(REJECTED_WITHIN)}: {many.count}",
-        remedy="read their errors, fix the app that sent them, and replay what is right by now",
+        remedy="read their errors, fix the app that sent them, and replay those that are valid by now",
         ids=many.ids,
         shown_by="payment-worker requests rejected show ID",
     )

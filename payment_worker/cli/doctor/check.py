@@ -6,45 +6,45 @@ from enum import StrEnum
 from typing import Final
 
 ACCOUNT: Final = "stripe account"
-"""The check that comes before all others where it fails: nothing is sent to Stripe then."""
+"""If this check fails it is shown first: nothing is sent to Stripe then."""
 
 
 class Verdict(StrEnum):
-    """How bad it is."""
+    """The severity of a check's result."""
 
     FINE = "fine"
     NOTE = "note"
-    """Somebody should know; nothing is broken."""
+    """Works, but an operator should know."""
     PROBLEM = "problem"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     verdict: Verdict
     says: str
     remedy: str | None = None
-    """What to do; always there unless it is fine."""
+    """What to do; set unless the verdict is FINE."""
     ids: Sequence[str] = ()
-    """The oldest rows that it is about: payments, refunds, events, findings or requests."""
+    """Ids of the oldest rows concerned: payments, refunds, events, findings or requests."""
     shown_by: str | None = None
-    """The command that shows each of them."""
+    """The command that shows such a row."""
 
 
 def fine(name: str, says: str) -> Check:
-    """It is as it should be."""
+    """A check that passed."""
     return Check(name=name, verdict=Verdict.FINE, says=says)
 
 
 def note(name: str, says: str, *, remedy: str, ids: Sequence[str] = (), shown_by: str | None = None) -> Check:
-    """It works, and somebody should know."""
+    """A check that passed with something an operator should know."""
     return Check(name=name, verdict=Verdict.NOTE, says=says, remedy=remedy, ids=ids, shown_by=shown_by)
 
 
 def problem(
     name: str, says: str, *, remedy: str, ids: Sequence[str] = (), shown_by: str | None = None
 ) -> Check:
-    """It is broken, or about to be."""
+    """A check that failed."""
     return Check(name=name, verdict=Verdict.PROBLEM, says=says, remedy=remedy, ids=ids, shown_by=shown_by)

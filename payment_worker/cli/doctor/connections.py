@@ -23,14 +23,14 @@ from payment_worker.telemetry.formats import duration
 
 REDIS_SECONDS: Final = 2.0
 PROBE_KEY: Final = "payment_worker:probe"
-"""Written for a millisecond: a replica, or a Redis that is full, reads all the same."""
+"""Written and deleted to test writes: a replica, or a Redis that is full, still answers reads."""
 
 KEEPS_ALL: Final = "noeviction"
-"""The one policy with which a full Redis refuses new keys instead of deleting some."""
+"""The only eviction policy under which a full Redis rejects writes instead of deleting keys."""
 
 
 def database(reached: Database) -> Iterator[Check]:
-    """PostgreSQL: whether it takes rows, and whether its tables are ours."""
+    """Check that PostgreSQL accepts writes and has the expected migrations."""
     began = time.monotonic()
     try:
         with reached.begin() as connection:
@@ -46,21 +46,21 @@ def _database(connection: Connection, began: float) -> Iterator[Check]:
     is_behind = migrate.is_behind(connection)
     if not is_behind:
         probes.write_and_roll_back(connection)
-    yield fine("database", f"answers in {_milliseconds(began)}")
+    yield fine("database", f"responds in {_milliseconds(began)}")
     if is_behind:
-        yield problem("migrations", "some were not run", remedy="payment-worker migrate")
+        yield problem("migrations", "not all migrations were run", remedy="payment-worker migrate")
     elif unknown := migrate.unknown_revision(connection):
         yield note(
             "migrations",
-            f"{unknown} is unknown to this version: a newer one has migrated",
-            remedy="nothing while an upgrade is under way; else install the version that migrated it",
+            f"revision {unknown} is unknown to this version: a newer version has migrated the database",
+            remedy="nothing to do during an upgrade; else install the newer version",
         )
     else:
-        yield fine("migrations", f"all of them were run, up to {migrate.newest()}")
+        yield fine("migrations", f"up to date: {migrate.newest()}")
 
 
 def broker(chosen: Settings) -> Iterator[Check]:
-    """Redis, and what waits in it."""
+    """Check that Redis accepts writes, and report the queue lengths."""
     began = time.monotonic()
     try:
         with app.connection_for_write() as connection:
@@ -77,18 +77,18 @@ def broker(chosen: Settings) -> Iterator[Check]:
         yield problem("broker", f"cannot serve: {why} at {where}", remedy=for_redis(why))
         return
     lengths = ", ".join(f"{name} {length}" for name, length in waiting.items())
-    yield fine("broker", f"answers in {answered}; messages waiting: {lengths}")
+    yield fine("broker", f"responds in {answered}; messages waiting: {lengths}")
     yield from _eviction(policy)
     if lost:
         yield problem(
             "misdirected",
             f"{lost} {'messages' if lost > 1 else 'message'} for our tasks in list {NO_QUEUE}, which no worker reads",
-            remedy="have the app name the queue (queue='charges'), send them again, and delete them there",
+            remedy="make the app name the queue (queue='charges'), send them again, and delete them from that list",
         )
 
 
 def _eviction_policy(client: Any) -> str | None:  # noqa: ANN401 - redis-py's types say async or not
-    """What Redis does when its memory is full; None where it does not tell, as some managed ones do not."""
+    """Redis' maxmemory-policy; None if it cannot be read, as with some managed services."""
     try:
         return str(client.info("memory").get("maxmemory_policy") or "") or None
     except NoPermissionError:
@@ -96,19 +96,21 @@ def _eviction_policy(client: Any) -> str | None:  # noqa: ANN401 - redis-py's ty
 
 
 def _eviction(policy: str | None) -> Iterator[Check]:
-    """Whether Redis may delete what waits in it: a request that has no row yet would be gone without a trace."""
+    """Check that Redis cannot evict queues: a request that has no row yet would be lost without a trace."""
     remedy = f"set maxmemory-policy {KEEPS_ALL}; keep caches in a Redis of their own"
     if policy is None:
-        unread = f"see that maxmemory-policy is {KEEPS_ALL}; an access list lets it be read with +info"
-        yield note("eviction", "Redis does not tell its maxmemory-policy", remedy=unread)
+        unread = (
+            f"make sure that maxmemory-policy is {KEEPS_ALL}; the ACL permission +info lets doctor read it"
+        )
+        yield note("eviction", "maxmemory-policy cannot be read", remedy=unread)
     elif policy.startswith("allkeys-"):
-        yield problem("eviction", f"{policy}: a full Redis deletes requests that wait", remedy=remedy)
+        yield problem("eviction", f"{policy}: a full Redis deletes waiting requests", remedy=remedy)
     elif policy != KEEPS_ALL:  # volatile-…: no queue and no stream of ours expires
-        yield note("eviction", f"{policy}: a full Redis deletes keys that expire", remedy=remedy)
+        yield note("eviction", f"{policy}: a full Redis deletes keys that have an expiry", remedy=remedy)
 
 
 def workers(chosen: Settings) -> Iterator[Check]:
-    """Whether somebody takes messages from each queue."""
+    """Check that every queue has a consumer."""
     try:
         client = bootstrap.redis(chosen, timeout_seconds=REDIS_SECONDS)
         counts = Consumers(client).count([queue.name for queue in app.conf.task_queues])
@@ -117,17 +119,17 @@ def workers(chosen: Settings) -> Iterator[Check]:
     if unread := [queue for queue, count in counts.items() if not count]:
         yield problem(
             "workers",
-            f"none takes messages from: {', '.join(unread)}",
-            remedy=f"celery -A payment_worker worker -Q {','.join(unread)}; "
-            f"where one runs: celery -A payment_worker control add_consumer {unread[0]}",
+            f"no worker consumes: {', '.join(unread)}",
+            remedy=f"start one: celery -A payment_worker worker -Q {','.join(unread)}; "
+            f"if one runs: celery -A payment_worker control add_consumer {unread[0]}",
         )
         return
     told = ", ".join(f"{queue} {count}" for queue, count in counts.items())
-    yield fine("workers", f"taking messages from: {told}")
+    yield fine("workers", f"workers per queue: {told}")
 
 
 def beat(chosen: Settings) -> Iterator[Check]:
-    """Whether somebody sweeps: beat enqueues, and a worker does it."""
+    """Check that the sweep runs, for which beat and a worker are needed."""
     start = "start beat, and a worker of queue maintenance: celery -A payment_worker beat | worker"
     try:
         client = bootstrap.redis(chosen, timeout_seconds=REDIS_SECONDS)
@@ -135,7 +137,7 @@ def beat(chosen: Settings) -> Iterator[Check]:
     except RedisError:
         return  # said above
     if swept_at is None:
-        yield note("beat", "Redis remembers no sweep", remedy=start)
+        yield note("beat", "no sweep has run since Redis was started or emptied", remedy=start)
         return
     ago = max(bootstrap.now() - swept_at, timedelta())
     # Three sweeps missed in a row is no chance.
@@ -145,12 +147,12 @@ def beat(chosen: Settings) -> Iterator[Check]:
 
 
 def secrets(chosen: Settings) -> Iterator[Check]:
-    """The webhook's secrets; without one only the poll brings events."""
+    """Check that a webhook signing secret is set; without one events arrive by the poll alone."""
     count = len(chosen.stripe_webhook_secret)
     if count == 0:
         yield note(
             "webhook secret",
-            "none is set: events come by the poll alone, a minute or more late",
+            "not set: events arrive by the poll alone, a minute or more late",
             remedy="set STRIPE_WEBHOOK_SECRET to the endpoint's signing secret, whsec_…",
         )
     else:
@@ -158,13 +160,13 @@ def secrets(chosen: Settings) -> Iterator[Check]:
 
 
 def metadata_secrets(chosen: Settings) -> Iterator[Check]:
-    """What signs the metadata of our objects at Stripe, and whether it outlives the database."""
+    """Check that the secret of our metadata MAC is a setting, and so survives a loss of the database."""
     count = len(chosen.metadata_secrets)
     if count == 0:
         yield note(
             "metadata secret",
-            "only the database holds it: if both are lost, no payment can be restored from Stripe unnamed",
-            remedy="set PAYMENT_WORKER_METADATA_SECRETS to a new secret, and after a comma to the database's own",
+            "stored in the database only: if both are lost, no payment can be restored from Stripe",
+            remedy="set PAYMENT_WORKER_METADATA_SECRETS to a new secret and, after a comma, the stored one",
         )
     else:
         yield fine("metadata secret", f"{count} {'is' if count == 1 else 'are'} set")

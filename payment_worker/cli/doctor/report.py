@@ -26,7 +26,7 @@ _MARKS: Final[Mapping[Verdict, str]] = {
 
 
 def examine(*, unknown_after_seconds: float) -> Sequence[Check]:
-    """Look at all that the settings allow to be looked at."""
+    """Run every check for which the settings suffice."""
     settings, chosen = _settings()
     checks = [settings]
     if chosen:
@@ -43,12 +43,12 @@ def examine_servers(chosen: Settings) -> Sequence[Check]:
 
 
 def is_healthy(checks: Sequence[Check]) -> bool:
-    """Whether nothing is broken."""
+    """Whether no check has failed."""
     return all(check.verdict is not Verdict.PROBLEM for check in checks)
 
 
 def show(checks: Sequence[Check], *, as_json: bool) -> None:
-    """Print what was found, each with how to fix it."""
+    """Print the results with their remedies."""
     if as_json:
         print_json({"healthy": is_healthy(checks), "checks": checks})
         return
@@ -68,7 +68,7 @@ def _settings() -> tuple[Check, Settings | None]:
     try:
         chosen = Settings.from_environment(needed_by=_NEEDED)
     except SettingsError as error:
-        remedy = "fix these in the environment; docs/reference/settings.md has every name"
+        remedy = "correct them in the environment; docs/reference/settings.md lists every setting"
         fault = problem("settings", "; ".join(error.faults), remedy=remedy)
     else:
         return _told(chosen), chosen
@@ -80,11 +80,11 @@ def _settings() -> tuple[Check, Settings | None]:
 
 def _told(chosen: Settings) -> Check:
     if chosen.visibility_timeout > chosen.lease:
-        return fine("settings", "all that is needed is set")
+        return fine("settings", "complete and valid")
     return note(
         "settings",
         "PAYMENT_WORKER_VISIBILITY_TIMEOUT is not more than PAYMENT_WORKER_LEASE",
-        remedy="raise it: until then messages are handed out again, harmlessly, while their tasks still run",
+        remedy="raise it: until then Redis redelivers messages, harmlessly, while their tasks are still running",
     )
 
 
@@ -116,9 +116,7 @@ def _rows(chosen: Settings, unknown_after: timedelta) -> Iterator[Check]:
     database = bootstrap.database(chosen, connections=1)
     try:
         with database.begin() as connection:
-            yield from backlog.all_of_them(
-                connection, chosen, now=database.now(), unknown_after=unknown_after
-            )
+            yield from backlog.all_checks(connection, chosen, now=database.now(), unknown_after=unknown_after)
     except DatabaseUnavailableError:
         return  # said above
     finally:

@@ -19,7 +19,7 @@ STRIPE_SECONDS: Final = 10
 
 
 def stripe(chosen: Settings) -> Iterator[Check]:
-    """Stripe, the key and its account, and the clocks."""
+    """Check that Stripe is reachable, then the key's account and the clocks."""
     key = chosen.stripe_api_key
     began = time.monotonic()
     answer = probe(
@@ -32,14 +32,14 @@ def stripe(chosen: Settings) -> Iterator[Check]:
         case NotReached(reason):
             yield problem(
                 "stripe",
-                f"{where} cannot be reached ({reason})",
-                remedy="look at https://status.stripe.com, your network's way out, and STRIPE_API_BASE",
+                f"{where} is unreachable ({reason})",
+                remedy="check https://status.stripe.com, the outgoing network, and STRIPE_API_BASE",
             )
             return
         case KeyRefused(word=word):
             yield problem(
                 "stripe",
-                f"{where} refuses the key (401{f' {word}' if word else ''})",
+                f"{where} rejects the key (401{f' {word}' if word else ''})",
                 remedy="set STRIPE_API_KEY to a key that is not revoked",
             )
         case Reached():
@@ -61,11 +61,11 @@ def _reached(chosen: Settings, answer: Reached, where: str, took: str) -> Check:
     if answer.forbidden:
         return problem(
             "stripe",
-            f"{where} lets the key not read: {', '.join(answer.forbidden)}",
-            remedy="give the restricted key read permission for these in Stripe's dashboard",
+            f"the key lacks read permission for: {', '.join(answer.forbidden)}",
+            remedy="grant the restricted key these read permissions in Stripe's dashboard",
         )
     return fine(
-        "stripe", f"{where} takes the key ({'live' if is_live else 'test'} mode) and answers in {took}"
+        "stripe", f"{where} accepts the key ({'live' if is_live else 'test'} mode) and responds in {took}"
     )
 
 
@@ -77,8 +77,8 @@ def _account(chosen: Settings, account_id: str | None) -> Iterator[Check]:
     if account_id is None:
         yield problem(
             ACCOUNT,
-            "the key may not read its own account, so nothing is sent to Stripe",
-            remedy="give the restricted key the permission to read accounts (rak_accounts_kyc_basic_read)",
+            "the key may not read its own account: nothing is sent to Stripe",
+            remedy="grant the restricted key read permission for accounts (rak_accounts_kyc_basic_read)",
         )
         return
     ours = _on_record(chosen)
@@ -102,7 +102,7 @@ def _on_record(chosen: Settings) -> Identity | None:
         with database.begin() as connection:
             return stripe_identity.on_record(connection)
     except DatabaseUnavailableError:
-        return None  # said above
+        return None  # reported by the database check
     finally:
         database.close()
 
@@ -115,7 +115,7 @@ def _clocks(chosen: Settings, theirs: datetime) -> Check:
         try:
             clocks["PostgreSQL's"] = database.now() - timedelta(seconds=time.monotonic() - began)
         except DatabaseUnavailableError:
-            pass  # said above
+            pass  # reported by the database check
         finally:
             database.close()
     wrong = [
@@ -127,6 +127,6 @@ def _clocks(chosen: Settings, theirs: datetime) -> Check:
         return fine("clock", "agrees with Stripe's")
     return problem(
         "clock",
-        f"{'; '.join(wrong)}: nothing is believed absent, and signatures older than 300 s are refused",
-        remedy="let NTP set the clocks of this machine and of PostgreSQL's",
+        f"{'; '.join(wrong)}: absent objects stay unknown, and webhook signatures older than 300 s are rejected",
+        remedy="synchronise the clocks of this machine and of PostgreSQL's with NTP",
     )
