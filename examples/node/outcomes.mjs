@@ -1,4 +1,4 @@
-// Prints outcomes as they are told, one JSON message a line: REDIS_URL=redis://… node outcomes.mjs GROUP CONSUMER
+// Prints outcomes as they are published, one JSON message a line: REDIS_URL=redis://… node outcomes.mjs GROUP CONSUMER
 import Redis from "ioredis";
 
 const STREAM = process.env.PAYMENT_WORKER_STREAM ?? "payment_worker.events";

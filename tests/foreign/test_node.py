@@ -6,7 +6,6 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -40,16 +39,24 @@ def test_a_node_app_charges_and_another_reads_what_came_of_it(
 ) -> None:
     node = tool("node", comes_with="Node.js")
     worker()
-    payment_id, order_id = str(uuid4()), str(uuid4())
     environment = {**os.environ, "REDIS_URL": redis_url}
-    subprocess.run(
-        [node, "charge.mjs", payment_id, order_id, "1099", "EUR", "pm_card_visa"],
+    done = subprocess.run(
+        [node, "charge.mjs"],
         cwd=app,
         env=environment,
-        timeout=30,
-        check=True,
+        timeout=90,
+        check=False,
+        capture_output=True,
+        text=True,
     )
-    rows.wait_for("SELECT 1 FROM payment WHERE payment_id = %s AND status = 'SUCCEEDED'", payment_id)
+    assert done.returncode == 0, done.stdout + done.stderr
+    sent, outcome = done.stdout.splitlines()
+    payment = rows.one("SELECT payment_id::text, order_id, amount, status FROM payment")
+    payment_id = payment["payment_id"]
+    assert payment == {"payment_id": payment_id, "order_id": "4711", "amount": 1099, "status": "SUCCEEDED"}
+    assert sent == f"sent {payment_id}"
+    assert outcome.startswith("PaymentSucceeded {")
+    jsonschema.validate(json.loads(outcome.partition(" ")[2]), schema("PaymentSucceeded"))
 
     consumer = Process(
         [node, "outcomes.mjs", "shop", "one"], log=tmp_path / "node.log", environ=environment, cwd=app
