@@ -53,6 +53,8 @@ class Account:
     setup_intents: dict[str, Json] = field(default_factory=dict)
     transfers: dict[str, Json] = field(default_factory=dict)
     application_fees: dict[str, Json] = field(default_factory=dict)
+    exchange: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """The currency in which another one settles, and the rate, for those that do not settle in their own."""
     pending: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     """The balance that is not available yet, in minor units by currency."""
     available: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))

@@ -156,3 +156,35 @@ def test_what_is_available_can_be_paid_out_now(client: stripe.StripeClient, simu
     simulator.advance(2 * _DAY)
     (made,) = simulator.post("payouts")["payouts"]
     assert simulator.post(f"payouts/{made['id']}/arrive")["status"] == "paid"
+
+
+def test_any_movement_can_be_added(client: stripe.StripeClient, simulator: Simulator) -> None:
+    made = simulator.post(
+        "balance_transactions", {"type": "of_next_year", "amount": -500, "created": 1_000_000_000}
+    )
+    assert _transactions(client) == [made]
+    assert (made["created"], made["net"], made["source"]) == (1_000_000_000, -500, None)
+    assert _balance(client) == (0, -500)
+    for wrong in ({"amount": 1}, {"type": "topup"}, {"type": "topup", "amount": "1"}, {"kind": "topup"}):
+        with pytest.raises(SimulatorError, match="400"):
+            simulator.post("balance_transactions", wrong)
+
+
+def test_another_currency_settles_at_its_rate(client: stripe.StripeClient, simulator: Simulator) -> None:
+    simulator.post("exchange", {"currency": "eur", "settles_in": "usd", "rate": 1.1})
+    charge = a_charge(client, currency="eur", amount=1000, capture_method="automatic")
+    a_refund(client, charge, amount=500)
+    listed = client.v1.balance_transactions.list({"expand": ["data.source"]})
+    refund, taken = the_body(listed)["data"]
+    assert [answer_faults(each, stripe.BalanceTransaction) for each in (refund, taken)] == [[], []]
+    assert (taken["amount"], taken["fee"], taken["currency"], taken["exchange_rate"]) == (
+        1100,
+        65,
+        "usd",
+        1.1,
+    )
+    assert (refund["amount"], refund["source"]["amount"], refund["source"]["currency"]) == (-550, 500, "eur")
+    assert _balance(client, "usd") == (1100 - 65, -550)
+    simulator.post("exchange", {"currency": "eur", "settles_in": None})
+    a_charge(client, currency="eur", amount=1000, capture_method="automatic")
+    assert _balance(client, "eur")[0] > 0

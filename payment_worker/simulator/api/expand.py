@@ -5,6 +5,9 @@ from typing import Any
 from payment_worker.simulator.api.errors import invalid_request
 from payment_worker.simulator.state import Account, Json
 
+_SOURCES = "charges refunds disputes payouts transfers application_fees"
+"""What a balance transaction may have been made for; a path goes on into a charge alone."""
+
 _PLACES: dict[str, dict[str, tuple[str, str]]] = {
     "payment_intent": {
         "latest_charge": ("charges", "charge"),
@@ -26,7 +29,7 @@ _PLACES: dict[str, dict[str, tuple[str, str]]] = {
         "charge": ("charges", "charge"),
         "payment_intent": ("payment_intents", "payment_intent"),
     },
-    "balance_transaction": {"source": ("charges", "charge")},
+    "balance_transaction": {"source": (_SOURCES, "charge")},
     "payout": {
         "balance_transaction": ("balance_transactions", "balance_transaction"),
         "failure_balance_transaction": ("balance_transactions", "balance_transaction"),
@@ -72,7 +75,10 @@ def expanded(account: Account, record: Json, paths: list[str]) -> Json:
 
 
 def _filled(account: Account, value: Any, store: str, rest: str) -> Any:  # noqa: ANN401 - an id or an object
-    found = getattr(account, store).get(value) if isinstance(value, str) else value
+    objects = (
+        (getattr(account, name).get(value) for name in store.split()) if isinstance(value, str) else (value,)
+    )
+    found = next(filter(None, objects), None)
     if found is None:
         return value
     return expanded(account, found, [rest] if rest else [])

@@ -35,13 +35,19 @@ def book(
     fee: int,
     currency: str,
     kind: str,
-    source: str,
+    source: str | None,
     why: str | None,
     reporting_category: str | None = None,
     application_fee: int = 0,
 ) -> str:
-    """Move the balance by `amount - fee - application_fee` minor units; the id of the balance transaction."""
+    """Move the balance by `amount - fee - application_fee` minor units; the id of the balance transaction.
+
+    In the currency that this one settles in: the amounts are exchanged then.
+    """
     account, settings = context.account, context.state.settings
+    currency, rate = account.exchange.get(currency, (currency, None))
+    if rate is not None:
+        amount, fee, application_fee = (round(each * rate) for each in (amount, fee, application_fee))
     wait = settings.balance_available_delay_seconds if kind in _INCOME else 0.0
     record: Json = {
         "id": context.new_id("txn_3"),
@@ -52,7 +58,7 @@ def book(
         "created": context.now,
         "currency": currency,
         "description": why,
-        "exchange_rate": None,
+        "exchange_rate": rate,
         "fee": fee + application_fee,
         "fee_details": _fee_details(fee, application_fee, currency, kind),
         "net": amount - fee - application_fee,
