@@ -66,7 +66,14 @@ task_taken_from: dict[str, tuple[str, ...]] = {
         "charges": ("charge", "capture", "cancel", "retry_charge", "retry_declined", "execute_attempt"),
         "refunds": ("refund", "continue_refund"),
         "events": ("receive_stripe_event", "process_event"),
-        "maintenance": ("poll_stripe_events", "resume_stalled", "reconcile", "publish_events", "prune"),
+        "maintenance": (
+            "poll_stripe_events",
+            "resume_stalled",
+            "reconcile",
+            "import_balance",
+            "publish_events",
+            "prune",
+        ),
     }.items()
     for task in tasks
 }
@@ -122,6 +129,7 @@ _often = ("resume_stalled", "publish_events", "poll_stripe_events")
 task_annotations = {
     "*": {"max_retries": 5, "default_retry_delay": _retry_seconds},
     "payment_worker.reconcile": _long,
+    "payment_worker.import_balance": _long,
     "payment_worker.prune": _long,
     # Beat sends these 27,000 times a day: in Flower they would push out what moves money. Metrics and the doctor count
     # them.
@@ -167,6 +175,7 @@ _schedule_seconds = {
     "publish_events": _settings.publish_every,
     "poll_stripe_events": _settings.poll_every,
     "reconcile": _settings.reconcile_every,
+    "import_balance": _settings.import_every,
     # What has expired may wait an hour.
     "prune": 3600.0,
 }

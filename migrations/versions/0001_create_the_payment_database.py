@@ -532,7 +532,7 @@ CREATE TABLE balance_transaction (
     stripe_payout_id text,
     available_on timestamptz NOT NULL,
     created_at timestamptz NOT NULL,
-    imported_at timestamptz NOT NULL,
+    seen_at timestamptz NOT NULL,
     CONSTRAINT balance_transaction_shows_its_source_as_a_whole CHECK
         (num_nonnulls(object_id, source_amount, source_currency) IN (0, 3))
 );
@@ -542,6 +542,7 @@ COMMENT ON COLUMN balance_transaction.stripe_account IS 'The connected account; 
 COMMENT ON COLUMN balance_transaction.object_id IS
     'What it clears in the ledger: a PaymentIntent, a Refund, a dispute; source_amount is what the customer paid.';
 COMMENT ON COLUMN balance_transaction.stripe_payout_id IS 'The automatic payout that paid it out.';
+COMMENT ON COLUMN balance_transaction.seen_at IS 'When Stripe last showed it, by PostgreSQL''s clock.';
 CREATE INDEX balance_transaction_created_at ON balance_transaction (stripe_account, created_at);
 CREATE INDEX balance_transaction_source_id ON balance_transaction (source_id);
 CREATE INDEX balance_transaction_stripe_payout_id ON balance_transaction (stripe_payout_id)
@@ -555,7 +556,7 @@ CREATE TABLE balance_import (
     window_since timestamptz,
     window_newest timestamptz,
     cursor text,
-    imported_at timestamptz NOT NULL,
+    imported_at timestamptz,
     CONSTRAINT balance_import_window_is_open_as_a_whole CHECK
         (num_nonnulls(window_since, window_newest, cursor) IN (0, 3))
 );
@@ -614,9 +615,25 @@ CREATE TABLE ledger_balance (
     ledger_account text NOT NULL,
     currency text NOT NULL,
     amount bigint NOT NULL,
+    volume bigint NOT NULL,
     PRIMARY KEY (stripe_account, ledger_account, currency)
 );
-COMMENT ON TABLE ledger_balance IS 'The sum of all postings of an account. Kept by a trigger.';
+COMMENT ON TABLE ledger_balance IS
+    'The sum of all postings of an account, and of their amounts without the sign. Kept by a trigger.';
+
+CREATE TABLE balance_proof (
+    stripe_account text NOT NULL,
+    currency text NOT NULL,
+    available bigint NOT NULL,
+    pending bigint NOT NULL,
+    reserved bigint NOT NULL,
+    ledger bigint NOT NULL,
+    proven_at timestamptz NOT NULL,
+    PRIMARY KEY (stripe_account, currency)
+);
+COMMENT ON TABLE balance_proof IS
+    'The balance that Stripe told last, before and after all of its transactions were read, and the ledger''s then.';
+COMMENT ON COLUMN balance_proof.ledger IS 'What the ledger had: equal to available, pending and reserved together.';
 
 CREATE TABLE ledger_uncleared (
     stripe_account text NOT NULL,
@@ -637,9 +654,11 @@ BEGIN
     IF EXISTS (SELECT FROM added GROUP BY entry_id, currency HAVING sum(amount) <> 0) THEN
         RAISE EXCEPTION 'ledger_posting: an entry does not sum to zero' USING ERRCODE = 'check_violation';
     END IF;
-    INSERT INTO ledger_balance AS held (stripe_account, ledger_account, currency, amount)
-        SELECT stripe_account, ledger_account, currency, sum(amount) FROM added GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-        ON CONFLICT (stripe_account, ledger_account, currency) DO UPDATE SET amount = held.amount + excluded.amount;
+    INSERT INTO ledger_balance AS held (stripe_account, ledger_account, currency, amount, volume)
+        SELECT stripe_account, ledger_account, currency, sum(amount), sum(abs(amount)) FROM added
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        ON CONFLICT (stripe_account, ledger_account, currency) DO UPDATE
+            SET amount = held.amount + excluded.amount, volume = held.volume + excluded.volume;
     INSERT INTO ledger_uncleared AS known (stripe_account, object_id, currency, ours, theirs, since)
         SELECT added.stripe_account, added.object_id, added.currency,
             coalesce(sum(added.amount) FILTER (WHERE kind = 'record'), 0),
@@ -718,8 +737,8 @@ TABLES = (
 )
 
 DROP = """
-DROP TABLE payout, ledger_uncleared, ledger_balance, ledger_posting, ledger_entry, ledger_progress, balance_import,
-    balance_transaction;
+DROP TABLE payout, balance_proof, ledger_uncleared, ledger_balance, ledger_posting, ledger_entry, ledger_progress,
+    balance_import, balance_transaction;
 DROP FUNCTION post_in_balance, refuse_to_change_the_ledger;
 DROP TABLE metadata_secret, reconciliation_finding, reconciliation_candidate, reconciliation_match, reconciliation_run,
     pause_history, pause, beat_schedule, rejected_request, stream_memory, outbox, event_poll, stripe_event,

@@ -35,6 +35,7 @@ __all__ = [
     "CaptureRequest",
     "ChargeRequest",
     "FieldError",
+    "ImportBalanceRequest",
     "InvalidRequest",
     "MaintenanceRequest",
     "ReconcileRequest",
@@ -187,6 +188,12 @@ class StripeEventRequest(Request):
 
 class MaintenanceRequest(Request):
     """Arguments of the tasks that beat enqueues: none."""
+
+
+class ImportBalanceRequest(Request):
+    """Arguments of `payment_worker.import_balance`: from when on Stripe's list is read once more."""
+
+    since: Instant | None = Field(None, description="ISO 8601; without a zone, UTC.")
 
 
 class ReconcileRequest(Request):

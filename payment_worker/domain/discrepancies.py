@@ -72,7 +72,39 @@ class FindingKind(StrEnum):
     """Stripe does not let us read a connected account: it was disconnected, or its name was never right."""
     LIST_UNREADABLE = "list_unreadable"
     """Stripe does not let us read one kind of object on an account: our key is a restricted one."""
+    BALANCE_DIFFERS = "balance_differs"
+    """The balance that Stripe says an account has is not the ledger's; the next four name the objects that make it."""
+    TRANSACTION_UNKNOWN = "transaction_unknown"
+    """A balance transaction cannot be placed: its type is new, or Stripe does not show what it was made for."""
+    TRANSACTION_UNREADABLE = "transaction_unreadable"
+    TRANSACTION_DIFFERS = "transaction_differs"
+    """Stripe shows a balance transaction otherwise than it did when it was posted."""
+    TRANSACTION_MISSING_THERE = "transaction_missing_there"
+    """Stripe does not show a balance transaction any more that is posted."""
+    NOT_AT_STRIPE = "not_at_stripe"
+    """Our records say that money moved, and no balance transaction does; for too long."""
+    NOT_IN_OUR_RECORDS = "not_in_our_records"
+    """A balance transaction says that a customer's money moved, and our records do not."""
+    NOT_CLEARED = "not_cleared"
+    """Both say that a customer's money moved, but not how much."""
+    PAYOUT_SUM_DIFFERS = "payout_sum_differs"
+    """An automatic payout is not the sum of the balance transactions that Stripe says it paid out."""
 
+
+UNCLEARED: Final = frozenset(
+    {FindingKind.NOT_AT_STRIPE, FindingKind.NOT_IN_OUR_RECORDS, FindingKind.NOT_CLEARED}
+)
+"""Findings about objects on which our records and Stripe's balance do not agree."""
+
+IN_LEDGER: Final = UNCLEARED | {
+    FindingKind.BALANCE_DIFFERS,
+    FindingKind.TRANSACTION_UNKNOWN,
+    FindingKind.TRANSACTION_UNREADABLE,
+    FindingKind.TRANSACTION_DIFFERS,
+    FindingKind.TRANSACTION_MISSING_THERE,
+    FindingKind.PAYOUT_SUM_DIFFERS,
+}
+"""Findings of the ledger, which the import of the balance looks at again; reconciliation does not."""
 
 REPAIRABLE: Final = frozenset(
     {

@@ -34,6 +34,17 @@ def amount_if_any(value: object) -> int | None:
     return None if value is None else amount(value)
 
 
+def signed_amount(value: object) -> int:
+    """An amount in minor units that may be negative, as what leaves a balance is.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if type(value) is not int or not -MOST <= value <= MOST:
+        raise ValueError("no amount")
+    return value
+
+
 def currency(value: object) -> str:
     """A currency, in upper case.
 

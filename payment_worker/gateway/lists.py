@@ -86,7 +86,7 @@ def events_page(
 ) -> Page[Event] | NotListed:
     """A page of the events of these types; at most 20 types."""
     params = {"created": period.as_parameter(), "types": list(types)}
-    return _page(
+    return read_page(
         stripe,
         "/v1/events",
         params,
@@ -101,7 +101,7 @@ def payment_intents_page(
 ) -> Page[ListedPaymentIntent] | NotListed:
     """A page of the PaymentIntents of a period."""
     params = {"created": period.as_parameter(), "expand": ["data.latest_charge.balance_transaction"]}
-    return _page(stripe, "/v1/payment_intents", params, _payment_listed, after=after, account=account)
+    return read_page(stripe, "/v1/payment_intents", params, _payment_listed, after=after, account=account)
 
 
 def refunds_page(
@@ -109,7 +109,7 @@ def refunds_page(
 ) -> Page[RefundSnapshot] | NotListed:
     """A page of the Refunds of a period."""
     params = {"created": period.as_parameter()}
-    return _page(stripe, "/v1/refunds", params, refund_snapshot, after=after, account=account)
+    return read_page(stripe, "/v1/refunds", params, refund_snapshot, after=after, account=account)
 
 
 def disputes_page(
@@ -117,14 +117,14 @@ def disputes_page(
 ) -> Page[DisputeSnapshot] | NotListed:
     """A page of the disputes of a period."""
     params = {"created": period.as_parameter()}
-    return _page(stripe, "/v1/disputes", params, dispute_snapshot, after=after, account=account)
+    return read_page(stripe, "/v1/disputes", params, dispute_snapshot, after=after, account=account)
 
 
 def _payment_listed(intent: JSON) -> ListedPaymentIntent:
     return ListedPaymentIntent(payment_intent_snapshot(intent), booking_in(intent))
 
 
-def _page(
+def read_page(
     stripe: Gateway,
     path: str,
     params: Mapping[str, Any],
@@ -133,6 +133,7 @@ def _page(
     after: str | None,
     account: str,
 ) -> Page[T] | NotListed:
+    """A page of the list at this path, each object read; what cannot be read is left out of it."""
     asked = {**params, "limit": PAGE, "starting_after": after}
     body = stripe.read(path, asked, account=account or None)
     if isinstance(body, Absent | Unanswered | Postponed):

@@ -13,7 +13,14 @@ import redis
 SWEEPS_KEY: Final = "payment_worker:swept"
 """A hash: the task's name without `payment_worker.`, and Unix time in seconds."""
 
-SWEEPS: Final = ("resume_stalled", "publish_events", "poll_stripe_events", "reconcile", "prune")
+SWEEPS: Final = (
+    "resume_stalled",
+    "publish_events",
+    "poll_stripe_events",
+    "reconcile",
+    "import_balance",
+    "prune",
+)
 """What beat enqueues."""
 
 

@@ -165,6 +165,17 @@ class Settings(BaseModel):
     reconcile_every: Seconds = Field(
         3600, alias="PAYMENT_WORKER_RECONCILE_EVERY", description="Seconds between scheduled reconciliations."
     )
+    import_every: Seconds = Field(
+        300,
+        alias="PAYMENT_WORKER_IMPORT_EVERY",
+        description="Seconds between imports of Stripe's balance transactions into the ledger.",
+    )
+    clear_within: Seconds = Field(
+        345_600,
+        alias="PAYMENT_WORKER_CLEAR_WITHIN",
+        description="Seconds for which our records and Stripe's balance may differ about a payment, a refund or a "
+        "dispute before that is a finding. The default of four days is longer than a bank debit takes.",
+    )
     visibility_timeout: Seconds = Field(
         300,
         alias="PAYMENT_WORKER_VISIBILITY_TIMEOUT",

@@ -103,6 +103,15 @@ def close(connection: Connection, finding_id: int, *, run_id: int, now: datetime
     return closed.rowcount == 1
 
 
+def close_by_object(connection: Connection, kind: str, object_id: str, *, now: datetime) -> None:
+    """Note that a difference has gone, if it was open."""
+    connection.execute(
+        table.update()
+        .where(table.c.kind == kind, table.c.object_id == object_id, table.c.status == FindingStatus.OPEN)
+        .values(status=FindingStatus.CLOSED, resolved_at=now)
+    )
+
+
 def decide(connection: Connection, finding_id: int, *, reason: str, actor: str, now: datetime) -> bool:
     """Close a finding that a person has decided; whether it was open until now.
 

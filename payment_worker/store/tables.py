@@ -341,7 +341,7 @@ balance_transaction = Table(
     Column("stripe_payout_id", Text),
     _instant("available_on"),
     _instant("created_at"),
-    _instant("imported_at"),
+    _instant("seen_at"),
 )
 
 balance_import = Table(
@@ -354,7 +354,7 @@ balance_import = Table(
     _instant("window_since", nullable=True),
     _instant("window_newest", nullable=True),
     Column("cursor", Text),
-    _instant("imported_at"),
+    _instant("imported_at", nullable=True),
 )
 
 ledger_progress = Table(
@@ -398,6 +398,19 @@ ledger_balance = Table(
     Column("ledger_account", Text, primary_key=True),
     Column("currency", Text, primary_key=True),
     Column("amount", BigInteger, nullable=False),
+    Column("volume", BigInteger, nullable=False),
+)
+
+balance_proof = Table(
+    "balance_proof",
+    metadata,
+    Column("stripe_account", Text, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("available", BigInteger, nullable=False),
+    Column("pending", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+    Column("ledger", BigInteger, nullable=False),
+    _instant("proven_at"),
 )
 
 ledger_uncleared = Table(

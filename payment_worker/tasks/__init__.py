@@ -4,11 +4,21 @@ What other apps send must be known to the last argument. What workers send each 
 while an upgrade is rolled out, some are of a newer version.
 """
 
-from payment_worker.tasks import events, maintenance, payments, reconciliation, refunds, signals, startup
+from payment_worker.tasks import (
+    events,
+    ledger,
+    maintenance,
+    payments,
+    reconciliation,
+    refunds,
+    signals,
+    startup,
+)
 
 __all__ = [
     "charges",
     "events",
+    "ledger",
     "maintenance",
     "payments",
     "pruning",

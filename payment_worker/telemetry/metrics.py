@@ -23,7 +23,7 @@ TASKS: Final = (
         "continue_refund",
     ),
     *("receive_stripe_event", "process_event"),
-    *("poll_stripe_events", "resume_stalled", "reconcile", "publish_events", "prune"),
+    *("poll_stripe_events", "resume_stalled", "reconcile", "import_balance", "publish_events", "prune"),
 )
 """Without `payment_worker.` before them. A name from outside that is not among them is counted as `other`."""
 

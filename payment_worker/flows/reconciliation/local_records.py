@@ -6,7 +6,14 @@ from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
-from payment_worker.domain.discrepancies import CLOSURES, TOO_LONG, Difference, FindingKind, StripeList
+from payment_worker.domain.discrepancies import (
+    CLOSURES,
+    IN_LEDGER,
+    TOO_LONG,
+    Difference,
+    FindingKind,
+    StripeList,
+)
 from payment_worker.flows.reconciliation.checker import UNSEEN, Checker, CheckResult, StepResult, Tally
 from payment_worker.flows.reconciliation.payment_intents import examine_payment
 from payment_worker.flows.reconciliation.refunds import examine_refund
@@ -155,8 +162,9 @@ def open_findings(checker: Checker) -> StepResult:
 
 
 def _look_again(checker: Checker, finding: Finding) -> CheckResult:
-    if finding.kind not in UNSEEN:
-        return CheckResult(left=UNSEEN)  # of a newer version, which knows what it means
+    if finding.kind not in UNSEEN or finding.kind in IN_LEDGER:
+        # Of a newer version, which knows what it means; or one that the import of the balance looks at again.
+        return CheckResult(left=UNSEEN)
     kind, account = FindingKind(finding.kind), finding.stripe_account
     if kind is FindingKind.UNKNOWN_TOO_LONG:
         with checker.context.database.begin() as connection:

@@ -12,6 +12,7 @@ from payment_worker.store.connection.database import Database, translated
 POLL_LOCK: Final = 0x706F6C6C
 RECONCILE_LOCK: Final = 0x7265636F6E
 PRUNE_LOCK: Final = 0x7072756E65
+LEDGER_LOCK: Final = 0x6C6564676572
 
 _MAY_WAIT: Final = func.set_config("idle_in_transaction_session_timeout", "0", True)  # noqa: FBT003 - SQL's own
 """For this transaction alone: the work may take minutes."""

@@ -15,6 +15,7 @@ from payment_worker.contracts.requests import (
     CancelRequest,
     CaptureRequest,
     ChargeRequest,
+    ImportBalanceRequest,
     MaintenanceRequest,
     ReconcileRequest,
     RefundRequest,
@@ -37,6 +38,7 @@ TASKS: dict[str, tuple[str, type[Request]]] = {
     "payment_worker.poll_stripe_events": ("maintenance", MaintenanceRequest),
     "payment_worker.resume_stalled": ("maintenance", MaintenanceRequest),
     "payment_worker.reconcile": ("maintenance", ReconcileRequest),
+    "payment_worker.import_balance": ("maintenance", ImportBalanceRequest),
     "payment_worker.publish_events": ("maintenance", MaintenanceRequest),
     "payment_worker.prune": ("maintenance", MaintenanceRequest),
 }

@@ -12,6 +12,7 @@ from payment_worker.contracts.requests import (
     CaptureRequest,
     ChargeRequest,
     FieldError,
+    ImportBalanceRequest,
     InvalidRequest,
     MaintenanceRequest,
     ReconcileRequest,
@@ -42,6 +43,7 @@ LEAST: dict[type[Request], dict[str, object]] = {
     StripeEventRequest: {"payload": "{}", "signature": "t=1,v1=ab"},
     MaintenanceRequest: {},
     ReconcileRequest: {},
+    ImportBalanceRequest: {},
 }
 MODELS = list(LEAST)
 

@@ -1,0 +1,1 @@
+"""The ledger: imports Stripe's balance transactions and payouts, posts them beside our records, proves the balance."""

@@ -1,0 +1,189 @@
+"""Imports the balance transactions of every Stripe account and posts each once.
+
+Theory of operation. Stripe's list shows the newest first and is consistent by creation time. A window begins `overlap`
+before the newest that was read, and is read to its end, page by page; each page is stored and posted together with the
+place that it was read to, so that an import that is killed is gone on with. The balance is asked for before and after:
+where Stripe tells the same twice, nothing moved meanwhile, and the ledger must have come to just that.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from payment_worker.domain.discrepancies import Difference, FindingKind
+from payment_worker.domain.ledger.movements import PAYOUT_TYPES, Movement, is_unknown, post_movement
+from payment_worker.domain.ledger.postings import EntryKind
+from payment_worker.domain.outcome import Absent
+from payment_worker.flows.context import Context
+from payment_worker.flows.ledger.payouts import keep_payouts
+from payment_worker.gateway.balance import ListedMovement, movements_page
+from payment_worker.gateway.lists import NotListed, Page
+from payment_worker.store import balance_imports, balance_transactions, findings, ledger
+from payment_worker.store.balance_imports import BalanceImport
+from payment_worker.store.connection.database import Connection
+from payment_worker.store.findings import FindingStatus
+from payment_worker.store.ledger import Entry, Links, LinksById
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+MISSING_AT_MOST: Final = 100
+"""Transactions that one reading names which Stripe does not show any more: there should be none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """How to import."""
+
+    overlap: timedelta
+    clear_within: timedelta
+    """How long our records and Stripe's balance may differ about an object before that is a finding."""
+    since: datetime | None = None
+    """From when on to read once more what was read already; None for what is new."""
+    go_on: Callable[[], bool] = lambda: True
+    """Asked after each page; False ends the import, and the next one goes on."""
+    on_page: Callable[[BalanceImport, datetime], None] = lambda *_: None
+    """Told after each page how far an account is read, and when the last transaction was made that was."""
+
+
+def read_account(context: Context, state: BalanceImport, options: ImportOptions) -> BalanceImport | None:
+    """Read an account's list to its end; None where it was not: Stripe is away, or there is no more time.
+
+    A window that was open ends without what was made after it was opened.
+    """
+    began_at = context.clock()
+    state, is_whole = _window(state, options), state.cursor is None
+    while True:
+        since = state.window_since or _begin(state, options)
+        page = movements_page(context.stripe, since=since, after=state.cursor, account=state.stripe_account)
+        if not isinstance(page, Page):
+            _not_read(context, state, page)
+            return None
+        state = _after(state, page, since, now=context.clock())
+        with context.database.begin() as connection:
+            _store(context, connection, state, page)
+            balance_imports.note(connection, state)
+        options.on_page(state, page.oldest_at or since)
+        if state.cursor is None:
+            if options.since and is_whole:
+                _note_missing(context, state, since, began_at)
+            return state
+        if not options.go_on():
+            return None
+
+
+def _window(state: BalanceImport, options: ImportOptions) -> BalanceImport:
+    """The window to read: the one that is open, but where more is asked for than it has left to show."""
+    if options.since is None:
+        return state
+    return replace(state, window_since=None, window_newest=None, cursor=None)
+
+
+def _begin(state: BalanceImport, options: ImportOptions) -> datetime:
+    ordinary = state.read_until - options.overlap if state.read_until else state.begins_at
+    left_open = state.window_since or ordinary
+    return min(options.since or ordinary, ordinary, left_open)
+
+
+def _after(
+    state: BalanceImport, page: Page[ListedMovement], since: datetime, *, now: datetime
+) -> BalanceImport:
+    """How far is read after this page."""
+    times = [each.movement.created_at for each in page.objects]
+    newest = state.window_newest or max(times, default=page.oldest_at)
+    if page.cursor and newest:
+        return replace(state, window_since=since, window_newest=newest, cursor=page.cursor)
+    return replace(
+        state,
+        read_until=newest or state.read_until,
+        window_since=None,
+        window_newest=None,
+        cursor=None,
+        imported_at=now,
+    )
+
+
+def _store(
+    context: Context, connection: Connection, state: BalanceImport, page: Page[ListedMovement]
+) -> None:
+    movements, account = [each.movement for each in page.objects], state.stripe_account
+    now = context.clock()
+    for difference in _differences(connection, movements, page, account):
+        findings.note(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
+    balance_transactions.keep(connection, movements, stripe_account=account, now=now)
+    known = ledger.links(connection, {each.source.object_id for each in movements if each.source})
+    ledger.post(connection, [_entry(each, state, known) for each in movements], now=now)
+    payouts = {each.payout.stripe_payout_id: each.payout for each in page.objects if each.payout}
+    keep_payouts(connection, payouts.values(), stripe_account=account, now=now)
+
+
+def _entry(movement: Movement, state: BalanceImport, known: LinksById) -> Entry:
+    about = known.get(movement.source.object_id, Links()) if movement.source else Links()
+    if movement.type in PAYOUT_TYPES:
+        about = Links(stripe_payout_id=movement.source_id)
+    return Entry(
+        kind=EntryKind.BALANCE_TRANSACTION,
+        reference=movement.stripe_balance_transaction_id,
+        stripe_account=state.stripe_account,
+        occurred_at=movement.created_at,
+        postings=post_movement(movement, is_in_opening=movement.created_at < state.begins_at),
+        links=about,
+    )
+
+
+def _differences(
+    connection: Connection, movements: Sequence[Movement], page: Page[ListedMovement], account: str
+) -> Sequence[Difference]:
+    found = [
+        (FindingKind.TRANSACTION_DIFFERS, each.stripe_balance_transaction_id, before, _fixed(each))
+        for each, before in balance_transactions.differing(connection, movements)
+    ]
+    found += [
+        (FindingKind.TRANSACTION_UNKNOWN, each.stripe_balance_transaction_id, {}, _fixed(each))
+        for each in movements
+        if is_unknown(each)
+    ]
+    found += [(FindingKind.TRANSACTION_UNREADABLE, each.object_id, {}, {}) for each in page.left_out]
+    return [
+        Difference(
+            kind=kind,
+            object_id=object_id,
+            stripe_account=account or None,
+            detail={"ours": ours or None, "theirs": theirs or "cannot be read"},
+        )
+        for kind, object_id, ours, theirs in found
+    ]
+
+
+def _fixed(movement: Movement) -> dict[str, object]:
+    return {name: getattr(movement, name) for name in balance_transactions.FIXED}
+
+
+def _note_missing(context: Context, state: BalanceImport, since: datetime, began_at: datetime) -> None:
+    with context.database.begin() as connection:
+        gone = balance_transactions.not_shown(
+            connection,
+            stripe_account=state.stripe_account,
+            since=since,
+            before=began_at,
+            limit=MISSING_AT_MOST,
+        )
+        for object_id in gone:
+            missing = Difference(
+                kind=FindingKind.TRANSACTION_MISSING_THERE,
+                object_id=object_id,
+                stripe_account=state.stripe_account or None,
+                detail={"ours": "posted", "theirs": None},
+            )
+            findings.note(connection, missing, status=FindingStatus.OPEN, run_id=None, now=context.clock())
+
+
+def _not_read(context: Context, state: BalanceImport, answer: NotListed) -> None:
+    log.warning("balance not listed", stripe_account=state.stripe_account, answer=str(answer))
+    if isinstance(answer, Absent) and state.cursor:
+        # Nothing is ever taken off this list: the place came from another Stripe, such as a simulator that was reset.
+        with context.database.begin() as connection:
+            balance_imports.note(
+                connection, replace(state, window_since=None, window_newest=None, cursor=None)
+            )

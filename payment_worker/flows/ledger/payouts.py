@@ -1,0 +1,98 @@
+"""Follows payouts to the bank: posts those that arrived or came back, and reads what they are made of."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Final
+
+from payment_worker.domain.discrepancies import Difference, FindingKind
+from payment_worker.domain.ledger.payouts import Payout, PayoutStatus, post_payout
+from payment_worker.domain.ledger.postings import EntryKind
+from payment_worker.flows.context import Context
+from payment_worker.gateway.balance import fetch_payout, payout_lines_page
+from payment_worker.gateway.lists import Page
+from payment_worker.store import findings, ledger, payouts
+from payment_worker.store.connection.database import Connection
+from payment_worker.store.findings import FindingStatus
+from payment_worker.store.ledger import Entry, Links
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+AT_A_TIME: Final = 100
+"""Payouts that one import asks for: more than an account sends on a day."""
+
+GONE: Final = frozenset({PayoutStatus.FAILED, PayoutStatus.CANCELED})
+
+
+def keep_payouts(
+    connection: Connection, shown: Collection[Payout], *, stripe_account: str, now: datetime
+) -> None:
+    """Record payouts as Stripe shows them, and post and tell what is new of them."""
+    for payout in sorted(shown, key=lambda each: each.stripe_payout_id):
+        known = payouts.lock(connection, payout.stripe_payout_id)
+        if known and known.status in GONE and payout.status not in GONE:
+            continue  # an older state: nothing leads back from these
+        was_arrived = known is not None and known.is_arrived
+        is_arrived = was_arrived or payout.status is PayoutStatus.PAID
+        payouts.keep(connection, payout, stripe_account=stripe_account, is_arrived=is_arrived, now=now)
+        kinds = [EntryKind.PAYOUT_PAID] if is_arrived else []
+        if is_arrived and payout.status in GONE:
+            kinds.append(EntryKind.PAYOUT_RETURNED)
+        entries = [_entry(payout, kind, stripe_account, now) for kind in kinds]
+        ledger.post(connection, entries, now=now)
+
+
+def _entry(payout: Payout, kind: EntryKind, stripe_account: str, now: datetime) -> Entry:
+    return Entry(
+        kind=kind,
+        reference=payout.stripe_payout_id,
+        stripe_account=stripe_account,
+        occurred_at=now,
+        postings=post_payout(payout, kind),
+        links=Links(stripe_payout_id=payout.stripe_payout_id),
+    )
+
+
+def follow_payouts(context: Context, *, stripe_account: str) -> None:
+    """Look again at payouts that the bank does not have yet, and read what automatic ones are made of."""
+    with context.database.begin() as connection:
+        on_their_way = payouts.unfinished(connection, stripe_account=stripe_account, limit=AT_A_TIME)
+    for payout_id in on_their_way:
+        shown = fetch_payout(context.stripe, payout_id, account=stripe_account)
+        if isinstance(shown, Payout):
+            with context.database.begin() as connection:
+                keep_payouts(connection, [shown], stripe_account=stripe_account, now=context.clock())
+    with context.database.begin() as connection:
+        unread = payouts.not_itemized(connection, stripe_account=stripe_account, limit=AT_A_TIME)
+    for payout_id in unread:
+        _itemize(context, payout_id, stripe_account)
+
+
+def _itemize(context: Context, payout_id: str, stripe_account: str) -> None:
+    """Read what a payout is made of, once Stripe has found out, and compare the sum with its amount."""
+    payout = fetch_payout(context.stripe, payout_id, account=stripe_account)
+    if not isinstance(payout, Payout) or not payout.is_itemizable:
+        return
+    total, after = 0, None
+    while True:
+        page = payout_lines_page(context.stripe, payout_id, after=after, account=stripe_account)
+        if not isinstance(page, Page) or page.left_out:
+            log.warning("payout not itemized", stripe_payout_id=payout_id, stripe_account=stripe_account)
+            return
+        lines = [each for each in page.objects if each.source_id != payout_id]
+        with context.database.begin() as connection:
+            payouts.itemize(connection, payout_id, [each.stripe_balance_transaction_id for each in lines])
+        total += sum(each.net for each in lines)
+        after = page.cursor
+        if after is None:
+            break
+    with context.database.begin() as connection:
+        payouts.note_itemized(connection, payout_id, total)
+        if total != payout.amount:
+            differs = Difference(
+                kind=FindingKind.PAYOUT_SUM_DIFFERS,
+                object_id=payout_id,
+                stripe_account=stripe_account or None,
+                detail={"ours": total, "theirs": payout.amount},
+            )
+            findings.note(connection, differs, status=FindingStatus.OPEN, run_id=None, now=context.clock())

@@ -1,0 +1,64 @@
+"""Posts what our own records expect, from the history of payments, refunds and disputes.
+
+Theory of operation. Rows of the history are numbered when they are written and seen when they are committed, so that a
+lower number may appear after a higher one. All rows after the place of which everything before is surely committed are
+read each time; a row that is posted already is not posted again.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from payment_worker.domain.ledger.postings import EntryKind
+from payment_worker.domain.ledger.records import RecordChange, post_change
+from payment_worker.flows.context import Context
+from payment_worker.store import ledger
+from payment_worker.store.ledger import Entry, Links
+
+BATCH: Final = 1000
+"""Rows in one transaction."""
+
+SURELY_COMMITTED: Final = timedelta(minutes=2)
+"""Longer than a transaction lives: PostgreSQL ends one that is idle for a minute, and a statement after 15 seconds."""
+
+
+def post_records(context: Context, *, go_on: Callable[[], bool]) -> bool:
+    """Post every change of our records that moves money; whether all were."""
+    with context.database.begin() as connection:
+        after = ledger.posted_until(connection)
+    while go_on():
+        with context.database.begin() as connection:
+            now = context.clock()
+            page = ledger.changes(connection, after=after, limit=BATCH)
+            ledger.post(connection, [_entry(each) for each in page], now=now)
+            if settled := _settled(page, before=now - SURELY_COMMITTED):
+                ledger.note_posted_until(connection, settled)
+        if len(page) < BATCH:
+            return True
+        after = page[-1].history_id
+    return False
+
+
+def _entry(change: RecordChange) -> Entry:
+    return Entry(
+        kind=EntryKind.RECORD,
+        reference=str(change.history_id),
+        stripe_account=change.stripe_account,
+        occurred_at=change.recorded_at,
+        postings=post_change(change),
+        links=Links(
+            payment_id=change.payment_id,
+            refund_id=change.refund_id,
+            stripe_dispute_id=change.stripe_dispute_id,
+        ),
+    )
+
+
+def _settled(page: Sequence[RecordChange], *, before: datetime) -> int | None:
+    """The last row up to which all were recorded so long ago that none before it can still appear."""
+    settled = None
+    for change in page:
+        if change.recorded_at >= before:
+            break
+        settled = change.history_id
+    return settled

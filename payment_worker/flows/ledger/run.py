@@ -1,0 +1,218 @@
+"""The import as a whole: our records, each account's list, its payouts, and the proof that its balance is explained."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final, TypeGuard
+
+from payment_worker.domain.discrepancies import Difference, FindingKind
+from payment_worker.domain.ledger.payouts import post_opening
+from payment_worker.domain.ledger.postings import EntryKind, LedgerAccount
+from payment_worker.flows.context import Context
+from payment_worker.flows.ledger.import_balance import ImportOptions, read_account
+from payment_worker.flows.ledger.payouts import follow_payouts
+from payment_worker.flows.ledger.records import post_records
+from payment_worker.gateway.balance import Held, fetch_balance, older_movements
+from payment_worker.gateway.client import NotFetched
+from payment_worker.gateway.lists import Page
+from payment_worker.store import balance_imports, balance_proofs, findings, ledger, polls
+from payment_worker.store.balance_imports import BalanceImport
+from payment_worker.store.balance_proofs import BalanceProof
+from payment_worker.store.connection.advisory_lock import LEDGER_LOCK, alone
+from payment_worker.store.connection.database import Connection
+from payment_worker.store.findings import FindingStatus
+from payment_worker.store.ledger import Entry
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+CLOCKS_DIFFER_BY: Final = timedelta(hours=1)
+"""How far before our first payment, by PostgreSQL's clock, the import begins: Stripe's may be behind."""
+
+CUTS: Final = 5
+"""Times that an account is read anew because its balance moved meanwhile; reading what is new costs one request."""
+
+DEEP: Final = timedelta(days=8)
+"""How far back an account is read once more when its balance first differs: longer than anything stays pending."""
+
+AT_A_TIME: Final = 500
+"""Objects that one import notes which are not cleared; the oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountImport:
+    """What importing one account came to."""
+
+    stripe_account: str
+    is_read: bool
+    """Whether its list was read to the end. If not, Stripe is away or there was no time: the next import goes on."""
+    proofs: Sequence[BalanceProof] = ()
+    """Empty where the balance moved all the while, or could not be read."""
+
+
+def import_balance(context: Context, options: ImportOptions) -> Sequence[AccountImport] | None:
+    """Import what is new of all accounts and prove their balances; None while somebody else does.
+
+    Before the first payment there is nothing to import.
+    """
+    with alone(context.database, LEDGER_LOCK) as is_ours:
+        if not is_ours:
+            return None
+        with context.database.begin() as connection:
+            first = polls.first_payment_at(connection)
+            begins_at = first and (first - CLOCKS_DIFFER_BY).replace(microsecond=0)
+            states = balance_imports.imports(connection, begins_at=begins_at) if begins_at else ()
+        is_posted = post_records(context, go_on=options.go_on)
+        results = [_import(context, state, options) for state in states]
+        if is_posted and all(each.is_read for each in results):
+            _note_uncleared(context, options)
+    return results
+
+
+def _import(context: Context, state: BalanceImport, options: ImportOptions) -> AccountImport:
+    result = _read_and_prove(context, state, options)
+    if any(each.difference for each in result.proofs) and options.since is None and _is_new(context, result):
+        # What appeared late, or was lost here with a restore, is found by reading further back, once.
+        since = max(state.begins_at, context.clock() - DEEP)
+        result = _read_and_prove(context, _state(context, state), replace(options, since=since))
+    with context.database.begin() as connection:
+        for proof in result.proofs:
+            _note_difference(context, connection, proof)
+    if result.is_read:
+        follow_payouts(context, stripe_account=state.stripe_account)
+    return result
+
+
+def _state(context: Context, state: BalanceImport) -> BalanceImport:
+    with context.database.begin() as connection:
+        states = balance_imports.imports(connection, begins_at=state.begins_at)
+    return next((each for each in states if each.stripe_account == state.stripe_account), state)
+
+
+def _read_and_prove(context: Context, state: BalanceImport, options: ImportOptions) -> AccountImport:
+    account = state.stripe_account
+    for _ in range(CUTS):
+        before = fetch_balance(context.stripe, account=account)
+        is_whole = state.cursor is None or options.since is not None
+        read = read_account(context, state, options)
+        if read is None:
+            return AccountImport(stripe_account=account, is_read=False)
+        state, options = read, replace(options, since=None)
+        after = fetch_balance(context.stripe, account=account)
+        if not _is_told(after):
+            log.warning("balance not shown", stripe_account=account, answer=str(after))
+            break
+        if is_whole and _is_told(before) and before == after:
+            return AccountImport(stripe_account=account, is_read=True, proofs=_prove(context, state, after))
+    return AccountImport(stripe_account=account, is_read=True)
+
+
+def _is_told(answer: Sequence[Held] | NotFetched) -> TypeGuard[Sequence[Held]]:
+    return isinstance(answer, Sequence)
+
+
+def _prove(context: Context, state: BalanceImport, held: Sequence[Held]) -> Sequence[BalanceProof]:
+    """Compare what Stripe says with the ledger, which has all that Stripe has."""
+    if not state.is_opened and not _open(context, state, held):
+        return ()
+    now, theirs = context.clock(), {each.currency: each for each in held}
+    with context.database.begin() as connection:
+        ours = ledger.balance_of(
+            connection,
+            stripe_account=state.stripe_account,
+            ledger_account=LedgerAccount.STRIPE_BALANCE,
+        )
+        proofs = [
+            _proof(state.stripe_account, theirs.get(each) or Held(currency=each), ours.get(each, 0))
+            for each in sorted(ours.keys() | theirs.keys())
+        ]
+        for proof in proofs:
+            balance_proofs.note(connection, proof, now=now)
+    return proofs
+
+
+def _proof(stripe_account: str, held: Held, ours: int) -> BalanceProof:
+    return BalanceProof(
+        stripe_account=stripe_account,
+        currency=held.currency,
+        available=held.available,
+        pending=held.pending,
+        reserved=held.reserved,
+        ledger=ours,
+    )
+
+
+def _open(context: Context, state: BalanceImport, held: Sequence[Held]) -> bool:
+    """Post what the account held before the import began; whether that is known now."""
+    older = older_movements(context.stripe, before=state.begins_at, account=state.stripe_account)
+    if not isinstance(older, Page):
+        return False
+    with context.database.begin() as connection:
+        if older.objects or older.left_out:
+            _post_opening(context, connection, state, held)
+        balance_imports.note(connection, replace(state, is_opened=True))
+    return True
+
+
+def _post_opening(
+    context: Context, connection: Connection, state: BalanceImport, held: Sequence[Held]
+) -> None:
+    account = state.stripe_account
+    ours = ledger.balance_of(connection, stripe_account=account, ledger_account=LedgerAccount.STRIPE_BALANCE)
+    theirs = {each.currency: each.total for each in held}
+    entries = [
+        Entry(
+            kind=EntryKind.OPENING,
+            reference=f"{account} {each}".strip(),
+            stripe_account=account,
+            occurred_at=state.begins_at,
+            postings=post_opening(theirs.get(each, 0) - ours.get(each, 0), each),
+        )
+        for each in sorted(ours.keys() | theirs.keys())
+    ]
+    ledger.post(connection, entries, now=context.clock())
+
+
+def _is_new(context: Context, result: AccountImport) -> bool:
+    """Whether a difference was not known before."""
+    objects = [(FindingKind.BALANCE_DIFFERS.value, _name(each)) for each in result.proofs if each.difference]
+    with context.database.begin() as connection:
+        return findings.open_since(connection, objects) is None
+
+
+def _name(proof: BalanceProof) -> str:
+    return f"{proof.stripe_account} {proof.currency}".strip()
+
+
+def _note_difference(context: Context, connection: Connection, proof: BalanceProof) -> None:
+    differs = Difference(
+        kind=FindingKind.BALANCE_DIFFERS,
+        object_id=_name(proof),
+        stripe_account=proof.stripe_account or None,
+        detail={"ours": proof.ledger, "theirs": proof.ledger + proof.difference},
+    )
+    now = context.clock()
+    if proof.difference:
+        findings.note(connection, differs, status=FindingStatus.OPEN, run_id=None, now=now)
+    else:
+        findings.close_by_object(connection, differs.kind, differs.object_id, now=now)
+
+
+def _note_uncleared(context: Context, options: ImportOptions) -> None:
+    """Note the objects on which our records and Stripe do not agree for too long; close what is cleared by now."""
+    now = context.clock()
+    with context.database.begin() as connection:
+        left = ledger.uncleared(connection, before=now - options.clear_within, limit=AT_A_TIME)
+        known = ledger.links(connection, [each.object_id for each in left])
+        for each in left:
+            about = known.get(each.object_id)
+            difference = Difference(
+                kind=each.kind,
+                object_id=each.object_id,
+                stripe_account=each.stripe_account or None,
+                payment_id=about.payment_id if about else None,
+                refund_id=about.refund_id if about else None,
+                detail={"ours": each.ours, "theirs": -each.theirs, "currency": each.currency},
+            )
+            findings.note(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
+        ledger.close_cleared(connection, now=now)

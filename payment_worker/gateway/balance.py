@@ -1,0 +1,171 @@
+"""Reads the balance, its transactions and payouts: each list newest first, 100 objects a page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from payment_worker.domain.ledger.movements import Movement, Source
+from payment_worker.domain.ledger.payouts import Payout, PayoutStatus
+from payment_worker.gateway.client import Gateway, NotFetched, fetch
+from payment_worker.gateway.fields import amount, currency, id_of, identity, moment, signed_amount, text
+from payment_worker.gateway.lists import NotListed, Page, read_page
+from payment_worker.gateway.parsing import JSON, UnreadableError
+
+_TRANSACTIONS = "/v1/balance_transactions"
+_NO_RECONCILIATION = "in_progress"
+"""Stripe still finds out what an automatic payout is made of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a Stripe account has in one currency, in minor units."""
+
+    currency: str
+    available: int = 0
+    pending: int = 0
+    reserved: int = 0
+    """Held for the negative balances of connected accounts."""
+
+    @property
+    def total(self) -> int:
+        """The sum of the net of every balance transaction."""
+        return self.available + self.pending + self.reserved
+
+
+@dataclass(frozen=True, slots=True)
+class ListedMovement:
+    """A balance transaction on a list, and the payout as it is now where it is of one."""
+
+    movement: Movement
+    payout: Payout | None
+
+
+def fetch_balance(stripe: Gateway, *, account: str) -> Sequence[Held] | NotFetched:
+    """What the account has now, by currency."""
+    return fetch(stripe, "/v1/balance", account or None, _held)
+
+
+def movements_page(
+    stripe: Gateway, *, since: datetime, after: str | None, account: str
+) -> Page[ListedMovement] | NotListed:
+    """A page of the balance transactions from then on, with what each was made for."""
+    params = {"created": {"gte": int(since.timestamp())}, "expand": ["data.source"]}
+    return read_page(stripe, _TRANSACTIONS, params, _listed, after=after, account=account)
+
+
+def older_movements(stripe: Gateway, *, before: datetime, account: str) -> Page[Movement] | NotListed:
+    """The newest balance transactions that were made before then."""
+    params = {"created": {"lt": int(before.timestamp())}}
+    return read_page(stripe, _TRANSACTIONS, params, movement_of, after=None, account=account)
+
+
+def payout_lines_page(
+    stripe: Gateway, stripe_payout_id: str, *, after: str | None, account: str
+) -> Page[Movement] | NotListed:
+    """A page of what an automatic payout is made of; the payout's own transaction is among it."""
+    return read_page(
+        stripe, _TRANSACTIONS, {"payout": stripe_payout_id}, movement_of, after=after, account=account
+    )
+
+
+def fetch_payout(stripe: Gateway, stripe_payout_id: str, *, account: str) -> Payout | NotFetched:
+    """The payout as it is now."""
+    return fetch(stripe, f"/v1/payouts/{stripe_payout_id}", account or None, payout_of)
+
+
+def movement_of(transaction: JSON) -> Movement:
+    """What a balance transaction says.
+
+    Raises:
+        UnreadableError: it is no balance transaction of the pinned API version.
+    """
+    try:
+        source, rate = transaction.get("source"), transaction.get("exchange_rate")
+        return Movement(
+            stripe_balance_transaction_id=identity(transaction["id"]),
+            type=identity(transaction["type"]),
+            status=identity(transaction["status"]),
+            amount=signed_amount(transaction["amount"]),
+            fee=signed_amount(transaction["fee"]),
+            net=signed_amount(transaction["net"]),
+            currency=currency(transaction["currency"]),
+            exchange_rate=None if rate is None else Decimal(str(float(rate))),
+            reporting_category=text(transaction.get("reporting_category")),
+            source_id=id_of(source),
+            source=_source(source) if isinstance(source, Mapping) else None,
+            available_on=_instant(transaction["available_on"]),
+            created_at=_instant(transaction["created"]),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as fault:
+        raise UnreadableError(f"balance transaction: {type(fault).__name__}") from None
+
+
+def payout_of(payout: JSON) -> Payout:
+    """What a payout shows.
+
+    Raises:
+        UnreadableError: it is no payout of the pinned API version.
+    """
+    try:
+        return Payout(
+            stripe_payout_id=identity(payout["id"]),
+            amount=signed_amount(payout["amount"]),
+            currency=currency(payout["currency"]),
+            status=PayoutStatus(payout["status"].upper()),
+            is_automatic=bool(payout["automatic"]),
+            is_itemizable=payout.get("reconciliation_status") != _NO_RECONCILIATION,
+            arrival_date=_instant(payout["arrival_date"]).date(),
+            failure_code=text(payout.get("failure_code")),
+            created_at=_instant(payout["created"]),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as fault:
+        raise UnreadableError(f"payout: {type(fault).__name__}") from None
+
+
+def _listed(transaction: JSON) -> ListedMovement:
+    source = transaction.get("source")
+    payout = payout_of(source) if isinstance(source, Mapping) and source.get("object") == "payout" else None
+    return ListedMovement(movement_of(transaction), payout)
+
+
+def _source(source: JSON) -> Source | None:
+    """What is to be cleared by it, under the id by which our records know it."""
+    kind = source.get("object")
+    if kind not in {"charge", "refund", "dispute"}:
+        return None
+    own = identity(source["id"])
+    is_captured = kind == "charge" and bool(source.get("amount_captured"))
+    return Source(
+        object_id=(kind == "charge" and id_of(source.get("payment_intent"))) or own,
+        amount=amount(source["amount_captured"] if is_captured else source["amount"]),
+        currency=currency(source["currency"]),
+    )
+
+
+def _held(balance: JSON) -> Sequence[Held]:
+    try:
+        parts = {
+            name: _by_currency(balance.get(field) or ())
+            for name, field in (
+                ("available", "available"),
+                ("pending", "pending"),
+                ("reserved", "connect_reserved"),
+            )
+        }
+    except (KeyError, TypeError, AttributeError, ValueError) as fault:
+        raise UnreadableError(f"balance: {type(fault).__name__}") from None
+    currencies = sorted({each for amounts in parts.values() for each in amounts})
+    return [
+        Held(currency=each, **{name: amounts.get(each, 0) for name, amounts in parts.items()})
+        for each in currencies
+    ]
+
+
+def _by_currency(parts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    return {currency(part["currency"]): signed_amount(part["amount"]) for part in parts}
+
+
+def _instant(value: object) -> datetime:
+    return moment(value) or datetime.fromtimestamp(0, tz=UTC)

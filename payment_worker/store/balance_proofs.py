@@ -1,0 +1,41 @@
+"""Rows of `balance_proof`: the balance that Stripe told last, beside the ledger's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql import insert
+
+from payment_worker.store import tables
+
+table: Final = tables.balance_proof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalanceProof:
+    """What an account has in one currency, in minor units: as Stripe tells it, and as the ledger does."""
+
+    stripe_account: str
+    currency: str
+    available: int
+    pending: int
+    reserved: int
+    ledger: int
+
+    @property
+    def difference(self) -> int:
+        """What Stripe has more than the ledger."""
+        return self.available + self.pending + self.reserved - self.ledger
+
+
+def note(connection: Connection, proof: BalanceProof, *, now: datetime) -> None:
+    """Write it over the one before."""
+    values: Mapping[str, Any] = {name: getattr(proof, name) for name in BalanceProof.__slots__}
+    new = insert(table).values(**values, proven_at=now)
+    connection.execute(
+        new.on_conflict_do_update(
+            index_elements=["stripe_account", "currency"], set_={**values, "proven_at": now}
+        )
+    )

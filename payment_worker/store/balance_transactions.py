@@ -1,0 +1,98 @@
+"""Rows of `balance_transaction`: every movement of the balance, as Stripe tells it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from payment_worker.domain.ledger.movements import Movement
+from payment_worker.store import tables
+
+table: Final = tables.balance_transaction
+
+FIXED: Final = ("type", "amount", "fee", "net", "currency")
+"""What of a balance transaction never changes at Stripe, and is posted."""
+
+
+def differing(
+    connection: Connection, movements: Sequence[Movement]
+) -> list[tuple[Movement, dict[str, object]]]:
+    """Those of these that were otherwise when they were stored, and how they were."""
+    by_id = {each.stripe_balance_transaction_id: each for each in movements}
+    columns = [table.c.stripe_balance_transaction_id, *(table.c[name] for name in FIXED)]
+    rows = connection.execute(select(*columns).where(columns[0].in_(by_id))).mappings()
+    return [
+        (by_id[row["stripe_balance_transaction_id"]], {name: row[name] for name in FIXED})
+        for row in rows
+        if any(row[name] != getattr(by_id[row["stripe_balance_transaction_id"]], name) for name in FIXED)
+    ]
+
+
+def keep(
+    connection: Connection, movements: Sequence[Movement], *, stripe_account: str, now: datetime
+) -> None:
+    """Store what is new, and note of the rest that it was shown again, and what of it may change."""
+    if not movements:
+        return
+    rows = [
+        _row(each, stripe_account, now)
+        for each in sorted(movements, key=lambda each: each.stripe_balance_transaction_id)
+    ]
+    new = insert(table).values(rows)
+    told = new.excluded
+    connection.execute(
+        new.on_conflict_do_update(
+            index_elements=["stripe_balance_transaction_id"],
+            set_={"status": told.status, "available_on": told.available_on, "seen_at": told.seen_at},
+        )
+    )
+
+
+def _row(movement: Movement, stripe_account: str, now: datetime) -> dict[str, Any]:
+    source = movement.source
+    return {
+        "stripe_balance_transaction_id": movement.stripe_balance_transaction_id,
+        "stripe_account": stripe_account,
+        "type": movement.type,
+        "reporting_category": movement.reporting_category,
+        "status": movement.status,
+        "amount": movement.amount,
+        "fee": movement.fee,
+        "net": movement.net,
+        "currency": movement.currency,
+        "exchange_rate": movement.exchange_rate,
+        "source_id": movement.source_id,
+        "object_id": source and source.object_id,
+        "source_amount": source and source.amount,
+        "source_currency": source and source.currency,
+        "available_on": movement.available_on,
+        "created_at": movement.created_at,
+        "seen_at": now,
+    }
+
+
+def not_shown(
+    connection: Connection, *, stripe_account: str, since: datetime, before: datetime, limit: int
+) -> Sequence[str]:
+    """Those made from then on that Stripe did not show any more when its list was read, which began at `before`."""
+    query = (
+        select(table.c.stripe_balance_transaction_id)
+        .where(
+            table.c.stripe_account == stripe_account, table.c.created_at >= since, table.c.seen_at < before
+        )
+        .order_by(table.c.created_at)
+        .limit(limit)
+    )
+    return connection.scalars(query).all()
+
+
+def nets(connection: Connection, *, at: datetime) -> dict[tuple[str, str], int]:
+    """The sum of all nets up to an instant, by Stripe account and currency."""
+    query = (
+        select(table.c.stripe_account, table.c.currency, func.sum(table.c.net).label("net"))
+        .where(table.c.created_at <= at)
+        .group_by(table.c.stripe_account, table.c.currency)
+    )
+    return {(row.stripe_account, row.currency): int(row.net) for row in connection.execute(query)}

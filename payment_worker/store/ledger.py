@@ -1,0 +1,196 @@
+"""Rows of `ledger_entry` and `ledger_posting`: each fact posted once, and what its postings come to."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, case, exists, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from payment_worker.domain.discrepancies import UNCLEARED, FindingKind
+from payment_worker.domain.ledger.postings import EntryKind, Posting
+from payment_worker.domain.ledger.records import RecordChange
+from payment_worker.store import tables
+from payment_worker.store.findings import FindingStatus
+
+entry: Final = tables.ledger_entry
+posting: Final = tables.ledger_posting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """What an entry is about, as far as we know."""
+
+    payment_id: UUID | None = None
+    refund_id: UUID | None = None
+    stripe_dispute_id: str | None = None
+    stripe_payout_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A fact, and what it posts."""
+
+    kind: EntryKind
+    reference: str
+    stripe_account: str
+    occurred_at: datetime
+    postings: Sequence[Posting]
+    links: Links = Links()
+
+
+def post(connection: Connection, entries: Collection[Entry], *, now: datetime) -> int:
+    """Post what is not posted yet; how many entries that is. One without postings moves nothing and is left out."""
+    wanted = {(each.kind.value, each.reference): each for each in entries if each.postings}
+    if not wanted:
+        return 0
+    rows = [
+        {
+            "kind": kind,
+            "reference": reference,
+            "stripe_account": each.stripe_account,
+            "occurred_at": each.occurred_at,
+            "recorded_at": now,
+        }
+        for (kind, reference), each in sorted(wanted.items())
+    ]
+    new = insert(entry).values(rows).on_conflict_do_nothing(index_elements=["kind", "reference"])
+    added = connection.execute(new.returning(entry.c.entry_id, entry.c.kind, entry.c.reference)).all()
+    lines = [line for row in added for line in _lines(wanted[row.kind, row.reference], row.entry_id)]
+    if lines:
+        connection.execute(insert(posting).values(lines))
+    return len(added)
+
+
+def _lines(each: Entry, entry_id: int) -> list[dict[str, Any]]:
+    links = {name: getattr(each.links, name) for name in Links.__slots__}
+    return [
+        {
+            "entry_id": entry_id,
+            "stripe_account": each.stripe_account,
+            "ledger_account": line.ledger_account,
+            "currency": line.currency,
+            "amount": line.amount,
+            "object_id": line.object_id,
+            **links,
+        }
+        for line in each.postings
+    ]
+
+
+_LINKS: Final = text("""
+SELECT stripe_payment_intent_id AS object_id, payment_id, NULL::uuid AS refund_id, NULL AS stripe_dispute_id
+    FROM payment WHERE stripe_payment_intent_id = ANY(:ids)
+UNION ALL
+SELECT stripe_refund_id, payment_id, refund_id, NULL FROM refund WHERE stripe_refund_id = ANY(:ids)
+UNION ALL
+SELECT stripe_dispute_id, payment_id, NULL, stripe_dispute_id FROM dispute WHERE stripe_dispute_id = ANY(:ids)
+""")
+
+
+LinksById = Mapping[str, Links]
+"""What of ours an object of Stripe's is, by its id."""
+
+
+def links(connection: Connection, object_ids: Collection[str]) -> LinksById:
+    """What of ours these PaymentIntents, Refunds and disputes are."""
+    rows = connection.execute(_LINKS, {"ids": sorted(object_ids)}).mappings() if object_ids else ()
+    return {
+        row["object_id"]: Links(**{name: row[name] for name in row if name != "object_id"}) for row in rows
+    }
+
+
+_CHANGES: Final = text("""
+SELECT history_id, history.payment_id, history.refund_id, history.stripe_dispute_id, from_status, to_status,
+    CASE WHEN history.stripe_dispute_id IS NOT NULL THEN history.stripe_dispute_id
+        WHEN history.refund_id IS NOT NULL THEN refund.stripe_refund_id
+        ELSE payment.stripe_payment_intent_id END AS object_id,
+    CASE WHEN history.stripe_dispute_id IS NOT NULL THEN (detail->>'amount')::bigint
+        WHEN history.refund_id IS NOT NULL THEN refund.amount
+        ELSE coalesce((detail->>'amount_captured')::bigint, payment.amount_captured) END AS amount,
+    CASE WHEN history.stripe_dispute_id IS NOT NULL THEN detail->>'currency'
+        WHEN history.refund_id IS NOT NULL THEN refund.currency ELSE payment.currency END AS currency,
+    coalesce(payment.stripe_account, '') AS stripe_account, recorded_at
+FROM payment_history AS history
+    JOIN payment USING (payment_id)
+    LEFT JOIN refund ON refund.refund_id = history.refund_id
+WHERE history_id > :after ORDER BY history_id LIMIT :limit
+""")
+
+
+def changes(connection: Connection, *, after: int, limit: int) -> Sequence[RecordChange]:
+    """Changes of our records, in the order of their ids."""
+    rows = connection.execute(_CHANGES, {"after": after, "limit": limit}).mappings()
+    return [RecordChange(**{**row, "object_id": row["object_id"] or ""}) for row in rows]
+
+
+progress: Final = tables.ledger_progress
+
+
+def posted_until(connection: Connection) -> int:
+    """Up to which row of the history all is posted."""
+    return connection.scalar(select(progress.c.history_id)) or 0
+
+
+def note_posted_until(connection: Connection, history_id: int) -> None:
+    """Note up to which row of the history all is posted."""
+    new = insert(progress).values(is_only=True, history_id=history_id)
+    connection.execute(new.on_conflict_do_update(index_elements=["is_only"], set_={"history_id": history_id}))
+
+
+def balance_of(connection: Connection, *, stripe_account: str, ledger_account: str) -> dict[str, int]:
+    """What an account comes to, by currency."""
+    table = tables.ledger_balance.c
+    query = select(table.currency, table.amount).where(
+        table.stripe_account == stripe_account, table.ledger_account == ledger_account
+    )
+    return {row.currency: row.amount for row in connection.execute(query)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncleared:
+    """An object on which our records and Stripe do not agree, or not yet."""
+
+    stripe_account: str
+    object_id: str
+    currency: str
+    ours: int
+    theirs: int
+    since: datetime
+
+    @property
+    def kind(self) -> FindingKind:
+        """In which way they differ."""
+        if not self.theirs:
+            return FindingKind.NOT_AT_STRIPE
+        return FindingKind.NOT_CLEARED if self.ours else FindingKind.NOT_IN_OUR_RECORDS
+
+
+def uncleared(connection: Connection, *, before: datetime, limit: int) -> Sequence[Uncleared]:
+    """What has not been cleared since before then, oldest first."""
+    table = tables.ledger_uncleared
+    columns = [table.c[name] for name in Uncleared.__slots__]
+    query = select(*columns).where(table.c.since < before).order_by(table.c.since).limit(limit)
+    return [Uncleared(**row) for row in connection.execute(query).mappings()]
+
+
+_FINDING: Final = tables.reconciliation_finding
+_UNCLEARED: Final = tables.ledger_uncleared
+_KIND: Final = case(
+    (_UNCLEARED.c.theirs == 0, FindingKind.NOT_AT_STRIPE),
+    (_UNCLEARED.c.ours == 0, FindingKind.NOT_IN_OUR_RECORDS),
+    else_=FindingKind.NOT_CLEARED,
+)
+
+
+def close_cleared(connection: Connection, *, now: datetime) -> int:
+    """Close the findings about objects that are cleared by now, or differ in another way; how many were open."""
+    stands = exists().where(_UNCLEARED.c.object_id == _FINDING.c.object_id, _FINDING.c.kind == _KIND)
+    closed = (
+        _FINDING.update()
+        .where(_FINDING.c.kind.in_(UNCLEARED), _FINDING.c.status == FindingStatus.OPEN, ~stands)
+        .values(status=FindingStatus.CLOSED, resolved_at=now)
+    )
+    return connection.execute(closed).rowcount
