@@ -12,6 +12,7 @@ from payment_worker.cli.commands import (
     enqueue,
     events,
     findings,
+    ledger,
     pause,
     reconcile,
     rejected,
@@ -25,7 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for group in (serve, enqueue, show, events, rejected, findings, doctor, pause, reconcile):
+for group in (serve, enqueue, show, events, rejected, findings, doctor, pause, reconcile, ledger):
     group.add_to(app)
 
 

@@ -28,6 +28,7 @@ MODELS: Final[Mapping[str, type[requests.Request]]] = {
     "payment_worker.refund": requests.RefundRequest,
     "payment_worker.receive_stripe_event": requests.StripeEventRequest,
     "payment_worker.reconcile": requests.ReconcileRequest,
+    "payment_worker.import_balance": requests.ImportBalanceRequest,
 }
 """Tasks whose arguments somebody chooses, with what is checked before one is sent again."""
 

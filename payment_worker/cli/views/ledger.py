@@ -1,0 +1,152 @@
+"""The balance on the screen: an import's progress, and what Stripe and the ledger say."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from payment_worker import bootstrap
+from payment_worker.cli.database import operator
+from payment_worker.cli.errors import PROBLEMS
+from payment_worker.cli.views.printing import Screen, complain, console, print_json, say, table
+from payment_worker.contracts.requests import ImportBalanceRequest, parse
+from payment_worker.domain.discrepancies import IN_LEDGER
+from payment_worker.flows.context import Context
+from payment_worker.flows.ledger.import_balance import ImportOptions
+from payment_worker.flows.ledger.run import AccountImport, import_balance
+from payment_worker.store import findings
+from payment_worker.store.balance_imports import BalanceImport
+from payment_worker.store.findings import Finding, FindingStatus
+from payment_worker.store.queries import ledger as queries
+from payment_worker.store.queries.ledger import BalanceRow
+from payment_worker.telemetry import configure
+from payment_worker.telemetry.formats import instant, money
+
+DONE = 0
+BUSY = "Another import is at work; this one left."
+MOST_FINDINGS = 1000
+
+
+def run_import(*, since: str | None, as_json: bool) -> int:
+    """Import, and print what came of it; the exit status."""
+    context = _context("ledger import")
+    results = _import(context, since=_instant(since), shown=not as_json)
+    if results is None:
+        complain(BUSY)
+        return PROBLEMS
+    unread = [each.stripe_account or "platform" for each in results if not each.is_read]
+    differing = sum(bool(proof.difference) for each in results for proof in each.proofs)
+    if as_json:
+        print_json({"accounts": len(results), "unread": unread, "differing": differing})
+    else:
+        say(f"{len(results) - len(unread)} of {len(results)} accounts imported; {differing} balances differ.")
+        for name in unread:
+            say(f"{name}: Stripe does not answer; the next import resumes.")
+    return PROBLEMS if unread or differing else DONE
+
+
+def balance(*, at: str | None, as_json: bool) -> int:
+    """Print every balance; the exit status."""
+    context, moment = _context("balance"), _instant(at)
+    results: Sequence[AccountImport] | None = ()
+    if moment is None:
+        results = _import(context, since=None, shown=not as_json)
+        if any(proof.difference for each in results or () for proof in each.proofs):
+            with context.database.begin() as connection:
+                begin = queries.imported_since(connection)
+            results = _import(context, since=begin, shown=not as_json)
+    with context.database.begin() as connection:
+        rows = queries.balances(connection, at=moment)
+        found = (
+            [] if moment else findings.found(connection, statuses=[FindingStatus.OPEN], limit=MOST_FINDINGS)
+        )
+    named = [each for each in found if each.kind in IN_LEDGER]
+    if as_json:
+        print_json([_as_json(row) for row in rows])
+    else:
+        _print(rows, named)
+    is_proven = results is not None and all(each.proofs for each in results)
+    if not is_proven:
+        complain(BUSY if results is None else "Stripe did not show a balance that stood still: try again.")
+    return DONE if is_proven and not any(row.difference for row in rows) else PROBLEMS
+
+
+def _context(command: str) -> Context:
+    # The screen says it all; what else a log has to say is for workers.
+    configure(log_format="auto", level="ERROR")
+    return bootstrap.context(actor=f"payment-worker {command} by {operator()}")
+
+
+def _instant(text: str | None) -> datetime | None:
+    return parse(ImportBalanceRequest, {"since": text}).since
+
+
+def _import(context: Context, *, since: datetime | None, shown: bool) -> Sequence[AccountImport] | None:
+    chosen = bootstrap.settings()
+    with _progress(shown=shown) as on_page:
+        options = ImportOptions(
+            overlap=timedelta(seconds=chosen.poll_overlap),
+            clear_within=timedelta(seconds=chosen.clear_within),
+            since=since,
+            on_page=on_page,
+        )
+        return import_balance(context, options)
+
+
+def _as_json(row: BalanceRow) -> dict[str, Any]:
+    names = ("stripe_account", "currency", "stripe", "available", "ledger", "difference", "uncleared")
+    more = ("oldest_uncleared_at", "unexplained", "explained_share", "proven_at")
+    return {name: getattr(row, name) for name in (*names, *more)}
+
+
+def _print(rows: Sequence[BalanceRow], named: Sequence[Finding]) -> None:
+    if not rows:
+        say("Nothing is imported yet: there was no payment.")
+        return
+    shown = table("account", "Stripe", "ledger", "difference", "uncleared", "oldest", "explained")
+    for row in rows:
+        shown.add_row(
+            row.stripe_account or "platform",
+            _money(row.stripe, row.currency),
+            _money(row.ledger, row.currency),
+            _money(row.difference, row.currency),
+            _money(row.uncleared, row.currency),
+            instant(row.oldest_uncleared_at)[:16] if row.oldest_uncleared_at else "",
+            f"{100 * row.explained_share:.3f} %",
+        )
+    console().print(shown)
+    for each in named:
+        say(
+            f"{each.kind} {each.object_id}: ours {each.detail.get('ours')}, theirs {each.detail.get('theirs')}"
+        )
+
+
+def _money(amount: int | None, currency: str) -> str:
+    return f"? {currency}" if amount is None else money(amount, currency)
+
+
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[Callable[[BalanceImport, datetime], None]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    screen = Screen(stderr=True)
+    with Progress(
+        *columns, console=screen, transient=True, disable=not (shown and screen.is_terminal)
+    ) as bar:
+        task = bar.add_task("begins", total=1.0)
+
+        def on_page(state: BalanceImport, read_back_to: datetime) -> None:
+            account = state.stripe_account or "platform"
+            part = _part(state, read_back_to)
+            bar.update(task, description=f"{account}: back to {instant(read_back_to)[:16]}", completed=part)
+
+        yield on_page
+
+
+def _part(state: BalanceImport, read_back_to: datetime) -> float:
+    """How much of its window is read: it is read backwards."""
+    if state.window_newest is None or state.window_since is None:
+        return 1
+    whole = state.window_newest - state.window_since
+    return min(max((state.window_newest - read_back_to) / whole, 0), 1) if whole else 1

@@ -1,0 +1,96 @@
+"""A person asks whether the balance is explained, and reads which objects make a difference."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.flows.conftest import clock, context, scene  # noqa: F401 - fixtures
+from tests.flows.scene import Scene
+from tests.harness.rows import Rows
+
+
+@pytest.fixture
+def refunded(scene: Scene) -> Scene:  # noqa: F811 - the fixture
+    """A payment of 50.00 euros of which 7.00 are refunded, with Stripe's fee."""
+    scene.refund(scene.charge(), amount=700)
+    scene.simulator.advance(10)
+    return scene
+
+
+def rows_of(run: Run, *arguments: str) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = json.loads(run("balance", "--json", *arguments).out)
+    return told
+
+
+def test_without_a_payment_there_is_nothing_to_prove(run: Run) -> None:
+    done = run("balance")
+    assert (done.status, done.screen) == (0, "Nothing is imported yet: there was no payment.\n")
+
+
+@pytest.mark.usefixtures("refunded")
+def test_a_balance_that_is_explained_leaves_with_0(run: Run) -> None:
+    done = run("balance")
+    assert (done.status, done.err) == (0, "")
+    assert done.screen.splitlines()[1].split() == [
+        *("platform", "41.25", "EUR", "41.25", "EUR", "0.00", "EUR", "0.00", "EUR"),
+        *("100.000", "%"),
+    ]
+    (row,) = rows_of(run)
+    assert (row["stripe_account"], row["currency"]) == ("", "EUR")
+    assert (row["stripe"], row["ledger"], row["difference"], row["uncleared"]) == (4125, 4125, 0, 0)
+    assert (row["oldest_uncleared_at"], row["explained_share"]) == (None, 1.0)
+
+
+def test_a_difference_leaves_with_1_and_names_what_makes_it(run: Run, refunded: Scene, rows: Rows) -> None:
+    assert run("ledger", "import").status == 0
+    entry = rows.one(
+        "INSERT INTO ledger_entry (stripe_account, kind, reference, occurred_at, recorded_at)"
+        " VALUES ('', 'balance_transaction', 'txn_forged', now(), now()) RETURNING entry_id"
+    )["entry_id"]
+    rows(
+        "INSERT INTO ledger_posting (entry_id, ledger_account, stripe_account, currency, amount)"
+        " VALUES (%s, 'stripe_balance', '', 'EUR', 100), (%s, 'bank', '', 'EUR', -100)",
+        entry,
+        entry,
+    )
+    rows(
+        "INSERT INTO balance_transaction (stripe_balance_transaction_id, type, status, amount, fee, net, currency,"
+        " available_on, created_at, seen_at) VALUES ('txn_forged', 'topup', 'available', 100, 0, 100, 'EUR', now(),"
+        " now(), now() - interval '1 hour')"
+    )
+    done = run("balance")
+    assert done.status == 1
+    assert "-1.00 EUR" in done.screen
+    assert "transaction_missing_there txn_forged" in done.screen
+    assert "balance_differs EUR: ours 4225, theirs 4125" in done.screen
+    assert refunded.simulator.get("requests")["balance_transactions.list"]["200"] >= 3
+
+
+def test_a_past_instant_is_asked_of_what_is_imported(run: Run, refunded: Scene) -> None:
+    before = (refunded.context.clock()).isoformat()
+    refunded.advance(60)
+    refunded.simulator.post("balance_transactions", {"type": "topup", "amount": 900, "currency": "eur"})
+    assert [row["stripe"] for row in rows_of(run)] == [5025]
+    (row,) = rows_of(run, "--at", before)
+    assert row["difference"] == 0
+    assert run("balance", "--at", "2020-01-01", "--json").out == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("balance", "--at", "yesterday"), ("ledger", "import", "--since", "1")]
+)
+def test_an_instant_that_is_none_is_wrong_usage(run: Run, arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).status == 2
+
+
+def test_an_import_that_stripe_does_not_answer_leaves_with_1(run: Run, refunded: Scene) -> None:
+    fault = refunded.simulator.fault("unavailable", path="/v1/balance_transactions", times=None)
+    done = run("ledger", "import", "--json")
+    assert done.status == 1
+    assert json.loads(done.out) == {"accounts": 1, "unread": ["platform"], "differing": 0}
+    refunded.simulator.delete(f"faults/{fault}")
+    assert run("ledger", "import", "--since", "2020-01-01").screen == (
+        "1 of 1 accounts imported; 0 balances differ.\n"
+    )
