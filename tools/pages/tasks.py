@@ -124,7 +124,7 @@ For an app that terminates Stripe's webhooks itself. What is not signed, or too 
 ## Maintenance [maintenance]
 
 Beat enqueues these, and anybody may; each is harmless when it runs twice, or twice at once. They take no arguments,
-but for `reconcile`.
+but for `reconcile` and `import_balance`, which takes `since`.
 
 | task | does |
 |---|---|
@@ -132,6 +132,7 @@ but for `reconcile`.
 | `payment_worker.publish_events` | publishes messages that are not published yet |
 | `payment_worker.poll_stripe_events` | reads Stripe's list of events, for what no webhook brought |
 | `payment_worker.reconcile` | compares with Stripe what is new, or what was made from `since` until `until` |
+| `payment_worker.import_balance` | imports Stripe's balance transactions into the ledger and compares the balance |
 | `payment_worker.prune` | deletes and archives what is past its retention (`PAYMENT_WORKER_RETENTION_…`) |
 
 {reconcile}
