@@ -155,6 +155,7 @@ def policy(chosen: Settings) -> Policy:
         key_safe_age=timedelta(seconds=chosen.key_safe_age),
         absence_delay=timedelta(seconds=chosen.absence_delay),
         max_attempts=chosen.max_attempts,
+        action_expiry=timedelta(seconds=chosen.action_expiry),
         livemode=bool(is_live(chosen)),
         retries=RetryPolicy(
             automatic=chosen.automatic_retries,

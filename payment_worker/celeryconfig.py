@@ -63,7 +63,15 @@ task_default_queue = task_default_routing_key = "maintenance"
 task_taken_from: dict[str, tuple[str, ...]] = {
     f"payment_worker.{task}": (queue,)
     for queue, tasks in {
-        "charges": ("charge", "capture", "cancel", "retry_charge", "retry_declined", "execute_attempt"),
+        "charges": (
+            "charge",
+            "capture",
+            "cancel",
+            "retry_charge",
+            "retry_declined",
+            "expire_action",
+            "execute_attempt",
+        ),
         "refunds": ("refund", "continue_refund"),
         "events": ("receive_stripe_event", "process_event"),
         "maintenance": (

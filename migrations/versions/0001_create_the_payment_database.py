@@ -31,6 +31,7 @@ CREATE TABLE payment (
     retries integer NOT NULL DEFAULT 0 CHECK (retries >= 0),
     capture_before timestamptz,
     action_url text CHECK (action_url NOT LIKE '%secret%'),
+    action_expires_at timestamptz,
     cancellation_reason text,
     stripe_account text,
     application_fee_amount bigint CHECK (application_fee_amount >= 0),
@@ -39,7 +40,7 @@ CREATE TABLE payment (
     stripe_customer text,
     stripe_payment_intent_id text,
     stripe_charge_id text,
-    payment_method text NOT NULL,
+    payment_method text,
     capture_method text NOT NULL CHECK (capture_method IN ('automatic', 'manual')),
     description text,
     statement_descriptor_suffix text,
@@ -74,6 +75,10 @@ COMMENT ON COLUMN payment.advice_code IS 'What the issuer advises after a declin
 COMMENT ON COLUMN payment.retries IS 'How often it was tried again after a decline.';
 COMMENT ON COLUMN payment.capture_before IS 'When the issuer lets go what was authorised, as far as Stripe tells.';
 COMMENT ON COLUMN payment.action_url IS 'Where its customer has to be sent, while it waits for them.';
+COMMENT ON COLUMN payment.action_expires_at IS
+    'Until when it waits for its customer, once it does: then it is canceled.';
+COMMENT ON COLUMN payment.payment_method IS
+    'Stripe''s payment method, as the caller gave it; null where it gave a confirmation token.';
 COMMENT ON COLUMN payment.cancellation_reason IS
     'Why it is canceled, or was asked to be: the caller''s word, or Stripe''s, of which `automatic` and `expired` mean '
     'that an authorisation ran out.';
@@ -83,6 +88,7 @@ CREATE INDEX payment_customer_id ON payment (customer_id) WHERE customer_id IS N
 CREATE INDEX payment_created_at ON payment (created_at);
 CREATE INDEX payment_unfinished ON payment (updated_at)
     WHERE status IN ('REQUESTED', 'PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED');
+CREATE INDEX payment_action_expires ON payment (action_expires_at) WHERE status = 'REQUIRES_ACTION';
 CREATE INDEX payment_stripe_charge_id ON payment (stripe_charge_id);
 CREATE INDEX payment_stripe_account ON payment (stripe_account) WHERE stripe_account IS NOT NULL;
 """

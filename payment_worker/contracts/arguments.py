@@ -178,6 +178,17 @@ Mandate = Annotated[
     StringConstraints(strict=True, max_length=255, pattern="^mandate_[A-Za-z0-9_]+$"),
     AfterValidator(_clean),
 ]
+ConfirmationToken = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=255, pattern="^ctoken_[A-Za-z0-9_]+$"),
+    AfterValidator(_clean),
+]
+WebAddress = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=2048, pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://\S+$"),
+    AfterValidator(_clean),
+]
+"""Also an app's own scheme, which Stripe takes as well."""
 Description = Annotated[str, StringConstraints(strict=True, max_length=1000), AfterValidator(_clean)]
 DescriptorSuffix = Annotated[
     str,

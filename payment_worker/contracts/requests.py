@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, fie
 
 from payment_worker.contracts.arguments import (
     ChargeAmount,
+    ConfirmationToken,
     CurrencyCode,
     Description,
     DescriptorSuffix,
@@ -24,6 +25,7 @@ from payment_worker.contracts.arguments import (
     StripeAccount,
     StripeCustomer,
     StripeId,
+    WebAddress,
     YesOrNo,
 )
 from payment_worker.contracts.faults import FieldError, InvalidRequest, fault
@@ -63,10 +65,12 @@ class TransferData(Request):
 PASSED_ON: Final = frozenset(
     {
         "application_fee_amount",
+        "confirmation_token",
         "description",
         "mandate",
         "on_behalf_of",
         "receipt_email",
+        "return_url",
         "setup_future_usage",
         "statement_descriptor_suffix",
         "transfer_data",
@@ -85,7 +89,24 @@ class ChargeRequest(Request):
     # Before the amount, which is judged by it.
     currency: CurrencyCode = Field(description="ISO 4217, in any case.")
     amount: ChargeAmount = Field(description="Minor units: cents, or yen.")
-    payment_method: StripeId = Field(description="Stripe's id of the payment method.")
+    customer_present: YesOrNo = Field(
+        default=False,
+        description="Whether the customer is there to be asked by Stripe: the same as `off_session` false.",
+    )
+    off_session: Annotated[
+        bool, Field(strict=True), BeforeValidator(lambda given: True if given is None else given)
+    ] = Field(default=True, description="Whether the customer is away, and cannot be asked by Stripe now.")
+    return_url: WebAddress | None = Field(
+        None, description="Where Stripe sends the customer back to; only while they are there."
+    )
+    confirmation_token: ConfirmationToken | None = Field(
+        None, description="Stripe's id of what the customer's browser collected, instead of `payment_method`."
+    )
+    payment_method: StripeId | None = Field(
+        None,
+        validate_default=True,
+        description="Stripe's id of the payment method; may be left out only with a token.",
+    )
     stripe_customer: StripeCustomer | None = Field(None, description="Stripe's id of the customer.")
     capture_method: Annotated[
         CaptureMethod, BeforeValidator(lambda given: "automatic" if given is None else given)
@@ -111,23 +132,30 @@ class ChargeRequest(Request):
     )
     transfer_group: ShortText | None = Field(None, description="Connect: what names transfers of one order.")
     receipt_email: Email | None = Field(None, description="Where Stripe sends the receipt.")
-    off_session: Annotated[
-        bool, Field(strict=True), BeforeValidator(lambda given: True if given is None else given)
-    ] = Field(
-        default=True,
-        description="Whether the customer is away, and cannot be asked by Stripe now.",
-    )
     setup_future_usage: FutureUsage | None = Field(
-        None, description="Keep the payment method for later charges; only with `off_session` false."
+        None, description="Keep the payment method for later charges; only while the customer is there."
     )
     mandate: Mandate | None = Field(None, description="Stripe's id of the mandate, for bank debits.")
 
-    @field_validator("setup_future_usage")
+    @field_validator("payment_method")
     @classmethod
-    def _while_present(cls, usage: FutureUsage | None, info: ValidationInfo) -> FutureUsage | None:
-        if usage is not None and info.data.get("off_session"):
-            raise fault("customer_is_away", "needs off_session false: nothing is set up while they are away")
-        return usage
+    def _one_of_both(cls, method: str | None, info: ValidationInfo) -> str | None:
+        if method is None and info.data.get("confirmation_token", "faulty") is None:
+            raise fault("missing", "is required")
+        return method
+
+    @field_validator("return_url", "confirmation_token", "setup_future_usage")
+    @classmethod
+    def _while_present(cls, given: str | None, info: ValidationInfo) -> str | None:
+        is_away = info.data.get("off_session") and not info.data.get("customer_present")
+        if given is not None and is_away:
+            raise fault("customer_is_away", "needs customer_present: true")
+        return given
+
+    @property
+    def is_customer_away(self) -> bool:
+        """Whether Stripe can ask nobody."""
+        return self.off_session and not self.customer_present
 
     @property
     def passed_on(self) -> dict[str, object]:

@@ -21,6 +21,8 @@ class Policy:
     absence_delay: timedelta
     max_attempts: int
     retries: RetryPolicy = field(default_factory=RetryPolicy)
+    action_expiry: timedelta = timedelta(days=1)
+    """How long a payment waits for its customer before it is canceled."""
     livemode: bool
     """Whether the key is a live one; events of the other mode are not ours."""
     republish_window: timedelta = timedelta(days=1)

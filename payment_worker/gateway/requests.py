@@ -32,7 +32,7 @@ def charge_request(  # noqa: PLR0913 - a charge has these parts
     order_id: str,
     amount: int,
     currency: str,
-    payment_method: str,
+    payment_method: str | None,
     capture_method: str,
     stripe_customer: str | None = None,
     off_session: bool = True,
@@ -54,8 +54,11 @@ def charge_request(  # noqa: PLR0913 - a charge has these parts
             "customer": stripe_customer,
             "confirm": True,
             "off_session": True if off_session else None,
-            # No redirect: nobody is there to follow it.
-            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+            # No redirect where nobody is there to follow it, or it is not said where they come back.
+            "automatic_payment_methods": {
+                "enabled": True,
+                "allow_redirects": "always" if "return_url" in passed_on else "never",
+            },
             # Without it Stripe captures by itself, asynchronously: its default, and the quicker one.
             "capture_method": "manual" if capture_method == "manual" else None,
             # The charge tells until when it can be captured.
@@ -104,6 +107,7 @@ def retry_request(
         {
             "payment_method": payment_method,
             "off_session": before.get("off_session"),
+            "return_url": before.get("return_url"),
             "mandate": before.get("mandate") if same_method else None,
             "expand": ["latest_charge"],
         },

@@ -49,7 +49,7 @@ def _requested(intent: JSON) -> OriginalRequest:
             columns={
                 "stripe_customer": id_of(intent.get("customer")),
                 # A decline takes it off the PaymentIntent.
-                "payment_method": id_of(intent.get("payment_method") or error.get("payment_method")) or "",
+                "payment_method": id_of(intent.get("payment_method") or error.get("payment_method")),
                 "capture_method": "manual" if intent["capture_method"] == "manual" else "automatic",
                 "description": intent.get("description"),
                 "statement_descriptor_suffix": intent.get("statement_descriptor_suffix"),

@@ -221,6 +221,12 @@ class Settings(BaseModel):
     retries_period: Seconds = Field(
         2_592_000, alias="PAYMENT_WORKER_RETRIES_PERIOD", description="Seconds in that period."
     )
+    action_expiry: Seconds = Field(
+        86_400,
+        alias="PAYMENT_WORKER_ACTION_EXPIRY",
+        description="Seconds that a payment in REQUIRES_ACTION waits for its customer before it is canceled, with the "
+        "reason `abandoned`. `doctor` and an alert name what waits for more than 2 days.",
+    )
     result_backend: BackendURL | None = Field(
         None,
         alias="PAYMENT_WORKER_RESULT_BACKEND",

@@ -51,6 +51,9 @@ class Account:
     """Refund ids by charge, oldest first."""
     payouts: dict[str, Json] = field(default_factory=dict)
     setup_intents: dict[str, Json] = field(default_factory=dict)
+    confirmation_tokens: dict[str, Json] = field(default_factory=dict)
+    token_methods: dict[str, str] = field(default_factory=dict)
+    """The payment method of each ConfirmationToken."""
     transfers: dict[str, Json] = field(default_factory=dict)
     application_fees: dict[str, Json] = field(default_factory=dict)
     exchange: dict[str, tuple[str, float]] = field(default_factory=dict)

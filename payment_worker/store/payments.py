@@ -1,6 +1,6 @@
 """Rows of `payment`: inserted once, locked before every change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
@@ -95,10 +95,16 @@ def remembered(payment_id: UUID, *, customer_id: str | None, fingerprint: str) -
     return Change(tables.payment, {"payment_id": payment_id, "fingerprint": REQUEST_LOST}, values)
 
 
-def changed(payment: Payment, *, now: datetime) -> Change:
-    """The change that makes the row say what the record says."""
-    values = {name: getattr(payment, name) for name in MUTABLE}
-    return Change(tables.payment, {"payment_id": payment.payment_id}, {**values, "updated_at": now})
+def changed(payment: Payment, *, now: datetime, action_expires_at: datetime | None = None) -> Change:
+    """The change that makes the row say what the record says.
+
+    Args:
+        action_expires_at: until when it waits for its customer, if it begins to.
+    """
+    values: dict[str, Any] = {name: getattr(payment, name) for name in MUTABLE} | {"updated_at": now}
+    if action_expires_at:
+        values["action_expires_at"] = action_expires_at
+    return Change(tables.payment, {"payment_id": payment.payment_id}, values)
 
 
 def _one(connection: Connection, query: Select[Any]) -> Payment | None:
@@ -107,6 +113,27 @@ def _one(connection: Connection, query: Select[Any]) -> Payment | None:
 
 
 table: Final = tables.payment
+
+
+def claim_expired_actions(
+    connection: Connection, *, now: datetime, until: datetime, limit: int
+) -> Sequence[UUID]:
+    """Payments that have waited for their customer for long enough; nobody else is given them before `until`."""
+    due = (
+        select(table.c.payment_id)
+        .where(table.c.status == PaymentStatus.REQUIRES_ACTION, table.c.action_expires_at <= now)
+        .order_by(table.c.action_expires_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    claim = table.update().where(table.c.payment_id.in_(due)).values(action_expires_at=until)
+    return connection.scalars(claim.returning(table.c.payment_id)).all()
+
+
+def extend_action(payment_id: UUID, *, until: datetime) -> Change:
+    """The change that lets a payment wait for its customer for longer."""
+    return Change(tables.payment, {"payment_id": payment_id}, {"action_expires_at": until})
 
 
 def has_balance_transaction(connection: Connection, payment_id: UUID) -> bool:

@@ -9,6 +9,7 @@ from payment_worker import bootstrap
 from payment_worker.celery import app
 from payment_worker.contracts.requests import MaintenanceRequest
 from payment_worker.domain.attempt import Action
+from payment_worker.flows.commands.expire_action import claim_expired_actions
 from payment_worker.flows.commands.retry_charge import claim_due_retries
 from payment_worker.flows.maintenance.outbox_relay import publish
 from payment_worker.flows.maintenance.retention import PruneBudget, Retention
@@ -45,11 +46,15 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
     retries = unless_unavailable(self, lambda: claim_due_retries(context(self)))
     for attempt_id in retries:
         app.send_task("payment_worker.retry_declined", kwargs={"attempt_id": attempt_id})
+    expired = unless_unavailable(self, lambda: claim_expired_actions(context(self)))
+    for payment_id in expired:
+        app.send_task("payment_worker.expire_action", kwargs={"payment_id": str(payment_id)})
     counts = {
         "attempts": len(due.attempts),
         "events": len(due.events),
         "waiting_refunds": len(due.waiting_refunds),
         "retries": len(retries),
+        "expired_actions": len(expired),
     }
     for kind, many in counts.items():
         count(SWEPT, kind, by=many)

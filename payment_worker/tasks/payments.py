@@ -13,6 +13,7 @@ from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.commands.cancel import cancel as cancel_flow
 from payment_worker.flows.commands.capture import capture as capture_flow
 from payment_worker.flows.commands.charge import charge as charge_flow
+from payment_worker.flows.commands.expire_action import expire_action as expire_action_flow
 from payment_worker.flows.commands.modify import Busy
 from payment_worker.flows.commands.retry_charge import retry_charge as retry_flow
 from payment_worker.flows.commands.retry_charge import retry_declined as retry_declined_flow
@@ -65,6 +66,13 @@ def retry_declined(self: Task, *, attempt_id: int, **_newer: object) -> Mapping[
     """Try a payment again by ourselves, after this attempt of it was declined."""
     answer = unless_unavailable(self, lambda: retry_declined_flow(context(self), attempt_id))
     return answer.as_result() if answer else {"attempt_id": attempt_id, "status": "not to be followed"}
+
+
+@app.task(bind=True, name="payment_worker.expire_action", typing=False)
+def expire_action(self: Task, *, payment_id: str, **_newer: object) -> Mapping[str, Any]:
+    """Cancel a payment whose customer never came back."""
+    answer = unless_unavailable(self, lambda: expire_action_flow(context(self), UUID(payment_id)))
+    return answer.as_result() if answer else {"payment_id": payment_id, "status": "in other hands"}
 
 
 def message_id(task: Task) -> UUID:

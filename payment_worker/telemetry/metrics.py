@@ -18,6 +18,7 @@ TASKS: Final = (
         "cancel",
         "retry_charge",
         "retry_declined",
+        "expire_action",
         "execute_attempt",
         "refund",
         "continue_refund",
@@ -122,7 +123,7 @@ QUEUE_TASKS: Final = Metric(
 SWEPT: Final = Metric(
     name="payment_worker_resumed",
     means="Due or abandoned rows that the sweep enqueued.",
-    labels={"kind": ("attempts", "events", "waiting_refunds", "retries")},
+    labels={"kind": ("attempts", "events", "waiting_refunds", "retries", "expired_actions")},
 )
 EVENTS: Final = Metric(
     name="payment_worker_events",

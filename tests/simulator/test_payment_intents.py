@@ -6,7 +6,16 @@ import pytest
 import stripe
 
 from payment_worker.devstack.simulator import Simulator
-from tests.simulator.builders import a_charge, a_decline, charge_of, charge_params, event_types, the_error
+from tests.simulator.builders import (
+    a_charge,
+    a_decline,
+    charge_of,
+    charge_params,
+    event_types,
+    the_body,
+    the_error,
+)
+from tests.simulator.shapes import answer_faults
 
 
 def test_a_charge_succeeds_at_once(client: stripe.StripeClient) -> None:
@@ -238,3 +247,22 @@ def test_ids_are_expanded_where_asked(client: stripe.StripeClient) -> None:
     assert isinstance(charge.balance_transaction, stripe.BalanceTransaction)
     with pytest.raises(stripe.InvalidRequestError, match="cannot be expanded"):
         client.v1.payment_intents.list({"expand": ["data.colour"]})
+
+
+def test_a_confirmation_token_is_used_once(client: stripe.StripeClient) -> None:
+    token = client.v1.test_helpers.confirmation_tokens.create(
+        {"payment_method": "pm_card_visa", "return_url": "https://shop.example/done"}
+    )
+    assert answer_faults(the_body(token), stripe.ConfirmationToken) == []
+    given = {"payment_method": None, "off_session": None, "confirmation_token": token.id}
+    intent = a_charge(client, **given)
+    assert intent.status == "succeeded"
+    assert client.v1.confirmation_tokens.retrieve(token.id).payment_intent == intent.id
+    with pytest.raises(stripe.InvalidRequestError, match="used already"):
+        a_charge(client, **given)
+
+
+def test_away_nothing_is_set_up_for_later(client: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.InvalidRequestError, match="setup_future_usage"):
+        a_charge(client, setup_future_usage="off_session")
+    assert a_charge(client, setup_future_usage="off_session", off_session=None).status == "succeeded"

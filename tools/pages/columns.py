@@ -32,7 +32,6 @@ OF: Mapping[str, Mapping[str, str]] = {
         "stripe_customer": "Stripe's customer, if the caller gave one.",
         "stripe_payment_intent_id": "Stripe's PaymentIntent, `pi_…`.",
         "stripe_charge_id": "Stripe's latest Charge of it, `ch_…`.",
-        "payment_method": "Stripe's payment method, as the caller gave it.",
         "capture_method": "`automatic`: taken at once. `manual`: held until it is captured.",
         "description": "As the caller gave it.",
         "statement_descriptor_suffix": "As the caller gave it.",

@@ -62,9 +62,14 @@ refused so has no row in `refund`: send it again, with the same `refund_id`, onc
 {charge}
 
 Takes the money, or with `manual` holds it. The same `payment_id` with the same arguments again changes nothing and is
-answered with the present state; with other arguments it is refused as a `conflict`. The customer is away: where Stripe
-wants them, the payment becomes `REQUIRES_ACTION` and `PaymentActionRequired` names Stripe's PaymentIntent, which their
-browser completes with the client secret that your app asks Stripe for. It ends when Stripe says so.
+answered with the present state; with other arguments it is refused as a `conflict`.
+
+Where Stripe wants the customer, the payment becomes `REQUIRES_ACTION`, and `PaymentActionRequired` tells once what is
+needed of them: Stripe's PaymentIntent, which their browser completes with the client secret that your app asks Stripe
+for, and `actionUrl` where it is enough to send them there. By default they are away. While they are there
+(`customer_present`) give a `return_url` too, for what sends them to their bank's page. The payment ends whatever they
+do: as Stripe says, or `CANCELED` with the reason `abandoned` once they let `PAYMENT_WORKER_ACTION_EXPIRY` pass. A
+payment whose customer was there is never tried again by the worker itself.
 
 A platform (Connect) splits a payment in the one call that charges it: with `transfer_data`, or on the connected
 account itself with `stripe_account`. Whether a fee or a transfer may be is Stripe's to judge. Both stay with a later

@@ -24,7 +24,10 @@ REMEDIES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
         ("payment", "REQUESTED"): "payment-worker show ID says what its attempt waits for",
         ("payment", "PROCESSING"): "ask the customer's bank, or Stripe's support",
-        ("payment", "REQUIRES_ACTION"): "the customer did not complete the action: cancel it",
+        (
+            "payment",
+            "REQUIRES_ACTION",
+        ): "the customer did not complete the action, and it was not canceled: does Stripe refuse that?",
         ("payment", "AUTHORIZED"): "capture it: most authorisations expire after 7 days",
         ("refund", "REQUESTED"): "payment-worker show ID says what its attempt waits for",
         ("refund", "PENDING"): "ask Stripe's support",

@@ -1,5 +1,6 @@
 """Finishes or reschedules an attempt under the locks of its payment and refund."""
 
+import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -153,6 +154,8 @@ class LockedAttempt:
     def _retry_at(self, status: AttemptStatus, payment: Payment) -> datetime | None:
         if status is not AttemptStatus.DECLINED or self.attempt.action not in CHARGES:
             return None
+        if not json.loads(self.attempt.parameters).get("off_session"):
+            return None  # its customer was there, and is not any more
         return automatic_retry_at(payment, policy=self.context.policy.retries, now=self.now)
 
     def _ids(self) -> dict[str, object]:

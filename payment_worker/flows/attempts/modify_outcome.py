@@ -4,9 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
-from uuid import UUID
 
-from payment_worker.domain.attempt import Action, Attempt, AttemptStatus
+from payment_worker.domain.attempt import Action, AttemptStatus
 from payment_worker.domain.eligibility import (
     Decision,
     Done,
@@ -123,12 +122,13 @@ def _end(
     answer = locked.finish(status, writes, after, stripe_request_id=stripe_request_id, code=reason)
     if reason is None:
         return answer
-    reject_change(
-        locked.connection,
-        RejectedChange(attempt.action, payment.payment_id, _asked(locked), reason),
-        request_id=_request_id(attempt),
-        now=locked.now,
-    )
+    if attempt.request_id:  # else nobody asked for it but the worker itself
+        reject_change(
+            locked.connection,
+            RejectedChange(attempt.action, payment.payment_id, _asked(locked), reason),
+            request_id=attempt.request_id,
+            now=locked.now,
+        )
     return replace(answer, reason=reason)
 
 
@@ -138,8 +138,3 @@ def _asked(locked: LockedAttempt) -> Mapping[str, object]:
         return {"amount": json.loads(locked.attempt.parameters)["amount_to_capture"]}
     reason = locked.payment.cancellation_reason
     return {"reason": reason} if reason else {}
-
-
-def _request_id(attempt: Attempt) -> UUID:
-    assert attempt.request_id is not None  # noqa: S101 - whoever asks for a change has a message
-    return attempt.request_id

@@ -23,14 +23,7 @@ def cancel(
         decision = decide_cancel(payment)
         if not isinstance(decision, Proceed):
             return decision
-        intent = payment.payment_intent
-        asked = cancel_request(stripe_payment_intent_id=intent, reason=request.reason)
-        # Kept now: whoever hears first that it is canceled tells why.
-        if request.reason is None:
-            return Wanted(asked, payment)
-        return Wanted(
-            asked, replace(payment, cancellation_reason=request.reason, version=payment.version + 1)
-        )
+        return cancellation(payment, request.reason)
 
     change = Change(
         action=Action.CANCEL,
@@ -41,3 +34,12 @@ def cancel(
         is_same=lambda _payment, _asked: True,
     )
     return ask_for(context, change, patient=patient)
+
+
+def cancellation(payment: Payment, reason: str | None) -> Wanted:
+    """What cancels a payment at Stripe for this reason."""
+    asked = cancel_request(stripe_payment_intent_id=payment.payment_intent, reason=reason)
+    # Kept now: whoever hears first that it is canceled tells why.
+    if reason is None:
+        return Wanted(asked, payment)
+    return Wanted(asked, replace(payment, cancellation_reason=reason, version=payment.version + 1))

@@ -96,7 +96,7 @@ def _asked(request: ChargeRequest, payment: Payment, *, secrets: Sequence[str]) 
         payment_method=request.payment_method,
         capture_method=request.capture_method,
         stripe_customer=request.stripe_customer,
-        off_session=request.off_session,
+        off_session=request.is_customer_away,
         passed_on=request.passed_on,
         metadata=dict(request.metadata),
         mac=sign(claim, secrets),

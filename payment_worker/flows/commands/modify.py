@@ -48,7 +48,8 @@ class Change:
 
     action: Action
     payment_id: UUID
-    message_id: UUID
+    message_id: UUID | None
+    """None: no message asked for it, but the worker itself."""
     arguments: Mapping[str, object]
     decide: Decide
     is_same: Callable[[Payment, StripeRequest], bool]
@@ -105,14 +106,8 @@ def _note(
         if patient:
             return Busy()
         return _refuse(connection, change, payment, RejectionReason.ATTEMPT_UNANSWERED, now)
-    before = attempts.by_message(
-        connection, change.message_id, payment_id=change.payment_id, action=change.action
-    )
-    if before and change.is_same(payment, before):
-        answer = payment_result(payment)
-        return replace(answer, reason=before.error_code or answer.reason)
-    if reason := rejected_before(connection, change.refused(), request_id=change.message_id):
-        return replace(payment_result(payment), reason=reason)
+    if change.message_id and (answered := _answered(connection, change, payment, change.message_id)):
+        return answered
     match change.decide(connection, payment):
         case Done():
             return payment_result(payment)
@@ -122,10 +117,23 @@ def _note(
             return _note_attempt(context, connection, change, payment, wanted)
 
 
+def _answered(
+    connection: Connection, change: Change, payment: Payment, message_id: UUID
+) -> CommandResult | None:
+    """What the same request of the same message came to before, if it came before."""
+    before = attempts.by_message(connection, message_id, payment_id=change.payment_id, action=change.action)
+    if before and change.is_same(payment, before):
+        answer = payment_result(payment)
+        return replace(answer, reason=before.error_code or answer.reason)
+    if reason := rejected_before(connection, change.refused(), request_id=message_id):
+        return replace(payment_result(payment), reason=reason)
+    return None
+
+
 def _refuse(
     connection: Connection, change: Change, payment: Payment, rejection_reason: RejectionReason, now: datetime
 ) -> CommandResult:
-    if not change.is_ours:
+    if change.message_id and not change.is_ours:
         refused = change.refused(rejection_reason.value)
         reject_change(connection, refused, request_id=change.message_id, now=now)
     return replace(payment_result(payment), reason=rejection_reason.value)

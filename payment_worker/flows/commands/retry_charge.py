@@ -34,8 +34,10 @@ def _retry(
 
     def decide(connection: Connection, payment: Payment) -> Wanted | Done | Reject:
         before = attempts.last_confirmation(connection, payment.payment_id)
-        last_method = before["payment_method"]
+        last_method = before.get("payment_method")
         method = request.payment_method or last_method
+        if method is None:
+            return Reject(RejectionReason.DECLINED_FOR_GOOD)  # what a confirmation token held is used up
         policy = context.policy.retries
         if is_ours and payment.retries >= policy.automatic:
             return Reject(RejectionReason.TOO_MANY_RETRIES)

@@ -30,7 +30,7 @@ def restore_payment(
         return None
     payment, now = _as_requested(requested, payment_id, account), checker.context.clock()
     seen, cause = requested.seen.as_of(payment.version), checker.cause(payment_intent)
-    judgement = judge_payment_intent(payment, seen)
+    judgement = judge_payment_intent(payment, seen, action_expiry=checker.context.policy.action_expiry)
     verdict, writes = judgement.verdict, judgement.writes(cause=cause, now=now)
     if not isinstance(verdict, Advanced) or verdict.payment.status is PaymentStatus.REQUESTED:
         return None  # without an outcome it would have nobody who works on it

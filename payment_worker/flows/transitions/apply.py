@@ -101,7 +101,7 @@ def judge(
     """
     match snapshot:
         case PaymentIntentSnapshot():
-            judgement = judge_payment_intent(payment, snapshot)
+            judgement = judge_payment_intent(payment, snapshot, action_expiry=context.policy.action_expiry)
         case RefundSnapshot():
             judgement = _judge_refund(
                 context, connection, payment, snapshot, ours=ours, payment_check=payment_check, proof=proof

@@ -1,7 +1,7 @@
 """Applies snapshots of PaymentIntents to payments."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from payment_worker.domain.discrepancies import compare_payment
@@ -23,21 +23,33 @@ WITHOUT_OUTCOME = frozenset(
 """States in which a refund waits to see what becomes of its payment."""
 
 
-def judge_payment_intent(payment: Payment, snapshot: PaymentIntentSnapshot) -> Judgement:
-    """What a snapshot of its PaymentIntent changes of a payment, which is locked."""
+def judge_payment_intent(
+    payment: Payment, snapshot: PaymentIntentSnapshot, *, action_expiry: timedelta
+) -> Judgement:
+    """What a snapshot of its PaymentIntent changes of a payment, which is locked.
+
+    Args:
+        action_expiry: how long it waits for its customer, if it begins to.
+    """
     verdict = transition_payment(payment, snapshot)
     after = verdict.payment if isinstance(verdict, Advanced) else payment
     return Judgement(
         verdict=verdict,
         before=compare_payment(payment, snapshot),
         left=compare_payment(after, snapshot),
-        writes=partial(payment_writes, payment, after) if after is not payment else nothing,
+        writes=partial(payment_writes, payment, after, action_expiry=action_expiry)
+        if after is not payment
+        else nothing,
     )
 
 
-def payment_writes(before: Payment, after: Payment, *, cause: Cause, now: datetime) -> Writes:
+def payment_writes(
+    before: Payment, after: Payment, *, cause: Cause, now: datetime, action_expiry: timedelta | None = None
+) -> Writes:
     """The row as it must be; with its history and its message where the status is another."""
-    writes: Writes = [payments.changed(after, now=now)]
+    waits = after.status is PaymentStatus.REQUIRES_ACTION and after.status is not before.status
+    expires_at = now + action_expiry if waits and action_expiry else None
+    writes: Writes = [payments.changed(after, now=now, action_expires_at=expires_at)]
     count_money(before, after)
     if after.status is not before.status:
         count(PAYMENTS, after.status.lower())

@@ -63,6 +63,13 @@ CONFIRM_SETUP: dict[str, Check] = {
     "return_url": text(),
     "use_stripe_sdk": boolean,
 }  # fmt: skip
+CONFIRMATION_TOKEN: dict[str, Check] = {
+    **EXPAND,
+    **dict.fromkeys(("payment_method_data", "payment_method_options", "shipping"), anything),
+    "payment_method": text(),
+    "return_url": text(),
+    "setup_future_usage": one_of("off_session", "on_session"),
+}
 UPDATE_SETUP: dict[str, Check] = {
     **EXPAND,
     **dict.fromkeys(

@@ -71,6 +71,8 @@ def test_what_is_required_is_enough(model: type[Request]) -> None:
 @pytest.mark.parametrize("model", MODELS)
 def test_nothing_that_is_required_may_be_missing(model: type[Request]) -> None:
     required = {name for name, field in model.model_fields.items() if field.is_required()}
+    # The payment method may be left out where there is a confirmation token.
+    required |= {"payment_method"} & set(LEAST[model])
     assert required == set(LEAST[model])
 
     if required:
@@ -438,6 +440,9 @@ def test_a_split_is_taken_as_stripe_names_it() -> None:
         ("receipt_email", "nobody", {"receipt_email": "wrong_form"}),
         ("off_session", "true", {"off_session": "not_a_boolean"}),
         ("setup_future_usage", "off_session", {"setup_future_usage": "customer_is_away"}),
+        ("return_url", "https://shop.example", {"return_url": "customer_is_away"}),
+        ("confirmation_token", "ctoken_1", {"confirmation_token": "customer_is_away"}),
+        ("payment_method", None, {"payment_method": "missing"}),
         ("mandate", "pm_1", {"mandate": "wrong_form"}),
     ],
 )
@@ -445,6 +450,19 @@ def test_an_argument_that_stripe_would_refuse_by_its_form_is_refused(
     argument: str, value: object, errors: dict[str, str]
 ) -> None:
     assert charge_errors(**{argument: value}) == errors
+
+
+@pytest.mark.parametrize("there", [{"customer_present": True}, {"off_session": False}])
+def test_a_customer_who_is_there_may_be_sent_on_and_come_back(there: dict[str, object]) -> None:
+    given = {
+        "return_url": "shop://done",
+        "confirmation_token": "ctoken_1",
+        "setup_future_usage": "on_session",
+    }
+    charge = parse(ChargeRequest, a_charge(payment_method=None, **given, **there))
+
+    assert (charge.passed_on, charge.is_customer_away) == (given, False)
+    assert charge_errors(return_url="done", **there) == {"return_url": "wrong_form"}
 
 
 def test_what_a_refund_takes_back_is_yes_or_no() -> None:

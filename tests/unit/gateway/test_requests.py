@@ -41,6 +41,8 @@ def test_a_charge_with_everything_is_a_request_that_stripe_knows() -> None:
             "transfer_data": {"destination": "acct_1", "amount": 900},
             "transfer_group": "order 7",
             "receipt_email": "a@example.com",
+            "return_url": "https://shop.example/done",
+            "confirmation_token": "ctoken_1",
             "setup_future_usage": "off_session",
             "mandate": "mandate_1",
         },

@@ -5,6 +5,7 @@ from payment_worker.simulator.api.account_schemas import (
     ATTACH,
     CANCEL_SETUP,
     CONFIRM_SETUP,
+    CONFIRMATION_TOKEN,
     CREATE_SETUP,
     CUSTOMER,
     PAYMENT_METHOD,
@@ -15,7 +16,12 @@ from payment_worker.simulator.api.endpoint import Endpoint, acts, creates, lists
 from payment_worker.simulator.api.parameters import text
 from payment_worker.simulator.api.schemas import EXPAND
 from payment_worker.simulator.resources import search
-from payment_worker.simulator.resources.customers import customers, payment_methods, setup_intents
+from payment_worker.simulator.resources.customers import (
+    confirmation_tokens,
+    customers,
+    payment_methods,
+    setup_intents,
+)
 
 _METHODS, _METHOD = "payment_methods", "payment_method"
 _SETUPS, _SETUP = "setup_intents", "setup_intent"
@@ -39,6 +45,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     updates(_METHODS, payment_methods.update, _METHOD, UPDATE_PAYMENT_METHOD),
     acts(_METHODS, "attach", payment_methods.attach, _METHOD, ATTACH, "customer"),
     acts(_METHODS, "detach", payment_methods.detach, _METHOD, EXPAND),
+    Endpoint(
+        "test_helpers.confirmation_tokens.create",
+        "POST",
+        "/v1/test_helpers/confirmation_tokens",
+        confirmation_tokens.create,
+        "confirmation_token",
+        CONFIRMATION_TOKEN,
+        ("payment_method",),
+    ),
+    retrieves("confirmation_tokens", confirmation_tokens.retrieve, "confirmation_token"),
     creates(_SETUPS, setup_intents.create, _SETUP, CREATE_SETUP),
     lists(_SETUPS, setup_intents.list_intents, _SETUP, customer=text(), payment_method=text()),
     retrieves(_SETUPS, setup_intents.retrieve, _SETUP, client_secret=text()),

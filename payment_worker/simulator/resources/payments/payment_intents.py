@@ -5,6 +5,7 @@ from typing import Any
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import invalid_request, no_such
 from payment_worker.simulator.api.parameters import merged_metadata
+from payment_worker.simulator.resources.customers import confirmation_tokens
 from payment_worker.simulator.resources.customers.customers import check_customer
 from payment_worker.simulator.resources.customers.payment_methods import method_for
 from payment_worker.simulator.resources.events import emit
@@ -34,6 +35,7 @@ def found(context: Context, object_id: str) -> Json:
 
 def create(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A new PaymentIntent, confirmed at once if so asked. A decline is an error and leaves the PaymentIntent."""
+    params = confirmation_tokens.filled(context, params)
     currency = checked_currency(params["currency"])
     check_amount(params["amount"], currency)
     check_customer(context, params.get("customer"))
@@ -48,6 +50,7 @@ def create(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
         params = {**params, "payment_method": method["id"]}
     context.account.payment_intents[record["id"]] = record
     context.object_id = record["id"]
+    confirmation_tokens.use(context, params, record)
     emit(context, "payment_intent.created", record)
     return confirm_intent(context, record, params) if params.get("confirm") else record
 
@@ -137,7 +140,9 @@ def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
 
 def confirm(context: Context, object_id: str, params: dict[str, Any]) -> Json:
     """Try to take the money. Raises RequestError, a decline among them."""
-    return confirm_intent(context, found(context, object_id), params)
+    intent, params = found(context, object_id), confirmation_tokens.filled(context, params)
+    confirmation_tokens.use(context, params, intent)
+    return confirm_intent(context, intent, params)
 
 
 def update(context: Context, object_id: str, params: dict[str, Any]) -> Json:

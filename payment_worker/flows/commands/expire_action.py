@@ -1,0 +1,63 @@
+"""Cancels payments whose customer never did what Stripe asked of them."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from payment_worker.domain.attempt import Action
+from payment_worker.domain.eligibility import Done, Proceed, Reject, decide_cancel
+from payment_worker.domain.payment import Payment, PaymentStatus
+from payment_worker.flows.commands.cancel import cancellation
+from payment_worker.flows.commands.modify import Change, Wanted, ask_for
+from payment_worker.flows.context import Context
+from payment_worker.flows.result import CommandResult
+from payment_worker.store import payments
+from payment_worker.store.connection.database import Connection
+from payment_worker.store.statements import write
+
+BATCH: Final = 100
+"""Payments that one sweep hands out: there is no hurry about any of them."""
+
+REASON: Final = "abandoned"
+"""Stripe's own word."""
+
+AGAIN_AFTER: Final = timedelta(days=1)
+"""Where Stripe refuses the cancellation, as of an account that is closed to us for a while."""
+
+
+def claim_expired_actions(context: Context) -> Sequence[UUID]:
+    """The payments that have waited for their customer for long enough, by their ids."""
+    now = context.clock()
+    with context.database.begin() as connection:
+        return payments.claim_expired_actions(
+            connection, now=now, until=now + context.policy.lease, limit=BATCH
+        )
+
+
+def expire_action(context: Context, payment_id: UUID) -> CommandResult | None:
+    """Cancel the payment if it still waits for its customer; None where another request about it has no answer yet."""
+
+    def decide(_: Connection, payment: Payment) -> Wanted | Done | Reject:
+        if payment.status is not PaymentStatus.REQUIRES_ACTION:
+            return Done()
+        decision = decide_cancel(payment)
+        return cancellation(payment, REASON) if isinstance(decision, Proceed) else decision
+
+    change = Change(
+        action=Action.CANCEL,
+        payment_id=payment_id,
+        message_id=None,
+        arguments={},
+        decide=decide,
+        is_same=lambda _payment, _asked: True,
+        is_ours=True,
+    )
+    answer = ask_for(context, change, patient=True)
+    if not isinstance(answer, CommandResult):
+        return None  # handed out again
+    if answer.status == PaymentStatus.REQUIRES_ACTION and answer.unfinished is None:
+        with context.database.begin() as connection:
+            later = payments.extend_action(payment_id, until=context.clock() + AGAIN_AFTER)
+            write(connection, [later])
+    return answer

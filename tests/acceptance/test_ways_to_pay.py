@@ -1,0 +1,56 @@
+"""Every way in which a payment is made ends once, by way of tasks, sweeps and workers that die."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.acceptance.scene import Scene
+
+SELLER = "acct_seller"
+SPLIT = {"application_fee_amount": 500, "transfer_data": {"destination": SELLER}}
+
+
+@pytest.fixture(scope="module")
+def scene(new_scene: Callable[..., Scene]) -> Scene:
+    """A worker and beat, which cancels at once what waits for its customer."""
+    made = new_scene(PAYMENT_WORKER_ACTION_EXPIRY="1")
+    return made.ready(made.worker(), made.beat())
+
+
+def _line(scene: Scene, payment_id: str) -> dict[str, int]:
+    (line,) = scene.simulator.ledger(**{"metadata[payment_id]": payment_id})["payment_intents"]
+    return dict(line)
+
+
+def test_a_platform_splits_a_payment_once_in_spite_of_silence(scene: Scene) -> None:
+    payment_id = scene.charge(copies=0, **SPLIT)
+    arguments = {"payment_id": payment_id, "order_id": "7", "amount": 10_000, "currency": "EUR"}
+    scene.fault("hang", charge=payment_id, when="after")
+    for _ in range(3):
+        scene.producer.charge(**arguments, payment_method="pm_card_visa", **SPLIT)
+    scene.payment(payment_id, "SUCCEEDED")
+    assert (_line(scene, payment_id)["application_fee"], _line(scene, payment_id)["transferred"]) == (
+        500,
+        10_000,
+    )
+    refund_id = scene.refund(
+        payment_id, copies=3, amount=5_000, reverse_transfer=True, refund_application_fee=True
+    )
+    scene.refund_row(refund_id, "PROCESSED")
+    assert (_line(scene, payment_id)["application_fee"], _line(scene, payment_id)["transferred"]) == (
+        250,
+        5_000,
+    )
+
+
+def test_whom_the_customer_leaves_alone_is_canceled_by_the_sweep(scene: Scene) -> None:
+    payment_id = scene.charge(payment_method="pm_card_threeDSecure2Required", customer_present=True)
+    row = scene.payment(payment_id, "CANCELED")
+    assert (row["cancellation_reason"], scene.history(payment_id)) == (
+        "abandoned",
+        ["REQUESTED", "REQUIRES_ACTION", "CANCELED"],
+    )
+
+
+def test_the_books_agree(scene: Scene) -> None:
+    scene.books.must_agree()
