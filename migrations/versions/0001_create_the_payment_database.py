@@ -406,21 +406,25 @@ CREATE TABLE pause (
 );
 COMMENT ON TABLE pause IS 'One row for each kind of work that Stripe is not asked for now; `all` for every kind.';
 
-CREATE TABLE pause_history (
-    pause_history_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind text NOT NULL,
-    change text NOT NULL CHECK (change IN ('paused', 'resumed')),
+CREATE TABLE operator_action (
+    operator_action_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    action text NOT NULL CHECK (action IN
+        ('paused', 'resumed', 'finding_closed', 'event_replayed', 'event_discarded', 'request_replayed')),
+    subject text NOT NULL,
     reason text,
     actor text NOT NULL,
     recorded_at timestamptz NOT NULL
 );
-COMMENT ON TABLE pause_history IS 'Who paused and resumed what, and when. Append-only.';
-CREATE FUNCTION refuse_to_change_pause_history() RETURNS trigger LANGUAGE plpgsql AS $$
+COMMENT ON TABLE operator_action IS
+    'What people did by command or in the console, each with who, when and why. Append-only.';
+COMMENT ON COLUMN operator_action.subject IS
+    'The kind of work that was paused, or the id of the finding, the event or the request.';
+CREATE FUNCTION refuse_to_change_operator_actions() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'pause_history is append-only: % refused', TG_OP;
+    RAISE EXCEPTION 'operator_action is append-only: % refused', TG_OP;
 END $$;
-CREATE TRIGGER pause_history_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON pause_history
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_pause_history();
+CREATE TRIGGER operator_action_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON operator_action
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_operator_actions();
 """
 
 RUN = """
@@ -747,10 +751,10 @@ DROP TABLE payout, balance_proof, ledger_uncleared, ledger_balance, ledger_posti
     balance_import, balance_transaction;
 DROP FUNCTION post_in_balance, refuse_to_change_the_ledger;
 DROP TABLE metadata_secret, reconciliation_finding, reconciliation_candidate, reconciliation_match, reconciliation_run,
-    pause_history, pause, beat_schedule, rejected_request, stream_memory, outbox, event_poll, stripe_event,
+    operator_action, pause, beat_schedule, rejected_request, stream_memory, outbox, event_poll, stripe_event,
     payment_history_archive, payment_attempt_archive, payment_history, payment_attempt, dispute, refund, payment,
     stripe_identity;
-DROP FUNCTION refuse_to_change_pause_history, refuse_to_lose_history, refuse_to_change_history;
+DROP FUNCTION refuse_to_change_operator_actions, refuse_to_lose_history, refuse_to_change_history;
 """
 
 

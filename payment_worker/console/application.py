@@ -7,6 +7,8 @@ from http import HTTPStatus
 from importlib.resources import files
 from typing import Final
 
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,8 +17,10 @@ from starlette.routing import Route
 
 from payment_worker.console import overview, payments, work
 from payment_worker.console.access import Access
+from payment_worker.console.actions import ACTIONS, endpoint
 from payment_worker.console.context import Console
 from payment_worker.console.guard import Guard
+from payment_worker.redis.outage import trouble
 from payment_worker.store.connection.database import DatabaseUnavailableError
 
 STYLE: Final = files("payment_worker.console").joinpath("static", "style.css").read_bytes()
@@ -31,6 +35,7 @@ PAGES: Final[Mapping[str, View]] = {
     "/events": work.events,
     "/requests/rejected": work.rejected,
     "/unknown": work.unknown,
+    "/actions": work.actions,
 }
 
 
@@ -54,10 +59,16 @@ def application(console: Console, access: Access, *, close: Callable[[], None]) 
             Route("/style.css", partial(file, content=STYLE, media_type="text/css")),
             Route("/icon.svg", partial(file, content=ICON, media_type="image/svg+xml")),
             *(Route(path, partial(view, console)) for path, view in PAGES.items()),
+            *(
+                Route(path, endpoint(console, action, following), methods=["POST"])
+                for path, (action, following) in ACTIONS.items()
+            ),
         ],
         exception_handlers={
             HTTPException: partial(_not_served, console),
             DatabaseUnavailableError: partial(_unavailable, console),
+            BrokerError: partial(_no_broker, console),
+            RedisError: partial(_no_broker, console),
         },
         lifespan=lifespan,
     )
@@ -74,6 +85,12 @@ async def _unavailable(console: Console, request: Request, error: Exception) -> 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     said = f"PostgreSQL cannot serve now: {error}. The overview tells what to do."
     return console.pages.page(request, "fault.html", http_status=status, title="No database", said=said)
+
+
+async def _no_broker(console: Console, request: Request, error: Exception) -> Response:
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    said = f"Redis cannot serve now: {trouble(error)}. Nothing was done."
+    return console.pages.page(request, "fault.html", http_status=status, title="No Redis", said=said)
 
 
 def _failed(console: Console, request: Request) -> Response:

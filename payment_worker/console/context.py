@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from payment_worker.console.forms import Tokens
 from payment_worker.console.rendering import Pages
+from payment_worker.flows.replay_request import Send
 from payment_worker.monitoring.gauges import Reading
 from payment_worker.store.connection.database import Connection, Database
 from payment_worker.store.queries import console as queries
@@ -42,6 +44,11 @@ class Console:
 
     reads: Database
     """Where pages read: a replica, perhaps."""
+    writes: Database
+    """The Payment Database itself, where operators act."""
+    send: Send
+    """Enqueues a request that was rejected."""
+    tokens: Tokens
     checks: Callable[[], Sequence[Check]]
     """The doctor's, as they are now or were a few seconds ago."""
     readings: Callable[[], Sequence[Reading]]

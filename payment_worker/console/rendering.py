@@ -11,6 +11,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from payment_worker.console.forms import Done
 from payment_worker.telemetry.formats import duration, instant, money
 from payment_worker.telemetry.visible import visible
 
@@ -96,7 +97,7 @@ class Pages:
             user=user,
             path=request.url.path,
             token=self._token(user.name) if user and user.may_act else "",
-            done=request.query_params.get("done", ""),
+            done=next((each.sentence for each in Done if each == request.query_params.get("done")), ""),
             problems=list(problems),
             now=now,
             ago=lambda at: duration(max(now - at, timedelta())),

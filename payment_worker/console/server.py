@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Final, NoReturn
+from uuid import UUID
 
 import uvicorn
 
@@ -15,10 +16,12 @@ from payment_worker.celery import app as celery
 from payment_worker.console.access import Access
 from payment_worker.console.application import application
 from payment_worker.console.context import Check, Console
+from payment_worker.console.forms import Tokens
 from payment_worker.console.rendering import Pages
 from payment_worker.monitoring.collector import REDIS_SECONDS, State
 from payment_worker.settings import Settings
 from payment_worker.store.connection.database import Database
+from payment_worker.store.rejected_requests import RejectedRequest
 from payment_worker.telemetry import configure, logger
 
 log = logger(__name__)
@@ -71,16 +74,26 @@ def _config(chosen: Settings, examine: Examine) -> uvicorn.Config:
         stream=chosen.stream,
         clock=bootstrap.now,
     )
+    tokens = Tokens(chosen, clock=bootstrap.now)
+    writes = bootstrap.database(chosen, connections=CONNECTIONS)
     console = Console(
         reads=reads,
+        writes=writes,
+        send=_send,
+        tokens=tokens,
         checks=Remembered(lambda: examine(chosen)),
         readings=state.readings,
         clock=bootstrap.now,
-        pages=Pages(clock=bootstrap.now, token=lambda _: ""),
+        pages=Pages(clock=bootstrap.now, token=tokens.make),
         flower_url=chosen.console_flower_url,
     )
+
+    def close() -> None:
+        state.close()
+        writes.close()
+
     return uvicorn.Config(
-        application(console, Access(chosen), close=state.close),
+        application(console, Access(chosen), close=close),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -93,6 +106,10 @@ def _config(chosen: Settings, examine: Examine) -> uvicorn.Config:
         limit_concurrency=MOST_REQUESTS,
         timeout_graceful_shutdown=LAST_WORDS_SECONDS,
     )
+
+
+def _send(request: RejectedRequest, message_id: UUID) -> None:
+    celery.send_task(request.task, kwargs=dict(request.arguments), task_id=str(message_id))
 
 
 class Remembered:

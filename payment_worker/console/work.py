@@ -8,8 +8,9 @@ from starlette.responses import Response
 from payment_worker.console.context import Console
 from payment_worker.domain.outcome import explained
 from payment_worker.flows.events.result import sentence
+from payment_worker.flows.replay_request import obstacle_of
 from payment_worker.store import findings as stored_findings
-from payment_worker.store import inbox, rejected_requests, runs, stripe_identity
+from payment_worker.store import inbox, operator_actions, rejected_requests, runs, stripe_identity
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.inbox import EventStatus
 from payment_worker.store.queries import console as queries
@@ -60,7 +61,9 @@ def rejected(console: Console, request: Request) -> Response:
     task = request.query_params.get("task", "").strip()
     with console.reading() as connection:
         found = rejected_requests.newest(connection, task=task or None, limit=ROWS)
-    return console.pages.page(request, "rejected.html", found=found, task=task, rows=ROWS)
+    return console.pages.page(
+        request, "rejected.html", found=found, task=task, rows=ROWS, obstacle_of=obstacle_of
+    )
 
 
 def unknown(console: Console, request: Request) -> Response:
@@ -68,6 +71,13 @@ def unknown(console: Console, request: Request) -> Response:
     with console.reading() as connection:
         found = queries.unknown_attempts(connection, limit=ROWS)
     return console.pages.page(request, "unknown.html", found=found, rows=ROWS, explained=explained)
+
+
+def actions(console: Console, request: Request) -> Response:
+    """`/actions`."""
+    with console.reading() as connection:
+        found = operator_actions.newest(connection, limit=ROWS)
+    return console.pages.page(request, "actions.html", found=found, rows=ROWS)
 
 
 def _chosen(request: Request, statuses: list[str], usual: str) -> str:

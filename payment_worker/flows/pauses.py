@@ -83,13 +83,15 @@ def pause(
     return stands, is_new
 
 
-def resume(database: Database, kinds: Collection[str], *, actor: str, now: datetime) -> Resumed:
+def resume(
+    database: Database, kinds: Collection[str], *, reason: str | None = None, actor: str, now: datetime
+) -> Resumed:
     """End these pauses, or all if none is named, and make due what waited for it.
 
     In two transactions: what is put off while the first waits for it is found by the second.
     """
     with database.begin() as connection:
-        ended = pauses.end(connection, kinds, actor=actor, now=now)
+        ended = pauses.end(connection, kinds, reason=reason, actor=actor, now=now)
     with database.begin() as connection:
         still = [each.kind for each in pauses.standing(connection)]
         free = [] if ALL in still else [action for action in Action if action not in still]

@@ -1,4 +1,4 @@
-"""Rows of `pause` and `pause_history`: which requests to Stripe are paused, and by whom."""
+"""Rows of `pause`: which requests to Stripe are paused, and by whom. `operator_action` keeps every change."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from typing import Final
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
-from payment_worker.store import tables
+from payment_worker.store import operator_actions, tables
+from payment_worker.store.operator_actions import ActionKind
 
 ALL: Final = "all"
 """The kind that pauses every action."""
@@ -47,11 +48,20 @@ def begin(connection: Connection, pause: Pause) -> bool:
     ).first()
     if begun is None:
         return False
-    _note(connection, pause.kind, "paused", reason=pause.reason, actor=pause.paused_by, now=pause.paused_at)
+    operator_actions.note(
+        connection,
+        ActionKind.PAUSED,
+        [pause.kind],
+        reason=pause.reason,
+        actor=pause.paused_by,
+        now=pause.paused_at,
+    )
     return True
 
 
-def end(connection: Connection, kinds: Collection[str], *, actor: str, now: datetime) -> Sequence[str]:
+def end(
+    connection: Connection, kinds: Collection[str], *, reason: str | None, actor: str, now: datetime
+) -> Sequence[str]:
     """End these pauses, or every one if none is named.
 
     Returns:
@@ -61,13 +71,5 @@ def end(connection: Connection, kinds: Collection[str], *, actor: str, now: date
     if kinds:
         ending = ending.where(tables.pause.c.kind.in_(kinds))
     ended = sorted(connection.execute(ending).scalars())
-    for kind in ended:
-        _note(connection, kind, "resumed", reason=None, actor=actor, now=now)
+    operator_actions.note(connection, ActionKind.RESUMED, ended, reason=reason, actor=actor, now=now)
     return ended
-
-
-def _note(
-    connection: Connection, kind: str, change: str, *, reason: str | None, actor: str, now: datetime
-) -> None:
-    noted = {"kind": kind, "change": change, "reason": reason, "actor": actor, "recorded_at": now}
-    connection.execute(insert(tables.pause_history).values(**noted))

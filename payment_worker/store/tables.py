@@ -235,12 +235,12 @@ pause = Table(
     _instant("paused_at"),
 )
 
-pause_history = Table(
-    "pause_history",
+operator_action = Table(
+    "operator_action",
     metadata,
-    Column("pause_history_id", BigInteger, Identity(always=True), primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("change", Text, nullable=False),
+    Column("operator_action_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
     Column("reason", Text),
     Column("actor", Text, nullable=False),
     _instant("recorded_at"),

@@ -55,6 +55,9 @@ def test_a_finding_that_was_decided_is_closed_with_who_and_why(run: Run, rows: R
         "a tip",
     )
     assert row["closed_at"] == row["resolved_at"] is not None
+    noted = rows.one("SELECT * FROM operator_action")
+    assert (noted["action"], noted["subject"], noted["reason"]) == ("finding_closed", finding_id, "a tip")
+    assert noted["actor"] == row["closed_by"]
     assert run("report").status == 0
     told = json.loads(run("report", "--show", "closed", "--json").out)
     assert told["findings"][0]["close_reason"] == "a tip"
@@ -93,6 +96,11 @@ def test_an_event_that_is_no_matter_of_ours_is_set_aside_with_who_and_why(
     assert row["outcome"].endswith(": of the old shop")
     assert "of the old shop" in run("events", "list").screen
     assert run("events", "replay", "evt_1").status == 0
+    noted = rows("SELECT action, subject, reason FROM operator_action ORDER BY operator_action_id")
+    assert [tuple(each.values()) for each in noted] == [
+        ("event_discarded", "evt_1", "of the old shop"),
+        ("event_replayed", "evt_1", None),
+    ]
     assert rows.one("SELECT * FROM stripe_event")["status"] == "RECEIVED"
 
 

@@ -24,7 +24,7 @@ SETTINGS = {
     "PAYMENT_WORKER_CONSOLE_AUTH": f"{READER},{OPERATOR}",
     "PAYMENT_WORKER_CONSOLE_OPERATORS": "grace",
 }
-PAGES = ("/", "/payments", "/findings", "/unknown", "/events", "/requests/rejected")
+PAGES = ("/", "/payments", "/findings", "/unknown", "/events", "/requests/rejected", "/actions")
 _SHARED = "shared_console"
 
 

@@ -184,6 +184,11 @@ def test_what_there_is_not_is_a_page_that_says_so(shared_console: Running, path:
 
 def test_text_from_outside_is_text(shared_console: Running, shared_rows: Rows) -> None:
     shared_rows(PLANT, PAYMENT, HOSTILE + POISON)
+    shared_rows(
+        """INSERT INTO operator_action (action, subject, reason, actor, recorded_at)
+           VALUES ('paused', %s, %s, %s, now())""",
+        *([HOSTILE + POISON] * 3),
+    )
     paths = [*PAGES, f"/payments/{PAYMENT}", "/events?status=ALL", "/findings?status=ALL"]
     pages = {path: shared_console.operator.get(path) for path in paths}
     pages["search"] = shared_console.operator.get("/payments", q=HOSTILE + POISON)
@@ -195,7 +200,7 @@ def test_text_from_outside_is_text(shared_console: Running, shared_rows: Rows) -
         assert raw(page.body) == set(), path
         assert "<script" not in page.body, path
         assert "<img" not in page.body, path
-    for path in (f"/payments/{PAYMENT}", "/findings", "/events", "/requests/rejected", "search"):
+    for path in (f"/payments/{PAYMENT}", "/findings", "/events", "/requests/rejected", "/actions", "search"):
         assert shown in pages[path].body, path
         assert html.escape(SHOWN, quote=False) in pages[path].body, path
 

@@ -152,7 +152,7 @@ def test_whoever_pauses_and_resumes_is_noted(scene: Scene, rows: Rows) -> None:
     pause(scene, "refund")
     resume(scene)
     resume(scene)
-    noted = rows("SELECT kind, change, reason, actor FROM pause_history ORDER BY pause_history_id")
+    noted = rows("SELECT subject, action, reason, actor FROM operator_action ORDER BY operator_action_id")
     assert [tuple(each.values()) for each in noted] == [
         ("refund", "paused", "a test", "test"),
         ("refund", "resumed", None, "test"),

@@ -16,6 +16,7 @@ from payment_worker.cli.database import now, operator, records
 from payment_worker.cli.errors import PROBLEMS
 from payment_worker.cli.views.printing import complain, console, print_json, table
 from payment_worker.contracts.requests import ReconcileRequest, parse
+from payment_worker.flows.decisions import close_finding
 from payment_worker.store import findings, runs
 from payment_worker.store.findings import Finding, FindingStatus
 from payment_worker.store.runs import Run
@@ -67,7 +68,7 @@ def show(*, which: str, limit: int, as_json: bool) -> None:
 def close(finding_id: int, *, reason: str) -> bool:
     """Close a finding as decided by whoever is at the keyboard; whether it was open."""
     with records() as connection:
-        closed = findings.decide(connection, finding_id, reason=reason, actor=operator(), now=now())
+        closed = close_finding(connection, finding_id, reason=reason, actor=operator(), now=now())
     if closed:
         console().print(f"Finding {finding_id} is closed.")
     else:

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from payment_worker.cli.database import now, operator, records
 from payment_worker.cli.views.printing import complain, console, is_narrow, print_json, table, told
-from payment_worker.flows.events.result import Reason, sentence
+from payment_worker.flows.decisions import discard_events, replay_events
+from payment_worker.flows.events.result import sentence
 from payment_worker.store import inbox
 from payment_worker.store.inbox import Listed
 from payment_worker.telemetry.formats import duration
@@ -52,13 +53,7 @@ def _narrow(found: Sequence[Listed], now: datetime) -> Iterator[tuple[str, str, 
 def replay(event_ids: Sequence[str] | None, *, type_: str | None, as_json: bool) -> Sequence[str]:
     """Make these events due, or all that are parked; those that there are not."""
     with records() as connection:
-        due = inbox.replay(
-            connection,
-            event_ids=event_ids,
-            type_=type_,
-            reason=f"{Reason.REPLAYED}: {operator()}",
-            now=now(),
-        )
+        due = replay_events(connection, event_ids, type_=type_, actor=operator(), now=now())
     missing = sorted(set(event_ids or ()) - set(due))
     if as_json:
         print_json({"due": sorted(due), "missing": missing})
@@ -72,9 +67,8 @@ def replay(event_ids: Sequence[str] | None, *, type_: str | None, as_json: bool)
 
 def discard(event_ids: Sequence[str], *, reason: str) -> Sequence[str]:
     """Set these events aside; those that are not there, or are over."""
-    outcome = f"{Reason.DISCARDED}: {operator()}: {reason}"
     with records() as connection:
-        done = inbox.discard(connection, event_ids=event_ids, outcome=outcome, now=now())
+        done = discard_events(connection, event_ids, reason=reason, actor=operator(), now=now())
     missing = sorted(set(event_ids) - set(done))
     console().print(f"{len(done)} set aside.")
     for event_id in missing:

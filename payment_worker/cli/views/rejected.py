@@ -1,7 +1,6 @@
 """Prints rejected requests with their errors and the corrected call, and enqueues them again."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from uuid import NAMESPACE_OID, UUID, uuid5
@@ -10,27 +9,14 @@ from rich.markup import escape
 
 from payment_worker.cli.database import now, operator, records
 from payment_worker.cli.views.printing import complain, console, print_json, table
-from payment_worker.contracts import requests
-from payment_worker.domain.code import Code
 from payment_worker.domain.money import CURRENCIES
+from payment_worker.flows.replay_request import MODELS, NotReplayed, Replayed, replay_request
 from payment_worker.store import rejected_requests
 from payment_worker.store.rejected_requests import RejectedRequest
 from payment_worker.telemetry.formats import instant
 
 MOST: Final = 50
 """Of one id; more are of a program that sends the same again and again."""
-
-MODELS: Final[Mapping[str, type[requests.Request]]] = {
-    "payment_worker.charge": requests.ChargeRequest,
-    "payment_worker.capture": requests.CaptureRequest,
-    "payment_worker.cancel": requests.CancelRequest,
-    "payment_worker.retry_charge": requests.RetryChargeRequest,
-    "payment_worker.refund": requests.RefundRequest,
-    "payment_worker.receive_stripe_event": requests.StripeEventRequest,
-    "payment_worker.reconcile": requests.ReconcileRequest,
-    "payment_worker.import_balance": requests.ImportBalanceRequest,
-}
-"""Tasks whose arguments somebody chooses, with what is checked before one is sent again."""
 
 
 def list_newest(*, task: str | None, limit: int, as_json: bool) -> None:
@@ -126,29 +112,6 @@ def _minor_units(value: object, currency: object) -> int | None:
     return int(amount) if amount is not None and amount == amount.to_integral_value() and amount > 0 else None
 
 
-class Obstacle(Code):
-    """Why a request is not enqueued again: a code, and words for people."""
-
-    NOT_FOUND = "not_found", "no rejected request has this id"
-    MASKED = (
-        "masked",
-        "its arguments were masked when it was stored: the app that sent it has to send it again",
-    )
-    NO_SUCH_TASK = "no_such_task", "this version has no such task for apps"
-    STILL_WRONG = "still_wrong", "it would be rejected again"
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What came of sending a request again."""
-
-    request_id: UUID
-    message_id: UUID
-    by: str
-    is_new: bool
-    """False: it had been sent again before, and was not now."""
-
-
 def replay(identity: str, *, as_json: bool) -> bool:
     """Send a request again as it was kept, once; whether it has been."""
     outcome = _replay(identity)
@@ -159,26 +122,15 @@ def replay(identity: str, *, as_json: bool) -> bool:
             said = "Sent again" if outcome.is_new else f"Was sent again before, by {outcome.by}"
             console().print(escape(f"{said}, as message {outcome.message_id}."))
         return True
-    complain(f"Not sent again: {outcome}.")
+    complain(f"Not sent again: {outcome.sentence}.")
     if as_json:
         print_json(None)
     return False
 
 
-def _replay(identity: str) -> Replayed | str:
+def _replay(identity: str) -> Replayed | NotReplayed:
     with records() as connection:
-        request = rejected_requests.lock(connection, _request_id(identity))
-        if request is None:
-            return Obstacle.NOT_FOUND.sentence
-        message_id, actor = uuid5(request.request_id, "replay"), operator()
-        if request.replayed_at:
-            return Replayed(request.request_id, message_id, str(request.replayed_by), is_new=False)
-        if obstacle := _obstacle(request):
-            return obstacle
-        # Before the commit: what is sent and not noted is sent once more, under the same id, which does no harm.
-        _send(request, message_id)
-        rejected_requests.note_replay(connection, request.request_id, actor=actor, now=now())
-    return Replayed(request.request_id, message_id, actor, is_new=True)
+        return replay_request(connection, _request_id(identity), send=_send, actor=operator(), now=now())
 
 
 def _request_id(identity: str) -> UUID:
@@ -186,18 +138,6 @@ def _request_id(identity: str) -> UUID:
         return UUID(identity)
     except ValueError:
         return uuid5(NAMESPACE_OID, identity)  # as such a message's id is kept
-
-
-def _obstacle(request: RejectedRequest) -> str | None:
-    if not request.is_complete:
-        return Obstacle.MASKED.sentence
-    if request.task not in MODELS:
-        return f"{request.task}: {Obstacle.NO_SUCH_TASK.sentence}"
-    try:
-        requests.parse(MODELS[request.task], request.arguments)
-    except requests.InvalidRequest as invalid:
-        return f"{Obstacle.STILL_WRONG.sentence}: {invalid}"
-    return None
 
 
 def _send(request: RejectedRequest, message_id: UUID) -> None:

@@ -9,7 +9,7 @@ _NOTHING: Final = text("INSERT INTO stripe_event (event_id) SELECT NULL WHERE fa
 """Refused where rows may not be inserted, whoever or whatever forbids it, and writes nothing where they may."""
 
 _ROW: Final = text(
-    "INSERT INTO pause_history (kind, change, actor, recorded_at) VALUES ('all', 'paused', 'doctor', now())"
+    "INSERT INTO operator_action (action, subject, actor, recorded_at) VALUES ('paused', 'all', 'doctor', now())"
 )
 
 

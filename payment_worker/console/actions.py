@@ -1,0 +1,141 @@
+"""What operators do: each form's action, who may send it, and the page that they see next."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from payment_worker.console import forms
+from payment_worker.console.access import User
+from payment_worker.console.context import Console
+from payment_worker.console.forms import Done, Form, FormError
+from payment_worker.flows import pauses
+from payment_worker.flows.decisions import close_finding, discard_events, replay_events
+from payment_worker.flows.replay_request import Replayed, replay_request
+from payment_worker.telemetry import logger
+
+log = logger(__name__)
+
+
+Action = Callable[[Console, Request, Form, User], Done]
+
+
+def close(console: Console, request: Request, form: Form, user: User) -> Done:
+    """Close a finding."""
+    finding_id: int = request.path_params["finding_id"]
+    with console.writes.begin() as connection:
+        is_closed = finding_id < 2**63 and close_finding(
+            connection, finding_id, reason=form.reason, actor=user.actor, now=console.writes.now()
+        )
+    if not is_closed:
+        raise FormError("That finding is not open any more.")
+    return Done.CLOSED
+
+
+def replay(console: Console, _: Request, form: Form, user: User) -> Done:
+    """Make the chosen events due once more."""
+    event_ids = _chosen(form)
+    with console.writes.begin() as connection:
+        due = replay_events(
+            connection, event_ids, reason=form.reason, actor=user.actor, now=console.writes.now()
+        )
+    if not due:
+        raise FormError("None of these events is there any more.")
+    return Done.REPLAYED
+
+
+def discard(console: Console, _: Request, form: Form, user: User) -> Done:
+    """Set the chosen events aside."""
+    event_ids = _chosen(form)
+    with console.writes.begin() as connection:
+        done = discard_events(
+            connection, event_ids, reason=form.reason, actor=user.actor, now=console.writes.now()
+        )
+    if not done:
+        raise FormError("None of these events waits or is parked any more.")
+    return Done.DISCARDED
+
+
+def _chosen(form: Form) -> list[str]:
+    if not (event_ids := [each for each in form.all("event_id") if "\0" not in each]):
+        raise FormError("Choose at least one event.")
+    return event_ids
+
+
+def send_again(console: Console, request: Request, form: Form, user: User) -> Done:
+    """Send a rejected request again."""
+    request_id: UUID = request.path_params["request_id"]
+    with console.writes.begin() as connection:
+        outcome = replay_request(
+            connection,
+            request_id,
+            send=console.send,
+            reason=form.reason,
+            actor=user.actor,
+            now=console.writes.now(),
+        )
+    if isinstance(outcome, Replayed):
+        return Done.SENT if outcome.is_new else Done.SENT_BEFORE
+    raise FormError(f"Not sent again: {outcome.sentence}.")
+
+
+def pause(console: Console, _: Request, form: Form, user: User) -> Done:
+    """Pause a kind of requests to Stripe."""
+    pauses.pause(console.writes, _kind(form), reason=form.reason, actor=user.actor, now=console.writes.now())
+    return Done.PAUSED
+
+
+def resume(console: Console, _: Request, form: Form, user: User) -> Done:
+    """End a pause."""
+    pauses.resume(
+        console.writes, [_kind(form)], reason=form.reason, actor=user.actor, now=console.writes.now()
+    )
+    return Done.RESUMED
+
+
+def _kind(form: Form) -> str:
+    if (kind := form.one("kind")) not in pauses.KINDS:
+        raise FormError("Choose what to pause or resume.")
+    return kind
+
+
+ACTIONS: Final[Mapping[str, tuple[Action, str]]] = MappingProxyType(
+    {
+        "/findings/{finding_id:int}/close": (close, "/findings"),
+        "/events/replay": (replay, "/events"),
+        "/events/discard": (discard, "/events"),
+        "/requests/rejected/{request_id:uuid}/replay": (send_again, "/requests/rejected"),
+        "/pause": (pause, "/"),
+        "/resume": (resume, "/"),
+    }
+)
+"""Each form's address, what it does, and the page that follows."""
+
+
+def endpoint(console: Console, action: Action, following: str) -> Callable[[Request], object]:
+    """What answers a form."""
+
+    async def answer(request: Request) -> Response:
+        user: User = request.state.user
+        if not user.may_act:
+            raise HTTPException(HTTPStatus.FORBIDDEN, "You may read, and not act.")
+        try:
+            form = await forms.read(request)
+            if not console.tokens.is_valid(user.name, form.one("token")):
+                raise HTTPException(
+                    HTTPStatus.FORBIDDEN, "This form is not of a page of ours, or is too old."
+                )
+            done = await run_in_threadpool(partial(action, console, request, form, user))
+        except FormError as error:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from None
+        log.info("operator acted", action=done.value, path=request.url.path, user=user.name)
+        return RedirectResponse(f"{following}?done={done.value}", HTTPStatus.SEE_OTHER)
+
+    return answer

@@ -1,0 +1,111 @@
+"""Forms: their token, which only a page of ours can carry, and their fields."""
+
+import hmac
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+
+from payment_worker.domain.code import Code
+from payment_worker.settings import Settings
+
+TOKEN_SECONDS: Final = 43_200
+"""Half a day: a page that was opened this morning still works at noon, and until the next such period ends."""
+
+MOST_BYTES: Final = 65_536
+MOST_FIELDS: Final = 500
+"""More than a page has rows."""
+
+LONGEST_REASON: Final = 500
+
+
+class Done(Code):
+    """What a form did: a code, for the address of the next page, and a sentence for people."""
+
+    CLOSED = "closed", "The finding is closed. It is open again once the same difference is seen again."
+    REPLAYED = "replayed", "The events are due; the next sweep hands them to workers."
+    DISCARDED = "discarded", "The events are set aside. Replay them to bring them back."
+    SENT = "sent", "The request was sent again."
+    SENT_BEFORE = "sent_before", "The request had been sent again before, and was not now."
+    PAUSED = "paused", "Paused. Every worker obeys within two seconds."
+    RESUMED = "resumed", "Resumed. What waited for it is due now."
+
+
+class FormError(Exception):
+    """The form cannot be obeyed. The message says why."""
+
+
+class Tokens:
+    """Makes and checks the tokens of forms: nothing is stored, and every process with these settings agrees."""
+
+    def __init__(self, chosen: Settings, *, clock: Callable[[], datetime]) -> None:
+        secrets = [*chosen.console_auth, *([chosen.database_url] if chosen.database_url else [])]
+        known = "\0".join(secret.get_secret_value() for secret in secrets)
+        self._key = sha256(f"console form token\0{known}".encode()).digest()
+        self._clock = clock
+
+    def make(self, user: str) -> str:
+        """The token of this user's forms."""
+        return self._of(user, self._period())
+
+    def is_valid(self, user: str, token: str) -> bool:
+        """Whether a page of ours gave it to this user, not long ago."""
+        now = self._period()
+        return any(
+            hmac.compare_digest(self._of(user, period).encode(), token.encode()) for period in (now, now - 1)
+        )
+
+    def _period(self) -> int:
+        return int(self._clock().timestamp() // TOKEN_SECONDS)
+
+    def _of(self, user: str, period: int) -> str:
+        return hmac.new(self._key, f"{period}\0{user}".encode(), sha256).hexdigest()
+
+
+class Form:
+    """The fields of a form that was sent."""
+
+    def __init__(self, fields: dict[str, list[str]]) -> None:
+        self._fields = fields
+
+    def one(self, name: str) -> str:
+        """A field's value; empty where it has none."""
+        return self._fields.get(name, [""])[0].strip()
+
+    def all(self, name: str) -> Sequence[str]:
+        """Every value of a field."""
+        return self._fields.get(name, [])
+
+    @property
+    def reason(self) -> str:
+        """Why somebody does it.
+
+        Raises:
+            FormError: they do not say.
+        """
+        reason = self.one("reason")
+        if not reason:
+            raise FormError("Say why: it is kept with your name.")
+        if len(reason) > LONGEST_REASON:
+            raise FormError(f"Say why in at most {LONGEST_REASON} characters.")
+        return reason
+
+
+async def read(request: Request) -> Form:
+    """The form that a request carries.
+
+    Raises:
+        FormError: it is too large, or none.
+    """
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            raise FormError("The form is too large.")
+    try:
+        return Form(parse_qs(body.decode(), max_num_fields=MOST_FIELDS))
+    except ValueError:
+        raise FormError("That is no form.") from None
