@@ -22,7 +22,13 @@ from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapsho
 from payment_worker.domain.transitions import shows_previous_attempt
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.contradictions import note_finding
-from payment_worker.flows.transitions.idempotency_keys import CLOCKS_DIFFER_BY, find_made, sent_within
+from payment_worker.flows.transitions.idempotency_keys import (
+    CLOCKS_DIFFER_BY,
+    find_made,
+    keys_of,
+    sent_within,
+)
+from payment_worker.flows.transitions.refresh import ObjectKind
 from payment_worker.gateway.retries import Seconds
 
 CLOCKS_DIFFER_LITTLE: Final = timedelta(seconds=10)
@@ -30,9 +36,6 @@ CLOCKS_DIFFER_LITTLE: Final = timedelta(seconds=10)
 
 EVENT_IDS: Final = "evt_"
 """How Stripe's ids of events begin: a look that stopped at one is past the list of objects."""
-
-SHOWN: Final = "shown:"
-"""Before such an id: that list showed an object with the attempt's metadata, so that absence is not believed."""
 
 
 def look_up(
@@ -75,74 +78,63 @@ def _searched(context: Context, attempt: Attempt, payment: Payment, asked_at: da
 def _found(context: Context, attempt: Attempt, payment: Payment, asked_at: datetime) -> ScanResult:
     """What the attempt made: shown by its metadata on the list of such objects, and proven by an event of its key.
 
-    To prove absence, both are read to their end. That wide look reads everybody's payments of ten minutes and more,
-    so it is spared where it would not be believed. Where it would be, it goes on where the round before stopped.
+    To prove absence, that list and the events are read to their end. This wide look reads everybody's payments of ten
+    minutes and more, so it is spared where it would not be believed. Where it would be, it goes on where the round
+    before stopped.
     """
     absence_delay = context.policy.absence_delay
     is_wide = absence_is_believed(attempt, asked_at=asked_at, absence_delay=absence_delay)
-    after = (resume_after(attempt, absence_delay=absence_delay) if is_wide else None) or ""
-    if after.startswith(EVENT_IDS):
-        return _by_key(context, attempt, payment, after=after, margin=CLOCKS_DIFFER_BY)
-    if after.startswith(SHOWN):
-        return _confirmed(context, attempt, payment, after=after.removeprefix(SHOWN), is_wide=is_wide)
-    listed = _listed(context, attempt, payment, after=after or None, is_wide=is_wide)
-    match listed:
-        case Shown():
-            return _confirmed(context, attempt, payment, after=None, is_wide=is_wide, shown=listed)
-        case Absent() if is_wide:
-            return _by_key(context, attempt, payment, after=None, margin=CLOCKS_DIFFER_BY)
-        case _:
-            return listed
+    after = resume_after(attempt, absence_delay=absence_delay) if is_wide else None
+    if after and after.startswith(EVENT_IDS):
+        return _by_key(context, attempt, payment, after=after)
+    while True:
+        listed = _listed(context, attempt, payment, after=after, is_wide=is_wide)
+        match listed:
+            case Shown():
+                made = _made(context, attempt, payment, listed)
+                if made is not None:
+                    return made
+                after = _id(listed)
+            case Absent() if is_wide:
+                return _by_key(context, attempt, payment, after=None)
+            case _:
+                return listed
 
 
-def _confirmed(
-    context: Context,
-    attempt: Attempt,
-    payment: Payment,
-    *,
-    after: str | None,
-    is_wide: bool,
-    shown: Shown | None = None,
-) -> ScanResult:
-    """Found by its key, once the list has shown an object with its metadata, which may be a copy.
+def _made(context: Context, attempt: Attempt, payment: Payment, shown: Shown) -> ScanResult | None:
+    """What was shown with the attempt's metadata, if an event says that its key made it; None for a copy.
 
-    Without an event of the key it stays unknown: the event is late, or somebody else made what was shown.
+    Where no event tells who made it, it stays unknown: the event is late.
     """
-    margin = CLOCKS_DIFFER_BY if is_wide else CLOCKS_DIFFER_LITTLE
-    made = _by_key(context, attempt, payment, after=after, margin=margin)
-    match made:
-        case Absent():
-            if is_wide and shown:
-                _note_unverified(context, attempt, payment, shown)
-            return Unanswered(attempt.unknown_reason or UnknownReason.NO_ANSWER)
-        case ScanIncomplete(read_to):
-            return ScanIncomplete(SHOWN + read_to)
-        case _:
-            return made
-
-
-def _note_unverified(context: Context, attempt: Attempt, payment: Payment, shown: Shown) -> None:
-    seen = shown.seen
-    claim = unverified_metadata(
-        seen.stripe_refund_id if isinstance(seen, RefundSnapshot) else seen.stripe_payment_intent_id,
+    kind = ObjectKind.REFUND if attempt.refund_id else ObjectKind.PAYMENT_INTENT
+    keys = keys_of(context, kind, _id(shown), account=payment.stripe_account)
+    if isinstance(keys, Unanswered | Postponed):
+        return keys
+    if not isinstance(keys, frozenset):
+        return Unanswered(UnknownReason.TRUNCATED_ANSWER)  # what was listed just now cannot be absent
+    if attempt.idempotency_key in keys:
+        return shown
+    if not keys:
+        return Unanswered(UnknownReason.NO_ANSWER)
+    copy = unverified_metadata(
+        _id(shown),
         payment_id=payment.payment_id,
         refund_id=attempt.refund_id,
         stripe_account=payment.stripe_account,
     )
     with context.database.begin() as connection:
-        note_finding(context, connection, claim)
+        note_finding(context, connection, copy)
+    return None
 
 
-def _by_key(
-    context: Context, attempt: Attempt, payment: Payment, *, after: str | None, margin: timedelta
-) -> ScanResult:
+def _id(shown: Shown) -> str:
+    seen = shown.seen
+    return seen.stripe_refund_id if isinstance(seen, RefundSnapshot) else seen.stripe_payment_intent_id
+
+
+def _by_key(context: Context, attempt: Attempt, payment: Payment, *, after: str | None) -> ScanResult:
     return find_made(
-        context,
-        attempt,
-        account=payment.stripe_account,
-        margin=margin,
-        after=after,
-        time_left=_time_left(context, attempt),
+        context, attempt, account=payment.stripe_account, after=after, time_left=_time_left(context, attempt)
     )
 
 

@@ -31,7 +31,7 @@ TOLD_WITHIN: Final = timedelta(minutes=10)
 """How long after a request an event of it is looked for in the inbox. Stripe's own list has those that came later."""
 
 
-EVENT_WITHIN: Final = timedelta(seconds=10)
+EVENT_WITHIN: Final = timedelta(seconds=5)
 """How long after an object was made, by Stripe's clock, the events are dated that tell of the request that made it."""
 
 
@@ -61,8 +61,7 @@ def find_made(
     attempt: Attempt,
     *,
     account: str | None,
-    margin: timedelta,
-    after: str | None = None,
+    after: str | None,
     time_left: Seconds,
 ) -> ScanResult:
     """What was made under an attempt's key, as it is now: an event in the inbox, or on Stripe's list, tells what."""
@@ -77,15 +76,17 @@ def find_made(
         )
     if object_id:
         return context.stripe.made_by(attempt, object_id, account=account)
-    window = sent_within(context, attempt, margin=margin)
+    window = sent_within(context, attempt, margin=CLOCKS_DIFFER_BY)
     return context.stripe.find_by_key(
         attempt, since=window.since, until=window.until, account=account, after=after, time_left=time_left
     )
 
 
-MADE_BY: Final = MappingProxyType(
-    {ObjectKind.PAYMENT_INTENT: Action.CHARGE, ObjectKind.REFUND: Action.REFUND}
+CREATION: Final = MappingProxyType(
+    {ObjectKind.PAYMENT_INTENT: "payment_intent.created", ObjectKind.REFUND: "refund.created"}
 )
+"""The event whose request made an object: all others may be of what somebody else did with it later."""
+
 PATHS: Final = MappingProxyType(
     {ObjectKind.PAYMENT_INTENT: "/v1/payment_intents/", ObjectKind.REFUND: "/v1/refunds/"}
 )
@@ -94,15 +95,14 @@ PATHS: Final = MappingProxyType(
 def keys_of(
     context: Context, kind: ObjectKind, stripe_id: str, *, account: str | None
 ) -> frozenset[str] | NotFetched:
-    """The keys of the requests that made an object, and what it is since; an empty one for a request without.
+    """The key of the request that made an object, an empty one for a request without; none where that is not known.
 
-    Told by the events of the inbox, or by Stripe's of the time at which the object was made. None at all is no
-    proof of anything: Stripe shows events late, and for 30 days.
+    Told by its event, in the inbox or on Stripe's list, which shows events late, and for 30 days.
     """
-    types = MADE_UNDER_A_KEY[MADE_BY[kind]]
+    types = (CREATION[kind],)
     with context.database.begin() as connection:
         known = inbox.keys_of(connection, stripe_id, stripe_account=account or "", types=types)
-    if any(known):
+    if known:
         return known
     body = context.stripe.read(f"{PATHS[kind]}{stripe_id}", {}, account=account)
     if isinstance(body, Absent | Unanswered | Postponed):
@@ -115,17 +115,14 @@ def keys_of(
 def _keys_on_list(
     context: Context, period: Period, stripe_id: str, *, types: Sequence[str], account: str
 ) -> frozenset[str] | NotFetched:
-    keys: set[str] = set()
     after: str | None = None
     while True:
         page = events_page(context.stripe, period, types=types, after=after, account=account)
         match page:
             case Page():
-                keys |= {
-                    inbox.key_in(each.payload) or "" for each in page.objects if each.object_id == stripe_id
-                }
-                if keys or page.cursor is None:
-                    return frozenset(keys)
+                found = [each for each in page.objects if each.object_id == stripe_id]
+                if found or page.cursor is None:
+                    return frozenset(inbox.key_in(each.payload) or "" for each in found)
                 after = page.cursor
             case Postponed(Delay.ACCESS_DENIED):
                 return (

@@ -57,12 +57,16 @@ def _from_cursor(records: Mapping[str, Json], params: Mapping[str, Any], *, kind
     return islice(dropwhile(lambda record: record["id"] != after, newest_first), 1, None)
 
 
+_CLOCK_SET_SECONDS = 3 * 3600
+"""As far as `clock_skew_seconds` may have been set back between two records."""
+
+
 def _within(ordered: Iterable[Json], bounds: Mapping[str, int], *, upwards: bool) -> Iterable[Json]:
     lowest, highest = _limits(bounds)
     for record in ordered:
         at = record["created"]
-        # Records are in order of creation: past the far bound nothing more can match.
-        if (at > highest) if upwards else (at < lowest):
+        # Records are in order of creation, but for a clock that was set: far past the bound nothing more can match.
+        if (at - _CLOCK_SET_SECONDS > highest) if upwards else (at + _CLOCK_SET_SECONDS < lowest):
             return
         if lowest <= at <= highest:
             yield record
