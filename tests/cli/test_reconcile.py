@@ -41,6 +41,8 @@ def test_it_says_what_was_compared_and_found_and_leaves_with_1_while_something_i
     report = run("report")
     assert report.status == 1
     assert "unverified_metadata" in report.screen
+    assert "nothing" in report.screen
+    assert "None" not in report.screen
     assert lost_payment_id in report.screen
 
 

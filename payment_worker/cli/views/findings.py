@@ -97,17 +97,22 @@ def _runs(last: Sequence[Run]) -> Table:
 
 def _findings(found: Sequence[Finding]) -> Table:
     shown = table("Id", "Finding", "Status", "Object, payment", "Ours", "Stripe's", "Found")
+    shown.columns[3].no_wrap = True  # it is there to be copied
     for finding in found:
         shown.add_row(
             str(finding.finding_id),
             finding.kind,
             escape(f"{finding.status}\n{_closing(finding)}".rstrip()),
             escape(f"{finding.object_id}\n{finding.payment_id or ''}"),
-            escape(str(finding.detail.get("ours", ""))),
-            escape(str(finding.detail.get("theirs", finding.detail.get("unknown_reason", "")))),
+            escape(_side(finding.detail.get("ours"))),
+            escape(_side(finding.detail.get("theirs", finding.detail.get("unknown_reason")))),
             _minute(finding.found_at),
         )
     return shown
+
+
+def _side(value: object) -> str:
+    return "nothing" if value is None else str(value)
 
 
 def _closing(finding: Finding) -> str:
