@@ -22,7 +22,7 @@ holds a [CloudEvents](https://cloudevents.io) 1.0 envelope as JSON; `data` in it
 
 A message is published at least once, and those of one payment in order. Whoever has seen an `id` before ignores it. A
 field that is not known is left out. New fields may come, so ignore what you do not know. Amounts are minor units, and
-instants RFC 3339 in UTC. What a reader has missed can be [published again](../how-to/tell-again.md).
+instants RFC 3339 in UTC. What a reader has missed can be [published again](../how-to/republish-messages.md).
 
 {messages}
 """
