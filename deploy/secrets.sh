@@ -56,6 +56,7 @@ keep database_url "postgresql://payment_worker:$(cat secrets/postgres_password)@
 keep redis_conf "requirepass $(random)"
 keep redis_url "redis://:$(cut -d' ' -f2 secrets/redis_conf)@redis:6379/0"
 keep flower_basic_auth "operator:$(random)"
+keep console_auth "operator:$(random)"
 # Keep a copy of this one elsewhere: without it, lost payments cannot be restored from Stripe.
 keep metadata_secrets "$(random)"
 

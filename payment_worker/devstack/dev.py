@@ -30,7 +30,7 @@ def run(*, port_base: int) -> int:
     if taken := ports.taken():
         Screen().fault(
             f"Taken by another program, or by a stack that runs already: port {', '.join(map(str, taken))}. "
-            "Choose five others: payment-worker dev --port-base NUMBER"
+            "Choose six others: payment-worker dev --port-base NUMBER"
         )
         return WRONG_USAGE
     return show(partial(_wait, port_base), ports=ports)
@@ -64,7 +64,9 @@ def _tell(screen: Screen, stack: Stack, port_base: int, file: Path) -> None:
     user, password = stack.flower_login
     screen.title("Ready")
     say = screen.line
-    say(f"Flower    {stack.flower_url}  user {user}, password {password}")
+    login = f"user {user}, password {password}"
+    say(f"Console   {stack.console_url}  {login}")
+    say(f"Flower    {stack.flower_url}  {login}")
     if "webhook" in stack.processes:
         say(f"Webhook   {stack.webhook_url}")
     say(f"Logs      {stack.directory}")

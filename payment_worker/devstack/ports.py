@@ -18,16 +18,18 @@ class Ports:
     stripe: int | None
     webhook: int
     flower: int
+    console: int | None
+    """None: it does not run."""
 
     @classmethod
     def from_base(cls, base: int) -> Self:
         """The base and those that follow it."""
-        return cls(*range(base, base + 5))
+        return cls(*range(base, base + 6))
 
     @classmethod
     def any_free(cls) -> Self:
         """Any that are free."""
-        return cls(None, None, None, free_port(), free_port())
+        return cls(None, None, None, free_port(), free_port(), None)
 
     def taken(self) -> list[int]:
         """Those that something listens on right now."""

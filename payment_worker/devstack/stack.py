@@ -60,6 +60,11 @@ class Stack:
         """Where Flower is."""
         return f"http://{LOOPBACK}:{self.ports.flower}"
 
+    @property
+    def console_url(self) -> str:
+        """Where the console is, if it runs."""
+        return f"http://{LOOPBACK}:{self.ports.console}"
+
     def replace_worker(self) -> None:
         """Start a worker in the place of one that is gone."""
         self.processes["worker"].start().wait_ready()
@@ -161,6 +166,10 @@ def _programs(screen: Screen, started: ExitStack, stack: Stack) -> None:
         stack.processes["webhook"] = programs.webhook(
             stack.settings, directory=stack.directory, port=stack.ports.webhook
         )
+    if stack.ports.console:
+        stack.processes["console"] = programs.console(
+            _console_settings(stack), directory=stack.directory, port=stack.ports.console
+        )
     # Together: each of them spends its first two seconds importing.
     for process in stack.processes.values():
         started.enter_context(process.start())
@@ -169,8 +178,19 @@ def _programs(screen: Screen, started: ExitStack, stack: Stack) -> None:
         "beat": "sweeps for what is due or orphaned",
         "flower": f"{stack.flower_url}, read-only",
         "webhook": stack.webhook_url,
+        "console": stack.console_url,
     }
     for name, process in stack.processes.items():
         with screen.step(name.capitalize()) as step:
             process.wait_ready()
             step.detail = details[name]
+
+
+def _console_settings(stack: Stack) -> dict[str, str]:
+    """As Flower, it lets the one user in; here, they may act."""
+    return {
+        **stack.settings,
+        "PAYMENT_WORKER_CONSOLE_AUTH": ":".join(stack.flower_login),
+        "PAYMENT_WORKER_CONSOLE_OPERATORS": stack.flower_login[0],
+        "PAYMENT_WORKER_CONSOLE_FLOWER_URL": stack.flower_url,
+    }

@@ -456,7 +456,12 @@ _RELATIONS: Final = (
     _Relation(
         "console_operators",
         "console_auth",
-        lambda chosen: bool(chosen.console_user_header) or set(chosen.console_operators) <= _users(chosen),
+        lambda chosen: (
+            # Other processes are given the names with the rest, and not the passwords.
+            not chosen.console_auth
+            or bool(chosen.console_user_header)
+            or set(chosen.console_operators) <= _users(chosen)
+        ),
         "PAYMENT_WORKER_CONSOLE_OPERATORS names a user who is not in PAYMENT_WORKER_CONSOLE_AUTH",
     ),
     # Between this and the lease messages are only run twice, which does no harm; `doctor` notes it.

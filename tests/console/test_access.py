@@ -31,6 +31,11 @@ def test_an_operator_that_nobody_can_be_is_a_fault() -> None:
     assert fault.startswith("PAYMENT_WORKER_CONSOLE_OPERATORS names a user who is not in ")
 
 
+def test_a_process_that_has_no_passwords_may_have_the_names_of_operators() -> None:
+    chosen = Settings.from_environment({"PAYMENT_WORKER_CONSOLE_OPERATORS": "grace"}, needed_by=())
+    assert chosen.console_operators == ("grace",)
+
+
 def test_a_network_that_is_none_is_a_fault() -> None:
     (fault,) = _faults(PAYMENT_WORKER_CONSOLE_AUTH=READER, PAYMENT_WORKER_CONSOLE_PROXIES="10.0.0.1/8")
     assert fault.startswith("PAYMENT_WORKER_CONSOLE_PROXIES: ")

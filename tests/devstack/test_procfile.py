@@ -40,9 +40,10 @@ def _answers(url: str) -> Callable[[], bool]:
 def test_honcho_starts_what_the_example_configures(
     environment: dict[str, str], rows: Rows, tmp_path: Path
 ) -> None:
-    flower, webhook = free_port(), free_port()
+    flower, webhook, console = free_port(), free_port(), free_port()
     addresses = {name: environment[name] for name in ("DATABASE_URL", "REDIS_URL", "STRIPE_API_BASE")}
     values = {**addresses, "FLOWER_PORT": str(flower), "WEBHOOK_PORT": str(webhook)}
+    values["CONSOLE_PORT"] = str(console)
     env = tmp_path / "env"
     env.write_text(_settings(values), encoding="utf-8")
     path = {"PATH": f"{Path(sys.executable).parent}:{clean_environment()['PATH']}"}
@@ -56,6 +57,7 @@ def test_honcho_starts_what_the_example_configures(
     ):
         running.wait_for(_answers(f"http://127.0.0.1:{flower}/healthcheck"), seconds=60)
         running.wait_for(_answers(f"http://127.0.0.1:{webhook}/readyz"), seconds=60)
+        running.wait_for(_answers(f"http://127.0.0.1:{console}/healthz"), seconds=60)
         payment_id = shop.charge(1099)
         rows.wait_for("SELECT 1 FROM payment WHERE payment_id = %s AND status = 'SUCCEEDED'", payment_id)
         # Beat's first act is a row.

@@ -7,7 +7,7 @@ from drawings.lanes import Row, lanes
 PROCFILE = Path(__file__).parents[2] / "Procfile"
 OUTSIDE = {"other apps", "Redis", "PostgreSQL", "Stripe"}
 
-COLUMNS = ("other apps", "Redis", "worker", "PostgreSQL", "Stripe", "webhook", "beat", "flower")
+COLUMNS = ("other apps", "Redis", "worker", "PostgreSQL", "Stripe", "webhook", "beat", "flower", "console")
 ROWS: tuple[Row, ...] = (
     ("a task by name", ["other apps"], "Redis"),
     ("the task", ["Redis"], "worker"),
@@ -22,6 +22,7 @@ ROWS: tuple[Row, ...] = (
     ("messages, to the stream", ["worker"], "Redis"),
     ("messages, in order", ["Redis"], "other apps"),
     ("what workers are doing", ["Redis"], "flower"),
+    ("what became of payments", ["PostgreSQL"], "console"),
 )
 
 

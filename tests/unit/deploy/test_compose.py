@@ -62,6 +62,7 @@ def test_each_process_holds_the_secrets_that_it_needs_and_no_other() -> None:
         "beat": {"database_url", "redis_url"},
         "webhook": {"receiver_database_url", "redis_url", "stripe_webhook_secret"},
         "flower": {"redis_url", "flower_basic_auth"},
+        "console": {"database_url", "redis_url", "console_auth"},
         "simulator": {"stripe_webhook_secret"},
     }
     for name, secrets in held.items():
@@ -74,7 +75,7 @@ def test_each_process_holds_the_secrets_that_it_needs_and_no_other() -> None:
 def test_only_the_worker_of_the_procfile_sees_the_key_of_stripes() -> None:
     lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
     processes = dict(line.split(": ", 1) for line in lines if not line.startswith("#"))
-    assert len(processes) == 4
+    assert len(processes) == 5
     without = {name for name, command in processes.items() if "-u STRIPE_API_KEY " in command}
     assert without == processes.keys() - {"worker"}
 
@@ -96,11 +97,11 @@ def test_the_image_is_built_once_and_never_looked_for_elsewhere() -> None:
 
 def test_every_published_port_is_a_variable_and_none_is_of_make_dev() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert set(published) == {"webhook", "flower", "simulator", "prometheus"}
+    assert set(published) == {"webhook", "flower", "console", "simulator", "prometheus"}
     for name, (port,) in published.items():
         default = re.fullmatch(rf"\$\{{{name.upper()}_PUBLISHED:-127\.0\.0\.1:(\d+)\}}:\d+", port)
         assert default, port
-        assert int(default[1]) not in range(DEFAULT_BASE, DEFAULT_BASE + 5)
+        assert int(default[1]) not in range(DEFAULT_BASE, DEFAULT_BASE + 6)
 
 
 def test_no_image_of_others_changes_by_itself() -> None:

@@ -74,6 +74,7 @@ def test_every_program_of_compose_is_there() -> None:
         "Deployment beat",
         "Deployment webhook",
         "Deployment flower",
+        "Deployment console",
     ]
 
 
@@ -158,6 +159,7 @@ def test_it_writes_only_where_something_is_mounted(thing: Object) -> None:
 def test_it_is_watched_by_what_it_offers(thing: Object) -> None:
     container = _container(thing)
     offered = {"webhook": {"/healthz", "/readyz"}, "beat": {"/metrics"}, "flower": {"/healthcheck"}}
+    offered["console"] = {"/healthz"}
     for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
         probe = container[kind]
         if "httpGet" in probe:
@@ -175,7 +177,7 @@ def test_its_command_and_port_are_those_of_compose(thing: Object) -> None:
     (port,) = [each["containerPort"] for each in container["ports"]]
     said = {*container["args"], _variables(thing).get("PAYMENT_WORKER_METRICS_PORT")}
     assert said & {f"--port={port}", str(port)}
-    if container["name"] in {"webhook", "flower"}:
+    if container["name"] in {"webhook", "flower", "console"}:
         assert f"--port={port}" in _programs()[container["name"]]
 
 
@@ -216,7 +218,7 @@ def test_it_is_scaled_by_a_number_that_we_tell(thing: Object) -> None:
 def test_all_that_names_a_pod_names_one_that_is_there() -> None:
     labels = {_named(each): each["spec"]["template"]["metadata"]["labels"] for each in _RUNNING}
     selectors = list(_selectors())
-    assert len(selectors) == 10
+    assert len(selectors) == 12
     for name, selector in selectors:
         assert any(selector.items() <= each.items() for each in labels.values()), name
     assert len({_container(each)["image"] for each in _RUNNING}) == 1
