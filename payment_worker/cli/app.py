@@ -14,6 +14,7 @@ from payment_worker.cli.commands import (
     findings,
     ledger,
     pause,
+    payments,
     reconcile,
     rejected,
     serve,
@@ -26,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for group in (serve, enqueue, show, events, rejected, findings, doctor, pause, reconcile, ledger):
+for group in (serve, enqueue, show, payments, events, rejected, findings, doctor, pause, reconcile, ledger):
     group.add_to(app)
 
 

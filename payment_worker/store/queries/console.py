@@ -1,4 +1,4 @@
-"""What the console lists: payments by any id or filter, and attempts whose outcome is unknown.
+"""What the console and `payment-worker list` list: payments by any id or filter, and attempts whose outcome is unknown.
 
 A filter may match few of many rows. A page therefore looks at a limited number of payments, newest first, and says how
 far it came: it takes the same time at a thousand rows and at ten million, and needs no index for each filter.
@@ -56,12 +56,18 @@ class Search:
 
     identity: str | None = None
     """A payment's, a refund's, an order's, a customer's, or one of Stripe's."""
+    order_id: str | None = None
     status: str | None = None
     currency: str | None = None
     least: int | None = None
     most: int | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+    @property
+    def is_by_id(self) -> bool:
+        """Whether an index finds all of them."""
+        return self.identity is not None or self.order_id is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ def read_only(connection: Connection) -> None:
 def payments(connection: Connection, search: Search, *, before: Place | None, limit: int) -> Page:
     """One page of the payments that are wanted."""
     newest_first = _newest_first(_of(search), search, before)
-    if search.identity is None:
+    if not search.is_by_id:
         newest_first = newest_first.limit(LOOKED_AT)
     looked_at = newest_first.subquery()
     wanted = select(looked_at).where(*_filters(search, looked_at.c)).limit(limit + 1)
@@ -91,7 +97,7 @@ def payments(connection: Connection, search: Search, *, before: Place | None, li
     if len(rows) > limit:
         last = rows[limit - 1]
         return Page(rows[:limit], Place(last["created_at"], last["payment_id"]))
-    end = None if search.identity else _end(connection, newest_first)
+    end = None if search.is_by_id else _end(connection, newest_first)
     return Page(rows, end, is_complete=end is None)
 
 
@@ -111,6 +117,8 @@ def _newest_first(
 
 def _of(search: Search) -> ColumnElement[bool]:
     """Whose id is asked for; each of them has an index."""
+    if search.order_id is not None:
+        return _PAYMENT.order_id == search.order_id
     if search.identity is None:
         return true()
     named = [
