@@ -144,12 +144,6 @@ def payment_database(postgresql_container: _PostgreSQL) -> str:
     return postgresql_container.outside
 
 
-@pytest.fixture
-def default_redis_broker_cls() -> type[RedisContainer]:
-    """Redis as compose.yaml runs it: it remembers."""
-    return _Redis
-
-
 class _Redis(_Reachable, RedisContainer):  # type: ignore[misc] # likewise
     @property
     def host_url(self) -> str:
@@ -168,6 +162,23 @@ class _Redis(_Reachable, RedisContainer):  # type: ignore[misc] # likewise
     def ports(cls) -> dict[str, int]:
         """The same after a restart, or the app would have to be told."""
         return {"6379/tcp": free_port()}
+
+
+@pytest.fixture
+def default_redis_broker_cls() -> type[_Redis]:
+    """Redis as compose.yaml runs it: it remembers."""
+    return _Redis
+
+
+# pytest-celery's own makes a container of the class above, and then wraps it in another.
+default_redis_broker = container(
+    image="{default_redis_broker_image}",
+    ports=fxtr("default_redis_broker_ports"),
+    command=fxtr("default_redis_broker_command"),
+    network=NETWORK,
+    wrapper_class=_Redis,
+    timeout=_START_SECONDS,
+)
 
 
 @pytest.fixture
