@@ -342,11 +342,13 @@ OUTBOX = """
 CREATE TABLE outbox (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     message_id uuid NOT NULL UNIQUE,
-    payment_id uuid NOT NULL,
+    payment_id uuid,
+    stripe_payout_id text,
     type text NOT NULL,
     data jsonb NOT NULL,
     occurred_at timestamptz NOT NULL,
-    published_at timestamptz
+    published_at timestamptz,
+    CONSTRAINT outbox_is_about_one_thing CHECK (num_nonnulls(payment_id, stripe_payout_id) = 1)
 );
 COMMENT ON TABLE outbox IS
     'What we tell other apps, written with the change it tells of and published to the stream after it.';

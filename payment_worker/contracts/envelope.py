@@ -19,6 +19,8 @@ MessageType = Literal[
     "RefundFailed",
     "DisputeOpened",
     "DisputeClosed",
+    "PayoutPaid",
+    "PayoutFailed",
     "RequestRejected",
 ]
 MESSAGE_TYPES: tuple[MessageType, ...] = get_args(MessageType)
@@ -29,7 +31,7 @@ def envelope(
     *,
     message_id: UUID,
     type: MessageType,  # noqa: A002 - what CloudEvents calls it
-    payment_id: UUID,
+    subject: UUID | str,
     time: datetime,
     data: Mapping[str, object],
 ) -> dict[str, object]:
@@ -42,7 +44,7 @@ def envelope(
         "id": str(message_id),
         "source": SOURCE,
         "type": type,
-        "subject": str(payment_id),
+        "subject": str(subject),
         "time": rfc3339(time),
         "datacontenttype": "application/json",
         "dataschema": f"urn:payment-worker:message:{type}",

@@ -1,7 +1,7 @@
 """Builds the data of each published message, in the form that the JSON Schemas in `schemas/` fix."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from payment_worker.contracts.envelope import MESSAGE_TYPES, SOURCE, MessageType, envelope, rfc3339, schema
@@ -20,6 +20,8 @@ __all__ = [
     "payment_failed",
     "payment_requested",
     "payment_succeeded",
+    "payout_failed",
+    "payout_paid",
     "refund_failed",
     "refund_processed",
     "refund_requested",
@@ -246,6 +248,46 @@ def dispute_closed(
         currency=currency,
         outcome=outcome.upper(),
         closedAt=closed_at,
+    )
+
+
+def payout_paid(
+    *,
+    payout_id: str,
+    amount: int,
+    currency: str,
+    arrival_date: date,
+    paid_at: datetime,
+    stripe_account: str | None = None,
+) -> dict[str, object]:
+    """Data of `PayoutPaid`. Amount in minor units; the account is the connected one, if it is not our own."""
+    return _data(
+        payoutId=payout_id,
+        stripeAccount=stripe_account,
+        amount=amount,
+        currency=currency,
+        arrivalDate=arrival_date.isoformat(),
+        paidAt=paid_at,
+    )
+
+
+def payout_failed(
+    *,
+    payout_id: str,
+    amount: int,
+    currency: str,
+    reason: str,
+    failed_at: datetime,
+    stripe_account: str | None = None,
+) -> dict[str, object]:
+    """Data of `PayoutFailed`. Amount in minor units; the reason is Stripe's failure code, or `canceled`."""
+    return _data(
+        payoutId=payout_id,
+        stripeAccount=stripe_account,
+        amount=amount,
+        currency=currency,
+        reason=reason,
+        failedAt=failed_at,
     )
 
 

@@ -136,7 +136,7 @@ def _envelope(message: Message) -> dict[str, object]:
     return envelope(
         message_id=message.message_id,
         type=cast("MessageType", message.type),
-        payment_id=message.payment_id,
+        subject=message.subject,
         time=message.occurred_at,
         data=message.data,
     )

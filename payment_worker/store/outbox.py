@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -22,10 +22,16 @@ class Message:
 
     position: int
     message_id: UUID
-    payment_id: UUID
+    payment_id: UUID | None
+    stripe_payout_id: str | None
     type: str
     data: dict[str, object]
     occurred_at: datetime
+
+    @property
+    def subject(self) -> str:
+        """What it is about: a payment, or a payout."""
+        return str(self.payment_id or self.stripe_payout_id)
 
 
 def message_id(*, subject: UUID, message_type: str, version: int) -> UUID:
@@ -49,6 +55,22 @@ def message(
     )
 
 
+def payout_message(
+    *, stripe_payout_id: str, message_type: str, data: Mapping[str, object], now: datetime
+) -> Row:
+    """The row of the one message of this type about a payout."""
+    return Row(
+        box,
+        {
+            "message_id": uuid5(NAMESPACE_OID, f"{stripe_payout_id}:{message_type}"),
+            "stripe_payout_id": stripe_payout_id,
+            "type": message_type,
+            "data": dict(data),
+            "occurred_at": now,
+        },
+    )
+
+
 PUBLISH_LOCK = 0x6F7574626F78
 """One publisher at a time keeps the order: an advisory lock under this number, free again when its transaction ends."""
 
@@ -61,7 +83,7 @@ def lock_publishing(connection: Connection) -> bool:
 def unpublished(connection: Connection, *, limit: int) -> Sequence[Message]:
     """The oldest messages that are not known to be published, in the order in which they were written."""
     rows = connection.execute(
-        select(box.c.position, box.c.message_id, box.c.payment_id, box.c.type, box.c.data, box.c.occurred_at)
+        select(*(box.c[name] for name in Message.__slots__))
         .where(box.c.published_at.is_(None))
         .order_by(box.c.position)
         .limit(limit)

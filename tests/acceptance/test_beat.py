@@ -45,7 +45,7 @@ def test_a_time_that_lies_ahead_is_no_reason_to_wait(beat: Callable[..., Process
     started = beat()
 
     started.wait_for_output("clock was set back")
-    rows.wait_for("SELECT 1 FROM beat_schedule HAVING bool_and(last_run_at <= now()) AND count(*) = 5")
+    rows.wait_for("SELECT 1 FROM beat_schedule HAVING bool_and(last_run_at <= now()) AND count(*) = 6")
 
 
 def test_no_file_is_kept_and_a_damaged_one_of_before_is_not_read(
@@ -55,7 +55,7 @@ def test_no_file_is_kept_and_a_damaged_one_of_before_is_not_read(
     damaged.write_bytes(b"no schedule")
 
     started = beat()
-    rows.wait_for("SELECT 1 FROM beat_schedule HAVING count(*) = 5")
+    rows.wait_for("SELECT 1 FROM beat_schedule HAVING count(*) = 6")
 
     assert started.running
     assert damaged.read_bytes() == b"no schedule"

@@ -1,5 +1,7 @@
 """A person asks whether the balance is explained, and reads which objects make a difference."""
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -94,3 +96,39 @@ def test_an_import_that_stripe_does_not_answer_leaves_with_1(run: Run, refunded:
     assert run("ledger", "import", "--since", "2020-01-01").screen == (
         "1 of 1 accounts imported; 0 balances differ.\n"
     )
+
+
+@pytest.fixture
+def payout(refunded: Scene, run: Run) -> str:
+    """An automatic payout of a charge and its refund."""
+    refunded.advance(3 * 86_400)
+    (made,) = refunded.simulator.post("payouts")["payouts"]
+    assert run("ledger", "import").status == 0
+    return str(made["id"])
+
+
+def test_payouts_are_listed_and_one_is_shown_with_what_it_is_made_of(run: Run, payout: str) -> None:
+    listed = run("payouts")
+    assert listed.status == 0
+    assert f"{payout}" in listed.screen
+    assert "41.25 EUR, equal" in listed.screen
+    (row,) = json.loads(run("payouts", "--json").out)
+    assert (row["stripe_payout_id"], row["amount"], row["difference"]) == (payout, 4125, 0)
+
+    shown = run("payouts", "show", payout)
+    assert (shown.status, "charge" in shown.screen, "refund" in shown.screen) == (0, True, True)
+    lines = json.loads(run("payouts", "show", payout, "--json").out)["lines"]
+    assert [(line["type"], line["net"]) for line in lines] == [("refund", -700), ("charge", 4825)]
+    assert run("payouts", "show", "po_none").status == 1
+    assert run("payouts", "--json", "--csv").status == 2
+
+
+def test_the_accountants_csv_is_as_the_rfc_wants_it_and_runs_no_formula(
+    run: Run, payout: str, rows: Rows
+) -> None:
+    rows("UPDATE balance_transaction SET source_id = '=cmd|A1, \"x\"' WHERE type = 'charge'")
+    out = run("payouts", "show", payout, "--csv").out
+    assert out.count("\n") == 3
+    (refund, charge) = csv.DictReader(io.StringIO(out))
+    assert charge["source_id"] == '\'=cmd|A1, "x"'
+    assert (refund["amount"], refund["currency"]) == ("-700", "EUR")

@@ -46,7 +46,7 @@ def _example() -> str:
         succeeded_at=AT,
         processor_reference="ch_3Q8hW2LkdIwHu7ix0aFzT1sC",
     )
-    told = envelope(message_id=MESSAGE, type="PaymentSucceeded", payment_id=PAYMENT, time=AT, data=data)
+    told = envelope(message_id=MESSAGE, type="PaymentSucceeded", subject=PAYMENT, time=AT, data=data)
     return json.dumps(told, indent=2)
 
 

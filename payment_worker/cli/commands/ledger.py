@@ -6,6 +6,7 @@ import typer
 
 from payment_worker.cli.commands.enqueue import AsJson
 
+payouts = typer.Typer(help="Payouts, and what each is made of.", invoke_without_command=True)
 ledger = typer.Typer(help="The double-entry ledger of Stripe's balance.", no_args_is_help=True)
 
 Instant = "ISO 8601, `2026-11-22` or `2026-11-22T08:00Z`; UTC if it says none."
@@ -15,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     app.add_typer(ledger, name="ledger")
     app.command()(balance)
+    app.add_typer(payouts, name="payouts")
 
 
 @ledger.command("import")
@@ -51,3 +53,41 @@ def balance(
     from payment_worker.cli.views import ledger as view
 
     raise typer.Exit(view.balance(at=at, as_json=as_json))
+
+
+AsCSV = Annotated[bool, typer.Option("--csv", help="Print CSV, as a spreadsheet opens it.")]
+
+
+@payouts.callback()
+def list_payouts(
+    command: typer.Context,
+    *,
+    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=100_000)] = 50,
+    as_csv: AsCSV = False,
+    as_json: AsJson = False,
+) -> None:
+    """List payouts, the newest first: each with its state, and whether it is the sum of what it is made of."""
+    from payment_worker.cli.views import payouts as view
+
+    if command.invoked_subcommand is None:
+        _check_form(as_csv=as_csv, as_json=as_json)
+        raise typer.Exit(view.list_newest(limit=limit, as_json=as_json, as_csv=as_csv))
+
+
+@payouts.command()
+def show(
+    payout_id: Annotated[str, typer.Argument(metavar="ID", help="`po_…`")],
+    *,
+    as_csv: AsCSV = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show a payout and every balance transaction that it paid out. Stripe does not itemize manual payouts."""
+    from payment_worker.cli.views import payouts as view
+
+    _check_form(as_csv=as_csv, as_json=as_json)
+    raise typer.Exit(view.show(payout_id, as_json=as_json, as_csv=as_csv))
+
+
+def _check_form(*, as_csv: bool, as_json: bool) -> None:
+    if as_json and as_csv:
+        raise typer.BadParameter("choose one of --json and --csv", param_hint="--csv")

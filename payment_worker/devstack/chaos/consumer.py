@@ -104,8 +104,9 @@ class StreamConsumer:
 def _schema_error(event: Mapping[str, Any]) -> str:
     if event["type"] not in MESSAGE_TYPES:
         return "unknown message type"
-    if event["subject"] != event["data"].get("paymentId", event["data"].get("requestId")):
-        return "the envelope's subject is not the payment of its data"
+    subjects = (event["data"].get(name) for name in ("paymentId", "requestId", "payoutId"))
+    if event["subject"] != next(filter(None, subjects), None):
+        return "the envelope's subject is not what its data are about"
     found = _validator(event["type"]).iter_errors(event["data"])
     return "; ".join(f"{error.json_path} {error.message}" for error in found)
 

@@ -115,7 +115,7 @@ def _store(
     known = ledger.links(connection, {each.source.object_id for each in movements if each.source})
     ledger.post(connection, [_entry(each, state, known) for each in movements], now=now)
     payouts = {each.payout.stripe_payout_id: each.payout for each in page.objects if each.payout}
-    keep_payouts(connection, payouts.values(), stripe_account=account, now=now)
+    keep_payouts(connection, payouts.values(), stripe_account=account, tell_from=state.begins_at, now=now)
 
 
 def _entry(movement: Movement, state: BalanceImport, known: LinksById) -> Entry:

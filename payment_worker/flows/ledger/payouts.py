@@ -2,18 +2,22 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
+from payment_worker.contracts import messages
+from payment_worker.contracts.messages import MessageType
 from payment_worker.domain.discrepancies import Difference, FindingKind
 from payment_worker.domain.ledger.payouts import Payout, PayoutStatus, post_payout
 from payment_worker.domain.ledger.postings import EntryKind
 from payment_worker.flows.context import Context
 from payment_worker.gateway.balance import fetch_payout, payout_lines_page
 from payment_worker.gateway.lists import Page
-from payment_worker.store import findings, ledger, payouts
+from payment_worker.store import findings, ledger, outbox, payouts
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.ledger import Entry, Links
+from payment_worker.store.payouts import KnownPayout
+from payment_worker.store.statements import Row, write
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -25,9 +29,19 @@ GONE: Final = frozenset({PayoutStatus.FAILED, PayoutStatus.CANCELED})
 
 
 def keep_payouts(
-    connection: Connection, shown: Collection[Payout], *, stripe_account: str, now: datetime
+    connection: Connection,
+    shown: Collection[Payout],
+    *,
+    stripe_account: str,
+    tell_from: datetime,
+    now: datetime,
 ) -> None:
-    """Record payouts as Stripe shows them, and post and tell what is new of them."""
+    """Record payouts as Stripe shows them, and post and tell what is new of them.
+
+    Args:
+        tell_from: of payouts that were made before then, other apps are not told: they are read once more, for the
+            books.
+    """
     for payout in sorted(shown, key=lambda each: each.stripe_payout_id):
         known = payouts.lock(connection, payout.stripe_payout_id)
         if known and known.status in GONE and payout.status not in GONE:
@@ -40,6 +54,33 @@ def keep_payouts(
             kinds.append(EntryKind.PAYOUT_RETURNED)
         entries = [_entry(payout, kind, stripe_account, now) for kind in kinds]
         ledger.post(connection, entries, now=now)
+        if payout.created_at >= tell_from:
+            write(connection, _messages(known, payout, stripe_account, now))
+
+
+def _messages(known: KnownPayout | None, payout: Payout, stripe_account: str, now: datetime) -> list[Row]:
+    """Once that it was paid, and once that it failed, even after that."""
+    about: dict[str, Any] = {
+        "payout_id": payout.stripe_payout_id,
+        "stripe_account": stripe_account or None,
+        "amount": payout.amount,
+        "currency": payout.currency,
+    }
+    if payout.status is PayoutStatus.PAID and not (known and known.is_arrived):
+        data = messages.payout_paid(**about, arrival_date=payout.arrival_date, paid_at=now)
+        return [_message(payout, "PayoutPaid", data, now)]
+    if payout.status in GONE and not (known and known.status in GONE):
+        data = messages.payout_failed(
+            **about, reason=payout.failure_code or payout.status.lower(), failed_at=now
+        )
+        return [_message(payout, "PayoutFailed", data, now)]
+    return []
+
+
+def _message(payout: Payout, message_type: MessageType, data: dict[str, object], now: datetime) -> Row:
+    return outbox.payout_message(
+        stripe_payout_id=payout.stripe_payout_id, message_type=message_type, data=data, now=now
+    )
 
 
 def _entry(payout: Payout, kind: EntryKind, stripe_account: str, now: datetime) -> Entry:
@@ -53,7 +94,7 @@ def _entry(payout: Payout, kind: EntryKind, stripe_account: str, now: datetime) 
     )
 
 
-def follow_payouts(context: Context, *, stripe_account: str) -> None:
+def follow_payouts(context: Context, *, stripe_account: str, tell_from: datetime) -> None:
     """Look again at payouts that the bank does not have yet, and read what automatic ones are made of."""
     with context.database.begin() as connection:
         on_their_way = payouts.unfinished(connection, stripe_account=stripe_account, limit=AT_A_TIME)
@@ -61,7 +102,13 @@ def follow_payouts(context: Context, *, stripe_account: str) -> None:
         shown = fetch_payout(context.stripe, payout_id, account=stripe_account)
         if isinstance(shown, Payout):
             with context.database.begin() as connection:
-                keep_payouts(connection, [shown], stripe_account=stripe_account, now=context.clock())
+                keep_payouts(
+                    connection,
+                    [shown],
+                    stripe_account=stripe_account,
+                    tell_from=tell_from,
+                    now=context.clock(),
+                )
     with context.database.begin() as connection:
         unread = payouts.not_itemized(connection, stripe_account=stripe_account, limit=AT_A_TIME)
     for payout_id in unread:

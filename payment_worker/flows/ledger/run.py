@@ -79,7 +79,8 @@ def _import(context: Context, state: BalanceImport, options: ImportOptions) -> A
         for proof in result.proofs:
             _note_difference(context, connection, proof)
     if result.is_read:
-        follow_payouts(context, stripe_account=state.stripe_account)
+        follow_payouts(context, stripe_account=state.stripe_account, tell_from=state.begins_at)
+        context.notify_relay()
     return result
 
 

@@ -17,6 +17,8 @@ def _overwrite(request: ControlRequest) -> Json:
         account.refunds,
         account.disputes,
         account.charges,
+        account.payouts,
+        account.balance_transactions,
         account.events,
     ):
         if request.path["id"] in records:

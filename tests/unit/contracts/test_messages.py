@@ -95,6 +95,16 @@ CASES: dict[MessageType, Case] = {
         },
         {"payment_id": PAYMENT, "refund_id": REFUND, "order_id": "4711"},
     ),
+    "PayoutPaid": (
+        messages.payout_paid,
+        {"payout_id": "po_1", **MONEY, "arrival_date": NOON.date(), "paid_at": NOON},
+        {"stripe_account": "acct_1"},
+    ),
+    "PayoutFailed": (
+        messages.payout_failed,
+        {"payout_id": "po_1", **MONEY, "reason": "account_closed", "failed_at": NOON},
+        {"stripe_account": "acct_1"},
+    ),
     "DisputeClosed": (
         messages.dispute_closed,
         {
@@ -212,7 +222,7 @@ def test_an_envelope_is_a_cloud_event() -> None:
     cet = NOON.astimezone(timezone(timedelta(hours=1)))
 
     assert envelope(
-        message_id=UUID(int=9), type="PaymentSucceeded", payment_id=PAYMENT, time=cet, data={"a": 1}
+        message_id=UUID(int=9), type="PaymentSucceeded", subject=PAYMENT, time=cet, data={"a": 1}
     ) == {
         "specversion": "1.0",
         "id": "00000000-0000-0000-0000-000000000009",
