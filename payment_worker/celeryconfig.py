@@ -65,6 +65,7 @@ task_taken_from: dict[str, tuple[str, ...]] = {
     for queue, tasks in {
         "charges": (
             "charge",
+            "adopt",
             "capture",
             "cancel",
             "retry_charge",

@@ -165,6 +165,9 @@ StripeId = Annotated[
     StringConstraints(strict=True, max_length=255, pattern="^[A-Za-z]+_[A-Za-z0-9_]+$"),
     AfterValidator(_clean),
 ]
+PaymentIntentId = Annotated[
+    str, StringConstraints(strict=True, max_length=255, pattern="^pi_[A-Za-z0-9_]+$"), AfterValidator(_clean)
+]
 StripeCustomer = Annotated[
     str, StringConstraints(strict=True, max_length=255, pattern="^cus_[A-Za-z0-9_]+$"), AfterValidator(_clean)
 ]

@@ -21,6 +21,7 @@ from payment_worker.contracts.arguments import (
     OwnId,
     PartAmount,
     Payload,
+    PaymentIntentId,
     ShortText,
     StripeAccount,
     StripeCustomer,
@@ -32,6 +33,7 @@ from payment_worker.contracts.faults import FieldError, InvalidRequest, fault
 from payment_worker.contracts.request import Request, fingerprint, parse
 
 __all__ = [
+    "AdoptRequest",
     "CancelRequest",
     "CaptureMethod",
     "CaptureRequest",
@@ -162,6 +164,16 @@ class ChargeRequest(Request):
         """What Stripe is sent under the same name."""
         given = set(PASSED_ON & self.model_fields_set)
         return self.model_dump(include=given, exclude_none=True) if given else {}
+
+
+class AdoptRequest(Request):
+    """Arguments of `payment_worker.adopt`: take over a PaymentIntent that another program made, once."""
+
+    payment_id: Id = Field(description="Yours, and the key of the request: the same id adopts once.")
+    order_id: OwnId = Field(description="Your number of the order that is paid for: any text.")
+    payment_intent: PaymentIntentId = Field(description="Stripe's id of the PaymentIntent.")
+    stripe_account: StripeAccount | None = Field(None, description="The connected account that it is on.")
+    customer_id: OwnId | None = Field(None, description="Your number of the customer, if known: any text.")
 
 
 class CaptureRequest(Request):

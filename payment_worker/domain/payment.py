@@ -96,8 +96,15 @@ STATUS_OF_PAYMENT: Mapping[PaymentTrigger, PaymentStatus] = MappingProxyType(
 )
 """The state of a payment whose PaymentIntent shows this."""
 
-UNTOUCHED = frozenset({PaymentStatus.REQUESTED, PaymentStatus.FAILED, PaymentStatus.CANCELED})
-"""States of a payment whose PaymentIntent may show nothing at all yet."""
+UNTOUCHED = frozenset(
+    {
+        PaymentStatus.REQUESTED,
+        PaymentStatus.REQUIRES_ACTION,
+        PaymentStatus.FAILED,
+        PaymentStatus.CANCELED,
+    }
+)
+"""States of a payment whose PaymentIntent may show nothing at all yet, as while its customer is yet to pay."""
 
 FINAL_TRIGGERS = frozenset({PaymentTrigger.SUCCEEDED, PaymentTrigger.CANCELED})
 """News of a state that a PaymentIntent never leaves, so a snapshot of it cannot be out of date."""

@@ -15,6 +15,7 @@ from payment_worker.store.rejected_requests import RejectedRequest
 
 MODELS: Final[Mapping[str, type[requests.Request]]] = {
     "payment_worker.charge": requests.ChargeRequest,
+    "payment_worker.adopt": requests.AdoptRequest,
     "payment_worker.capture": requests.CaptureRequest,
     "payment_worker.cancel": requests.CancelRequest,
     "payment_worker.retry_charge": requests.RetryChargeRequest,

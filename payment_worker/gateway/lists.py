@@ -120,6 +120,14 @@ def disputes_page(
     return read_page(stripe, "/v1/disputes", params, dispute_snapshot, after=after, account=account)
 
 
+def ids_page(
+    stripe: Gateway, path: str, payment_intent: str, *, after: str | None, account: str
+) -> Page[str] | NotListed:
+    """A page of the ids of a PaymentIntent's objects, such as its Refunds."""
+    params = {"payment_intent": payment_intent}
+    return read_page(stripe, path, params, lambda body: str(body["id"]), after=after, account=account)
+
+
 def _payment_listed(intent: JSON) -> ListedPaymentIntent:
     return ListedPaymentIntent(payment_intent_snapshot(intent), booking_in(intent))
 

@@ -19,8 +19,11 @@ class OriginalRequest:
     seen: PaymentIntentSnapshot
     at: datetime
     """By Stripe's clock."""
-    order_id: str
+    order_id: str | None
+    """None where its metadata name none, as of what another program made."""
     balance_transaction: BalanceTransaction | None
+    metadata: Mapping[str, str]
+    """All of them."""
     columns: Mapping[str, object]
     """The columns of `payment` that its record does not have, but for the fingerprint: not all is told."""
 
@@ -44,7 +47,8 @@ def _requested(intent: JSON) -> OriginalRequest:
         return OriginalRequest(
             seen=payment_intent_snapshot(intent),
             at=datetime.fromtimestamp(intent["created"], tz=UTC),
-            order_id=metadata.get(OWN_ORDER_ID) or metadata["order_id"],
+            order_id=metadata.get(OWN_ORDER_ID) or metadata.get("order_id"),
+            metadata=metadata,
             balance_transaction=booking_in(intent),
             columns={
                 "stripe_customer": id_of(intent.get("customer")),

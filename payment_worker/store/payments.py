@@ -74,17 +74,22 @@ REQUEST_LOST: Final = ""
 """The fingerprint of a payment that was brought back from Stripe, which knows it only by what it shows."""
 
 
-def restore_payment(
-    connection: Connection, payment: Payment, *, request: Mapping[str, object], created_at: datetime
+def insert_payment(
+    connection: Connection,
+    payment: Payment,
+    *,
+    request: Mapping[str, object],
+    fingerprint: str,
+    created_at: datetime,
 ) -> bool:
-    """Insert a payment that was lost, unless it is there; whether it was.
+    """Insert a payment that Stripe knows already, unless it or its PaymentIntent is there; whether it was inserted.
 
     Args:
         request: the columns that its record does not have.
     """
     record = {column.name: getattr(payment, column.name) for column in COLUMNS}
     times = {"created_at": created_at, "updated_at": created_at}
-    row = insert(tables.payment).values({**record, **request, **times, "fingerprint": REQUEST_LOST})
+    row = insert(tables.payment).values({**record, **request, **times, "fingerprint": fingerprint})
     new = row.on_conflict_do_nothing().returning(tables.payment.c.payment_id)
     return connection.scalar(new) is not None
 

@@ -8,8 +8,18 @@ from celery import Task
 
 from payment_worker import bootstrap
 from payment_worker.celery import app
-from payment_worker.contracts.requests import CancelRequest, CaptureRequest, ChargeRequest, RetryChargeRequest
+from payment_worker.contracts.requests import (
+    AdoptRequest,
+    CancelRequest,
+    CaptureRequest,
+    ChargeRequest,
+    FieldError,
+    RetryChargeRequest,
+)
+from payment_worker.domain.adoption import SENTENCES
 from payment_worker.flows.attempts.execute import run_claimed
+from payment_worker.flows.commands.adopt import RejectAdoption, StripeAway
+from payment_worker.flows.commands.adopt import adopt as adopt_flow
 from payment_worker.flows.commands.cancel import cancel as cancel_flow
 from payment_worker.flows.commands.capture import capture as capture_flow
 from payment_worker.flows.commands.charge import charge as charge_flow
@@ -18,7 +28,15 @@ from payment_worker.flows.commands.modify import Busy
 from payment_worker.flows.commands.retry_charge import retry_charge as retry_flow
 from payment_worker.flows.commands.retry_charge import retry_declined as retry_declined_flow
 from payment_worker.flows.result import CommandResult, NoSuchPayment
-from payment_worker.tasks.base import apply_result, context, parsed, unless_unavailable
+from payment_worker.tasks.base import (
+    NO_LIMIT,
+    apply_result,
+    context,
+    growing_countdown,
+    parsed,
+    reject,
+    unless_unavailable,
+)
 from payment_worker.tasks.missing_payment import Missing, is_patient, look_again, look_for_payment
 
 Result = Mapping[str, str | None]
@@ -99,6 +117,19 @@ def charge(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | No
     """Charge a payment method, once for each `payment_id`."""
     request = parsed(self, ChargeRequest, args, kwargs)
     return apply_result(self, unless_unavailable(self, lambda: charge_flow(context(self), request)), kwargs)
+
+
+@app.task(bind=True, name="payment_worker.adopt", typing=False)
+def adopt(self: Task, *args: object, **kwargs: object) -> Result:
+    """Adopt a PaymentIntent that another program made, once for each `payment_id`."""
+    request = parsed(self, AdoptRequest, args, kwargs)
+    answer = unless_unavailable(self, lambda: adopt_flow(context(self), request))
+    if isinstance(answer, RejectAdoption):
+        reason = answer.adoption_rejection
+        reject(self, kwargs, [FieldError("payment_intent", reason.value, SENTENCES[reason])])
+    if isinstance(answer, StripeAway):
+        raise self.retry(countdown=growing_countdown(self.request.retries), max_retries=NO_LIMIT)
+    return apply_result(self, answer, kwargs)
 
 
 @app.task(bind=True, name="payment_worker.execute_attempt", typing=False)

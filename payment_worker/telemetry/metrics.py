@@ -14,6 +14,7 @@ from payment_worker.telemetry.recorder import Metric
 TASKS: Final = (
     *(
         "charge",
+        "adopt",
         "capture",
         "cancel",
         "retry_charge",

@@ -1,6 +1,7 @@
 """Every way in which a payment is made ends once, by way of tasks, sweeps and workers that die."""
 
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 
@@ -49,6 +50,26 @@ def test_whom_the_customer_leaves_alone_is_canceled_by_the_sweep(scene: Scene) -
     assert (row["cancellation_reason"], scene.history(payment_id)) == (
         "abandoned",
         ["REQUESTED", "REQUIRES_ACTION", "CANCELED"],
+    )
+
+
+def test_what_another_program_made_is_adopted_once(scene: Scene) -> None:
+    payment_id = str(uuid4())
+    fields = {"amount": 5000, "currency": "eur", "metadata": {"payment_id": payment_id}}
+    made = scene.simulator.post("payment_intents", fields)["id"]
+    away = scene.simulator.fault("unavailable", endpoint="payment_intents.retrieve", times=2)
+    arguments = {"payment_id": payment_id, "order_id": "7", "payment_intent": made}
+    for _ in range(3):
+        scene.producer.send("payment_worker.adopt", "charges", arguments)
+    assert scene.payment(arguments["payment_id"], "SUCCEEDED")["stripe_payment_intent_id"] == made
+    scene.simulator.delete(f"faults/{away}")
+    rejected = scene.producer.send(
+        "payment_worker.adopt", "charges", {**arguments, "payment_id": str(uuid4())}
+    )
+    kept = scene.rows.wait_for("SELECT errors FROM rejected_request WHERE request_id = %s", rejected)
+    assert kept["errors"][0]["code"] == "other_payment"
+    assert (
+        scene.refund_row(scene.refund(arguments["payment_id"], amount=1_000), "PROCESSED")["amount"] == 1_000
     )
 
 

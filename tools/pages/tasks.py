@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from payment_worker.contracts.requests import (
+    AdoptRequest,
     CancelRequest,
     CaptureRequest,
     ChargeRequest,
@@ -13,6 +14,7 @@ from payment_worker.contracts.requests import (
     RetryChargeRequest,
     StripeEventRequest,
 )
+from payment_worker.domain.adoption import SENTENCES, AdoptionRejection
 from payment_worker.domain.eligibility import RefundRejectionReason, RejectionReason
 from payment_worker.domain.money import CURRENCIES
 
@@ -75,6 +77,21 @@ A platform (Connect) splits a payment in the one call that charges it: with `tra
 account itself with `stripe_account`. Whether a fee or a transfer may be is Stripe's to judge. Both stay with a later
 capture, cancellation and further try, and of a partial capture Stripe takes at most what was captured. Where Stripe
 shows another fee or transfer than was asked for, that is [a finding](../how-to/reconcile.md).
+
+## payment_worker.adopt [charges]
+
+{adopt}
+
+Makes a payment of ours of a PaymentIntent that Checkout, Elements or another program made: from then on it is captured,
+canceled, refunded, reconciled and told of as if the worker had made it. What happened to it before is recorded too:
+what was taken, refunds, disputes. While its customer has not paid yet it is `REQUIRES_ACTION`, and canceled after
+`PAYMENT_WORKER_ACTION_EXPIRY` like every such payment. The same request again changes nothing. It is rejected, with one
+of these codes, where the PaymentIntent
+
+{adoption_refusals}
+
+Nothing is written at Stripe: a database that was restored to an older point knows of the payment again once it is
+adopted again. While Stripe does not answer, the task comes back for as long as it takes.
 
 ## payment_worker.capture [charges]
 
@@ -145,6 +162,7 @@ but for `reconcile` and `import_balance`, which takes `since`.
 
 ARGUMENTS: Mapping[str, type[Request]] = {
     "charge": ChargeRequest,
+    "adopt": AdoptRequest,
     "capture": CaptureRequest,
     "cancel": CancelRequest,
     "retry": RetryChargeRequest,
@@ -189,8 +207,15 @@ def page() -> str:
     """
     tables = {name: _arguments(model) for name, model in ARGUMENTS.items()}
     refusals = _table("reason", {each.value: REFUSALS[each] for each in RejectionReason})
+    adoption_refusals = _table("code", {each.value: SENTENCES[each] for each in AdoptionRejection})
     refund_refusals = _table("reason", {each.value: REFUND_REFUSALS[each] for each in RefundRejectionReason})
-    return PAGE.format(**tables, **_amounts(), refusals=refusals, refund_refusals=refund_refusals)
+    return PAGE.format(
+        **tables,
+        **_amounts(),
+        refusals=refusals,
+        refund_refusals=refund_refusals,
+        adoption_refusals=adoption_refusals,
+    )
 
 
 def _amounts() -> Mapping[str, object]:

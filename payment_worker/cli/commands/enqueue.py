@@ -22,6 +22,7 @@ def add_to(app: typer.Typer) -> None:
     """Add these commands."""
     app.command()(charge)
     app.command()(refund)
+    app.command()(adopt)
     app.command()(capture)
     app.command()(cancel)
     app.command("retry")(retry_charge)
@@ -94,6 +95,28 @@ def refund(
         **_further(argument),
     }
     _enqueue("payment_worker.refund", RefundRequest, arguments, "refund_id", as_json=as_json)
+
+
+def adopt(
+    payment_intent: Annotated[str, typer.Argument(help="Stripe's id of the PaymentIntent.")],
+    *,
+    order_id: Annotated[str, typer.Option(help="Your number of the order.")],
+    payment_id: Annotated[str | None, typer.Option(help="A new UUID if not given.")] = None,
+    customer_id: Annotated[str | None, typer.Option(help="Your number of the customer.")] = None,
+    stripe_account: Annotated[str | None, typer.Option(help="The connected account that it is on.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enqueue an adoption: take over a PaymentIntent that another program made, once for each payment id."""
+    from payment_worker.contracts.requests import AdoptRequest
+
+    arguments = {
+        "payment_id": payment_id or str(uuid4()),
+        "order_id": order_id,
+        "payment_intent": payment_intent,
+        "stripe_account": stripe_account,
+        "customer_id": customer_id,
+    }
+    _enqueue("payment_worker.adopt", AdoptRequest, arguments, "payment_id", as_json=as_json)
 
 
 def capture(

@@ -28,7 +28,9 @@ def restore_payment(
     requested = fetch_original_request(checker.context.stripe, payment_intent, account=account)
     if not isinstance(requested, OriginalRequest) or as_uuid(requested.seen.payment_id) != payment_id:
         return None
-    payment, now = _as_requested(requested, payment_id, account), checker.context.clock()
+    if requested.order_id is None:
+        return None
+    payment, now = _as_requested(requested, payment_id, requested.order_id, account), checker.context.clock()
     seen, cause = requested.seen.as_of(payment.version), checker.cause(payment_intent)
     judgement = judge_payment_intent(payment, seen, action_expiry=checker.context.policy.action_expiry)
     verdict, writes = judgement.verdict, judgement.writes(cause=cause, now=now)
@@ -48,8 +50,12 @@ def restore_payment(
         proven = is_proven(checker.context, connection, seen.named, account=account)
         if not proven and payment_intent not in checker.accepted:
             return None
-        if not payments.restore_payment(
-            connection, payment, request=requested.columns, created_at=requested.at
+        if not payments.insert_payment(
+            connection,
+            payment,
+            request=requested.columns,
+            fingerprint=payments.REQUEST_LOST,
+            created_at=requested.at,
         ):
             return None
         write(connection, [first, *told, *writes])
@@ -62,10 +68,12 @@ def restore_payment(
         return CheckResult(checker.note(connection, found, FindingStatus.REPAIRED))
 
 
-def _as_requested(requested: OriginalRequest, payment_id: UUID, account: str | None) -> Payment:
+def _as_requested(
+    requested: OriginalRequest, payment_id: UUID, order_id: str, account: str | None
+) -> Payment:
     return Payment(
         payment_id=payment_id,
-        order_id=requested.order_id,
+        order_id=order_id,
         customer_id=None,
         version=1,
         status=PaymentStatus.REQUESTED,

@@ -12,6 +12,7 @@ from jsonschema import Draft7Validator
 from payment_worker import __version__
 from payment_worker.contracts.messages import MESSAGE_TYPES, schema
 from payment_worker.contracts.requests import (
+    AdoptRequest,
     CancelRequest,
     CaptureRequest,
     ChargeRequest,
@@ -30,6 +31,7 @@ DOCUMENT: dict[str, Any] = yaml.safe_load((FOLDER / "asyncapi.yaml").read_text(e
 # The interface's table of tasks: queue and arguments by name.
 TASKS: dict[str, tuple[str, type[Request]]] = {
     "payment_worker.charge": ("charges", ChargeRequest),
+    "payment_worker.adopt": ("charges", AdoptRequest),
     "payment_worker.capture": ("charges", CaptureRequest),
     "payment_worker.cancel": ("charges", CancelRequest),
     "payment_worker.retry_charge": ("charges", RetryChargeRequest),

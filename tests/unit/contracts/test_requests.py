@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payment_worker.contracts.requests import (
+    AdoptRequest,
     CancelRequest,
     CaptureRequest,
     ChargeRequest,
@@ -36,6 +37,7 @@ LEAST: dict[type[Request], dict[str, object]] = {
         "currency": "eur",
         "payment_method": "pm_card_visa",
     },
+    AdoptRequest: {"payment_id": PAYMENT, "order_id": ORDER, "payment_intent": "pi_1"},
     CaptureRequest: {"payment_id": PAYMENT},
     CancelRequest: {"payment_id": PAYMENT},
     RetryChargeRequest: {"payment_id": PAYMENT},

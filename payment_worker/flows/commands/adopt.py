@@ -1,0 +1,194 @@
+"""Adopts a PaymentIntent that another program made, such as Checkout or Elements, as a payment of ours.
+
+Stripe is asked twice: first for what is to be noted, and again once it is. What happens in between is then known,
+whether its event came too early to be of a payment or not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final, assert_never
+
+from payment_worker.contracts.requests import AdoptRequest, fingerprint
+from payment_worker.domain.adoption import AdoptionRejection, check_adoption
+from payment_worker.domain.outcome import Absent, Postponed, Unanswered
+from payment_worker.domain.payment import Payment, PaymentStatus
+from payment_worker.domain.snapshots import PaymentIntentSnapshot
+from payment_worker.flows.context import Context
+from payment_worker.flows.result import CommandResult, Conflict, payment_result
+from payment_worker.flows.transitions.apply import NotShown, Overtaken, apply_snapshot, judge
+from payment_worker.flows.transitions.judgement import Writes
+from payment_worker.flows.transitions.messages import payment_message
+from payment_worker.flows.transitions.payments import payment_writes, present
+from payment_worker.flows.transitions.refresh import ObjectKind, Target
+from payment_worker.gateway.client import Unreadable
+from payment_worker.gateway.lists import Page, ids_page
+from payment_worker.gateway.restore import OriginalRequest, fetch_original_request
+from payment_worker.store import payments
+from payment_worker.store.connection.database import Connection
+from payment_worker.store.history import transition
+from payment_worker.store.statements import write
+
+CAUSE: Final = "adopted"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectAdoption:
+    """The PaymentIntent does not become a payment."""
+
+    adoption_rejection: AdoptionRejection
+
+
+@dataclass(frozen=True, slots=True)
+class StripeAway:
+    """Stripe does not say now what is to be adopted: the same request again is still good."""
+
+
+def adopt(context: Context, request: AdoptRequest) -> CommandResult | Conflict | RejectAdoption | StripeAway:
+    """Adopt a PaymentIntent once for this `payment_id`, however often it is asked for."""
+    known = _known(context, request)
+    if isinstance(known, Conflict):
+        return known
+    if known is None and (refused := _take(context, request)):
+        return refused
+    return _caught_up(context, request)
+
+
+def _take(context: Context, request: AdoptRequest) -> Conflict | RejectAdoption | StripeAway | None:
+    """Fetch it and note the payment; None where that is there now."""
+    asked = fetch_original_request(context.stripe, request.payment_intent, account=request.stripe_account)
+    match asked:
+        case OriginalRequest():
+            return _note(context, request, asked)
+        case Absent():
+            return RejectAdoption(AdoptionRejection.NO_SUCH_PAYMENT_INTENT)
+        case Unreadable():
+            return RejectAdoption(AdoptionRejection.UNREADABLE)
+        case Unanswered() | Postponed():
+            return StripeAway()
+        case _:
+            assert_never(asked)
+
+
+def _known(context: Context, request: AdoptRequest) -> Payment | Conflict | None:
+    with context.database.begin() as connection:
+        payment = payments.find(connection, request.payment_id)
+        if payment and payments.fingerprint(connection, request.payment_id) != fingerprint(request):
+            return Conflict("payment_id")
+        return payment
+
+
+def _note(
+    context: Context, request: AdoptRequest, asked: OriginalRequest
+) -> RejectAdoption | Conflict | None:
+    """Note the payment; None where it is there now, whoever noted it."""
+    seen = asked.seen
+    rejection = check_adoption(request.payment_id, seen, livemode=context.policy.livemode)
+    if rejection:
+        return RejectAdoption(rejection)
+    payment, now = _payment_of(request, seen), context.clock()
+    with context.database.begin() as connection:
+        columns = {**asked.columns, "metadata": asked.metadata}
+        noted = payments.insert_payment(
+            connection, payment, request=columns, fingerprint=fingerprint(request), created_at=now
+        )
+        if noted:
+            write(connection, _first_writes(context, connection, payment, seen, now))
+            if asked.balance_transaction:
+                booked = asked.balance_transaction
+                write(connection, [payments.with_balance_transaction(payment.payment_id, booked, now=now)])
+            return None
+        owner = payments.id_by_payment_intent(connection, request.payment_intent)
+    if owner not in {None, request.payment_id}:
+        return RejectAdoption(AdoptionRejection.OTHER_PAYMENT)
+    known = _known(context, request)
+    return known if isinstance(known, Conflict) else None
+
+
+def _payment_of(request: AdoptRequest, seen: PaymentIntentSnapshot) -> Payment:
+    return Payment(
+        payment_id=request.payment_id,
+        order_id=request.order_id,
+        customer_id=request.customer_id,
+        version=1,
+        status=PaymentStatus.REQUESTED,
+        amount=seen.amount,
+        currency=seen.currency,
+        stripe_account=request.stripe_account,
+        application_fee_amount=seen.application_fee_amount,
+        transfer_destination=seen.transfer_destination,
+        transfer_amount=seen.transfer_amount,
+        stripe_payment_intent_id=seen.stripe_payment_intent_id,
+    )
+
+
+def _first_writes(
+    context: Context, connection: Connection, payment: Payment, seen: PaymentIntentSnapshot, now: datetime
+) -> Writes:
+    cause = context.cause(CAUSE)
+    first = transition(
+        payment_id=payment.payment_id,
+        before=None,
+        after=payment.status,
+        cause=cause,
+        now=now,
+        detail={"amount": payment.amount, "currency": payment.currency},
+    )
+    told = present(payment_message(payment, now=now))
+    if seen.trigger is None:
+        # Its customer has not paid yet: they are waited for like those whom Stripe asks for more.
+        waits = replace(payment, status=PaymentStatus.REQUIRES_ACTION, version=2)
+        expiry = context.policy.action_expiry
+        return [
+            first,
+            *told,
+            *payment_writes(payment, waits, cause=cause, now=now, action_expiry=expiry),
+        ]
+    judgement = judge(context, connection, payment, seen.as_of(payment.version))
+    return [first, *told, *judgement.writes(cause=cause, now=now)]
+
+
+LISTS: Final[Mapping[ObjectKind, str]] = MappingProxyType(
+    {ObjectKind.REFUND: "/v1/refunds", ObjectKind.DISPUTE: "/v1/disputes"}
+)
+"""What may have become of a PaymentIntent before it was adopted."""
+
+
+def _caught_up(context: Context, request: AdoptRequest) -> CommandResult | StripeAway:
+    """Apply what Stripe shows of the payment now, and the refunds and disputes that it has already."""
+    is_applied = _apply(context, request, ObjectKind.PAYMENT_INTENT, request.payment_intent)
+    if not (is_applied and all(_apply_all(context, request, kind, path) for kind, path in LISTS.items())):
+        return StripeAway()
+    context.notify_relay()
+    with context.database.begin() as connection:
+        payment = payments.find(connection, request.payment_id)
+    assert payment is not None  # noqa: S101 - it is noted, and payments are never deleted
+    return payment_result(payment)
+
+
+def _apply_all(context: Context, request: AdoptRequest, kind: ObjectKind, path: str) -> bool:
+    after: str | None = None
+    while True:
+        page = ids_page(
+            context.stripe, path, request.payment_intent, after=after, account=request.stripe_account or ""
+        )
+        if not isinstance(page, Page):
+            return False
+        if not all(_apply(context, request, kind, stripe_id) for stripe_id in page.objects):
+            return False
+        if page.cursor is None:
+            return True
+        after = page.cursor
+
+
+def _apply(context: Context, request: AdoptRequest, kind: ObjectKind, stripe_id: str) -> bool:
+    """Apply an object as it is now; whether Stripe has said what it is."""
+    target = Target(
+        kind=kind, stripe_id=stripe_id, payment_id=request.payment_id, account=request.stripe_account
+    )
+    match apply_snapshot(context, target, cause=context.cause(CAUSE)):
+        case Overtaken() | NotShown(_, Unanswered() | Postponed()):
+            return False
+        case _:
+            return True  # what contradicts our record is a finding
