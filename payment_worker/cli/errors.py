@@ -11,6 +11,7 @@ from payment_worker.redis.client import hosts
 from payment_worker.redis.outage import trouble
 from payment_worker.settings import Settings, SettingsError
 from payment_worker.store.connection.database import DatabaseUnavailableError, NotMigratedError
+from payment_worker.store.connection.instants import UnreadableInstantError
 from payment_worker.store.connection.migrate import UnfitDatabaseError, UnknownRevisionError
 from payment_worker.telemetry.exceptions import described
 
@@ -21,11 +22,9 @@ WRONG_USAGE: Final = 2
 def explained(error: Exception) -> tuple[str, int]:
     """The message for an error, and the exit status that goes with it."""
     match error:
-        case SettingsError():
+        case SettingsError() | UnknownRevisionError():
             return str(error), WRONG_USAGE
-        case UnknownRevisionError():
-            return str(error), WRONG_USAGE
-        case UnfitDatabaseError():
+        case UnfitDatabaseError() | UnreadableInstantError():
             return str(error), PROBLEMS
         case InvalidRequest(errors=errors):
             lines = [f"  {each.field} {each.message}" for each in errors]

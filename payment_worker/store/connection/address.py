@@ -5,8 +5,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import psycopg2
+from psycopg2 import extensions
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import Engine, create_engine
+
+from payment_worker.store.connection.instants import INSTANTS
 
 CONNECT_TIMEOUT_SECONDS: Final = 5
 """For each host."""
@@ -31,10 +34,16 @@ def engine(url: str, ours: Mapping[str, Any] = MappingProxyType({}), **pool: Any
     parameters = _parameters(url, ours)
     return create_engine(
         "postgresql+psycopg2://",
-        creator=lambda: psycopg2.connect(**parameters),
+        creator=lambda: _connect(parameters),
         hide_parameters=True,  # an error's text must not carry a customer's data
         **pool,
     )
+
+
+def _connect(parameters: Mapping[str, Any]) -> extensions.connection:
+    connection: extensions.connection = psycopg2.connect(**parameters)
+    extensions.register_type(INSTANTS, connection)
+    return connection
 
 
 def _parameters(url: str, ours: Mapping[str, Any]) -> dict[str, Any]:
