@@ -28,7 +28,7 @@ class Override:
 
     upstream: Callable[..., Any]
     cures: str
-    """What goes wrong without ours."""
+    """The fault that the override fixes."""
     test: str
     """Which fails on the stock method."""
     digest: str
@@ -53,31 +53,31 @@ OVERRIDES: Final = (
     ),
     Override(
         upstream=Consumer.on_decode_error,
-        cures="What cannot be decoded is dropped, and its whole body logged.",
+        cures="A message that cannot be decoded is dropped, and its whole body logged.",
         test="tests/broker/test_malformed.py",
         digest="3958d2bb8c19f620",
     ),
     Override(
         upstream=Consumer.on_connection_error_after_connected,
-        cures="A task that runs while its connection is cut is begun a second time.",
+        cures="A task that runs while its connection is cut is started a second time.",
         test="tests/broker/test_outage.py",
         digest="f136b8215f918d3c",
     ),
     Override(
         upstream=Consumer.ensure_connected,
-        cures="While Redis is unreachable the worker shows no sign of life, and its probe ends it.",
+        cures="While Redis is unreachable the worker does not touch its liveness file, and the probe kills it.",
         test="tests/broker/test_outage.py",
         digest="667d4e1496e735ae",
     ),
     Override(
         upstream=Consumer.stop,
-        cures="What a worker held that ended by a fault is given back uncounted, and ends the next.",
+        cures="The message that crashed a worker is restored uncounted, and crashes the next worker.",
         test="tests/broker/test_restoring.py",
         digest="d268712a7a9a7a35",
     ),
     Override(
         upstream=Heart.start,
-        cures="It makes the heart that the next line is about.",
+        cures="It creates the Heart of the next line.",
         test="tests/broker/test_outage.py",
         digest="7e05ae578b6b5aa9",
     ),
@@ -89,13 +89,13 @@ OVERRIDES: Final = (
     ),
     Override(
         upstream=AsynPool._track_child_process,
-        cures="A connection that is lost just when a child ends, ends the worker too.",
+        cures="A connection that is lost just when a child exits ends the worker too.",
         test="tests/broker/test_outage.py",
         digest="14da454554e20cb0",
     ),
     Override(
         upstream=Request.__init__,
-        cures="A sender's link, chain or time limit decides what becomes of the task; all arguments are shown.",
+        cures="A sender's link, chain or time limit is applied; all arguments are shown.",
         test="tests/broker/test_delivery.py, tests/broker/test_redaction.py",
         digest="12a69f43de28e832",
     ),
@@ -107,13 +107,13 @@ OVERRIDES: Final = (
     ),
     Override(
         upstream=Request.execute_using_pool,
-        cures="What fails while a task is handed to the pool ends the worker.",
+        cures="An error while a task is passed to the pool ends the worker.",
         test="tests/broker/test_fuzz.py",
         digest="4522321b89c4be74",
     ),
     Override(
         upstream=Request.on_failure,
-        cures="A task that broke is acknowledged, and the only record of its request is gone (celery#9082).",
+        cures="A task that raised is acknowledged, and the only record of its request is lost (celery#9082).",
         test="tests/broker/test_delivery.py",
         digest="29becb5dcf2c41f1",
     ),
@@ -131,13 +131,13 @@ OVERRIDES: Final = (
     ),
     Override(
         upstream=kombu_redis.QoS.append,
-        cures="What was taken from a Redis that has just become full is dropped.",
+        cures="A message received from a Redis that has just run out of memory is dropped.",
         test="tests/broker/test_outage.py",
         digest="bdc5ddeaeea754cc",
     ),
     Override(
         upstream=kombu_redis.QoS.restore_unacked,
-        cures="Nothing tells what was not begun from what was not finished.",
+        cures="Messages that were not started cannot be told from those that were not finished.",
         test="tests/broker/test_delivery.py",
         digest="c15fc0a5178b0c81",
     ),
@@ -149,13 +149,13 @@ OVERRIDES: Final = (
     ),
     Override(
         upstream=kombu_redis.Channel._get_pool,
-        cures="A busy worker ends with status 1 when Redis goes away.",
+        cures="A busy worker exits with status 1 when Redis becomes unreachable.",
         test="tests/broker/test_outage.py",
         digest="97d018d174f163dd",
     ),
     Override(
         upstream=kombu_redis.Channel._create_client,
-        cures="What is no message is taken from the queue, stops the worker inside kombu, and is gone.",
+        cures="A queue entry that is no message stops the worker inside kombu, and is lost.",
         test="tests/broker/test_malformed.py",
         digest="13a296471d9d737d",
     ),
@@ -167,7 +167,7 @@ OVERRIDES: Final = (
     ),
     Override(
         upstream=kombu_virtual.Channel._lookup,
-        cures="What a worker enqueues follows whatever others wrote into the bindings, or fails.",
+        cures="Messages that a worker enqueues are routed by bindings that others wrote, or fail.",
         test="tests/broker/test_restoring.py",
         digest="dd1fea18867bdac0",
     ),
