@@ -48,7 +48,7 @@ class Connection:
         self._client = stripe.StripeClient(
             api_key,
             base_addresses={"api": api_base.rstrip("/")},
-            http_client=DeadlineClient(timeout_seconds=timeout_seconds),
+            http_client=DeadlineClient(api_base, timeout_seconds=timeout_seconds),
             max_network_retries=0,
         )
 

@@ -1,0 +1,43 @@
+"""Spans of calls to others, by whoever makes them, without knowing who looks.
+
+A process where nobody traces makes none. `payment_worker.monitoring.tracing` begins it.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+NoteStatus = Callable[[int], None]
+"""Takes the status of the answer."""
+
+
+class Tracer(Protocol):
+    """Where spans go."""
+
+    def call(self, method: str, url: str, /) -> AbstractContextManager[NoteStatus]:
+        """The block is one call."""
+
+
+class _Nobody:
+    def call(self, _method: str, _url: str, /) -> AbstractContextManager[NoteStatus]:
+        return _NOTHING
+
+
+def _note_nothing(_status: int) -> None:
+    pass
+
+
+_NOTHING = nullcontext(_note_nothing)
+
+_tracer: Tracer = _Nobody()
+
+
+def begin(tracer: Tracer) -> None:
+    """Have every call that this process makes from now on go there."""
+    global _tracer  # noqa: PLW0603 - there is one for each process, like its log
+    _tracer = tracer
+
+
+def call(method: str, url: str) -> AbstractContextManager[NoteStatus]:
+    """The block is one call, whose answer's status is noted by what this yields."""
+    return _tracer.call(method, url)
