@@ -31,7 +31,7 @@ from payment_worker.telemetry.recorder import count
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What one process holds open."""
+    """The connections and clients of one process."""
 
     settings: Settings
     database: Database
@@ -54,7 +54,7 @@ def settings() -> Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inbox:
-    """As much of the world as it takes to store events: no Stripe, and so no key of Stripe's."""
+    """What storing events needs: the database without Stripe, and so without an API key."""
 
     database: Database
     clock: Callable[[], datetime]
@@ -62,29 +62,29 @@ class Inbox:
 
 
 def inbox(chosen: Settings, *, connections: int) -> Inbox:
-    """The inbox as a receiver of webhooks fills it, over so many connections."""
+    """The inbox for the webhook receiver, with so many database connections."""
     opened = database(chosen, connections=connections)
     return Inbox(database=opened, clock=opened.now, policy=policy(chosen))
 
 
 def database(chosen: Settings, *, connections: int = 5) -> Database:
-    """The Payment Database of these settings; nothing is connected yet."""
+    """The Payment Database of these settings; it connects on first use."""
     return Database(_secret(chosen.database_url), connections=connections)
 
 
 def redis(chosen: Settings, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - redis-py's types say async or not
-    """The Redis of these settings; nothing is connected yet."""
+    """The Redis of these settings; it connects on first use."""
     return redis_client(_secret(chosen.redis_url), timeout_seconds=timeout_seconds)
 
 
 class _Held:
-    """What this process has made, and the lock under which it does."""
+    """The process's connections and clients, and the lock under which they are created."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forget it: no connection survives a fork, and the lock may have been another thread's just then."""
+        """Drop them after a fork: connections must not be shared, and another thread may have held the lock."""
         self.process: Process | None = None
         self.lock = Lock()
 
@@ -94,7 +94,7 @@ os.register_at_fork(after_in_child=_held.reset)
 
 
 def process() -> Process:
-    """What this process holds: made on first use, once for all its threads, and again in a child."""
+    """The process's connections and clients: created on first use, once for all threads, and again in a child."""
     with _held.lock:
         if _held.process is None:
             _held.process = _open(settings())
@@ -126,12 +126,12 @@ def _open(chosen: Settings) -> Process:
 
 
 def now() -> datetime:
-    """The machine's clock, for people and for Redis: what is due, and how old a key is, PostgreSQL's says."""
+    """The machine's clock, for display and for Redis: PostgreSQL's decides what is due and how old a key is."""
     return datetime.now(tz=UTC)
 
 
 def context(*, actor: str, notify_relay: Callable[[], None] = lambda: None) -> Context:
-    """The world that a flow works in, as this actor."""
+    """The context of a flow, with this actor."""
     held = process()
     return Context(
         database=held.database,
@@ -149,7 +149,7 @@ def context(*, actor: str, notify_relay: Callable[[], None] = lambda: None) -> C
 
 @cache
 def policy(chosen: Settings) -> Policy:
-    """The settings as rules."""
+    """The settings as the flows' policy."""
     return Policy(
         lease=timedelta(seconds=chosen.lease),
         key_safe_age=timedelta(seconds=chosen.key_safe_age),
@@ -185,7 +185,7 @@ def limits(chosen: Settings) -> Limits:
 
 
 def is_live(chosen: Settings) -> bool | None:
-    """Whether this is Stripe's live mode; None where neither a key nor PAYMENT_WORKER_STRIPE_MODE says."""
+    """Whether this is Stripe's live mode; None if neither a key nor PAYMENT_WORKER_STRIPE_MODE is set."""
     key = _secret(chosen.stripe_api_key)
     if key:
         return key.startswith(("sk_live_", "rk_live_"))
@@ -193,7 +193,7 @@ def is_live(chosen: Settings) -> bool | None:
 
 
 def webhook_secrets(chosen: Settings | None = None) -> tuple[str, ...]:
-    """The endpoint's signing secrets; empty where this process has none."""
+    """The webhook endpoint's signing secrets; empty if this process has none."""
     return tuple(secret.get_secret_value() for secret in (chosen or settings()).stripe_webhook_secret)
 
 
@@ -204,7 +204,7 @@ def keep_rejected(
     *,
     request_id: str,
 ) -> None:
-    """Keep a request that cannot be run, masked, and tell of it. Once this returns it is committed."""
+    """Store a request that cannot be run, masked, and publish it. It is committed when this returns."""
     held = process().database
     with held.begin() as connection:
         rejections.keep_rejected(
@@ -219,23 +219,23 @@ def keep_rejected(
 
 
 def note_consumed(worker: str, taken: Collection[str], *, of: Collection[str]) -> None:
-    """Note from which of all queues a worker takes messages, if Redis is there."""
+    """Record which of all queues a worker consumes, if Redis is reachable."""
     _consumers().note(worker, taken, of=of)
 
 
 @cache
 def _consumers() -> Consumers:
-    """Of the worker's main process, which alone takes messages."""
+    """For the worker's main process, which alone consumes queues."""
     chosen = Settings.from_environment(needed_by=("broker",))
     return Consumers(redis(chosen, timeout_seconds=REDIS_TIMEOUT_SECONDS))
 
 
 def message_id(text: str) -> UUID:
-    """The id of a Celery message as a UUID, which most clients make it anyhow."""
+    """The id of a Celery message as a UUID, which it is with most clients."""
     try:
         return UUID(text)
     except ValueError:
-        # Another client's ids may look otherwise: the same one is the same request all the same.
+        # Other clients' ids may have another form: the same id is still the same request.
         return uuid5(NAMESPACE_OID, text)
 
 

@@ -14,7 +14,7 @@ from payment_worker.settings import Settings, SettingsError
 
 register()
 
-# Whoever starts Flower without naming our policy gets it all the same: without one the page is open to everybody.
+# If Flower is started without naming our configuration it is used anyway: without it the page is open to everybody.
 os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
 
 app = Celery("payment_worker", task_cls=RedactedTask, include=["payment_worker.tasks"])

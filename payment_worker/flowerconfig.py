@@ -1,4 +1,4 @@
-"""Flower's policy: a window on the workers, closed to strangers, through which nothing can be done.
+"""Flower's configuration: read-only, and only with authentication.
 
 `celery -A payment_worker flower` finds it by itself, from any directory: `payment_worker.celery` names it. Flower
 believes its command line first, then this file, then the environment; so what may be set from the environment
@@ -26,18 +26,18 @@ if not basic_auth and not (os.environ.get("FLOWER_AUTH_PROVIDER") and os.environ
         " or both FLOWER_AUTH_PROVIDER and FLOWER_AUTH"
     )
 
-# Nobody else's machine reaches it unless told: /metrics and /healthcheck ask for no password.
+# Not reachable from other machines unless configured: /metrics and /healthcheck have no authentication.
 address = os.environ.get("FLOWER_ADDRESS") or "127.0.0.1"
 
-# Otherwise whoever reads may also revoke tasks, send them and stop workers. Apps move money, not this page.
+# Otherwise every user may also revoke tasks, send them and stop workers. Apps charge and refund, not this page.
 read_only = os.environ.get("FLOWER_READ_ONLY", "true").lower() not in {"false", "0", "no"}
 
-# The page survives a restart where FLOWER_DB names a file. It is a view, never an account: the tables are that.
+# The page survives a restart if FLOWER_DB names a file. It is only a view: the tables are the record.
 db = os.environ.get("FLOWER_DB") or ""
 persistent = bool(db)
 state_save_interval = 60_000
 
-# A payment's tasks are found by its id, which is all that their arguments show: it comes first.
+# A payment's tasks are found by its id, the only part of their arguments that is shown: it comes first.
 tasks_columns = os.environ.get("FLOWER_TASKS_COLUMNS") or "kwargs,name,state,received,runtime,uuid,worker"
 
 

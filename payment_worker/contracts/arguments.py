@@ -28,7 +28,7 @@ _ANY_CURRENCY = Currency("", 0, None, max(currency.maximum for currency in CURRE
 
 
 def _without_nul(text: str) -> str:
-    # PostgreSQL's text cannot hold it. Half of a surrogate pair is refused by pydantic itself.
+    # PostgreSQL's text type cannot hold it. Pydantic itself rejects half a surrogate pair.
     if "\0" in text:
         raise fault("nul_character", "must not contain NUL characters")
     return text
@@ -130,7 +130,7 @@ def _instant(value: object) -> object:
     return value
 
 
-# What the validators above ask, as far as JSON Schema can say it.
+# What the validators above require, as far as JSON Schema can express it.
 _POSITIVE = WithJsonSchema({"type": "integer", "exclusiveMinimum": 0})
 _METADATA = WithJsonSchema(
     {
@@ -158,7 +158,7 @@ PartAmount = Annotated[int, Field(strict=True), AfterValidator(_positive), _POSI
 """Minor units of a currency that only the payment's row knows."""
 
 FeeAmount = Annotated[int, Field(strict=True, ge=0, le=MOST)]
-"""Minor units that Stripe judges: it takes none, and caps it at what it takes in all."""
+"""Minor units. Stripe checks the amount, and limits it to the charge's amount."""
 
 StripeId = Annotated[
     str,
@@ -191,7 +191,7 @@ WebAddress = Annotated[
     StringConstraints(strict=True, max_length=2048, pattern=r"^[A-Za-z][A-Za-z0-9+.-]*://\S+$"),
     AfterValidator(_clean),
 ]
-"""Also an app's own scheme, which Stripe takes as well."""
+"""Also an app's own URL scheme, which Stripe accepts too."""
 Description = Annotated[str, StringConstraints(strict=True, max_length=1000), AfterValidator(_clean)]
 DescriptorSuffix = Annotated[
     str,
@@ -217,4 +217,4 @@ Header = Annotated[
 Metadata = Annotated[dict[str, str], Field(strict=True), AfterValidator(_metadata), _METADATA]
 """Strings only: what a number or a boolean would become at Stripe is not ours to guess."""
 Instant = Annotated[datetime, BeforeValidator(_instant)]
-"""Aware, in UTC. What says no zone is taken for UTC, a bare date for its first moment."""
+"""Aware, in UTC. Without an offset it is read as UTC, a bare date as its first moment."""

@@ -1,10 +1,9 @@
 """Finds payment card numbers in text, however they are written, without taking every long number for one.
 
-A number counts if at most three other characters stand between any two of its digits, and they begin as some
-network's numbers do, are as many as that network's, and pass Luhn's check; an expiry may follow. Chance numbers pass
-Luhn one time in ten, so the networks matter: timestamps in milliseconds begin with 1, and refusing a payment for its
-timestamp would be our fault. So does what is known to be something else: UUIDs, hashes, instants, telephone numbers,
-fractions, lists.
+A number counts if at most three other characters are between any two of its digits, and the digits have the prefix and
+the length of a card network's numbers and pass the Luhn check; an expiry may follow. Random numbers pass Luhn one time
+in ten, so the prefixes matter: timestamps in milliseconds begin with 1, and must not get a payment rejected.
+Excluded are formats known to be something else: UUIDs, hashes, timestamps, telephone numbers, fractions, lists.
 """
 
 import re
@@ -57,7 +56,7 @@ Span = tuple[int, int]
 
 
 def has_card_number(text: str) -> bool:
-    """Whether the text holds what looks like a card number."""
+    """Whether the text contains what looks like a card number."""
     return next(card_number_spans(text), None) is not None
 
 
@@ -97,7 +96,7 @@ def _runs(text: str) -> Iterator[list[Span]]:
 def _is_something_else(text: str) -> bool:
     if text.startswith("+"):
         return sum(map(str.isdigit, text)) <= _LONGEST_TELEPHONE
-    # The same letter again and again is what somebody put between digits.
+    # The same letter repeated is a separator between digits.
     return not text.isalnum() or len(set(re.findall("[a-z]+", text.lower()))) > 1
 
 

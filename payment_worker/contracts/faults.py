@@ -9,7 +9,7 @@ from payment_worker.contracts.masking import mask_text
 
 _FIELD_LENGTH = 100
 _LONGEST_KEY = 1_000
-"""Far beyond what is kept, so that no secret is cut in half, and masked in no time."""
+"""Far beyond what is stored, so that no secret is cut in half, and short enough to be masked quickly."""
 
 # pydantic's words and codes in ours: shorter, and certain never to hold the value.
 _MESSAGES: Mapping[str, tuple[str, str]] = {
@@ -60,7 +60,7 @@ def fault(code: str, message: str) -> PydanticCustomError:
 
 def field_error(detail: ErrorDetails) -> FieldError:
     """One of pydantic's errors in our words."""
-    # The place can hold a key that the caller made up, and so anything at all.
+    # The location may contain a key that the caller invented, and so anything at all.
     place = ".".join(str(part)[:_LONGEST_KEY] for part in detail["loc"] if part != "[key]")
     field = mask_text(place)[:_FIELD_LENGTH]
     context = detail.get("ctx", {})

@@ -9,10 +9,10 @@ from payment_worker.contracts.plain_text import PlainText, plain, unescaped
 
 MASK: Final = "***"
 _PASSES: Final = 10
-"""What one pass masks may bring together what stands beside it; each pass leaves less to find."""
+"""Masking may join the text before and after a secret into another one; each pass leaves less to find."""
 
 _ENCODED_DEPTH: Final = 2
-"""Base64 within base64 within base64 is nobody's message."""
+"""Base64 within base64 within base64 is no real message."""
 
 # Loosely what stands on either side of an e-mail address's @. Looking behind keeps the search linear.
 _ADDRESS = r"[^\s@<>\"'(),:;=*]"
@@ -27,10 +27,10 @@ _SECRETS: Final = tuple(
         # letter it is a name such as task_id, unless it goes on like a key.
         (rf"((?<![a-z]){_STRIPE_KEY})\w+", rf"\1{MASK}"),
         (r"((?:sk|rk|ek)_(?:org_)?(?:live|test)_)(?=\w*\d)\w{8,}", rf"\1{MASK}"),
-        # Whoever has a client secret may confirm the payment.
+        # Everybody who has a client secret can confirm the payment.
         (r"\b([a-z]+_\w+?_secret_)\w+", rf"\1{MASK}"),
         (r"\b(bearer|basic)\s+[\w\-.~+/]{8,}=*", rf"\1 {MASK}"),
-        # What stands behind a telling name, in text that nothing has parsed: JSON, a query, a header.
+        # The value after a name such as `password`, in unparsed text: JSON, a query, a header.
         (
             r"""
             ( (?:passwor[dt]|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|cvc|cvv|authorization)
@@ -47,7 +47,7 @@ _URL_SAFE: Final = str.maketrans("-_", "+/")
 
 
 def storable(text: str) -> str:
-    """The text with NUL and lone surrogates, which no database takes, made visible."""
+    """The text with NUL and lone surrogates, which no database accepts, made visible."""
     return text.replace("\0", "␀").encode("utf-8", "backslashreplace").decode()
 
 

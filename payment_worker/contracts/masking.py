@@ -18,7 +18,7 @@ _TEXT_LENGTH = 2_000
 _KEY_LENGTH = 200
 # Dropped as well before the cut: a secret that is cut in half is still half a secret.
 _MARGIN = 512
-# Longer integers are no amounts, and Python itself refuses to print those beyond 4,300 digits.
+# Longer integers are no amounts, and Python itself cannot print those beyond 4,300 digits.
 _INTEGER_BITS = 64
 _PIECE_LENGTH = 19
 """Of a list whose texts are together a card number: as long as the longest number is."""
@@ -54,7 +54,7 @@ _SENSITIVE_PARTS = (
 
 
 def masked(value: object) -> object:
-    """A copy that may be kept: plain JSON values, masked like text, bounded in depth, number and length."""
+    """A copy that may be stored: plain JSON values, masked like text, bounded in depth, number and length."""
     return _Masker(values_left=_VALUES).value(value, _DEPTH)
 
 

@@ -99,7 +99,7 @@ def payment_succeeded(
     succeeded_at: datetime,
     processor_reference: str | None = None,
 ) -> dict[str, object]:
-    """Data of `PaymentSucceeded`. Amount taken, in minor units; the reference is Stripe's charge."""
+    """Data of `PaymentSucceeded`. The captured amount in minor units; the reference is Stripe's charge."""
     return _data(
         paymentId=payment_id,
         orderId=order_id,
@@ -239,7 +239,7 @@ def dispute_closed(
     closed_at: datetime,
     order_id: str | None = None,
 ) -> dict[str, object]:
-    """Data of `DisputeClosed`. Amount in minor units; the outcome is Stripe's status, told in upper case."""
+    """Data of `DisputeClosed`. Amount in minor units; the outcome is Stripe's status in upper case."""
     return _data(
         disputeId=dispute_id,
         paymentId=payment_id,

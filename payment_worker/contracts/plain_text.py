@@ -21,17 +21,17 @@ class PlainText:
 
     text: str
     places: tuple[tuple[int, int], ...] | None
-    """Where each of its characters begins and ends in what it was made of; None where both are the same."""
+    """Where each of its characters begins and ends in the original text; None if both texts are equal."""
 
     def span(self, begin: int, end: int) -> tuple[int, int]:
-        """Where a part of it, which is not empty, stands in what it was made of."""
+        """The position in the original text of a part of it that is not empty."""
         if self.places is None:
             return begin, end
         return self.places[begin][0], self.places[end - 1][1]
 
 
 def plain(text: str) -> PlainText:
-    """The text as its reader takes it in."""
+    """The text as a reader sees it."""
     if text.isascii():
         return PlainText(text, None)
     return _rebuilt([(character, at, at + 1) for at, character in enumerate(text)])

@@ -58,7 +58,7 @@ RefundReason = Literal["duplicate", "fraudulent", "requested_by_customer"]
 
 
 class TransferData(Request):
-    """Where Stripe transfers what it takes, and how much of it."""
+    """Where Stripe transfers the payment, and how much of it."""
 
     destination: StripeAccount = Field(description="The connected account.")
     amount: PartAmount | None = Field(None, description="Minor units. Default: all, less the fee.")
@@ -156,7 +156,7 @@ class ChargeRequest(Request):
 
     @property
     def is_customer_away(self) -> bool:
-        """Whether Stripe can ask nobody."""
+        """Whether the customer cannot be asked to authenticate."""
         return self.off_session and not self.customer_present
 
     @property
@@ -167,7 +167,7 @@ class ChargeRequest(Request):
 
 
 class AdoptRequest(Request):
-    """Arguments of `payment_worker.adopt`: take over a PaymentIntent that another program made, once."""
+    """Arguments of `payment_worker.adopt`: adopt a PaymentIntent that another program created."""
 
     payment_id: Id = Field(description="Yours, and the key of the request: the same id adopts once.")
     order_id: OwnId = Field(description="Your number of the order that is paid for: any text.")
@@ -231,7 +231,7 @@ class MaintenanceRequest(Request):
 
 
 class ImportBalanceRequest(Request):
-    """Arguments of `payment_worker.import_balance`: from when on Stripe's list is read once more."""
+    """Arguments of `payment_worker.import_balance`: the time from which Stripe's list is read again."""
 
     since: Instant | None = Field(None, description="ISO 8601; without a zone, UTC.")
 

@@ -44,7 +44,7 @@ def check_adoption(
 
 
 def _names_another(payment_id: UUID, named: object) -> bool:
-    """Whether metadata name another payment. What is no UUID is a number of somebody else's."""
+    """Whether metadata name another payment. A value that is not a UUID is another app's id."""
     try:
         return bool(named) and UUID(str(named)) != payment_id
     except ValueError:

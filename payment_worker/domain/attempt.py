@@ -1,8 +1,8 @@
 """The life of an attempt: one request to Stripe under one idempotency key, what to do with it next, and when.
 
-While an attempt is unfinished it blocks every other attempt on its payment or refund. Its `next_action_at` is
-its owner's lease while somebody works on it, and the time of the next try otherwise; whoever claims it raises
-`lease_token`, and a write under an older token is refused.
+While an attempt is unfinished it blocks every other attempt on its payment or refund. Its `next_action_at` is the end
+of its owner's lease while a worker executes it, and the time of the next run otherwise; claiming it increments
+`lease_token`, and a write under an older token is rejected.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from payment_worker.domain.outcome import UnknownReason
 
 
 class AttemptStatus(StrEnum):
-    """The states of an attempt. All but OPEN and UNKNOWN are final."""
+    """The statuses of an attempt. All but OPEN and UNKNOWN are final."""
 
     OPEN = "OPEN"
     UNKNOWN = "UNKNOWN"
@@ -28,26 +28,26 @@ UNFINISHED = frozenset({AttemptStatus.OPEN, AttemptStatus.UNKNOWN})
 
 
 class Action(StrEnum):
-    """What an attempt asks of Stripe."""
+    """What an attempt requests of Stripe."""
 
     CHARGE = "charge"
     REFUND = "refund"
     CAPTURE = "capture"
     CANCEL = "cancel"
     RETRY = "retry"
-    """Another try to charge, after a decline: the same PaymentIntent is confirmed again."""
+    """Another charge attempt after a decline: the same PaymentIntent is confirmed again."""
 
 
 ON_EXISTING = frozenset({Action.CAPTURE, Action.CANCEL, Action.RETRY})
-"""Actions on a PaymentIntent that is there already: what came of them is seen by its id."""
+"""Actions on an existing PaymentIntent: their outcome is looked up by its id."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookupProgress:
-    """How far down a list, newest first, what an attempt made was looked for, by rounds that could prove absence."""
+    """How far down a list, newest first, an attempt's object was searched for by runs that could prove its absence."""
 
     at: datetime
-    """When the round that came so far began."""
+    """When the run that came so far began."""
     after: str
     """The last object that it read."""
 
@@ -63,7 +63,7 @@ class Attempt:
     action: Action
     path: str
     parameters: str
-    """JSON text, byte for byte what was stored when the key was made."""
+    """JSON text, byte for byte as it was stored with the key."""
     idempotency_key: str
     status: AttemptStatus
     unknown_reason: UnknownReason | None
@@ -71,9 +71,9 @@ class Attempt:
     sent_until: datetime
     """No request of it was sent after this instant: the lease's end while its owner may still be sending."""
     stripe_sent_at: datetime | None = None
-    """By Stripe's clock, when it was first sent; None where no answer had told its time yet."""
+    """When it was first sent, by Stripe's clock; None if no response had carried the time yet."""
     tries: int
-    """Rounds in a row that ended without an outcome."""
+    """Consecutive runs that ended without an outcome."""
     lease_token: int
     leased_until: datetime
     as_of_version: int
@@ -81,11 +81,11 @@ class Attempt:
     never_sent: bool = False
     """Whether it is certain that nothing of it was ever sent, so that its key has no age yet."""
     request_id: UUID | None = None
-    """The message that asked for it, where the request has no other id: the same one again asks for nothing."""
+    """Id of the message that requested it, for requests without an id of their own: identifies redeliveries."""
     lookup_progress: LookupProgress | None = None
-    """Set while a look goes on that one round could not bring to its end."""
+    """Set while a look-up has to continue in another run."""
     stripe_request_id: str | None = None
-    """Stripe's id of the request that its owner sent and that was not answered well: its support asks for it."""
+    """Stripe's id of the last request without a final response, for Stripe's support."""
 
 
 class Step(StrEnum):
@@ -96,28 +96,28 @@ class Step(StrEnum):
 
 
 PROVES_EXECUTION = frozenset({UnknownReason.KEY_MISMATCH, UnknownReason.CONTRADICTS_RECORD})
-"""Doubts that prove that something was executed, so that “not found” is never believed. A person has to look."""
+"""Reasons that prove that a request was executed: the object never counts as absent. An operator has to decide."""
 
 NOT_SENT_AGAIN = frozenset(
     {UnknownReason.REPLAYED_SERVER_ERROR, UnknownReason.REJECTED_LATER, *PROVES_EXECUTION}
 )
-"""Doubts that sending again does not settle: the same answer would come."""
+"""Reasons for which sending again is useless: Stripe would give the same response."""
 
 LOOKUP_FIRST = frozenset({UnknownReason.SERVER_ERROR, UnknownReason.SUPERSEDED, *NOT_SENT_AGAIN})
-"""Doubts that are met by looking first: Stripe may have stored a 5xx, and replays it as long as it keeps the key."""
+"""Reasons for which a look-up comes first: Stripe may have stored a 5xx, and replays it as long as it keeps the key."""
 
 
 def unknown_reason_after_absence(unknown_reason: UnknownReason | None) -> UnknownReason:
-    """What is in doubt once a look-up found nothing that can be believed yet.
+    """The reason for which the outcome stays unknown after a look-up that found nothing and proves nothing yet.
 
-    After a fresh 5xx the same request may be sent again: it executes, or Stripe replays what it stored.
-    A replay proves that sending is of no use any more.
+    After a fresh 5xx the same request may be sent again: it executes, or Stripe replays what it stored. A replay
+    proves that sending again is useless.
     """
     return unknown_reason if unknown_reason in NOT_SENT_AGAIN else UnknownReason.NOT_FOUND_YET
 
 
 def next_step(attempt: Attempt, *, now: datetime, key_safe_age: timedelta) -> Step:
-    """Send again under the same key while Stripe surely remembers it; after that, only look."""
+    """Send again under the same key while Stripe certainly remembers it; after that, only look up."""
     if attempt.never_sent:
         return Step.SEND
     if attempt.unknown_reason in LOOKUP_FIRST or now - attempt.first_sent_at >= key_safe_age:
@@ -126,18 +126,18 @@ def next_step(attempt: Attempt, *, now: datetime, key_safe_age: timedelta) -> St
 
 
 def absence_is_believed(attempt: Attempt, *, asked_at: datetime, absence_delay: timedelta) -> bool:
-    """Whether “not found”, asked at this instant, proves that the request was never executed.
+    """Whether “not found” at this instant proves that the request was never executed.
 
-    It does once no request that was sent can still be on its way.
+    It does once no request that was sent can still be in progress.
     """
     return attempt.unknown_reason not in PROVES_EXECUTION and asked_at - attempt.sent_until >= absence_delay
 
 
 def resume_after(attempt: Attempt, *, absence_delay: timedelta) -> str | None:
-    """The object after which a look goes on; None where it has to begin at the top of the list.
+    """The object after which a look-up continues; None if it has to begin at the top of the list.
 
-    What was read stays read only if nothing can have come to it since: each round began when no request could be on
-    its way any more, and none was sent after it. Otherwise what it made may stand above this place.
+    The part that was read counts only if nothing can have been created in it since: each run began when no request
+    could be in progress, and none was sent after it. Otherwise the attempt's object may be above this position.
     """
     lookup_progress = attempt.lookup_progress
     if lookup_progress is None or not absence_is_believed(

@@ -11,28 +11,28 @@ LONGEST_DELAY = timedelta(minutes=15)
 
 
 LONGEST_CAPACITY_DELAY = timedelta(seconds=24)
-"""Half a minute with the jitter: what only waits its turn goes on soon after Stripe is back."""
+"""Half a minute with the jitter: work that only waits for capacity resumes soon after Stripe is back."""
 
 
 LONGEST_PAUSE = timedelta(hours=1)
-"""For what was never sent and is paused: the end of the pause makes it due, and this is for an end that got lost."""
+"""For paused attempts that were never sent: the end of the pause makes them due, and this catches a lost resume."""
 
 
 CAPACITY_TRIES_COUNTED = 6
-"""The rounds after which that delay is reached."""
+"""The number of runs after which that delay is reached."""
 
 
 def backoff_delay(tries: int, *, jitter: float, longest: timedelta = LONGEST_DELAY) -> timedelta:
-    """How long to wait after this many rounds without an outcome: doubling, jittered by `jitter` in [0, 1)."""
+    """How long to wait after this many runs without an outcome: exponential, jittered by `jitter` in [0, 1)."""
     doubled = min(FIRST_DELAY * 2 ** min(max(tries - 1, 0), 20), longest)
     return timedelta(seconds=doubled.total_seconds() * (0.75 + jitter / 2))
 
 
 def next_try(tries: int, reason: str, *, jitter: float) -> tuple[int, timedelta]:
-    """The rounds to count after one more without an outcome, and how long to wait for the next.
+    """The number of runs to count after one more without an outcome, and the delay before the next.
 
-    To wait one's turn is no failure: however often it happens, it counts no further than its own longest delay, so
-    that trouble that comes later is met with short delays again. A look that came further counts nothing.
+    Waiting for capacity is no failure: however often it happens, the count stays within its own longest delay, so
+    that a later failure begins with short delays again. A look-up that made progress counts nothing.
     """
     if reason == Delay.SCAN_CONTINUES:
         return tries, backoff_delay(1, jitter=jitter)

@@ -10,11 +10,11 @@ from payment_worker.domain.refund import RefundStatus
 
 PAYMENT_DEADLINES: Final[Mapping[PaymentStatus, timedelta]] = MappingProxyType(
     {
-        # Stripe answers within seconds, and what it does not answer is resolved within minutes once it is back.
+        # Stripe responds within seconds, and unknown outcomes are resolved within minutes after an outage.
         PaymentStatus.REQUESTED: timedelta(hours=1),
         # Bank debits take up to 14 days.
         PaymentStatus.PROCESSING: timedelta(days=14),
-        # A customer who has not come back by then does not.
+        # A customer who has not returned by then does not.
         PaymentStatus.REQUIRES_ACTION: timedelta(days=2),
         # Most authorisations of cards end after 7 days: a day is left to capture.
         PaymentStatus.AUTHORIZED: timedelta(days=6),

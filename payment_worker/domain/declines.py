@@ -1,8 +1,8 @@
 """Stripe's decline codes: the failure reason that we publish for each, and whether a retry is allowed.
 
-A decline is an outcome. Trying again what the issuer has refused for good costs fees and, past the card
-networks' caps, the merchant's standing; so the default for anything unknown is not to. Where Stripe passes
-on the issuer's advice (`advice_code`), the advice outranks the table.
+A decline is an outcome. Retrying a hard decline costs fees and, beyond the card networks' limits, puts the
+merchant's account at risk; so unknown codes are not retried. If Stripe passes on the issuer's advice
+(`advice_code`), the advice outranks the table.
 
 Source of the codes: Stripe's pages "Decline codes" (cards, and local payment methods below them) and "Smart
 Retries" (`highest_risk_level`).
@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 
 class FailureReason(StrEnum):
-    """The four words in which `PaymentFailed` tells why. Stripe's own code travels beside them."""
+    """The four failure reasons of `PaymentFailed`. Stripe's own code is published beside them."""
 
     CARD_DECLINED = "CARD_DECLINED"
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
@@ -24,18 +24,18 @@ class FailureReason(StrEnum):
 
 
 class DeclineClass(StrEnum):
-    """What kind of no it is."""
+    """The kinds of decline."""
 
     HARD = "hard"
-    """This card, or these data of it, will never do."""
+    """This card, or these card data, will never succeed."""
     SOFT = "soft"
-    """The same card may do later."""
+    """The same card may succeed later."""
     AUTHENTICATION = "authentication"
-    """The customer has to take part: 3-D Secure, a PIN, a tap."""
+    """The customer has to authenticate: 3-D Secure, a PIN, a tap."""
     FRAUD = "fraud"
-    """Somebody suspects a thief. Tell the customer no more than "declined"."""
+    """Suspected fraud. Tell the customer no more than "declined"."""
     LIMITS = "limits"
-    """Not enough money or too much of it at once: may do later."""
+    """Insufficient funds or a limit: may succeed later."""
 
 
 _MAY_RETRY: Mapping[DeclineClass, bool] = MappingProxyType(
@@ -52,11 +52,11 @@ ADVICE: Mapping[str, bool] = MappingProxyType(
     {
         "try_again_later": True,
         "do_not_try_again": False,
-        # The customer has to correct the card's data first: the same request would be refused again.
+        # The customer has to correct the card's data first: the same request would be declined again.
         "confirm_card_data": False,
     }
 )
-"""Stripe's advice codes: may the same card be tried again without the customer?"""
+"""Stripe's advice codes: may the same card be retried without the customer?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ _REASONS: Mapping[str, FailureReason] = {
     "insufficient_funds": FailureReason.INSUFFICIENT_FUNDS,
     "expired_card": FailureReason.EXPIRED_CARD,
     "expired_payment_information": FailureReason.EXPIRED_CARD,
-    # Nobody judged the card: the machinery between Stripe and the issuer failed.
+    # Not the issuer's decision: processing between Stripe and the issuer failed.
     "processing_error": FailureReason.PROCESSING_ERROR,
     "issuer_not_available": FailureReason.PROCESSING_ERROR,
     "reenter_transaction": FailureReason.PROCESSING_ERROR,
@@ -128,14 +128,14 @@ DECLINES: Mapping[str, DeclinePolicy] = _declines()
 CARD_ERROR_CODES: frozenset[str] = frozenset(
     {"card_declined", "payment_intent_authentication_failure", "payment_method_provider_decline"}
 )
-"""Error codes beside the decline codes themselves that say: the card, or its owner, or its issuer said no."""
+"""Error codes besides the decline codes that mean a decline by the card, its owner or its issuer."""
 
 
 def failure_reason(error_code: str | None, decline_code: str | None) -> FailureReason:
-    """Which of the four reasons we tell for Stripe's `code` and `decline_code`.
+    """Which of the four reasons we publish for Stripe's `code` and `decline_code`.
 
-    The decline code is the more specific one and goes first. What neither names as a card's failure is a
-    processing error: we never blame a card for what Stripe did not say of it.
+    The decline code is more specific and goes first. What neither attributes to the card is a processing error: we
+    never blame a card for what Stripe did not attribute to it.
     """
     for code in (decline_code, error_code):
         if code is not None and code in DECLINES:
@@ -146,7 +146,7 @@ def failure_reason(error_code: str | None, decline_code: str | None) -> FailureR
 
 
 def may_retry(decline_code: str | None, advice_code: str | None) -> bool:
-    """Whether the same card may be tried again later without the customer doing anything."""
+    """Whether the same card may be retried later without any action of the customer."""
     if advice_code is not None and advice_code in ADVICE:
         return ADVICE[advice_code]
     policy = DECLINES.get(decline_code) if decline_code else None
@@ -154,10 +154,10 @@ def may_retry(decline_code: str | None, advice_code: str | None) -> bool:
 
 
 def never_again(decline_code: str | None, advice_code: str | None) -> bool:
-    """Whether the same card may not even be tried again when somebody asks for it.
+    """Whether the same card may not be retried even on request.
 
-    Where the customer can put things right with the issuer, or the card's data have been brought up to date, a
-    person may know better than the table. Not so where a thief is suspected, or the issuer says never.
+    If the customer can sort it out with the issuer, or the card's data have been updated, a person may know better
+    than the table. Not so if fraud is suspected, or the issuer says never.
     """
     policy = DECLINES.get(decline_code) if decline_code else None
     return advice_code == "do_not_try_again" or (

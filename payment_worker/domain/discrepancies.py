@@ -1,7 +1,7 @@
 """Compares a payment, refund or dispute with Stripe's snapshot of it, and names each difference.
 
-What is compared must be known to be of the same time, or be looked at again: a list that was read before our row
-moved on shows a difference that is none.
+Both sides must be of the same time, or be refreshed: a list that was read before our row changed shows a difference
+that does not exist.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from payment_worker.domain.transitions import is_reversed_as_asked, is_split_as_
 
 
 class StripeList(StrEnum):
-    """The lists of Stripe's that are compared, in its own words."""
+    """Stripe's lists that are compared, by their API names."""
 
     PAYMENT_INTENTS = "payment_intents"
     REFUNDS = "refunds"
@@ -31,22 +31,22 @@ class FindingKind(StrEnum):
     """The ways in which two records can differ."""
 
     PAYMENT_MISSING_HERE = "payment_missing_here"
-    """Stripe has a PaymentIntent that names a payment of ours which we do not have."""
+    """Stripe has a PaymentIntent that names a payment without a row."""
     PAYMENT_MISSING_THERE = "payment_missing_there"
     """Stripe does not show the PaymentIntent of a payment."""
     PAYMENT_STATUS_DIFFERS = "payment_status_differs"
     PAYMENT_AMOUNT_DIFFERS = "payment_amount_differs"
     PAYMENT_CURRENCY_DIFFERS = "payment_currency_differs"
     PAYMENT_FEE_DIFFERS = "payment_fee_differs"
-    """Another application fee than was asked for (Connect)."""
+    """Another application fee than was requested (Connect)."""
     PAYMENT_TRANSFER_DIFFERS = "payment_transfer_differs"
-    """Another amount is transferred, or to another account, than was asked for (Connect)."""
+    """Another amount is transferred, or to another account, than was requested (Connect)."""
     SECOND_PAYMENT_INTENT = "second_payment_intent"
     """Another PaymentIntent than the payment's own carries its id: it may have been paid twice."""
     SEVERAL_PAYMENT_INTENTS = "several_payment_intents"
-    """Several PaymentIntents prove to be of one payment that has none, or is lost: which is, a person has to say."""
+    """Several PaymentIntents have a valid MAC for one payment that has none, or is lost: an operator has to decide."""
     REFUND_NOT_OURS = "refund_not_ours"
-    """Stripe has a Refund of a payment of ours that we did not know: made elsewhere."""
+    """Stripe has a Refund of our payment that has no row: it was made elsewhere."""
     REFUND_MISSING_THERE = "refund_missing_there"
     REFUND_STATUS_DIFFERS = "refund_status_differs"
     REFUND_AMOUNT_DIFFERS = "refund_amount_differs"
@@ -54,24 +54,24 @@ class FindingKind(StrEnum):
     REFUND_NOT_REVERSED = "refund_not_reversed"
     """A refund that was to take back its share of a transfer did not (Connect)."""
     REFUND_EXISTS_AFTER_ALL = "refund_exists_after_all"
-    """Stripe has a Refund that we believed was never made, and gave its amount free again."""
+    """Stripe has a Refund that we had recorded as failed, releasing its amount."""
     SECOND_REFUND = "second_refund"
     """Another Refund than the refund's own carries its id."""
     UNVERIFIED_METADATA = "unverified_metadata"
-    """An object carries ids of ours in its metadata and does not prove that we made it: anybody may write them."""
+    """An object carries our ids in its metadata without proof that we created it: anybody may write them."""
     DISPUTE_NOT_RECORDED = "dispute_not_recorded"
     DISPUTE_STATUS_DIFFERS = "dispute_status_differs"
     DISPUTE_MISSING_THERE = "dispute_missing_there"
     UNKNOWN_TOO_LONG = "unknown_too_long"
-    """It has been unknown for so long what a request to Stripe came to that somebody should look."""
+    """The outcome of a request to Stripe has been unknown for so long that an operator should look at it."""
     PAYMENT_UNREADABLE = "payment_unreadable"
-    """Stripe shows the PaymentIntent of a payment in a shape that we cannot read; likewise the next two."""
+    """The PaymentIntent of a payment cannot be parsed; likewise the next two."""
     REFUND_UNREADABLE = "refund_unreadable"
     DISPUTE_UNREADABLE = "dispute_unreadable"
     ACCOUNT_UNREADABLE = "account_unreadable"
-    """Stripe does not let us read a connected account: it was disconnected, or its name was never right."""
+    """Stripe denies us access to a connected account: it was disconnected, or its id was never right."""
     LIST_UNREADABLE = "list_unreadable"
-    """Stripe does not let us read one kind of object on an account: our key is a restricted one."""
+    """Stripe denies us one kind of object of an account: our key is a restricted one."""
     BALANCE_DIFFERS = "balance_differs"
     """The balance that Stripe says an account has is not the ledger's; the next four name the objects that make it."""
     TRANSACTION_UNKNOWN = "transaction_unknown"
@@ -104,7 +104,7 @@ IN_LEDGER: Final = UNCLEARED | {
     FindingKind.TRANSACTION_MISSING_THERE,
     FindingKind.PAYOUT_SUM_DIFFERS,
 }
-"""Findings of the ledger, which the import of the balance looks at again; reconciliation does not."""
+"""Findings of the ledger, which the balance import checks again; reconciliation does not."""
 
 REPAIRABLE: Final = frozenset(
     {
@@ -115,10 +115,10 @@ REPAIRABLE: Final = frozenset(
         FindingKind.DISPUTE_STATUS_DIFFERS,
     }
 )
-"""Differences that applying what Stripe shows may end; it only moves forward, so trying is safe."""
+"""Differences that applying Stripe's snapshot may resolve; statuses only move forward, so trying is safe."""
 
 TOO_LONG: Final = timedelta(hours=1)
-"""By then an attempt was looked up many times, and its request cannot be on its way any more."""
+"""By then an attempt was looked up many times, and its request cannot be in progress any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ class Difference:
     payment_id: UUID | None = None
     refund_id: UUID | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
-    """What the two records say."""
+    """The values of the two records."""
 
 
 STATUS_OF_REFUND: Final[Mapping[RefundTrigger, RefundStatus]] = MappingProxyType(
@@ -144,13 +144,13 @@ STATUS_OF_REFUND: Final[Mapping[RefundTrigger, RefundStatus]] = MappingProxyType
         RefundTrigger.CANCELED: RefundStatus.CANCELED,
     }
 )
-"""The state of a refund whose Refund looks so."""
+"""The refund status that corresponds to Stripe's status."""
 
 CLOSURES: Final = frozenset({FindingKind.ACCOUNT_UNREADABLE, FindingKind.LIST_UNREADABLE})
-"""Findings about what Stripe does not let us read."""
+"""Findings about objects that Stripe denies us."""
 
 Closed = tuple[FindingKind, str]
-"""What Stripe does not let us read, by the kind and the object of the finding that says so."""
+"""Objects that Stripe denies us: kind and object of the finding about it."""
 
 
 def closed_list(of: StripeList, *, stripe_account: str | None) -> Closed:
@@ -164,13 +164,13 @@ def closed_account(stripe_account: str) -> Closed:
 
 
 def closures(of: StripeList, *, stripe_account: str | None) -> frozenset[Closed]:
-    """Whatever of it is closed, nothing is shown of this list."""
+    """The closures of which any one hides this list."""
     itself = closed_list(of, stripe_account=stripe_account)
     return frozenset({itself, closed_account(stripe_account)} if stripe_account else {itself})
 
 
 def not_shown(closed: Closed, *, stripe_account: str | None, reason: str) -> Difference:
-    """Something about which Stripe tells us nothing."""
+    """A finding about objects that Stripe denies us."""
     kind, object_id = closed
     return Difference(
         kind=kind,
@@ -248,7 +248,7 @@ def _payment(
 
 
 def second_payment_intent(payment: Payment, stripe_payment_intent_id: str) -> Difference:
-    """A PaymentIntent that proves to be of a payment which is another one."""
+    """A finding: a PaymentIntent with a valid MAC for a payment that has another one."""
     return Difference(
         kind=FindingKind.SECOND_PAYMENT_INTENT,
         object_id=stripe_payment_intent_id,

@@ -1,10 +1,9 @@
 """The state machine of disputes, and which of their statuses block a refund.
 
-Theory of operation. A bank asks first (`WARNING_…`, an inquiry that moves no money) or takes the money back at
-once, evidence is sent and reviewed, and the dispute is won or lost. A dispute only moves forward in this order,
-so any snapshot of it, however late, is either news or nothing. WON and PREVENTED are final. LOST is left only by an
-appeal, which may be lost in its turn: of a loss and an appeal no order of states tells which came last, and Stripe
-has to be asked how it is now.
+Theory of operation. A bank begins with an inquiry (`WARNING_…`, which moves no money) or takes the money back at
+once, evidence is sent and reviewed, and the dispute is won or lost. Statuses are ordered and a dispute only moves
+forward, so a late snapshot changes nothing. WON and PREVENTED are final. LOST is left only by an appeal, which may
+be lost in its turn: the order does not say whether the loss or the appeal is newer, so the dispute is retrieved.
 """
 
 from collections.abc import Iterable, Mapping
@@ -55,13 +54,13 @@ APPEALS = frozenset({DisputeStatus.APPEAL_NEEDS_RESPONSE, DisputeStatus.APPEAL_U
 """States in which a loss is called into question."""
 
 BLOCKING = APPEALS | {DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.LOST}
-"""States in which the bank holds the money, so that Stripe refuses refunds of the charge."""
+"""Statuses in which the bank holds the money, so that Stripe rejects refunds of the charge."""
 
 OVER = frozenset({DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.PREVENTED})
 """States in which it is decided: by the bank, or by what was agreed with it beforehand."""
 
 TOLD = BLOCKING | OVER
-"""States of a real dispute. An inquiry is recorded, and other apps are not told: it stops nothing."""
+"""Statuses of a real dispute. An inquiry is recorded, but not published, because it blocks nothing."""
 
 
 def next_status(status: DisputeStatus, seen: DisputeStatus) -> DisputeStatus:
@@ -90,10 +89,10 @@ class DisputeSnapshot:
     reason: str | None = None
     evidence_due_by: datetime | None = None
     as_of_status: DisputeStatus | None = None
-    """Our record's state before Stripe was asked; None for a snapshot, which may be of any time."""
+    """Our record's status before the dispute was retrieved; None for a snapshot of unknown time."""
 
     def as_of(self, as_of_status: DisputeStatus | None) -> Self:
-        """The same, asked for when our record had this state."""
+        """The same snapshot, retrieved when our record had this status."""
         return replace(self, as_of_status=as_of_status)
 
 
@@ -113,7 +112,7 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisputeMoved:
-    """The dispute and its payment as they must be written now, and what is to be told."""
+    """The dispute and its payment as they must be written, and what is to be published."""
 
     payment: Payment
     dispute: Dispute

@@ -11,13 +11,13 @@ from payment_worker.domain.payment import Payment, PaymentStatus
 
 
 class RejectionReason(StrEnum):
-    """Why a well-formed request about a payment cannot be: the `reason` of its answer."""
+    """Why a valid request about a payment is rejected: the `reason` of the task's result."""
 
     NOT_AUTHORIZED = "payment_not_authorized"
     """It is not, or not yet, held for a capture."""
     FAILED = "payment_failed"
     SUCCEEDED = "payment_succeeded"
-    """Too late to cancel: what was taken can be refunded."""
+    """Too late to cancel: a captured payment can be refunded."""
     CANCELED = "payment_canceled"
     EXPIRED = "authorization_expired"
     ALREADY_CAPTURED = "already_captured"
@@ -26,12 +26,12 @@ class RejectionReason(StrEnum):
     NOT_A_STEP = "amount_not_a_step"
     """Amounts in its currency are multiples of 10 or 100."""
     NOTHING_AT_STRIPE = "nothing_at_stripe"
-    """Stripe refused the charge as it was and made no PaymentIntent that could be canceled or tried again."""
+    """Stripe rejected the charge and created no PaymentIntent that could be canceled or retried."""
     DECLINED_FOR_GOOD = "declined_for_good"
     """Only another payment method may be tried."""
     TOO_MANY_RETRIES = "too_many_retries"
     ATTEMPT_UNANSWERED = "attempt_unanswered"
-    """It is not known yet what another request to Stripe came to."""
+    """The outcome of another attempt is still unknown."""
     NEVER_EXECUTED = "never_executed_by_stripe"
 
 
@@ -44,7 +44,7 @@ class Proceed:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What is asked for is so already."""
+    """The requested change has been made already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Reject:
 Decision = Proceed | Done | Reject
 
 EXPIRED_REASONS: Final = frozenset({"automatic", "expired"})
-"""Stripe's reasons for a cancellation that nobody asked for."""
+"""Stripe's reasons for a cancellation that nobody requested."""
 
 
 def decide_capture(payment: Payment, *, amount: int | None) -> Decision:
@@ -101,14 +101,14 @@ def decide_cancel(payment: Payment) -> Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How often a declined payment may be tried again. The card networks count, and fine, what goes beyond theirs."""
+    """How often a declined payment may be retried. The card networks fine retries beyond their limits."""
 
     automatic: int = 0
     """Times that the worker does it by itself."""
     first_delay: timedelta = timedelta(days=1)
     """Before the first of those; doubled before each further one."""
     most: int = 20
-    """Times in all, asked for or automatic."""
+    """The most retries in all, requested or automatic."""
     most_in_period: int = 14
     period: timedelta = timedelta(days=30)
 
@@ -116,7 +116,7 @@ class RetryPolicy:
 def decide_retry(
     payment: Payment, *, same_method: bool, retries_in_period: int, policy: RetryPolicy
 ) -> Decision:
-    """Decide about another try of a payment that was declined, or waits for its customer."""
+    """Decide about a retry of a payment that was declined, or waits for its customer."""
     match payment.status:
         case PaymentStatus.CANCELED:
             return Reject(RejectionReason.CANCELED)
@@ -159,14 +159,14 @@ class RefundRejectionReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reserve:
-    """Hold this amount of the payment, in minor units, and ask Stripe."""
+    """Reserve this amount of the payment, in minor units, and execute the refund."""
 
     amount: int
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """The payment has no outcome yet; look again when it has."""
+    """The payment has no outcome yet; decide again when it has."""
 
     amount: int
 

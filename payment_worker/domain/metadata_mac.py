@@ -1,8 +1,8 @@
 """Signs and verifies the metadata of Stripe objects with a MAC, which proves that we created them.
 
-Whoever may write to the Stripe account may write our ids into the metadata of any object. A MAC over these ids and
-over what the object itself shows cannot be made without the secret, nor moved to an object of another amount,
-currency or account. It can be copied to one that shows the same: whoever finds two has proof of neither.
+Everybody who may write to the Stripe account can write our ids into the metadata of any object. A MAC over these
+ids and over the object's own fields cannot be made without the secret, nor moved to an object of another amount,
+currency or account. It can be copied to one with the same fields: of two such objects neither is proven.
 """
 
 import hmac
@@ -47,7 +47,7 @@ def _mac(claim: Claim, secret: str) -> str:
 
 
 def _encoded(claim: Claim) -> bytes:
-    """The claim as a JSON array: every part at its place and quoted, so that no two claims look alike."""
+    """The claim as a JSON array, unambiguous: every part has its position and is quoted."""
     parts = [
         "payment_worker",
         VERSION,

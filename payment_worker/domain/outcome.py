@@ -7,7 +7,7 @@ from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, Refu
 
 
 class UnknownReason(Code):
-    """Why it is unknown what a request came to: a code, and a sentence for people."""
+    """Why the outcome of a request is unknown: a code, and a sentence for people."""
 
     NO_ANSWER = "no_answer", "Stripe did not answer in time."
     TRUNCATED_ANSWER = "truncated_answer", "Stripe's answer was cut short."
@@ -24,7 +24,7 @@ class UnknownReason(Code):
 
 
 class Delay(Code):
-    """Why Stripe did not execute a request that may be sent again as it is: a code, and a sentence for people."""
+    """Why Stripe did not execute a request that may be sent again unchanged: a code, and a sentence for people."""
 
     RATE_LIMITED = "rate_limited", "Stripe answered 429."
     KEY_IN_USE = "key_in_use", "A request under the same idempotency key is still executing."
@@ -45,35 +45,35 @@ class Delay(Code):
 
 
 def explained(code: str) -> str:
-    """A code with its sentence, for people; what follows a colon, and any other text, is left as it is."""
+    """A code with its sentence, for people; a suffix after a colon, and any other text, is left unchanged."""
     word, _, rest = code.partition(":")
     sentence = next((each.sentence for each in (*UnknownReason, *Delay) if each == word), "")
     return f"{word}: {sentence}{rest}" if sentence else code
 
 
 WRONG_KEY = frozenset({Delay.ANOTHER_ACCOUNT, Delay.ACCOUNT_UNKNOWN})
-"""Delays that last until somebody deploys another key, or gives this one another permission."""
+"""Delays that last until another key is deployed, or this one gets another permission."""
 
 REFUSED_OF_US = frozenset({Delay.API_KEY_REJECTED, Delay.ACCESS_DENIED})
-"""Delays that last until somebody changes the key, or what it may do."""
+"""Delays that last until the key or its permissions are changed."""
 
 NOT_SENT = frozenset({Delay.LEASE_EXPIRED, Delay.STRIPE_DOWN, Delay.THROTTLED, Delay.PAUSED, *WRONG_KEY})
-"""Delays that we decided on: Stripe was not asked."""
+"""Delays that we decided on: nothing was sent to Stripe."""
 
 WAITS_FOR_CAPACITY = frozenset(
     {Delay.RATE_LIMITED, Delay.STRIPE_DOWN, Delay.THROTTLED, Delay.PAUSED, *WRONG_KEY}
 )
-"""Delays that say nothing against the request: it is made soon after it can be, however long that took."""
+"""Delays that are not the request's fault: it is sent soon after capacity returns, however long that took."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Stripe showed the object that the request made."""
+    """Stripe showed the object that the request created."""
 
     seen: PaymentIntentSnapshot | RefundSnapshot
     stripe_request_id: str | None = None
     is_present: bool = True
-    """Whether it shows the object as it is now. A replayed answer shows it as it was at the first execution."""
+    """Whether it shows the object's current state. A replayed response shows that of the first execution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +89,14 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Stripe refused the request as it was and did nothing."""
+    """Stripe rejected the request and did nothing."""
 
     code: str
     stripe_request_id: str | None = None
     seen: PaymentIntentSnapshot | None = None
-    """The PaymentIntent that it was about, looked at after the refusal: our record of it may be out of date."""
+    """The PaymentIntent concerned, retrieved after the rejection: our record of it may be out of date."""
     is_replayed: bool = False
-    """Whether the first request under the key was refused so, and this one only got the same answer."""
+    """Whether the first request under the key was rejected too, and this is its replayed response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +114,12 @@ class Postponed:
     delay: Delay
     stripe_request_id: str | None = None
     detail: str | None = None
-    """Stripe's own code, and the permission that it asks for, where it names them."""
+    """Stripe's own code, and the permission that is missing, if it names them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A consistent read shows that the object does not exist. Whether to believe it is for the caller to judge."""
+    """A consistent read shows that the object does not exist. The caller decides whether that is proof."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +131,10 @@ class ScanIncomplete:
 
 
 Outcome = Shown | Declined | Rejected | Unanswered | Postponed
-"""What sending a request can come to."""
+"""The possible results of sending a request."""
 
 LookupResult = Shown | Absent | Unanswered | Postponed
-"""What looking for an object can come to."""
+"""The possible results of looking up an object."""
 
 ScanResult = LookupResult | ScanIncomplete
-"""What looking for an object on a list can come to."""
+"""The possible results of searching an object on a list."""

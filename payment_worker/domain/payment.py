@@ -1,10 +1,10 @@
 """The state machine of payments: statuses, triggers, and the next status for each.
 
-Theory of operation. A payment begins as REQUESTED: accepted by us, and Stripe is not yet known to have
-answered. News of Stripe's PaymentIntent moves it along the table below, and only along it: a pair that is
-not in the table changes nothing. SUCCEEDED and CANCELED are final, as they are at Stripe, so news of them
-can be late but never wrong. FAILED is not: Stripe leaves a declined PaymentIntent open, and another attempt
-may follow. It may also follow while a payment waits for its customer, for instance with another card.
+Theory of operation. A payment begins as REQUESTED: accepted by us, without a known response from Stripe.
+Snapshots of its PaymentIntent move it by the table below, and only by it: a pair that is not in the table
+changes nothing. SUCCEEDED and CANCELED are final, as they are at Stripe, so a snapshot that shows them can be
+late but never wrong. FAILED is not final: Stripe leaves a declined PaymentIntent open, and a retry may succeed.
+A retry is also possible while a payment waits for its customer, for instance with another card.
 """
 
 from collections.abc import Mapping
@@ -82,7 +82,7 @@ PAYMENT_TRANSITIONS: Mapping[PaymentStatus, Mapping[PaymentTrigger, PaymentStatu
 )
 
 FINAL = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.CANCELED})
-"""States that are never left."""
+"""Final statuses."""
 
 STATUS_OF_PAYMENT: Mapping[PaymentTrigger, PaymentStatus] = MappingProxyType(
     {
@@ -107,7 +107,7 @@ UNTOUCHED = frozenset(
 """States of a payment whose PaymentIntent may show nothing at all yet, as while its customer is yet to pay."""
 
 FINAL_TRIGGERS = frozenset({PaymentTrigger.SUCCEEDED, PaymentTrigger.CANCELED})
-"""News of a state that a PaymentIntent never leaves, so a snapshot of it cannot be out of date."""
+"""Triggers that show a final status of a PaymentIntent, so a snapshot of it cannot be out of date."""
 
 
 def shows_status(status: PaymentStatus, trigger: PaymentTrigger | None) -> bool:
@@ -144,18 +144,18 @@ class Payment:
     advice_code: str | None = None
     """What the issuer advises after a decline: Stripe's word."""
     retries: int = 0
-    """How often it was tried again after a decline."""
+    """How often it was retried after a decline."""
     capture_before: datetime | None = None
-    """When the issuer lets go what was authorised, as far as Stripe tells."""
+    """When the issuer releases the authorisation, if Stripe says so."""
     action_url: str | None = None
     """Where its customer has to be sent, while it waits for them and it is a redirect."""
     cancellation_reason: str | None = None
-    """Why it is canceled, or why it was asked to be: Stripe's word or the caller's."""
+    """Why it is canceled, or was requested to be: Stripe's reason or the app's."""
     stripe_account: str | None = None
     application_fee_amount: int | None = None
-    """What the platform asked to keep of it (Connect)."""
+    """The application fee that the platform requested (Connect)."""
     transfer_destination: str | None = None
-    """The connected account that Stripe transfers it to, if it was asked to."""
+    """The connected account to which Stripe transfers it, if requested."""
     transfer_amount: int | None = None
     """How much of it; None: all."""
     stripe_payment_intent_id: str | None = None
@@ -168,7 +168,7 @@ class Payment:
 
     @property
     def payment_intent(self) -> str:
-        """Stripe's id of its PaymentIntent, for what can only be asked of a payment that has one."""
+        """Stripe's id of its PaymentIntent, for actions that need one."""
         if self.stripe_payment_intent_id is None:
             raise AssertionError("Stripe has not shown a PaymentIntent of this payment yet")
         return self.stripe_payment_intent_id

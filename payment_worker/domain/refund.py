@@ -1,9 +1,9 @@
 """The state machine of refunds: statuses, triggers, and how much of the payment each status reserves.
 
-Theory of operation. The states are ordered and a refund only moves forward through them, so any snapshot of
-it, however late, is either news or nothing. PROCESSED is not final: a bank may return the money days later,
-and Stripe then turns a succeeded refund into a failed one. A refund reserves its amount on the payment
-before Stripe is asked for it, and holds it until it has failed.
+Theory of operation. Statuses are ordered and a refund only moves forward through them, so a late snapshot
+changes nothing. PROCESSED is not final: a bank may return the money days later, and Stripe then turns a
+succeeded refund into a failed one. A refund reserves its amount on the payment before it is sent to Stripe,
+and releases it only if it fails.
 """
 
 from collections.abc import Mapping
@@ -88,6 +88,6 @@ class Refund:
     failure_reason: str | None = None
     stripe_refund_id: str | None = None
     reverse_transfer: bool = False
-    """Whether its share of what was transferred is to be taken back (Connect)."""
+    """Whether the refund's share of the transfer is to be reversed (Connect)."""
     refund_application_fee: bool = False
     """Whether its share of the application fee is to be given back too."""

@@ -1,8 +1,8 @@
 """Snapshots of Stripe objects as typed values.
 
-An API answer, a webhook, a polled event and a look-up all become a snapshot. `as_of_version` says which version of our
-row was known before Stripe was asked: if the row still has that version when the snapshot is applied, then nothing that
-we know can be newer. The snapshot in an event has none.
+An API response, a webhook, a polled event and a look-up all become a snapshot. `as_of_version` is the version that
+our row had before the call to Stripe: if the row still has it when the snapshot is applied, nothing recorded is
+newer. The snapshot in an event has none.
 """
 
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ class PaymentIntentSnapshot:
 
     stripe_payment_intent_id: str
     trigger: PaymentTrigger | None
-    """None: it exists and nothing has come of it yet."""
+    """None: it exists and has no result yet."""
     amount: int
     currency: str
     amount_received: int = 0
@@ -64,7 +64,7 @@ class PaymentIntentSnapshot:
     action_url: str | None = None
     """Where the customer has to be sent, if it is a redirect; never with a secret in it."""
     is_from_attempt: bool = False
-    """Whether it is known to show what the unfinished attempt came to, and not what was before it."""
+    """Whether it is known to show the result of the unfinished attempt, and not an earlier state."""
     as_of_version: int | None = None
 
     @property
@@ -84,7 +84,7 @@ class PaymentIntentSnapshot:
         return self.trigger in FINAL_TRIGGERS
 
     def as_of(self, as_of_version: int) -> Self:
-        """The same, asked for when our row had this version."""
+        """The same snapshot, retrieved when our row had this version."""
         return replace(self, as_of_version=as_of_version)
 
 
@@ -101,9 +101,9 @@ class RefundSnapshot:
     failure_reason: str | None = None
     reason: str | None = None
     is_transfer_reversed: bool = False
-    """Whether its share of what was transferred is taken back (Connect)."""
+    """Whether the refund's share of the transfer is reversed (Connect)."""
     refund_id: str | None = None
-    """What its metadata call ours; None when it was made elsewhere, for instance in the dashboard."""
+    """Our id in its metadata; None if it was made elsewhere, for instance in the dashboard."""
     payment_id: str | None = None
     mac: str | None = None
     """What proves it (`metadata_mac.py`)."""

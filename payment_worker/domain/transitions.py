@@ -1,6 +1,6 @@
 """What a snapshot of a PaymentIntent or Refund changes in our record, as values.
 
-Nothing here moves a state backwards, and nothing believes a snapshot that may be older than what we know.
+No function here moves a status backwards, or applies a snapshot that may be older than our record.
 """
 
 from dataclasses import replace
@@ -26,7 +26,7 @@ from payment_worker.domain.verdicts import (
 def transition_payment(payment: Payment, snapshot: PaymentIntentSnapshot) -> PaymentVerdict:
     """Apply a snapshot of a PaymentIntent.
 
-    What Stripe took is recorded also where it is more than we asked for, if it is surely this payment that it took.
+    An amount beyond what was requested is recorded too, if it certainly belongs to this payment.
     """
     if contradiction := _is_another(payment, snapshot):
         return Contradicted(contradiction)
@@ -51,20 +51,20 @@ def transition_payment(payment: Payment, snapshot: PaymentIntentSnapshot) -> Pay
 
 
 def _otherwise(payment: Payment, snapshot: PaymentIntentSnapshot) -> Contradiction | None:
-    """What of it is not as we asked for it."""
+    """How it differs from what was requested."""
     if took_more(payment, snapshot):
         return Contradiction.AMOUNT_DIFFERS
     return Contradiction.FEE_DIFFERS if not is_split_as_asked(payment, snapshot) else None
 
 
 def took_more(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
-    """Whether Stripe takes, holds or means to take another amount than we asked for."""
+    """Whether Stripe captured, holds or will capture another amount than was requested."""
     most = max(snapshot.amount_received, snapshot.amount_capturable)
     return snapshot.amount != payment.amount or most > payment.amount
 
 
 def is_split_as_asked(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
-    """Whether the platform keeps, and a connected account gets, what was asked for (Connect)."""
+    """Whether application fee and transfer are as requested (Connect)."""
     return (
         snapshot.application_fee_amount == payment.application_fee_amount
         and snapshot.transfer_destination == payment.transfer_destination
@@ -73,10 +73,10 @@ def is_split_as_asked(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool
 
 
 def shows_previous_attempt(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
-    """Whether it shows what was before another try that has no outcome yet, and so is no news of that try.
+    """Whether it shows the state before a retry that has no outcome yet, and so says nothing about the retry.
 
-    A try that was executed off session and came to nothing leaves a failed charge of its own. One that left none
-    cannot be told from the try before it, unless it is known to be what is shown.
+    An off-session retry that failed has a failed charge of its own. One without a charge cannot be told from the
+    attempt before it, unless the snapshot is known to show its result.
     """
     return (
         payment.status is PaymentStatus.REQUESTED
@@ -138,7 +138,7 @@ def fail_payment(payment: Payment, decline: Decline) -> Payment:
 
 
 def retry_payment(payment: Payment) -> Payment:
-    """The payment as it is once another try is asked for."""
+    """The payment once a retry is requested."""
     return replace(
         _cleared(payment),
         status=payments.next_status(payment.status, PaymentTrigger.RETRIED),
@@ -173,7 +173,7 @@ def transition_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot
 
 
 def is_reversed_as_asked(refund: Refund, snapshot: RefundSnapshot) -> bool:
-    """Whether a Refund takes back its share of what was transferred, if it was to (Connect)."""
+    """Whether a Refund reverses its share of the transfer, if requested (Connect)."""
     return not refund.reverse_transfer or snapshot.is_transfer_reversed or snapshot.trigger in LOST
 
 
@@ -198,10 +198,10 @@ def move_refund(
 
 
 def adopt_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot) -> RefundVerdict:
-    """Take over a refund that was made elsewhere: `refund` is its new row, REQUESTED and holding nothing yet.
+    """Adopt a refund that was made elsewhere: `refund` is its new row, REQUESTED and reserving nothing yet.
 
-    Stripe never lets refunds exceed what was captured, so where our own record has no room for one that
-    exists, some other refund of ours has been refused or has failed and the news is still on its way.
+    Stripe never lets refunds exceed the captured amount. If our record has no room for an existing one, another
+    refund of ours was rejected or has failed and that update has not arrived yet.
     """
     if snapshot.currency != payment.currency:
         return Contradicted(Contradiction.CURRENCY_DIFFERS)

@@ -15,13 +15,13 @@ class Contradiction(StrEnum):
     AMOUNT_DIFFERS = "amount_differs"
     CURRENCY_DIFFERS = "currency_differs"
     FEE_DIFFERS = "fee_differs"
-    """Another application fee, or another transfer, than was asked for (Connect)."""
+    """Another application fee, or another transfer, than was requested (Connect)."""
     NOT_REVERSED = "not_reversed"
     """A refund did not take back what it was to take back of a transfer (Connect)."""
     STATUS_DIFFERS = "status_differs"
     """The state that Stripe shows, or ours, is one that is never left."""
     EXISTS_AFTER_ALL = "exists_after_all"
-    """A refund that we believed never to have been made."""
+    """A refund that we had recorded as failed."""
     NOT_PROVEN = "not_proven"
     """An object names ours in its metadata without our MAC."""
     NOT_SHOWN = "not_shown"
@@ -35,7 +35,7 @@ class Advanced:
     payment: Payment
     refund: Refund | None = None
     contradiction: Contradiction | None = None
-    """What a person has to look at although it is recorded, such as that Stripe took more than we asked for."""
+    """A contradiction for an operator although the snapshot is recorded, such as too large an amount captured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Unchanged:
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """The snapshot may be older than what we know: the object must be fetched again."""
+    """The snapshot may be older than our record: the object must be retrieved again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +55,17 @@ class PaymentBehind:
 
 @dataclass(frozen=True, slots=True)
 class AwaitsAttempt:
-    """An attempt that has no answer yet made the object, or another one: nothing is recorded until its key tells."""
+    """An attempt without an outcome may have created the object: nothing is recorded until its key is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyUnknown:
-    """The object's metadata are ours and may be copied: the key of the request that made it must be asked for first."""
+    """The metadata are ours but may be a copy: the key of the creating request must be looked up first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contradicted:
-    """Nothing is recorded: it is left for a person."""
+    """Nothing is recorded: an operator has to decide."""
 
     contradiction: Contradiction
 

@@ -16,9 +16,9 @@ _SENTINEL_PORT: Final = 26379
 
 
 def redis_client(url: str, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - redis-py's types say async or not
-    """A client that says within about this time that Redis is away. Nothing is connected yet.
+    """A client that reports within about this time that Redis is unreachable. It connects on first use.
 
-    One more try is for a connection that had gone stale; by default there would be three, with pauses.
+    One retry is for a stale connection; by default there would be three, with pauses.
     """
     options: dict[str, Any] = {
         "socket_timeout": timeout_seconds,
@@ -42,7 +42,7 @@ def redis_client(url: str, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - 
 
 
 def hosts(url: str) -> str:
-    """Hosts and ports, or the socket, as people read them: without user and password."""
+    """Hosts and ports, or the socket, for messages: without user and password."""
     parts = [urlsplit(each) for each in url.split(";")]
     if parts[0].scheme == "unix":
         return parts[0].path

@@ -1,6 +1,6 @@
 """Heartbeats in Redis: when each periodic task last succeeded, and which workers consume each queue.
 
-Nothing is decided by them: where Redis forgot one, the next run notes it again.
+No decision depends on them: if Redis loses one, the next run writes it again.
 """
 
 from collections.abc import Collection, Mapping
@@ -31,7 +31,7 @@ class Sweeps:
         self._client = client
 
     def note(self, sweep: str, *, now: datetime) -> None:
-        """Note that a sweep succeeded, if Redis is there."""
+        """Record that a sweep succeeded, if Redis is reachable."""
         with suppress(redis.RedisError):
             self._client.hset(SWEEPS_KEY, sweep, int(now.timestamp()))
 
@@ -51,7 +51,7 @@ it, for those of the machines may differ."""
 NOTED_EVERY_SECONDS: Final = 5.0
 
 FRESH_SECONDS: Final = 30
-"""A worker that missed so many notes in a row is gone, or hangs."""
+"""A worker that missed so many heartbeats in a row is dead, or hangs."""
 
 
 class Consumers:
@@ -61,7 +61,7 @@ class Consumers:
         self._client = client
 
     def note(self, worker: str, taken: Collection[str], *, of: Collection[str]) -> None:
-        """Note that a worker takes messages from these of all queues and from no other, if Redis is there."""
+        """Record which of all queues a worker consumes, if Redis is reachable."""
         with suppress(redis.RedisError):
             now, _ = self._client.time()
             pipeline = self._client.pipeline(transaction=False)

@@ -1,6 +1,6 @@
 """Classifies Redis errors by their error word: an outage, or a server that has to be configured.
 
-Neither ever counts against a message. redis-py's classes do not tell: a wrong password is a ConnectionError.
+Neither counts against a message. redis-py's classes do not tell them apart: a wrong password is a ConnectionError.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,12 +10,12 @@ from typing import Final
 
 
 class Kind(StrEnum):
-    """Who ends it."""
+    """Whether it passes or has to be configured."""
 
     OUTAGE = "outage"
-    """Passes by itself, or is ended by whoever runs Redis."""
+    """Passes by itself, or is ended by Redis' operator."""
     CONFIGURATION = "configuration"
-    """Stands until REDIS_URL, an access list or a certificate is changed."""
+    """Lasts until REDIS_URL, an ACL or a certificate is changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,12 @@ class Trouble:
     """Why Redis cannot serve."""
 
     word: str
-    """Redis' error word, such as `READONLY`; empty where it answered none."""
+    """Redis' error word, such as `READONLY`; empty if it did not respond."""
     meaning: str
     kind: Kind
 
     def __str__(self) -> str:
-        """As people read it."""
+        """For error messages."""
         return f"{self.meaning} ({self.word})" if self.word else self.meaning
 
 
@@ -77,11 +77,11 @@ _TEXTS: Final[tuple[tuple[str, str, Kind], ...]] = (
     ("imed out", "no answer in time", Kind.OUTAGE),
     ("Timeout", "no answer in time", Kind.OUTAGE),
 )
-"""What the system says where Redis did not answer. Its own words are not repeated: they may hold an address."""
+"""Errors of the system when Redis did not respond. Their text is not repeated: it may contain an address."""
 
 
 def trouble(error: BaseException) -> Trouble:
-    """What an error of redis-py's or kombu's, or one of its causes, tells."""
+    """Why Redis cannot serve, from an error of redis-py or kombu, or one of its causes."""
     errors = list(_chain(error))
     for each in errors:
         word = _word(each)

@@ -71,14 +71,14 @@ class Stream:
         self._bell_milliseconds = max(1, int(bell_seconds * 1000))
 
     def append(self, messages: Sequence[Message], *, after: str | None) -> str | Forgotten:
-        """Add messages in this order, all or none, if the stream remembers what it was told last.
+        """Add messages in this order, all or none, if the stream still has the entry that was added last.
 
         Args:
-            messages: what is told.
+            messages: the messages to publish.
             after: the entry that was added last; None adds to whatever there is.
 
         Returns:
-            The id of the last entry; or that nothing was added, because the stream has forgotten `after`.
+            The id of the last entry; or that nothing was added, because the stream has lost `after`.
 
         Raises:
             StreamUnavailableError: it is not known whether they were added.
@@ -114,7 +114,7 @@ class Stream:
             return None
 
     def notify_relay(self) -> bool:
-        """Whether a publisher should be called: nobody did since the last one began."""
+        """Whether the relay should be enqueued: nothing has enqueued it since its last run began."""
         try:
             return bool(self._redis.set(BELL, 1, nx=True, px=self._bell_milliseconds))
         except redis.RedisError:

@@ -44,5 +44,5 @@ def unknown_in(environ: Mapping[str, str], names: Collection[str]) -> Iterator[s
 
 
 def told(detail: ErrorDetails) -> str:
-    """What pydantic found wrong with a value, as a line."""
+    """Pydantic's error about a value, as one line."""
     return f"{detail['loc'][0]}: {str(detail['msg']).removeprefix('Value error, ')}"

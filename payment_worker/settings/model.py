@@ -385,7 +385,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _defaults_fit(self) -> Self:
-        """Whoever shortens one time need not know of the others."""
+        """Shorten dependent defaults, so that one time can be shortened alone."""
         if "lease" not in self.model_fields_set:
             object.__setattr__(self, "lease", min(self.lease, MAX_REDELIVERIES * self.visibility_timeout))
         if "stripe_timeout" not in self.model_fields_set:

@@ -76,10 +76,10 @@ _URI: Final = re.compile(r"(?:[^@/]*@)?(?P<hosts>[^/?]*)(?:/[^?]*)?(?:\?(?P<quer
 
 
 def check(url: str) -> None:
-    """Find what libpq would refuse.
+    """Reject what libpq would reject.
 
     Raises:
-        ValueError: says what to write instead.
+        ValueError: with what to write instead.
     """
     scheme, found, rest = url.partition("://")
     if scheme.startswith(("postgresql+", "postgres+")):
@@ -131,5 +131,5 @@ def _check_parameter(name: str, value: str) -> None:
 
 
 def _shown(name: str) -> str:
-    """A parameter's name where it looks like one: it may be a part of a password."""
+    """A parameter's name if it looks like one: it may be part of a password."""
     return name if re.fullmatch(r"[a-z_]{2,32}", name) else "of that name"

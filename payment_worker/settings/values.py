@@ -70,7 +70,7 @@ def _http(url: str) -> str:
     return url
 
 
-# Known mistakes are refused, and no others: Stripe may give its keys new beginnings.
+# Only known mistakes are rejected: Stripe may introduce new key prefixes.
 def _no_key_for_browsers(key: SecretStr) -> SecretStr:
     value = key.get_secret_value()
     if not re.fullmatch(r"[!-~]+", value):
@@ -91,7 +91,7 @@ def _no_api_keys(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
 
 
 SHORTEST_SECRET = 32
-"""Characters: 128 bits where they are random hexadecimal digits, which nobody guesses."""
+"""Characters: 128 bits if they are random hexadecimal digits, which cannot be guessed."""
 
 FEWEST_CHARACTERS = 8
 """Different ones: no random secret of that length has so few."""

@@ -4,9 +4,9 @@ import traceback
 
 
 def described(error: BaseException, *, besides: str = "") -> str:
-    """An error's class, and the innermost line of ours that it passed, but for those of the module `besides`.
+    """An error's class and its innermost frame in our code, except that of the module `besides`.
 
-    Its own words are not repeated: they hold whatever somebody put there.
+    Its message is not included: it may contain anything.
     """
     kind = f"{type(error).__module__}.{type(error).__qualname__}"
     places = [

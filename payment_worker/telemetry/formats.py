@@ -7,7 +7,7 @@ from payment_worker.domain.money import CURRENCIES, decimal_string
 
 
 def money(amount: int, currency: str) -> str:
-    """An amount of minor units as people write it."""
+    """An amount of minor units in decimal notation."""
     known = CURRENCIES.get(currency)
     return decimal_string(amount, known) if known else f"{amount} minor units of {currency}"
 

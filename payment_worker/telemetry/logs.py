@@ -1,7 +1,7 @@
 """Configures structlog: JSON in production, readable on a terminal, secrets masked.
 
-What a line is about (`task_id`, `payment_id`, `attempt`, …) is bound once, by whoever knows it first, to every line
-that follows on the same thread until its block ends.
+Context (`task_id`, `payment_id`, `attempt`, …) is bound once, by the code that first has it, to every later line of the
+same thread until its block ends.
 """
 
 import logging
@@ -61,7 +61,7 @@ def _quieten_routine() -> None:
     """
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # Beat's start and end are told by the same logger.
+    # Beat's start and end are logged by the same logger.
     logging.getLogger("celery.beat").addFilter(lambda line: "Sending due task" not in str(line.msg))
 
 
@@ -98,7 +98,7 @@ def forget() -> None:
 
 
 def _visible(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401
-    # JSON escapes by itself what a terminal would obey.
+    # JSON itself escapes the characters that a terminal would interpret.
     return {name: visible(value) if isinstance(value, str) else value for name, value in line.items()}
 
 

@@ -34,11 +34,11 @@ QUEUES: Final = ("charges", "refunds", "events", "maintenance")
 OTHER: Final = "other"
 
 CALL_SECONDS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0)
-"""A call to Stripe usually takes a third of a second to two, and never more than its timeout twice."""
+"""A call to Stripe usually takes 0.3 to 2 seconds, and never more than twice its timeout."""
 
 
 def task_label(name: str) -> str:
-    """The label of a task; one for all names that are not ours, for a stranger chooses those."""
+    """The label of a task; one label for all names that are not ours, because callers choose them."""
     short = name.removeprefix("payment_worker.")
     return short if short in TASKS else OTHER
 

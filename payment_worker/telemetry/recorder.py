@@ -1,6 +1,6 @@
 """The interface through which code records metrics, independent of Prometheus.
 
-A process where nobody looks counts nothing. `payment_worker.monitoring` begins the counting.
+Without monitoring nothing is counted: `payment_worker.monitoring` installs the recorder.
 """
 
 from collections.abc import Collection, Mapping

@@ -17,7 +17,7 @@ _PERHAPS: Final = re.compile(r"[^\x20-\x7e\n\t]")
 
 
 def visible(text: str) -> str:
-    r"""The text with what a terminal would obey or hide as an escape, `\x1b`; line breaks and tabs stay."""
+    r"""The text with what a terminal would interpret or hide as an escape, `\x1b`; line breaks and tabs stay."""
     return _escaped(text, lambda character: character.encode("unicode_escape").decode())
 
 
