@@ -15,7 +15,7 @@ from payment_worker.gateway.parsing import JSON, UnreadableError
 
 _TRANSACTIONS = "/v1/balance_transactions"
 _NO_RECONCILIATION = "in_progress"
-"""Stripe still finds out what an automatic payout is made of."""
+"""Stripe is still computing which transactions an automatic payout contains."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +43,20 @@ class ListedMovement:
 
 
 def fetch_balance(stripe: Gateway, *, account: str) -> Sequence[Held] | NotFetched:
-    """What the account has now, by currency."""
+    """The account's current balance, by currency."""
     return fetch(stripe, "/v1/balance", account or None, _held)
 
 
 def movements_page(
     stripe: Gateway, *, since: datetime, after: str | None, account: str
 ) -> Page[ListedMovement] | NotListed:
-    """A page of the balance transactions from then on, with what each was made for."""
+    """A page of the balance transactions from then on, with the objects that caused them."""
     params = {"created": {"gte": int(since.timestamp())}, "expand": ["data.source"]}
     return read_page(stripe, _TRANSACTIONS, params, _listed, after=after, account=account)
 
 
 def older_movements(stripe: Gateway, *, before: datetime, account: str) -> Page[Movement] | NotListed:
-    """The newest balance transactions that were made before then."""
+    """The newest balance transactions that were created before then."""
     params = {"created": {"lt": int(before.timestamp())}}
     return read_page(stripe, _TRANSACTIONS, params, movement_of, after=None, account=account)
 
@@ -64,14 +64,14 @@ def older_movements(stripe: Gateway, *, before: datetime, account: str) -> Page[
 def payout_lines_page(
     stripe: Gateway, stripe_payout_id: str, *, after: str | None, account: str
 ) -> Page[Movement] | NotListed:
-    """A page of what an automatic payout is made of; the payout's own transaction is among it."""
+    """A page of the balance transactions in an automatic payout, including the payout's own."""
     return read_page(
         stripe, _TRANSACTIONS, {"payout": stripe_payout_id}, movement_of, after=after, account=account
     )
 
 
 def fetch_payout(stripe: Gateway, stripe_payout_id: str, *, account: str) -> Payout | NotFetched:
-    """The payout as it is now."""
+    """The payout in its current state."""
     return fetch(stripe, f"/v1/payouts/{stripe_payout_id}", account or None, payout_of)
 
 

@@ -54,7 +54,7 @@ MADE_UNDER_A_KEY: Final[Mapping[Action, Sequence[str]]] = MappingProxyType(
         Action.REFUND: ("refund.created",),
     }
 )
-"""Events whose object is what a request of this action made. Several: one of them may be late on the list."""
+"""Events whose object a request of this action created. Several, because one of them may be late on the list."""
 
 
 class Gateway:
@@ -81,9 +81,9 @@ class Gateway:
     def send(
         self, attempt: Attempt, *, account: str | None, time_left: Seconds, is_paused: Callable[[], bool]
     ) -> Outcome:
-        """Send an attempt's request under its key, again and again while that is safe and there is time.
+        """Send an attempt's request under its key, with retries while they are safe and there is time.
 
-        Repeats connection errors, cut answers, 409 and 429 with the same key and the same parameters.
+        Retries connection errors, truncated responses, 409 and 429 with the same key and the same parameters.
         """
         sent_before = may_be_done = not attempt.never_sent
 
@@ -95,15 +95,15 @@ class Gateway:
             if isinstance(turn, Throttled):
                 return Postponed(turn.delay)
             if time_left() <= 0:
-                # Whoever takes the attempt over next may already be sending: a process that slept sends no more.
+                # Another worker may own the attempt by now: a process that was suspended must not send any more.
                 return Postponed(Delay.LEASE_EXPIRED)
             outcome = self._post(attempt, account, turn, is_first=not sent_before)
             if sent_before and isinstance(outcome, Shown | Declined):
-                # Stripe replays the first execution's answer, whose object may have moved on since. It says so in a
-                # header; what stands in for it may not.
+                # Stripe replays the first execution's response, whose object may have changed since. Stripe says so
+                # in a header; a fake may not.
                 outcome = replace(outcome, is_present=False)
             if may_be_done and isinstance(outcome, Rejected) and attempt.action not in ON_EXISTING:
-                # This request was refused. The one before it was not answered, and may have been executed.
+                # This request was rejected. An earlier one got no response, and may have been executed.
                 outcome = (
                     outcome
                     if outcome.is_replayed
@@ -115,18 +115,18 @@ class Gateway:
         return with_retries(post, time_left=time_left, call_seconds=self.timeout_seconds)
 
     def now(self) -> datetime | None:
-        """Stripe's time, as its last answer told it; None before the first."""
+        """Stripe's time by its last response; None before the first."""
         return self._connection.clock.now()
 
     def is_down(self, *, account: str | None) -> bool:
-        """Whether calls are held because Stripe does not answer."""
+        """Whether the circuit breaker is open because Stripe does not respond."""
         return self._connection.is_down(account)
 
     def payment_intent(self, stripe_payment_intent_id: str, *, account: str | None) -> LookupResult:
         """The PaymentIntent as it is now."""
         return self._get(
             f"/v1/payment_intents/{stripe_payment_intent_id}",
-            # The charge tells until when it can be captured.
+            # The charge says until when it can be captured.
             {"expand": ["latest_charge"]},
             account,
             lambda body: Shown(payment_intent_snapshot(body)),
@@ -141,11 +141,11 @@ class Gateway:
     def read(
         self, path: str, params: Mapping[str, Any], *, account: str | None
     ) -> JSON | Absent | Unanswered | Postponed:
-        """What Stripe answers to a GET, as JSON of the pinned API version; `Absent` where the object is not."""
+        """Stripe's response to a GET, as JSON of the pinned API version; `Absent` if the object does not exist."""
         try:
             return self._connection.ask(path, params, account)
         except stripe.InvalidRequestError as error:
-            # Stripe answers 404 for an object that this account does not have, and 400 for such a cursor of a list.
+            # Stripe responds 404 for an object that this account does not have, and 400 for such a cursor of a list.
             gone = error.http_status == 404 or error.code == "resource_missing"  # noqa: PLR2004
             return Absent() if gone else Unanswered(UnknownReason.SERVER_ERROR)
         except stripe.StripeError as error:
@@ -162,14 +162,14 @@ class Gateway:
         after: str | None,
         time_left: Seconds,
     ) -> ScanResult:
-        """The PaymentIntent that shows what was sent to make it, from the list by creation time.
+        """Find the PaymentIntent that matches the sent parameters, on the list by creation time.
 
-        That list is consistent, which Stripe's search is not: only here may absence be read.
+        That list is consistent, which Search is not: only here is absence proven.
 
         Args:
             sent: the parameters that were stored with the attempt.
-            after: the object after which to go on with an earlier look.
-            time_left: until when a page may be awaited. One is read in any case.
+            after: the object after which an earlier look-up continues.
+            time_left: seconds in which pages may be read. One is read in any case.
         """
         sought = ScanQuery(
             path="/v1/payment_intents",
@@ -212,9 +212,9 @@ class Gateway:
         after: str | None,
         time_left: Seconds,
     ) -> ScanResult:
-        """What an attempt to charge or to refund made, from the events that tell of requests under its key.
+        """What a charge or refund attempt created, from the events of requests under its key.
 
-        Nobody can change those, as they can an object's metadata.
+        Nobody can change events, as they can an object's metadata.
         """
         sought = ScanQuery(
             path="/v1/events",
@@ -231,7 +231,7 @@ class Gateway:
         return find(self._connection, sought, after=after, time_left=time_left)
 
     def made_by(self, attempt: Attempt, object_id: str, *, account: str | None) -> LookupResult:
-        """The PaymentIntent or Refund, as it is now, that an event says an attempt has made: it cannot be absent."""
+        """The current PaymentIntent or Refund that, by an event, an attempt has created: it cannot be absent."""
         is_refund = attempt.action is Action.REFUND
         seen = (
             self.refund(object_id, account=account)
@@ -274,7 +274,7 @@ class Gateway:
             seen = read(_completed(answer.data, asked))
             return Shown(seen, answer.request_id, is_present=not is_replayed(answer.headers))
         except stripe.PermissionError as error:
-            # Whoever answers an old request so has not said what came of it.
+            # For a request that was sent before, this response does not say what became of the first one.
             return (account and is_first and no_such_account(error)) or outcome_of(error)
         except stripe.StripeError as error:
             return outcome_of(error)
@@ -294,9 +294,9 @@ class Gateway:
 
 
 def _completed(body: JSON, asked: Mapping[str, Any]) -> JSON:
-    """An answer with what was asked for where it does not repeat that.
+    """A response, completed with the requested values that it does not repeat.
 
-    Stripe does; what stands in for it, a proxy or a fake, may not, and the money has been moved all the same.
+    Stripe repeats them; a proxy or a fake may not, although the request was executed.
     """
     repeated = {
         "amount": asked.get("amount"),
@@ -321,7 +321,7 @@ NotFetched = Absent | Unreadable | Unanswered | Postponed
 def fetch_payment_intent(
     stripe: Gateway, stripe_payment_intent_id: str, *, account: str | None
 ) -> PaymentIntentSnapshot | NotFetched:
-    """The PaymentIntent as it is now."""
+    """Retrieve the PaymentIntent."""
     path = f"/v1/payment_intents/{stripe_payment_intent_id}"
     return fetch(stripe, path, account, payment_intent_snapshot, {"expand": ["latest_charge"]})
 
@@ -329,21 +329,21 @@ def fetch_payment_intent(
 def fetch_refund(
     stripe: Gateway, stripe_refund_id: str, *, account: str | None
 ) -> RefundSnapshot | NotFetched:
-    """The Refund as it is now."""
+    """Retrieve the Refund."""
     return fetch(stripe, f"/v1/refunds/{stripe_refund_id}", account, refund_snapshot)
 
 
 def fetch_dispute(
     stripe: Gateway, stripe_dispute_id: str, *, account: str | None
 ) -> DisputeSnapshot | NotFetched:
-    """The dispute as it is now."""
+    """Retrieve the dispute."""
     return fetch(stripe, f"/v1/disputes/{stripe_dispute_id}", account, dispute_snapshot)
 
 
 def fetch_balance_transaction(
     stripe: Gateway, stripe_balance_transaction_id: str, *, account: str | None
 ) -> BalanceTransaction | NotFetched:
-    """What a balance transaction says."""
+    """Retrieve a balance transaction."""
     return fetch(
         stripe, f"/v1/balance_transactions/{stripe_balance_transaction_id}", account, balance_transaction_of
     )
@@ -356,7 +356,7 @@ def fetch(
     read: Callable[[JSON], T],
     params: Mapping[str, Any] = MappingProxyType({}),
 ) -> T | NotFetched:
-    """What is read of the object at this path."""
+    """Retrieve and parse the object at this path."""
     body = stripe.read(path, params, account=account)
     if isinstance(body, Absent | Unanswered | Postponed):
         return body

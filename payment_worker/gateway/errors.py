@@ -32,7 +32,7 @@ NO_SUCH_ACCOUNT: Final = "account_invalid"
 
 
 class NotSentError(sdk.StripeError):
-    """We did not send it. The delay says why. One of Stripe's errors, so that whoever meets those meets this one."""
+    """The request was not sent; the delay says why. A StripeError, so that it is caught where those are."""
 
     def __init__(self, delay: Delay) -> None:
         super().__init__(str(delay))
@@ -40,14 +40,14 @@ class NotSentError(sdk.StripeError):
 
 
 def outcome_of(error: sdk.StripeError) -> Outcome:
-    """What a request that ended with this error came to."""
+    """The outcome of a request that ended with this error."""
     if isinstance(error, NotSentError):
         return Postponed(error.delay)
     return READINGS[type(error)](error)
 
 
 def sighting_of(outcome: Outcome) -> Unanswered | Postponed:
-    """What a failed read says of the object: nothing, in one of two ways."""
+    """What a failed read says about the object: nothing, for one of two reasons."""
     return outcome if isinstance(outcome, Unanswered | Postponed) else Unanswered(UnknownReason.SERVER_ERROR)
 
 
@@ -88,9 +88,9 @@ def _access_refused(error: sdk.StripeError) -> Outcome:
 
 
 def refusal_in(error: sdk.StripeError) -> str | None:
-    """Stripe's code for what it refuses of us and the permissions that it asks for; None where it names neither.
+    """Stripe's code for a rejected key or permission, and the permissions required; None if it names neither.
 
-    Of its message nothing else is repeated: that holds a part of the key.
+    Nothing else of its message is repeated, because that contains a part of the key.
     """
     body = _body(error)
     code = str(body.get("code") or "")
@@ -99,7 +99,7 @@ def refusal_in(error: sdk.StripeError) -> str | None:
 
 
 def no_such_account(error: sdk.PermissionError) -> Rejected | None:
-    """The refusal of a request on a connected account that our key has no access to, if this error is one.
+    """The rejection of a request on a connected account that our key has no access to, if this error is one.
 
     Stripe checks that before anything else, so nothing was executed.
     """
@@ -130,7 +130,7 @@ def _by_status(error: sdk.StripeError) -> Outcome:
             )
             return Unanswered(unknown_reason, error.request_id)
         case _:
-            # A 2xx whose body is cut, or something that no Stripe ever answers: a proxy's page, for instance.
+            # A 2xx with a truncated body, or something that Stripe never sends, for instance a proxy's page.
             return Unanswered(UnknownReason.TRUNCATED_ANSWER, error.request_id)
 
 
@@ -152,7 +152,7 @@ READINGS: Final[Mapping[type[sdk.StripeError], Callable[[Any], Outcome]]] = {
     sdk.StripeErrorWithParamCode: _unexpected,
     # Never come from a call: construct_event raises it.
     sdk.SignatureVerificationError: _unexpected,
-    # API v2 only; no call of ours is v2. Should one come, then its effect is unknown and is looked for.
+    # API v2 only, which we do not call. If one occurs, its effect is unknown and is looked up.
     sdk.AlreadyCanceledError: _unexpected,
     sdk.BlockedByStripeError: _unexpected,
     sdk.CannotProceedError: _unexpected,
@@ -182,6 +182,6 @@ def _body(error: sdk.StripeError) -> Mapping[str, Any]:
 
 
 def is_replayed(headers: Mapping[str, str] | None) -> bool:
-    """Whether Stripe only repeats what the first request under the key was answered, as its header says."""
+    """Whether Stripe only replays the response to the first request under the key, as its header says."""
     named = {str(name).lower(): value for name, value in dict(headers or {}).items()}
     return named.get("idempotent-replayed") == "true"

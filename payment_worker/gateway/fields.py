@@ -57,7 +57,7 @@ def currency(value: object) -> str:
 
 
 def text(value: object) -> str | None:
-    """A text, with NUL and lone surrogates made visible: no text in PostgreSQL holds them.
+    """A text, with NUL and lone surrogates made visible: PostgreSQL's text type cannot hold them.
 
     Raises:
         TypeError: it is something else.

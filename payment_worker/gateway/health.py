@@ -11,7 +11,7 @@ import stripe
 from payment_worker.gateway.errors import refusal_in
 
 READ: Final = ("payment_intents", "charges", "refunds", "disputes", "events")
-"""What look-ups, the poll and reconciliation read."""
+"""The lists that look-ups, the poll and reconciliation read."""
 
 _NETWORK: Final = (
     ("Name or service not known", "host name unknown"),
@@ -25,7 +25,7 @@ _NETWORK: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """Stripe answered."""
+    """Stripe responded."""
 
     date: datetime | None
     """Its clock, to the second."""
@@ -38,7 +38,7 @@ class Reached:
 
 @dataclass(frozen=True, slots=True)
 class KeyRefused:
-    """Stripe answered that it does not know the key."""
+    """Stripe responded that it does not know the key."""
 
     date: datetime | None
     word: str | None = None
@@ -46,7 +46,7 @@ class KeyRefused:
 
 @dataclass(frozen=True, slots=True)
 class NotReached:
-    """No answer, or none of Stripe's."""
+    """No response, or none from Stripe."""
 
     reason: str
 
@@ -83,7 +83,7 @@ def _account_id(client: stripe.StripeClient) -> str | None:
 
 
 def _why(error: stripe.StripeError) -> str:
-    """What kept us from an answer, in a word: the SDK's text repeats addresses and more."""
+    """A short reason for the missing response: the SDK's text repeats addresses and more."""
     text = str(error)
     known = (each for words, each in _NETWORK if words in text)
     kind = type(error).__name__

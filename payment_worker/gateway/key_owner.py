@@ -5,11 +5,12 @@ from collections.abc import Callable
 from payment_worker.domain.outcome import Delay
 
 AskOwner = Callable[[], str | Delay]
-"""Asks Stripe for the id of the account that the key belongs to; a delay where that cannot be told now."""
+"""Retrieves the id of the key's account; a delay if it cannot be known now."""
 
 KeyCheck = Callable[[AskOwner], Delay | None]
-"""Why nothing may be asked of Stripe with this key; None: everything may. It asks for the owner as seldom as it can."""
+"""Why nothing may be sent to Stripe with this key, or None. It retrieves the owner as rarely as possible.
+"""
 
 
 def any_key(_ask: AskOwner) -> None:
-    """Everything may be asked, whoever the key belongs to."""
+    """Allow every key, whichever account it belongs to."""

@@ -44,7 +44,7 @@ class ScanQuery:
 
 
 PROOFS: Final = ("payment_id", "refund_id", MAC)
-"""Metadata of ours that tell an object from all others."""
+"""Our metadata that identify an object."""
 
 
 def shows_what_was_sent(body: JSON, sent: Mapping[str, Any]) -> bool:
@@ -69,8 +69,8 @@ def find(
     Args:
         connection: where the list is read.
         sought: the object.
-        after: the object on the list after which to go on with an earlier look.
-        time_left: until when a page may be awaited. One is read in any case.
+        after: the object on the list after which an earlier look-up continues.
+        time_left: seconds in which pages may be read. One is read in any case.
     """
     read_to = after
     while True:
@@ -104,7 +104,7 @@ def _search(connection: Connection, sought: ScanQuery, *, after: str | None) -> 
 
 
 def _page(connection: Connection, sought: ScanQuery, *, after: str | None) -> JSON:
-    """One page of a list; asked for again when it fails quickly, or a long list would never come to its end."""
+    """One page of a list, retried if it fails quickly; otherwise a long list would never be read to its end."""
     params = {**sought.params, "limit": PAGE, "starting_after": after}
     began = time.monotonic()
     for _ in range(MOST_TRIES_OF_A_PAGE - 1):

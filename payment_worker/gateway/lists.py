@@ -37,7 +37,7 @@ class UnreadableObject:
 
     object_id: str
     stripe_payment_intent_id: str | None
-    """Whose it is, if it tells."""
+    """The PaymentIntent that it belongs to, if it names one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +48,14 @@ class Page(Generic[T]):
     """Newest first."""
     left_out: Sequence[UnreadableObject] = ()
     oldest_at: datetime | None
-    """When the last of them was made, by Stripe's clock."""
+    """When the last of them was created, by Stripe's clock."""
     cursor: str | None
     """What the next page begins after; None when this was the last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """When objects were made, by Stripe's clock, which counts whole seconds."""
+    """A period of creation, by Stripe's clock, which counts whole seconds."""
 
     since: datetime
     until: datetime | None = None
@@ -78,7 +78,7 @@ class ListedPaymentIntent:
 
 
 NotListed = Absent | Unanswered | Postponed
-"""`Absent`: the cursor names an object that Stripe does not show any more."""
+"""`Absent`: the cursor names an object that does not exist any more."""
 
 
 def events_page(

@@ -89,7 +89,7 @@ def named_in(body: JSON) -> Named:
 
 
 def _received(intent: JSON) -> int:
-    """What was taken. Stripe always says it; what stands in for Stripe may leave it out where it was everything."""
+    """The captured amount. Stripe always sends it; a fake may leave it out if everything was captured."""
     received = intent.get("amount_received")
     if received is None and intent["status"] == "succeeded":
         received = intent["amount"]
@@ -98,7 +98,7 @@ def _received(intent: JSON) -> int:
 
 def _payment_trigger(status: str, error: JSON | None) -> PaymentTrigger | None:
     if status == "requires_payment_method" and error:
-        # Off-session, Stripe answers a demand for authentication as a decline; it is none: the customer can act.
+        # Off-session, Stripe reports a required authentication as a decline. It is none: the customer can act.
         needs_customer = error.get("code") == "authentication_required"
         return PaymentTrigger.ACTION_REQUIRED if needs_customer else PaymentTrigger.FAILED
     return PAYMENT_TRIGGERS[status]
@@ -118,7 +118,7 @@ def _action_url(action: JSON | None) -> str | None:
 
 
 def decline_of(error: JSON) -> Decline:
-    """The codes of a card error, from an answer or from a PaymentIntent's `last_payment_error`."""
+    """The codes of a card error, from a response or from a PaymentIntent's `last_payment_error`."""
     return Decline(
         error_code=text(error.get("code")),
         decline_code=text(error.get("decline_code")),

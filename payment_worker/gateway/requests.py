@@ -54,14 +54,14 @@ def charge_request(  # noqa: PLR0913 - a charge has these parts
             "customer": stripe_customer,
             "confirm": True,
             "off_session": True if off_session else None,
-            # No redirect where nobody is there to follow it, or it is not said where they come back.
+            # No redirect in an off-session payment, or without a URL to return to.
             "automatic_payment_methods": {
                 "enabled": True,
                 "allow_redirects": "always" if "return_url" in passed_on else "never",
             },
             # Without it Stripe captures by itself, asynchronously: its default, and the quicker one.
             "capture_method": "manual" if capture_method == "manual" else None,
-            # The charge tells until when it can be captured.
+            # The charge says until when it can be captured.
             "expand": ["latest_charge"] if capture_method == "manual" else None,
             **passed_on,
             "metadata": {**_metadata(metadata or {}, payment_id=payment_id, order_id=order_id), MAC: mac},
@@ -79,7 +79,7 @@ def _metadata(given: Mapping[str, str], *, payment_id: UUID, order_id: str) -> M
 
 
 CANCELLATION_REASONS: Final = frozenset({"abandoned", "duplicate", "fraudulent", "requested_by_customer"})
-"""Those that Stripe takes."""
+"""The reasons that Stripe accepts."""
 
 
 def capture_request(*, stripe_payment_intent_id: str, amount: int) -> Request:
@@ -88,7 +88,7 @@ def capture_request(*, stripe_payment_intent_id: str, amount: int) -> Request:
 
 
 def cancel_request(*, stripe_payment_intent_id: str, reason: str | None) -> Request:
-    """Give up a PaymentIntent; what is authorised is let go. Stripe is told a reason if it is one of its own."""
+    """Cancel a PaymentIntent and release its authorisation. The reason is sent if Stripe accepts it."""
     known = reason if reason in CANCELLATION_REASONS else None
     return _request(f"/v1/payment_intents/{stripe_payment_intent_id}/cancel", {"cancellation_reason": known})
 

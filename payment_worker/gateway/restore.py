@@ -14,24 +14,25 @@ from payment_worker.gateway.requests import MAC, OWN_ORDER_ID
 
 @dataclass(frozen=True, slots=True)
 class OriginalRequest:
-    """A PaymentIntent, and the request that made it."""
+    """A PaymentIntent, and the request that created it."""
 
     seen: PaymentIntentSnapshot
     at: datetime
     """By Stripe's clock."""
     order_id: str | None
-    """None where its metadata name none, as of what another program made."""
+    """None if its metadata name none, as with one that another program created."""
     balance_transaction: BalanceTransaction | None
     metadata: Mapping[str, str]
     """All of them."""
     columns: Mapping[str, object]
-    """The columns of `payment` that its record does not have, but for the fingerprint: not all is told."""
+    """The columns of `payment` that the snapshot lacks, without the fingerprint, which cannot be reconstructed.
+    """
 
 
 def fetch_original_request(
     stripe: Gateway, stripe_payment_intent_id: str, *, account: str | None
 ) -> OriginalRequest | NotFetched:
-    """The PaymentIntent as it is now, and what was asked for; `Unreadable` too where it does not tell that."""
+    """The current PaymentIntent with its original request; `Unreadable` also if it does not show that."""
     path = f"/v1/payment_intents/{stripe_payment_intent_id}"
     return fetch(stripe, path, account, _requested, {"expand": ["latest_charge.balance_transaction"]})
 
@@ -52,7 +53,7 @@ def _requested(intent: JSON) -> OriginalRequest:
             balance_transaction=booking_in(intent),
             columns={
                 "stripe_customer": id_of(intent.get("customer")),
-                # A decline takes it off the PaymentIntent.
+                # A decline removes it from the PaymentIntent.
                 "payment_method": id_of(intent.get("payment_method") or error.get("payment_method")),
                 "capture_method": "manual" if intent["capture_method"] == "manual" else "automatic",
                 "description": intent.get("description"),

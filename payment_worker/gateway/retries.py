@@ -19,16 +19,16 @@ REPEATED: Final = frozenset(
         Delay.OBJECT_LOCKED,
     }
 )
-"""What may pass within seconds. A 5xx is not among them: Stripe may have stored it and would only say it again."""
+"""Failures that may pass within seconds. A 5xx is not one: Stripe may have stored it and would only replay it."""
 
 Seconds = Callable[[], float]
 """How many seconds are left in which a call may still begin."""
 
 
 def with_retries(call: Callable[[], Outcome], *, time_left: Seconds, call_seconds: float) -> Outcome:
-    """Call until there is an outcome that will not pass by itself, or no time for a further call.
+    """Call until the outcome cannot be improved by a retry, or no time is left for another call.
 
-    Where a call was not answered, a later one that was not executed does not take that doubt away.
+    If a call got no response, its outcome stays unknown even if a later one was not executed.
     """
     unknown_reason: Unanswered | None = None
 

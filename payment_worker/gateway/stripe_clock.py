@@ -8,13 +8,13 @@ from payment_worker.telemetry.stopwatch import elapsed_seconds
 
 
 class StripeClock:
-    """What time it is at Stripe: the last `Date`, and what has passed since. No clock of ours is asked for the time."""
+    """Stripe's time: the last `Date` plus the time passed since. It uses no clock of ours."""
 
     def __init__(self) -> None:
         self._last: tuple[datetime, float] | None = None
 
-    def hear(self, headers: Mapping[str, str] | None) -> None:
-        """Set it by an answer's headers; without a `Date` it goes on as it was."""
+    def update(self, headers: Mapping[str, str] | None) -> None:
+        """Set it by a response's headers; without a `Date` it continues as before."""
         named = {str(name).lower(): value for name, value in dict(headers or {}).items()}
         try:
             date = parsedate_to_datetime(named["date"])
@@ -24,8 +24,8 @@ class StripeClock:
             self._last = date, elapsed_seconds()
 
     def now(self) -> datetime | None:
-        """Stripe's time, to the second or two; None before its first answer."""
+        """Stripe's time, to the second or two; None before its first response."""
         if self._last is None:
             return None
-        date, heard_at = self._last
-        return date + timedelta(seconds=elapsed_seconds() - heard_at)
+        date, received_at = self._last
+        return date + timedelta(seconds=elapsed_seconds() - received_at)

@@ -53,7 +53,7 @@ class Connection:
         )
 
     def ask(self, path: str, params: Mapping[str, Any], account: str | None) -> JSON:
-        """What Stripe answers to a GET. Raises stripe.StripeError; one of them says that it was not sent."""
+        """Stripe's response to a GET. Raises stripe.StripeError; one of them says that it was not sent."""
         turn = self.turn("get", path, account, LONGEST_TURN_SECONDS)
         if isinstance(turn, Throttled):
             raise NotSentError(turn.delay)
@@ -100,21 +100,21 @@ class Connection:
         *,
         options: Mapping[str, Any] = MappingProxyType({}),
     ) -> Any:  # noqa: ANN401 - the SDK gives this answer no name that is public
-        """One request, and the traffic is told whether Stripe answered. Raises stripe.StripeError."""
+        """Send one request, and report to the rate limiter whether Stripe responded. Raises stripe.StripeError."""
         whose = {"stripe_account": account} if account else {}
         name, began = endpoint_name(method, path), time.monotonic()
         try:
             answer = self._client.raw_request(method, path, **params, **options, **whose)
         except stripe.StripeError as error:
-            self.clock.hear(error.headers)
+            self.clock.update(error.headers)
             self._note(turn, name, outcome_of(error), error.request_id, began)
             raise
-        self.clock.hear(answer.headers)
+        self.clock.update(answer.headers)
         self._note(turn, name, None, answer.request_id, began)
         return answer
 
     def is_down(self, account: str | None) -> bool:
-        """Whether calls are held because Stripe does not answer."""
+        """Whether the circuit breaker is open."""
         return self._traffic.is_down(account)
 
     def _note(
@@ -142,5 +142,5 @@ def endpoint_name(method: str, path: str) -> str:
 
 
 def answer_name(outcome: Outcome | None) -> str:
-    """`answered`, or the kind of trouble; None for an answer that was none of the ordinary troubles."""
+    """`answered`, or the kind of failure; None for a response that is none of the known failures."""
     return "answered" if outcome is None else type(outcome).__name__.lower()

@@ -33,7 +33,7 @@ class BadPayloadError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """An event of Stripe's, with its object as it was when the event was made."""
+    """A Stripe event, with its object as it was when the event was created."""
 
     event_id: str
     type: str
@@ -56,8 +56,8 @@ def verified(
         tolerance_seconds: how old the signature may be; any age without it.
 
     Raises:
-        BadSignatureError: nothing of it may be believed.
-        BadPayloadError: it is signed, and no event.
+        BadSignatureError: it may not be from Stripe.
+        BadPayloadError: it is signed, but no event.
     """
     if not any(_is_signed(payload, signature, secret, tolerance_seconds) for secret in secrets):
         raise BadSignatureError
@@ -118,7 +118,7 @@ def _event(body: dict[str, Any]) -> Event:
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """The same JSON with NUL and lone surrogates made visible: no text in PostgreSQL holds them."""
+    """The same JSON with NUL and lone surrogates made visible: PostgreSQL's text type cannot hold them."""
     match value:
         case str():
             storable = value.replace("\0", "␀").encode("utf-8", "backslashreplace").decode()

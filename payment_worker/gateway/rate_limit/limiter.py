@@ -1,7 +1,7 @@
 """Acquires a permit of the rate limiter and the circuit breaker before each call to Stripe.
 
-While Redis is unreachable a process calls without either: no new task reaches it then, what is under way is few calls,
-and Stripe's own 429 still holds.
+While Redis is unreachable a process calls without either: no new task reaches it then, the running ones make few
+calls, and Stripe's own 429 still applies.
 """
 
 import threading
@@ -21,10 +21,10 @@ log = logger(__name__)
 T = TypeVar("T")
 
 REDIS_TIMEOUT_SECONDS: Final = 1.0
-"""What Redis may add to a call before the call goes on without it."""
+"""How long Redis may delay a call before the call is made without it."""
 
 REDIS_AGAIN_SECONDS: Final = 5.0
-"""How long Redis is not asked once it was unreachable."""
+"""How long Redis is not tried again after it was unreachable."""
 
 PLATFORM: Final = "platform"
 """Our own account, where no connected one is named."""
@@ -32,11 +32,11 @@ PLATFORM: Final = "platform"
 FAILURES: Final = frozenset(
     {UnknownReason.NO_ANSWER, UnknownReason.TRUNCATED_ANSWER, UnknownReason.SERVER_ERROR}
 )
-"""Outcomes that the breaker counts. A 5xx that is replayed shows that Stripe answers."""
+"""Outcomes that the breaker counts. A replayed 5xx is not one: it shows that Stripe responds."""
 
 
 class RateLimiter:
-    """The limits and the breaker of all workers. Thread-safe; made after a fork, as its connections are."""
+    """Rate limit and breaker of all workers. Thread-safe; created after a fork, as its connections are."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class RateLimiter:
     def acquire(self, endpoint: str, *, account: str | None, longest_wait: float) -> Permit | Throttled:
         """A permit for one call, now or after a wait of at most `longest_wait` seconds.
 
-        Whoever gets a `Permit` waits as it says, calls, and reports the outcome to `note`.
+        The caller of a `Permit` waits as it says, calls, and reports the outcome to `note`.
         """
         name = account or PLATFORM
         without_redis: Permit | Throttled = Permit(name, wait_seconds=0, failures=0, is_probe=False)
@@ -62,11 +62,11 @@ class RateLimiter:
         )
 
     def is_down(self, account: str | None) -> bool:
-        """Whether the account's breaker is open: Stripe has stopped to answer and has not answered since."""
+        """Whether the account's breaker is open."""
         return self._ask(lambda: self._redis.is_down(account or PLATFORM), without_redis=False)
 
     def note(self, permit: Permit, outcome: Outcome | None) -> None:
-        """Report the outcome of a call; None for an answer that was none of the ordinary ones, but an answer."""
+        """Report the outcome of a call; None for a response that is neither a failure nor a rate limit."""
         if isinstance(outcome, Unanswered) and outcome.unknown_reason in FAILURES:
             opened = self._ask(lambda: self._redis.failed(permit), without_redis=0.0)
             if opened:
@@ -99,7 +99,7 @@ class RateLimiter:
             now = time.monotonic()
             if self._redis_again_at is None or now < self._redis_again_at:
                 return self._redis_again_at is None
-            # One thread asks; the others go on without meanwhile.
+            # One thread tries Redis; the others meanwhile continue without it.
             self._redis_again_at = now + self._again_seconds
             return True
 

@@ -39,7 +39,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What calls obey. None: no limit."""
+    """The limits of calls to Stripe. None: no limit."""
 
     account: Rate | None
     """All calls for one Stripe account."""
@@ -50,7 +50,7 @@ class Limits:
     cool_down_seconds: float
     """How long it stays open at first."""
     probe_seconds: float
-    """How long one call may take while the breaker waits for what comes of it."""
+    """How long a probe may take while the breaker waits for its result."""
 
     def rates(self) -> tuple[Rate | None, Rate | None]:
         """The account's and the endpoint's; an endpoint's that cannot bind is left out."""

@@ -1,8 +1,8 @@
 """The Lua scripts that count calls and failures in Redis for all workers, one round trip a call.
 
-For each Stripe account there is a breaker, the probe that is under way, and one bucket for the account and one for each
-endpoint. A bucket is the theoretical arrival of the next call (GCRA). All times are microseconds of Redis's own clock,
-so that the workers' clocks do not matter. Keys expire by themselves.
+For each Stripe account there are a breaker, the running probe, one bucket for the account and one for each endpoint.
+A bucket is the theoretical arrival time of the next call (GCRA). All times are microseconds of Redis's own clock, so
+that the workers' clocks do not matter. Keys expire by themselves.
 """
 
 from collections.abc import Sequence
@@ -113,7 +113,7 @@ class RedisLimiter:
         return bool(self._client.hexists(_breaker(account)[0], "open_until"))
 
     def failed(self, permit: Permit) -> float:
-        """A call came to nothing; for how many seconds that opens the breaker, 0 if it does not."""
+        """Count a failed call. Returns for how many seconds it opens the breaker, 0 if it does not."""
         limits = self._limits
         arguments = [
             int(permit.is_probe),
@@ -124,7 +124,7 @@ class RedisLimiter:
         return cast("int", self._failed(_breaker(permit.account), arguments)) / MICROSECONDS
 
     def answered(self, permit: Permit) -> None:
-        """Stripe answered: forget the failures."""
+        """Stripe responded: reset the failures."""
         self._client.delete(*_breaker(permit.account))
 
 
