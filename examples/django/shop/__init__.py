@@ -1,0 +1,1 @@
+"""A shop that has its orders charged by Payment Worker."""

@@ -1,0 +1,48 @@
+"""Places an order and has it charged."""
+
+import os
+from datetime import timedelta
+
+from celery import Celery
+from django.db import transaction
+from django.utils import timezone
+
+from shop.models import Charge, Order
+
+payment_worker = Celery(broker=os.environ["REDIS_URL"], set_as_current=False)
+SEND_AGAIN_AFTER = timedelta(minutes=1)
+
+
+def place_order(*, amount: int, currency: str, payment_method: str) -> Order:
+    """Place an order. It and the decision to charge are committed together, or neither is."""
+    with transaction.atomic():
+        order = Order.objects.create(amount=amount, currency=currency)
+        charge = Charge.objects.create(order=order, payment_method=payment_method)
+        # Robust: the order stands even if Redis is unreachable now. `send_charges` sends what was not sent.
+        transaction.on_commit(lambda: send(charge), robust=True)
+    return order
+
+
+def send(charge: Charge) -> None:
+    """Ask for the charge; harmless when it was asked for before, since the payment's id is the same."""
+    payment_worker.send_task(
+        "payment_worker.charge",
+        queue="charges",
+        kwargs={
+            "payment_id": str(charge.payment_id),
+            "order_id": str(charge.order_id),
+            "amount": charge.order.amount,
+            "currency": charge.order.currency,
+            "payment_method": charge.payment_method,
+        },
+    )
+
+
+def send_unanswered() -> int:
+    """Send the charges again of which nothing was heard for a minute; how many there were."""
+    waiting = Charge.objects.select_related("order").filter(
+        outcome=None, created_at__lte=timezone.now() - SEND_AGAIN_AFTER
+    )
+    for charge in waiting:
+        send(charge)
+    return len(waiting)
