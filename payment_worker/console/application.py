@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from payment_worker.console import overview, payments, work
+from payment_worker.console import ledger, overview, payments, work
 from payment_worker.console.access import Access
 from payment_worker.console.actions import ACTIONS, endpoint
 from payment_worker.console.context import Console
@@ -35,6 +35,9 @@ PAGES: Final[Mapping[str, View]] = {
     "/events": work.events,
     "/requests/rejected": work.rejected,
     "/unknown": work.unknown,
+    "/balance": ledger.balance,
+    "/payouts": ledger.payouts,
+    "/payouts/{payout_id}": ledger.payout,
     "/actions": work.actions,
 }
 

@@ -24,6 +24,8 @@ from payment_worker.store.queries import totals
 from payment_worker.store.queries.totals import Hour, Taken
 
 DAY: Final = timedelta(days=1)
+FIRST_DAY: Final = date(2000, 1, 1)
+"""Long before Stripe; the year 1 has no day before its first."""
 CHARGED: Final = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.AUTHORIZED})
 
 
@@ -50,7 +52,7 @@ def overview(console: Console, request: Request) -> Response:
     """`/`."""
     checks = console.checks()
     now = console.clock()
-    day = _day(request.query_params.get("day"), today=now.date())
+    day = day_of(request, today=now.date())
     try:
         with console.reading() as connection:
             figures = _figures(connection, day, now)
@@ -69,9 +71,11 @@ def overview(console: Console, request: Request) -> Response:
     )
 
 
-def _day(text: str | None, *, today: date) -> date:
+def day_of(request: Request, *, today: date) -> date:
+    """The day that a page is asked for; today, where it is none or yet to come."""
+    text = request.query_params.get("day")
     try:
-        return min(date.fromisoformat(text), today) if text else today
+        return max(min(date.fromisoformat(text), today), FIRST_DAY) if text else today
     except ValueError:
         return today
 
@@ -125,11 +129,11 @@ def _backlog(readings: Sequence[Reading]) -> Sequence[Backlog]:
             for queue in labels
         ]
         held = oldest(gauges.UNACKNOWLEDGED_SECONDS)
-        lines.append(Backlog("In workers' hands", count(gauges.UNACKNOWLEDGED), held))
+        lines.append(Backlog("Held by workers", count(gauges.UNACKNOWLEDGED), held))
         lines.append(Backlog("Circuit breakers open", count(gauges.BREAKERS)))
     if count(gauges.DATABASE_UP):
         lines += [
-            Backlog(f"Due: {kind}", int(value), oldest(gauges.DUE_SECONDS, kind))
+            Backlog(f"Due: {kind.replace('_', ' ')}", int(value), oldest(gauges.DUE_SECONDS, kind))
             for (what, labels), value in told.items()
             if what is gauges.DUE
             for kind in labels

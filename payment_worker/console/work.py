@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from payment_worker.console.context import Console
+from payment_worker.console.meanings import meaning
 from payment_worker.domain.outcome import explained
 from payment_worker.flows.events.result import sentence
 from payment_worker.flows.replay_request import obstacle_of
@@ -33,6 +34,7 @@ def findings(console: Console, request: Request) -> Response:
         runs=last,
         status=status,
         statuses=list(FindingStatus),
+        meaning=meaning,
         rows=ROWS,
         is_live=bool(identity and identity.livemode),
     )

@@ -24,7 +24,17 @@ SETTINGS = {
     "PAYMENT_WORKER_CONSOLE_AUTH": f"{READER},{OPERATOR}",
     "PAYMENT_WORKER_CONSOLE_OPERATORS": "grace",
 }
-PAGES = ("/", "/payments", "/findings", "/unknown", "/events", "/requests/rejected", "/actions")
+PAGES = (
+    "/",
+    "/payments",
+    "/findings",
+    "/unknown",
+    "/events",
+    "/requests/rejected",
+    "/balance",
+    "/payouts",
+    "/actions",
+)
 _SHARED = "shared_console"
 
 

@@ -123,8 +123,8 @@ HEADER = {
 
 def test_a_proxy_is_believed_who_the_user_is(console: Start) -> None:
     port = console(settings=HEADER).port
-    assert "grace, operator" in Visitor(port, headers={"X-Forwarded-User": "grace"}).get("/payments").body
-    assert "ada, read only" in Visitor(port, headers={"X-Forwarded-User": "ada"}).get("/payments").body
+    assert "grace, may act" in Visitor(port, headers={"X-Forwarded-User": "grace"}).get("/payments").body
+    assert "ada, may read" in Visitor(port, headers={"X-Forwarded-User": "ada"}).get("/payments").body
     assert Visitor(port, headers={"X-Forwarded-User": " "}).get("/payments").status == 401
     assert Visitor(port, READER).get("/payments").status == 401
 

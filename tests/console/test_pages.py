@@ -7,7 +7,9 @@ from uuid import uuid4
 
 import pytest
 
+from payment_worker.console.meanings import meaning
 from payment_worker.devstack.postgresql import PostgreSQL
+from payment_worker.domain.discrepancies import FindingKind
 from tests.cli.test_outside_text import PAYMENT, PLANT, POISON, SHOWN, raw
 from tests.console.conftest import PAGES, Running, Start, Visitor, a_payment
 from tests.harness.rows import Rows
@@ -258,3 +260,45 @@ def test_pages_read_where_the_settings_say_and_write_nothing_there(
     assert running.reader.get(f"/payments/{payment_id}").status == 200
     assert all(running.reader.get(path).status == 200 for path in PAGES)
     replica.close()
+
+
+@pytest.mark.parametrize("kind", FindingKind)
+def test_every_kind_of_finding_says_what_it_means_and_what_to_do(kind: FindingKind) -> None:
+    assert all(meaning(kind))
+
+
+def test_the_balance_a_days_bookings_and_payouts_are_shown(
+    shared_console: Running, shared_rows: Rows
+) -> None:
+    payout_id, charge_id = f"po_{uuid4().hex}", f"ch_{uuid4().hex}"
+    shared_rows(
+        "INSERT INTO balance_import (stripe_account, begins_at, is_opened) VALUES ('acct_7', now(), true)"
+    )
+    shared_rows(
+        """INSERT INTO balance_proof (stripe_account, currency, available, pending, reserved, ledger, proven_at)
+           VALUES ('acct_7', 'EUR', 4000, 824, 0, 4800, now())"""
+    )
+    shared_rows("INSERT INTO ledger_balance VALUES ('acct_7', 'stripe_balance', 'EUR', 4800, 4800)")
+    shared_rows(
+        """INSERT INTO payout (stripe_payout_id, stripe_account, amount, currency, status, is_automatic, arrival_date,
+                               is_arrived, itemized_amount, created_at, updated_at)
+           VALUES (%s, 'acct_7', 4824, 'EUR', 'PAID', true, '2001-02-05', true, 4820, now(), now())""",
+        payout_id,
+    )
+    shared_rows(
+        """INSERT INTO balance_transaction (stripe_balance_transaction_id, stripe_account, type, reporting_category,
+                                            status, amount, fee, net, currency, source_id, stripe_payout_id,
+                                            available_on, created_at, seen_at)
+           VALUES (%s, 'acct_7', 'charge', 'charge', 'available', 4999, 175, 4824, 'EUR', %s, %s, now(),
+                   '2001-02-03T23:59:59Z', now())""",
+        *(f"txn_{uuid4().hex}", charge_id, payout_id),
+    )
+    balance = shared_console.reader.get("/balance", day="2001-02-03").body
+    for said in ("acct_7 EUR", "48.24 EUR", "48.00 EUR", "0.24 EUR", "49.99 EUR", "1.75 EUR"):
+        assert said in balance, said
+    assert "Nothing is imported of this day" in shared_console.reader.get("/balance", day="2001-02-04").body
+    assert "0.04 EUR" in shared_console.reader.get("/payouts").body
+    payout = shared_console.reader.get(f"/payouts/{payout_id}").body
+    assert charge_id in payout
+    assert f"https://dashboard.stripe.com/acct_7/test/payouts/{payout_id}" in payout
+    assert shared_console.reader.get("/payouts/po_none").status == 404

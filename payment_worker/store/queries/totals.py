@@ -80,3 +80,37 @@ def _by_hour(
     hour = func.date_trunc("hour", at, "UTC")
     query = select(hour, status, func.count()).where(at >= since).group_by(hour, status)
     return [Hour(*row) for row in connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booked:
+    """What Stripe booked in a period: the balance transactions of one kind in one currency."""
+
+    currency: str
+    kind: str
+    count: int
+    amount: int
+    fee: int
+    net: int
+
+
+def booked(connection: Connection, *, since: datetime, until: datetime) -> Sequence[Booked]:
+    """The balance transactions of every account in this period, by currency and reporting category."""
+    line = tables.balance_transaction.c
+    accounts = select(tables.balance_import.c.stripe_account)
+    kind = func.coalesce(line.reporting_category, line.type)
+    query = (
+        select(
+            line.currency,
+            kind.label("kind"),
+            func.count().label("count"),
+            _sum(line.amount).label("amount"),
+            _sum(line.fee).label("fee"),
+            _sum(line.net).label("net"),
+        )
+        # The index begins with the account.
+        .where(line.stripe_account.in_(accounts), line.created_at >= since, line.created_at < until)
+        .group_by(line.currency, kind)
+        .order_by(line.currency, kind)
+    )
+    return [Booked(**row) for row in connection.execute(query).mappings()]
