@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,3 +133,34 @@ def test_the_accountants_csv_is_as_the_rfc_wants_it_and_runs_no_formula(
     (refund, charge) = csv.DictReader(io.StringIO(out))
     assert charge["source_id"] == '\'=cmd|A1, "x"'
     assert (refund["amount"], refund["currency"]) == ("-700", "EUR")
+
+
+@pytest.mark.usefixtures("payout")
+def test_a_months_journal_and_trial_balance_sum_to_zero_and_repeat(
+    run: Run, rows: Rows, tmp_path: Path
+) -> None:
+    month = rows.one("SELECT to_char(min(occurred_at) AT TIME ZONE 'UTC', 'YYYY-MM') AS m FROM ledger_entry")[
+        "m"
+    ]
+    done = run("ledger", "export", "--month", month, "--to", str(tmp_path))
+    names = [Path(line).name for line in done.out.splitlines()]
+    assert names == [f"ledger-{month}-journal.csv", f"ledger-{month}-trial-balance.csv"]
+    written = [(tmp_path / name).read_bytes() for name in names]
+    for content, column in zip(written, ("amount", "closing"), strict=True):
+        lines = list(csv.DictReader(io.StringIO(content.decode())))
+        assert lines
+        assert sum(int(line[column]) for line in lines) == 0
+
+    rows("ANALYZE ledger_posting")
+    run("ledger", "import", "--since", "2020-01-01")
+    run("ledger", "export", "--month", month, "--to", str(tmp_path))
+    assert [(tmp_path / name).read_bytes() for name in names] == written
+
+    assert run("ledger", "export", "--month", month, "--to", str(tmp_path), "--json").status == 0
+    told = (tmp_path / f"ledger-{month}-journal.jsonl").read_text(encoding="utf-8").splitlines()
+    assert sum(json.loads(line)["amount"] for line in told) == 0
+
+
+@pytest.mark.parametrize("month", ["2026-13", "november", "2026-1", "0000-01"])
+def test_a_month_that_is_none_is_wrong_usage(run: Run, month: str) -> None:
+    assert run("ledger", "export", "--month", month).status == 2

@@ -1,5 +1,6 @@
 """Commands about the balance: import it, prove that it is explained, list payouts, export a month."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,6 +37,24 @@ def import_(
     from payment_worker.cli.views import ledger as view
 
     raise typer.Exit(view.run_import(since=since, as_json=as_json))
+
+
+@ledger.command()
+def export(
+    *,
+    month: Annotated[str, typer.Option(metavar="YYYY-MM", help="The month, in UTC.")],
+    to: Annotated[
+        Path, typer.Option(help="The directory to write into.", exists=True, file_okay=False, writable=True)
+    ] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON Lines instead of CSV.")] = False,
+) -> None:
+    """Write a month's journal and its trial balance, `ledger-YYYY-MM-journal.csv` and `…-trial-balance.csv`.
+
+    Both sum to zero in each currency, and are the same bytes each time as long as nothing of that month is imported.
+    """
+    from payment_worker.cli.views.export import export as write
+
+    write(month, directory=to, as_json=as_json)
 
 
 def balance(
