@@ -9,7 +9,7 @@ from payment_worker.domain.attempt import UNFINISHED, Action, AttemptStatus
 from payment_worker.domain.discrepancies import FindingKind
 from payment_worker.domain.outcome import UnknownReason
 from payment_worker.flows.pauses import KINDS
-from payment_worker.monitoring import gauges
+from payment_worker.monitoring import gauges, ledger
 from payment_worker.monitoring.gauges import Reading, age
 from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection
@@ -41,6 +41,7 @@ def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
         yield Reading(gauges.PAUSED_SECONDS, age(paused.get(kind), now), (kind,))
     if reconciled_at := backlog.reconciled_at(connection):
         yield Reading(gauges.RECONCILED_SECONDS, age(reconciled_at, now))
+    yield from ledger.read(connection, now=now)
     if polled := [at for _, at in backlog.accounts_polled(connection)]:
         yield Reading(gauges.POLLED_SECONDS, age(min(polled), now))
 

@@ -102,6 +102,41 @@ RECONCILED_SECONDS: Final = Gauge(
     name="payment_worker_reconciled_seconds",
     means="Time since the last scheduled reconciliation finished; missing before the first.",
 )
+BALANCE_DIFFERENCE: Final = Gauge(
+    name="payment_worker_balance_difference",
+    means="By how many minor units Stripe's balance and the ledger's differed at the last proof, of all accounts.",
+    labels=("currency",),
+)
+BALANCE_AVAILABLE: Final = Gauge(
+    name="payment_worker_balance_available",
+    means="Minor units available at Stripe at the last proof, all accounts added up.",
+    labels=("currency",),
+)
+UNCLEARED: Final = Gauge(
+    name="payment_worker_ledger_uncleared",
+    means="Minor units of payments, refunds and disputes that our records and Stripe's balance do not agree on yet.",
+    labels=("currency",),
+)
+UNCLEARED_SECONDS: Final = Gauge(
+    name="payment_worker_ledger_uncleared_oldest_seconds",
+    means="Age of the oldest of these; 0 without any.",
+    labels=("currency",),
+)
+EXPLAINED: Final = Gauge(
+    name="payment_worker_ledger_explained_ratio",
+    means="The part of all movements of the balance that is cleared and has a known type; 1 for all.",
+    labels=("currency",),
+)
+IMPORTED_SECONDS: Final = Gauge(
+    name="payment_worker_balance_imported_seconds",
+    means="Seconds since the balance transactions of the account that waits longest were imported; absent before the "
+    "first import.",
+)
+REFUNDS_PENDING: Final = Gauge(
+    name="payment_worker_refunds_pending",
+    means="Minor units of refunds that Stripe has accepted and the bank does not have yet.",
+    labels=("currency",),
+)
 QUEUE: Final = Gauge(
     name="payment_worker_queue_messages",
     means="Messages in a queue that wait for a worker.",
@@ -140,6 +175,8 @@ GAUGES: Final = (
     *(DATABASE_UP, REDIS_UP, ATTEMPTS, UNKNOWN, UNKNOWN_SECONDS, REFUSED, DUE, DUE_SECONDS, BREACHES),
     *(OUTBOX, OUTBOX_SECONDS, INBOX, INBOX_SECONDS, FINDINGS, FINDINGS_SECONDS, REJECTED),
     *(PAUSED_SECONDS, POLLED_SECONDS, RECONCILED_SECONDS),
+    *(BALANCE_DIFFERENCE, BALANCE_AVAILABLE, UNCLEARED, UNCLEARED_SECONDS, EXPLAINED, IMPORTED_SECONDS),
+    REFUNDS_PENDING,
     *(QUEUE, MISDIRECTED, CONSUMERS, UNACKNOWLEDGED, UNACKNOWLEDGED_SECONDS, STREAM, BREAKERS, SWEPT_SECONDS),
 )
 

@@ -201,3 +201,19 @@ def test_a_redis_that_is_gone_is_told(database_url: str, own_valkey: Valkey) -> 
         told = _told(state)
         assert told[("redis_up",)] == 0
         assert told[("database_up",)] == 1
+
+
+def test_what_is_not_cleared_or_differs_is_told_by_currency(state: State, rows: Rows) -> None:
+    proven = {"currency": "EUR", "available": 500, "pending": 100, "reserved": 0, "proven_at": an_hour_ago()}
+    _insert(rows, "balance_proof", stripe_account="", ledger=700, **proven)
+    _insert(rows, "balance_proof", stripe_account="acct_1", ledger=500, **proven)
+    waiting = {"object_id": "pi_1", "currency": "EUR", "ours": 300, "theirs": -100, "since": an_hour_ago()}
+    _insert(rows, "ledger_uncleared", stripe_account="", **waiting)
+    read = {"begins_at": an_hour_ago(), "is_opened": True, "imported_at": an_hour_ago()}
+    _insert(rows, "balance_import", stripe_account="", **read)
+    told = _told(state)
+    assert told["balance_difference", "EUR"] == 200  # 100 too much and 100 too little are not nothing
+    assert (told["balance_available", "EUR"], told["ledger_uncleared", "EUR"]) == (1000, 200)
+    assert 3600 <= told["ledger_uncleared_oldest_seconds", "EUR"] < 3700
+    assert 3600 <= told[("balance_imported_seconds",)] < 3700
+    assert told["ledger_explained_ratio", "EUR"] == 1.0

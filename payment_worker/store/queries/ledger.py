@@ -52,7 +52,7 @@ WITH held AS (
 )
 SELECT stripe_account, currency,
     available + pending + reserved AS stripe, available,
-    coalesce(held.ledger, 0) AS ledger, coalesce(waiting.amount, 0) AS uncleared,
+    coalesce(proof.ledger, held.ledger, 0) AS ledger, coalesce(waiting.amount, 0) AS uncleared,
     coalesce(waiting.objects, 0) AS uncleared_objects, waiting.oldest AS oldest_uncleared_at,
     coalesce(held.unexplained, 0) AS unexplained, coalesce(held.volume, 0) AS volume, proof.proven_at
 FROM held FULL JOIN balance_proof AS proof USING (stripe_account, currency)
@@ -107,6 +107,12 @@ def imported_until(connection: Connection) -> datetime | None:
     """When the list was read to its end of the account that waits longest; None before the first."""
     at: datetime | None = connection.scalar(text("SELECT min(imported_at) FROM balance_import"))
     return at
+
+
+def pending_refunds(connection: Connection) -> dict[str, int]:
+    """Refunds that Stripe has accepted and the bank does not have yet, in minor units by currency."""
+    query = text("SELECT currency, sum(amount) AS amount FROM refund WHERE status = 'PENDING' GROUP BY 1")
+    return {row.currency: int(row.amount) for row in connection.execute(query)}
 
 
 def imported_since(connection: Connection) -> datetime | None:

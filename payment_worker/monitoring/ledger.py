@@ -1,0 +1,34 @@
+"""Reads the gauges of the ledger: what differs, what is not cleared, and what waits for money, by currency."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+
+from payment_worker.monitoring import gauges
+from payment_worker.monitoring.gauges import Reading, age
+from payment_worker.store.connection.database import Connection
+from payment_worker.store.queries import ledger
+from payment_worker.store.queries.ledger import BalanceRow
+
+
+def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
+    """Everything that the ledger's rows tell. All accounts are added up: their names are no labels."""
+    if imported_at := ledger.imported_until(connection):
+        yield Reading(gauges.IMPORTED_SECONDS, age(imported_at, now))
+    for currency, amount in ledger.pending_refunds(connection).items():
+        yield Reading(gauges.REFUNDS_PENDING, amount, (currency,))
+    by_currency: defaultdict[str, list[BalanceRow]] = defaultdict(list)
+    for row in ledger.balances(connection):
+        by_currency[row.currency].append(row)
+    for currency, rows in by_currency.items():
+        yield from _readings(rows, (currency,), now)
+
+
+def _readings(rows: list[BalanceRow], labels: tuple[str], now: datetime) -> Iterator[Reading]:
+    oldest = min((row.oldest_uncleared_at for row in rows if row.oldest_uncleared_at), default=None)
+    # Two differences may not hide each other.
+    yield Reading(gauges.BALANCE_DIFFERENCE, sum(abs(row.difference or 0) for row in rows), labels)
+    yield Reading(gauges.BALANCE_AVAILABLE, sum(row.available or 0 for row in rows), labels)
+    yield Reading(gauges.UNCLEARED, sum(row.uncleared for row in rows), labels)
+    yield Reading(gauges.UNCLEARED_SECONDS, age(oldest, now), labels)
+    yield Reading(gauges.EXPLAINED, min(row.explained_share for row in rows), labels)
