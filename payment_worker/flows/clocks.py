@@ -1,7 +1,7 @@
 """Checks that the clocks of Stripe, PostgreSQL and this machine agree before an object is declared absent.
 
-PostgreSQL's clock says how long ago a request was sent, and Stripe's when its objects were made. A list that is read
-for the wrong minutes does not show what is there.
+PostgreSQL's clock says how long ago a request was sent, and Stripe's when its objects were created. A list that is
+read for the wrong minutes does not contain the object.
 """
 
 from datetime import timedelta
@@ -16,7 +16,7 @@ from payment_worker.telemetry.recorder import count
 log = logger(__name__)
 
 MOST_SKEW: Final = timedelta(seconds=60)
-"""NTP keeps clocks within fractions of a second. A look-up allows for five times as much."""
+"""NTP keeps clocks within fractions of a second. A look-up tolerates five times as much."""
 
 
 class Apart(StrEnum):
@@ -25,13 +25,13 @@ class Apart(StrEnum):
     STRIPE = "stripe"
     MACHINE = "machine"
     UNKNOWN = "unknown"
-    """Stripe's: no answer of its told the time."""
+    """Stripe's: no response contained the time."""
 
 
 def apart(context: Context) -> Apart | None:
-    """The clock that is too far from PostgreSQL's for absence to be believed, with a line in the log; None: none is.
+    """The clock that differs too much from PostgreSQL's to declare absence, which is logged; None if none does.
 
-    Ask it after Stripe has answered, so that its time is known.
+    Call it after Stripe has responded, so that its time is known.
     """
     found = _apart(context)
     if found:
@@ -46,7 +46,7 @@ def apart(context: Context) -> Apart | None:
 
 
 def stripe_skew(context: Context) -> timedelta | None:
-    """How far Stripe's clock is ahead of ours; None before its first answer."""
+    """How far Stripe's clock is ahead of ours; None before its first response."""
     date = context.stripe.now()
     return None if date is None else date - context.clock()
 

@@ -14,7 +14,7 @@ from payment_worker.store.history import Cause
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The times and limits that flows obey; each is the setting of the same name."""
+    """The times and limits of flows; each is the setting of the same name."""
 
     lease: timedelta
     key_safe_age: timedelta
@@ -26,7 +26,7 @@ class Policy:
     livemode: bool
     """Whether the key is a live one; events of the other mode are not ours."""
     republish_window: timedelta = timedelta(days=1)
-    """How far back messages are told again where Redis has lost the stream."""
+    """How far back messages are republished if Redis has lost the stream."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Blocks all calls to Stripe if the API key belongs to another account or mode than our payments.
 
-There Stripe would show nothing of what we made, which looks like absence, and make what we send a second time.
+Another account shows none of our objects, which looks like absence, and would execute our requests a second time.
 """
 
 import threading
@@ -17,11 +17,11 @@ from payment_worker.telemetry.stopwatch import elapsed_seconds
 log = logger(__name__)
 
 AGAIN_SECONDS: Final = 10.0
-"""How long a process goes by what it found wrong: somebody may fix the key's permissions, or the record."""
+"""How long a failed check is kept: the key's permissions, or the stored account, may be corrected."""
 
 
 class KeyCheck:
-    """Whether this process's key is ours, found out before its first call and then known. Any thread may ask."""
+    """Whether this process's key is ours, checked before its first call and then cached. Thread-safe."""
 
     def __init__(self, database: Database, *, livemode: bool) -> None:
         self._database = database
@@ -31,10 +31,10 @@ class KeyCheck:
         self._held: tuple[Delay, float] | None = None
 
     def __call__(self, ask: AskOwner) -> Delay | None:
-        """Why nothing may be asked of Stripe with this key.
+        """Why nothing may be sent to Stripe with this key; None if everything may.
 
         Raises:
-            DatabaseUnavailableError: it cannot be known, so nothing is asked.
+            DatabaseUnavailableError: it cannot be known, so nothing is sent.
         """
         if self._is_ours:
             return None

@@ -23,7 +23,7 @@ READ_EVERY_SECONDS: Final = 2.0
 
 
 class Pauses:
-    """The pauses that stand, read from the database now and then. Any thread may ask."""
+    """The current pauses, read from the database now and then. Thread-safe."""
 
     def __init__(self, database: Database, *, seconds: Callable[[], float] = time.monotonic) -> None:
         self._database = database
@@ -33,10 +33,10 @@ class Pauses:
         self._standing: Mapping[str, Pause] = {}
 
     def hold(self, action: Action) -> bool:
-        """Whether this may not be asked of Stripe now.
+        """Whether requests of this action are paused.
 
         Raises:
-            DatabaseUnavailableError: it cannot be known, so nothing is asked.
+            DatabaseUnavailableError: it cannot be known, so nothing is sent.
         """
         now = self._seconds()
         with self._lock:
@@ -58,7 +58,7 @@ class Pauses:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """What the end of pauses came to."""
+    """The result of ending pauses."""
 
     ended: Sequence[str]
     """The kinds of those that stood."""
@@ -86,9 +86,9 @@ def pause(
 def resume(
     database: Database, kinds: Collection[str], *, reason: str | None = None, actor: str, now: datetime
 ) -> Resumed:
-    """End these pauses, or all if none is named, and make due what waited for it.
+    """End these pauses, or all if none is named, and make the waiting requests due.
 
-    In two transactions: what is put off while the first waits for it is found by the second.
+    In two transactions: requests that are rescheduled while the first waits for its lock are found by the second.
     """
     with database.begin() as connection:
         ended = pauses.end(connection, kinds, reason=reason, actor=actor, now=now)

@@ -42,7 +42,7 @@ def keep_rejected(
     errors: Sequence[Mapping[str, str]],
     now: datetime,
 ) -> None:
-    """Keep a request that cannot be run, masked, and tell of it; the same message again is kept and told once."""
+    """Store a request that cannot be run, masked, and publish it; the same message is stored and published once."""
     kept = cast("Mapping[str, object]", masked(dict(arguments)))
     request = RejectedRequest(
         request_id=request_id,
@@ -58,7 +58,7 @@ def keep_rejected(
 
 
 def _ids(arguments: Mapping[str, object], kept: Mapping[str, object]) -> Iterator[str]:
-    """The ids among arguments, by which somebody will ask for the request; a UUID as PostgreSQL writes it, too."""
+    """The ids among the arguments, by which the request can be found; a UUID also as PostgreSQL writes it."""
     for name, value in arguments.items():
         is_id = isinstance(value, str) and 0 < len(value) <= LONGEST_ID and kept.get(name) == value
         if is_id and (name.endswith("_id") or name in {"payment_intent", "stripe_account"}):
@@ -97,7 +97,7 @@ def _tell(connection: Connection, identity: UUID, request: RejectedRequest) -> N
 
 @dataclass(frozen=True, slots=True)
 class RejectedChange:
-    """What was asked of a payment that does not allow it now."""
+    """A change that the payment's status does not allow."""
 
     action: Action
     payment_id: UUID
@@ -106,7 +106,7 @@ class RejectedChange:
     """A `RejectionReason`, or Stripe's code."""
 
     def kept(self) -> Mapping[str, object]:
-        """Its arguments as they are kept, masked."""
+        """Its arguments as they are stored, masked."""
         return cast("Mapping[str, object]", masked(self.given()))
 
     def given(self) -> dict[str, object]:
@@ -122,7 +122,7 @@ def rejected_before(connection: Connection, change: RejectedChange, *, request_i
 
 
 def reject_change(connection: Connection, change: RejectedChange, *, request_id: UUID, now: datetime) -> None:
-    """Keep the request and why the payment does not allow it, and tell of it; the payment stays as it is."""
+    """Store the request and why the payment does not allow it, and publish it; the payment stays unchanged."""
     field = "amount" if "amount" in change.reason else "payment_id"
     message = f"names a payment that does not allow it now: {change.reason}"
     if field == "amount":

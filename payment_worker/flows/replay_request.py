@@ -24,7 +24,7 @@ MODELS: Final[Mapping[str, type[requests.Request]]] = {
     "payment_worker.reconcile": requests.ReconcileRequest,
     "payment_worker.import_balance": requests.ImportBalanceRequest,
 }
-"""Tasks whose arguments somebody chooses, with what is checked before one is sent again."""
+"""Tasks with arguments from callers, with the model that validates them before they are enqueued again."""
 
 
 class Obstacle(Code):
@@ -54,7 +54,7 @@ class NotReplayed:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What came of sending a request again."""
+    """The result of enqueueing a request again."""
 
     request_id: UUID
     message_id: UUID
@@ -79,7 +79,7 @@ def replay_request(
         return Replayed(request.request_id, message_id, str(request.replayed_by), is_new=False)
     if obstacle := obstacle_of(request):
         return obstacle
-    # Before the commit: what is sent and not noted is sent once more, under the same id, which does no harm.
+    # Sent before the commit: a crash in between sends it once more, under the same id, which is harmless.
     send(request, message_id)
     rejected_requests.note_replay(connection, request.request_id, actor=actor, now=now)
     operator_actions.note(

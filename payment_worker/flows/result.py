@@ -43,7 +43,7 @@ class CommandResult:
 def payment_result(
     payment: Payment, unfinished: Unfinished | None = None, due_again_at: datetime | None = None
 ) -> CommandResult:
-    """The answer about a payment; its reason is Stripe's code where there is one."""
+    """The result about a payment; its reason is Stripe's code if there is one."""
     return CommandResult(
         key="payment_id",
         identity=str(payment.payment_id),
@@ -58,7 +58,7 @@ def payment_result(
 def refund_result(
     refund: Refund, unfinished: Unfinished | None = None, due_again_at: datetime | None = None
 ) -> CommandResult:
-    """The answer about a refund."""
+    """The result about a refund."""
     return CommandResult(
         key="refund_id",
         identity=str(refund.refund_id),
@@ -72,7 +72,7 @@ def refund_result(
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """The id is taken by a request that asked for something else: nothing was changed."""
+    """The id is taken by a request with other arguments: nothing was changed."""
 
     field: str
     """Which id."""
@@ -80,4 +80,4 @@ class Conflict:
 
 @dataclass(frozen=True, slots=True)
 class NoSuchPayment:
-    """We know none of this id. Its charge may still be on its way, in another queue."""
+    """There is no payment of this id. Its charge may still be in another queue."""

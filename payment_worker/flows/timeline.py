@@ -19,7 +19,7 @@ class Line:
 
     at: datetime
     rank: int
-    """Orders what carries the same instant: what came in, what came of it, what was recorded, what was told."""
+    """Orders entries of the same instant: request, response, change, message."""
     kind: str
     """`event`, `attempt`, `payment`, `refund`, `dispute`, `finding` or `message`."""
     what: str
@@ -27,12 +27,12 @@ class Line:
     actor: str
     ids: Mapping[str, str]
     is_ahead: bool = False
-    """It has not happened yet: it is due then."""
+    """It lies in the future: it is due then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """A payment as it is now, and how it came to that."""
+    """A payment's current state and its timeline."""
 
     payment: Mapping[str, Any]
     refunds: Sequence[Mapping[str, Any]]

@@ -18,10 +18,10 @@ from payment_worker.flows.transitions.payments import payment_writes
 def payment_intent_shown(
     locked: LockedAttempt, seen: PaymentIntentSnapshot, stripe_request_id: str | None
 ) -> CommandResult | Continue:
-    """Stripe showed the PaymentIntent, after the attempt or in answer to it."""
+    """Record that Stripe showed the PaymentIntent, in the response or in a look-up."""
     attempt, payment = locked.attempt, locked.payment
     if seen.trigger is None and not locked.believes_absence():
-        # It exists and nothing has come of it: whatever was sent may not be over.
+        # It exists without a result: the request may still be executing.
         return locked.reschedule(unknown_reason_after_absence(attempt.unknown_reason), code="unconfirmed")
     cause = locked.cause("answered", stripe_request_id=stripe_request_id)
     judgement = judge(locked.context, locked.connection, payment, seen)
@@ -34,12 +34,12 @@ def payment_intent_shown(
                 known,
             )
         case Contradicted(Contradiction.STATUS_DIFFERS):
-            # What it came to is known; which of the two states is right is for a person to say.
+            # The outcome is known; an operator has to decide which of the two statuses is right.
             return locked.finish(_status_of(seen), [], payment, stripe_request_id=stripe_request_id)
         case Contradicted(contradiction):
             return locked.reschedule(UnknownReason.CONTRADICTS_RECORD, code=contradiction)
         case Advanced() | Unchanged() if seen.trigger is None:
-            # Stripe made it, took nothing, and nobody will any more; another try confirms the same one.
+            # Stripe created it without charging, and no request is executing; a retry confirms the same one.
             return charge_refused(locked, Decline(), stripe_request_id, AttemptStatus.ABSENT, made=seen)
         case Advanced(after):
             return locked.finish(_status_of(seen), writes, after, stripe_request_id=stripe_request_id)
@@ -65,7 +65,7 @@ def charge_refused(
     *,
     made: PaymentIntentSnapshot | None = None,
 ) -> CommandResult:
-    """Nothing was charged, and no PaymentIntent tells more; one may have been made."""
+    """Record that nothing was charged and no PaymentIntent says more; one may have been created."""
     payment, code = locked.payment, decline.decline_code or decline.error_code
     cause = locked.cause(status.lower(), code=code, stripe_request_id=stripe_request_id)
     if payment_states.next_status(payment.status, PaymentTrigger.FAILED) is not PaymentStatus.FAILED:
@@ -80,7 +80,7 @@ def charge_refused(
 def retry_refused(
     locked: LockedAttempt, seen: PaymentIntentSnapshot, *, code: str, stripe_request_id: str | None
 ) -> CommandResult | Continue:
-    """Stripe refused another try and did nothing; what its PaymentIntent is instead was looked at then."""
+    """Record that Stripe rejected a retry; its PaymentIntent was retrieved after that."""
     attempt, payment = locked.attempt, locked.payment
     cause = locked.cause("refused", code=code, stripe_request_id=stripe_request_id)
     shown = seen.as_of(attempt.as_of_version)
@@ -88,7 +88,7 @@ def retry_refused(
     writes = judgement.writes(cause=cause, now=locked.now)
     match judgement.verdict:
         case Stale():
-            # The same request gets the same no, and what is there is looked at again.
+            # The same request would be rejected again, and its PaymentIntent retrieved again.
             return Continue(replace(attempt, as_of_version=payment.version), payment)
         case Contradicted(Contradiction.STATUS_DIFFERS):
             return locked.finish(

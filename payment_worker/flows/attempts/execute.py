@@ -1,6 +1,6 @@
 """Executes one attempt: sends its request to Stripe and records the outcome, or reschedules it.
 
-No transaction and no lock is open while Stripe is asked.
+No transaction and no lock is open during a call to Stripe.
 """
 
 from collections.abc import Callable
@@ -34,15 +34,16 @@ from payment_worker.store.statements import write
 from payment_worker.telemetry import about, learned
 
 MOST_STEPS: Final = 5
-"""Steps in one run: send, look after a 5xx, look again when overtaken, send the attempt after one that never was."""
+"""Steps in one run: send, look up after a 5xx, look up again after a concurrent change, execute a replacement attempt.
+"""
 
 MUST_LOOK: Final = frozenset(
     {UnknownReason.SERVER_ERROR, UnknownReason.REPLAYED_SERVER_ERROR, UnknownReason.REJECTED_LATER}
 )
-"""Doubts about which Stripe is asked at once: after a 5xx the effect may well exist."""
+"""Reasons for which a look-up follows at once: after a 5xx the effect may well exist."""
 
 MARGIN: Final = timedelta(seconds=0.25)
-"""Time to note an answer before the lease ends."""
+"""Time to record an outcome before the lease expires."""
 
 
 def execute_attempt(context: Context, attempt: Attempt, payment: Payment) -> CommandResult:
@@ -118,14 +119,14 @@ def _sent(attempt: Attempt, outcome: Outcome, *, now: datetime, stripe_now: date
 
 
 def _looked_at(context: Context, attempt: Attempt, payment: Payment, outcome: Outcome) -> Outcome:
-    """A refusal, with the PaymentIntent as it is instead of what we took it for.
+    """A rejection, with the current PaymentIntent in place of our assumption about it.
 
-    Where it cannot be looked at now, the same request gets the same refusal later.
+    If it cannot be retrieved now, the same request is rejected again later.
     """
     if not isinstance(outcome, Rejected) or attempt.action not in ON_EXISTING:
         return outcome
     if outcome.code == NO_SUCH_ACCOUNT:
-        return outcome  # whoever may not ask may not look
+        return outcome  # without permission for the request there may be none to retrieve it either
     seen = context.stripe.payment_intent(payment.payment_intent, account=payment.stripe_account)
     match seen:
         case Shown(PaymentIntentSnapshot() as intent):
@@ -147,12 +148,12 @@ def _look_up_while_paused(
 
 
 def run_if_due(context: Context, attempt_id: int) -> CommandResult | None:
-    """Work on an attempt if it is due; None where somebody else owns it, or it is over."""
+    """Execute an attempt if it is due; None if another worker has its lease, or it is finished."""
     return _take(context, attempt_id, lambda attempt: attempt.leased_until <= context.clock())
 
 
 def run_claimed(context: Context, attempt_id: int, *, lease_token: int) -> CommandResult | None:
-    """Work on an attempt that the sweep handed out under this token; None where the token is not valid any more."""
+    """Execute an attempt that the sweep claimed under this token; None if the token is not valid any more."""
     return _take(context, attempt_id, lambda attempt: attempt.lease_token == lease_token)
 
 

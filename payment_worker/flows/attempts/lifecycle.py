@@ -53,7 +53,7 @@ class Continue:
 
 @dataclass(frozen=True, slots=True)
 class LockedAttempt:
-    """One attempt being noted, everything locked."""
+    """One attempt whose outcome is being recorded, with all its rows locked."""
 
     context: Context
     connection: Connection
@@ -65,12 +65,12 @@ class LockedAttempt:
 
     @property
     def could_believe_absence(self) -> bool:
-        """Whether what Stripe did not show will not be there later either, if the clocks are right that say so."""
+        """Whether an object that Stripe does not show is absent, provided that the clocks are right."""
         absence_delay = self.context.policy.absence_delay
         return absence_is_believed(self.attempt, asked_at=self.asked_at, absence_delay=absence_delay)
 
     def believes_absence(self) -> bool:
-        """Whether what Stripe did not show when it was asked will not be there later either."""
+        """Whether an object that Stripe does not show is absent."""
         return self.could_believe_absence and apart(self.context) is None
 
     @property
@@ -84,10 +84,10 @@ class LockedAttempt:
         return self.context.cause(cause, attempt=self.attempt.number, **told)
 
     def based(self, seen: PaymentIntentSnapshot, *, is_present: bool) -> PaymentIntentSnapshot:
-        """What the answer to the attempt shows; on the basis that was known before asking, if it shows the present."""
+        """The snapshot in a response, with the row's version before the call if it shows the current state."""
         if not is_present:
             return seen
-        # A look-up that shows what was before the attempt does not come here: it has found nothing.
+        # A look-up that shows the state before the attempt does not get here: it has found nothing.
         return replace(seen.as_of(self.attempt.as_of_version), is_from_attempt=True)
 
     def reschedule(
@@ -98,7 +98,7 @@ class LockedAttempt:
         stripe_request_id: str | None = None,
         detail: str | None = None,
     ) -> CommandResult:
-        """Leave the attempt for later; with a doubt, as unknown. The detail is Stripe's own word for the code."""
+        """Reschedule the attempt; with an unknown reason, as unknown. The detail is Stripe's own code."""
         attempt = self.attempt
         tries, delay = next_try(attempt.tries, code, jitter=self.context.jitter())
         if code == Delay.PAUSED and attempt.never_sent and pauses.stands(self.connection, attempt.action):
@@ -130,7 +130,7 @@ class LockedAttempt:
         stripe_request_id: str | None,
         code: str | None = None,
     ) -> CommandResult:
-        """End the attempt, and write what came of it."""
+        """Finish the attempt and write its outcome."""
         ended = attempts.finished(
             self.attempt,
             status=status,

@@ -35,23 +35,23 @@ CLOCKS_DIFFER_LITTLE: Final = timedelta(seconds=10)
 """How far it ordinarily is wrong at most: what exists is nearly always found so near."""
 
 EVENT_IDS: Final = "evt_"
-"""How Stripe's ids of events begin: a look that stopped at one is past the list of objects."""
+"""Prefix of Stripe's event ids: a look-up whose cursor is one has read the list of objects to its end."""
 
 
 def look_up(
     context: Context, attempt: Attempt, payment: Payment, *, asked_at: datetime
 ) -> Outcome | Absent | ScanIncomplete:
-    """What Stripe shows of the attempt. A failed read leaves the doubt as it was.
+    """Look up the attempt's object at Stripe. After a failed read the outcome stays unknown for the same reason.
 
     Args:
-        asked_at: when the look began, by which its absence is judged afterwards.
+        asked_at: when the look-up began, by which absence is decided.
     """
     searched = _searched(context, attempt, payment, asked_at)
     match searched:
         case Shown() | Absent() | ScanIncomplete():
             return searched
         case Postponed(delay):
-            return Postponed(delay)  # the request's id would be that of the look
+            return Postponed(delay)  # The request id would be that of the look-up.
         case Unanswered():
             return Unanswered(attempt.unknown_reason or UnknownReason.NO_ANSWER)
         case _:
@@ -68,7 +68,7 @@ def _searched(context: Context, attempt: Attempt, payment: Payment, asked_at: da
         case Action.CAPTURE | Action.CANCEL | Action.RETRY:
             seen = context.stripe.payment_intent(payment.payment_intent, account=account)
             if isinstance(seen, Absent):
-                # It was there when it was asked for: whoever does not see it now does not see what came of it.
+                # It existed before: if it is not shown now, the look-up says nothing about the outcome.
                 return Unanswered(attempt.unknown_reason or UnknownReason.NO_ANSWER)
             return Absent() if _shows_no_effect(attempt, payment, seen) else seen
         case _:
@@ -76,10 +76,10 @@ def _searched(context: Context, attempt: Attempt, payment: Payment, asked_at: da
 
 
 def _found(context: Context, attempt: Attempt, payment: Payment, asked_at: datetime) -> ScanResult:
-    """What the attempt made: shown by its metadata on the list of such objects, and proven by an event of its key.
+    """Find the attempt's object: by its metadata on the list of such objects, and proven by an event of its key.
 
-    To prove absence, that list and the events are read to their end. This wide look reads everybody's payments of ten
-    minutes and more, so it is spared where it would not be believed. Where it would be, it goes on where the round
+    To prove absence, that list and the events are read to their end. That reads all payments of ten minutes and more
+    on the account, so it is left out while it could not prove anything yet. Otherwise it continues where the run
     before stopped.
     """
     absence_delay = context.policy.absence_delay
@@ -102,9 +102,9 @@ def _found(context: Context, attempt: Attempt, payment: Payment, asked_at: datet
 
 
 def _made(context: Context, attempt: Attempt, payment: Payment, shown: Shown) -> ScanResult | None:
-    """What was shown with the attempt's metadata, if an event says that its key made it; None for a copy.
+    """The object shown with the attempt's metadata, if an event says that its key created it; None for a copy.
 
-    Where no event tells who made it, it stays unknown: the event is late.
+    If no event says who created it, the outcome stays unknown: the event may be late.
     """
     kind = ObjectKind.REFUND if attempt.refund_id else ObjectKind.PAYMENT_INTENT
     keys = keys_of(context, kind, _id(shown), account=payment.stripe_account)
@@ -155,7 +155,7 @@ def _listed(
         parameters,
         since=window.since,
         until=window.until,
-        # The customer's own list is short, but it may not hold what was sent: a person can delete the customer.
+        # The customer's own list is short, but may lack the object: the customer may have been deleted.
         customer=None if is_wide else parameters.get("customer"),
         account=payment.stripe_account,
         after=after,
@@ -164,9 +164,9 @@ def _listed(
 
 
 def _time_left(context: Context, attempt: Attempt) -> Seconds:
-    """Until when a page may be awaited: Celery's soft limit, which would make the round forget what it read.
+    """Until when pages may be read: Celery's soft time limit, which would discard what the run has read.
 
-    That lies half-way between the lease's end and the longest call (`celeryconfig.py`).
+    That is half-way between the lease's end and the longest call (`celeryconfig.py`).
     """
     call = timedelta(seconds=context.stripe.timeout_seconds)
     until = attempt.leased_until - (context.policy.lease - call) / 2
@@ -188,7 +188,7 @@ def _shows_no_effect(attempt: Attempt, payment: Payment, sighting: LookupResult)
         case Action.CANCEL:
             return not seen.is_final
         case _:
-            # Once there was an answer, whatever is shown is what came of it.
+            # Once there was a response, whatever is shown is the outcome.
             return attempt.unknown_reason is not UnknownReason.SUPERSEDED and shows_previous_attempt(
                 payment, seen
             )

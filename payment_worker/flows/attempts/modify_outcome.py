@@ -26,20 +26,20 @@ from payment_worker.flows.transitions.apply import judge
 from payment_worker.flows.transitions.payments import payment_writes
 
 UNEXPECTED: Final = "payment_intent_unexpected_state"
-"""Stripe's own word where no word of ours tells more."""
+"""Stripe's own code if none of ours is more specific."""
 
 
 def change_shown(
     locked: LockedAttempt, seen: PaymentIntentSnapshot, stripe_request_id: str | None
 ) -> CommandResult | Continue:
-    """Stripe showed the PaymentIntent, after the attempt or in answer to it."""
+    """Record that Stripe showed the PaymentIntent, in the response or in a look-up."""
     return _shown(locked, seen, code=UNEXPECTED, stripe_request_id=stripe_request_id)
 
 
 def change_refused(
     locked: LockedAttempt, seen: PaymentIntentSnapshot | None, *, code: str, stripe_request_id: str | None
 ) -> CommandResult | Continue:
-    """Stripe refused it and did nothing; what its PaymentIntent is instead was looked at then, if it is there."""
+    """Record that Stripe rejected the change; its PaymentIntent was retrieved after that, if there is one."""
     if seen is None:
         return _end(
             locked, locked.payment, AttemptStatus.REFUSED, reason=code, stripe_request_id=stripe_request_id
@@ -78,7 +78,7 @@ def _shown(
 def _judged(
     locked: LockedAttempt, after: Payment, *, code: str, stripe_request_id: str | None
 ) -> CommandResult:
-    """Whether what is so now is what was asked for, whoever did it."""
+    """Whether the current state is the requested one, whoever caused it."""
     match _decide_again(locked, after):
         case Done():
             return _end(
@@ -122,7 +122,7 @@ def _end(
     answer = locked.finish(status, writes, after, stripe_request_id=stripe_request_id, code=reason)
     if reason is None:
         return answer
-    if attempt.request_id:  # else nobody asked for it but the worker itself
+    if attempt.request_id:  # otherwise it was requested by the worker itself
         reject_change(
             locked.connection,
             RejectedChange(attempt.action, payment.payment_id, _asked(locked), reason),
@@ -133,7 +133,7 @@ def _end(
 
 
 def _asked(locked: LockedAttempt) -> Mapping[str, object]:
-    """What the task was given, as far as the record tells."""
+    """The task's arguments, as far as our record shows."""
     if locked.attempt.action is Action.CAPTURE:
         return {"amount": json.loads(locked.attempt.parameters)["amount_to_capture"]}
     reason = locked.payment.cancellation_reason

@@ -47,10 +47,10 @@ log = logger(__name__)
 def record(
     context: Context, attempt: Attempt, outcome: Outcome | Absent | ScanIncomplete, *, asked_at: datetime
 ) -> CommandResult | Continue:
-    """Note an outcome. Whoever lost the lease meanwhile changes nothing and is told the present state.
+    """Record an outcome. If the lease was lost meanwhile nothing changes, and the current status is returned.
 
     Args:
-        asked_at: when Stripe was asked; absence is judged by it.
+        asked_at: when the call to Stripe began; absence is decided by it.
     """
     with context.database.begin() as connection:
         found = attempts.lock_unfinished(connection, attempt.attempt_id)
@@ -150,7 +150,7 @@ def _absent(locked: LockedAttempt) -> CommandResult | Continue:
             unknown_reason_after_absence(attempt.unknown_reason), code=Delay.CLOCKS_APART
         )
     if locked.payment.version != attempt.as_of_version:
-        # News came after the look: what it told of may be what was looked for.
+        # An update arrived after the look-up: it may concern the object that was looked up.
         return Continue(replace(attempt, as_of_version=locked.payment.version), locked.payment)
     if locked.is_on_record:
         missing = (
@@ -184,10 +184,10 @@ def _absent(locked: LockedAttempt) -> CommandResult | Continue:
 
 
 def _partly(locked: LockedAttempt, after: str) -> CommandResult:
-    """One round could not read the list to its end.
+    """Keep the position of a look-up that could not read the list to its end.
 
-    The place is kept only by a look that began when its absence would have been believed: the part that was read
-    before that may still receive what was sent.
+    Only if it began when absence would have been proven: in the part read before that, the object may still be
+    created.
     """
     attempt = locked.attempt
     if not locked.could_believe_absence:

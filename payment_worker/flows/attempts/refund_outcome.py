@@ -48,7 +48,7 @@ def refund_failed(
     payment, refund = locked.payment, _refund(locked)
     cause = locked.cause(cause_name, stripe_request_id=stripe_request_id)
     if locked.is_on_record:
-        # News that came meanwhile showed it: what was refused is to make it once more.
+        # An update that arrived meanwhile shows it: only a second execution was rejected.
         return locked.reschedule(UnknownReason.SUPERSEDED, code=reason)
     if next_refund_status(refund.status, RefundTrigger.FAILED) is refund.status:
         return locked.finish(

@@ -1,7 +1,7 @@
-"""Adopts a PaymentIntent that another program made, such as Checkout or Elements, as a payment of ours.
+"""Adopts a PaymentIntent that another program created, such as Checkout or Elements, as a payment of ours.
 
-Stripe is asked twice: first for what is to be noted, and again once it is. What happens in between is then known,
-whether its event came too early to be of a payment or not.
+The PaymentIntent is retrieved twice: before the payment's row is inserted, and again after that. So a change in between
+is recorded even if its event arrived before the row.
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,7 @@ class StripeAway:
 
 
 def adopt(context: Context, request: AdoptRequest) -> CommandResult | Conflict | RejectAdoption | StripeAway:
-    """Adopt a PaymentIntent once for this `payment_id`, however often it is asked for."""
+    """Adopt a PaymentIntent for this `payment_id`; a repeated request changes nothing."""
     known = _known(context, request)
     if isinstance(known, Conflict):
         return known
@@ -56,7 +56,7 @@ def adopt(context: Context, request: AdoptRequest) -> CommandResult | Conflict |
 
 
 def _take(context: Context, request: AdoptRequest) -> Conflict | RejectAdoption | StripeAway | None:
-    """Fetch it and note the payment; None where that is there now."""
+    """Retrieve it and insert the payment; None if the row exists now."""
     asked = fetch_original_request(context.stripe, request.payment_intent, account=request.stripe_account)
     match asked:
         case OriginalRequest():
@@ -82,7 +82,7 @@ def _known(context: Context, request: AdoptRequest) -> Payment | Conflict | None
 def _note(
     context: Context, request: AdoptRequest, asked: OriginalRequest
 ) -> RejectAdoption | Conflict | None:
-    """Note the payment; None where it is there now, whoever noted it."""
+    """Insert the payment; None if the row exists now, whoever inserted it."""
     seen = asked.seen
     rejection = check_adoption(request.payment_id, seen, livemode=context.policy.livemode)
     if rejection:
@@ -137,7 +137,7 @@ def _first_writes(
     )
     told = present(payment_message(payment, now=now))
     if seen.trigger is None:
-        # Its customer has not paid yet: they are waited for like those whom Stripe asks for more.
+        # Its customer has not paid yet, as in REQUIRES_ACTION.
         waits = replace(payment, status=PaymentStatus.REQUIRES_ACTION, version=2)
         expiry = context.policy.action_expiry
         return [
@@ -152,7 +152,7 @@ def _first_writes(
 LISTS: Final[Mapping[ObjectKind, str]] = MappingProxyType(
     {ObjectKind.REFUND: "/v1/refunds", ObjectKind.DISPUTE: "/v1/disputes"}
 )
-"""What may have become of a PaymentIntent before it was adopted."""
+"""Objects that may have been created for a PaymentIntent before it was adopted."""
 
 
 def _caught_up(context: Context, request: AdoptRequest) -> CommandResult | StripeAway:
@@ -183,7 +183,7 @@ def _apply_all(context: Context, request: AdoptRequest, kind: ObjectKind, path: 
 
 
 def _apply(context: Context, request: AdoptRequest, kind: ObjectKind, stripe_id: str) -> bool:
-    """Apply an object as it is now; whether Stripe has said what it is."""
+    """Apply an object in its current state; whether Stripe has shown it."""
     target = Target(
         kind=kind, stripe_id=stripe_id, payment_id=request.payment_id, account=request.stripe_account
     )

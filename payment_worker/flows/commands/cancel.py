@@ -17,7 +17,7 @@ from payment_worker.store.connection.database import Connection
 def cancel(
     context: Context, request: CancelRequest, *, message_id: UUID, patient: bool
 ) -> CommandResult | NoSuchPayment | Busy:
-    """Cancel a payment once, however often it is asked for."""
+    """Cancel a payment; a repeated request changes nothing."""
 
     def decide(_: Connection, payment: Payment) -> Wanted | Done | Reject:
         decision = decide_cancel(payment)
@@ -39,7 +39,7 @@ def cancel(
 def cancellation(payment: Payment, reason: str | None) -> Wanted:
     """What cancels a payment at Stripe for this reason."""
     asked = cancel_request(stripe_payment_intent_id=payment.payment_intent, reason=reason)
-    # Kept now: whoever hears first that it is canceled tells why.
+    # Stored now, because the update that first shows the cancellation publishes the reason.
     if reason is None:
         return Wanted(asked, payment)
     return Wanted(asked, replace(payment, cancellation_reason=reason, version=payment.version + 1))

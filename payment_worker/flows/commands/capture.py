@@ -17,7 +17,7 @@ from payment_worker.store.connection.database import Connection
 def capture(
     context: Context, request: CaptureRequest, *, message_id: UUID, patient: bool
 ) -> CommandResult | NoSuchPayment | Busy:
-    """Capture a payment once, however often it is asked for."""
+    """Capture a payment; a repeated request changes nothing."""
 
     def decide(_: Connection, payment: Payment) -> Wanted | Done | Reject:
         decision = decide_capture(payment, amount=request.amount)

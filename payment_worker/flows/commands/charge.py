@@ -23,7 +23,7 @@ from payment_worker.telemetry.recorder import count
 
 
 def charge(context: Context, request: ChargeRequest) -> CommandResult | Conflict:
-    """Charge once for this `payment_id`, however often it is asked for."""
+    """Charge once for this `payment_id`; a repeated request returns the current status."""
     now = context.clock()
     payment = _payment_of(request)
     attempt = _note(context, request, payment, now)
@@ -129,7 +129,7 @@ def _is_the_same(connection: Connection, request: ChargeRequest, payment: Paymen
 
 
 def _may_have_made(request: ChargeRequest, payment: Payment) -> bool:
-    """Whether this is the request of a payment that was brought back, as far as Stripe tells."""
+    """Whether this may be the original request of a restored payment, as far as Stripe shows."""
     return (
         request.order_id == payment.order_id
         and request.amount == payment.amount

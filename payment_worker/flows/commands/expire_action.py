@@ -17,13 +17,13 @@ from payment_worker.store.connection.database import Connection
 from payment_worker.store.statements import write
 
 BATCH: Final = 100
-"""Payments that one sweep hands out: there is no hurry about any of them."""
+"""Payments that one sweep enqueues: none of them is urgent."""
 
 REASON: Final = "abandoned"
 """Stripe's own word."""
 
 AGAIN_AFTER: Final = timedelta(days=1)
-"""Where Stripe refuses the cancellation, as of an account that is closed to us for a while."""
+"""For when Stripe rejects the cancellation, for instance of an account that is closed to us for a while."""
 
 
 def claim_expired_actions(context: Context) -> Sequence[UUID]:
@@ -36,7 +36,7 @@ def claim_expired_actions(context: Context) -> Sequence[UUID]:
 
 
 def expire_action(context: Context, payment_id: UUID) -> CommandResult | None:
-    """Cancel the payment if it still waits for its customer; None where another request about it has no answer yet."""
+    """Cancel the payment if it still waits for its customer; None while another attempt on it has no outcome."""
 
     def decide(_: Connection, payment: Payment) -> Wanted | Done | Reject:
         if payment.status is not PaymentStatus.REQUIRES_ACTION:
@@ -55,7 +55,7 @@ def expire_action(context: Context, payment_id: UUID) -> CommandResult | None:
     )
     answer = ask_for(context, change, patient=True)
     if not isinstance(answer, CommandResult):
-        return None  # handed out again
+        return None  # enqueued again
     if answer.status == PaymentStatus.REQUIRES_ACTION and answer.unfinished is None:
         with context.database.begin() as connection:
             later = payments.extend_action(payment_id, until=context.clock() + AGAIN_AFTER)

@@ -1,7 +1,7 @@
 """Shared steps of capture, cancel and retry: lock the payment, check eligibility, create one attempt, execute it.
 
-A capture, a cancellation and another try have no id of their own. The same again is told by what it asks for while it
-has no answer, by the state that it leads to, and by the message that carries it.
+These requests have no id of their own. A repeated one is recognised by its arguments while the first has no outcome,
+by the status that it leads to, and by the id of its message.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,12 +27,12 @@ from payment_worker.store.statements import write
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """What another request to Stripe about the payment came to is not known yet."""
+    """The outcome of another attempt on the payment is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to ask of Stripe, and the payment as it is once it is noted."""
+    """The request to send to Stripe, and the payment as it is once that is recorded."""
 
     request: Request
     after: Payment
@@ -44,21 +44,21 @@ Decide = Callable[[Connection, Payment], Wanted | Done | Reject]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What a message asks for."""
+    """The change that a message requests."""
 
     action: Action
     payment_id: UUID
     message_id: UUID | None
-    """None: no message asked for it, but the worker itself."""
+    """None: the worker itself requests it."""
     arguments: Mapping[str, object]
     decide: Decide
     is_same: Callable[[Payment, StripeRequest], bool]
-    """Whether a request that has no answer yet asks for the same."""
+    """Whether an unfinished request is for the same change."""
     is_ours: bool = False
-    """Whether nobody asked us for it, so that nobody has to be told that it cannot be."""
+    """Whether the worker itself requests it, so that a rejection is not published."""
 
     def refused(self, reason: str = "") -> RejectedChange:
-        """It, as it is kept where it cannot be."""
+        """The rejection to store."""
         return RejectedChange(self.action, self.payment_id, self.arguments, reason)
 
 
@@ -75,10 +75,10 @@ class _Waiting:
 
 
 def ask_for(context: Context, change: Change, *, patient: bool) -> CommandResult | NoSuchPayment | Busy:
-    """Do it once, however often this message comes.
+    """Execute the change once, however often this message is delivered.
 
     Args:
-        patient: while another request has no answer yet, answer `Busy` instead of refusing.
+        patient: while another attempt has no outcome, return `Busy` instead of rejecting.
     """
     with context.database.begin() as connection:
         payment = payments.lock(connection, change.payment_id)
@@ -120,7 +120,7 @@ def _note(
 def _answered(
     connection: Connection, change: Change, payment: Payment, message_id: UUID
 ) -> CommandResult | None:
-    """What the same request of the same message came to before, if it came before."""
+    """The result of the same request of the same message, if it was delivered before."""
     before = attempts.by_message(connection, message_id, payment_id=change.payment_id, action=change.action)
     if before and change.is_same(payment, before):
         answer = payment_result(payment)

@@ -39,7 +39,7 @@ class _AskedBefore:
 
 
 def refund(context: Context, request: RefundRequest) -> CommandResult | Conflict | NoSuchPayment:
-    """Refund once for this `refund_id`, however often it is asked for."""
+    """Refund once for this `refund_id`; a repeated request returns the current status."""
     noted = _note(context, request)
     context.notify_relay()
     match noted:
@@ -127,10 +127,10 @@ def _note(
 
 
 def _decide(connection: Connection, payment: Payment, *, amount: int | None) -> Reserve | Wait | RejectRefund:
-    """Decide under the payment's lock; while refunds are paused, only what no other news can change.
+    """Decide under the payment's lock; while refunds are paused, only what no update from Stripe can change.
 
-    After a database was restored to an older point, its record is behind Stripe's until it is reconciled, and so long
-    everything is paused: it knows neither what cannot be refunded nor how much is left.
+    A restored database is behind Stripe until it is reconciled, and everything is paused until then: it knows neither
+    which refunds are impossible nor which amount is left.
     """
     decision = decide_refund(payment, amount=amount)
     depends = isinstance(decision, RejectRefund) or amount is None

@@ -18,13 +18,13 @@ from payment_worker.store.attempts import StripeRequest
 from payment_worker.store.connection.database import Connection
 
 BATCH: Final = 100
-"""Tries of our own that one sweep hands out: there is no hurry about any of them."""
+"""Automatic retries that one sweep enqueues: none of them is urgent."""
 
 
 def retry_charge(
     context: Context, request: RetryChargeRequest, *, message_id: UUID
 ) -> CommandResult | NoSuchPayment | Busy:
-    """Try a declined payment again, once for each message; refused while any attempt is unanswered."""
+    """Retry a declined payment, once per message; rejected while any attempt has no outcome."""
     return ask_for(context, _retry(context, request, message_id=message_id), patient=False)
 
 
@@ -69,7 +69,7 @@ def _retry(
 
 
 def claim_due_retries(context: Context) -> Sequence[int]:
-    """The declined attempts whose payments were to be tried again by now, by their ids."""
+    """Ids of the declined attempts whose payments are due for an automatic retry."""
     now = context.clock()
     with context.database.begin() as connection:
         return attempts.claim_due_retries(connection, now=now, until=now + context.policy.lease, limit=BATCH)
@@ -81,12 +81,12 @@ def retry_declined(context: Context, attempt_id: int) -> CommandResult | None:
         payment_id = attempts.payment_to_retry(connection, attempt_id)
     if payment_id is None:
         return None
-    # The same id each time: however often it is handed out, one try follows an attempt.
+    # The same id each time: however often it is enqueued, one retry follows an attempt.
     message_id = uuid5(NAMESPACE_OID, f"payment-worker:retry-after:{attempt_id}")
     request = RetryChargeRequest(payment_id=payment_id)
     answer = ask_for(context, _retry(context, request, message_id=message_id, is_ours=True), patient=True)
     if not isinstance(answer, CommandResult):
-        return None  # handed out again
+        return None  # enqueued again
     with context.database.begin() as connection:
         payments.lock(connection, payment_id)
         if attempts.payment_to_retry(connection, attempt_id):

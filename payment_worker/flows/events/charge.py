@@ -19,7 +19,7 @@ from payment_worker.store.statements import write
 
 
 def handle_charge(context: Context, event: InboxEvent, payment: Payment, about: Mapping[str, Any]) -> Result:
-    """Apply the PaymentIntent of a charge, whose own snapshot says too little, and note fee and net."""
+    """Refresh the PaymentIntent of a charge, whose own snapshot says too little, and record fee and net."""
     result: Result = Processed(Reason.UNCHANGED)
     if _may_tell_more(payment, event.type, about):
         intent = str(id_of(about["payment_intent"]))
@@ -31,7 +31,7 @@ def handle_charge(context: Context, event: InboxEvent, payment: Payment, about: 
 
 
 def _may_tell_more(payment: Payment, event_type: str, about: Mapping[str, Any]) -> bool:
-    """Whether the payment may be in another state than we know."""
+    """Whether the payment may have another status than we recorded."""
     if payment.status in WITHOUT_OUTCOME:
         return True
     if payment.status is PaymentStatus.FAILED and event_type == "charge.succeeded":

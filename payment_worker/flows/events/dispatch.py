@@ -30,7 +30,7 @@ from payment_worker.store.connection.database import Connection
 from payment_worker.store.inbox import InboxEvent
 
 About = Mapping[str, Any]
-"""An event's object, as it was when the event was made."""
+"""An event's object, as it was when the event was created."""
 
 
 class Subject(Enum):
@@ -66,7 +66,7 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
         "charge.dispute.funds_reinstated": Subject.DISPUTE,
     }
 )
-"""The events that matter to us; all others are kept as ignored. Stripe's list takes at most 20 types at once."""
+"""The event types that we handle; all others are ignored. Stripe's list accepts at most 20 types at once."""
 
 HANDLERS: Final[Mapping[Subject, Callable[[Context, InboxEvent, Payment, About], Result]]] = MappingProxyType(
     {
@@ -86,7 +86,7 @@ SHOWN: Final = (RefundSnapshot, DisputeSnapshot)
 
 
 def dispatch(context: Context, event: InboxEvent) -> Result:
-    """Process an event; what it came to is for the inbox to record."""
+    """Process an event and return its result, which the inbox records."""
     subject = SUBJECTS.get(event.type)
     if subject is None:
         return Ignored(Reason.UNUSED)
@@ -101,7 +101,7 @@ def dispatch(context: Context, event: InboxEvent) -> Result:
 
 
 def _owned(context: Context, event: InboxEvent, subject: Subject, about: About) -> Payment | Result:
-    """The payment that the object belongs to; where it is not known and may be ours all the same, Stripe is asked."""
+    """The payment that the object belongs to; if unknown although it may be ours, the object is retrieved."""
     account = event.stripe_account or None
     intent = about["id"] if subject is Subject.PAYMENT_INTENT else id_of(about.get("payment_intent"))
     if intent is None and subject in NAMELESS and event.api_version != PINNED_VERSION:
@@ -120,7 +120,7 @@ def _owned(context: Context, event: InboxEvent, subject: Subject, about: About) 
     if subject in NAMELESS:
         shown = fetch_payment_intent(context.stripe, intent, account=account)
         if isinstance(shown, Unanswered | Postponed):
-            # Who knows whose it is: an event that is ours may not be ignored.
+            # Its payment cannot be determined now: an event that is ours must not be ignored.
             return unavailable(context, shown, account=account)
         named = shown.named if isinstance(shown, PaymentIntentSnapshot) else None
     return _named(context, event, intent, named)

@@ -13,7 +13,7 @@ from payment_worker.store.inbox import InboxEvent
 
 
 def handle_dispute(context: Context, event: InboxEvent, payment: Payment, about: Mapping[str, Any]) -> Result:
-    """Apply a dispute. Its states only move forward, but for a loss and an appeal of it: then it is fetched."""
+    """Apply a dispute. Its statuses only move forward, except for a loss and its appeal: then it is retrieved."""
     return apply(
         context,
         event,

@@ -22,12 +22,12 @@ from payment_worker.telemetry.recorder import count
 log = logger(__name__)
 
 MOST_TRIES: Final = 12
-"""With doubling delays up to 15 minutes that is half an hour, and a quarter of it more or less by the dice: what
-could not be processed for so long, though Stripe could be asked, needs a person."""
+"""With exponential delays up to 15 minutes that is half an hour: an event that keeps failing that long, although Stripe
+is reachable, needs an operator."""
 
 
 class Receives(Protocol):
-    """What storing an event takes: a `Context`, or as much of one as a receiver of webhooks has."""
+    """What storing an event needs: a `Context`, or as much of one as the webhook receiver has."""
 
     @property
     def database(self) -> Database:
@@ -59,7 +59,7 @@ def receive_all(context: Receives, events_in: Sequence[Event], *, source: str) -
 
 
 def arrival(event: Event) -> Arrival:
-    """The event as it is stored, leased to whoever stores it."""
+    """The event as it is stored, leased to the process that stores it."""
     stored = InboxEvent(
         stripe_account=event.stripe_account,
         event_id=event.event_id,
@@ -84,7 +84,7 @@ def _if_new(event: InboxEvent, new: set[tuple[str, str]]) -> InboxEvent | None:
 def process_claimed(
     context: Context, *, stripe_account: str, event_id: str, lease_token: int
 ) -> EventStatus | None:
-    """Process an event that was handed out under this token; None where the token is not valid any more."""
+    """Process an event that was claimed under this token; None if the token is not valid any more."""
     with context.database.begin() as connection:
         owned = inbox.owned(
             connection, stripe_account=stripe_account, event_id=event_id, lease_token=lease_token
@@ -93,16 +93,16 @@ def process_claimed(
             return None
         event, received_at = owned
         if event.tries < MOST_TRIES and context.clock() - received_at > context.policy.lease:
-            # Not its first try: somebody may have died of it before, and somebody may now.
+            # Not its first run: it may have crashed a worker before, and may again.
             write(connection, [inbox.begun(event)])
     if event.tries >= MOST_TRIES:
-        # The last of them ended with its worker's death: nobody was left to park it.
+        # The last run ended with its worker's death, so that nothing parked the event.
         return _close(context, event, Deferred(Reason.FATAL))
     return process_event(context, event)
 
 
 def process_event(context: Context, event: InboxEvent) -> EventStatus:
-    """Process an event that is ours; tried again with growing delay, and parked when that does not help."""
+    """Process an event that concerns us; retried with growing delay, and parked when that does not help."""
     with about(event_id=event.event_id):
         return _close(context, event, _result(context, event))
 
@@ -119,7 +119,7 @@ def _result(context: Context, event: InboxEvent) -> Result:
 
 
 def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
-    """Record what an event came to: the one place where an event ends, or is left for another try."""
+    """Record an event's result: the only place where an event is finished or rescheduled."""
     match result:
         case Processed(is_recorded=True):
             return _told(context, event, EventStatus.PROCESSED, result)
@@ -148,7 +148,7 @@ def _ended(context: Context, event: InboxEvent, status: EventStatus, outcome: st
 
 
 def _deferred(context: Context, event: InboxEvent, result: Deferred) -> tuple[EventStatus, Write]:
-    # While Stripe is down, or does not let us ask, nothing can be fetched, which says nothing against the event.
+    # While Stripe is down, or rejects our key, nothing can be retrieved, which is not the event's fault.
     waits = not result.counts or context.stripe.is_down(account=event.stripe_account or None)
     tries, delay = next_try(event.tries, Delay.THROTTLED if waits else result.reason, jitter=context.jitter())
     outcome = f"{result.reason}: {result.detail}" if result.detail else result.reason

@@ -38,7 +38,7 @@ from payment_worker.store.inbox import EventStatus, InboxEvent
 from payment_worker.store.statements import Write
 
 ASKED_AGAIN_AFTER: Final = timedelta(hours=3)
-"""How long an event waits whose account Stripe does not let us read: somebody has to open it first, or never will."""
+"""How long an event waits whose account we may not read: its owner has to grant access first, or never will."""
 
 S = TypeVar("S")
 
@@ -54,12 +54,12 @@ def apply(
     made_under: str | None = None,
     ends_event: bool = False,
 ) -> Result:
-    """Apply the object that an event is about, as the event shows it or as it is now.
+    """Apply the object of an event, as the event shows it or as it is now.
 
     Args:
         snapshot: reads the event's own, if it can be trusted.
-        made_under: the idempotency key of the request that made the object, where the event tells of that one.
-        ends_event: whether the event is processed with that: then its end is written in the same transaction.
+        made_under: the idempotency key of the request that created the object, if the event names it.
+        ends_event: whether that finishes the event: then it is marked as processed in the same transaction.
     """
     target = Target(
         kind=kind, stripe_id=stripe_id, payment_id=payment.payment_id, account=payment.stripe_account
@@ -139,7 +139,7 @@ def _not_shown(context: Context, target: Target, answer: NotFetched) -> Result:
 
 
 def unavailable(context: Context, answer: Unanswered | Postponed, *, account: str | None) -> Deferred:
-    """Defer an event because Stripe could not be asked; a closed account of ours is a finding, one in all."""
+    """Reschedule an event because the object could not be retrieved; a closed account of ours is one finding."""
     match answer:
         case Postponed(Delay.ACCESS_DENIED):
             _note_closed(context, account)

@@ -1,11 +1,10 @@
 """Polls Stripe's event list in overlapping windows, so that lost webhooks are made up for.
 
-Theory of operation. The list shows the newest event first, and an older one can appear in it after a newer one. So
-each window begins `overlap` before the newest event that the one before has read, and ends where the list does; an
-event that becomes visible within the overlap is found, and one that is known already is told by its id. All times are
-Stripe's own, but for where the very first window begins, well before our first payment. A window is read page by
-page, each page stored together with the place that it was read to: a poll that is killed is gone on with, and an
-account without news costs one request.
+Theory of operation. The list is newest first, and an older event can become visible after a newer one. So each window
+begins `overlap` before the newest event of the window before, and ends where the list does; an event that becomes
+visible within the overlap is found, and a known one is recognised by its id. All times are Stripe's own, except the
+beginning of the very first window, well before our first payment. A window is read page by page, each page stored
+together with its position: a poll that is killed is continued, and an account without new events costs one request.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,12 +35,12 @@ CLOCKS_DIFFER_BY: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """What a poll came to."""
+    """The result of a poll."""
 
     requests: int
     new: int
     is_finished: bool
-    """False where a window stays open: the next poll goes on with it."""
+    """False if a window stays open: the next poll continues it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +49,13 @@ class PollOptions:
 
     overlap: timedelta
     go_on: Callable[[], bool] = lambda: True
-    """Asked before each page; False ends the poll, and the next one goes on."""
+    """Called before each page; False ends the poll, and the next one continues."""
     hand_out: Callable[[Sequence[InboxEvent]], None]
-    """Gets the new events of each page, which are stored by then and leased to whoever processes them."""
+    """Gets the new events of each page, stored and leased to whoever processes them."""
 
 
 def poll(context: Context, manner: PollOptions) -> PollResult | None:
-    """Read what is new in the lists of all accounts; None while somebody else does."""
+    """Read the new events of all accounts; None while another process polls."""
     with alone(context.database, POLL_LOCK) as is_ours:
         if not is_ours:
             return None
@@ -100,7 +99,7 @@ def _begin(poll: Poll, first: datetime) -> datetime:
 
 def _after(poll: Poll, page: Page[Event], since: datetime) -> Poll:
     """How far is read after this page."""
-    # Where no event of a page can be read, its oldest end is known all the same, and the list goes on.
+    # If no event of a page can be parsed, its oldest time is known all the same, and the list is read on.
     newest = (
         poll.window.newest
         if poll.window

@@ -30,7 +30,7 @@ def handle_refund(context: Context, event: InboxEvent, payment: Payment, about: 
 def handle_refunded_charge(
     context: Context, event: InboxEvent, payment: Payment, about: Mapping[str, Any]
 ) -> Result:
-    """Apply every Refund of a charge, which tells how much of it is refunded in all and never by which."""
+    """Apply every Refund of a charge, which says how much of it is refunded but not by which."""
     if about["amount_refunded"] <= payment.amount_refunded:
         return Processed(Reason.UNCHANGED)
     intent = str(id_of(about["payment_intent"]))

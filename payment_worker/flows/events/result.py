@@ -9,7 +9,7 @@ from typing import Final
 
 
 class Reason(StrEnum):
-    """Why an event is over, or waits."""
+    """Why an event is finished, or waits."""
 
     CHANGED = "CHANGED"
     UNCHANGED = "UNCHANGED"
@@ -54,18 +54,18 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def sentence(outcome: str | None) -> str:
-    """An outcome as stored, a code and perhaps its detail, as people read it."""
+    """A stored result, a code and perhaps its detail, for people."""
     code, _, detail = (outcome or "").partition(": ")
     return ": ".join(filter(None, (SENTENCES.get(code, code), detail)))
 
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """Our record says what the event told, or a finding says why it cannot."""
+    """Our record contains what the event shows, or a finding says why it cannot."""
 
     reason: Reason
     is_recorded: bool = False
-    """Whether the event's end was written with the change that it told of."""
+    """Whether the event was marked as processed in the transaction of its change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
 """Publishes the outbox to the Redis stream, in order, at least once.
 
-Theory of operation. The last entry that was added is remembered beside the outbox, and nothing is added to a stream
-whose greatest id is a lesser one: Redis has then lost its memory, or the newest part of it. Entries that readers delete
-are no loss. What the lost part may have
-held is taken for unpublished, and goes out again in the order in which it was written, before what is new.
+Theory of operation. The id of the last entry that was added is stored beside the outbox, and nothing is added to a
+stream whose last id is less: Redis has then lost its data, or the newest part of it. Entries that consumers delete are
+no loss. Messages that may be lost are marked as unpublished, and are published again in their order, before new ones.
 """
 
 from collections.abc import Callable
@@ -20,29 +19,29 @@ from payment_worker.telemetry import logger
 log = logger(__name__)
 
 BATCH: Final = 500
-"""Messages in one transaction: what is told twice after a crash between Redis and PostgreSQL."""
+"""Messages in one transaction: so many are published twice after a crash between Redis and PostgreSQL."""
 
 AGAIN_AT_ONCE: Final = 5000
-"""Messages that one transaction takes for unpublished: far below what a statement has time for."""
+"""Messages that one transaction marks as unpublished: far below the statement timeout."""
 
 CLOCKS_DIFFER_BY: Final = timedelta(minutes=1)
-"""How far the clocks of two publishers may be apart when it is told what was published after a message."""
+"""How far the clocks of two relays may differ when determining what was published after a message."""
 
 
 class RelayStop(Enum):
     """Why a batch published nothing, and what follows."""
 
     LEFT = auto()
-    """All is published, or somebody else publishes."""
+    """Everything is published, or another process publishes."""
     YET = auto()
     """The stream had lost its memory, and what it lost is unpublished again."""
 
 
 def publish(context: Context, stream: Stream, *, go_on: Callable[[], bool] = lambda: True) -> int:
-    """Publish until nothing is left, somebody else publishes, or the time is over; how many were.
+    """Publish until nothing is left, another process publishes, or the time is up; returns how many.
 
     Args:
-        go_on: asked before each batch; the next sweep goes on where this one ended.
+        go_on: called before each batch; the next run continues where this one ended.
     """
     stream.begin()
     published = 0

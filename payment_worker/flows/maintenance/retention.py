@@ -11,12 +11,12 @@ from payment_worker.store.queries import retention as archive
 from payment_worker.store.queries.retention import Prune
 
 BATCH: Final = 500
-"""Rows in one transaction: milliseconds of locks that nobody else wants."""
+"""Rows in one transaction: milliseconds of locks on rows that nothing else uses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long what is over is kept; each is the setting of the same name."""
+    """How long finished rows are kept; each is the setting of the same name."""
 
     money: timedelta
     events: timedelta
@@ -30,16 +30,16 @@ class PruneBudget:
 
     batch: int = BATCH
     go_on: Callable[[], bool] = lambda: True
-    """Asked before each batch; the next run goes on where this one ended."""
+    """Called before each batch; the next run continues where this one ended."""
 
 
 def prune(
     context: Context, retention: Retention, stint: PruneBudget = PruneBudget()
 ) -> Mapping[str, int] | None:
-    """Prune until nothing is left or the time is over.
+    """Prune until nothing is left or the time is up.
 
     Returns:
-        How many of each were let go; None while somebody else prunes.
+        How many rows of each kind were deleted; None while another process prunes.
     """
     now = context.clock()
     with alone(context.database, PRUNE_LOCK) as is_ours:
@@ -47,7 +47,7 @@ def prune(
             return None
         steps: dict[str, tuple[Prune, timedelta]] = {
             "events": (archive.events, retention.events),
-            # What a stream that lost its memory is told again must still be there.
+            # Messages that would be republished after a loss of the stream must still exist.
             "messages": (archive.messages, max(retention.outbox, context.policy.republish_window)),
             **{name: (step, retention.reports) for name, step in archive.REPORTS.items()},
         }

@@ -12,7 +12,7 @@ from payment_worker.store.attempts import DueAttempt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepLimits:
-    """How many rows of each kind one sweep may hand out."""
+    """How many rows of each kind one sweep may claim."""
 
     attempts: int = 200
     events: int = 200
@@ -21,7 +21,7 @@ class SweepLimits:
 
 @dataclass(frozen=True, slots=True)
 class DueWork:
-    """What was given out: whoever gets the message about it claims it."""
+    """The rows that were claimed for the tasks to be enqueued."""
 
     attempts: Sequence[DueAttempt]
     events: Sequence[inbox.DueAttempt]
@@ -29,7 +29,7 @@ class DueWork:
 
 
 def claim_due(context: Context, room: SweepLimits = SweepLimits()) -> DueWork:
-    """Give out what is due. A message about it that gets lost costs one lease, no more; a late one is still good."""
+    """Claim due work. A task message that gets lost costs one lease, no more; a late one is still valid."""
     now = context.clock()
     until = now + context.policy.lease
     with context.database.begin() as connection:
