@@ -73,7 +73,7 @@ def test_a_browser_fetches_nothing_from_elsewhere(site: Path) -> None:
         assert 'class="mermaid"' not in text, path
     assert not list(site.rglob("*.py"))
     glossary = (site / "glossary.html").read_text(encoding="utf-8")
-    assert glossary.count("<dt>") == glossary.count("<dd>") > 30
+    assert glossary.count("<dt>") == glossary.count("<dd>") > 10
 
 
 def test_every_page_has_one_title_so_that_its_contents_are_shown(site: Path) -> None:
@@ -85,7 +85,7 @@ def test_every_page_has_one_title_so_that_its_contents_are_shown(site: Path) -> 
 
 
 def test_it_is_searched_from_a_directory_with_no_server(site: Path, tmp_path: Path) -> None:
-    page = f"file://{site}/how-to/watch.html?q=dispute"
+    page = f"file://{site}/reference/tables.html?q=dispute"
     # Root has no sandbox to put it in.
     flags = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}")
     browser = tool("chromium", comes_with="Debian's package of the same name")
