@@ -58,13 +58,12 @@ class Inbox:
 
     database: Database
     clock: Callable[[], datetime]
-    policy: Policy
 
 
 def inbox(chosen: Settings, *, connections: int) -> Inbox:
     """The inbox for the webhook receiver, with so many database connections."""
     opened = database(chosen, connections=connections)
-    return Inbox(database=opened, clock=opened.now, policy=policy(chosen))
+    return Inbox(database=opened, clock=opened.now)
 
 
 def database(chosen: Settings, *, connections: int = 5) -> Database:

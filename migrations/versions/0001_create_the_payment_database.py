@@ -299,9 +299,12 @@ CREATE TABLE stripe_event (
 );
 COMMENT ON TABLE stripe_event IS 'The inbox: every event that Stripe told us, once, and what came of it.';
 COMMENT ON COLUMN stripe_event.stripe_account IS 'The connected account; empty for the platform''s own.';
+COMMENT ON COLUMN stripe_event.lease_token IS
+    '0: nobody has claimed it yet. Raised when it ends or is put off; a write under an older one is refused.';
 COMMENT ON COLUMN stripe_event.outcome IS
     'What processing it did, why it is ignored, or the error it is retried or parked for.';
-CREATE INDEX stripe_event_due ON stripe_event (next_action_at) WHERE status = 'RECEIVED';
+-- New events and those that were claimed before are claimed apart: neither claim shall walk what waits of the other.
+CREATE INDEX stripe_event_due ON stripe_event ((lease_token = 0), next_action_at) WHERE status = 'RECEIVED';
 CREATE INDEX stripe_event_parked ON stripe_event (received_at) WHERE status = 'PARKED';
 CREATE INDEX stripe_event_received_at ON stripe_event (received_at);
 CREATE INDEX stripe_event_object_id ON stripe_event (object_id);

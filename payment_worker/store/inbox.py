@@ -6,10 +6,24 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, Update, or_, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Select,
+    Text,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from payment_worker.store import tables
+from payment_worker.store.statements import Change
 
 table: Final = tables.stripe_event
 
@@ -25,7 +39,7 @@ class EventStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DueAttempt:
-    """An event, for whomever the message reaches to process: what `payment_worker.process_event` is given."""
+    """An event that is processed by itself: what `payment_worker.process_event` is given."""
 
     stripe_account: str
     event_id: str
@@ -59,7 +73,7 @@ class InboxEvent:
 
     @property
     def handed_out(self) -> DueAttempt:
-        """It, for somebody else to process."""
+        """It, for somebody else to process by itself."""
         return DueAttempt(self.stripe_account, self.event_id, self.lease_token)
 
 
@@ -76,9 +90,9 @@ class Arrival:
 
 
 def keep(
-    connection: Connection, arrivals: Sequence[Arrival], *, source: str, now: datetime, leased_until: datetime
+    connection: Connection, arrivals: Sequence[Arrival], *, source: str, now: datetime
 ) -> set[tuple[str, str]]:
-    """Store events in one statement, leased to whoever stores them.
+    """Store events in one statement: new, and due at once to whoever claims them.
 
     Returns:
         Account and id of those that are new. The others were there before: somebody else has them, or is done.
@@ -93,7 +107,7 @@ def keep(
             "object_id": each.object_id,
             "status": EventStatus.RECEIVED,
             "source": source,
-            "next_action_at": leased_until,
+            "next_action_at": now,
             "created_at": each.created_at,
             "received_at": now,
         }
@@ -123,29 +137,123 @@ def owned(
     return InboxEvent(**{column.name: row[column] for column in COLUMNS}), row["received_at"]
 
 
+NEW: Final = 0
+"""The lease token of an event that nobody has held yet."""
+
+KEY: Final = tuple_(table.c.stripe_account, table.c.event_id)
+
+
+def status_of(connection: Connection, *, stripe_account: str, event_id: str) -> EventStatus | None:
+    """What became of an event so far; None where it is not known."""
+    query = select(table.c.status).where(
+        table.c.stripe_account == stripe_account, table.c.event_id == event_id
+    )
+    status = connection.scalar(query)
+    return EventStatus(status) if status else None
+
+
+def has_new(connection: Connection, *, now: datetime) -> bool:
+    """Whether events wait that nobody has held yet."""
+    return connection.execute(_due(now, limit=1, is_new=True)).first() is not None
+
+
+def claim_new(
+    connection: Connection, *, now: datetime, leased_until: datetime, limit: int
+) -> Sequence[InboxEvent]:
+    """Lease events that nobody has held yet, the oldest first: those are processed together.
+
+    One that ends its worker so is found by `claim_due`, with those that were claimed beside it, and ends it alone.
+    """
+    claim = (
+        table.update()
+        .where(KEY.in_(_due(now, limit=limit, is_new=True).with_for_update(skip_locked=True)))
+        .values(next_action_at=leased_until, lease_token=NEW + 1)
+        .returning(*COLUMNS)
+    )
+    return [InboxEvent(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
 def claim_due(
     connection: Connection, *, now: datetime, leased_until: datetime, limit: int
 ) -> Sequence[DueAttempt]:
-    """Events that are due or whose owner's lease has ended.
+    """Events that are due again, or whose owner's lease has ended.
 
     The token stays: where messages wait longer than the lease, an event is given out again, and whichever
     message is read first is still good. Processing it twice at once does no harm.
     """
-    key = tuple_(table.c.stripe_account, table.c.event_id)
-    due = (
-        select(table.c.stripe_account, table.c.event_id)
-        .where(table.c.status == EventStatus.RECEIVED, table.c.next_action_at <= now)
-        .order_by(table.c.next_action_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
     claim = (
         table.update()
-        .where(key.in_(due))
+        .where(KEY.in_(_due(now, limit=limit, is_new=False).with_for_update(skip_locked=True)))
         .values(next_action_at=leased_until)
         .returning(*(table.c[name] for name in DueAttempt.__slots__))
     )
     return [DueAttempt(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _due(now: datetime, *, limit: int, is_new: bool) -> Select[tuple[str, str]]:
+    # `lease_token = 0 IS true` looks odd; as `lease_token > 0` the other half would not be found by the index.
+    return (
+        select(table.c.stripe_account, table.c.event_id)
+        .where(
+            table.c.status == EventStatus.RECEIVED,
+            (table.c.lease_token == literal_column(str(NEW))).is_(is_new),
+            table.c.next_action_at <= now,
+        )
+        .order_by(table.c.next_action_at)
+        .limit(limit)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What an event came to."""
+
+    event: InboxEvent
+    status: EventStatus
+    outcome: str
+
+
+_ENDS: Final = (
+    func.unnest(
+        bindparam("accounts", type_=ARRAY(Text)),
+        bindparam("event_ids", type_=ARRAY(Text)),
+        bindparam("tokens", type_=ARRAY(BigInteger)),
+        bindparam("statuses", type_=ARRAY(Text)),
+        bindparam("outcomes", type_=ARRAY(Text)),
+    )
+    .table_valued("account", "id", "token", "status", "outcome", name="ends")
+    .render_derived()
+)
+_FINISH: Final = (
+    update(table)
+    .where(
+        table.c.stripe_account == _ENDS.c.account,
+        table.c.event_id == _ENDS.c.id,
+        table.c.lease_token == _ENDS.c.token,
+    )
+    .values(
+        status=_ENDS.c.status,
+        outcome=_ENDS.c.outcome,
+        tries=table.c.tries + 1,
+        lease_token=table.c.lease_token + 1,
+        next_action_at=None,
+        finished_at=bindparam("now", type_=DateTime(timezone=True)),
+    )
+)
+
+
+def finish(connection: Connection, ended: Sequence[Ended], *, now: datetime) -> None:
+    """End the wait of many events with one statement; of those, that is, that their owner still holds."""
+    events = [each.event for each in ended]
+    parameters = {
+        "accounts": [event.stripe_account for event in events],
+        "event_ids": [event.event_id for event in events],
+        "tokens": [event.lease_token for event in events],
+        "statuses": [str(each.status) for each in ended],
+        "outcomes": [str(each.outcome) for each in ended],
+        "now": now,
+    }
+    connection.execute(_FINISH, parameters)
 
 
 def made_under(
@@ -184,14 +292,15 @@ def keys_of(
     return frozenset(key or "" for key in connection.scalars(query))
 
 
-def begun(event: InboxEvent) -> Update:
-    """The update that counts a try when it begins, for its owner may not live to count it."""
-    return _owned(event).values(tries=event.tries + 1)
+def begun(event: InboxEvent) -> Change:
+    """The change that counts a try when it begins, for its owner may not live to count it."""
+    return _changed(event, tries=event.tries + 1)
 
 
-def finished(event: InboxEvent, *, status: EventStatus, outcome: str, now: datetime) -> Update:
-    """The update that ends an event's wait, or parks it. Messages about it before are void."""
-    return _owned(event).values(
+def finished(event: InboxEvent, *, status: EventStatus, outcome: str, now: datetime) -> Change:
+    """The change that ends an event's wait, or parks it. Messages about it before are void."""
+    return _changed(
+        event,
         status=status,
         outcome=outcome,
         tries=event.tries + 1,
@@ -201,9 +310,10 @@ def finished(event: InboxEvent, *, status: EventStatus, outcome: str, now: datet
     )
 
 
-def reschedule(event: InboxEvent, *, outcome: str, tries: int, next_action_at: datetime) -> Update:
-    """The update that leaves an event for another try. Messages about it before are void."""
-    return _owned(event).values(
+def reschedule(event: InboxEvent, *, outcome: str, tries: int, next_action_at: datetime) -> Change:
+    """The change that leaves an event for another try. Messages about it before are void."""
+    return _changed(
+        event,
         outcome=outcome,
         tries=tries,
         lease_token=event.lease_token + 1,
@@ -211,14 +321,15 @@ def reschedule(event: InboxEvent, *, outcome: str, tries: int, next_action_at: d
     )
 
 
-def _owned(event: InboxEvent) -> Update:
-    return table.update().where(
-        table.c.stripe_account == event.stripe_account,
-        table.c.event_id == event.event_id,
+def _changed(event: InboxEvent, **values: object) -> Change:
+    key = {
+        "stripe_account": event.stripe_account,
+        "event_id": event.event_id,
         # It says also that the event waits, for whoever ends it raises the token. The status would have PostgreSQL
         # walk the index of all that wait, which it takes for empty until the next ANALYZE.
-        table.c.lease_token == event.lease_token,
-    )
+        "lease_token": event.lease_token,
+    }
+    return Change(table, key, values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

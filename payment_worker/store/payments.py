@@ -1,12 +1,12 @@
 """Rows of `payment`: inserted once, locked before every change."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, Select, Update, select
+from sqlalchemy import Connection, RowMapping, Select, Update, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.domain.balance_transaction import BalanceTransaction
@@ -53,6 +53,32 @@ def lock(connection: Connection, payment_id: UUID) -> Payment | None:
     return _one(
         connection, select(*COLUMNS).where(tables.payment.c.payment_id == payment_id).with_for_update()
     )
+
+
+@dataclass(slots=True)
+class Locked:
+    """A payment that is locked, as it is after each change that its transaction makes."""
+
+    payment: Payment
+    has_balance_transaction: bool
+    """Whether fee and net are known."""
+
+
+def lock_all(
+    connection: Connection, *, payment_ids: Collection[UUID], payment_intents: Collection[str]
+) -> Sequence[Locked]:
+    """The payments with these ids, or with these PaymentIntents, locked in one order until the transaction ends."""
+    row = tables.payment.c
+    query = (
+        select(*COLUMNS, row.stripe_balance_transaction_id)
+        .where(or_(row.payment_id.in_(payment_ids), row.stripe_payment_intent_id.in_(payment_intents)))
+        .order_by(row.payment_id)
+        .with_for_update()
+    )
+    return [
+        Locked(payment_of(each), each["stripe_balance_transaction_id"] is not None)
+        for each in connection.execute(query).mappings()
+    ]
 
 
 def id_by_payment_intent(connection: Connection, stripe_payment_intent_id: str) -> UUID | None:

@@ -92,6 +92,14 @@ def notify_relay() -> None:
             log.info("relay not notified", error=type(error).__name__)
 
 
+def notify_processing() -> None:
+    """Have new events processed."""
+    try:
+        app.send_task("payment_worker.process_events")
+    except Exception as error:  # noqa: BLE001 - a hint: the sweep has them processed all the same
+        log.info("processing not notified", error=type(error).__name__)
+
+
 def unless_unavailable(task: Task, work: Callable[[], T]) -> T:
     """Do it; while PostgreSQL is away, come back later, for as long as it takes."""
     try:

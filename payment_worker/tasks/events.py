@@ -1,16 +1,24 @@
 """Tasks that store and process Stripe events."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from celery import Task
 
 from payment_worker import bootstrap
 from payment_worker.celery import app
-from payment_worker.contracts.requests import FieldError, StripeEventRequest
-from payment_worker.flows.events.inbox import process_claimed, process_event, receive
+from payment_worker.contracts.requests import FieldError, MaintenanceRequest, StripeEventRequest
+from payment_worker.flows.events.inbox import (
+    GROUP,
+    claim_new,
+    process_claimed,
+    process_together,
+    receive,
+    status_of,
+)
 from payment_worker.gateway.webhook import BadPayloadError, BadSignatureError, Event, verified
 from payment_worker.store.inbox import EventStatus
-from payment_worker.tasks.base import context, parsed, reject, unless_unavailable
+from payment_worker.tasks.base import context, notify_processing, parsed, reject, unless_unavailable
 
 Result = Mapping[str, str | None]
 
@@ -20,8 +28,10 @@ def receive_stripe_event(self: Task, *args: object, **kwargs: object) -> Result:
     """Take in a webhook that another app terminated, as if it had come to us."""
     request = parsed(self, StripeEventRequest, args, kwargs)
     event = _verified(self, request)
-    stored = unless_unavailable(self, lambda: receive(context(self), event, source="task"))
-    status = unless_unavailable(self, lambda: process_event(context(self), stored)) if stored else "known"
+    is_new = unless_unavailable(self, lambda: receive(context(self), event, source="task"))
+    if is_new:
+        _process_new(self)
+    status = unless_unavailable(self, lambda: status_of(context(self), event)) if is_new else "known"
     return {"event_id": event.event_id, "status": status, "stripe_id": event.event_id, "reason": None}
 
 
@@ -34,6 +44,23 @@ def _verified(task: Task, request: StripeEventRequest) -> Event:
         error = FieldError("payload", "not_an_event", "is no event of Stripe's")
     # What nobody vouches for is not kept: its size is a stranger's to choose.
     return reject(task, {"payload": f"{len(request.payload)} characters"}, [error])
+
+
+@app.task(bind=True, name="payment_worker.process_events", typing=False)
+def process_events(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
+    """Process new events of the inbox together; what has to be processed alone gets a task of its own."""
+    parsed(self, MaintenanceRequest, args, kwargs)
+    return {"processed": _process_new(self)}
+
+
+def _process_new(task: Task) -> int:
+    claimed = unless_unavailable(task, lambda: claim_new(context(task)))
+    if len(claimed) == GROUP:
+        notify_processing()  # there may be more: another worker takes them meanwhile
+    left = unless_unavailable(task, lambda: process_together(context(task), claimed))
+    for each in left:
+        app.send_task("payment_worker.process_event", kwargs=asdict(each))
+    return len(claimed) - len(left)
 
 
 @app.task(bind=True, name="payment_worker.process_event", typing=False)

@@ -16,7 +16,14 @@ from payment_worker.flows.maintenance.retention import PruneBudget, Retention
 from payment_worker.flows.maintenance.retention import prune as prune_flow
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.redis.stream import StreamUnavailableError
-from payment_worker.tasks.base import before_soft_limit, context, parsed, unless_unavailable, within
+from payment_worker.tasks.base import (
+    before_soft_limit,
+    context,
+    notify_processing,
+    parsed,
+    unless_unavailable,
+    within,
+)
 from payment_worker.tasks.queue_depth import sweep_limits
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.metrics import PUBLISHED, SWEPT
@@ -39,6 +46,8 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
             kwargs={"attempt_id": attempt.attempt_id, "lease_token": attempt.lease_token},
             queue="refunds" if attempt.action == Action.REFUND else "charges",
         )
+    if due.has_new_events:
+        notify_processing()
     for event in due.events:
         app.send_task("payment_worker.process_event", kwargs=asdict(event))
     for refund_id in due.waiting_refunds:

@@ -1,7 +1,5 @@
 """Tasks that poll Stripe's events and run reconciliations."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Final
 
@@ -12,12 +10,12 @@ from payment_worker.celery import app
 from payment_worker.contracts.requests import MaintenanceRequest, ReconcileRequest
 from payment_worker.flows.events.poll import PollOptions, poll
 from payment_worker.flows.reconciliation.run import reconcile as reconcile_flow
-from payment_worker.store.inbox import InboxEvent
 from payment_worker.tasks.base import (
     NO_LIMIT,
     before_soft_limit,
     context,
     longest_countdown,
+    notify_processing,
     parsed,
     unless_unavailable,
     within,
@@ -36,7 +34,9 @@ def poll_stripe_events(self: Task, *args: object, **kwargs: object) -> dict[str,
     parsed(self, MaintenanceRequest, args, kwargs)
     chosen = bootstrap.settings()
     go_on = within(before_soft_limit(chosen))
-    manner = PollOptions(overlap=timedelta(seconds=chosen.poll_overlap), go_on=go_on, hand_out=_hand_out)
+    manner = PollOptions(
+        overlap=timedelta(seconds=chosen.poll_overlap), go_on=go_on, notify=notify_processing
+    )
     polled = unless_unavailable(self, lambda: poll(context(self), manner))
     if polled is None:
         log.info("poll skipped: another process polls")
@@ -66,11 +66,3 @@ def reconcile(self: Task, *args: object, **kwargs: object) -> dict[str, object]:
     if not done.run.is_finished and not done.stripe_is_away:
         app.send_task(self.name, kwargs=kwargs)
     return {"run_id": done.run.run_id, "finished": done.run.is_finished}
-
-
-def _hand_out(found: Sequence[InboxEvent]) -> None:
-    try:
-        for event in found:
-            app.send_task("payment_worker.process_event", kwargs=asdict(event.handed_out))
-    except Exception as error:  # noqa: BLE001 - a hint: the sweep has them processed when their lease has ended
-        log.warning("events not enqueued", error=type(error).__name__)

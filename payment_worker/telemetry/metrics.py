@@ -24,7 +24,7 @@ TASKS: Final = (
         "refund",
         "continue_refund",
     ),
-    *("receive_stripe_event", "process_event"),
+    *("receive_stripe_event", "process_events", "process_event"),
     *("poll_stripe_events", "resume_stalled", "reconcile", "import_balance", "publish_events", "prune"),
 )
 """Without `payment_worker.` before them. A name from outside that is not among them is counted as `other`."""

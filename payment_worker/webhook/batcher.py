@@ -12,7 +12,6 @@ from typing import Final
 
 from payment_worker.gateway.webhook import Event
 from payment_worker.store.connection.database import DatabaseUnavailableError
-from payment_worker.store.inbox import InboxEvent
 
 THREADS: Final = 2
 """One stores while the other commits. Each has a connection."""
@@ -20,11 +19,10 @@ THREADS: Final = 2
 BATCH: Final = 100
 """Events in one transaction: a few hundred kilobytes, a few milliseconds."""
 
-Stored = InboxEvent | None
-Keep = Callable[[Sequence[Event]], Sequence[Stored]]
-"""Stores events, all or none; None in the place of each that was stored before."""
+Keep = Callable[[Sequence[Event]], Sequence[bool]]
+"""Stores events, all or none; False in the place of each that was stored before."""
 
-Waiting = tuple[Event, asyncio.Future[Stored]]
+Waiting = tuple[Event, asyncio.Future[bool]]
 
 
 class Batcher:
@@ -37,13 +35,13 @@ class Batcher:
         self._waiting: deque[Waiting] = deque()
         self._running: set[asyncio.Task[None]] = set()
 
-    async def keep(self, event: Event) -> Stored:
-        """Store one event. Once this returns it is committed; None when it was stored before.
+    async def keep(self, event: Event) -> bool:
+        """Store one event. Once this returns it is committed; False when it was stored before.
 
         Raises:
             DatabaseUnavailableError: it may or may not be stored.
         """
-        answer: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((event, answer))
         self._begin()
         return await answer
@@ -92,7 +90,7 @@ class Batcher:
                 if not answer.done():
                     answer.set_result(each)
 
-    def _keep_patiently(self, events: Sequence[Event]) -> Sequence[Stored]:
+    def _keep_patiently(self, events: Sequence[Event]) -> Sequence[bool]:
         try:
             return self._keep(events)
         except DatabaseUnavailableError:

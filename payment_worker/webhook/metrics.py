@@ -47,13 +47,14 @@ class Metrics:
         )
         self._hints = Counter(
             "payment_worker_webhook_hints",
-            "Stored events enqueued for workers: sent, or dropped while Redis is unreachable (the sweep finds them).",
+            "Messages to workers about new events: sent, or dropped while Redis is unreachable (the sweep sends one).",
             ["outcome"],
             registry=self._registry,
         )
         for outcome in Outcome:
             self._webhooks.labels(outcome)
-        self.hints()
+        for became in ("sent", "dropped"):
+            self._hints.labels(became)
 
     def in_flight(self) -> AbstractContextManager[object]:
         """Counts one webhook as in flight while it lasts."""
@@ -64,10 +65,9 @@ class Metrics:
         self._webhooks.labels(outcome).inc()
         self._seconds.observe(seconds)
 
-    def hints(self, *, sent: int = 0, dropped: int = 0) -> None:
-        """Count hints."""
-        self._hints.labels("sent").inc(sent)
-        self._hints.labels("dropped").inc(dropped)
+    def hint(self, *, is_sent: bool) -> None:
+        """Count one message to workers."""
+        self._hints.labels("sent" if is_sent else "dropped").inc()
 
     def exposition(self) -> bytes:
         """All metrics in Prometheus's text format; takes as long as the slowest collector."""

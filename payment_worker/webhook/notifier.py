@@ -1,90 +1,55 @@
-"""Enqueues stored events for workers in the background, so that an unreachable Redis delays no response."""
+"""Notifies workers of stored events in the background, so that an unreachable Redis delays no response."""
 
-import queue
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from threading import Event, Thread
 from typing import Final
 
-from payment_worker.store.inbox import InboxEvent
 from payment_worker.telemetry import logger
 from payment_worker.webhook.metrics import Metrics
 
 log = logger(__name__)
 
-MOST_WAITING: Final = 10_000
-"""Some seconds of a burst. What does not fit is found by the sweep when its lease ends."""
+PAUSE_SECONDS: Final = 0.05
+"""Between two messages: what comes in meanwhile shares the next one, for it names no event."""
 
 CLOSING_SECONDS: Final = 5.0
 
-ANSWERS_FIRST_SECONDS: Final = 3.0
-"""How long a burst may hold hints back. To send one costs more than to store an event, and Stripe waits for neither
-Redis nor workers: a burst is acknowledged first and processed after. Under lasting load both are done at once."""
-
 
 class Notifier:
-    """One thread that sends hints in the order in which they came.
+    """One thread that sends a message when there is something new: at once, or after a pause since the last.
 
-    A hint is a convenience: the row is what counts. So when the broker does not take one, all that wait are
-    dropped, for they would only wait longer than the sweep takes.
+    The message is a convenience: the rows are what counts. One that the broker does not take is not sent again, for
+    the sweep sends one, too.
     """
 
-    def __init__(self, send: Callable[[InboxEvent], None], metrics: Metrics) -> None:
+    def __init__(self, send: Callable[[], None], metrics: Metrics) -> None:
         self._send = send
         self._metrics = metrics
-        self._idle = Event()
-        self._idle.set()
-        self._answering = 0
-        self._busy_since = 0.0
-        self._waiting: queue.Queue[InboxEvent | None] = queue.Queue(MOST_WAITING)
-        self._thread = Thread(target=self._run, name="hints", daemon=True)
+        self._is_new, self._closing = Event(), Event()
+        self._thread = Thread(target=self._run, name="notifier", daemon=True)
         self._thread.start()
 
-    def give(self, event: InboxEvent) -> None:
-        """Have a worker told of it, soon or never. Returns at once."""
-        try:
-            self._waiting.put_nowait(event)
-        except queue.Full:
-            self._metrics.hints(dropped=1)
-
-    @contextmanager
-    def held_back(self) -> Iterator[None]:
-        """Holds hints back while somebody waits for an answer. Called in one thread, the loop's."""
-        self._answering += 1
-        if self._answering == 1:
-            self._busy_since = time.monotonic()
-            self._idle.clear()
-        try:
-            yield
-        finally:
-            self._answering -= 1
-            if self._answering == 0:
-                self._idle.set()
+    def notify(self) -> None:
+        """Have workers told that there is something new. Returns at once."""
+        self._is_new.set()
 
     def close(self) -> None:
-        """Send what waits, unless that takes too long."""
-        with suppress(queue.Full):
-            self._waiting.put_nowait(None)
+        """Send what is still to be sent, unless that takes too long."""
+        self._closing.set()
+        self._is_new.set()
         self._thread.join(CLOSING_SECONDS)
 
     def _run(self) -> None:
-        while event := self._waiting.get():
-            self._idle.wait(max(0.0, self._busy_since + ANSWERS_FIRST_SECONDS - time.monotonic()))
-            try:
-                self._send(event)
-                self._metrics.hints(sent=1)
-            except Exception as error:  # noqa: BLE001 - whatever the broker's client raises, the row is there
-                dropped = 1 + self._drop()
-                self._metrics.hints(dropped=dropped)
-                log.warning(
-                    "broker took no hint; the sweep will", dropped=dropped, error=type(error).__name__
-                )
+        while not self._closing.is_set():
+            self._is_new.wait()
+            self._is_new.clear()
+            self._tell()
+            self._closing.wait(PAUSE_SECONDS)
 
-    def _drop(self) -> int:
-        dropped = 0
-        with suppress(queue.Empty):
-            while self._waiting.get_nowait():
-                dropped += 1
-            self._waiting.put(None)  # it was the word to stop, which must still be heard
-        return dropped
+    def _tell(self) -> None:
+        try:
+            self._send()
+            self._metrics.hint(is_sent=True)
+        except Exception as error:  # noqa: BLE001 - whatever the broker's client raises, the rows are there
+            self._metrics.hint(is_sent=False)
+            log.warning("broker took no hint; the sweep will", error=type(error).__name__)

@@ -39,7 +39,7 @@ class Receiver:
         secrets: Sequence[str],
         livemode: bool | None,
         storing: Batcher,
-        hints: Notifier,
+        notifier: Notifier,
         metrics: Metrics,
     ) -> None:
         """Set up.
@@ -48,20 +48,20 @@ class Receiver:
             secrets: all that are valid now.
             livemode: the mode whose events workers process; None where that is not known.
             storing: where verified events go.
-            hints: told of every event that is new.
+            notifier: told when there is something new.
             metrics: where all of it is counted.
         """
         self.metrics = metrics
         self._secrets = secrets
         self._livemode = livemode
         self._storing = storing
-        self._hints = hints
+        self._notifier = notifier
         self._sparing = Sparing()
 
     async def receive(self, request: Request) -> Outcome:
         """Take one webhook in, count it and write its line in the log; few where it may be anybody's."""
         began = time.monotonic()
-        with self.metrics.in_flight(), self._hints.held_back():
+        with self.metrics.in_flight():
             outcome, event = await self._outcome(request)
         seconds = time.monotonic() - began
         self.metrics.webhook(outcome, seconds=seconds)
@@ -100,13 +100,13 @@ class Receiver:
     async def _store(self, event: Event) -> Outcome:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                stored = await self._storing.keep(event)
+                is_new = await self._storing.keep(event)
         except (DatabaseUnavailableError, TimeoutError):
             return Outcome.UNAVAILABLE
         except Exception as bug:  # noqa: BLE001 - its text may hold the payload, and is told to nobody
             log.error("webhook failed", event_id=event.event_id, error=described(bug))  # noqa: TRY400 - as above
             return Outcome.BROKEN
-        if stored is None:
+        if not is_new:
             return Outcome.KNOWN
-        self._hints.give(stored)
+        self._notifier.notify()
         return Outcome.STORED

@@ -4,7 +4,6 @@ import logging
 import signal
 import socket
 import sys
-from dataclasses import asdict
 from typing import Final, NoReturn
 
 import uvicorn
@@ -14,7 +13,6 @@ from payment_worker.celery import app as celery
 from payment_worker.flows.events.inbox import receive_all
 from payment_worker.monitoring.collector import state_of
 from payment_worker.settings import Settings
-from payment_worker.store.inbox import InboxEvent
 from payment_worker.telemetry import configure, logger
 from payment_worker.webhook.application import application
 from payment_worker.webhook.batcher import THREADS, Batcher
@@ -64,13 +62,13 @@ def _config(chosen: Settings, slowest_seconds: float) -> uvicorn.Config:
     inbox = bootstrap.inbox(chosen, connections=THREADS + 1)  # readiness has one of its own
     state = state_of(chosen, queues=[queue.name for queue in celery.conf.task_queues])
     metrics = Metrics(state)
-    hints = Notifier(_hint, metrics)
+    notifier = Notifier(_notify, metrics)
     storing = Batcher(lambda events: receive_all(inbox, events, source="webhook"))
     receiver = Receiver(
         secrets=bootstrap.webhook_secrets(chosen),
         livemode=bootstrap.is_live(chosen),
         storing=storing,
-        hints=hints,
+        notifier=notifier,
         metrics=metrics,
     )
     readiness = Readiness(inbox.database)
@@ -78,7 +76,7 @@ def _config(chosen: Settings, slowest_seconds: float) -> uvicorn.Config:
     def close() -> None:
         storing.close()
         readiness.close()
-        hints.close()
+        notifier.close()
         inbox.database.close()
         state.close()
 
@@ -98,8 +96,8 @@ def _config(chosen: Settings, slowest_seconds: float) -> uvicorn.Config:
     )
 
 
-def _hint(event: InboxEvent) -> None:
-    celery.send_task("payment_worker.process_event", kwargs=asdict(event.handed_out))
+def _notify() -> None:
+    celery.send_task("payment_worker.process_events")
 
 
 def _listening(host: str, port: int) -> socket.socket:

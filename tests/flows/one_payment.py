@@ -44,16 +44,15 @@ from payment_worker.flows.commands.charge import charge
 from payment_worker.flows.commands.refund import continue_refund, refund
 from payment_worker.flows.commands.retry_charge import claim_due_retries, retry_charge, retry_declined
 from payment_worker.flows.context import Context
-from payment_worker.flows.events.inbox import process_claimed, process_event, receive
+from payment_worker.flows.events.inbox import process_claimed, receive
 from payment_worker.flows.events.poll import PollOptions, poll
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.webhook import event_from
 from payment_worker.store.connection.database import Database
-from payment_worker.store.inbox import InboxEvent
 from payment_worker.store.runs import Run
-from tests.flows.scene import AT_THE_CUSTOMERS, Clock, Scene
+from tests.flows.scene import AT_THE_CUSTOMERS, Clock, Scene, process_new
 from tests.harness.rows import Rows
 
 AMOUNT = 1000
@@ -297,10 +296,11 @@ class OnePayment(RuleBasedStateMachine):
     def events_arrive(self, data: st.DataObject) -> None:
         for event in data.draw(st.lists(st.sampled_from(self._events()), max_size=6)):
             self._run(partial(self._hear, event))
+        self._run(self._process_new)
 
     @rule()
     def stripes_events_are_polled(self) -> None:
-        self._run(lambda: poll(self.here, PollOptions(overlap=OVERLAP, hand_out=self._settle)))
+        self._run(lambda: poll(self.here, PollOptions(overlap=OVERLAP, notify=self._process_new)))
 
     @rule()
     def the_books_are_compared(self) -> None:
@@ -452,6 +452,8 @@ class OnePayment(RuleBasedStateMachine):
         due = claim_due(self.here)
         for attempt in due.attempts:
             run_claimed(self.here, attempt.attempt_id, lease_token=attempt.lease_token)
+        if due.has_new_events:
+            self._process_new()
         for event in due.events:
             process_claimed(self.here, **asdict(event))
         for refund_id in due.waiting_refunds:
@@ -460,12 +462,10 @@ class OnePayment(RuleBasedStateMachine):
             retry_declined(self.here, attempt_id)
 
     def _hear(self, event: dict[str, Any]) -> None:
-        if stored := receive(self.here, event_from(event), source="task"):
-            process_event(self.here, stored)
+        receive(self.here, event_from(event), source="task")
 
-    def _settle(self, events: Sequence[InboxEvent]) -> None:
-        for event in events:
-            process_event(self.here, event)
+    def _process_new(self) -> None:
+        process_new(self.here)
 
     def _reconcile(self) -> Run:
         # From before this payment and after the one before it, of which this Stripe knows nothing any more.

@@ -28,7 +28,13 @@ from payment_worker.flows.commands.charge import charge
 from payment_worker.flows.commands.refund import refund
 from payment_worker.flows.commands.retry_charge import retry_charge
 from payment_worker.flows.context import Context
-from payment_worker.flows.events.inbox import process_claimed, process_event, receive
+from payment_worker.flows.events.inbox import (
+    claim_new,
+    process_claimed,
+    process_together,
+    receive,
+    status_of,
+)
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.webhook import Event, event_from
@@ -64,6 +70,16 @@ def signed_metadata(context: Context, payment_id: UUID, order_id: UUID, *, amoun
     with context.database.begin() as connection:
         mac = sign(claim, context.metadata_secrets.read(connection))
     return {"payment_id": str(payment_id), "order_id": str(order_id), "payment_worker_mac": mac}
+
+
+def process_new(context: Context) -> int:
+    """Process all events that are new, as workers do: together, and alone what is left of them. How many it were."""
+    processed = 0
+    while claimed := claim_new(context):
+        processed += len(claimed)
+        for each in process_together(context, claimed):
+            process_claimed(context, **asdict(each))
+    return processed
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,15 +227,17 @@ class Scene:
         return [event_from(body) for body in found if not wanted or body["type"] in wanted]
 
     def deliver(self, events: Iterable[Event]) -> list[EventStatus | None]:
-        """Take these in as webhooks, in this order; None for one that was there before."""
+        """Take these in as webhooks, one after the other; None for one that was there before."""
         return [self._deliver(event) for event in events]
 
     def _deliver(self, event: Event) -> EventStatus | None:
-        stored = receive(self.context, event, source="webhook")
-        return process_event(self.context, stored) if stored else None
+        is_new = receive(self.context, event, source="webhook")
+        process_new(self.context)
+        return status_of(self.context, event) if is_new else None
 
     def process_due(self) -> None:
         """Process the events that are due now, once each."""
+        process_new(self.context)
         for each in claim_due(self.context).events:
             process_claimed(self.context, **asdict(each))
 
@@ -227,8 +245,8 @@ class Scene:
         """Settle what was put off, letting time pass until nothing waits any more."""
         for _ in range(ROUNDS):
             self.advance(1000)
-            due = claim_due(self.context).events
-            if not due:
+            new, due = process_new(self.context), claim_due(self.context).events
+            if not new and not due:
                 return
             for each in due:
                 process_claimed(self.context, **asdict(each))

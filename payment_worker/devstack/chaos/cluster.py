@@ -14,7 +14,7 @@ from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.valkey import Valkey
-from payment_worker.flows.events.dispatch import SUBJECTS
+from payment_worker.flows.events.subjects import SUBJECTS
 from payment_worker.store.connection.migrate import upgrade
 
 TIMINGS: Final[Mapping[str, str]] = {

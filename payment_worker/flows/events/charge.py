@@ -1,14 +1,12 @@
 """Handles events of charges: refreshes their PaymentIntent, and records fee and net."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.outcome import Absent
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.outcome import apply, unavailable
 from payment_worker.flows.events.result import Deferred, Processed, Reason, Result
+from payment_worker.flows.events.subjects import About
 from payment_worker.flows.transitions.payments import WITHOUT_OUTCOME
 from payment_worker.flows.transitions.refresh import ObjectKind
 from payment_worker.gateway.client import Unreadable, fetch_balance_transaction
@@ -18,10 +16,10 @@ from payment_worker.store.inbox import InboxEvent
 from payment_worker.store.statements import write
 
 
-def handle_charge(context: Context, event: InboxEvent, payment: Payment, about: Mapping[str, Any]) -> Result:
+def handle_charge(context: Context, event: InboxEvent, payment: Payment, about: About) -> Result:
     """Refresh the PaymentIntent of a charge, whose own snapshot says too little, and record fee and net."""
     result: Result = Processed(Reason.UNCHANGED)
-    if _may_tell_more(payment, event.type, about):
+    if may_tell_more(payment, event.type, about):
         intent = str(id_of(about["payment_intent"]))
         result = apply(context, event, payment, ObjectKind.PAYMENT_INTENT, intent)
     transaction = id_of(about.get("balance_transaction"))
@@ -30,8 +28,8 @@ def handle_charge(context: Context, event: InboxEvent, payment: Payment, about: 
     return _book(context, payment, transaction, result)
 
 
-def _may_tell_more(payment: Payment, event_type: str, about: Mapping[str, Any]) -> bool:
-    """Whether the payment may have another status than we recorded."""
+def may_tell_more(payment: Payment, event_type: str, about: About) -> bool:
+    """Whether the payment of a charge may have another status than we recorded."""
     if payment.status in WITHOUT_OUTCOME:
         return True
     if payment.status is PaymentStatus.FAILED and event_type == "charge.succeeded":

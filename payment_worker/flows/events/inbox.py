@@ -1,18 +1,26 @@
-"""The inbox: stores events once, and processes them under a lease."""
+"""The inbox: stores events once, and processes them under a lease, together where that is possible.
+
+Theory of operation. An event is stored as new and due. Whoever is told that there is something, with no word of what,
+claims the oldest that are new and processes them together; those that Stripe has to be asked about, and all of them
+where that fails, are left, and processed one by one. An event that was claimed before and is due again, as the sweep
+finds it, is processed alone: it may be what ended its worker, and shall take no other with it.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final, Protocol, assert_never
+from uuid import UUID
 
 from payment_worker.domain.backoff import next_try
 from payment_worker.domain.outcome import Delay
-from payment_worker.flows.context import Context, Policy
+from payment_worker.flows.context import Context
 from payment_worker.flows.events.dispatch import dispatch
+from payment_worker.flows.events.group import process_group
 from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
 from payment_worker.gateway.webhook import Event
 from payment_worker.store import inbox
 from payment_worker.store.connection.database import Database, DatabaseUnavailableError
-from payment_worker.store.inbox import Arrival, EventStatus, InboxEvent
+from payment_worker.store.inbox import Arrival, DueAttempt, Ended, EventStatus, InboxEvent
 from payment_worker.store.statements import Write, write
 from payment_worker.telemetry import about, logger
 from payment_worker.telemetry.exceptions import described
@@ -26,6 +34,10 @@ MOST_TRIES: Final = 12
 is reachable, needs an operator."""
 
 
+GROUP: Final = 100
+"""New events processed together: about 30 ms, in which others wait for the payments' locks."""
+
+
 class Receives(Protocol):
     """What storing an event needs: a `Context`, or as much of one as the webhook receiver has."""
 
@@ -37,29 +49,22 @@ class Receives(Protocol):
     def clock(self) -> Callable[[], datetime]:
         """Now, aware."""
 
-    @property
-    def policy(self) -> Policy:
-        """How long a lease is."""
 
-
-def receive(context: Receives, event: Event, *, source: str) -> InboxEvent | None:
-    """Store an event; None when it is stored already. Once this returns, nothing can lose it."""
+def receive(context: Receives, event: Event, *, source: str) -> bool:
+    """Store an event; False when it is stored already. Once this returns, nothing can lose it."""
     return receive_all(context, [event], source=source)[0]
 
 
-def receive_all(context: Receives, events_in: Sequence[Event], *, source: str) -> list[InboxEvent | None]:
-    """Store events, all or none of them; None in the place of each that is stored already."""
-    now = context.clock()
+def receive_all(context: Receives, events_in: Sequence[Event], *, source: str) -> list[bool]:
+    """Store events, all or none of them; False in the place of each that is stored already."""
     arrivals = [arrival(event) for event in events_in]
     with context.database.begin() as connection:
-        new = inbox.keep(
-            connection, arrivals, source=source, now=now, leased_until=now + context.policy.lease
-        )
-    return [_if_new(each.event, new) for each in arrivals]
+        new = inbox.keep(connection, arrivals, source=source, now=context.clock())
+    return [_is_new(each.event, new) for each in arrivals]
 
 
 def arrival(event: Event) -> Arrival:
-    """The event as it is stored, leased to the process that stores it."""
+    """The event as it is stored."""
     stored = InboxEvent(
         stripe_account=event.stripe_account,
         event_id=event.event_id,
@@ -68,17 +73,53 @@ def arrival(event: Event) -> Arrival:
         livemode=event.livemode,
         payload=event.payload,
         tries=0,
-        lease_token=1,
+        lease_token=inbox.NEW,
     )
     return Arrival(event=stored, object_id=event.object_id, created_at=event.created_at)
 
 
-def _if_new(event: InboxEvent, new: set[tuple[str, str]]) -> InboxEvent | None:
+def _is_new(event: InboxEvent, new: set[tuple[str, str]]) -> bool:
     key = (event.stripe_account, event.event_id)
     if key not in new:
-        return None
+        return False
     new.remove(key)  # the same event twice in one batch is new once
-    return event
+    return True
+
+
+def status_of(context: Context, event: Event) -> EventStatus | None:
+    """What became of an event so far."""
+    with context.database.begin() as connection:
+        return inbox.status_of(connection, stripe_account=event.stripe_account, event_id=event.event_id)
+
+
+def claim_new(context: Context) -> Sequence[InboxEvent]:
+    """Lease the oldest events that are new, at the most `GROUP` of them."""
+    now = context.clock()
+    with context.database.begin() as connection:
+        return inbox.claim_new(connection, now=now, leased_until=now + context.policy.lease, limit=GROUP)
+
+
+def process_together(context: Context, events: Sequence[InboxEvent]) -> Sequence[DueAttempt]:
+    """Process events that are ours in one transaction; those are returned that have to be processed alone."""
+    if not events:
+        return ()
+    try:
+        with context.database.begin() as connection:
+            over = process_group(context, connection, events)
+            ended = [Ended(each.event, _status(each.result), each.result.reason) for each in over]
+            if ended:
+                inbox.finish(connection, ended, now=context.clock())
+    except DatabaseUnavailableError:
+        raise
+    except Exception as bug:  # noqa: BLE001 - each is processed alone then, which finds the one that it is
+        log.error("events left", events=len(events), error=described(bug))  # noqa: TRY400 - its text
+        over = []
+    for each in over:
+        _told(each.event, _status(each.result), each.result, payment_id=each.payment_id)
+    if any(each.result.reason is Reason.CHANGED for each in over):
+        context.notify_relay()
+    done = {(each.event.stripe_account, each.event.event_id) for each in over}
+    return [each.handed_out for each in events if (each.stripe_account, each.event_id) not in done]
 
 
 def process_claimed(
@@ -122,25 +163,37 @@ def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
     """Record an event's result: the only place where an event is finished or rescheduled."""
     match result:
         case Processed(is_recorded=True):
-            return _told(context, event, EventStatus.PROCESSED, result)
-        case Processed(reason):
-            status, row = EventStatus.PROCESSED, _ended(context, event, EventStatus.PROCESSED, reason)
-        case Ignored(reason):
-            status, row = EventStatus.IGNORED, _ended(context, event, EventStatus.IGNORED, reason)
+            status, row = EventStatus.PROCESSED, None
+        case Processed(reason) | Ignored(reason):
+            status = _status(result)
+            row = _ended(context, event, status, reason)
         case Deferred():
             status, row = _deferred(context, event, result)
         case _:
             assert_never(result)
-    with context.database.begin() as connection:
-        write(connection, [row])
-    return _told(context, event, status, result)
-
-
-def _told(context: Context, event: InboxEvent, status: EventStatus, result: Result) -> EventStatus:
-    count(EVENTS, status.lower())
-    log.info("event processed", event_id=event.event_id, type=event.type, status=status, reason=result.reason)
+    if row:
+        with context.database.begin() as connection:
+            write(connection, [row])
+    _told(event, status, result)
     context.notify_relay()
     return status
+
+
+def _status(result: Processed | Ignored) -> EventStatus:
+    return EventStatus.PROCESSED if isinstance(result, Processed) else EventStatus.IGNORED
+
+
+def _told(event: InboxEvent, status: EventStatus, result: Result, *, payment_id: UUID | None = None) -> None:
+    count(EVENTS, status.lower())
+    known = {"payment_id": str(payment_id)} if payment_id else {}
+    log.info(
+        "event processed",
+        event_id=event.event_id,
+        type=event.type,
+        status=status,
+        reason=result.reason,
+        **known,
+    )
 
 
 def _ended(context: Context, event: InboxEvent, status: EventStatus, outcome: str) -> Write:

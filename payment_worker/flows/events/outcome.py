@@ -1,9 +1,9 @@
 """Applies the snapshot of an event's object, and returns the event's result."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final, TypeVar, assert_never
+from typing import Final, assert_never
 
 from payment_worker.domain.discrepancies import StripeList, closed_account, closed_list, not_shown
 from payment_worker.domain.dispute import DisputeMoved
@@ -20,6 +20,7 @@ from payment_worker.domain.verdicts import (
 )
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.result import UNANSWERED, Deferred, Ignored, Processed, Reason, Result
+from payment_worker.flows.events.subjects import KINDS, About, Subject, proof_of, shown
 from payment_worker.flows.transitions.apply import (
     Applied,
     NoPayment,
@@ -28,19 +29,16 @@ from payment_worker.flows.transitions.apply import (
     apply_snapshot,
 )
 from payment_worker.flows.transitions.contradictions import missing_there, note_finding, unreadable
-from payment_worker.flows.transitions.judgement import RefundProof, Verdict
+from payment_worker.flows.transitions.judgement import NO_PROOF, RefundProof, Verdict
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target
 from payment_worker.gateway.client import NotFetched, Unreadable
-from payment_worker.gateway.parsing import JSON, UnreadableError
-from payment_worker.gateway.webhook import PINNED_VERSION
+from payment_worker.gateway.parsing import UnreadableError
 from payment_worker.store import inbox, polls
 from payment_worker.store.inbox import EventStatus, InboxEvent
 from payment_worker.store.statements import Write
 
 ASKED_AGAIN_AFTER: Final = timedelta(hours=3)
 """How long an event waits whose account we may not read: its owner has to grant access first, or never will."""
-
-S = TypeVar("S")
 
 
 def apply(
@@ -50,34 +48,27 @@ def apply(
     kind: ObjectKind,
     stripe_id: str,
     *,
-    snapshot: Callable[[], Snapshot | None] = lambda: None,
-    made_under: str | None = None,
+    snapshot: Snapshot | None = None,
+    proof: RefundProof = NO_PROOF,
     ends_event: bool = False,
 ) -> Result:
     """Apply the object of an event, as the event shows it or as it is now.
 
     Args:
-        snapshot: reads the event's own, if it can be trusted.
-        made_under: the idempotency key of the request that created the object, if the event names it.
+        snapshot: what is applied; without it, the object is retrieved.
+        proof: what is known of a Refund besides what it shows.
         ends_event: whether that finishes the event: then it is marked as processed in the same transaction.
     """
-    target = Target(
-        kind=kind, stripe_id=stripe_id, payment_id=payment.payment_id, account=payment.stripe_account
-    )
+    target = _target(payment, kind, stripe_id)
     cause = context.cause(f"event {event.type}", event_id=event.event_id)
 
     def also(verdict: Verdict) -> Sequence[Write]:
-        return _ended(context, event, _result(verdict)) if ends_event else ()
+        return _ended(context, event, result_of(verdict)) if ends_event else ()
 
-    try:
-        application = apply_snapshot(
-            context, target, snapshot(), cause=cause, proof=RefundProof(made_under=made_under), also=also
-        )
-    except UnreadableError:
-        return _not_shown(context, target, Unreadable())
+    application = apply_snapshot(context, target, snapshot, cause=cause, proof=proof, also=also)
     match application:
         case Applied(verdict):
-            result = _result(verdict)
+            result = result_of(verdict)
             return replace(result, is_recorded=ends_event) if isinstance(result, Processed) else result
         case NotShown(its, answer):
             return _not_shown(context, its, answer)
@@ -89,6 +80,12 @@ def apply(
             assert_never(application)
 
 
+def _target(payment: Payment, kind: ObjectKind, stripe_id: str) -> Target:
+    return Target(
+        kind=kind, stripe_id=stripe_id, payment_id=payment.payment_id, account=payment.stripe_account
+    )
+
+
 def _ended(context: Context, event: InboxEvent, result: Result) -> Sequence[Write]:
     if not isinstance(result, Processed):
         return ()
@@ -96,12 +93,29 @@ def _ended(context: Context, event: InboxEvent, result: Result) -> Sequence[Writ
     return (inbox.finished(event, status=EventStatus.PROCESSED, outcome=result.reason, now=now),)
 
 
-def pinned(event: InboxEvent, read: Callable[[JSON], S], about: Mapping[str, Any]) -> S | None:
-    """What an event's own snapshot shows, if it has the shape of the API version that we read."""
-    return read(about) if event.api_version == PINNED_VERSION else None
+def apply_shown(
+    context: Context, event: InboxEvent, payment: Payment, subject: Subject, about: About
+) -> Result:
+    """Apply the object that an event carries: as it shows it, if that can be trusted, else as it is now."""
+    kind, stripe_id = KINDS[subject], about["id"]
+    try:
+        snapshot = shown(event, subject, about)
+    except UnreadableError:
+        return _not_shown(context, _target(payment, kind, stripe_id), Unreadable())
+    return apply(
+        context,
+        event,
+        payment,
+        kind,
+        stripe_id,
+        snapshot=snapshot,
+        proof=proof_of(event),
+        ends_event=True,
+    )
 
 
-def _result(verdict: Verdict) -> Result:
+def result_of(verdict: Verdict) -> Result:
+    """What an event came to whose object was judged so."""
     match verdict:
         case Advanced(contradiction=None) | DisputeMoved():
             return Processed(Reason.CHANGED)

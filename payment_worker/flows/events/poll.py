@@ -7,20 +7,19 @@ beginning of the very first window, well before our first payment. A window is r
 together with its position: a poll that is killed is continued, and an account without new events costs one request.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from payment_worker.domain.outcome import Absent, Delay, Postponed
 from payment_worker.flows.context import Context
-from payment_worker.flows.events.dispatch import SUBJECTS
 from payment_worker.flows.events.inbox import arrival
+from payment_worker.flows.events.subjects import SUBJECTS
 from payment_worker.gateway.lists import NotListed, Page, Period, events_page
 from payment_worker.gateway.webhook import Event
 from payment_worker.store import inbox, polls
 from payment_worker.store.connection.advisory_lock import POLL_LOCK, alone
-from payment_worker.store.inbox import InboxEvent
 from payment_worker.store.polls import Poll, Window
 from payment_worker.telemetry import logger
 
@@ -50,8 +49,8 @@ class PollOptions:
     overlap: timedelta
     go_on: Callable[[], bool] = lambda: True
     """Called before each page; False ends the poll, and the next one continues."""
-    hand_out: Callable[[Sequence[InboxEvent]], None]
-    """Gets the new events of each page, stored and leased to whoever processes them."""
+    notify: Callable[[], object]
+    """Called after each page with new events, once they are stored: a worker has to process them."""
 
 
 def poll(context: Context, manner: PollOptions) -> PollResult | None:
@@ -85,8 +84,9 @@ def _poll_account(context: Context, poll: Poll, first: datetime, manner: PollOpt
             break
         poll = _after(poll, page, since)
         found = _store(context, poll, page)
-        manner.hand_out(found)
-        new += len(found)
+        if found:
+            manner.notify()
+        new += found
         if poll.window is None:
             return PollResult(requests, new, is_finished=True)
     return PollResult(requests, new, is_finished=False)
@@ -110,7 +110,7 @@ def _after(poll: Poll, page: Page[Event], since: datetime) -> Poll:
     return replace(poll, read_until=newest or poll.read_until, window=None)
 
 
-def _store(context: Context, poll: Poll, page: Page[Event]) -> list[InboxEvent]:
+def _store(context: Context, poll: Poll, page: Page[Event]) -> int:
     now = context.clock()
     arrivals = {event.event_id: arrival(event) for event in page.objects}
     with context.database.begin() as connection:
@@ -120,10 +120,9 @@ def _store(context: Context, poll: Poll, page: Page[Event]) -> list[InboxEvent]:
             [arrivals[event_id] for event_id in unknown],
             source="poll",
             now=now,
-            leased_until=now + context.policy.lease,
         )
         polls.note(connection, poll, now=now)
-    return [each.event for event_id, each in arrivals.items() if (poll.stripe_account, event_id) in new]
+    return len(new)
 
 
 def _not_read(context: Context, poll: Poll, answer: NotListed) -> None:

@@ -1,37 +1,24 @@
-"""Handles events of refunds, and of charges that were refunded."""
-
-from collections.abc import Mapping
-from typing import Any
+"""Handles events of charges that were refunded."""
 
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.flows.context import Context
-from payment_worker.flows.events.outcome import apply, pinned, unavailable
+from payment_worker.flows.events.outcome import apply, unavailable
 from payment_worker.flows.events.result import Deferred, Processed, Reason, Result
+from payment_worker.flows.events.subjects import About
 from payment_worker.flows.transitions.refresh import ObjectKind
 from payment_worker.gateway.fields import id_of
-from payment_worker.gateway.parsing import refund_snapshot
 from payment_worker.store.inbox import InboxEvent
 
 
-def handle_refund(context: Context, event: InboxEvent, payment: Payment, about: Mapping[str, Any]) -> Result:
-    """Apply a Refund. Its states only move forward, so no snapshot of it is too old."""
-    return apply(
-        context,
-        event,
-        payment,
-        ObjectKind.REFUND,
-        about["id"],
-        snapshot=lambda: pinned(event, refund_snapshot, about),
-        made_under=event.idempotency_key if event.type == "refund.created" else None,
-    )
+def may_refund_more(payment: Payment, charge: About) -> bool:
+    """Whether more of a charge is refunded than we know."""
+    return bool(charge["amount_refunded"] > payment.amount_refunded)
 
 
-def handle_refunded_charge(
-    context: Context, event: InboxEvent, payment: Payment, about: Mapping[str, Any]
-) -> Result:
+def handle_refunded_charge(context: Context, event: InboxEvent, payment: Payment, about: About) -> Result:
     """Apply every Refund of a charge, which says how much of it is refunded but not by which."""
-    if about["amount_refunded"] <= payment.amount_refunded:
+    if not may_refund_more(payment, about):
         return Processed(Reason.UNCHANGED)
     intent = str(id_of(about["payment_intent"]))
     looked: Result = Processed(Reason.UNCHANGED)
@@ -48,7 +35,7 @@ def handle_refunded_charge(
 
 def _apply(context: Context, event: InboxEvent, payment: Payment, listed: RefundSnapshot) -> Result:
     kind = ObjectKind.REFUND
-    return apply(context, event, payment, kind, listed.stripe_refund_id, snapshot=lambda: listed)
+    return apply(context, event, payment, kind, listed.stripe_refund_id, snapshot=listed)
 
 
 def _weight(result: Result) -> tuple[bool, bool, bool]:

@@ -25,6 +25,9 @@ class DueWork:
 
     attempts: Sequence[DueAttempt]
     events: Sequence[inbox.DueAttempt]
+    """Events that were claimed before."""
+    has_new_events: bool
+    """Whether events wait that nobody has claimed yet: whoever processes them finds them by themselves."""
     waiting_refunds: Sequence[UUID]
 
 
@@ -35,9 +38,10 @@ def claim_due(context: Context, room: SweepLimits = SweepLimits()) -> DueWork:
     with context.database.begin() as connection:
         due_attempts = attempts.claim_due(connection, now=now, leased_until=until, limit=room.attempts)
     with context.database.begin() as connection:
+        has_new_events = inbox.has_new(connection, now=now)
         due_events = inbox.claim_due(connection, now=now, leased_until=until, limit=room.events)
     with context.database.begin() as connection:
         waiting = refunds.claim_waiting(
             connection, undecided=WITHOUT_OUTCOME, now=now, until=until, limit=room.waiting_refunds
         )
-    return DueWork(due_attempts, due_events, waiting)
+    return DueWork(due_attempts, due_events, has_new_events, waiting)

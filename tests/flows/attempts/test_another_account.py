@@ -94,7 +94,7 @@ def test_nothing_is_polled_or_compared_with_it(deploy: Deploy, rows: Rows) -> No
     ours.charge()
     theirs = deploy(OF_ANOTHER)
     theirs.simulator.post("payment_intents", {"amount": 5000, "currency": "eur", "account": ANOTHER})
-    poll(theirs.context, PollOptions(overlap=timedelta(seconds=300), hand_out=lambda _: None))
+    poll(theirs.context, PollOptions(overlap=timedelta(seconds=300), notify=lambda: None))
     reconcile(theirs.context, since=None, until=None, on_page=lambda *_: True)
     assert rows("SELECT event_id FROM stripe_event") == []
     assert rows("SELECT kind FROM reconciliation_finding") == []

@@ -125,7 +125,7 @@ def test_poll_and_reconciliation_go_through_each_account(scene: Scene, rows: Row
         scene.charge(stripe_account=account, capture_method="manual")
         (intent,) = scene.simulator.ledger(account=account)["payment_intents"]
         scene.simulator.post(f"payment_intents/{intent['id']}/capture", {"account": account})
-    polled = poll(scene.context, PollOptions(overlap=timedelta(minutes=5), hand_out=lambda _: None))
+    polled = poll(scene.context, PollOptions(overlap=timedelta(minutes=5), notify=lambda: None))
     assert polled is not None
     accounts = {row["stripe_account"] for row in rows("SELECT stripe_account FROM stripe_event")}
     assert {ONE, TWO} <= accounts

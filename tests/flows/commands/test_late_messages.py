@@ -1,10 +1,10 @@
 """A message about due work is good however late it is read: a queue longer than a lease holds nothing up for ever."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.flows.attempts.execute import run_claimed
-from payment_worker.flows.events.inbox import process_claimed, receive
+from payment_worker.flows.events.inbox import claim_new, process_claimed, receive
 from payment_worker.flows.maintenance.sweep import DueWork, claim_due
 from payment_worker.store.inbox import EventStatus
 from tests.flows.scene import Scene
@@ -22,6 +22,7 @@ def test_the_first_of_several_messages_about_an_event_settles_it(scene: Scene) -
     scene.charge()
     for event in scene.events(types=["payment_intent.succeeded"]):
         receive(scene.context, event, source="webhook")
+    assert claim_new(scene.context)
     messages = [message for _ in range(3) for message in swept(scene).events]
     done = [process_claimed(scene.context, **asdict(each)) for each in messages]
     assert done == [EventStatus.PROCESSED, None, None]
@@ -41,7 +42,8 @@ def test_the_first_of_several_messages_about_an_attempt_finishes_it(scene: Scene
 def test_messages_about_an_event_that_was_put_off_are_void(scene: Scene) -> None:
     scene.charge()
     (event,) = scene.events(types=["payment_intent.succeeded"])
-    receive(scene.context, event, source="webhook")
+    receive(scene.context, replace(event, api_version="old"), source="webhook")
+    assert claim_new(scene.context)
     (message,) = swept(scene).events
     scene.simulator.fault("unavailable", method="GET", times=None)
     process_claimed(scene.context, **asdict(message))

@@ -1,5 +1,6 @@
 """An event that cannot be processed is tried again, parked in the end with its reason, and can be replayed."""
 
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
@@ -7,8 +8,15 @@ import pytest
 
 from payment_worker.domain.backoff import backoff_delay
 from payment_worker.flows.context import Context
-from payment_worker.flows.events.dispatch import SUBJECTS, Subject
-from payment_worker.flows.events.inbox import MOST_TRIES, process_claimed, receive, receive_all
+from payment_worker.flows.events.inbox import (
+    MOST_TRIES,
+    claim_new,
+    process_claimed,
+    process_together,
+    receive,
+    receive_all,
+)
+from payment_worker.flows.events.subjects import SUBJECTS, Subject
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.store import inbox
 from tests.flows.scene import Clock, Scene
@@ -65,8 +73,7 @@ def test_no_event_is_parked_because_stripe_lets_nobody_ask_it(scene: Scene, rows
 
     for _ in range(MOST_TRIES):
         scene.clock.advance(1000)
-        for each in claim_due(scene.context).events:
-            process_claimed(scene.context, **asdict(each))
+        scene.process_due()
 
     assert rows(WAITING) == waiting
     scene.simulator.delete("faults")
@@ -84,6 +91,7 @@ def test_an_event_is_tried_for_half_an_hour_before_it_is_parked() -> None:
 
 def test_an_event_that_kills_its_worker_each_time_is_parked(scene: Scene, rows: Rows) -> None:
     rows(BROKEN.replace("{}", '{"data": {"object": {"id": "pi_1"}}}'))
+    assert claim_new(scene.context), "the first worker dies with it among others"
 
     for _ in range(1 + MOST_TRIES):  # the first, which is early, is not counted as it begins
         with pytest.raises(SystemExit):
@@ -93,6 +101,66 @@ def test_an_event_that_kills_its_worker_each_time_is_parked(scene: Scene, rows: 
 
     row = rows.one(EVENT)
     assert (row["status"], row["outcome"]) == ("PARKED", "FATAL")
+
+
+def test_an_event_that_kills_its_worker_takes_no_other_with_it_twice(scene: Scene, rows: Rows) -> None:
+    rows(BROKEN.replace("evt_1", "evt_deadly"))
+    rows(BROKEN.replace("payment_intent.succeeded", "of_no_use"))
+    assert len(claim_new(scene.context)) == len(["evt_deadly", "evt_1"])
+
+    scene.clock.advance(1000)
+    assert not claim_new(scene.context), "what was claimed before is processed alone"
+    for each in claim_due(scene.context).events:
+        clock = _DeadlyClock(scene.clock) if each.event_id == "evt_deadly" else scene.clock
+        with suppress(SystemExit):
+            process_claimed(replace(scene.context, clock=clock), **asdict(each))
+
+    states = {row["event_id"]: (row["status"], row["tries"]) for row in rows(EVENT)}
+    assert states == {"evt_deadly": ("RECEIVED", 1), "evt_1": ("IGNORED", 1)}
+
+
+def test_an_event_that_breaks_those_beside_it_is_set_apart(scene: Scene, rows: Rows) -> None:
+    good, bad = (scene.charge(payment_method="pm_card_processing") for _ in range(2))
+    rows(f"ALTER TABLE payment ADD CHECK (payment_id <> '{bad}' OR status <> 'SUCCEEDED')")
+    scene.simulator.advance(3600)
+    receive_all(scene.context, scene.events(types=["payment_intent.succeeded"]), source="webhook")
+
+    left = process_together(scene.context, claim_new(scene.context))
+    assert len(left) == len([good, bad]), "PostgreSQL undid all that their transaction had done"
+    for each in left:
+        process_claimed(scene.context, **asdict(each))
+
+    ended = rows("SELECT split_part(outcome, ' ', 1) AS outcome, status FROM stripe_event ORDER BY status")
+    assert [tuple(each.values()) for each in ended] == [("CHANGED", "PROCESSED"), ("BROKEN:", "RECEIVED")]
+    states = {row["payment_id"]: row["status"] for row in rows("SELECT payment_id, status FROM payment")}
+    assert states == {str(good): "SUCCEEDED", str(bad): "PROCESSING"}
+
+
+def test_events_that_tell_nothing_new_are_ended_together_without_asking_stripe(
+    scene: Scene, rows: Rows
+) -> None:
+    for _ in range(3):
+        scene.charge()
+    events = scene.events()
+    receive_all(scene.context, events, source="webhook")
+    scene.simulator.fault("unavailable", times=None)
+
+    assert not process_together(scene.context, claim_new(scene.context))
+
+    assert len(events) >= 3 * len(["created", "charge succeeded", "succeeded"])
+    assert {row["status"] for row in rows(EVENT)} == {"PROCESSED", "IGNORED"}
+    assert {row["tries"] for row in rows(EVENT)} == {1}
+
+
+def test_a_payment_whose_id_is_not_known_yet_is_found_by_what_it_proves(scene: Scene, rows: Rows) -> None:
+    payment_id = scene.charge_unanswered()
+    assert rows.one("SELECT stripe_payment_intent_id AS id FROM payment")["id"] is None
+    receive_all(scene.context, scene.events(types=["payment_intent.succeeded"]), source="webhook")
+    scene.simulator.fault("unavailable", times=None)
+
+    assert not process_together(scene.context, claim_new(scene.context))
+
+    assert rows.one("SELECT status FROM payment WHERE payment_id = %s", payment_id)["status"] == "SUCCEEDED"
 
 
 class _DeadlyClock:
@@ -120,6 +188,6 @@ def test_a_batch_is_stored_in_one_go_each_event_once(scene: Scene, rows: Rows) -
 
     stored = receive_all(scene.context, [first, second, first, *others], source="poll")
 
-    assert [event is not None for event in stored] == [True, False, False, *(True for _ in others)]
+    assert stored == [True, False, False, *(True for _ in others)]
     sources = rows("SELECT source, count(*) AS events FROM stripe_event GROUP BY source ORDER BY source")
     assert [(row["source"], row["events"]) for row in sources] == [("poll", 1 + len(others)), ("webhook", 1)]

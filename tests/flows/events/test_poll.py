@@ -1,6 +1,6 @@
 """Lost webhooks lose nothing: the poll finds every event once, with few requests, wherever a poll was killed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,12 +9,12 @@ import pytest
 
 from payment_worker.devstack.processes import Process
 from payment_worker.flows.context import Context
-from payment_worker.flows.events.inbox import process_event
+from payment_worker.flows.events.inbox import claim_new
 from payment_worker.flows.events.poll import TYPES, PollOptions, PollResult, poll
 from payment_worker.store.connection.advisory_lock import POLL_LOCK, alone
 from payment_worker.store.connection.database import Database
-from payment_worker.store.inbox import EventStatus, InboxEvent
-from tests.flows.scene import Scene
+from payment_worker.store.inbox import EventStatus
+from tests.flows.scene import Scene, process_new
 from tests.harness.rows import Rows
 
 OVERLAP = timedelta(seconds=300)
@@ -26,12 +26,10 @@ Poll = Callable[..., PollResult | None]
 def poll_and_process(context: Context) -> Poll:
     """A poll whose events are processed at once, as workers do."""
 
-    def settle(found: Sequence[InboxEvent]) -> None:
-        for event in found:
-            process_event(context, event)
-
     def once(**manner: Any) -> PollResult | None:  # noqa: ANN401 - parts of a Manner
-        return poll(context, replace(PollOptions(overlap=OVERLAP, hand_out=settle), **manner))
+        return poll(
+            context, replace(PollOptions(overlap=OVERLAP, notify=lambda: process_new(context)), **manner)
+        )
 
     return once
 
@@ -258,7 +256,8 @@ def test_an_event_whose_finder_died_before_settling_it_is_settled_by_the_sweep(
 ) -> None:
     scene.charge(payment_method="pm_card_processing")
     scene.advance(3600)
-    poll_and_process(hand_out=lambda _: None)
+    poll_and_process(notify=lambda: None)
+    assert claim_new(scene.context)
     assert {row["status"] for row in rows("SELECT status FROM stripe_event")} == {EventStatus.RECEIVED}
     scene.process_waiting()
     assert rows.one("SELECT status FROM payment")["status"] == "SUCCEEDED"

@@ -1,17 +1,15 @@
 """One object whose shape we do not know, ours or another app's, hides nothing of what is listed with it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from payment_worker.flows.events.inbox import process_event
 from payment_worker.flows.events.poll import PollOptions, poll
 from payment_worker.flows.reconciliation.run import reconcile
-from payment_worker.store.inbox import InboxEvent
 from payment_worker.store.runs import Run
-from tests.flows.scene import Scene
+from tests.flows.scene import Scene, process_new
 from tests.harness.rows import Rows
 
 
@@ -119,11 +117,10 @@ def test_an_event_that_cannot_be_read_stops_no_poll(scene: Scene, rows: Rows) ->
     for event in scene.simulator.get("events", type="payment_intent.processing")["data"][-120:]:
         _spoil(scene, event["id"], data={"object": None})
 
-    def settle(found: Sequence[InboxEvent]) -> None:
-        for event in found:
-            process_event(scene.context, event)
-
-    polled = poll(scene.context, PollOptions(overlap=timedelta(minutes=5), hand_out=settle))
+    polled = poll(
+        scene.context,
+        PollOptions(overlap=timedelta(minutes=5), notify=lambda: process_new(scene.context)),
+    )
 
     assert polled is not None
     assert polled.is_finished
