@@ -7,7 +7,7 @@ from celery import Task
 
 from payment_worker import bootstrap
 from payment_worker.celery import app
-from payment_worker.contracts.requests import FieldError, MaintenanceRequest, StripeEventRequest
+from payment_worker.contracts.requests import FieldError, StripeEventRequest
 from payment_worker.flows.events.inbox import (
     GROUP,
     claim_new,
@@ -47,9 +47,8 @@ def _verified(task: Task, request: StripeEventRequest) -> Event:
 
 
 @app.task(bind=True, name="payment_worker.process_events", typing=False)
-def process_events(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
+def process_events(self: Task, **_newer: object) -> dict[str, int]:
     """Process new events of the inbox together; what has to be processed alone gets a task of its own."""
-    parsed(self, MaintenanceRequest, args, kwargs)
     return {"processed": _process_new(self)}
 
 

@@ -1,16 +1,18 @@
-"""Uvicorn's HTTP protocol with a deadline for the request, so that idle connections are closed."""
+"""Uvicorn's HTTP protocol with a deadline for the request and a limit for its head, so that no stranger holds us up."""
 
 import asyncio
 from typing import ClassVar, Final
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 SLOWEST_SECONDS: Final = 10.0
 """Proxies send a request's head in one piece. uvicorn itself waits for it without limit (seen with uvicorn 0.54)."""
 
+MOST_HEAD_BYTES: Final = 65_536
+"""Eight times what proxies let through. httptools itself takes any number (seen with httptools 0.9)."""
 
-class DeadlineProtocol(H11Protocol):
+
+class DeadlineProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with a limit for whoever is neither idle between two requests nor waits for our answer.
 
     That is: who has connected and asked nothing, who trickles headers, and who goes on with a body after its answer.
@@ -19,6 +21,9 @@ class DeadlineProtocol(H11Protocol):
 
     slowest_seconds: ClassVar[float] = SLOWEST_SECONDS
     _limit: asyncio.TimerHandle | None = None
+    _is_within_request = False
+    _is_within_head = False
+    _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The head of the first request is waited for from now on."""
@@ -28,7 +33,25 @@ class DeadlineProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Look what is still owed after this."""
         super().data_received(data)
+        self._head_bytes = self._head_bytes + len(data) if self._is_within_head else 0
+        if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("Request header fields too large.")
         self._look()
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        self._is_within_request = self._is_within_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The last byte of its head."""
+        self._is_within_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The last byte of its body."""
+        self._is_within_request = False
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Nobody here is at work for it any more: look what is still owed."""
@@ -43,7 +66,7 @@ class DeadlineProtocol(H11Protocol):
     def _look(self) -> None:
         if self.transport.is_closing() or (self.cycle and not self.cycle.response_complete):
             self._rest()
-        elif self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
+        elif not self._is_within_request:
             self._rest()
             # uvicorn forgets it where the rest of a body came after the answer.
             self._unset_keepalive_if_required()

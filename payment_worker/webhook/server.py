@@ -83,6 +83,7 @@ def _config(chosen: Settings, slowest_seconds: float) -> uvicorn.Config:
     return uvicorn.Config(
         application(receiver, readiness, close=close),
         http=with_deadline(slowest_seconds),
+        loop="uvloop",
         ws="none",
         lifespan="on",
         log_config=None,

@@ -23,6 +23,7 @@ def test_a_message_of_a_newer_worker_may_say_more(new_scene: NewScene) -> None:
         ("execute_attempt", "charges"): {"attempt_id": 1_000_000, "lease_token": 1},
         ("retry_declined", "charges"): {"attempt_id": 1_000_000},
         ("continue_refund", "refunds"): {"refund_id": "0d6b1f53-7f5d-4d1e-9a55-6f0b4b7a7e71"},
+        ("process_events", "events"): {},
         ("process_event", "events"): {"stripe_account": "", "event_id": "evt_1", "lease_token": 1},
     }
     sent = [

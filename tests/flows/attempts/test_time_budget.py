@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import event
 
+from payment_worker.flows.events.inbox import claim_new, process_together, receive_all
 from payment_worker.store.connection.database import Database
 from tests.flows.scene import Scene
 
@@ -55,6 +56,7 @@ def test_an_event_that_says_how_a_payment_ended(scene: Scene) -> None:
     events = scene.events(types=["payment_intent.succeeded"])
     assert events
     with counting(scene.context.database) as spent:
-        scene.deliver(events)
-    # It is stored; its payment is found, which writes nothing; it is applied and ended together.
+        receive_all(scene.context, events, source="webhook")
+        assert not process_together(scene.context, claim_new(scene.context))
+    # It is stored; it is claimed; it is applied and ended together.
     assert spent.commits <= 3, spent.statements
