@@ -38,9 +38,9 @@ _NOT_THE_MESSAGES_FAULT: Final = (NotConnectedError, NoAnswerError, ResponseErro
 """Redis or the system fails: Celery connects anew, or ends. redis-py's DataError is none: a value of ours raises it."""
 
 _NOT_THESE = {
-    # Ours takes its place.
+    # Replaced by ours.
     "celery.worker.consumer.heart:Heart",
-    # Every worker would listen to every other's events, for elections that nobody holds.
+    # Every worker would listen to every other's events, for elections that do not exist.
     "celery.worker.consumer.gossip:Gossip",
 }
 
@@ -51,7 +51,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
     _next_try_to_keep = 0.0
 
     class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[misc] # Celery has no types
-        """Celery's own steps, another heart, events that leave together, a sign of life, a note of what it consumes."""
+        """Celery's own steps, with our Heart, batched task events, the liveness file and the consumed queues."""
 
         default_steps = (
             *(step for step in CeleryConsumer.Blueprint.default_steps if step not in _NOT_THESE),
@@ -138,13 +138,13 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
         super().stop()
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Leave what runs with Redis, so that it is not begun a second time while it goes on here."""
+        """Leave running tasks unacknowledged, so that Redis does not redeliver them while they finish here."""
         for request in tuple(state.active_requests):
             request.message.channel.qos.leave(request.message.delivery_tag)
         super().on_connection_error_after_connected(exc)
 
     def ensure_connected(self, conn: Any) -> Any:  # noqa: ANN401 kombu has no types
-        """Show signs of life while waiting for Redis: a restart would not bring it back."""
+        """Touch the liveness file while waiting for Redis: a restart would not help."""
         connect = conn.ensure_connection
 
         def ensure_connection(*args: Any, callback: Callable[[], None], **options: Any) -> Any:  # noqa: ANN401
@@ -182,7 +182,7 @@ def as_celery_expects(message: Any, read: TaskMessage) -> Any:  # noqa: ANN401 k
 
 
 def forget_request(message: Any) -> None:  # noqa: ANN401 kombu has no types
-    """Undo what Celery has noted of the request that it began to make of a message."""
+    """Undo what Celery has recorded about a request that it failed to create from a message."""
     for request in (*state.reserved_requests, *state.scheduled_requests):
         if request.message.delivery_tag == message.delivery_tag:
             state.task_ready(request)

@@ -29,9 +29,9 @@ _BODY_ENCODINGS = (None, "", "utf-8", "base64")
 def enveloped(item: bytes, *, queue: str) -> bytes:
     """The item itself if kombu can open it and put it back into its queue; otherwise a message that holds it.
 
-    kombu trusts what it finds in a queue. Whatever else is there stops the worker while it is being opened,
-    after it has left the queue and before it is in `unacked`: it would be lost, and the worker restarted.
-    In an envelope it is a message like any other, which the consumer can set aside and then acknowledge.
+    kombu does not check the entries of a queue. One that it cannot decode stops the worker after it has left the
+    queue and before it is in `unacked`: it would be lost, and the worker restarted. In an envelope it is an
+    ordinary message, which the consumer can store as rejected and acknowledge.
     """
     if len(item) > MAX_ITEM_BYTES:
         why = f"{len(item)} bytes are more than a message may have"
@@ -65,7 +65,7 @@ def _unopenable(message: object) -> str | None:
 
 
 def is_too_deep(value: object) -> bool:
-    """Whether this is nested more often than we take, told without a call for each level."""
+    """Whether this is nested more deeply than we accept, determined without recursion."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in _inside(outer)]

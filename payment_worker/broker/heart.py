@@ -1,7 +1,7 @@
 """Sends the worker heartbeat that Flower shows, without blocking the event loop.
 
-Seen with celery 5.7.0: on a half-open connection the heartbeat tries again for as long as it takes, on the thread
-that also receives, acknowledges and hears SIGTERM. test_outage shows it.
+Seen with celery 5.7.0: on a half-open connection the heartbeat is retried without end, on the thread that also
+receives, acknowledges and handles SIGTERM. test_outage shows it.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ class _UnhurriedHeart(heartbeat.Heart):  # type: ignore[misc] # Celery has no ty
 
 
 class Heart(heart.Heart):  # type: ignore[misc] # Celery has no types
-    """Celery's step of this name, with a heart that sends each beat once."""
+    """Celery's step of this name, with a heart that sends each heartbeat once."""
 
     def start(self, c: Any) -> None:  # noqa: ANN401
         """Called at each connection to Redis."""

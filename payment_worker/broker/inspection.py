@@ -39,13 +39,13 @@ class Fault(StrEnum):
     MALFORMED = "malformed"
     UNKNOWN_TASK = "unknown_task"
     WRONG_QUEUE = "wrong_queue"
-    """It is of a task that is not taken from this queue."""
+    """It is of a task that is not accepted from this queue."""
     EXPIRED = "expired"
-    """Its time had passed before a worker took it."""
+    """It expired before a worker received it."""
     NEVER_FINISHED = "never_finished"
-    """It came back too often."""
+    """It was redelivered too often."""
     NOT_BEGUN = "not_begun"
-    """Celery fails when it makes a request of it."""
+    """Celery fails to create a request from it."""
 
 
 class RejectedMessageError(Exception):
@@ -58,12 +58,12 @@ class RejectedMessageError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What a worker takes.
+    """What a worker accepts.
 
     Args:
-        queues: the tasks that it has, each with the queues from which it is taken.
-        farthest_eta_seconds: how far ahead an `eta` may be. Redis hands one beyond the visibility timeout to
-            workers again and again, and each of them runs it when its time has come.
+        queues: its tasks, each with the queues from which it is accepted.
+        farthest_eta_seconds: how far ahead an `eta` may be. Beyond the visibility timeout Redis
+            redelivers the message to further workers, and each of them runs it at that time.
     """
 
     queues: Mapping[str, Collection[str]]
@@ -72,7 +72,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskMessage:
-    """What a message asks for."""
+    """What a message requests."""
 
     request_id: str
     task: str
@@ -93,10 +93,10 @@ class TaskMessage:
 
 
 def read(message: Any, rules: Rules, *, now: datetime) -> TaskMessage:  # noqa: ANN401 kombu has no types
-    """What a message of Celery's protocol 2 or 1 asks for.
+    """Read what a message of Celery's protocol 2 or 1 requests.
 
     Raises:
-        RejectedMessageError: it is not to be run.
+        RejectedMessageError: it must not be run.
     """
     if unreadable := message.headers.get(UNREADABLE):
         raise RejectedMessageError(Fault.UNREADABLE, str(unreadable))
@@ -198,7 +198,7 @@ def _in_time(message: TaskMessage, fields: Mapping[str, Any], rules: Rules, now:
     if eta is not None and eta > rules.farthest_eta_seconds:
         farthest = f"{rules.farthest_eta_seconds:g} s ahead"
         raise _malformed(f"eta may be at most {farthest}: keep what is to happen later yourself")
-    # One that was taken in time may have begun. What was begun is finished.
+    # A message that was received in time may have been started, and is then finished.
     is_new = not message.retries and not message.redeliveries
     if is_new and expires is not None and expires <= max(eta or 0, 0):
         raise RejectedMessageError(Fault.EXPIRED, "it had expired before a worker took it")

@@ -1,6 +1,6 @@
 """Touches a file while the worker's event loop runs, so that a liveness probe can check its age.
 
-`celery inspect ping` costs most of a second of CPU a call, and asks Redis as well as the worker.
+`celery inspect ping` costs most of a second of CPU per call, and depends on Redis as well as on the worker.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ class Liveness(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no t
         super().__init__(consumer, **options)
 
     def touch(self) -> None:
-        """Show life, if anybody looks."""
+        """Touch the file, if one is configured."""
         if self._file is None:
             return
         try:

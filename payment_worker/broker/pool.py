@@ -7,15 +7,15 @@ from celery.concurrency.prefork import TaskPool as CeleryTaskPool
 
 
 class Pool(AsynPool):  # type: ignore[misc] # Celery has no types
-    """A pool that watches again only those children that have not been seen to end.
+    """A pool that after a reconnect watches only those children that have not ended.
 
-    One has that is seen to end but not reaped yet, for a moment. When the worker connects anew in that moment, Celery
-    asks for a descriptor that is closed, and the worker ends (seen with celery 5.7.0 and kombu 5.7.0).
+    For a moment a child has ended but is not reaped yet. If the worker reconnects in that moment, Celery uses a closed
+    file descriptor, and the worker ends (seen with celery 5.7.0 and kombu 5.7.0).
     """
 
     def _track_child_process(self, proc: Any, hub: Any) -> None:  # noqa: ANN401 billiard has no types
         if getattr(proc, "_sentinel_poll", hub) is None:
-            return  # the round that the pool makes every few seconds reaps it
+            return  # the pool reaps it within a few seconds
         super()._track_child_process(proc, hub)
 
 

@@ -11,14 +11,14 @@ from payment_worker.redis.heartbeats import NOTED_EVERY_SECONDS
 
 
 class NoteConsumed(Protocol):
-    """Notes it for whoever watches; raises nothing while Redis is away. Named by `note_consumed` in celeryconfig."""
+    """Records the consumed queues; raises nothing while Redis is unreachable. See `note_consumed` in celeryconfig."""
 
     def __call__(self, worker: str, taken: Collection[str], *, of: Collection[str]) -> None:
-        """Note that a worker takes messages from these of all queues."""
+        """Record that a worker consumes these of all queues."""
 
 
 class Consuming(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types
-    """Notes it from the loop that receives messages: what hangs there takes no message, and notes nothing."""
+    """Records them from the loop that receives messages, so that a worker that hangs there records nothing."""
 
     requires = (Tasks,)
 
@@ -37,7 +37,7 @@ class Consuming(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             self._notes.cancel()
 
     def shutdown(self, consumer: Any) -> None:  # noqa: ANN401
-        """Say that nothing is taken any more by a worker that ends."""
+        """Record that a worker that ends consumes nothing any more."""
         self.stop(consumer)
         _note(consumer, ())
 

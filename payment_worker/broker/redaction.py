@@ -1,7 +1,7 @@
 """The task class that keeps arguments and errors out of logs, events, Flower, `inspect` and results.
 
-Of arguments only ids of ours and Stripe's are shown. Of an unexpected error only its class and where it was
-raised: an exception's arguments hold whatever somebody put there, and those of a StripeError its whole body.
+Of arguments only ids of ours and of Stripe's are shown; of an unexpected error only its class and location, because an
+exception's arguments may contain anything, and those of a StripeError its whole body.
 """
 
 import re
@@ -77,5 +77,5 @@ class RedactedTask(Task):  # type: ignore[misc] # Celery has no types
 
 
 def told(error: BaseException) -> TaskBrokeError:
-    """What may be told of an error: its class, and the innermost line of ours that it passed."""
+    """What may be shown of an error: its class, and its innermost frame in our code."""
     return TaskBrokeError(described(error, besides=__name__))

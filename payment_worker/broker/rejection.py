@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class RejectedMessage:
-    """What a message asks for, as much as can be made out."""
+    """What a message requests, as far as it can be read."""
 
     request_id: str
     task: str
@@ -29,7 +29,7 @@ class RejectedMessage:
 
 
 class KeepRejected(Protocol):
-    """Commits a request that cannot be run, masked, with why. `keep_rejected` in celeryconfig names which one does."""
+    """Commits a request that cannot be run, masked, with the reason. Set by `keep_rejected` in celeryconfig."""
 
     def __call__(
         self,
@@ -43,10 +43,10 @@ class KeepRejected(Protocol):
 
 
 def keep_rejected(app: Any, rejected: RejectedMessage, fault: Fault, words: str) -> None:  # noqa: ANN401 Celery has no types
-    """Keep a request that cannot be run, with anything sensitive masked.
+    """Store a request that cannot be run, with sensitive values masked.
 
     Raises:
-        Exception: it is not kept.
+        Exception: it is not stored.
     """
     # Found when it is needed: what only routes or watches tasks has no database, and need not load its code.
     keep: KeepRejected = symbol_by_name(app.conf.keep_rejected)  # type: ignore[no-untyped-call] # kombu has no types
@@ -55,7 +55,7 @@ def keep_rejected(app: Any, rejected: RejectedMessage, fault: Fault, words: str)
 
 
 def rejected_message(message: Any) -> RejectedMessage:  # noqa: ANN401 kombu has no types
-    """Make out what a message asks for."""
+    """Read what a message requests, as far as possible."""
     headers, value = message.headers, _payload(message)
     if UNREADABLE in headers and isinstance(value, dict):
         # A message that kombu could not open: encoded, what is sensitive in it would not be recognised.
@@ -97,7 +97,7 @@ def _decoded(message: dict[str, Any]) -> object:
 
 
 def _read(body: object) -> object:
-    """What a body says: parsed if possible, for the names in it tell what is to be masked.
+    """The content of a body, parsed if possible, because the names in it decide what is masked.
 
     Not revived, as kombu does: nothing of it is run, and what made the reviver fail would hide all names.
     """

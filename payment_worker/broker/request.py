@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 _NOTHING_AFTERWARDS = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
 
 _DECIDED = (RequestRejectedError, Ignore, Retry)
-"""Ways in which a task itself says what becomes of its message.
+"""Ways in which a task itself decides what happens to its message.
 
-`Reject` is none: no task of ours raises it. Celery does when a task is to be run again and that could not be enqueued,
-and then throws away the only message there is (seen with celery 5.7.0).
+Not `Reject`, which no task of ours raises: Celery raises it when a retry could not be enqueued, and then drops the
+only message there is (seen with celery 5.7.0).
 """
 
 _DIED = (WorkerLostError, SystemExit)
@@ -49,14 +49,14 @@ class Request(CeleryRequest):  # type: ignore[misc] # Celery has no types
         )
 
     def info(self, safe: bool = False) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 Celery's signature
-        """What `inspect active` and its kin show, which would ask for everything."""
+        """What `inspect active` and similar commands show, which would show all arguments."""
         return {**super().info(safe=True), "args": [], "kwargs": shown(self._kwargs)}
 
     def execute_using_pool(self, pool: Any, **options: Any) -> Any:  # noqa: ANN401 Celery has no types
-        """Hand it to a process or thread; what cannot be handed over is left with Redis, and counted there.
+        """Pass it to a process or thread; if that fails the message stays unacknowledged, and the failure is counted.
 
-        Celery calls this when it received the message, when an `eta` has come, or when another request gave up its
-        slot: whatever is raised here would end the worker, and be blamed on nobody (seen with celery 5.7.0).
+        Celery calls this when it has received the message, when its `eta` has come, or when another request has freed
+        its slot: an exception here would end the worker without naming a message (seen with celery 5.7.0).
         """
         try:
             return super().execute_using_pool(pool, **options)
@@ -79,11 +79,11 @@ class Request(CeleryRequest):  # type: ignore[misc] # Celery has no types
         send_failed_event: bool = True,  # noqa: FBT001, FBT002 Celery's signature
         return_ok: bool = False,  # noqa: FBT001, FBT002 Celery's signature
     ) -> None:
-        """Leave the message of a task that broke, or that killed its process too often, with Redis.
+        """Leave the message unacknowledged if the task raised unexpectedly, or killed its process too often.
 
-        Acknowledged, a request that had not been written down yet would be gone. So it comes back after the
-        visibility timeout; the consumer counts that, and sets it aside in the end. Whatever nobody expected counts
-        as broken, for Celery's own work before and after the task fails as well.
+        If it were acknowledged, a request without a row would be lost. So it is redelivered after the visibility
+        timeout; the consumer counts that, and finally stores it as rejected. Every unexpected exception counts,
+        because Celery's own code before and after the task can fail as well.
         """
         error = exc_info.exception
         if isinstance(error, ExceptionWithTraceback):

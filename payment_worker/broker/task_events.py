@@ -10,7 +10,7 @@ from celery import bootsteps
 from celery.worker.consumer.events import Events
 
 LEAVE_EVERY_SECONDS: Final = 0.25
-"""Nobody who looks at Flower sees the difference, and a busy worker has dozens of events by then."""
+"""Too short to notice in Flower, and a busy worker has dozens of events by then."""
 
 LONGEST: Final = 200
 """Events in one message: about 100 KB, which a listener has room for many times over."""
@@ -42,7 +42,7 @@ class TaskEvents(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
             self._timer.cancel()
 
     def shutdown(self, consumer: Any) -> None:  # noqa: ANN401
-        """Publish what is left of a worker that ends: one try, for Redis may be away."""
+        """Publish the remaining events of a worker that ends, with one try, because Redis may be unreachable."""
         self.stop(consumer)
         if self._dispatcher:
             self._dispatcher.flush(errors=False)

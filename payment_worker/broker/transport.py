@@ -42,7 +42,7 @@ class QoS(kombu_redis.QoS):
 
     # test_full_redis: what was popped and cannot be written down would be dropped, though it is in our hands.
     def append(self, message: Any, delivery_tag: str) -> None:  # noqa: ANN401 kombu has no types
-        """Count a message as delivered, even if Redis is full or gone and cannot be told."""
+        """Count a message as delivered, even if Redis is full or unreachable and cannot store that."""
         try:
             super().append(message, delivery_tag)  # type: ignore[no-untyped-call] # kombu has no types
         except (RedisError, OSError) as error:
@@ -65,7 +65,7 @@ class QoS(kombu_redis.QoS):
     # test_restoring: kombu finds the queue through `_kombu.binding.*`, which producers may write to, and the place
     # in it through `priority`; where either is junk it logs the whole message, and deletes it.
     def restore_by_tag(self, tag: str, client: "Redis | None" = None, leftmost: bool = False) -> None:  # noqa: FBT001, FBT002 kombu's signature
-        """Put a message back into the queue that it was taken from, and count that unless it was not begun."""
+        """Put a message back into its queue, and count that unless it was not started."""
         tag = bytes_to_str(tag)  # type: ignore[no-untyped-call] # kombu has no types
 
         def restore(pipe: Any) -> None:  # noqa: ANN401
@@ -146,12 +146,12 @@ class _Mended:
 
 
 def returned(held: bytes, *, is_counted: bool, otherwise: str) -> tuple[str, bytes]:
-    """The queue of a message that was taken and not finished, and what is put back into it.
+    """The queue of an unfinished message, and what is put back into it.
 
     Args:
         held: as kombu keeps it in `unacked`.
-        is_counted: whether a worker may have begun it.
-        otherwise: the queue for what cannot be read, which is put into an envelope and so rejected.
+        is_counted: whether a worker may have started it.
+        otherwise: the queue for entries that cannot be decoded, which are wrapped in an envelope and so rejected.
     """
     try:
         message, _exchange, queue = json.loads(held)
@@ -199,5 +199,5 @@ def register() -> None:
     ours = {"redis": Transport, "rediss": Transport, "sentinel": SentinelTransport}
     for scheme, transport in ours.items():
         kombu_transport.TRANSPORT_ALIASES[scheme] = f"{__name__}:{transport.__name__}"
-        # Whoever asked before us is not to keep the old one.
+        # A connection that asked before us must not keep the old one.
         kombu_transport._transport_cache.pop(scheme, None)  # noqa: SLF001 there is no other way to it

@@ -31,7 +31,7 @@ CONNECTIONS: Final = 4
 
 MOST_REQUESTS: Final = 200
 BACKLOG: Final = 100
-LAST_WORDS_SECONDS: Final = 20
+SHUTDOWN_SECONDS: Final = 20
 """For requests that are under way when the process is told to stop: longer than any statement takes."""
 
 FRESH_SECONDS: Final = 3.0
@@ -104,7 +104,7 @@ def _config(chosen: Settings, examine: Examine) -> uvicorn.Config:
         proxy_headers=False,
         backlog=BACKLOG,
         limit_concurrency=MOST_REQUESTS,
-        timeout_graceful_shutdown=LAST_WORDS_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
 
 

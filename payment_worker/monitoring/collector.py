@@ -22,7 +22,7 @@ ANSWER_SECONDS: Final = 3.0
 
 
 class State(Collector):
-    """Reads rows and queues when it is asked. Any thread may ask; not for a process that forks."""
+    """Reads rows and queues at each scrape. Thread-safe; not for a process that forks."""
 
     def __init__(
         self,
@@ -33,12 +33,12 @@ class State(Collector):
         stream: str,
         clock: Callable[[], datetime],
     ) -> None:
-        """Set up; nothing is connected yet.
+        """Create the collector; it connects on first use.
 
         Args:
             database: the Payment Database.
-            client: of Redis.
-            queues: the names of those whose lengths are told.
+            client: a Redis client.
+            queues: the queues whose lengths are reported.
             stream: the name of the stream of outcomes.
             clock: now, aware.
         """
@@ -51,7 +51,7 @@ class State(Collector):
         self._sources = (Source(gauges.DATABASE_UP, self._rows), Source(gauges.REDIS_UP, self._carried))
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
-        """What it tells, without asking anybody: a registry wants to know beforehand."""
+        """The metrics without reading anything: a registry requests them in advance."""
         return [GaugeMetricFamily(what.name, what.means, labels=what.labels) for what in gauges.GAUGES]
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
@@ -99,7 +99,7 @@ REDIS_SECONDS: Final = 2.0
 
 
 def state_of(chosen: Settings, *, queues: Sequence[str]) -> State:
-    """What rows and queues of these settings tell; nothing is connected yet."""
+    """The collector of these settings; it connects on first use."""
     return State(
         database=bootstrap.database(chosen, connections=1),
         client=bootstrap.redis(chosen, timeout_seconds=REDIS_SECONDS),

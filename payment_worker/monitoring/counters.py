@@ -1,8 +1,8 @@
 """Prometheus counters in multiprocess mode: every child process writes, one process serves them.
 
-With prefork each child writes into files of its own, which are memory to it and survive it. They are named after the
-child's place in the pool, not after its process id: a new child goes on where the one before it ended, so that their
-number does not grow, and no count is lost with a child.
+With prefork each child writes to memory-mapped files of its own, which survive it. They are named after the child's
+index in the pool, not after its process id: a new child continues the files of the one before, so that their number
+does not grow, and no count is lost with a child.
 """
 
 import atexit
@@ -44,9 +44,9 @@ class Counters:
 
 
 def count_here() -> Collector:
-    """Have this process and its children count, from now on and until it ends; what is returned tells it all.
+    """Make this process and its children count from now on; the collector that is returned serves all counts.
 
-    Called before the first child is made. Whoever asks reads files and takes no lock that a child could inherit.
+    Called before the first child is created. A scrape reads files and takes no lock that a child could inherit.
     """
     directory = tempfile.mkdtemp(prefix="payment-worker-metrics-")
     os.environ[FILES] = directory

@@ -23,7 +23,7 @@ HOUR: Final = timedelta(hours=1)
 
 
 def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
-    """Everything that rows tell. Kinds of which there is none are told as 0."""
+    """All gauges of rows. Kinds without rows are reported as 0."""
     backlog.limit_statement_time(connection, seconds=STATEMENT_SECONDS)
     yield from _attempts(backlog.attempts(connection), now)
     refused: Counter[str] = Counter(dict.fromkeys(map(str, Action), 0))

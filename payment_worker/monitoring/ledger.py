@@ -12,7 +12,7 @@ from payment_worker.store.queries.ledger import BalanceRow
 
 
 def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
-    """Everything that the ledger's rows tell. All accounts are added up: their names are no labels."""
+    """All gauges of the ledger's rows. Accounts are summed up: their ids are no labels."""
     if imported_at := ledger.imported_until(connection):
         yield Reading(gauges.IMPORTED_SECONDS, age(imported_at, now))
     for currency, amount in ledger.pending_refunds(connection).items():

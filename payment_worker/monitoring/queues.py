@@ -21,10 +21,10 @@ NO_QUEUE: Final = "celery"
 """Celery's own default: where a message goes whose sender named no queue. Other apps may have their tasks there."""
 
 OLDEST: Final = 100
-"""Messages there that are looked at."""
+"""Misdirected messages that are examined."""
 
 MOST_ACCOUNTS: Final = 1_000
-"""Connected accounts whose breakers are looked at; beyond that a scrape would cost too much."""
+"""Connected accounts whose breakers are read; more would make a scrape too expensive."""
 
 
 def misdirected(client: Any) -> int:  # noqa: ANN401 - redis-py's types say async or not
@@ -44,7 +44,7 @@ def read(
     accounts: Sequence[str],
     now: datetime,
 ) -> Iterator[Reading]:
-    """Everything that Redis tells. Raises `redis.RedisError`."""
+    """All gauges of Redis. Raises `redis.RedisError`."""
     pipeline = client.pipeline(transaction=False)
     for queue in queues:
         for priority in PRIORITIES:

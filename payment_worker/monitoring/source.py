@@ -14,18 +14,18 @@ from payment_worker.telemetry import logger
 log = logger(__name__)
 
 FRESH_SECONDS: Final = 1.0
-"""Prometheus servers that scrape at the same time ask once."""
+"""Prometheus servers that scrape at the same time share one reading."""
 
 
 class Source:
-    """One server, asked once at a time."""
+    """One server, read by one thread at a time."""
 
     def __init__(self, up: Gauge, read: Callable[[], Iterable[Reading]]) -> None:
-        """Set up.
+        """Create the source.
 
         Args:
-            up: told as 1 with what was read, and as 0 when nothing was.
-            read: asks the server.
+            up: 1 with the readings, 0 without any.
+            read: reads the server.
         """
         self._up = up
         self._read = read
@@ -36,7 +36,7 @@ class Source:
         self._read_at: float | None = None
 
     def ask(self) -> None:
-        """Begin to ask the server, unless that is under way or was just done."""
+        """Begin to read the server, unless that is in progress or was just done."""
         with self._lock:
             is_fresh = self._read_at is not None and time.monotonic() - self._read_at < FRESH_SECONDS
             if is_fresh or not self._idle.is_set():
@@ -45,14 +45,14 @@ class Source:
         Thread(target=self._work, name=self._up.name, daemon=True).start()
 
     def answer(self, *, seconds: float) -> Sequence[Reading]:
-        """What the server said, if it says it within this time."""
+        """The readings, if the server responds within this time."""
         return self._readings if self._idle.wait(seconds) else [Reading(self._up, 0)]
 
     def _work(self) -> None:
         try:
             self._readings = [Reading(self._up, 1), *self._read()]
         except DatabaseUnavailableError as error:
-            # The receiver's role may not read what there is to tell: beat does.
+            # The receiver's role may not read these tables: beat does.
             self._readings = [Reading(self._up, int(error.outage is Outage.NO_PERMISSION))]
         except redis.RedisError:
             self._readings = [Reading(self._up, 0)]

@@ -1,7 +1,7 @@
 """Configures OpenTelemetry: one trace from the app that enqueues through the task to the requests to Stripe.
 
-Where to is said by OpenTelemetry's own variables: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER` and so on. Spans
-hold names of tasks, queues and paths of Stripe's; neither arguments nor results.
+OpenTelemetry's own variables configure the exporter: `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_TRACES_SAMPLER` and so on.
+Spans contain names of tasks, queues and Stripe's paths; neither arguments nor results.
 """
 
 import os

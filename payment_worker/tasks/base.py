@@ -23,7 +23,8 @@ T = TypeVar("T")
 
 LONGEST_COUNTDOWN_SECONDS: Final = 30.0
 GATHERING_SECONDS: Final = 0.2
-"""One publisher tells what all workers committed meanwhile; called for each charge, it would cost as much as one."""
+"""One run of the relay publishes what all workers committed meanwhile; one per charge would cost as much as a charge.
+"""
 
 NO_LIMIT: Final = 1_000_000_000
 """For a retry that is counted by us or not at all. None would mean the task's own limit (celery 5.7.0)."""
@@ -79,7 +80,7 @@ def reject(task: Task, arguments: Mapping[str, object], errors: Sequence[FieldEr
 
 
 def context(task: Task) -> Context:
-    """The world, with this task as the actor."""
+    """The context, with this task as the actor."""
     return bootstrap.context(actor=f"{task.name} {task.request.id}", notify_relay=notify_relay)
 
 
@@ -101,7 +102,7 @@ def notify_processing() -> None:
 
 
 def unless_unavailable(task: Task, work: Callable[[], T]) -> T:
-    """Do it; while PostgreSQL is away, come back later, for as long as it takes."""
+    """Run it; while PostgreSQL is unreachable, retry for as long as it takes."""
     try:
         return work()
     except DatabaseUnavailableError as error:
@@ -126,7 +127,7 @@ def apply_result(
 def _again_in(task: Task, answer: CommandResult) -> float | None:
     if answer.due_again_at is None:
         return None
-    # A message that is new finds the work in other hands: those finish it. One that came back may be of a dead owner.
+    # If the message is new, another worker has the lease and finishes the work. If redelivered, the owner may be dead.
     if answer.unfinished is Unfinished.OTHERS and not _came_back(task):
         return None
     held = bootstrap.process().settings

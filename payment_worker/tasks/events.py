@@ -25,7 +25,7 @@ Result = Mapping[str, str | None]
 
 @app.task(bind=True, name="payment_worker.receive_stripe_event", typing=False)
 def receive_stripe_event(self: Task, *args: object, **kwargs: object) -> Result:
-    """Take in a webhook that another app terminated, as if it had come to us."""
+    """Store a webhook that another app received, as if we had received it."""
     request = parsed(self, StripeEventRequest, args, kwargs)
     event = _verified(self, request)
     is_new = unless_unavailable(self, lambda: receive(context(self), event, source="task"))
@@ -42,7 +42,7 @@ def _verified(task: Task, request: StripeEventRequest) -> Event:
         error = FieldError("signature", "bad_signature", "does not fit the payload and our secrets")
     except BadPayloadError:
         error = FieldError("payload", "not_an_event", "is no event of Stripe's")
-    # What nobody vouches for is not kept: its size is a stranger's to choose.
+    # An unsigned payload is not stored: a stranger chooses its size.
     return reject(task, {"payload": f"{len(request.payload)} characters"}, [error])
 
 

@@ -17,7 +17,7 @@ log = logger(__name__)
 
 @app.task(bind=True, name="payment_worker.import_balance", typing=False)
 def import_balance(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
-    """Import what is new of every account's balance, and compare it with the ledger. What takes longer is resumed."""
+    """Import what is new of every account's balance, and compare it with the ledger. Long imports are continued."""
     request = parsed(self, ImportBalanceRequest, args, kwargs)
     chosen = bootstrap.settings()
     # Half of the time until the message would be given to another worker; the rest is for the last page.
@@ -34,7 +34,7 @@ def import_balance(self: Task, *args: object, **kwargs: object) -> dict[str, int
         return {}
     unread = sum(not each.is_read for each in results)
     if unread and not has_time():
-        # With `since` it would begin anew: the window that it opened is what is gone on with.
+        # With `since` it would begin anew: the window that it opened is continued.
         app.send_task(self.name)
     differing = sum(bool(proof.difference) for each in results for proof in each.proofs)
     if differing:

@@ -34,7 +34,7 @@ log = logger(__name__)
 
 @app.task(bind=True, name="payment_worker.resume_stalled", typing=False)
 def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
-    """Find work that is due or whose owner died, and have it done."""
+    """Enqueue due work and work whose owner died."""
     parsed(self, MaintenanceRequest, args, kwargs)
     room = sweep_limits(sweep_seconds=bootstrap.settings().resume_every)
     if room is None:
@@ -74,7 +74,7 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
 
 @app.task(bind=True, name="payment_worker.publish_events", typing=False)
 def publish_events(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
-    """Tell what is still to be told."""
+    """Publish the messages of the outbox."""
     parsed(self, MaintenanceRequest, args, kwargs)
     try:
         go_on = within(before_soft_limit(bootstrap.settings()))

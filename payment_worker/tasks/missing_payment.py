@@ -20,22 +20,22 @@ CHARGE: Final = "payment_worker.charge"
 CHARGES: Final = "charges"
 
 LOOKS: Final = 4
-"""Times that such a request comes back in any case, after 1, 2, 4 and 8 seconds: its charge may be a little behind.
+"""Such a request is retried this often in any case, after 1, 2, 4 and 8 seconds: its charge may be a little late.
 
-After them it goes on looking only while its charge may be among what is queued, or what a worker holds.
+After that it is retried only while its charge may be queued, or held by a worker.
 """
 
 
 class Missing(StrEnum):
-    """What a request finds missing, each with a header that counts the looks for it.
+    """What a request waits for, each with a header that counts its retries.
 
-    Celery's own count of retries has outages of PostgreSQL in it, too, which tell nothing about the charge: after one,
-    a request would be refused whose charge is about to be noted.
+    Celery's own count includes retries during outages of PostgreSQL, which say nothing about the charge: after an
+    outage a request would be rejected whose charge is about to be recorded.
     """
 
     PAYMENT = "payment_worker.looked"
     ANSWER = "payment_worker.waited"
-    """What another request about the payment came to."""
+    """The outcome of another attempt on the payment."""
 
 
 def is_patient(task: Task, lack: Missing) -> bool:
@@ -44,14 +44,14 @@ def is_patient(task: Task, lack: Missing) -> bool:
 
 
 def look_again(task: Task, lack: Missing) -> NoReturn:
-    """Have the task look again a little later."""
+    """Retry the task a little later."""
     looked = _looked(task, lack)
     headers = {**(task.request.headers or {}), str(lack): looked + 1}
     raise task.retry(countdown=growing_countdown(looked), headers=headers, max_retries=NO_LIMIT)
 
 
 def look_for_payment(task: Task, payment_id: UUID, arguments: Mapping[str, object]) -> NoReturn:
-    """Have the task look again for a payment that is not there, or refuse it if its charge will not come."""
+    """Retry the task for a payment that does not exist, or reject the request if its charge will not arrive."""
     if is_patient(task, Missing.PAYMENT) or _charge_may_come(payment_id):
         look_again(task, Missing.PAYMENT)
     reject(task, arguments, [FieldError("payment_id", "unknown_payment", "names no payment that we know")])
@@ -63,7 +63,7 @@ def _looked(task: Task, lack: Missing) -> int:
 
 
 def _charge_may_come(payment_id: UUID) -> bool:
-    """Whether this payment's charge may be queued or in a worker's hands, or it cannot be known that it is not."""
+    """Whether this payment's charge may be queued or held by a worker, or that cannot be known."""
     try:
         with app.pool.acquire(block=True) as connection:
             client = connection.default_channel.client

@@ -121,7 +121,7 @@ def charge(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | No
 
 @app.task(bind=True, name="payment_worker.adopt", typing=False)
 def adopt(self: Task, *args: object, **kwargs: object) -> Result:
-    """Adopt a PaymentIntent that another program made, once for each `payment_id`."""
+    """Adopt a PaymentIntent that another program created, once for each `payment_id`."""
     request = parsed(self, AdoptRequest, args, kwargs)
     answer = unless_unavailable(self, lambda: adopt_flow(context(self), request))
     if isinstance(answer, RejectAdoption):
@@ -134,6 +134,6 @@ def adopt(self: Task, *args: object, **kwargs: object) -> Result:
 
 @app.task(bind=True, name="payment_worker.execute_attempt", typing=False)
 def execute_attempt(self: Task, *, attempt_id: int, lease_token: int, **_newer: object) -> Mapping[str, Any]:
-    """Go on with an attempt that `resume_stalled` handed out."""
+    """Execute an attempt that `resume_stalled` claimed."""
     answer = unless_unavailable(self, lambda: run_claimed(context(self), attempt_id, lease_token=lease_token))
     return answer.as_result() if answer else {"attempt_id": attempt_id, "status": "in other hands"}

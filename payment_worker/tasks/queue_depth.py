@@ -1,7 +1,7 @@
 """Reads queue depths, so that a sweep does not add to a queue that is already long.
 
-Where a queue takes longer than a lease, the sweep finds the same rows again, lease after lease. Adding all of them
-each time would make the queue longer than the workers make it shorter, and nothing would ever get well again.
+If a queue takes longer than a lease, the sweep finds the same rows again, lease after lease. Enqueueing all of them
+each time would make the queue grow faster than the workers shorten it.
 """
 
 from typing import Final
@@ -16,11 +16,11 @@ RESUMED_PER_SECOND: Final = 200
 """More than a small worker gets through, so that none is idle until the next sweep."""
 
 TRICKLE: Final = 20
-"""What each sweep hands out even so: a queue that is always full holds nothing up for ever."""
+"""Rows that each sweep enqueues even so: a queue that is always long blocks nothing for ever."""
 
 
 def sweep_limits(*, sweep_seconds: float) -> SweepLimits | None:
-    """How much of what is due the queues take until the next sweep, in so many seconds; None: Redis is away."""
+    """How much due work may be enqueued until the next sweep, in so many seconds; None: Redis is unreachable."""
     enough = max(TRICKLE, round(RESUMED_PER_SECOND * sweep_seconds))
     waiting = _waiting()
     if waiting is None:
@@ -32,7 +32,7 @@ def sweep_limits(*, sweep_seconds: float) -> SweepLimits | None:
 
 
 def _waiting() -> dict[str, int] | None:
-    """How many messages wait in each queue; None: Redis is away."""
+    """How many messages wait in each queue; None: Redis is unreachable."""
     try:
         with app.pool.acquire(block=True) as connection:
             client = connection.default_channel.client

@@ -25,7 +25,7 @@ from payment_worker.telemetry import logger
 log = logger(__name__)
 
 MOST_WAITS: Final = 10
-"""Times that a reconciliation waits for Stripe; what is left then is gone on with by the next that beat enqueues."""
+"""Times that a reconciliation waits for Stripe; after that the next one that beat enqueues continues it."""
 
 
 @app.task(bind=True, name="payment_worker.poll_stripe_events", typing=False)
@@ -48,7 +48,7 @@ def poll_stripe_events(self: Task, *args: object, **kwargs: object) -> dict[str,
 
 @app.task(bind=True, name="payment_worker.reconcile", typing=False)
 def reconcile(self: Task, *args: object, **kwargs: object) -> dict[str, object]:
-    """Compare a period, or all that is new, with what Stripe has. What takes longer is gone on with at once."""
+    """Reconcile a period, or everything that is new. Long runs are continued in further tasks."""
     request = parsed(self, ReconcileRequest, args, kwargs)
     # Half of the time until the message would be given to another worker; the rest is for the last page.
     has_time = within(bootstrap.settings().visibility_timeout / 2)

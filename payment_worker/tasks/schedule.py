@@ -1,9 +1,9 @@
 """Beat's scheduler, which stores its state in PostgreSQL instead of a file, so that any beat can take over.
 
-Celery's own keeps wall-clock times in a file. A clock that was set back then silences it for as long, restarts too, and
-a damaged file ends it again and again (seen with celery 5.7.0). Here this process's monotonic clock says when to
-look, and PostgreSQL's says what is due. While PostgreSQL is unreachable everything is enqueued by the former alone:
-each of these tasks is harmless when it is doubled.
+Celery's own keeps wall-clock times in a file. If the clock is set back it enqueues nothing for as long, even after a
+restart, and a damaged file ends it again and again (seen with celery 5.7.0). Here this process's monotonic clock
+triggers the checks, and PostgreSQL's clock decides what is due. While PostgreSQL is unreachable the monotonic clock
+alone decides: running one of these tasks twice is harmless.
 """
 
 import time
@@ -21,7 +21,7 @@ from payment_worker.telemetry import logger
 log = logger(__name__)
 
 LEFT_ALONE_SECONDS: Final = 10.0
-"""A database that could not serve is not asked again sooner: it may take its time to say so."""
+"""A database that could not serve is not asked again sooner: it may be slow to fail."""
 
 _DAY: Final = timedelta(days=1)
 
@@ -40,7 +40,7 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc] # Celery has no types
             self._database = _database()
 
     def tick(self, *_: object, **__: object) -> float:
-        """Enqueue what is due. Returns the seconds until the next look."""
+        """Enqueue what is due. Returns the seconds until the next tick."""
         now = self._seconds()
         for name, entry in self.schedule.items():
             if self._due_at.get(name, now) <= now:
@@ -64,7 +64,7 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc] # Celery has no types
         return float(every.total_seconds())
 
     def _wait(self, name: str, every: timedelta) -> float:
-        """Seconds until it is due; 0 if it is now, and noted as enqueued."""
+        """Seconds until it is due; 0 if it is due now, and recorded as enqueued."""
         if self._database is None or self._seconds() < self._ask_from:
             return 0.0
         try:
@@ -88,7 +88,7 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc] # Celery has no types
     @property
     def info(self) -> str:
         """What beat writes about it at its start."""
-        # Celery asks a scheduler that is lazy, and so has no database, for this.
+        # Celery calls this on a lazy scheduler, which has no database.
         database = self._database or _database()
         where = database.host if database else "in memory: DATABASE_URL is not set"
         return f"    . schedule -> {where}"

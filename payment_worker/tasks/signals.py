@@ -41,7 +41,7 @@ def _end(*, sender: Task, state: str | None, retval: object, **_: object) -> Non
     is_sweep = state == states.SUCCESS and task in SWEEPS
     if is_sweep:
         bootstrap.process().sweeps.note(task, now=bootstrap.now())
-    # A sweep that found something has said so itself; thousands a day find nothing.
+    # A periodic task that found something has logged that itself; thousands of runs a day find nothing.
     tell = log.debug if is_sweep else log.info
     tell("task finished", outcome=end, duration_seconds=round(seconds, 3), **_came_to(retval))
     forget()
@@ -55,10 +55,10 @@ def _came_to(retval: object) -> Mapping[str, object]:
 
 
 def _queue(task: Task) -> str:
-    """The queue that brought it: not always that of its name, for whoever sends it may choose another."""
+    """The queue that delivered it, which the sender may have chosen."""
     key = (task.request.delivery_info or {}).get("routing_key")
     if key not in QUEUES:
-        # A client that wrote none, or a wrong one, uses the queue that the reference tells.
+        # A client that wrote none, or a wrong one, uses the queue that the reference documents.
         key = task.app.conf.task_routes.get(task.name, {}).get("queue")
     return key or OTHER
 

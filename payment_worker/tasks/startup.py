@@ -65,8 +65,8 @@ def _begin_tasks(chosen: Settings) -> None:
 
 @beat_init.connect
 def _begin_beat(**_: object) -> None:
-    """Beat is one process, and nothing of it forks: the place to tell what rows and queues hold."""
-    if _exposed:  # of the worker that started it with -B, which tells what it counts
+    """Beat is one process that does not fork: the place to serve the gauges of rows and queues."""
+    if _exposed:  # if a worker started it with -B, that worker serves its own counters
         return
     chosen = _settings(needed_by=("broker",), without=("stripe", "webhook"))
     if chosen.metrics_port is not None:

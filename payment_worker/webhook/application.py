@@ -18,7 +18,7 @@ PATH = "/webhooks/stripe"
 
 
 def application(receiver: Receiver, readiness: Readiness, *, close: Callable[[], None]) -> Starlette:
-    """The ASGI application; `close` is called once the last request has been answered."""
+    """The ASGI application; `close` is called after the last response."""
 
     async def webhook(request: Request) -> Response:
         outcome = await receiver.receive(request)

@@ -1,7 +1,7 @@
 """Stores concurrent webhooks in batches, one transaction for all that arrive during the previous one.
 
-So a burst takes as many commits as fit into its time, instead of one for each event, and a lone event waits for
-nobody. PostgreSQL blocks a thread; two of them are enough, and the loop never waits for either.
+So a burst takes as many commits as fit into its time, instead of one per event, and a single event does not wait.
+PostgreSQL blocks a thread; two of them are enough, and the loop never waits for either.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ class Batcher:
         batch: list[Waiting] = []
         while self._waiting and len(batch) < BATCH:
             waiting = self._waiting.popleft()
-            if not waiting[1].done():  # nobody waits for the answer any more
+            if not waiting[1].done():  # nothing waits for the result any more
                 batch.append(waiting)
         return batch
 

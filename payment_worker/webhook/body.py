@@ -6,10 +6,10 @@ from typing import Final
 from starlette.requests import Request
 
 MOST_BYTES: Final = 1_048_576
-"""Far above every event of Stripe's, and what the task `receive_stripe_event` takes too."""
+"""Far above the size of Stripe's events; the task `receive_stripe_event` has the same limit."""
 
 SLOWEST_SECONDS: Final = 10
-"""Stripe sends a few kilobytes at once. Who takes longer holds memory and gives nothing."""
+"""Stripe sends a few kilobytes at once. A slower client only occupies memory."""
 
 
 class TooLargeError(Exception):

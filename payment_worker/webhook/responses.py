@@ -8,7 +8,7 @@ from typing import Final
 
 
 class Outcome(StrEnum):
-    """What became of one webhook; the values are the labels in metrics and logs."""
+    """The outcome of one webhook; the values are the labels in metrics and logs."""
 
     STORED = "stored"
     KNOWN = "known"

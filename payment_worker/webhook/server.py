@@ -26,14 +26,14 @@ from payment_worker.webhook.sparing import SparingFilter
 log = logger(__name__)
 
 MOST_REQUESTS: Final = 4_096
-"""Beyond so many open connections the answer is 503 at once, which Stripe meets with a retry."""
+"""With more open connections the response is 503 at once, which Stripe retries."""
 
 BACKLOG: Final = 2_048
 KEEP_ALIVE_SECONDS: Final = 75
-"""Longer than load balancers keep an idle connection (60 s): who closes first must not be the one that is asked."""
+"""Longer than load balancers keep an idle connection (60 s): otherwise one could send a request while we close it."""
 
-LAST_WORDS_SECONDS: Final = 20
-"""For requests that are under way when the process is told to stop: longer than any of them takes."""
+SHUTDOWN_SECONDS: Final = 20
+"""Time for running requests to finish after SIGTERM: longer than any of them takes."""
 
 
 def serve(*, host: str, port: int, slowest_seconds: float = SLOWEST_SECONDS) -> None:
@@ -93,7 +93,7 @@ def _config(chosen: Settings, slowest_seconds: float) -> uvicorn.Config:
         backlog=BACKLOG,
         limit_concurrency=MOST_REQUESTS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=LAST_WORDS_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
 
 

@@ -1,9 +1,9 @@
 """Imports the balance transactions of every Stripe account and posts each once.
 
-Theory of operation. Stripe's list shows the newest first and is consistent by creation time. A window begins `overlap`
-before the newest that was read, and is read to its end, page by page; each page is stored and posted together with the
-place that it was read to, so that an import that is killed is gone on with. The balance is asked for before and after:
-where Stripe tells the same twice, nothing moved meanwhile, and the ledger must have come to just that.
+Theory of operation. Stripe's list is newest first and consistent by creation time. A window begins `overlap` before
+the newest transaction of the window before, and is read to its end, page by page; each page is stored and posted
+together with its position, so that an import that is killed is continued. The balance is retrieved before and after: if
+both are the same, nothing changed meanwhile, and the ledger must have the same balance.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,17 +40,17 @@ class ImportOptions:
     clear_within: timedelta
     """How long our records and Stripe's balance may differ about an object before that is a finding."""
     since: datetime | None = None
-    """From when on to read once more what was read already; None for what is new."""
+    """From when to read again; None for what is new."""
     go_on: Callable[[], bool] = lambda: True
-    """Asked after each page; False ends the import, and the next one goes on."""
+    """Called after each page; False ends the import, and the next one continues."""
     on_page: Callable[[BalanceImport, datetime], None] = lambda *_: None
-    """Told after each page how far an account is read, and when the last transaction was made that was."""
+    """Called after each page with the progress, and with the creation time of the last transaction read."""
 
 
 def read_account(context: Context, state: BalanceImport, options: ImportOptions) -> BalanceImport | None:
-    """Read an account's list to its end; None where it was not: Stripe is away, or there is no more time.
+    """Read an account's list to its end; None if that failed: Stripe is unreachable, or the time is up.
 
-    A window that was open ends without what was made after it was opened.
+    An open window does not contain transactions created after it was opened.
     """
     began_at = context.clock()
     state, is_whole = _window(state, options), state.cursor is None
@@ -74,7 +74,7 @@ def read_account(context: Context, state: BalanceImport, options: ImportOptions)
 
 
 def _window(state: BalanceImport, options: ImportOptions) -> BalanceImport:
-    """The window to read: the one that is open, but where more is asked for than it has left to show."""
+    """The window to read: the open one, unless more is requested than it still contains."""
     if options.since is None:
         return state
     return replace(state, window_since=None, window_newest=None, cursor=None)
@@ -182,7 +182,7 @@ def _note_missing(context: Context, state: BalanceImport, since: datetime, began
 def _not_read(context: Context, state: BalanceImport, answer: NotListed) -> None:
     log.warning("balance not listed", stripe_account=state.stripe_account, answer=str(answer))
     if isinstance(answer, Absent) and state.cursor:
-        # Nothing is ever taken off this list: the place came from another Stripe, such as a simulator that was reset.
+        # Nothing is ever removed from this list: the cursor is of another Stripe, such as a simulator that was reset.
         with context.database.begin() as connection:
             balance_imports.note(
                 connection, replace(state, window_since=None, window_newest=None, cursor=None)

@@ -23,7 +23,7 @@ from payment_worker.telemetry import logger
 log = logger(__name__)
 
 AT_A_TIME: Final = 100
-"""Payouts that one import asks for: more than an account sends on a day."""
+"""Payouts that one import retrieves: more than an account sends in a day."""
 
 GONE: Final = frozenset({PayoutStatus.FAILED, PayoutStatus.CANCELED})
 
@@ -36,11 +36,10 @@ def keep_payouts(
     tell_from: datetime,
     now: datetime,
 ) -> None:
-    """Record payouts as Stripe shows them, and post and tell what is new of them.
+    """Record payouts as Stripe shows them, post their entries and publish their messages.
 
     Args:
-        tell_from: of payouts that were made before then, other apps are not told: they are read once more, for the
-            books.
+        tell_from: payouts created before then are not published: they are read again only for the ledger.
     """
     for payout in sorted(shown, key=lambda each: each.stripe_payout_id):
         known = payouts.lock(connection, payout.stripe_payout_id)
@@ -95,7 +94,7 @@ def _entry(payout: Payout, kind: EntryKind, stripe_account: str, now: datetime) 
 
 
 def follow_payouts(context: Context, *, stripe_account: str, tell_from: datetime) -> None:
-    """Look again at payouts that the bank does not have yet, and read what automatic ones are made of."""
+    """Refresh payouts that have not arrived yet, and read which transactions automatic ones contain."""
     with context.database.begin() as connection:
         on_their_way = payouts.unfinished(connection, stripe_account=stripe_account, limit=AT_A_TIME)
     for payout_id in on_their_way:
@@ -116,7 +115,7 @@ def follow_payouts(context: Context, *, stripe_account: str, tell_from: datetime
 
 
 def _itemize(context: Context, payout_id: str, stripe_account: str) -> None:
-    """Read what a payout is made of, once Stripe has found out, and compare the sum with its amount."""
+    """Read the transactions of a payout, once Stripe has computed them, and compare their sum with its amount."""
     payout = fetch_payout(context.stripe, payout_id, account=stripe_account)
     if not isinstance(payout, Payout) or not payout.is_itemizable:
         return

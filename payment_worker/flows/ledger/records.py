@@ -55,7 +55,7 @@ def _entry(change: RecordChange) -> Entry:
 
 
 def _settled(page: Sequence[RecordChange], *, before: datetime) -> int | None:
-    """The last row up to which all were recorded so long ago that none before it can still appear."""
+    """The last row before which all were recorded so long ago that no earlier one can still appear."""
     settled = None
     for change in page:
         if change.recorded_at >= before:

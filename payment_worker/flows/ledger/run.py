@@ -33,25 +33,26 @@ CUTS: Final = 5
 """Times that an account is read anew because its balance moved meanwhile; reading what is new costs one request."""
 
 DEEP: Final = timedelta(days=8)
-"""How far back an account is read once more when its balance first differs: longer than anything stays pending."""
+"""How far back an account is read again when its balance first differs: longer than any funds stay pending."""
 
 AT_A_TIME: Final = 500
-"""Objects that one import notes which are not cleared; the oldest first."""
+"""Uncleared objects that one import records as findings, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountImport:
-    """What importing one account came to."""
+    """The result of importing one account."""
 
     stripe_account: str
     is_read: bool
-    """Whether its list was read to the end. If not, Stripe is away or there was no time: the next import goes on."""
+    """Whether its list was read to the end. If not, Stripe is unreachable or the time is up: the next import continues.
+    """
     proofs: Sequence[BalanceProof] = ()
     """Empty where the balance moved all the while, or could not be read."""
 
 
 def import_balance(context: Context, options: ImportOptions) -> Sequence[AccountImport] | None:
-    """Import what is new of all accounts and prove their balances; None while somebody else does.
+    """Import what is new of all accounts and compare their balances; None while another process imports.
 
     Before the first payment there is nothing to import.
     """

@@ -41,12 +41,12 @@ from payment_worker.store.runs import Run
 
 
 class StripeAwayError(Exception):
-    """Stripe does not answer now: the run stays where it is and is gone on with later."""
+    """Stripe is unreachable: the run keeps its position and is continued later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How many objects were compared, and what became of the differences."""
+    """How many objects were compared, and how many differences were repaired, left open or closed."""
 
     payments: int = 0
     refunds: int = 0
@@ -61,7 +61,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """What comparing a page came to, and where the next one begins."""
+    """The result of comparing a page, and where the next one begins."""
 
     tally: Tally
     matched: Collection[str] = ()
@@ -75,7 +75,7 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What looking at one object once more came to."""
+    """The result of refreshing one object."""
 
     tally: Tally = Tally()
     left: frozenset[FindingKind] = frozenset()
@@ -97,11 +97,11 @@ def target_of(kind: ObjectKind, stripe_id: str, payment: Payment) -> Target:
 
 
 UNSEEN: Final = frozenset(FindingKind)
-"""What is left of an object that nobody lets us see: of no difference is it known that it has gone."""
+"""Findings left of an object that Stripe denies us: none of its differences is known to be resolved."""
 
 
 Accepted = Mapping[str, str]
-"""The objects that a person says are what their metadata say, without a MAC, and why."""
+"""The objects that an operator accepts as ours without a MAC, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +111,13 @@ class Checker:
     context: Context
     run: Run
     refused: set[Closed] = field(default_factory=set)
-    """What this process was not let read in this run: it asks for nothing more of it."""
+    """What Stripe denied this process in this run, and is not requested again."""
     foreign_objects: Collection[str] = ()
-    """Accounts on which we know of no payment, and nobody named one: that they are closed is no matter of ours."""
+    """Accounts without payments of ours that nobody named: whether they are closed does not matter."""
     accepted: Accepted = field(default_factory=dict)
 
     def cause(self, stripe_id: str) -> Cause:
-        """Why a record changes that the run repairs: because of this object, which a person may have named."""
+        """The cause of a repair: this object, which an operator may have accepted."""
         reason = self.accepted.get(stripe_id)
         told = {} if reason is None else {"accepted": stripe_id, "reason": reason}
         return self.context.cause("reconciliation", run_id=self.run.run_id, **told)
@@ -131,17 +131,17 @@ class Checker:
         return self.run.is_scheduled or stripe_id is not None
 
     def note(self, connection: Connection, difference: Difference, status: FindingStatus) -> Tally:
-        """Note a difference in the transaction that is open."""
+        """Record a difference in the open transaction."""
         note_finding(self.context, connection, difference, status=status, run_id=self.run.run_id)
         is_open = status is FindingStatus.OPEN
         return Tally(left_open=int(is_open), repaired=int(not is_open))
 
     def is_refused(self, of: StripeList, *, account: str | None) -> bool:
-        """Whether it is known that nothing is shown of this."""
+        """Whether Stripe is known to deny us this."""
         return not self.refused.isdisjoint(closures(of, stripe_account=account))
 
     def left(self, connection: Connection, difference: Difference) -> CheckResult:
-        """Note a difference that is left for a person, in the transaction that is open."""
+        """Record a difference that is left open, in the open transaction."""
         tally = self.note(connection, difference, FindingStatus.OPEN)
         return CheckResult(tally, frozenset({difference.kind}))
 
@@ -175,10 +175,10 @@ class Checker:
         return False
 
     def examine(self, target: Target, snapshot: Snapshot | None = None) -> CheckResult:
-        """Apply one object as Stripe shows it now, and note what differed and what still differs.
+        """Apply one object's current snapshot, and record what differed and what still differs.
 
         Raises:
-            StripeAwayError: it could not be looked at.
+            StripeAwayError: it could not be retrieved.
         """
         return self.examined(
             apply_snapshot(
@@ -192,7 +192,7 @@ class Checker:
         )
 
     def examined(self, application: Application) -> CheckResult:
-        """Note what looking at one object once more came to."""
+        """Record the result of refreshing one object."""
         match application:
             case Applied(AwaitsAttempt() | KeyUnknown()):
                 return CheckResult(left=UNSEEN)
@@ -221,7 +221,7 @@ class Checker:
                 return self.unseen(answer, LIST_OF[target.kind], account=target.account)
 
     def unreadable(self, target: Target) -> CheckResult:
-        """Note that an object of a payment cannot be read, of which nothing else can be said then."""
+        """Record that an object of a payment cannot be parsed, so that nothing else is known about it."""
         with self.context.database.begin() as connection:
             return CheckResult(self.note(connection, unreadable(target), FindingStatus.OPEN), UNSEEN)
 

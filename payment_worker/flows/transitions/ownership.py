@@ -1,8 +1,8 @@
 """Finds the payment that a Stripe object belongs to, by its id or by metadata with a valid MAC.
 
-Metadata are anybody's to write. What carries our ids without the MAC over them, or with one over something else
-than the object shows, is not ours. The MAC can be copied to an object that shows the same: what an attempt made
-is told by its idempotency key as well.
+Everybody who may write to the account can write metadata. An object with our ids but without a MAC over them and over
+its own fields is not ours. The MAC can be copied to an object with the same fields, so an attempt's object is
+identified by its idempotency key as well.
 """
 
 from uuid import UUID
@@ -27,12 +27,12 @@ def owner(
     account: str | None,
     idempotency_key: str | None = None,
 ) -> UUID | AwaitsAttempt | None:
-    """Whose payment an object belongs to: by its PaymentIntent, or by what its metadata and its key prove together.
+    """The payment of an object: by its PaymentIntent, or by what its metadata and its key prove together.
 
     Args:
         named: what its metadata say; None where they are not known.
         account: the connected account that the object is on.
-        idempotency_key: that of the request by which the object came to what it is, where an event tells it.
+        idempotency_key: that of the request which created or changed the object, if an event names it.
     """
     found: UUID | AwaitsAttempt | None = None
     if payment_intent and (known := payments.id_by_payment_intent(connection, payment_intent)):

@@ -20,7 +20,7 @@ from payment_worker.telemetry.recorder import count
 WITHOUT_OUTCOME = frozenset(
     {PaymentStatus.REQUESTED, PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION}
 )
-"""States in which a refund waits to see what becomes of its payment."""
+"""Statuses in which a refund waits for the outcome of its payment."""
 
 
 def judge_payment_intent(

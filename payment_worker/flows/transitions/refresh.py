@@ -33,7 +33,7 @@ class Target:
 
 
 def fetch(context: Context, target: Target) -> Snapshot | NotFetched:
-    """The object as it is now, as of what our record of it says before Stripe is asked."""
+    """Retrieve the object, with the version that our record had before the call."""
     match target.kind:
         case ObjectKind.PAYMENT_INTENT:
             return _payment_intent(context, target)

@@ -67,7 +67,7 @@ def judge_refund(
 def _without_money(
     payment: Payment, known: Refund | None, snapshot: RefundSnapshot, *, is_certain: bool
 ) -> Judgement:
-    """A Refund of a payment that took nothing: the payment is out of date, or a person has to look."""
+    """A Refund of a payment without captured money: the payment is out of date, or an operator has to decide."""
     differs = compare_refund(payment, known, snapshot)
     if is_certain:
         contradicted = Contradicted(Contradiction.STATUS_DIFFERS)

@@ -9,7 +9,7 @@ import yaml
 
 from payment_worker.devstack.ports import DEFAULT_BASE
 from payment_worker.settings import Settings
-from payment_worker.webhook.server import LAST_WORDS_SECONDS
+from payment_worker.webhook.server import SHUTDOWN_SECONDS
 
 ROOT = Path(__file__).parents[3]
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
@@ -24,7 +24,7 @@ def _grace_seconds(service: str) -> int:
 def test_a_worker_may_end_its_longest_task_and_the_webhook_its_answers() -> None:
     lease = Settings.model_fields["lease"].default
     assert _grace_seconds("worker") >= lease + WARM_SHUTDOWN_SECONDS
-    assert _grace_seconds("webhook") > LAST_WORDS_SECONDS
+    assert _grace_seconds("webhook") > SHUTDOWN_SECONDS
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 
 from payment_worker.monitoring import gauges
 from payment_worker.settings import Settings
-from payment_worker.webhook.server import LAST_WORDS_SECONDS
+from payment_worker.webhook.server import SHUTDOWN_SECONDS
 
 ROOT = Path(__file__).parents[3]
 MANIFESTS = ROOT / "deploy" / "kubernetes"
@@ -197,7 +197,7 @@ def test_every_queue_has_one_kind_of_worker(monkeypatch: pytest.MonkeyPatch) -> 
 @SERVING
 def test_it_is_given_the_time_to_end_what_it_does(thing: Object) -> None:
     lease = Settings.model_fields["lease"].default
-    needed = {"worker": lease + WARM_SHUTDOWN_SECONDS, "webhook": 5 + LAST_WORDS_SECONDS}
+    needed = {"worker": lease + WARM_SHUTDOWN_SECONDS, "webhook": 5 + SHUTDOWN_SECONDS}
     assert _pod(thing)["terminationGracePeriodSeconds"] >= needed.get(_container(thing)["name"], 5)
 
 
