@@ -176,7 +176,8 @@ def test_a_payment_shows_its_story_its_money_and_where_else_to_look(
 
 
 @pytest.mark.parametrize(
-    "path", [f"/payments/{uuid4()}", "/payments/x", "/nowhere", "/%00", "/payments/../x"]
+    "path",
+    ["/payments/11111111-1111-4111-8111-111111111111", "/payments/x", "/nowhere", "/%00", "/payments/../x"],
 )
 def test_what_there_is_not_is_a_page_that_says_so(shared_console: Running, path: str) -> None:
     page = shared_console.reader.get(path)
