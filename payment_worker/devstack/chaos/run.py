@@ -11,11 +11,18 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from payment_worker.devstack.chaos import external_changes, reconciliation, report, stripe_faults
+from payment_worker.devstack.chaos import (
+    external_changes,
+    poison,
+    reconciliation,
+    report,
+    stranger,
+    stripe_faults,
+)
 from payment_worker.devstack.chaos.checker.check import check
 from payment_worker.devstack.chaos.checker.invariant import RunResult, Violation
 from payment_worker.devstack.chaos.checker.payment_dump import payment_dump
-from payment_worker.devstack.chaos.checker.records import read
+from payment_worker.devstack.chaos.checker.records import Records, read
 from payment_worker.devstack.chaos.client import Client
 from payment_worker.devstack.chaos.cluster import Cluster, running
 from payment_worker.devstack.chaos.consumer import StreamConsumer
@@ -23,8 +30,10 @@ from payment_worker.devstack.chaos.external_changes import ExternalChanges
 from payment_worker.devstack.chaos.generator import Workload, generate
 from payment_worker.devstack.chaos.nemesis import Nemesis
 from payment_worker.devstack.chaos.options import Options
+from payment_worker.devstack.chaos.poison import Poison
 from payment_worker.devstack.chaos.progress import Progress
 from payment_worker.devstack.chaos.quiescence import unfinished_work
+from payment_worker.devstack.chaos.stranger import Stranger
 from payment_worker.devstack.show import closing_engine
 
 _POLL_EVERY_SECONDS: Final = 0.5
@@ -37,6 +46,8 @@ _MOST_TIMES_LONGER: Final = 3
 _QUIET_LOGS_FROM_PAYMENTS: Final = 2000
 """Runs with more payments than this log warnings only."""
 _DUMPS: Final = 3
+_CLOCKS_APART_SHARE: Final = 0.4
+"""The part of the run, from its start, in which our clock and Stripe's differ."""
 
 
 @dataclass(kw_only=True)
@@ -51,6 +62,8 @@ class Run:
     consumer: StreamConsumer
     nemesis: Nemesis
     external_changes: ExternalChanges
+    stranger: Stranger
+    poison: Poison
     progress: Progress
     began_at: datetime
 
@@ -81,6 +94,8 @@ def run(options: Options) -> int:
                 client=entered.enter_context(Client(workload, redis_url=redis_url, database=database)),
                 nemesis=entered.enter_context(Nemesis(cluster, seed=options.seed, every_seconds=kill_every)),
                 external_changes=entered.enter_context(_external_changes(options, cluster, database)),
+                stranger=entered.enter_context(_stranger(options, cluster)),
+                poison=entered.enter_context(_poison(options, redis_url)),
                 progress=progress,
                 began_at=datetime.now(tz=UTC),
             )
@@ -94,6 +109,20 @@ def _external_changes(options: Options, cluster: Cluster, database: Engine) -> E
     )
 
 
+def _stranger(options: Options, cluster: Cluster) -> Stranger:
+    return Stranger(
+        simulator=cluster.simulator,
+        api_key=cluster.settings["STRIPE_API_KEY"],
+        seed=options.seed,
+        every_seconds=options.seconds / max(1, options.payments // stranger.ONE_IN),
+    )
+
+
+def _poison(options: Options, redis_url: str) -> Poison:
+    every_seconds = options.seconds / max(1, options.payments // poison.ONE_IN)
+    return Poison(redis_url, seed=options.seed, every_seconds=every_seconds)
+
+
 def _run_and_check(one: Run) -> int:
     with one.progress.live():
         failed_requests = _send_and_inject_faults(one)
@@ -102,9 +131,10 @@ def _run_and_check(one: Run) -> int:
         quiescent_seconds = time.monotonic() - began
     if not unfinished:
         one.consumer.catch_up()
+        one.poison.all_taken()
     records = read(one.database, one.cluster.simulator, api_key=one.cluster.settings["STRIPE_API_KEY"])
     violations = check(RunResult(workload=one.workload, records=records, published=one.consumer.published))
-    compared, findings = _reconcile(one, unfinished)
+    compared, findings = _reconcile(one, unfinished, records)
     for line in report.statuses(records):
         one.progress.say(line)
     one.progress.say(
@@ -119,6 +149,9 @@ def _run_and_check(one: Run) -> int:
     )
     one.progress.say(f"Changes made at Stripe: {report.listed(one.external_changes.done)}")
     one.progress.say(
+        f"Forged at Stripe: {report.listed(one.stranger.done)}; {one.poison.sent} malformed messages sent"
+    )
+    one.progress.say(
         f"Quiescent {quiescent_seconds:.0f} s after the last fault; {one.progress.seconds:.0f} s in all"
     )
     one.progress.say(compared)
@@ -128,14 +161,20 @@ def _run_and_check(one: Run) -> int:
 def _send_and_inject_faults(one: Run) -> int:
     if one.options.faults:
         stripe_faults.inject(one.cluster.simulator)
+        stripe_faults.set_clocks_apart(one.cluster.simulator, seconds=stripe_faults.APART_SECONDS)
+    clocks_right_at = one.options.seconds * _CLOCKS_APART_SHARE
     never, began = Event(), time.monotonic()
     while (seconds := time.monotonic() - began) < one.options.seconds * _MOST_TIMES_LONGER:
+        if seconds >= clocks_right_at:
+            stripe_faults.set_clocks_apart(one.cluster.simulator, seconds=0)
+            clocks_right_at = float("inf")
         if seconds >= one.options.seconds and one.client.done:
             break
         never.wait(_POLL_EVERY_SECONDS)
         one.nemesis.check()
         one.progress.line(_status_line(one, {}))
-    one.external_changes.stop()
+    for each in (one.external_changes, one.stranger, one.poison):
+        each.stop()
     one.nemesis.stop()
     return stripe_faults.clear(one.cluster.simulator)
 
@@ -143,6 +182,7 @@ def _send_and_inject_faults(one: Run) -> int:
 def _wait_until_quiescent(one: Run) -> Mapping[str, int]:
     """Wait until nothing is unfinished. Returns what is, if that has stopped getting less."""
     never, least, least_at = Event(), float("inf"), time.monotonic()
+    done = 0
     quiescent_since: float | None = None
     while True:
         one.nemesis.check()
@@ -150,6 +190,9 @@ def _wait_until_quiescent(one: Run) -> Mapping[str, int]:
         now = time.monotonic()
         if sum(unfinished.values()) < least:
             least, least_at = sum(unfinished.values()), now
+        if one.consumer.count + len(one.client.recorded) > done:
+            # Each request that is recorded brings events: on a slow machine there is more to do at first.
+            done, least_at = one.consumer.count + len(one.client.recorded), now
         quiescent_since = None if unfinished else quiescent_since or now
         if quiescent_since and now - quiescent_since >= _STAYS_QUIESCENT_SECONDS:
             return {}
@@ -166,11 +209,11 @@ def _unfinished(one: Run) -> dict[str, int]:
     return counts
 
 
-def _reconcile(one: Run, unfinished: Mapping[str, int]) -> tuple[str, list[str]]:
+def _reconcile(one: Run, unfinished: Mapping[str, int], records: Records) -> tuple[str, list[str]]:
     if unfinished:
         return "not reconciled: work is unfinished", []
     return reconciliation.findings(
-        one.database, send=one.client.send, since=one.began_at, payments=one.options.payments
+        one.database, send=one.client.send, since=one.began_at, payments=one.options.payments, records=records
     )
 
 

@@ -10,6 +10,9 @@ ONE_IN: Final = 10
 _LATE_SECONDS: Final = 3.0
 """Longer than the worker's timeout: the request takes effect after the worker has given up."""
 
+APART_SECONDS: Final = 400
+"""Beyond the margin of five minutes in which clocks may differ."""
+
 _FAULTS: Final[tuple[tuple[str, str, float], ...]] = (
     ("latency", "before", 0.5),
     ("latency", "before", _LATE_SECONDS),
@@ -44,6 +47,11 @@ def inject(simulator: Simulator) -> None:
         probability = 1 / ONE_IN / len(_FAULTS)
         simulator.fault(kind, when=when, seconds=seconds, probability=probability, times=None)
     simulator.post("webhooks/mode", {"mode": "normal", "copies": 2, "shuffle": 5, "drop_probability": 0.2})
+
+
+def set_clocks_apart(simulator: Simulator, *, seconds: float) -> None:
+    """Set Stripe's clock so far behind ours; 0 sets ours right, as when NTP starts. It never goes back."""
+    simulator.post("settings", {"clock_skew_seconds": -seconds})
 
 
 def clear(simulator: Simulator) -> int:

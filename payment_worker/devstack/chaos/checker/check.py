@@ -8,6 +8,7 @@ from payment_worker.devstack.chaos.checker.invariant import Invariant, RunResult
 
 INVARIANTS: Final[Mapping[str, Invariant]] = {
     "doubled": money.doubled,
+    "forged": money.forged,
     "lost": lifecycle.lost,
     "stuck": lifecycle.stuck,
     "over-refunded": money.over_refunded,

@@ -56,6 +56,15 @@ def _charge_attempts(records: Records, payment_id: str) -> int:
     )
 
 
+def forged(result: RunResult) -> Iterator[Violation]:
+    """Payments that were given a PaymentIntent that a stranger made."""
+    for payment_id, row in result.records.payments.items():
+        if row["stripe_payment_intent_id"] in result.records.forged:
+            yield Violation(
+                payment_id, f"is paid by {row['stripe_payment_intent_id']}, which a stranger made"
+            )
+
+
 def over_refunded(result: RunResult) -> Iterator[Violation]:
     """More refunded than captured, at Stripe or in our rows."""
     for payment_id, intents in result.records.intents_of.items():

@@ -9,6 +9,7 @@ from urllib.request import Request, urlopen
 
 from sqlalchemy import Engine, text
 
+from payment_worker.devstack.chaos.stranger import FORGED
 from payment_worker.devstack.simulator import Simulator
 
 Row = Mapping[str, Any]
@@ -36,6 +37,10 @@ class Records:
     """By Stripe's id."""
     stripe_disputes: Mapping[str, Row]
     """Stripe's disputes, by id."""
+    forged: frozenset[str]
+    """The ids of PaymentIntents that a stranger made; `intents_of` has none of them."""
+    forged_refunds: frozenset[str]
+    """The ids of Refunds that a stranger made."""
 
 
 def read(database: Engine, simulator: Simulator, *, api_key: str) -> Records:
@@ -58,7 +63,8 @@ def read(database: Engine, simulator: Simulator, *, api_key: str) -> Records:
     )
     rejected = _rows(database, "SELECT *, request_id::text AS id FROM rejected_request")
     disputes = _rows(database, "SELECT *, payment_id::text AS payment FROM dispute")
-    intents = simulator.ledger()["payment_intents"]
+    all_intents = simulator.ledger()["payment_intents"]
+    intents = [intent for intent in all_intents if FORGED not in intent["metadata"]]
     stripes = [refund for intent in intents for refund in intent["refunds"]]
     return Records(
         payments={row["id"]: row for row in payments},
@@ -68,12 +74,18 @@ def read(database: Engine, simulator: Simulator, *, api_key: str) -> Records:
         attempts_of=_grouped((row["payment"], row) for row in attempts),
         rejected={row["id"]: row for row in rejected},
         intents_of=_grouped((intent["metadata"].get("payment_id", ""), intent) for intent in intents),
-        stripe_refunds_of=_grouped(
-            (refund["metadata"].get("refund_id", refund["id"]), refund) for refund in stripes
-        ),
+        stripe_refunds_of=_grouped((_name(refund), refund) for refund in stripes),
         disputes={row["stripe_dispute_id"]: row for row in disputes},
         stripe_disputes={dispute["id"]: dispute for dispute in _disputes_at_stripe(simulator.url, api_key)},
+        forged_refunds=frozenset(refund["id"] for refund in stripes if FORGED in refund["metadata"]),
+        forged=frozenset(intent["id"] for intent in all_intents if FORGED in intent["metadata"]),
     )
+
+
+def _name(refund: Row) -> str:
+    """By which id a Refund is ours: that of the refund which it names, unless a stranger made it."""
+    metadata = refund["metadata"]
+    return str(refund["id"] if FORGED in metadata else metadata.get("refund_id", refund["id"]))
 
 
 def _disputes_at_stripe(url: str, api_key: str) -> Iterator[Row]:

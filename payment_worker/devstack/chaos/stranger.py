@@ -1,0 +1,113 @@
+"""Forges objects in the Stripe account: copies of our PaymentIntents and Refunds, metadata and MAC included."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from threading import Event, Thread
+from typing import Any, Final, Self
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
+from uuid import uuid4
+
+from payment_worker.devstack.simulator import Simulator, SimulatorError
+
+ONE_IN: Final = 6
+"""One forgery for this many payments."""
+_NEWEST: Final = 5
+"""It copies what is new, whose attempt has perhaps no answer yet."""
+_TIMEOUT_SECONDS: Final = 5.0
+FORGED: Final = "forged"
+"""In the metadata of all that it makes: so the checker tells it from ours, and nothing else does."""
+_MAC: Final = "payment_worker_mac"
+
+
+class Stranger:
+    """Forges objects in a thread, with keys of its own: what Stripe cannot tell from ours but by those keys."""
+
+    def __init__(self, *, simulator: Simulator, api_key: str, seed: int, every_seconds: float) -> None:
+        self._simulator, self._api_key = simulator, api_key
+        self._random = random.Random(f"stranger {seed}")  # noqa: S311 a run must be repeatable
+        self._every_seconds = every_seconds
+        self.done: Counter[str] = Counter()
+        self._stop = Event()
+        self._thread = Thread(target=self._run, name="stranger", daemon=True)
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._random.uniform(0.5, 1.5) * self._every_seconds):
+            forge = self._random.choice(
+                (self._copy, self._copy, self._cheap, self._without_mac, self._refund, self._clear)
+            )
+            # Stripe rejects what an object's status forbids, and its faults are for everybody.
+            with suppress(SimulatorError, OSError, ValueError):
+                self.done[forge.__name__.strip("_").replace("_", " ")] += forge()
+
+    def _copy(self) -> bool:
+        return self._paid(self._any("payment_intents", "payment_id"))
+
+    def _cheap(self) -> bool:
+        return self._paid(self._any("payment_intents", "payment_id"), amount=1_000)
+
+    def _without_mac(self) -> bool:
+        ours = self._any("payment_intents", "payment_id")
+        return self._paid(ours and {**ours, "metadata": {**ours["metadata"], _MAC: ""}})
+
+    def _refund(self) -> bool:
+        """A Refund with the metadata of one of ours: money that is given back, and not by that refund."""
+        ours = self._any("refunds", "refund_id")
+        if ours is None or not ours["metadata"].get(_MAC):
+            return False
+        fields = {"amount": ours["amount"], "metadata": {**ours["metadata"], FORGED: "yes"}}
+        self._simulator.post(f"payment_intents/{ours['payment_intent']}/refund", fields)
+        return True
+
+    def _clear(self) -> bool:
+        """Take the MAC off an object of ours."""
+        path, name = self._random.choice((("payment_intents", "payment_id"), ("refunds", "refund_id")))
+        ours = self._any(path, name)
+        if ours is None:
+            return False
+        self._ask(f"{path}/{ours['id']}", {f"metadata[{_MAC}]": ""})
+        return True
+
+    def _paid(self, ours: Mapping[str, Any] | None, *, amount: int | None = None) -> bool:
+        if ours is None:
+            return False
+        fields = {
+            "amount": amount or ours["amount"],
+            "currency": ours["currency"],
+            "payment_method": "pm_card_visa",
+            "off_session": "true",
+            "confirm": "true",
+            **{f"metadata[{name}]": value for name, value in {**ours["metadata"], FORGED: "yes"}.items()},
+        }
+        self._ask("payment_intents", fields)
+        return True
+
+    def _any(self, path: str, name: str) -> Mapping[str, Any] | None:
+        newest = self._ask(f"{path}?limit={_NEWEST}")["data"]
+        ours = [each for each in newest if name in each["metadata"] and FORGED not in each["metadata"]]
+        return self._random.choice(ours) if ours else None
+
+    def _ask(self, path: str, fields: Mapping[str, object] | None = None) -> Any:  # noqa: ANN401 JSON
+        key = {} if fields is None else {"Idempotency-Key": f"stranger-{uuid4()}"}
+        request = Request(  # noqa: S310 our own simulator
+            f"{self._simulator.url}/v1/{path}",
+            data=None if fields is None else urlencode(fields).encode(),
+            headers={"Authorization": f"Bearer {self._api_key}", **key},
+        )
+        with urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 as above
+            return json.load(answer)
