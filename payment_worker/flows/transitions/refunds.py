@@ -43,6 +43,9 @@ def judge_refund(
         is_proven: whether it is known to be what its metadata say.
         payment_check: whether the payment was compared with Stripe just now.
     """
+    if ours and _is_another_rows(connection, ours, snapshot):
+        differs = compare_refund(payment, ours, snapshot)
+        return Judgement(verdict=Contradicted(Contradiction.ANOTHER_REFUND), before=differs, left=differs)
     known = ours or known_refund(connection, payment, snapshot, is_proven=is_proven)
     if known is None and not is_proven and may_be_ours(connection, payment, snapshot):
         unproven = _unverified(payment, snapshot)
@@ -111,6 +114,14 @@ def known_refund(
     if named and named.payment_id == payment.payment_id and named.stripe_refund_id is None:
         return named
     return None
+
+
+def _is_another_rows(connection: Connection, ours: Refund, snapshot: RefundSnapshot) -> bool:
+    """Whether the Refund is counted under another id: adopted, where our row and its metadata were lost both."""
+    if ours.stripe_refund_id:
+        return False
+    holder = refunds.find_by_stripe(connection, snapshot.stripe_refund_id)
+    return holder is not None and holder.refund_id != ours.refund_id
 
 
 def named_refund(connection: Connection, snapshot: RefundSnapshot) -> Refund | None:
