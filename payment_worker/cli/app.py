@@ -2,7 +2,7 @@
 
 import io
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -27,6 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+_WRONG_USAGE: Final = 2
 for group in (serve, enqueue, show, payments, events, rejected, findings, doctor, pause, reconcile, ledger):
     group.add_to(app)
 
@@ -50,11 +51,22 @@ def _program(
     pass
 
 
+def _unfit(argument: str) -> bool:
+    """Whether no text of ours can be this argument: bytes that are no UTF-8, or a NUL."""
+    return "\0" in argument or (
+        not argument.isascii() and any("\ud800" <= each <= "\udfff" for each in argument)
+    )
+
+
 def main() -> None:
     """Run the command that the arguments name, and leave with its exit status. Never shows a traceback."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What this terminal or file cannot show is written as an escape, and raises nothing.
         sys.stdout.reconfigure(errors="backslashreplace")
+    for at, argument in enumerate(sys.argv[1:], start=1):
+        if _unfit(argument):
+            sys.stderr.write(f"Argument {at} is not text in UTF-8, or holds a NUL.\n")
+            sys.exit(_WRONG_USAGE)
     try:
         app(prog_name="payment-worker")
     except Exception as error:  # noqa: BLE001 - what it may hold is not for every screen

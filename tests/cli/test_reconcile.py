@@ -11,6 +11,7 @@ from payment_worker.devstack.simulator import Simulator
 from tests.cli.conftest import Run
 from tests.harness.rows import Rows
 
+USAGE = 2
 LOST = {"amount": 900, "currency": "eur", "payment_method": "pm_card_visa"}
 
 
@@ -18,7 +19,7 @@ LOST = {"amount": 900, "currency": "eur", "payment_method": "pm_card_visa"}
 def lost_payment_id(simulator: Simulator, rows: Rows) -> str:
     """A PaymentIntent that claims to be ours and proves nothing, beside a payment that agrees with Stripe."""
     payment_id = str(uuid4())
-    simulator.post("payment_intents", {**LOST, "metadata": {"payment_id": payment_id}})
+    simulator.post("payment_intents", {**LOST, "metadata": {"payment_id": payment_id, "order_id": "A-1001"}})
     intent = simulator.post("payment_intents", LOST)
     rows(
         "INSERT INTO payment (payment_id, order_id, amount, currency, status, amount_captured, payment_method,"
@@ -63,6 +64,33 @@ def test_where_both_records_agree_it_leaves_with_0(run: Run) -> None:
     done = run("reconcile")
     assert done.status == 0, done.err
     assert run("report").status == 0
+
+
+def test_what_proves_nothing_is_taken_by_the_word_of_a_person_and_kept_with_it(
+    run: Run, lost_payment_id: str, rows: Rows
+) -> None:
+    run("reconcile", "--since", "2020-01-01")
+    found = rows.one("SELECT object_id FROM reconciliation_finding")["object_id"]
+    assert run("reconcile", "--since", "2020-01-01", "--accept", found).status == USAGE  # no reason
+    assert run("reconcile", "--accept", found, "--reason", "seen").status == USAGE  # no period
+    assert rows("SELECT 1 FROM payment WHERE payment_id = %s", lost_payment_id) == []
+    done = run("reconcile", "--since", "2020-01-01", "--accept", found, "--reason", "support has seen it")
+    assert done.status == 0, done.err
+    row = rows.one("SELECT status FROM payment WHERE payment_id = %s", lost_payment_id)
+    assert row["status"] == "SUCCEEDED"
+    (first, *_) = rows("SELECT actor, detail FROM payment_history ORDER BY history_id")
+    assert "by ada" in first["actor"]
+    assert first["detail"]["reason"] == "support has seen it"
+    assert run("report").status == 0
+
+
+@pytest.mark.parametrize("name", ["pi_no_such", "re_no_such", "ch_1", ""])
+def test_what_is_accepted_and_is_not_there_changes_nothing(run: Run, rows: Rows, name: str) -> None:
+    before = rows("SELECT * FROM payment")
+    done = run("reconcile", "--since", "2020-01-01", "--accept", name, "--reason", "a slip")
+    assert done.status in {0, 1, USAGE}
+    assert "Traceback" not in done.err
+    assert rows("SELECT * FROM payment") == before
 
 
 @pytest.mark.parametrize(
