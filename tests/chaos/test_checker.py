@@ -43,6 +43,7 @@ def a_correct_run(**changes: object) -> RunResult:
     ]
     payment = {
         "status": "SUCCEEDED",
+        "stripe_payment_intent_id": "pi_1",
         "amount_captured": 100,
         "amount_refunded": 40,
         "payment_method": "pm_card_visa",
@@ -81,6 +82,8 @@ def a_correct_run(**changes: object) -> RunResult:
         "stripe_refunds_of": {REFUND: [{"id": "re_1", "status": "succeeded", "amount": 40}]},
         "disputes": {DISPUTE: {"payment": PAYMENT, "status": "NEEDS_RESPONSE", "amount": 100}},
         "stripe_disputes": {DISPUTE: {"status": "needs_response", "amount": 100, "payment_intent": "pi_1"}},
+        "forged": frozenset({"pi_copy"}),
+        "forged_refunds": frozenset(),
     }
     workload = Workload(
         charges=(a_request("charge", PAYMENT),), refunds=(a_request("refund", REFUND),), changes=()
@@ -109,6 +112,7 @@ STRIPE_REFUND = CORRECT.records.stripe_refunds_of[REFUND][0]
 
 VIOLATING: dict[str, dict[str, Any]] = {
     "doubled": {"intents_of": {PAYMENT: [the(INTENT, effects=2, attempts=2)]}},
+    "forged": {"payments": {PAYMENT: the(ROW, stripe_payment_intent_id="pi_copy")}},
     "lost": {"workload": Workload(charges=(a_request("charge", "never seen"),), refunds=(), changes=())},
     "stuck": {"payments": {PAYMENT: the(ROW, status="PROCESSING")}},
     "over-refunded": {"intents_of": {PAYMENT: [the(INTENT, refunded=101)]}},
