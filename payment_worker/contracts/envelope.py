@@ -11,6 +11,7 @@ MessageType = Literal[
     "PaymentRequested",
     "PaymentAuthorized",
     "PaymentActionRequired",
+    "PaymentProcessing",
     "PaymentSucceeded",
     "PaymentFailed",
     "PaymentCanceled",

@@ -90,6 +90,26 @@ def payment_action_required(
     )
 
 
+def payment_processing(
+    *,
+    payment_id: UUID,
+    order_id: str,
+    amount: int,
+    currency: str,
+    started_at: datetime,
+    processor_reference: str | None = None,
+) -> dict[str, object]:
+    """Data of `PaymentProcessing`. Amount asked for, in minor units; the reference is Stripe's payment intent."""
+    return _data(
+        paymentId=payment_id,
+        orderId=order_id,
+        amount=amount,
+        currency=currency,
+        processorReference=processor_reference,
+        startedAt=started_at,
+    )
+
+
 def payment_succeeded(
     *,
     payment_id: UUID,

@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, WithJsonSchema
 
 from payment_worker.contracts.faults import FieldError, InvalidRequest, field_error
 
@@ -34,6 +34,25 @@ def parse(model: type[M], kwargs: Mapping[str, object], args: Sequence[object] =
     if errors:
         raise InvalidRequest(tuple(errors))
     return request
+
+
+def in_one_piece(model: type[BaseModel]) -> WithJsonSchema:
+    """The schema of an object within a request, with nothing that refers to another place."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def whole(node: Any) -> Any:  # noqa: ANN401 - any part of a schema
+        match node:
+            case {"$ref": str(place)}:
+                return whole(definitions[place.rsplit("/", 1)[-1]])
+            case dict():
+                return {name: whole(part) for name, part in node.items()}
+            case list():
+                return [whole(part) for part in node]
+            case _:
+                return node
+
+    return WithJsonSchema(whole(schema))
 
 
 def fingerprint(request: Request) -> str:

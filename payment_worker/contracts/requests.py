@@ -2,9 +2,10 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from payment_worker.contracts.arguments import (
+    MOST,
     ChargeAmount,
     ConfirmationToken,
     CurrencyCode,
@@ -30,7 +31,7 @@ from payment_worker.contracts.arguments import (
     YesOrNo,
 )
 from payment_worker.contracts.faults import FieldError, InvalidRequest, fault
-from payment_worker.contracts.request import Request, fingerprint, parse
+from payment_worker.contracts.request import Request, fingerprint, in_one_piece, parse
 
 __all__ = [
     "AdoptRequest",
@@ -64,12 +65,36 @@ class TransferData(Request):
     amount: PartAmount | None = Field(None, description="Minor units. Default: all, less the fee.")
 
 
+class OnlineAcceptance(Request):
+    """Where a customer accepted a mandate."""
+
+    ip_address: ShortText = Field(description="The customer's.")
+    user_agent: LongText = Field(description="Their browser's.")
+
+
+class CustomerAcceptance(Request):
+    """How a customer accepted a mandate."""
+
+    type: Literal["online", "offline"]
+    accepted_at: Annotated[int, Field(strict=True, ge=0, le=MOST)] | None = Field(
+        None, description="Seconds since 1970."
+    )
+    online: OnlineAcceptance | None = Field(None, description="Needed where the type is `online`.")
+
+
+class MandateData(Request):
+    """A mandate that the customer has just given."""
+
+    customer_acceptance: CustomerAcceptance
+
+
 PASSED_ON: Final = frozenset(
     {
         "application_fee_amount",
         "confirmation_token",
         "description",
         "mandate",
+        "mandate_data",
         "on_behalf_of",
         "receipt_email",
         "return_url",
@@ -129,7 +154,7 @@ class ChargeRequest(Request):
     on_behalf_of: StripeAccount | None = Field(
         None, description="Connect: the account whose name and country the charge has."
     )
-    transfer_data: Annotated[TransferData, WithJsonSchema(TransferData.model_json_schema())] | None = Field(
+    transfer_data: Annotated[TransferData, in_one_piece(TransferData)] | None = Field(
         None, description="Connect: `{destination, amount?}`, what Stripe transfers once it is paid."
     )
     transfer_group: ShortText | None = Field(None, description="Connect: what names transfers of one order.")
@@ -137,7 +162,10 @@ class ChargeRequest(Request):
     setup_future_usage: FutureUsage | None = Field(
         None, description="Keep the payment method for later charges; only while the customer is there."
     )
-    mandate: Mandate | None = Field(None, description="Stripe's id of the mandate, for bank debits.")
+    mandate: Mandate | None = Field(None, description="Bank debits: Stripe's id of the mandate.")
+    mandate_data: Annotated[MandateData, in_one_piece(MandateData)] | None = Field(
+        None, description="Bank debits: `{customer_acceptance}`, a mandate that the customer has just given."
+    )
 
     @field_validator("payment_method")
     @classmethod

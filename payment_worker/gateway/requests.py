@@ -109,6 +109,7 @@ def retry_request(
             "off_session": before.get("off_session"),
             "return_url": before.get("return_url"),
             "mandate": before.get("mandate") if same_method else None,
+            "mandate_data": before.get("mandate_data") if same_method else None,
             "expand": ["latest_charge"],
         },
     )

@@ -37,6 +37,7 @@ REFUND_STATUSES: Mapping[str, str] = {
 }
 PAYMENT_MESSAGES: Mapping[str, str] = {
     "REQUESTED": "PaymentRequested",
+    "PROCESSING": "PaymentProcessing",
     "SUCCEEDED": "PaymentSucceeded",
     "FAILED": "PaymentFailed",
     "AUTHORIZED": "PaymentAuthorized",

@@ -10,6 +10,7 @@ import stripe
 from stripe.params import PaymentIntentCreateParams, RefundCreateParams
 
 from payment_worker.devstack.simulator import Simulator
+from payment_worker.simulator.resources.customers.bank_debits import CURRENCIES
 from payment_worker.simulator.resources.customers.test_methods import TEST_METHODS
 from tests.simulator.builders import a_charge, a_refund, charge_params, the_body, the_error
 from tests.simulator.shapes import answer_faults, request_faults
@@ -26,8 +27,10 @@ _CLASSES: dict[str, type[stripe.StripeObject]] = {
 
 def _charge_any(client: stripe.StripeClient, method: str, **replaced: Any) -> dict[str, Any]:  # noqa: ANN401
     """Charge; the PaymentIntent, declined or not."""
+    currency = CURRENCIES.get(TEST_METHODS[method].kind) or "usd"
+    mandate = {"mandate": "mandate_1"} if TEST_METHODS[method].kind != "card" else {}
     try:
-        return the_body(a_charge(client, payment_method=method, **replaced))
+        return the_body(a_charge(client, payment_method=method, currency=currency, **mandate, **replaced))
     except stripe.CardError as error:
         intent: dict[str, Any] = the_error(error)["payment_intent"]
         return intent

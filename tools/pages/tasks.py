@@ -73,6 +73,12 @@ for, and `actionUrl` where it is enough to send them there. By default they are 
 do: as Stripe says, or `CANCELED` with the reason `abandoned` once they let `PAYMENT_WORKER_ACTION_EXPIRY` pass. A
 payment whose customer was there is never tried again by the worker itself.
 
+A bank debit (SEPA, ACH, Bacs) is `PROCESSING` for days, and `PaymentProcessing` tells so: it is neither paid nor
+failed, and the order is not to be paid again. Then the bank decides, and `PaymentSucceeded` or `PaymentFailed` follows.
+What a bank takes back later still is a dispute that is lost when it begins: `DisputeOpened` and `DisputeClosed`. A new
+debit needs a mandate: `mandate_data` as the customer has just accepted it, the `mandate` of before, or a payment method
+that was saved with one.
+
 A platform (Connect) splits a payment in the one call that charges it: with `transfer_data`, or on the connected
 account itself with `stripe_account`. Whether a fee or a transfer may be is Stripe's to judge. Both stay with a later
 capture, cancellation and further try, and of a partial capture Stripe takes at most what was captured. Where Stripe

@@ -86,6 +86,17 @@ def _action_required(payment: Payment, now: datetime) -> Told:
     )
 
 
+def _processing(payment: Payment, now: datetime) -> Told:
+    return "PaymentProcessing", messages.payment_processing(
+        payment_id=payment.payment_id,
+        order_id=payment.order_id,
+        amount=payment.amount,
+        currency=payment.currency,
+        processor_reference=payment.stripe_payment_intent_id,
+        started_at=now,
+    )
+
+
 def _canceled(payment: Payment, now: datetime) -> Told:
     return "PaymentCanceled", messages.payment_canceled(
         payment_id=payment.payment_id,
@@ -97,6 +108,7 @@ def _canceled(payment: Payment, now: datetime) -> Told:
 
 _PAYMENT_TOLD: Mapping[PaymentStatus, Callable[[Payment, datetime], Told]] = {
     PaymentStatus.REQUESTED: _requested,
+    PaymentStatus.PROCESSING: _processing,
     PaymentStatus.SUCCEEDED: _succeeded,
     PaymentStatus.FAILED: _failed,
     PaymentStatus.AUTHORIZED: _authorized,

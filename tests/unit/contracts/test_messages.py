@@ -44,6 +44,11 @@ CASES: dict[MessageType, Case] = {
         {"payment_id": PAYMENT, "order_id": ORDER, "required_at": NOON},
         {"action_url": "https://example.com/3ds", "processor_reference": "pi_1"},
     ),
+    "PaymentProcessing": (
+        messages.payment_processing,
+        {"payment_id": PAYMENT, "order_id": ORDER, **MONEY, "started_at": NOON},
+        {"processor_reference": "pi_1"},
+    ),
     "PaymentSucceeded": (
         messages.payment_succeeded,
         {"payment_id": PAYMENT, "order_id": ORDER, **MONEY, "succeeded_at": NOON},

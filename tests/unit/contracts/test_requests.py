@@ -446,6 +446,16 @@ def test_a_split_is_taken_as_stripe_names_it() -> None:
         ("confirmation_token", "ctoken_1", {"confirmation_token": "customer_is_away"}),
         ("payment_method", None, {"payment_method": "missing"}),
         ("mandate", "pm_1", {"mandate": "wrong_form"}),
+        ("mandate_data", {"customer_acceptance": {}}, {"mandate_data.customer_acceptance.type": "missing"}),
+        (
+            "mandate_data",
+            {"customer_acceptance": {"type": "online", "online": {"ip": "1"}}},
+            {
+                "mandate_data.customer_acceptance.online.ip": "unknown",
+                "mandate_data.customer_acceptance.online.ip_address": "missing",
+                "mandate_data.customer_acceptance.online.user_agent": "missing",
+            },
+        ),
     ],
 )
 def test_an_argument_that_stripe_would_refuse_by_its_form_is_refused(

@@ -45,6 +45,13 @@ def test_a_charge_with_everything_is_a_request_that_stripe_knows() -> None:
             "confirmation_token": "ctoken_1",
             "setup_future_usage": "off_session",
             "mandate": "mandate_1",
+            "mandate_data": {
+                "customer_acceptance": {
+                    "type": "online",
+                    "accepted_at": 1,
+                    "online": {"ip_address": "127.0.0.1", "user_agent": "a"},
+                }
+            },
         },
         metadata={"cart": "7"},
         mac="v1:7",

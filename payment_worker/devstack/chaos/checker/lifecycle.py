@@ -17,6 +17,7 @@ _MESSAGE_OF: Final[Mapping[tuple[str, str], str]] = {
     ("payment", "AUTHORIZED"): "PaymentAuthorized",
     ("payment", "CANCELED"): "PaymentCanceled",
     ("payment", "REQUIRES_ACTION"): "PaymentActionRequired",
+    ("payment", "PROCESSING"): "PaymentProcessing",
     ("payment", "REQUESTED"): "PaymentRequested",
     ("refund", "PROCESSED"): "RefundProcessed",
     ("refund", "FAILED"): "RefundFailed",

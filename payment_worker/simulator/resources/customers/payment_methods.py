@@ -5,6 +5,7 @@ from typing import Any
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import RequestError, invalid_request, no_such, not_built
 from payment_worker.simulator.api.parameters import merged_metadata
+from payment_worker.simulator.resources.customers.bank_debits import method_details
 from payment_worker.simulator.resources.customers.customers import check_customer
 from payment_worker.simulator.resources.customers.test_methods import (
     BANK_ACCOUNTS,
@@ -44,7 +45,7 @@ def method_for(context: Context, token: str, *, param: str = "payment_method") -
         "livemode": context.account.livemode,
         "metadata": {},
         "type": behaviour.kind,
-        behaviour.kind: _bank(behaviour) if behaviour.kind == "us_bank_account" else _card(behaviour),
+        behaviour.kind: _card(behaviour) if behaviour.kind == "card" else method_details(behaviour),
     }
     account.payment_methods[record["id"]] = record
     account.behaviours[record["id"]] = behaviour
@@ -66,20 +67,6 @@ def _card(behaviour: Behaviour) -> Json:
         "regulated_status": "unregulated",
         "three_d_secure_usage": {"supported": True},
         "wallet": None,
-    }
-
-
-def _bank(behaviour: Behaviour) -> Json:
-    return {
-        "account_holder_type": "individual",
-        "account_type": "checking",
-        "bank_name": "STRIPE TEST BANK",
-        "financial_connections_account": None,
-        "fingerprint": f"simbank{behaviour.last4}",
-        "last4": behaviour.last4,
-        "networks": {"preferred": "ach", "supported": ["ach"]},
-        "routing_number": "110000000",
-        "status_details": {},
     }
 
 

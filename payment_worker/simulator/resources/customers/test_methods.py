@@ -1,7 +1,7 @@
 """Stripe's test payment methods and the outcome of a payment with each."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Decline:
 class Behaviour:
     """What happens to a payment with this method, and to what follows it."""
 
-    kind: Literal["card", "us_bank_account"] = "card"
+    kind: Literal["card", "us_bank_account", "sepa_debit", "bacs_debit"] = "card"
     brand: str = "visa"
     last4: str = "4242"
     decline: Decline | None = None
@@ -35,6 +35,8 @@ class Behaviour:
     refund: Literal["plain", "pending", "fails"] = "plain"
     dispute_reason: str | None = None
     inquiry: bool = False
+    is_lost_at_once: bool = False
+    """The dispute is over when it begins: a bank takes a debit back, and is not argued with."""
     can_be_saved: bool = True
     """Whether a SetupIntent succeeds with it, though a payment may be declined later."""
 
@@ -132,6 +134,11 @@ TEST_METHODS: dict[str, Behaviour] = {
     "pm_card_processingFail": Behaviour(processing="fails", decline=GENERIC),
 }
 
+BANK_TAKES_IT_BACK: Final = "insufficient_funds"
+"""The reason of the dispute by which a debit fails after it succeeded."""
+
+_SEPA: Literal["sepa_debit"] = "sepa_debit"
+_BACS: Literal["bacs_debit"] = "bacs_debit"
 _BANK: Literal["us_bank_account"] = "us_bank_account"
 TEST_METHODS |= {
     "pm_us_bank_account": Behaviour(kind=_BANK, last4="6789", processing="succeeds"),
@@ -143,6 +150,23 @@ TEST_METHODS |= {
     "pm_usBankAccount_accountClosed": Behaviour(
         kind=_BANK, last4="1113", processing="fails", decline=BANK_ACCOUNT_CLOSED
     ),
+    "pm_usBankAccount_dispute": Behaviour(
+        kind=_BANK,
+        last4="5559",
+        processing="succeeds",
+        dispute_reason=BANK_TAKES_IT_BACK,
+        is_lost_at_once=True,
+    ),
+    "pm_success_de": Behaviour(kind=_SEPA, last4="3201", processing="succeeds"),
+    "pm_failed_de": Behaviour(kind=_SEPA, last4="3202", processing="fails", decline=BANK_INSUFFICIENT_FUNDS),
+    "pm_disputed_de": Behaviour(
+        kind=_SEPA,
+        last4="3004",
+        processing="succeeds",
+        dispute_reason=BANK_TAKES_IT_BACK,
+        is_lost_at_once=True,
+    ),
+    "pm_bacsDebit_success": Behaviour(kind=_BACS, last4="2345", processing="succeeds"),
 }
 
 TOKENS: dict[str, str] = {
@@ -159,5 +183,6 @@ BANK_ACCOUNTS: dict[str, str] = {
     "000111111113": "pm_usBankAccount_accountClosed",
     "000222222227": "pm_usBankAccount_insufficientFunds",
     "000000000009": "pm_usBankAccount_processing",
+    "000555555559": "pm_usBankAccount_dispute",
 }
 """Stripe's test account numbers, and the test payment method that each becomes."""

@@ -5,6 +5,7 @@ from typing import Any
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import no_such
 from payment_worker.simulator.resources.balance.balance_transactions import book, charge_fee
+from payment_worker.simulator.resources.customers.bank_debits import charge_details
 from payment_worker.simulator.resources.customers.payment_methods import BILLING_DETAILS
 from payment_worker.simulator.resources.customers.test_methods import Behaviour, Decline
 from payment_worker.simulator.resources.events import emit
@@ -20,7 +21,15 @@ _APPROVED: Json = {
 }  # fmt: skip
 
 
-def new_charge(context: Context, intent: Json, method: Json, behaviour: Behaviour, *, status: str) -> Json:
+def new_charge(
+    context: Context,
+    intent: Json,
+    method: Json,
+    behaviour: Behaviour,
+    *,
+    status: str,
+    mandate: str | None = None,
+) -> Json:
     """A charge for what the PaymentIntent wants, kept in the account; the events are the caller's."""
     record: Json = {
         "id": context.new_id("ch_3"),
@@ -51,7 +60,7 @@ def new_charge(context: Context, intent: Json, method: Json, behaviour: Behaviou
         "paid": status == "succeeded",
         "payment_intent": intent["id"],
         "payment_method": method["id"],
-        "payment_method_details": _details(intent, behaviour),
+        "payment_method_details": _details(intent, behaviour, mandate),
         "radar_options": {},
         "receipt_email": intent["receipt_email"],
         "receipt_number": None,
@@ -72,14 +81,9 @@ def new_charge(context: Context, intent: Json, method: Json, behaviour: Behaviou
     return record
 
 
-def _details(intent: Json, behaviour: Behaviour) -> Json:
-    if behaviour.kind == "us_bank_account":
-        bank = {
-            "account_holder_type": "individual", "account_type": "checking", "bank_name": "STRIPE TEST BANK",
-            "expected_debit_date": None, "fingerprint": f"simbank{behaviour.last4}", "last4": behaviour.last4,
-            "mandate": None, "payment_reference": None, "routing_number": "110000000",
-        }  # fmt: skip
-        return {"type": "us_bank_account", "us_bank_account": bank}
+def _details(intent: Json, behaviour: Behaviour, mandate: str | None) -> Json:
+    if behaviour.kind != "card":
+        return charge_details(behaviour, mandate)
     amount = intent["amount"]
     card = {
         "amount_authorized": amount, "authorization_code": "123456", "brand": behaviour.brand,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from payment_worker.simulator.api.errors import RequestError, doc_url, invalid_request
+from payment_worker.simulator.resources.customers.bank_debits import mandate_for
 from payment_worker.simulator.resources.customers.payment_methods import method_for
 from payment_worker.simulator.resources.customers.test_methods import (
     AUTHENTICATION_REQUIRED,
@@ -57,20 +58,23 @@ def confirm_intent(context: Context, intent: Json, params: dict[str, Any]) -> Js
         )
     method, behaviour = method_for(context, token)
     allowed_types(intent, behaviour.kind)
+    mandate = mandate_for(context, behaviour, params)
     if params.get("capture_method"):
         intent["capture_method"] = params["capture_method"]
     change(intent, payment_method=method["id"], next_action=None)
     if not behaviour.authentication:
-        return attempt(context, intent, method, behaviour)
+        return attempt(context, intent, method, behaviour, mandate)
     if params.get("off_session") or params.get("error_on_requires_action"):
         raise declined(context, intent, method, behaviour, AUTHENTICATION_REQUIRED)
     return _ask_customer(context, intent, params.get("return_url"))
 
 
-def attempt(context: Context, intent: Json, method: Json, behaviour: Behaviour) -> Json:
+def attempt(
+    context: Context, intent: Json, method: Json, behaviour: Behaviour, mandate: str | None = None
+) -> Json:
     """Ask the bank, authentication being done or not needed. Raises RequestError for a decline."""
     if behaviour.processing != "no":
-        return _begin_processing(context, intent, method, behaviour)
+        return _begin_processing(context, intent, method, behaviour, mandate)
     if behaviour.decline is not None:
         raise declined(context, intent, method, behaviour, behaviour.decline)
     charge = charges.new_charge(context, intent, method, behaviour, status="succeeded")
@@ -93,10 +97,9 @@ def succeed(context: Context, intent: Json, charge: Json, behaviour: Behaviour) 
     emit(context, "charge.succeeded", charge)
     emit(context, "payment_intent.succeeded", intent)
     if behaviour.dispute_reason is not None:
-        reason, status = (
-            behaviour.dispute_reason,
-            "warning_needs_response" if behaviour.inquiry else "needs_response",
-        )
+        reason, status = behaviour.dispute_reason, "needs_response"
+        if behaviour.inquiry or behaviour.is_lost_at_once:
+            status = "lost" if behaviour.is_lost_at_once else "warning_needs_response"
         context.schedule(
             context.state.settings.dispute_delay_seconds,
             lambda then: _dispute(then, charge, reason, status),
@@ -107,8 +110,10 @@ def _dispute(context: Context, charge: Json, reason: str, status: str) -> None:
     open_dispute(context, charge, reason=reason, status=status)
 
 
-def _begin_processing(context: Context, intent: Json, method: Json, behaviour: Behaviour) -> Json:
-    charge = charges.new_charge(context, intent, method, behaviour, status="pending")
+def _begin_processing(
+    context: Context, intent: Json, method: Json, behaviour: Behaviour, mandate: str | None
+) -> Json:
+    charge = charges.new_charge(context, intent, method, behaviour, status="pending", mandate=mandate)
     change(intent, status="processing", latest_charge=charge["id"], last_payment_error=None)
     emit(context, "charge.pending", charge)
     emit(context, "payment_intent.processing", intent)

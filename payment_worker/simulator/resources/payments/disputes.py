@@ -85,6 +85,8 @@ def open_dispute(
     emit(context, "charge.dispute.created", record)
     if not inquiry:
         _move_funds(context, record, -disputed, FEE, "charge.dispute.funds_withdrawn")
+    if status in CLOSED:
+        emit(context, "charge.dispute.closed", record)
     return record
 
 

@@ -6,6 +6,7 @@ from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import invalid_request, no_such
 from payment_worker.simulator.api.parameters import merged_metadata
 from payment_worker.simulator.resources.customers import confirmation_tokens
+from payment_worker.simulator.resources.customers.bank_debits import types_in
 from payment_worker.simulator.resources.customers.customers import check_customer
 from payment_worker.simulator.resources.customers.payment_methods import method_for
 from payment_worker.simulator.resources.events import emit
@@ -123,7 +124,7 @@ def _new(context: Context, params: dict[str, Any], currency: str) -> Json:
                 "request_three_d_secure": "automatic",
             }
         },
-        "payment_method_types": named or ["card", "us_bank_account"],
+        "payment_method_types": named or types_in(currency),
         "processing": None,
         "review": None,
         "setup_future_usage": params.get("setup_future_usage"),
