@@ -88,7 +88,7 @@ def attempt_of(row: RowMapping, *, as_of_version: int) -> Attempt:
 
 
 # By its key alone, here and wherever one row is meant: with `finished_at IS NULL` beside the key, PostgreSQL may walk
-# an index of all that is unfinished, which it takes for empty until the next ANALYZE.
+# an index of all unfinished rows, which it estimates to be empty until the next ANALYZE.
 LOCKED: Final = (
     select(*payments.COLUMNS, *COLUMNS)
     .join_from(tables.payment, table, table.c.payment_id == tables.payment.c.payment_id)
@@ -115,7 +115,7 @@ def unfinished(
 
 
 def count_absent(connection: Connection, attempt: Attempt) -> int:
-    """How many attempts before this one were made for the same request and never executed."""
+    """How many earlier attempts of the same request turned out to be absent."""
     query = select(func.count()).where(
         table.c.payment_id == attempt.payment_id,
         table.c.refund_id.is_not_distinct_from(attempt.refund_id),
@@ -197,7 +197,7 @@ def finished(
     retry_at: datetime | None = None,
     now: datetime,
 ) -> Change:
-    """The change that ends an attempt; with the time of another try, if the worker makes one by itself."""
+    """The change that finishes an attempt; with the time of the next retry, if there is an automatic one."""
     return Change(
         table,
         {"attempt_id": attempt.attempt_id, "lease_token": attempt.lease_token},
@@ -223,7 +223,7 @@ def reschedule(
     error_code: str,
     stripe_request_id: str | None = None,
 ) -> Update:
-    """The update that leaves an attempt for later; with a doubt, as unknown. Messages about it before are void."""
+    """The update that reschedules an attempt; with an unknown reason, as unknown. Earlier task messages become void."""
     return _owned(attempt).values(
         lease_token=attempt.lease_token + 1,
         status=AttemptStatus.UNKNOWN if unknown_reason else AttemptStatus.OPEN,
@@ -242,10 +242,10 @@ def reschedule(
 def claim_due(
     connection: Connection, *, now: datetime, leased_until: datetime, limit: int
 ) -> Sequence[DueAttempt]:
-    """Attempts that are due or whose owner's lease has ended; nobody else is given them for a while.
+    """Attempts that are due or whose lease has expired; no other sweep gets them for a while.
 
-    They are not claimed: whoever gets the message does that. Where messages wait longer than that while, an
-    attempt is given out again, and whichever message is read first is still good.
+    They are not claimed: the task that receives the message does that. If messages wait longer than that while, an
+    attempt is enqueued again, and whichever message is read first is still valid.
     """
     due = (
         select(table.c.attempt_id)
@@ -286,7 +286,7 @@ def end_pause(connection: Connection, *, actions: Collection[str], now: datetime
 
 
 def _requested(stripe_request_id: str | None) -> Mapping[str, str]:
-    """Stripe's id of the last request that it told one of: what its support asks for first."""
+    """Stripe's id of the last request, which its support asks for first."""
     return {"stripe_request_id": stripe_request_id} if stripe_request_id else {}
 
 
@@ -311,7 +311,7 @@ class StripeRequest:
     action: Action
     parameters: Mapping[str, Any]
     next_action_at: datetime | None
-    """None: it is over."""
+    """None: it is finished."""
     error_code: str | None
 
 
@@ -347,7 +347,7 @@ def by_message(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What was asked for under a key."""
+    """The parameters that were sent under a key."""
 
     action: Action
     refund_id: UUID | None
@@ -373,7 +373,7 @@ def is_known(connection: Connection, idempotency_key: str) -> bool:
 
 
 def refunds_unanswered(connection: Connection, payment_id: UUID, *, amount: int) -> bool:
-    """Whether there is an unfinished attempt to refund so much of a payment."""
+    """Whether there is an unfinished attempt to refund this amount of a payment."""
     refund = tables.refund
     query = (
         select(table.c.finished_at)
@@ -384,9 +384,9 @@ def refunds_unanswered(connection: Connection, payment_id: UUID, *, amount: int)
 
 
 def last_confirmation(connection: Connection, payment_id: UUID) -> Mapping[str, Any]:
-    """The parameters with which it was tried to take the money last.
+    """The parameters of the last confirmation.
 
-    Where the requests are archived, the first payment method, and that the customer was away.
+    If attempts are archived, the first payment method, and off-session.
     """
     query = (
         select(*REQUEST)
@@ -430,7 +430,7 @@ def _request(row: RowMapping) -> StripeRequest:
 
 
 def claim_due_retries(connection: Connection, *, now: datetime, until: datetime, limit: int) -> Sequence[int]:
-    """Declined attempts whose payment is to be tried again now; nobody else is given them before `until`."""
+    """Declined attempts whose payment is due for a retry; no other sweep gets them before `until`."""
     due = (
         select(table.c.attempt_id)
         .where(table.c.retry_at <= now)
@@ -446,7 +446,7 @@ def claim_due_retries(connection: Connection, *, now: datetime, until: datetime,
 
 
 def payment_to_retry(connection: Connection, attempt_id: int) -> UUID | None:
-    """The payment that is to be tried again after this attempt; None where that is not so any more."""
+    """The payment to be retried after this attempt; None if that is not so any more."""
     query = select(table.c.payment_id, table.c.retry_at).where(table.c.attempt_id == attempt_id)
     row = connection.execute(query).one_or_none()
     return row.payment_id if row and row.retry_at else None

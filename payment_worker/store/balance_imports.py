@@ -46,7 +46,7 @@ def imports(connection: Connection, *, begins_at: datetime) -> Sequence[BalanceI
 
 
 def note(connection: Connection, state: BalanceImport) -> None:
-    """Write how far an account is read now. What was read once stays read."""
+    """Store how far an account is read now. The position never moves back."""
     new = insert(table).values(asdict(state))
     changed = {name: value for name, value in asdict(state).items() if name != "begins_at"}
     changed["read_until"] = func.greatest(table.c.read_until, new.excluded.read_until)

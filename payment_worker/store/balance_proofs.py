@@ -15,7 +15,7 @@ table: Final = tables.balance_proof
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BalanceProof:
-    """What an account has in one currency, in minor units: as Stripe tells it, and as the ledger does."""
+    """The balance of an account in one currency, in minor units: Stripe's and the ledger's."""
 
     stripe_account: str
     currency: str
@@ -31,7 +31,7 @@ class BalanceProof:
 
 
 def note(connection: Connection, proof: BalanceProof, *, now: datetime) -> None:
-    """Write it over the one before."""
+    """Store it in place of the one before."""
     values: Mapping[str, Any] = {name: getattr(proof, name) for name in BalanceProof.__slots__}
     new = insert(table).values(**values, proven_at=now)
     connection.execute(

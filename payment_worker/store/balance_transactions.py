@@ -33,7 +33,7 @@ def differing(
 def keep(
     connection: Connection, movements: Sequence[Movement], *, stripe_account: str, now: datetime
 ) -> None:
-    """Store what is new, and note of the rest that it was shown again, and what of it may change."""
+    """Store new ones, and of known ones that they were shown again, with the fields that may change."""
     if not movements:
         return
     rows = [

@@ -17,7 +17,7 @@ table: Final = tables.reconciliation_finding
 
 
 class FindingStatus(StrEnum):
-    """What became of a finding."""
+    """The status of a finding."""
 
     OPEN = "OPEN"
     REPAIRED = "REPAIRED"
@@ -55,7 +55,7 @@ def note(
     run_id: int | None,
     now: datetime,
 ) -> None:
-    """Note a difference. One that is known and is as it was changes nothing."""
+    """Record a difference. A known one that has not changed stays as it is."""
     new = insert(table).values(
         kind=difference.kind,
         object_id=difference.object_id,
@@ -86,7 +86,7 @@ def note(
                 table.c.status != told.status,
                 table.c.detail != told.detail,
                 told.status == FindingStatus.REPAIRED,
-                # Which run met it last tells when all that it hid may be compared.
+                # The last run that met it decides when everything that it hid may be compared.
                 told.kind.in_(CLOSURES),
             ),
         )
@@ -113,9 +113,9 @@ def close_by_object(connection: Connection, kind: str, object_id: str, *, now: d
 
 
 def decide(connection: Connection, finding_id: int, *, reason: str, actor: str, now: datetime) -> bool:
-    """Close a finding that a person has decided; whether it was open until now.
+    """Close a finding that an operator has decided; returns whether it was open.
 
-    It is open again once the difference is seen again, and still says who closed it and why.
+    It reopens if the difference is found again, and still names who closed it and why.
     """
     closed = connection.execute(
         table.update()

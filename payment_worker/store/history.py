@@ -30,7 +30,7 @@ def transition(
     now: datetime,
     detail: dict[str, object] | None = None,
 ) -> Row:
-    """The row that tells of one transition."""
+    """The row of one transition."""
     return Row(
         tables.payment_history,
         {
@@ -48,7 +48,7 @@ def transition(
 
 
 def dispute_was(connection: Connection, *, payment_id: UUID, stripe_dispute_id: str, status: str) -> bool:
-    """Whether a dispute of this payment ever came to this state; what is archived counts too."""
+    """Whether a dispute of this payment ever had this status, archived rows included."""
     return any(
         connection.scalar(
             select(table.c.history_id)

@@ -29,7 +29,7 @@ table: Final = tables.stripe_event
 
 
 class EventStatus(StrEnum):
-    """What became of an event."""
+    """The status of an event."""
 
     RECEIVED = "RECEIVED"
     PROCESSED = "PROCESSED"
@@ -47,7 +47,7 @@ class DueAttempt:
 
 
 def key_in(payload: Mapping[str, Any]) -> str | None:
-    """The idempotency key of the request that caused an event; None where Stripe did, or somebody in the dashboard."""
+    """The idempotency key of the request that caused an event; None if Stripe or the dashboard did."""
     request = payload.get("request")
     key = request.get("idempotency_key") if isinstance(request, Mapping) else None
     return key if isinstance(key, str) else None
@@ -92,14 +92,14 @@ class Arrival:
 def keep(
     connection: Connection, arrivals: Sequence[Arrival], *, source: str, now: datetime
 ) -> set[tuple[str, str]]:
-    """Store events in one statement: new, and due at once to whoever claims them.
+    """Store events in one statement: new, and due at once.
 
     Returns:
-        Account and id of those that are new. The others were there before: somebody else has them, or is done.
+        Account and id of the new ones. The others exist already, leased or finished.
     """
     if not arrivals:
         return set()
-    # In one order, whoever stores the same ones at the same time: else two could wait for each other.
+    # In a fixed order, so that two processes that store the same events do not deadlock.
     ordered = sorted(arrivals, key=lambda each: (each.event.stripe_account, each.event.event_id))
     rows = [
         {
@@ -144,7 +144,7 @@ KEY: Final = tuple_(table.c.stripe_account, table.c.event_id)
 
 
 def status_of(connection: Connection, *, stripe_account: str, event_id: str) -> EventStatus | None:
-    """What became of an event so far; None where it is not known."""
+    """The status of an event; None if it is unknown."""
     query = select(table.c.status).where(
         table.c.stripe_account == stripe_account, table.c.event_id == event_id
     )
@@ -206,7 +206,7 @@ def _due(now: datetime, *, limit: int, is_new: bool) -> Select[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What an event came to."""
+    """The result of processing an event."""
 
     event: InboxEvent
     status: EventStatus
@@ -311,7 +311,7 @@ def finished(event: InboxEvent, *, status: EventStatus, outcome: str, now: datet
 
 
 def reschedule(event: InboxEvent, *, outcome: str, tries: int, next_action_at: datetime) -> Change:
-    """The change that leaves an event for another try. Messages about it before are void."""
+    """The change that reschedules an event. Earlier task messages become void."""
     return _changed(
         event,
         outcome=outcome,
@@ -325,8 +325,8 @@ def _changed(event: InboxEvent, **values: object) -> Change:
     key = {
         "stripe_account": event.stripe_account,
         "event_id": event.event_id,
-        # It says also that the event waits, for whoever ends it raises the token. The status would have PostgreSQL
-        # walk the index of all that wait, which it takes for empty until the next ANALYZE.
+        # It also implies that the event waits: finishing it increments the token. With the status PostgreSQL would
+        # walk the index of all waiting ones, which it estimates to be empty until the next ANALYZE.
         "lease_token": event.lease_token,
     }
     return Change(table, key, values)
@@ -334,7 +334,7 @@ def _changed(event: InboxEvent, **values: object) -> Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """An event as a person sees it, without its payload."""
+    """An event for display, without its payload."""
 
     stripe_account: str
     event_id: str
@@ -382,9 +382,9 @@ def about(connection: Connection, *, object_ids: Sequence[str], event_ids: Seque
 def discard(
     connection: Connection, *, event_ids: Sequence[str], outcome: str, now: datetime
 ) -> Sequence[str]:
-    """Set events aside that wait or are parked; the ids of those that were.
+    """Mark received or parked events as ignored; returns their ids.
 
-    Whoever works on one of them loses it, for the token is raised.
+    A worker that is processing one loses its lease, because the token is incremented.
     """
     update = (
         table.update()
@@ -412,9 +412,9 @@ def replay(
     reason: str,
     now: datetime,
 ) -> Sequence[str]:
-    """Make events due as if they had just come: those with these ids, or, without ids, all that are parked.
+    """Make events due as if they had just arrived: those with these ids, or, without ids, all parked ones.
 
-    Whoever works on one of them loses it, for the token is raised.
+    A worker that is processing one loses its lease, because the token is incremented.
 
     Returns:
         The ids of those that are due now.

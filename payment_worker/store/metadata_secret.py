@@ -6,5 +6,5 @@ from payment_worker.store import tables
 
 
 def read(connection: Connection) -> str:
-    """The secret that the first migration made."""
+    """The secret that the first migration generated."""
     return str(connection.execute(select(tables.metadata_secret.c.secret)).scalar_one())

@@ -11,7 +11,7 @@ from payment_worker.store import tables
 
 
 class ActionKind(StrEnum):
-    """What a person can do, by command or in the console."""
+    """The actions of operators, by command or in the console."""
 
     PAUSED = "paused"
     RESUMED = "resumed"
@@ -42,7 +42,7 @@ def note(
     actor: str,
     now: datetime,
 ) -> None:
-    """Note an action on each of these, in the transaction that does it."""
+    """Record an action on each of these, in the transaction that executes it."""
     rows = [
         {
             "action": action,

@@ -35,7 +35,7 @@ class Message:
 
 
 def message_id(*, subject: UUID, message_type: str, version: int) -> UUID:
-    """The id of the one message of this type about this version of this payment or refund: it cannot be told twice."""
+    """The id of the only message of this type about this version of a payment or refund: it is published once."""
     return uuid5(subject, f"{message_type}:{version}")
 
 
@@ -102,7 +102,7 @@ class Memory:
 
     last_entry_id: str
     lost_since: datetime | None
-    """Set while what was published from then on is taken for unpublished."""
+    """Set while messages from then on are marked as unpublished after a loss of the stream."""
 
 
 def remembered(connection: Connection, stream: str) -> Memory | None:

@@ -90,14 +90,14 @@ def id_by_payment_intent(connection: Connection, stripe_payment_intent_id: str) 
 
 
 def fingerprint(connection: Connection, payment_id: UUID) -> str | None:
-    """The fingerprint of the request that made the payment."""
+    """The fingerprint of the request that created the payment."""
     return connection.scalar(
         select(tables.payment.c.fingerprint).where(tables.payment.c.payment_id == payment_id)
     )
 
 
 REQUEST_LOST: Final = ""
-"""The fingerprint of a payment that was brought back from Stripe, which knows it only by what it shows."""
+"""The fingerprint of a restored payment, whose original request is known only from what Stripe shows."""
 
 
 def insert_payment(
@@ -121,7 +121,7 @@ def insert_payment(
 
 
 def remembered(payment_id: UUID, *, customer_id: str | None, fingerprint: str) -> Change:
-    """The change that notes whose request a payment was that had been brought back, now that it came again."""
+    """The change that stores the original request of a restored payment, once it was sent again."""
     values = {"customer_id": customer_id, "fingerprint": fingerprint}
     return Change(tables.payment, {"payment_id": payment_id, "fingerprint": REQUEST_LOST}, values)
 
@@ -149,7 +149,7 @@ table: Final = tables.payment
 def claim_expired_actions(
     connection: Connection, *, now: datetime, until: datetime, limit: int
 ) -> Sequence[UUID]:
-    """Payments that have waited for their customer for long enough; nobody else is given them before `until`."""
+    """Payments that have waited for their customer for too long; no other sweep gets them before `until`."""
     due = (
         select(table.c.payment_id)
         .where(table.c.status == PaymentStatus.REQUIRES_ACTION, table.c.action_expires_at <= now)
@@ -176,7 +176,7 @@ def has_balance_transaction(connection: Connection, payment_id: UUID) -> bool:
 def with_balance_transaction(
     payment_id: UUID, balance_transaction: BalanceTransaction, *, now: datetime
 ) -> Update:
-    """The update that notes fee and net. It raises no version: no answer of Stripe's gets older by it."""
+    """The update that records fee and net. It does not increment the version, because snapshots stay valid."""
     return (
         table.update()
         .where(table.c.payment_id == payment_id, table.c.stripe_balance_transaction_id.is_(None))

@@ -69,7 +69,7 @@ def unfinished(connection: Connection, *, stripe_account: str, limit: int) -> Se
 
 
 def not_itemized(connection: Connection, *, stripe_account: str, limit: int) -> Sequence[str]:
-    """Automatic payouts of which is not read yet what they are made of, oldest first."""
+    """Automatic payouts whose transactions are not read yet, oldest first."""
     wanted = table.c.is_automatic & table.c.itemized_amount.is_(None)
     return _ids(connection, wanted, stripe_account=stripe_account, limit=limit)
 

@@ -19,7 +19,7 @@ class Window:
 
     since: datetime
     newest: datetime
-    """When the newest event of its first page was made."""
+    """When the newest event of its first page was created."""
     cursor: str
     """The last event that was stored."""
 
@@ -34,12 +34,12 @@ class Poll:
 
 
 def accounts(connection: Connection) -> Sequence[str]:
-    """The accounts that payments were made on: the platform's own, which is the empty text, and the connected."""
+    """The accounts with payments: the platform's own, which is the empty text, and the connected ones."""
     return ["", *_connected(connection, tables.payment.c.stripe_account)]
 
 
 def accounts_heard_of(connection: Connection) -> Sequence[str]:
-    """The connected accounts that an event came from, whether or not we know of a payment there."""
+    """The connected accounts that events came from, with or without payments of ours."""
     return _connected(connection, tables.stripe_event.c.stripe_account)
 
 
@@ -87,7 +87,7 @@ def unknown(connection: Connection, stripe_account: str, event_ids: Sequence[str
 
 
 def note(connection: Connection, poll: Poll, *, now: datetime) -> None:
-    """Write how far the events of an account are read now. What was read once stays read."""
+    """Store how far the events of an account are read now. The position never moves back."""
     window = poll.window
     values = {
         "stripe_account": poll.stripe_account,

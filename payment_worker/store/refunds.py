@@ -35,7 +35,7 @@ def find_by_stripe(connection: Connection, stripe_refund_id: str) -> Refund | No
 
 
 def request_of(connection: Connection, refund_id: UUID) -> RowMapping | None:
-    """What was asked for: fingerprint, whether an amount was given, until when it waits."""
+    """The request of a refund: fingerprint, whether an amount was given, until when it waits."""
     table = tables.refund.c
     return (
         connection.execute(
@@ -49,7 +49,7 @@ def request_of(connection: Connection, refund_id: UUID) -> RowMapping | None:
 
 
 def noted(refund: Refund, *, request: Mapping[str, object], now: datetime) -> Row:
-    """The row of a new refund; `request` has the columns that a record does not."""
+    """The row of a new refund; `request` has the columns that the record does not."""
     values = {column.name: getattr(refund, column.name) for column in COLUMNS}
     return Row(tables.refund, {**values, **request, "created_at": now, "updated_at": now})
 
@@ -65,16 +65,16 @@ def changed(refund: Refund, *, now: datetime) -> Change:
 
 
 LOOKED_AT: Final = 10
-"""So many times as many are looked at as are claimed, for those that wait for no more; not all, which may be many."""
+"""For each row to claim so many are examined: limited, because many refunds may be waiting."""
 
 
 def claim_waiting(
     connection: Connection, *, undecided: Collection[str], now: datetime, until: datetime, limit: int
 ) -> Sequence[UUID]:
-    """Refunds whose payment they need wait for no more; nobody else is given them before `until`.
+    """Refunds that need not wait for their payment any more; no other sweep gets them before `until`.
 
     Args:
-        undecided: statuses of a payment for which a refund waits on: such refunds are looked at again then.
+        undecided: statuses of a payment for which a refund keeps waiting: such refunds are checked again then.
     """
     table, payment = tables.refund, tables.payment
     first = (
@@ -110,12 +110,12 @@ WAITS: Final = func.coalesce(tables.refund.c.waits_until, "infinity") < "infinit
 
 
 def woken(payment_id: UUID, *, now: datetime) -> Change:
-    """The change that has the refunds that wait for this payment looked at by the next sweep."""
+    """The change that makes the next sweep check the refunds that wait for this payment."""
     return Change(tables.refund, {"payment_id": payment_id}, {"waits_until": now}, only=WAITS)
 
 
 def wake(connection: Connection, *, now: datetime) -> None:
-    """Have all refunds that wait looked at by the next sweep."""
+    """Make the next sweep check all waiting refunds."""
     connection.execute(tables.refund.update().where(WAITING).values(waits_until=now))
 
 

@@ -26,17 +26,17 @@ class RejectedRequest:
     ids: Sequence[str]
     """Every id that it carried, as text."""
     is_complete: bool
-    """Whether the arguments are kept as they came, so that they can be sent again: nothing in them is masked."""
+    """Whether the arguments are stored unmasked, so that the request can be enqueued again."""
     received_at: datetime
     replayed_at: datetime | None = None
     replayed_by: str | None = None
 
 
 def keep(connection: Connection, request: RejectedRequest) -> UUID | None:
-    """Keep a rejected request; the id under which it is, or None where it was kept before.
+    """Store a rejected request; returns the id under which it is stored, or None if it was stored before.
 
-    Another request may come under the same id, from an app that names its messages after its orders. The first keeps
-    the id; each other has one that is made of what it asks for, and so is the same at each delivery.
+    Another request may have the same id, from an app that names its messages after its orders. The first keeps the id;
+    each other gets one made of its content, which is the same at each delivery.
     """
     row = {each.name: getattr(request, each.name) for each in fields(request)}
     same = (rejected.c.task == request.task) & (rejected.c.arguments == request.arguments)
@@ -73,7 +73,7 @@ def carrying(connection: Connection, identity: str, *, limit: int) -> Sequence[R
 
 
 def lock(connection: Connection, request_id: UUID) -> RejectedRequest | None:
-    """The one of this id, for nobody else to send again meanwhile."""
+    """Lock the one of this id, so that no other process replays it meanwhile."""
     row = connection.execute(
         select(rejected).where(rejected.c.request_id == request_id).with_for_update()
     ).one_or_none()
@@ -91,5 +91,5 @@ def _request(row: Row[tuple[object, ...]]) -> RejectedRequest:
 
 
 def _identities(request_id: UUID, task: str, arguments: object) -> tuple[UUID, UUID]:
-    """The id under which a request is kept: its own, or else, where another request has that, one made of it."""
+    """The id under which a request is stored: its own or, if another request has that, one made of its content."""
     return request_id, uuid5(request_id, json.dumps([task, arguments], sort_keys=True))

@@ -33,7 +33,7 @@ class Run:
     stripe_account: str
     cursor: str | None
     read_back_to: datetime | None
-    """When the last object of the list was made that was read so far: lists are read from their newest end."""
+    """When the last object read so far was created: lists are read newest first."""
     payments: int = 0
     refunds: int = 0
     disputes: int = 0

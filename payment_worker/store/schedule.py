@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 SLACK: Final = 0.9
-"""The part of an interval after which a task is due: two beats never look at quite the same instant."""
+"""The share of an interval after which a task is due: two beats never check at the same instant."""
 
 _CLAIM: Final = text("""
 WITH claimed AS (

@@ -85,7 +85,7 @@ def _write_built(connection: Connection, writes: Sequence[Write]) -> None:
         if isinstance(each, Row):
             rows.setdefault((each.table, tuple(each.values)), []).append(dict(each.values))
     statements: list[Insert | Update] = [
-        # SQLAlchemy does not cache what it compiles for several, so that one is not made to look like them.
+        # SQLAlchemy does not cache multi-part statements, so a single write is not made one.
         table.insert().values(many if len(many) > 1 else many[0])
         for (table, _), many in rows.items()
     ]

@@ -20,7 +20,7 @@ class Identity:
 
 
 def on_record(connection: Connection) -> Identity | None:
-    """The identity that was noted with the first call; None before it."""
+    """The identity that was stored with the first call; None before it."""
     row = connection.execute(select(table.c.stripe_account_id, table.c.livemode)).one_or_none()
     return row and Identity(*row)
 

@@ -123,10 +123,10 @@ class Checker:
         return self.context.cause("reconciliation", run_id=self.run.run_id, **told)
 
     def leaves(self, stripe_id: str | None) -> bool:
-        """Whether what is in work is left to whoever works on it.
+        """Whether an object is skipped because a worker is executing an attempt on it.
 
-        In a run over a period that a person named, it is not while we know no object of Stripe's for it. Where a
-        database was restored to an older point, its owner would look for what was made too early, or make it again.
+        Not in a run over a named period if we know no Stripe object for it: in a database that was restored to an
+        earlier point, the attempt's owner would look for the object too early, or create it again.
         """
         return self.run.is_scheduled or stripe_id is not None
 
@@ -146,13 +146,13 @@ class Checker:
         return CheckResult(tally, frozenset({difference.kind}))
 
     def unseen(self, answer: object, of: StripeList, *, account: str | None) -> CheckResult:
-        """Note that a connected account, or this list of it, is closed to us, if this answer shows nothing for that.
+        """Record that Stripe denies us a connected account or this list of it, if this response says so.
 
-        One account that was disconnected, or that a caller mistyped, may not stop the run for all others; nor may
-        what a restricted key must not read stop it for all else.
+        One account that was disconnected, or whose id was mistyped, must not stop the run for all others; nor must a
+        list that a restricted key may not read.
 
         Raises:
-            StripeAwayError: it is for another reason: then the run waits.
+            StripeAwayError: it has another reason: then the run waits.
         """
         reason = _refusal(answer)
         closed = closed_list(of, stripe_account=account)
@@ -241,7 +241,7 @@ class Checker:
 
 
 def _refusal(answer: object) -> Delay:
-    """The refusal that this answer is; StripeAwayError if it is another."""
+    """The rejection in this response; StripeAwayError if it is something else."""
     if isinstance(answer, Postponed) and answer.delay is Delay.ACCESS_DENIED:
         return answer.delay
     raise StripeAwayError

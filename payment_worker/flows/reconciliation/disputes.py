@@ -26,6 +26,6 @@ def listed_disputes(checker: Checker, period: Period) -> StepResult:
         if payment := owners.get(seen.stripe_payment_intent_id):
             tally += Tally(disputes=1)
             if known.get(seen.stripe_dispute_id) is not seen.status:
-                # The page may be older than our row: only a second look tells.
+                # The page may be older than our row: only a refresh decides.
                 tally += checker.examine(target_of(ObjectKind.DISPUTE, seen.stripe_dispute_id, payment)).tally
     return StepResult(tally=tally, cursor=page.cursor, read_back_to=page.oldest_at)

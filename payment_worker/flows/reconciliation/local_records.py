@@ -35,7 +35,7 @@ ROWS: Final = 500
 """Our rows that are read at once."""
 
 LOOKS: Final = 50
-"""Objects that are asked for one by one before the run's place is written."""
+"""Objects that are retrieved one by one before the run's position is stored."""
 
 UNKNOWN_AT_MOST: Final = 1000
 """Attempts that are found unknown in one run. With more of them something else is the matter, and is alerted."""
@@ -60,14 +60,14 @@ def our_refunds(checker: Checker) -> StepResult:
 
 
 def still_payments(checker: Checker) -> StepResult:
-    """Look at older payments that stand still in a state that only news can end, which may have been lost."""
+    """Check older, unchanged payments in a status that only an update from Stripe can end: one may have been lost."""
     if not checker.run.is_scheduled:
         return StepResult(tally=Tally())
     return _one_by_one(checker, StripeList.PAYMENT_INTENTS, reconciliation.still_payments, _payment)
 
 
 def still_refunds(checker: Checker) -> StepResult:
-    """Look at older refunds that stand still in a state that only news can end, which may have been lost."""
+    """Check older, unchanged refunds in a status that only an update from Stripe can end: one may have been lost."""
     if not checker.run.is_scheduled:
         return StepResult(tally=Tally())
     return _one_by_one(checker, StripeList.REFUNDS, reconciliation.still_refunds, _refund)
@@ -163,7 +163,7 @@ def open_findings(checker: Checker) -> StepResult:
 
 def _look_again(checker: Checker, finding: Finding) -> CheckResult:
     if finding.kind not in UNSEEN or finding.kind in IN_LEDGER:
-        # Of a newer version, which knows what it means; or one that the import of the balance looks at again.
+        # Of a newer version, which knows what it means; or one that the balance import checks again.
         return CheckResult(left=UNSEEN)
     kind, account = FindingKind(finding.kind), finding.stripe_account
     if kind is FindingKind.UNKNOWN_TOO_LONG:
@@ -189,7 +189,7 @@ def _look_again(checker: Checker, finding: Finding) -> CheckResult:
 
 
 def _is_decided(checker: Checker, kind: FindingKind, payment_id: UUID) -> bool:
-    """Whether it can be told by looking again at one object: of a lost payment, or of several objects, it cannot."""
+    """Whether refreshing one object decides it: for a lost payment, or several objects, it does not."""
     if kind not in {FindingKind.SEVERAL_PAYMENT_INTENTS, FindingKind.UNVERIFIED_METADATA}:
         return True
     with checker.context.database.begin() as connection:

@@ -102,7 +102,7 @@ def _is_ours(
     seen: PaymentIntentSnapshot,
     account: str | None,
 ) -> bool:
-    """Whether it is of the payment that it names, as its metadata prove or a person says."""
+    """Whether it belongs to the payment that it names, by its MAC or because an operator accepted it."""
     if payment is None:
         named = is_proven(checker.context, connection, seen.named, account=account)
         return named or seen.stripe_payment_intent_id in checker.accepted
@@ -112,7 +112,7 @@ def _is_ours(
 
 
 def lost_payments(checker: Checker) -> StepResult:
-    """Bring back what one PaymentIntent proves to be of; what several do is left for a person."""
+    """Restore payments to which exactly one PaymentIntent belongs; if several do, an operator has to decide."""
     run = checker.run
     after = UUID(run.cursor) if run.cursor else None
     with checker.context.database.begin() as connection:
@@ -131,7 +131,7 @@ def _choose(checker: Checker, found: Sequence[Candidate]) -> Tally:
         return sum((each.tally for each in notes), Tally())
     is_made_by_us = bool(accepted) or _is_made_by_us(checker, chosen[0])
     if is_made_by_us is None:
-        return Tally()  # the attempt comes to an end, and its look-up asks for the key
+        return Tally()  # the attempt ends first, and its look-up checks the key
     if not is_made_by_us:
         with checker.context.database.begin() as connection:
             return checker.left(connection, _unverified(chosen[0])).tally
@@ -155,7 +155,7 @@ def _is_made_by_us(checker: Checker, candidate: Candidate) -> bool | None:
     """Whether an event tells that a request of ours made it; None where an attempt that has no answer yet may have.
 
     Raises:
-        StripeAwayError: Stripe does not tell now.
+        StripeAwayError: Stripe is unreachable.
     """
     keys = keys_of(
         checker.context,
@@ -231,7 +231,7 @@ def _compare(checker: Checker, listed: ListedPaymentIntent, ours: KnownPayment |
         return Tally()
     if ours and ours.is_in_work and checker.leaves(ours.payment.stripe_payment_intent_id):
         return Tally()
-    # The page may be older than our row, or the row than the page: only a second look tells.
+    # The page may be older than our row, or the row than the page: only a refresh decides.
     return examine_payment(
         checker,
         payment_id=ours.payment.payment_id if ours else as_uuid(listed.seen.payment_id),
@@ -261,13 +261,13 @@ def examine_payment(
     account: str | None,
     is_chosen: bool = False,
 ) -> CheckResult:
-    """Look at one PaymentIntent and its payment, repair what can be repaired, and note what differs.
+    """Compare one PaymentIntent with its payment, repair what can be repaired, and record what differs.
 
     Args:
-        is_chosen: whether no other PaymentIntent can be this payment's, so that it may get this one.
+        is_chosen: whether no other PaymentIntent can belong to this payment.
 
     Raises:
-        StripeAwayError: it could not be looked at.
+        StripeAwayError: it could not be retrieved.
     """
     with checker.context.database.begin() as connection:
         payment = payments.find(connection, payment_id) if payment_id else None
@@ -335,7 +335,7 @@ def _claimed(
 
 
 def _in_work(checker: Checker, payment: Payment, target: Target) -> CheckResult:
-    """Nothing is noted of what is in work; what was found before is not over."""
+    """Record nothing while an attempt is executing; earlier findings stay."""
     seen = fetch_payment_intent(checker.context.stripe, target.stripe_id, account=target.account)
     if not isinstance(seen, PaymentIntentSnapshot):
         return checker.examined(NotShown(target, seen))

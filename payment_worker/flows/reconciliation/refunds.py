@@ -62,7 +62,7 @@ def listed_refunds(checker: Checker, period: Period) -> StepResult:
 
 
 def _is_proven(checker: Checker, connection: Connection, payment: Payment, seen: RefundSnapshot) -> bool:
-    """Whether it is the refund that it names, as its metadata prove or a person says."""
+    """Whether it is the refund that it names, by its MAC or because an operator accepted it."""
     is_accepted = seen.stripe_refund_id in checker.accepted
     return is_accepted or is_proven_refund(checker.context, connection, payment, seen)
 
@@ -94,10 +94,10 @@ def _compare(
 
 
 def examine_refund(checker: Checker, target: Target) -> CheckResult:
-    """Look at one Refund and our refund, repair what can be repaired, and note what differs.
+    """Compare one Refund with our refund, repair what can be repaired, and record what differs.
 
     Raises:
-        StripeAwayError: it could not be looked at.
+        StripeAwayError: it could not be retrieved.
     """
     seen = fetch_refund(checker.context.stripe, target.stripe_id, account=target.account)
     if not isinstance(seen, RefundSnapshot):
@@ -123,7 +123,7 @@ def _is_in_work(connection: Connection, refund: Refund) -> bool:
 
 
 def _in_work(payment: Payment, refund: Refund, seen: RefundSnapshot) -> CheckResult:
-    """Nothing is noted of what is in work; what was found before is not over."""
+    """Record nothing while an attempt is executing; earlier findings stay."""
     difference = compare_refund(payment, refund, seen)
     return CheckResult(left=frozenset({difference.kind}) if difference else frozenset())
 

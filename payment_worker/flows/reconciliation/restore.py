@@ -20,10 +20,10 @@ from payment_worker.store.statements import write
 def restore_payment(
     checker: Checker, payment_id: UUID, payment_intent: str, *, account: str | None
 ) -> CheckResult | None:
-    """Note the payment as it was requested, and apply what Stripe shows of it.
+    """Insert the payment as it was requested, and apply Stripe's snapshot of it.
 
     Returns:
-        None where Stripe does not tell enough of the request, or the payment is there by now.
+        None if Stripe does not show enough of the request, or the payment exists by now.
     """
     requested = fetch_original_request(checker.context.stripe, payment_intent, account=account)
     if not isinstance(requested, OriginalRequest) or as_uuid(requested.seen.payment_id) != payment_id:
@@ -35,7 +35,7 @@ def restore_payment(
     judgement = judge_payment_intent(payment, seen, action_expiry=checker.context.policy.action_expiry)
     verdict, writes = judgement.verdict, judgement.writes(cause=cause, now=now)
     if not isinstance(verdict, Advanced) or verdict.payment.status is PaymentStatus.REQUESTED:
-        return None  # without an outcome it would have nobody who works on it
+        return None  # without an outcome no worker would execute it
     first = transition(
         payment_id=payment_id,
         before=None,

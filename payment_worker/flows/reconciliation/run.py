@@ -1,10 +1,10 @@
 """Runs a reconciliation step by step, resumably: Stripe's objects against our rows, then our rows against Stripe.
 
-Theory of operation. A run goes through its steps in order, a page at a time, and writes its place with what the page
-came to; a run that was killed is gone on with there, by whoever reconciles next. A difference on a page is looked at
-once more before it is believed, because the page and our row may be of different times. What settling can repair is
-repaired by applying it; the rest is a finding for a person, noted once. A second run over the same period finds
-the same and changes nothing.
+Theory of operation. A run goes through its steps in order, a page at a time, and stores its position with the
+page's result; a run that was killed is continued there by the next reconciliation. Each difference on a page is checked
+again with a refreshed object, because the page and our row may be of different times. What applying the snapshot can
+repair is repaired; the rest is recorded once as an open finding. A second run over the same period finds the same and
+changes nothing.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -76,12 +76,12 @@ FARTHEST: Final = timedelta(days=30)
 """How far the first scheduled run goes back."""
 
 OnPage = Callable[[Run], bool]
-"""Told of a run after each page; False stops, and the next reconciliation goes on."""
+"""Called after each page; False stops the run, and the next reconciliation continues it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciled:
-    """The run that was asked for, as far as it came."""
+    """The run and how far it came."""
 
     run: Run
     stripe_is_away: bool = False
@@ -96,14 +96,14 @@ def reconcile(
     accounts: Collection[str] = (),
     accepted: Accepted = MappingProxyType({}),
 ) -> Reconciled | None:
-    """Reconcile a period, or all that is new; None while somebody else reconciles.
+    """Reconcile a period, or everything that is new; None while another process reconciles.
 
     Args:
-        since: of what was made from then on. Without both, what the last scheduled run has not compared.
-        until: of what was made before then; now, if it is not given.
-        on_page: whether to go on, asked after each page.
+        since: objects created from then on. Without both, everything since the last scheduled run.
+        until: objects created before then; now, if it is not given.
+        on_page: called after each page; False stops.
         accounts: connected accounts to compare besides those that our payments are on.
-        accepted: objects that a person says are what their metadata say, and why.
+        accepted: objects that an operator accepts as ours without a MAC, and why.
     """
     with alone(context.database, RECONCILE_LOCK) as is_ours:
         if not is_ours:
@@ -117,7 +117,7 @@ def reconcile(
 
 
 def _runs(context: Context, since: datetime | None, until: datetime | None) -> Sequence[Run]:
-    """The runs to go through: a scheduled call first goes on with all that somebody left."""
+    """The runs to execute: a scheduled call first continues all unfinished ones."""
     now = context.clock()
     with context.database.begin() as connection:
         left = runs.unfinished(connection)

@@ -1,9 +1,9 @@
 """Applies a snapshot of a Stripe object to our record: the only way by which Stripe's state enters it.
 
-Theory of operation. Events, the poll, look-ups, answers and reconciliation all end in `judge`, under the payment's
-lock: it decides what the snapshot changes and notes what contradicts our record as a finding. Who holds the lock
-already, as whoever records an answer does, writes the rows in the same statement as its own. All others call
-`apply_snapshot`, which locks, writes, and fetches the object again where a snapshot cannot be trusted.
+Theory of operation. Events, the poll, look-ups, responses and reconciliation all end in `judge`, under the payment's
+lock: it decides what the snapshot changes and records contradictions as findings. A caller that holds the lock already,
+such as the one that records an outcome, writes the rows in its own statement. All others call `apply_snapshot`, which
+locks, writes, and retrieves the object again if the snapshot cannot be trusted.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ from payment_worker.store.history import Cause
 from payment_worker.store.statements import Write, write
 
 MOST_FETCHES: Final = 3
-"""Times that a record may change while its object is being fetched before it is left for later."""
+"""How often an object is retrieved again because its record changed meanwhile, before it is left for later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,12 @@ class Applied:
     before: Difference | None
     """How our record and the snapshot differed."""
     left: Difference | None
-    """How they still differ. It is noted as a finding if it is a contradiction."""
+    """How they still differ. If that is a contradiction it becomes a finding."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotShown:
-    """Stripe did not show the object, or the PaymentIntent that had to be looked at first."""
+    """Stripe did not show the object, or the PaymentIntent that had to be retrieved first."""
 
     target: Target
     answer: NotFetched
@@ -69,7 +69,7 @@ class NotShown:
 
 @dataclass(frozen=True, slots=True)
 class Overtaken:
-    """Our record changed each time that the object was fetched: whoever changes it is at work on it."""
+    """Our record changed each time that the object was retrieved: another process is applying changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,13 @@ def judge(
     run_id: int | None = None,
     proof: RefundProof = NO_PROOF,
 ) -> Judgement:
-    """Decide what a snapshot changes, and note a contradiction as a finding. The payment is locked.
+    """Decide what a snapshot changes, and record a contradiction as a finding. The payment is locked.
 
     Args:
         ours: the refund, where it is known to be the one that the snapshot shows.
         payment_check: whether the payment was compared with Stripe just now.
-        run_id: the reconciliation that looks.
-        proof: what is known of a Refund besides what it shows.
+        run_id: the reconciliation that calls.
+        proof: what is known about a Refund besides its fields.
     """
     match snapshot:
         case PaymentIntentSnapshot():
@@ -151,13 +151,13 @@ def apply_snapshot(
     proof: RefundProof = NO_PROOF,
     also: Callable[[Verdict], Sequence[Write]] = lambda _: (),
 ) -> Application:
-    """Apply a snapshot to our record, or the object as Stripe shows it now.
+    """Apply a snapshot to our record, or retrieve and apply the object.
 
     Args:
-        also: what else is written in the same transaction, such as the end of the event that told of it.
-        snapshot: the object as it was read; without it, it is fetched.
-        run_id: the reconciliation that looks.
-        proof: what is known of a Refund besides what it shows.
+        also: further writes in the same transaction, such as marking the event as processed.
+        snapshot: the object as it was read; without it, it is retrieved.
+        run_id: the reconciliation that calls.
+        proof: what is known about a Refund besides its fields.
     """
     payment_check = PaymentCheck.NONE
     fetches = 0

@@ -33,7 +33,7 @@ def note_finding(
     status: FindingStatus = FindingStatus.OPEN,
     run_id: int | None = None,
 ) -> None:
-    """Note a difference; by default one that is left for a person."""
+    """Record a difference as a finding, by default an open one."""
     findings.note(connection, difference, status=status, run_id=run_id, now=context.clock())
 
 
@@ -76,7 +76,7 @@ def _missing_there(connection: Connection, payment: Payment, target: Target) -> 
 
 
 def unreadable(target: Target) -> Difference:
-    """The difference that an object of a payment of ours cannot be read, of which nothing else can be said then."""
+    """The difference that an object of our payment cannot be parsed, so that nothing else is known about it."""
     return Difference(
         kind=UNREADABLE_KINDS[target.kind],
         object_id=target.stripe_id,

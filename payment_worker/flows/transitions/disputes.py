@@ -67,7 +67,7 @@ def _transition(moved: DisputeMoved, cause: Cause, now: datetime) -> Row:
 
 
 def _was_lost(connection: Connection, moved: DisputeMoved) -> bool:
-    """Whether the loss is one that was told before it was appealed."""
+    """Whether its loss was published before it was appealed."""
     return moved.is_lost_on_appeal and history.dispute_was(
         connection,
         payment_id=moved.dispute.payment_id,
@@ -77,9 +77,9 @@ def _was_lost(connection: Connection, moved: DisputeMoved) -> bool:
 
 
 def _messages(moved: DisputeMoved, now: datetime, *, was_lost: bool) -> list[Row]:
-    """Both where a dispute is first heard of when it is over: whoever hears the end knows of the beginning.
+    """Both messages if a dispute is first seen when it is closed, so that consumers also see the beginning.
 
-    The end is told again where an appeal changed it, and only there.
+    Its end is published again only if an appeal changed it.
     """
     dispute = moved.dispute
     told: list[Row] = []
@@ -105,7 +105,7 @@ def _messages(moved: DisputeMoved, now: datetime, *, was_lost: bool) -> list[Row
             outcome=dispute.status,
             closed_at=now,
         )
-        # It closes once, and once more if what was told as a loss is none after all.
+        # It closes once, and once more if a published loss is reversed.
         told.append(_message(moved, "DisputeClosed", data, now, version=2 if moved.undoes_a_loss else 1))
     return told
 

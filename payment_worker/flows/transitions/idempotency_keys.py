@@ -1,6 +1,6 @@
-"""Finds what an attempt made by its idempotency key: metadata can be copied or cleared, the key of a request cannot.
+"""Finds what an attempt created by its idempotency key: metadata can be copied or cleared, the key of a request cannot.
 
-Stripe tells the key with each event that a request has caused, and the key is stored before the request is sent.
+Stripe includes the key in each event that a request causes, and the key is stored before the request is sent.
 """
 
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ def find_made(
 CREATION: Final = MappingProxyType(
     {ObjectKind.PAYMENT_INTENT: "payment_intent.created", ObjectKind.REFUND: "refund.created"}
 )
-"""The event whose request made an object: all others may be of what somebody else did with it later."""
+"""The event of the request that created an object: all others may be of later changes by somebody else."""
 
 PATHS: Final = MappingProxyType(
     {ObjectKind.PAYMENT_INTENT: "/v1/payment_intents/", ObjectKind.REFUND: "/v1/refunds/"}
@@ -125,9 +125,7 @@ def _keys_on_list(
                     return frozenset(inbox.key_in(each.payload) or "" for each in found)
                 after = page.cursor
             case Postponed(Delay.ACCESS_DENIED):
-                return (
-                    frozenset()
-                )  # whoever may not read events has no proof, and the object is a person's matter
+                return frozenset()  # a key that may not read events gives no proof: an operator has to decide
             case _:
                 return page
 

@@ -30,7 +30,7 @@ Verdict = (
 
 
 class PaymentCheck(Enum):
-    """Whether a payment was compared with Stripe just now, and what that came to."""
+    """Whether a payment was compared with Stripe just now, and with which result."""
 
     NONE = auto()
     CURRENT = auto()
@@ -52,9 +52,9 @@ class RefundProof:
     """What is known of a Refund besides what it shows."""
 
     made_under: str | None = None
-    """The idempotency key of the request that made it; empty if it had none, None where that is not known."""
+    """The idempotency key of the request that created it; empty if it had none, None if unknown."""
     is_asked: bool = False
-    """Whether Stripe was asked for that key."""
+    """Whether that key was looked up at Stripe."""
     is_accepted: bool = False
     """A person says that it is what its metadata say."""
 
@@ -81,7 +81,7 @@ class Judgement:
 
     @property
     def contradiction(self) -> Contradiction | None:
-        """What a person has to look at, if anything is."""
+        """What an operator has to decide, if anything."""
         match self.verdict:
             case Contradicted(contradiction) | Advanced(contradiction=contradiction):
                 return contradiction

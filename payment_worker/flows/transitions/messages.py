@@ -15,13 +15,13 @@ Told = tuple[str, dict[str, object]]
 
 
 def payment_message(payment: Payment, *, now: datetime) -> Row | None:
-    """The message that tells of the state that a payment has come to, if there is one."""
+    """The message about the status that a payment has reached, if there is one."""
     told = _payment_told(payment, now)
     return _row(payment.payment_id, payment.payment_id, payment.version, told, now) if told else None
 
 
 def refund_message(payment: Payment, refund: Refund, *, now: datetime) -> Row | None:
-    """The message that tells of the state that a refund has come to, if there is one."""
+    """The message about the status that a refund has reached, if there is one."""
     told = _refund_told(payment, refund, now)
     return _row(payment.payment_id, refund.refund_id, refund.version, told, now) if told else None
 

@@ -57,7 +57,7 @@ def _parameters(url: str, ours: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def hosts(url: str) -> str:
-    """Hosts and ports as people read them, without user and password."""
+    """Hosts and ports for messages, without user and password."""
     parameters = parse_dsn(url)
     names = (parameters.get("host") or parameters.get("hostaddr") or "a local socket").split(",")
     ports = (parameters.get("port") or "5432").split(",")

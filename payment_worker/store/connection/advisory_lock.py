@@ -20,14 +20,14 @@ _MAY_WAIT: Final = func.set_config("idle_in_transaction_session_timeout", "0", T
 
 @contextmanager
 def alone(database: Database, lock: int) -> Iterator[bool]:
-    """Whether nobody else does this now; meanwhile nobody else begins to.
+    """Whether the lock was acquired; it is held until the end of the block.
 
-    The lock is a transaction's and not the connection's, so that it holds behind a pooler too that gives each
-    transaction another connection. Beside it the transaction has nothing: no row, and no snapshot that would keep
-    PostgreSQL from tidying up.
+    The lock belongs to a transaction and not to the connection, so that it also holds behind a pooler that gives each
+    transaction another connection. The transaction has nothing else: no row lock, and no snapshot that would delay
+    VACUUM.
 
-    PostgreSQL frees the lock when the process dies. It also does when the connection is lost while the work goes on,
-    so what is done under it must be harmless when it is done twice.
+    PostgreSQL releases the lock when the process dies, but also when the connection is lost while the work continues:
+    the work must be harmless if it is done twice.
 
     Raises:
         DatabaseUnavailableError: it cannot be known.

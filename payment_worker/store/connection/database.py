@@ -23,7 +23,7 @@ from payment_worker.store.connection.watchdog import Watch
 __all__ = ["Connection", "Database", "DatabaseUnavailableError", "NotMigratedError", "Outage"]
 
 Connection = sqlalchemy.Connection
-"""An open transaction. Whoever holds one may call the store; what the database is made with is its own matter."""
+"""An open transaction. Its holder may call the store; how the connection was created is the store's own matter."""
 
 STATEMENT_TIMEOUT_SECONDS: Final = 15
 """Longer than any statement of ours on a healthy server; shorter than a lease."""
@@ -69,7 +69,7 @@ class Database:
         """One transaction: committed at the end of the block, rolled back by an exception.
 
         Raises:
-            DatabaseUnavailableError: it cannot be known whether a commit that was under way took effect.
+            DatabaseUnavailableError: a commit in progress may or may not have taken effect.
         """
         try:
             with translated(host=self.host), self.engine.begin() as connection:
@@ -83,10 +83,10 @@ class Database:
             raise
 
     def now(self) -> datetime:
-        """What time it is by PostgreSQL's clock.
+        """The time by PostgreSQL's clock.
 
         Raises:
-            DatabaseUnavailableError: it was never asked, and cannot be.
+            DatabaseUnavailableError: it was never read, and cannot be.
         """
         while (now := self._clock.now()) is None:
             with self.begin():
@@ -94,7 +94,7 @@ class Database:
         return now
 
     def machine_skew(self) -> timedelta:
-        """How far the clock of this machine was ahead of PostgreSQL's when that was asked last."""
+        """How far the clock of this machine was ahead of PostgreSQL's at the last measurement."""
         return self._clock.machine_skew
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ class Database:
 
 @contextmanager
 def translated(*, host: str) -> Iterator[None]:
-    """Errors that tell an outage become one kind.
+    """Raise one kind of error for every outage.
 
     Raises:
         DatabaseUnavailableError: PostgreSQL cannot serve now, or no connection to it is free.

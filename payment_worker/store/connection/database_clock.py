@@ -1,6 +1,6 @@
 """Reads PostgreSQL's clock, which decides what is due, what has expired and how old a key is.
 
-It is asked for now and then; in between, a stopwatch counts on. What the machine's own clock says decides nothing.
+It is read at intervals; in between, a monotonic clock counts on. The machine's wall clock decides nothing.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def machine_now() -> datetime:
 
 
 class DatabaseClock:
-    """The time of one database's server. Any thread may ask; a measurement replaces the one before at once."""
+    """The time of one database's server. Thread-safe; a measurement replaces the one before at once."""
 
     def __init__(self, machine: Callable[[], datetime] = machine_now) -> None:
         self._machine = machine
@@ -32,7 +32,7 @@ class DatabaseClock:
 
     @property
     def is_due(self) -> bool:
-        """Whether the server has to be asked again."""
+        """Whether the server has to be read again."""
         measured = self._measured
         return measured is None or self._is_expired or elapsed_seconds() - measured[1] > AGAIN_SECONDS
 
@@ -48,7 +48,7 @@ class DatabaseClock:
         self._is_expired = False
 
     def now(self) -> datetime | None:
-        """The server's time; None before it was asked."""
+        """The server's time; None before the first measurement."""
         measured = self._measured
         if measured is None:
             return None

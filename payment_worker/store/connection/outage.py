@@ -121,11 +121,11 @@ class DatabaseUnavailableError(Exception):
 
 
 class NotMigratedError(DatabaseUnavailableError):
-    """A table or a column is not there (yet): migrations have to be run, and whoever waits for that goes on."""
+    """A table or a column does not exist (yet): migrations have to be run; callers retry until then."""
 
 
 def unavailable(error: DBAPIError, *, host: str) -> DatabaseUnavailableError | None:
-    """The outage that this error of the driver tells; None where it is the statement's own fault."""
+    """The outage that this driver error means; None if it is the statement's own error."""
     outage, sqlstate = _outage(error)
     if outage is None:
         return None
@@ -137,7 +137,7 @@ def _outage(error: DBAPIError) -> tuple[Outage | None, str | None]:
     sqlstate: str | None = getattr(error.orig, "pgcode", None)
     if sqlstate:
         return _CODES.get(sqlstate) or _CLASSES.get(sqlstate[:2]), sqlstate
-    # Without one it is no answer of the server's to a statement: the connection is lost, or was never made.
+    # Without a SQLSTATE it is no response to a statement: the connection was lost, or never established.
     if error.connection_invalidated or type(error.orig).__name__ in {"OperationalError", "InterfaceError"}:
         text = str(error.orig)
         found = ((outage, code) for words, outage, code in _TEXTS if re.search(words, text))

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 _NOTHING: Final = text("INSERT INTO stripe_event (event_id) SELECT NULL WHERE false")
-"""Refused where rows may not be inserted, whoever or whatever forbids it, and writes nothing where they may."""
+"""Rejected if rows may not be inserted, for whatever reason, and writes nothing if they may."""
 
 _ROW: Final = text(
     "INSERT INTO operator_action (action, subject, actor, recorded_at) VALUES ('paused', 'all', 'doctor', now())"
@@ -19,7 +19,7 @@ def check_inbox_is_writable(connection: Connection) -> None:
 
 
 def write_and_roll_back(connection: Connection) -> None:
-    """Write a row that nobody ever sees: a full disk refuses it, too. The transaction goes on as before."""
+    """Write a row and roll it back: a full disk rejects it, too. The transaction continues as before."""
     attempt = connection.begin_nested()
     try:
         connection.execute(_ROW)

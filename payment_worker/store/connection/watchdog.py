@@ -1,7 +1,7 @@
 """Closes connections on which a frozen PostgreSQL does not respond; no other timeout ends such a wait.
 
-`statement_timeout` is measured by the server, keepalives are answered by its kernel, and `tcp_user_timeout` only sees
-that bytes were taken. libpq waits without limit, so one thread watches what all connections of a `Database` wait for.
+`statement_timeout` is measured by the server, keepalives are answered by its kernel, and `tcp_user_timeout` only
+notices that bytes were received. libpq waits without limit, so one thread watches all connections of a `Database`.
 """
 
 import os
@@ -18,7 +18,7 @@ this process itself was frozen says nothing of PostgreSQL."""
 
 
 class Watch:
-    """Hangs up on statements that are not answered in time. Their callers get psycopg2's OperationalError."""
+    """Closes connections whose statements get no response in time. Their callers get psycopg2's OperationalError."""
 
     def __init__(self, *, seconds: float) -> None:
         self._seconds_a_round = seconds / ROUNDS
@@ -38,7 +38,7 @@ class Watch:
         return opened
 
     def begin(self, connection: "Connection") -> None:
-        """From now on this connection waits for an answer."""
+        """This connection begins to wait for a response."""
         with self._lock:
             self._waiting[connection] = self._round
 
@@ -65,7 +65,7 @@ class Watch:
 
 
 class Connection(extensions.connection):  # type: ignore[misc] # psycopg2 has no types
-    """A connection whose every wait for an answer is watched."""
+    """A connection whose every wait for a response is watched."""
 
     watch: Watch
 
@@ -112,7 +112,7 @@ class Cursor(extensions.cursor):  # type: ignore[misc] # psycopg2 has no types
 
 def _hang_up(connection: Connection) -> None:
     # Not close(): that would wait for the very lock which libpq's waiting thread holds. The line goes dead instead,
-    # and libpq hears it. What is dead already, or closed by libpq, needs nothing.
+    # and libpq notices it. A connection that is dead already, or closed by libpq, needs nothing.
     with (
         suppress(InterfaceError, OSError),
         socket.socket(fileno=os.dup(connection.fileno())) as line,

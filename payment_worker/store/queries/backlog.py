@@ -31,7 +31,7 @@ _DUE: Final[Mapping[str, tuple[ColumnElement[Any], ColumnElement[datetime], Colu
         }
     )
 )
-"""By which id each kind of work is named, when it is due, and which rows still have it."""
+"""For each kind of work: the id to name it by, when it is due, and which rows are unfinished."""
 
 _DEADLINES: Final[Sequence[tuple[Table, Mapping[str, timedelta]]]] = (
     (tables.payment, {str(status): patience for status, patience in PAYMENT_DEADLINES.items()}),
@@ -46,7 +46,7 @@ class RowCount:
     count: int
     oldest_at: datetime | None
     ids: Sequence[str] = ()
-    """The oldest of them by name, where names were asked for."""
+    """Ids of the oldest, if requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def unknown(connection: Connection, *, before: datetime) -> Sequence[UnknownAtte
 
 @dataclass(frozen=True, slots=True)
 class RefusedOfUs:
-    """Attempts that wait because Stripe refuses our key, or what it may do."""
+    """Attempts that wait because Stripe rejects our API key or denies it a permission."""
 
     action: str
     reason: str
@@ -102,7 +102,7 @@ class RefusedOfUs:
 
 
 def refused_of_us(connection: Connection, *, name: int = 0) -> Sequence[RefusedOfUs]:
-    """What Stripe refuses of us now, by action and Stripe's word for it."""
+    """Attempts that Stripe rejects because of our key, by action and Stripe's code."""
     waits = and_(
         _ATTEMPT.finished_at.is_(None),
         or_(*(_ATTEMPT.error_code.startswith(str(each)) for each in REFUSED_OF_US)),
@@ -131,7 +131,7 @@ def parked(connection: Connection, *, name: int = 0) -> RowCount:
 
 
 def findings(connection: Connection, *, name: int = 0) -> RowCount:
-    """Differences from Stripe's record that a person has to decide."""
+    """Findings that an operator has to decide."""
     finding = tables.reconciliation_finding.c
     is_open = finding.status == FindingStatus.OPEN
     return _many(connection, finding.found_at, is_open, identity=finding.finding_id, name=name)
@@ -190,7 +190,7 @@ def limit_statement_time(connection: Connection, *, seconds: int) -> None:
 
 
 def attempts(connection: Connection) -> Sequence[OpenAttempts]:
-    """Attempts that are not over, by action, status and doubt; since they were begun."""
+    """Unfinished attempts, by action, status and unknown reason, with the time of the oldest."""
     kind = (_ATTEMPT.action, _ATTEMPT.status, _ATTEMPT.unknown_reason)
     query = (
         select(*kind, func.count(), func.min(_ATTEMPT.created_at))
@@ -204,7 +204,7 @@ def attempts(connection: Connection) -> Sequence[OpenAttempts]:
 
 
 def messages(connection: Connection) -> RowCount:
-    """Messages that are not told yet, since they were written."""
+    """Messages that are not published yet, with the time of the oldest."""
     query = select(func.count(), func.min(_OUTBOX.occurred_at)).where(_OUTBOX.published_at.is_(None))
     return RowCount(*connection.execute(query).one())
 
@@ -216,7 +216,7 @@ def events(connection: Connection) -> RowCount:
 
 
 def findings_by_kind(connection: Connection) -> Sequence[tuple[str, RowCount]]:
-    """Findings that are left for a person, by kind, since they were found."""
+    """Open findings by kind, with the time of the oldest."""
     query = (
         select(_FINDING.kind, func.count(), func.min(_FINDING.found_at))
         .where(_FINDING.status == FindingStatus.OPEN)

@@ -21,7 +21,7 @@ _ATTEMPT: Final = tables.payment_attempt.c
 _DISPUTE: Final = tables.dispute.c
 
 LOOKED_AT: Final = 20_000
-"""Payments that one page of a filtered list looks at: about 30 ms where they are in memory."""
+"""Payments that one page of a filtered list examines: about 30 ms if they are in memory."""
 
 STATEMENT_SECONDS: Final = 5
 """A page waits no longer: its reader has left by then, or pressed the key again."""
@@ -77,7 +77,7 @@ class Page:
     payments: Sequence[Mapping[str, Any]]
     next_place: Place | None
     is_complete: bool = True
-    """False: it ends where enough payments were looked at, not where enough were found."""
+    """False: it ended because enough payments were examined, not because enough were found."""
 
 
 def read_only(connection: Connection) -> None:
@@ -162,7 +162,7 @@ def _filters(search: Search, columns: Any) -> Iterator[ColumnElement[bool]]:  # 
 
 
 def _end(connection: Connection, newest_first: Select[tuple[Any, ...]]) -> Place | None:
-    """The last of as many payments as one page looks at; None where there are not so many."""
+    """The last payment that one page examines; None if there are fewer."""
     last = newest_first.with_only_columns(_PAYMENT.created_at, _PAYMENT.payment_id)
     row = connection.execute(last.offset(LOOKED_AT - 1).limit(1)).one_or_none()
     return row and Place(*row)

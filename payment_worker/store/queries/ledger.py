@@ -15,7 +15,7 @@ class BalanceRow:
     stripe_account: str
     currency: str
     stripe: int | None
-    """What Stripe says; None where it was never asked."""
+    """Stripe's balance; None if it was never retrieved."""
     available: int | None
     ledger: int
     uncleared: int
@@ -93,7 +93,7 @@ _NUMBERS: Final = ("stripe", "available", "ledger", "uncleared", "uncleared_obje
 
 
 def balances(connection: Connection, *, at: datetime | None = None) -> Sequence[BalanceRow]:
-    """Every account's balance, as it was proven last; or as it was at an instant, by what Stripe has told since."""
+    """Every account's balance, as it was last compared; or as it was at an instant, by the transactions read since."""
     rows = connection.execute(_AT, {"at": at}) if at else connection.execute(_NOW)
     return [BalanceRow(**_whole(row)) for row in rows.mappings()]
 

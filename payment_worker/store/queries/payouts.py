@@ -36,7 +36,7 @@ class PayoutRow:
 
     @property
     def difference(self) -> int | None:
-        """What it is more than its lines; None where Stripe does not say what it is made of, or not yet."""
+        """The amount minus the sum of its lines; None if Stripe does not list them, or not yet."""
         return None if self.itemized_amount is None else self.amount - self.itemized_amount
 
 
@@ -57,7 +57,7 @@ class PayoutLine:
 
 
 def newest(connection: Connection, *, limit: int) -> Sequence[PayoutRow]:
-    """The payouts that were made last."""
+    """The newest payouts."""
     query = select(*(_PAYOUT.c[name] for name in PayoutRow.__slots__))
     ordered = query.order_by(_PAYOUT.c.created_at.desc(), _PAYOUT.c.stripe_payout_id).limit(limit)
     return [PayoutRow(**row) for row in connection.execute(ordered).mappings()]
@@ -73,7 +73,7 @@ def find(connection: Connection, stripe_payout_id: str) -> PayoutRow | None:
 
 
 def lines(connection: Connection, stripe_payout_id: str) -> Sequence[PayoutLine]:
-    """What a payout is made of, in the order in which it was made."""
+    """The transactions in a payout, in the order of their creation."""
     query = select(*(_LINE.c[name] for name in PayoutLine.__slots__)).where(
         _LINE.c.stripe_payout_id == stripe_payout_id
     )

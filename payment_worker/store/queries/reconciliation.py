@@ -20,10 +20,10 @@ matches: Final = tables.reconciliation_match.c
 
 STILL_PAYMENTS: Final = (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.AUTHORIZED)
 STILL_REFUNDS: Final = (RefundStatus.REQUIRES_ACTION, RefundStatus.PENDING)
-"""States that end by news from Stripe: if it was lost, nothing of ours would ever ask again."""
+"""Statuses that only an update from Stripe ends: if it was lost, nothing else would find out."""
 
 SHORTEST_STILL: Final = timedelta(hours=1)
-"""By then webhooks and the poll have told what there was."""
+"""By then webhooks and the poll have delivered all updates."""
 
 LONGEST_STILL: Final = timedelta(days=90)
 """Banks take 30 days at most, and a customer who has not come back by then does not: it has been an alert for long."""
@@ -33,7 +33,7 @@ DAY_SECONDS: Final = 86_400
 
 @dataclass(frozen=True, slots=True)
 class KnownPayment:
-    """A payment, whether something is being asked of Stripe for it now, and whether its fee is known."""
+    """A payment, whether an attempt on it is unfinished, and whether its fee is known."""
 
     payment: Payment
     is_in_work: bool
@@ -42,7 +42,7 @@ class KnownPayment:
 
 @dataclass(frozen=True, slots=True)
 class KnownRefund:
-    """A refund, and whether something is being asked of Stripe for it now."""
+    """A refund, and whether an attempt on it is unfinished."""
 
     refund: Refund
     is_in_work: bool
@@ -122,7 +122,7 @@ def our_refunds(
 def still_payments(
     connection: Connection, *, run_id: int, since: datetime, until: datetime, after: Place | None, limit: int
 ) -> Sequence[Ours]:
-    """Payments from before a period that stand still and are due for a look, the longest first."""
+    """Unchanged payments from before a period that are due for a check, the longest unchanged first."""
     at = payment.updated_at
     unfinished = payment.status.in_(STILL_PAYMENTS)
     due = _due(at, since=since, until=until)
@@ -133,7 +133,7 @@ def still_payments(
 def still_refunds(
     connection: Connection, *, run_id: int, since: datetime, until: datetime, after: Place | None, limit: int
 ) -> Sequence[Ours]:
-    """Refunds from before a period that stand still and are due for a look, the longest first."""
+    """Unchanged refunds from before a period that are due for a check, the longest unchanged first."""
     at = refund.updated_at
     unfinished = refund.status.in_(STILL_REFUNDS)
     due = _due(at, since=since, until=until)
@@ -142,9 +142,9 @@ def still_refunds(
 
 
 def _due(at: ColumnElement[datetime], *, since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Rows that changed last at this instant are looked at in each run of the first day, and then once a day.
+    """Rows that last changed at this instant are checked in each run of the first day, and then once a day.
 
-    Once a day is the run in whose period another whole day without a change is over.
+    Once a day means: in the run whose period contains the end of another whole day without a change.
     """
     days = [func.floor(extract("epoch", literal(end) - at) / DAY_SECONDS) for end in (since, until)]
     return (

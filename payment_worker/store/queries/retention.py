@@ -54,10 +54,10 @@ def oldest(connection: Connection, *, after: int, before: datetime, limit: int) 
 
 
 def lock_quiet(connection: Connection, payment_ids: Collection[UUID], *, before: datetime) -> Sequence[UUID]:
-    """Those of these payments that are over and to which nothing happened since, locked.
+    """Lock those of these payments that are finished and unchanged since then.
 
-    None to which something may still happen of itself: no request without an answer, no other try to come, no refund
-    on its way, no open dispute, nothing that is not told yet, and nothing that a person has still to look at.
+    None that may still change by itself: no attempt without an outcome, no automatic retry, no pending refund, no open
+    dispute, no unpublished message and no open finding.
     """
     refund, dispute, attempt = tables.refund, tables.dispute, tables.payment_attempt
     box, finding = tables.outbox, tables.reconciliation_finding
@@ -88,9 +88,9 @@ def _of_it(table: Table, condition: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def archive(connection: Connection, payment_ids: Collection[UUID]) -> None:
-    """Move the attempts and the history of these payments, and forget what their customers told beside them.
+    """Move the attempts and the history of these payments, and clear the texts that their customers provided.
 
-    What was sent to Stripe stays to be read in the archived attempts.
+    The requests to Stripe stay readable in the archived attempts.
     """
     _move(connection, tables.payment_attempt, tables.payment_attempt_archive, payment_ids)
     _move(connection, tables.payment_history, tables.payment_history_archive, payment_ids)
@@ -117,7 +117,7 @@ def _move(connection: Connection, table: Table, archive: Table, payment_ids: Col
 
 
 Prune = Callable[[Connection, datetime, int], int]
-"""Deletes at most so many rows from before an instant, and tells how many."""
+"""Deletes at most so many rows from before an instant, and returns how many."""
 
 _EVENT: Final = tables.stripe_event
 _OUTBOX: Final = tables.outbox
@@ -127,7 +127,7 @@ _RUN: Final = tables.reconciliation_run
 
 
 def events(connection: Connection, before: datetime, limit: int) -> int:
-    """Events that are over. Parked ones wait for a person, however old they are."""
+    """Finished events. Parked ones are kept until an operator decides."""
     over = _EVENT.c.status.in_([EventStatus.PROCESSED, EventStatus.IGNORED])
     return _delete(connection, _EVENT, _EVENT.c.received_at, over, before, limit=limit)
 
@@ -157,7 +157,7 @@ def runs(connection: Connection, before: datetime, limit: int) -> int:
 REPORTS: Final[Mapping[str, Prune]] = MappingProxyType(
     {"rejected": rejected, "findings": findings, "runs": runs}
 )
-"""What people look at; findings before the runs that found them."""
+"""Rows for people; findings before the runs that found them."""
 
 
 def _delete(
@@ -169,7 +169,7 @@ def _delete(
     *,
     limit: int,
 ) -> int:
-    """The oldest first, found by the index on their time; whatever somebody holds is left for the next time."""
+    """The oldest first, found by the index on their time; locked rows are left for the next run."""
     keys = list(table.primary_key.columns)
     old = (
         select(*keys)

@@ -26,7 +26,7 @@ ATTEMPT_COLUMNS = (
     "created_at",
     "finished_at",
 )
-"""Without the parameters: they hold what a customer told."""
+"""Without the parameters: they contain data of the customer."""
 
 
 def payment_of(connection: Connection, identity: UUID | str) -> UUID | None:
@@ -65,7 +65,7 @@ def payment_of_event(connection: Connection, event_id: str) -> UUID | None:
 
 
 def payment(connection: Connection, payment_id: UUID) -> Record:
-    """The payment's row, without what the customer told."""
+    """The payment's row, without the customer's data."""
     hidden = {"metadata", "description", "fingerprint", "payment_method"}
     columns = [column for column in tables.payment.c if column.name not in hidden]
     query = select(*columns).where(tables.payment.c.payment_id == payment_id)
@@ -99,7 +99,7 @@ def attempts(connection: Connection, payment_id: UUID) -> Sequence[Record]:
 
 
 def messages(connection: Connection, payment_id: UUID) -> Sequence[Record]:
-    """What other apps were told of it, in order."""
+    """The messages about it, in order."""
     table = tables.outbox
     columns = [table.c.position, table.c.type, table.c.occurred_at, table.c.published_at]
     return _of(connection, table, columns, payment_id, "position")

@@ -16,7 +16,7 @@ _REFUND: Final = tables.refund.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What became of the payments of a period in one currency. Fee and net are in the settlement currency."""
+    """The payments of a period in one currency, by result. Fee and net are in the settlement currency."""
 
     currency: str
     payments: int
@@ -34,7 +34,7 @@ def _sum(column: ColumnElement[Any]) -> ColumnElement[int]:
 
 
 def taken(connection: Connection, *, since: datetime, until: datetime) -> Sequence[Taken]:
-    """The money of the payments that were requested in this period."""
+    """The amounts of the payments that were requested in this period."""
     kind = (_PAYMENT.currency, _PAYMENT.settlement_currency)
     captured = _PAYMENT.amount_captured
     query = (
@@ -65,7 +65,7 @@ class Hour:
 
 
 def payments_by_hour(connection: Connection, *, since: datetime) -> Sequence[Hour]:
-    """Payments that were requested since then, by hour and by what became of them."""
+    """Payments that were requested since then, by hour and status."""
     return _by_hour(connection, _PAYMENT.created_at, _PAYMENT.status, since)
 
 
