@@ -15,6 +15,7 @@ from payment_worker.store import inbox, operator_actions, rejected_requests, run
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.inbox import EventStatus
 from payment_worker.store.queries import console as queries
+from payment_worker.store.queries.console import LOOKED_AT
 
 ROWS: Final = 100
 
@@ -44,8 +45,10 @@ def events(console: Console, request: Request) -> Response:
     """`/events`."""
     status = _chosen(request, list(EventStatus), EventStatus.PARKED)
     type_ = request.query_params.get("type", "").strip()
+    # Those that wait or are parked have indexes of their own.
+    among = None if status in {EventStatus.PARKED, EventStatus.RECEIVED} and not type_ else LOOKED_AT
     with console.reading() as connection:
-        found = inbox.newest(connection, status=status or None, type_=type_ or None, limit=ROWS)
+        found = inbox.newest(connection, status=status or None, type_=type_ or None, limit=ROWS, among=among)
     return console.pages.page(
         request,
         "events.html",
@@ -55,6 +58,7 @@ def events(console: Console, request: Request) -> Response:
         type=type_,
         rows=ROWS,
         sentence=sentence,
+        among=among,
     )
 
 

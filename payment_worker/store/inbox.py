@@ -351,6 +351,7 @@ class Listed:
 
 
 LISTED: Final = [table.c[name] for name in Listed.__slots__]
+_NEWEST: Final = table.c.received_at.desc()
 
 
 def newest(
@@ -359,13 +360,24 @@ def newest(
     status: str | None,
     type_: str | None,
     limit: int,
+    among: int | None = None,
 ) -> Sequence[Listed]:
-    """The events that were received last."""
-    query = select(*LISTED).order_by(table.c.received_at.desc()).limit(limit)
+    """The events that were received last.
+
+    Args:
+        connection: where to read.
+        status: of these alone.
+        type_: likewise.
+        limit: how many.
+        among: look at the newest so many of all events, however few of them are wanted.
+    """
+    events = table.c if among is None else select(*LISTED).order_by(_NEWEST).limit(among).subquery().c
+    columns = [events[name] for name in Listed.__slots__]
+    query = select(*columns).order_by(events.received_at.desc()).limit(limit)
     if status:
-        query = query.where(table.c.status == status)
+        query = query.where(events.status == status)
     if type_:
-        query = query.where(table.c.type == type_)
+        query = query.where(events.type == type_)
     return [Listed(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
 
 
