@@ -18,6 +18,7 @@ from payment_worker.gateway.list_scan import PAGE
 from payment_worker.gateway.parsing import (
     JSON,
     UnreadableError,
+    balance_transaction_of,
     booking_in,
     dispute_snapshot,
     payment_intent_snapshot,
@@ -102,6 +103,16 @@ def payment_intents_page(
     """A page of the PaymentIntents of a period."""
     params = {"created": period.as_parameter(), "expand": ["data.latest_charge.balance_transaction"]}
     return read_page(stripe, "/v1/payment_intents", params, _payment_listed, after=after, account=account)
+
+
+def balance_transactions_page(
+    stripe: Gateway, period: Period, *, account: str
+) -> Page[BalanceTransaction] | NotListed:
+    """The newest balance transactions of a period."""
+    params = {"created": period.as_parameter()}
+    return read_page(
+        stripe, "/v1/balance_transactions", params, balance_transaction_of, after=None, account=account
+    )
 
 
 def refunds_page(

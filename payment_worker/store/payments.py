@@ -6,8 +6,21 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, Select, Update, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    RowMapping,
+    Select,
+    Text,
+    Update,
+    Uuid,
+    bindparam,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.payment import Payment, PaymentStatus
@@ -171,6 +184,45 @@ def has_balance_transaction(connection: Connection, payment_id: UUID) -> bool:
     """Whether fee and net are known."""
     known = select(table.c.stripe_balance_transaction_id).where(table.c.payment_id == payment_id)
     return connection.scalar(known) is not None
+
+
+_FEES: Final = (
+    func.unnest(
+        bindparam("payment_ids", type_=ARRAY(Uuid)),
+        bindparam("ids", type_=ARRAY(Text)),
+        bindparam("fees", type_=ARRAY(BigInteger)),
+        bindparam("nets", type_=ARRAY(BigInteger)),
+        bindparam("currencies", type_=ARRAY(Text)),
+    )
+    .table_valued("payment_id", "id", "fee", "net", "currency", name="fees")
+    .render_derived()
+)
+_RECORD_FEES: Final = (
+    table.update()
+    .where(table.c.payment_id == _FEES.c.payment_id, table.c.stripe_balance_transaction_id.is_(None))
+    .values(
+        stripe_balance_transaction_id=_FEES.c.id,
+        fee=_FEES.c.fee,
+        net=_FEES.c.net,
+        settlement_currency=_FEES.c.currency,
+        updated_at=bindparam("now", type_=DateTime(timezone=True)),
+    )
+)
+
+
+def record_balance_transactions(
+    connection: Connection, fees: Mapping[UUID, BalanceTransaction], *, now: datetime
+) -> None:
+    """Record fee and net of many payments with one statement. It raises no version, as below."""
+    parameters = {
+        "payment_ids": list(fees),
+        "ids": [each.stripe_balance_transaction_id for each in fees.values()],
+        "fees": [each.fee for each in fees.values()],
+        "nets": [each.net for each in fees.values()],
+        "currencies": [each.currency for each in fees.values()],
+        "now": now,
+    }
+    connection.execute(_RECORD_FEES, parameters)
 
 
 def with_balance_transaction(

@@ -15,7 +15,9 @@ from payment_worker.domain.snapshots import Named
 from payment_worker.domain.verdicts import Advanced
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.charge import may_tell_more
+from payment_worker.flows.events.fees import LacksFee
 from payment_worker.flows.events.outcome import result_of
+from payment_worker.flows.events.over import Over, finish
 from payment_worker.flows.events.refund import may_refund_more
 from payment_worker.flows.events.result import Ignored, Processed, Reason
 from payment_worker.flows.events.subjects import (
@@ -43,12 +45,11 @@ UNCHANGED: Final = Processed(Reason.UNCHANGED)
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
-    """An event that is over, with what it came to and whose it is."""
+class Group:
+    """What became of the events of a group. All others have to be processed alone."""
 
-    event: InboxEvent
-    result: Processed | Ignored
-    payment_id: UUID | None = None
+    over: Sequence[Over]
+    lacking: Sequence[LacksFee]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,26 @@ class _Told:
         return as_uuid(self.named.payment_id) if self.named else None
 
 
-def process_group(context: Context, connection: Connection, events: Sequence[InboxEvent]) -> list[Over]:
-    """Apply those of these events that can be without asking Stripe; the others are not among what is returned."""
+def process_group(context: Context, events: Sequence[InboxEvent]) -> Group:
+    """Apply and finish those of these events that can be without asking Stripe, in one transaction."""
     read = [_read(context, event) for event in events]
     told = [each for each in read if isinstance(each, _Told)]
     # What a charge tells is known once its PaymentIntent is.
     told.sort(key=lambda each: each.subject is not Subject.PAYMENT_INTENT)
-    known = _Payments(context, connection, told)
-    applied = (_apply(context, connection, each, known) for each in told)
-    return [*(each for each in read if isinstance(each, Over)), *(each for each in applied if each)]
+    over = [each for each in read if isinstance(each, Over)]
+    lacking: list[LacksFee] = []
+    with context.database.begin() as connection:
+        known = _Payments(context, connection, told)
+        for each in told:
+            match _apply(context, connection, each, known):
+                case Over() as done:
+                    over.append(done)
+                case LacksFee() as lacks:
+                    lacking.append(lacks)
+                case None:
+                    pass
+        finish(context, connection, over)
+    return Group(over, lacking)
 
 
 def _read(context: Context, event: InboxEvent) -> _Told | Over | None:
@@ -127,24 +139,32 @@ class _Payments:
         )
 
 
-def _apply(context: Context, connection: Connection, told: _Told, known: _Payments) -> Over | None:
+def _apply(context: Context, connection: Connection, told: _Told, known: _Payments) -> Over | LacksFee | None:
     match known.of(told):
         case Locked() as locked:
             result = _result(context, connection, told, locked)
-            return Over(told.event, result, locked.payment.payment_id) if result else None
+            return (
+                Over(told.event, result, locked.payment.payment_id)
+                if isinstance(result, Processed)
+                else result
+            )
         case Ignored() as foreign:
             return Over(told.event, foreign)
         case None:
             return None
 
 
-def _result(context: Context, connection: Connection, told: _Told, locked: Locked) -> Processed | None:
+def _result(
+    context: Context, connection: Connection, told: _Told, locked: Locked
+) -> Processed | LacksFee | None:
     match told.subject:
+        case Subject.CHARGE if may_tell_more(locked.payment, told.event.type, told.about):
+            return None
         case Subject.CHARGE:
-            has_fee = id_of(told.about.get("balance_transaction")) is not None
-            tells_fee = has_fee and not locked.has_balance_transaction
-            is_news = tells_fee or may_tell_more(locked.payment, told.event.type, told.about)
-            return None if is_news else UNCHANGED
+            transaction = id_of(told.about.get("balance_transaction"))
+            if transaction is None or locked.has_balance_transaction:
+                return UNCHANGED
+            return LacksFee(told.event, locked.payment.payment_id, transaction)
         case Subject.REFUNDED_CHARGE:
             return None if may_refund_more(locked.payment, told.about) else UNCHANGED
         case _:

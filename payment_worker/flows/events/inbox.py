@@ -8,19 +8,21 @@ finds it, is processed alone: it may be what ended its worker, and shall take no
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, Protocol, assert_never
+from typing import Final, Protocol, TypeVar, assert_never
 from uuid import UUID
 
 from payment_worker.domain.backoff import next_try
 from payment_worker.domain.outcome import Delay
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.dispatch import dispatch
-from payment_worker.flows.events.group import process_group
+from payment_worker.flows.events.fees import record_fees
+from payment_worker.flows.events.group import Group, process_group
+from payment_worker.flows.events.over import Over, finished_as
 from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
 from payment_worker.gateway.webhook import Event
 from payment_worker.store import inbox
 from payment_worker.store.connection.database import Database, DatabaseUnavailableError
-from payment_worker.store.inbox import Arrival, DueAttempt, Ended, EventStatus, InboxEvent
+from payment_worker.store.inbox import Arrival, DueAttempt, EventStatus, InboxEvent
 from payment_worker.store.statements import Write, write
 from payment_worker.telemetry import about, logger
 from payment_worker.telemetry.exceptions import described
@@ -28,6 +30,8 @@ from payment_worker.telemetry.metrics import EVENTS
 from payment_worker.telemetry.recorder import count
 
 log = logger(__name__)
+
+T = TypeVar("T")
 
 MOST_TRIES: Final = 12
 """With exponential delays up to 15 minutes that is half an hour: an event that keeps failing that long, although Stripe
@@ -100,26 +104,29 @@ def claim_new(context: Context) -> Sequence[InboxEvent]:
 
 
 def process_together(context: Context, events: Sequence[InboxEvent]) -> Sequence[DueAttempt]:
-    """Process events that are ours in one transaction; those are returned that have to be processed alone."""
+    """Process claimed events together; returns those that have to be processed alone."""
     if not events:
         return ()
-    try:
-        with context.database.begin() as connection:
-            over = process_group(context, connection, events)
-            ended = [Ended(each.event, _status(each.result), each.result.reason) for each in over]
-            if ended:
-                inbox.finish(connection, ended, now=context.clock())
-    except DatabaseUnavailableError:
-        raise
-    except Exception as bug:  # noqa: BLE001 - each is processed alone then, which finds the one that it is
-        log.error("events left", events=len(events), error=described(bug))  # noqa: TRY400 - its text
-        over = []
+    group = _unless_broken(lambda: process_group(context, events), Group((), ()))
+    no_fees: Sequence[Over] = ()
+    over = [*group.over, *_unless_broken(lambda: record_fees(context, group.lacking), no_fees)]
     for each in over:
-        _told(each.event, _status(each.result), each.result, payment_id=each.payment_id)
+        _told(each.event, finished_as(each.result), each.result, payment_id=each.payment_id)
     if any(each.result.reason is Reason.CHANGED for each in over):
         context.notify_relay()
     done = {(each.event.stripe_account, each.event.event_id) for each in over}
     return [each.handed_out for each in events if (each.stripe_account, each.event_id) not in done]
+
+
+def _unless_broken(process: Callable[[], T], nothing: T) -> T:
+    """The result of processing several events; nothing if one of them breaks it: each is processed alone then."""
+    try:
+        return process()
+    except DatabaseUnavailableError:
+        raise
+    except Exception as bug:  # noqa: BLE001 - it is logged again, and counted, with the event that it is of
+        log.error("events not processed together", error=described(bug))  # noqa: TRY400 - its text
+        return nothing
 
 
 def process_claimed(
@@ -165,7 +172,7 @@ def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
         case Processed(is_recorded=True):
             status, row = EventStatus.PROCESSED, None
         case Processed(reason) | Ignored(reason):
-            status = _status(result)
+            status = finished_as(result)
             row = _ended(context, event, status, reason)
         case Deferred():
             status, row = _deferred(context, event, result)
@@ -177,10 +184,6 @@ def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
     _told(event, status, result)
     context.notify_relay()
     return status
-
-
-def _status(result: Processed | Ignored) -> EventStatus:
-    return EventStatus.PROCESSED if isinstance(result, Processed) else EventStatus.IGNORED
 
 
 def _told(event: InboxEvent, status: EventStatus, result: Result, *, payment_id: UUID | None = None) -> None:

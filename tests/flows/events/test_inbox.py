@@ -152,6 +152,34 @@ def test_events_that_tell_nothing_new_are_ended_together_without_asking_stripe(
     assert {row["tries"] for row in rows(EVENT)} == {1}
 
 
+def test_fees_of_many_charges_are_recorded_with_one_request(scene: Scene, rows: Rows) -> None:
+    for _ in range(3):
+        scene.charge()
+    scene.simulator.advance(60)
+    receive_all(scene.context, scene.events(types=["charge.updated"]), source="webhook")
+    # Retrieving one by one is impossible; listing is not.
+    scene.simulator.fault("server_error", endpoint="balance_transactions.retrieve", times=None)
+
+    assert not process_together(scene.context, claim_new(scene.context))
+
+    assert {row["outcome"] for row in rows(EVENT)} == {"CHANGED"}
+    fees = rows("SELECT fee + net AS amount, settlement_currency FROM payment")
+    assert [tuple(each.values()) for each in fees] == [(5000, "EUR")] * 3
+
+
+def test_fees_that_are_not_on_the_list_are_retrieved(scene: Scene, rows: Rows) -> None:
+    for _ in range(2):
+        scene.charge()
+    scene.simulator.advance(60)
+    receive_all(scene.context, scene.events(types=["charge.updated"]), source="webhook")
+    scene.simulator.fault("server_error", endpoint="balance_transactions.list", times=None)
+
+    for each in process_together(scene.context, claim_new(scene.context)):
+        process_claimed(scene.context, **asdict(each))
+
+    assert {row["outcome"] for row in rows(EVENT)} == {"CHANGED"}
+
+
 def test_a_payment_whose_id_is_not_known_yet_is_found_by_what_it_proves(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge_unanswered()
     assert rows.one("SELECT stripe_payment_intent_id AS id FROM payment")["id"] is None

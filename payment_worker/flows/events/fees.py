@@ -1,0 +1,59 @@
+"""Records fee and net of many charges with one request to Stripe, and finishes the events that told of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from payment_worker.domain.balance_transaction import BalanceTransaction
+from payment_worker.flows.context import Context
+from payment_worker.flows.events.over import Over, finish
+from payment_worker.flows.events.result import Processed, Reason
+from payment_worker.gateway.lists import Page, Period, balance_transactions_page
+from payment_worker.store import payments
+from payment_worker.store.inbox import InboxEvent
+
+BEFORE_ITS_EVENT: Final = timedelta(minutes=1)
+"""How long before its event a balance transaction was created, usually in the same second. One that the list does not
+show is retrieved by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class LacksFee:
+    """An event that tells nothing new but where fee and net of its payment are."""
+
+    event: InboxEvent
+    payment_id: UUID
+    stripe_balance_transaction_id: str
+
+
+def record_fees(context: Context, lacking: Sequence[LacksFee]) -> Sequence[Over]:
+    """Record fee and net of payments whose balance transactions are on one page of Stripe's list."""
+    over: list[Over] = []
+    for account in sorted({each.event.stripe_account for each in lacking}):
+        own = [each for each in lacking if each.event.stripe_account == account]
+        if len(own) > 1:  # a single one is retrieved, which no list can miss
+            over += _record(context, account, own)
+    return over
+
+
+def _record(context: Context, account: str, lacking: Sequence[LacksFee]) -> list[Over]:
+    created = [datetime.fromtimestamp(each.event.payload["created"], tz=UTC) for each in lacking]
+    period = Period(since=min(created) - BEFORE_ITS_EVENT, until=max(created))
+    page = balance_transactions_page(context.stripe, period, account=account)
+    if not isinstance(page, Page):
+        return []
+    listed = {each.stripe_balance_transaction_id: each for each in page.objects}
+    found = [each for each in lacking if each.stripe_balance_transaction_id in listed]
+    if not found:
+        return []
+    fees: dict[UUID, BalanceTransaction] = {
+        each.payment_id: listed[each.stripe_balance_transaction_id] for each in found
+    }
+    over = [Over(each.event, Processed(Reason.CHANGED), each.payment_id) for each in found]
+    with context.database.begin() as connection:
+        payments.lock_all(connection, payment_ids=fees, payment_intents=())
+        payments.record_balance_transactions(connection, fees, now=context.clock())
+        finish(context, connection, over)
+    return over
