@@ -272,4 +272,6 @@ def test_beat_and_a_worker_poll_by_themselves(
     worker(settings=settings, pool="threads")
     beat(settings=settings)
     rows.wait_for("SELECT 1 FROM payment WHERE status = 'SUCCEEDED' AND fee IS NOT NULL")
+    # The reconciliation, which beat enqueues at its start, may have been first.
+    rows.wait_for("SELECT 1 FROM stripe_event WHERE status = 'PROCESSED'")
     assert {row["source"] for row in rows("SELECT source FROM stripe_event")} == {"poll"}
