@@ -95,6 +95,8 @@ def _found(context: Context, attempt: Attempt, payment: Payment, asked_at: datet
                 if made is not None:
                     return made
                 after = _id(listed)
+                if _time_left(context, attempt)() < context.stripe.timeout_seconds:
+                    return ScanIncomplete(after)  # so many copies: the next round goes on behind this one
             case Absent() if is_wide:
                 return _by_key(context, attempt, payment, after=None)
             case _:

@@ -119,6 +119,24 @@ def test_what_was_never_made_is_made_once_after_the_list_was_read_to_its_end(
     assert posts(simulator, payment_id) == [("1", False), ("2", True)]
 
 
+def test_copies_of_its_metadata_are_passed_over_one_a_round_where_there_is_no_time_for_more(
+    scene: Scene, rows: Rows, simulator: Simulator
+) -> None:
+    payment_id = scene.charge_unanswered(when="after")
+    paid = {"amount": 5000, "currency": "eur", "payment_method": "pm_card_visa"}
+    copies = 4
+    for _ in range(copies):
+        simulator.post("payment_intents", {**paid, "metadata": scene.metadata_of(payment_id)})
+    scene.advance(BELIEVED_SECONDS)
+    for _ in range(copies):
+        a_round(scene)
+        assert attempts(rows, payment_id)[0]["error_code"] == "scan_continues"
+    a_round(scene)
+    assert status(rows, payment_id) == "SUCCEEDED"
+    assert len(rows("SELECT 1 FROM reconciliation_finding WHERE kind = 'unverified_metadata'")) == copies
+    assert posts(simulator, payment_id) == [("1", True)]
+
+
 def test_a_look_that_comes_further_is_no_failure(scene: Scene, rows: Rows, simulator: Simulator) -> None:
     payment_id = scene.charge_unanswered(when="before")
     others_pay(simulator)
