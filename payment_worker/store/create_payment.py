@@ -6,13 +6,13 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import CTE, Connection, Select, Table, bindparam, select
+from sqlalchemy import CTE, Connection, Table, bindparam, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 
 from payment_worker.domain.attempt import Attempt
 from payment_worker.domain.payment import Payment
 from payment_worker.store import attempts, payments, tables
-from payment_worker.store.statements import Row
+from payment_worker.store.statements import Compiled, Row
 
 Shape = tuple[Table, tuple[str, ...]]
 """A table and the columns of it that are written."""
@@ -40,12 +40,12 @@ def create_payment(
     rows = [first, attempts.noted(attempt), *others]
     statement = _statement(tuple((row.table, tuple(row.values)) for row in rows))
     parameters = {f"set{n}_{name}": value for n, row in enumerate(rows) for name, value in row.values.items()}
-    attempt_id = connection.scalar(statement, parameters)
+    attempt_id = statement.execute(connection, parameters).scalar()
     return None if attempt_id is None else replace(attempt, attempt_id=attempt_id)
 
 
 @lru_cache(maxsize=10)
-def _statement(shapes: tuple[Shape, ...]) -> Select[int]:
+def _statement(shapes: tuple[Shape, ...]) -> Compiled:
     (payment, columns), *following = shapes
     new = (
         insert(payment)
@@ -56,7 +56,8 @@ def _statement(shapes: tuple[Shape, ...]) -> Select[int]:
     )
     attempt, *others = (_if_new(n, shape, new) for n, shape in enumerate(following, start=1))
     noted = attempt.returning(tables.payment_attempt.c.attempt_id).cte("noted")
-    return select(noted.c.attempt_id).add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(others)))
+    written = (each.cte(f"write_{n}") for n, each in enumerate(others))
+    return Compiled(select(noted.c.attempt_id).add_cte(*written))
 
 
 def _if_new(n: int, shape: Shape, new: CTE) -> Insert:

@@ -3,9 +3,45 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Insert, Table, Update, bindparam
+from sqlalchemy import (
+    ClauseElement,
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Insert,
+    Table,
+    Update,
+    bindparam,
+)
+from sqlalchemy.dialects.postgresql import psycopg2
+
+_DIALECT: Final = psycopg2.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's
+
+
+class Compiled:
+    """A statement that is text from then on: SQLAlchemy sets up one of its own in the time in which the driver runs it.
+
+    For what returns a value or nothing: rows are told of in the driver's types.
+    """
+
+    def __init__(self, statement: ClauseElement) -> None:
+        compiled: Any = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+        self._text = str(compiled)
+        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        encoders = {
+            name: each.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+            for name, each in compiled.binds.items()
+        }
+        self._encoders = {name: encode for name, encode in encoders.items() if encode}
+
+    def execute(self, connection: Connection, parameters: Mapping[str, Any]) -> CursorResult[Any]:
+        """Run it with these values of its parameters."""
+        values = {**self._fixed, **parameters}
+        for name, encode in self._encoders.items():
+            values[name] = encode(values[name])
+        return connection.exec_driver_sql(self._text, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +91,7 @@ def _write_cached(connection: Connection, writes: Sequence[Row | Change]) -> Non
         parameters |= {f"set{n}_{name}": value for name, value in each.values.items()}
         if isinstance(each, Change):
             parameters |= {f"key{n}_{name}": value for name, value in each.where.items()}
-    connection.execute(_statement(tuple(map(_shape, writes))), parameters)
+    _statement(tuple(map(_shape, writes))).execute(connection, parameters)
 
 
 def _shape(each: Row | Change) -> Shape:
@@ -65,9 +101,9 @@ def _shape(each: Row | Change) -> Shape:
 
 
 @lru_cache(maxsize=500)
-def _statement(shapes: tuple[Shape, ...]) -> Insert | Update:
+def _statement(shapes: tuple[Shape, ...]) -> Compiled:
     *others, last = (_part(n, shape) for n, shape in enumerate(shapes))
-    return last.add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(others)))
+    return Compiled(last.add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(others))))
 
 
 def _part(n: int, shape: Shape) -> Insert | Update:
