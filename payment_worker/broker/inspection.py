@@ -15,7 +15,7 @@ from celery.utils.time import maybe_iso8601, maybe_make_aware
 from kombu.exceptions import ContentDisallowed
 
 from payment_worker.broker.envelope import MAX_DEPTH, UNREADABLE, is_too_deep
-from payment_worker.broker.transport import REDELIVERIES, redeliveries
+from payment_worker.broker.unacked import REDELIVERIES, redeliveries
 from payment_worker.settings import MAX_REDELIVERIES
 
 LONGEST_ID: Final = 255

@@ -56,6 +56,24 @@ def test_a_worker_that_ends_tells_of_its_last_task(scene: Scene) -> None:
     assert set(told) == set(KINDS)
 
 
+def test_a_message_and_its_acknowledgement_are_a_command_each(scene: Scene) -> None:
+    scene.worker()
+    scene.send("work", "first")
+    scene.wait_for("ended", "first")
+    scene.broker.config_resetstat()
+    scene.broker.script_flush()  # as if Redis had been started anew
+
+    for n in range(TASKS):
+        scene.send("work", f"p{n}")
+    scene.wait_for("ended", f"p{TASKS - 1}")
+    wait_until(lambda: not scene.broker.hlen("unacked"), seconds=10, what="every acknowledgement")
+
+    calls: dict[str, dict[str, int]] = scene.broker.info("commandstats")
+    assert calls["cmdstat_evalsha"]["calls"] >= 2 * TASKS
+    assert calls.get("cmdstat_exec", {"calls": 0})["calls"] < TASKS
+    assert not scene.broker.zcard("unacked_index")
+
+
 def test_a_channel_keeps_its_client_for_as_long_as_its_pool(redis_url: str) -> None:
     with Connection(redis_url, transport=Transport) as connection, connection.channel() as channel:  # type: ignore[no-untyped-call]
         with channel.conn_or_acquire() as first, channel.conn_or_acquire() as second:
