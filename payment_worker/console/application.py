@@ -72,10 +72,11 @@ def application(console: Console, access: Access, *, close: Callable[[], None]) 
             DatabaseUnavailableError: partial(_unavailable, console),
             BrokerError: partial(_no_broker, console),
             RedisError: partial(_no_broker, console),
+            Exception: partial(_failed, console),
         },
         lifespan=lifespan,
     )
-    return Guard(app, access=access, failed=partial(_failed, console))
+    return Guard(app, access=access)
 
 
 async def _not_served(console: Console, request: Request, error: Exception) -> Response:
@@ -96,7 +97,7 @@ async def _no_broker(console: Console, request: Request, error: Exception) -> Re
     return console.pages.page(request, "fault.html", http_status=status, title="No Redis", said=said)
 
 
-def _failed(console: Console, request: Request) -> Response:
+async def _failed(console: Console, request: Request, _: Exception) -> Response:
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     said = "This is a bug of the console's; its log says where."
     return console.pages.page(request, "fault.html", http_status=status, title="Failed", said=said)

@@ -1,13 +1,12 @@
 """What stands around every page: authentication, the headers that browsers obey, a log line, and no traceback."""
 
 import time
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from payment_worker.console.access import Access, User
@@ -41,17 +40,9 @@ UNAUTHORIZED: Final = PlainTextResponse(
 class Guard:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, *, access: Access, failed: Callable[[Request], Response]) -> None:
-        """Set up.
-
-        Args:
-            app: the application.
-            access: who may see it.
-            failed: the page for a bug.
-        """
+    def __init__(self, app: ASGIApp, *, access: Access) -> None:
         self._app = app
         self._access = access
-        self._failed = failed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -92,5 +83,5 @@ class Guard:
         try:
             await self._app(request.scope, request.receive, send)
         except Exception as bug:  # noqa: BLE001 - its text may hold anything, and is shown to nobody
+            # Starlette has answered, and raises it again.
             log.error("page failed", path=request.url.path, error=described(bug))  # noqa: TRY400 - as above
-            await self._failed(request)(request.scope, request.receive, send)

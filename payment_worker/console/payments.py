@@ -25,7 +25,7 @@ from payment_worker.store.queries import timeline
 from payment_worker.store.queries.console import Place, Search
 
 ROWS: Final = 50
-FIELDS: Final = ("q", "status", "currency", "least", "most", "since", "until")
+FIELDS: Final = ("q", "status", "disputed", "currency", "least", "most", "since", "until")
 CENTS: Final = 2
 """Decimals of an amount that is looked for in no particular currency."""
 MOST_REJECTED: Final = 20
@@ -87,6 +87,7 @@ def _asked(given: Mapping[str, str], before: str) -> _Asked:
     search = Search(
         identity=given["q"] or None,
         status=given["status"] or None,
+        is_disputed=bool(given["disputed"]),
         currency=currency or None,
         least=amounts.get("least"),
         most=amounts.get("most"),

@@ -73,6 +73,7 @@ class Pages:
         self._templates = Environment(
             loader=PackageLoader("payment_worker.console"),
             autoescape=True,
+            auto_reload=False,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,

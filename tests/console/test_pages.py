@@ -82,6 +82,9 @@ def test_filters_leave_what_is_wanted(shared_console: Running, shared_rows: Rows
     assert found(currency="JPY", least="500", most="500", **on_that_day) == {yens}
     assert found(currency="EUR", least="49.99", status="SUCCEEDED", **on_that_day) == {euros}
     assert found(currency="EUR", least="50.00", **on_that_day) == set()
+    assert found(disputed="yes", **on_that_day) == set()
+    shared_rows("UPDATE payment SET is_disputed = true WHERE payment_id = %s", euros)
+    assert found(disputed="yes", **on_that_day) == {euros}
     assert found(until="2001-02-02") == set()
 
 
@@ -235,6 +238,27 @@ def test_the_overview_tells_what_waits_and_what_was_taken(console: Start, rows: 
     assert "Something needs attention" in text  # no worker runs
     assert running.reader.get("/", day="x").status == 200
     assert running.reader.get("/", day=f"{now + timedelta(days=400):%Y-%m-%d}").status == 200
+
+
+def test_a_bug_is_a_page_and_a_line_in_the_log_and_tells_nothing_of_the_data(
+    console: Start, rows: Rows
+) -> None:
+    running = console()
+    rows(
+        """INSERT INTO rejected_request (request_id, task, arguments, errors, ids, is_complete, received_at)
+           VALUES (%s, 'x', '{}', '["planted4714"]', '{}', true, now())""",
+        str(uuid4()),
+    )
+    page = running.operator.get("/requests/rejected")
+    assert page.status == 500
+    assert "This is a bug" in page.body
+    assert page.headers["content-security-policy"]
+    assert running.reader.get("/payments").status == 200
+    running.process.stop()
+    lines = [line for line in running.process.output().splitlines() if "page failed" in line]
+    assert len(lines) == 1
+    assert "Traceback" not in running.process.output()
+    assert "planted4714" not in running.process.output() + page.body
 
 
 def test_without_its_database_it_says_so_and_the_overview_says_what_to_do(

@@ -22,7 +22,9 @@ class Browser:
 
     def __init__(self, port: int, *, arguments: list[str]) -> None:
         self._port = port
-        options = {"args": ["--headless=new", "--no-sandbox", "--disable-gpu", *arguments]}
+        options = {
+            "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", *arguments]
+        }
         made = self._ask(
             "POST", "/session", {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}
         )

@@ -58,6 +58,8 @@ class Search:
     """A payment's, a refund's, an order's, a customer's, or one of Stripe's."""
     order_id: str | None = None
     status: str | None = None
+    is_disputed: bool = False
+    """Whether only those are wanted whose money a dispute holds."""
     currency: str | None = None
     least: int | None = None
     most: int | None = None
@@ -153,6 +155,8 @@ def _uuid(text: str) -> UUID | None:
 def _filters(search: Search, columns: Any) -> Iterator[ColumnElement[bool]]:  # noqa: ANN401 - SQLAlchemy's
     if search.status:
         yield columns.status == search.status
+    if search.is_disputed:
+        yield columns.is_disputed
     if search.currency:
         yield columns.currency == search.currency
     if search.least is not None:
