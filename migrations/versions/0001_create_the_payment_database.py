@@ -60,23 +60,23 @@ CREATE TABLE payment (
     CONSTRAINT payment_is_booked_as_a_whole CHECK
         (num_nonnulls(stripe_balance_transaction_id, fee, net, settlement_currency) IN (0, 4))
 );
-COMMENT ON TABLE payment IS 'One row a payment: its current state. Amounts are minor units of its currency.';
+COMMENT ON TABLE payment IS 'One row per payment: its current state. Amounts are minor units of its currency.';
 COMMENT ON COLUMN payment.version IS
-    'Raised by every write; an answer from Stripe is trusted if nothing was written since it was asked for.';
+    'Incremented by every write; a snapshot is the newest if nothing was written since it was requested.';
 COMMENT ON COLUMN payment.amount_refund_reserved IS
-    'What refunds that may still succeed, or have, hold of the captured amount.';
+    'The part of the captured amount reserved by refunds that have succeeded or may still succeed.';
 COMMENT ON COLUMN payment.fingerprint IS
     'SHA-256 of the request; the same id with another fingerprint is a conflict.';
-COMMENT ON COLUMN payment.is_disputed IS 'A dispute that is open or lost holds the money: nothing can be refunded.';
+COMMENT ON COLUMN payment.is_disputed IS 'True while a dispute is open or lost: nothing can be refunded.';
 COMMENT ON COLUMN payment.fee IS
-    'What Stripe keeps of the charge, in minor units of settlement_currency. Known some time after success.';
-COMMENT ON COLUMN payment.net IS 'What is left of the charge on the balance, in minor units of settlement_currency.';
-COMMENT ON COLUMN payment.advice_code IS 'What the issuer advises after a decline, in Stripe''s word.';
-COMMENT ON COLUMN payment.retries IS 'How often it was tried again after a decline.';
-COMMENT ON COLUMN payment.capture_before IS 'When the issuer lets go what was authorised, as far as Stripe tells.';
-COMMENT ON COLUMN payment.action_url IS 'Where its customer has to be sent, while it waits for them.';
+    'Fee charged by Stripe, in minor units of settlement_currency. Known some time after success.';
+COMMENT ON COLUMN payment.net IS 'The charge minus the fee, in minor units of settlement_currency.';
+COMMENT ON COLUMN payment.advice_code IS 'Advice code after a decline.';
+COMMENT ON COLUMN payment.retries IS 'How often it was retried after a decline.';
+COMMENT ON COLUMN payment.capture_before IS 'When the authorisation expires, if Stripe says so.';
+COMMENT ON COLUMN payment.action_url IS 'The URL to redirect the customer to, while their action is required.';
 COMMENT ON COLUMN payment.action_expires_at IS
-    'Until when it waits for its customer, once it does: then it is canceled.';
+    'Until when it waits for its customer; then it is canceled.';
 COMMENT ON COLUMN payment.payment_method IS
     'Stripe''s payment method, as the caller gave it; null where it gave a confirmation token.';
 COMMENT ON COLUMN payment.cancellation_reason IS
@@ -119,9 +119,9 @@ CREATE TABLE refund (
     CONSTRAINT refund_processed_names_stripes CHECK
         (status IN ('REQUESTED', 'FAILED', 'CANCELED') OR stripe_refund_id IS NOT NULL)
 );
-COMMENT ON TABLE refund IS 'One row a refund: its current state. Amounts are minor units of its currency.';
+COMMENT ON TABLE refund IS 'One row per refund: its current state. Amounts are minor units of its currency.';
 COMMENT ON COLUMN refund.waits_until IS
-    'Set while the payment is not known to be captured: nothing is reserved or asked of Stripe before that time.';
+    'Set while the payment is not known to be captured: nothing is reserved or sent to Stripe before that time.';
 COMMENT ON COLUMN refund.fingerprint IS
     'SHA-256 of the request; null for a refund that was made elsewhere and adopted.';
 CREATE UNIQUE INDEX refund_stripe_refund_id ON refund (stripe_refund_id);
@@ -297,12 +297,12 @@ CREATE TABLE stripe_event (
     CONSTRAINT stripe_event_unfinished_has_a_next_action CHECK
         ((status = 'RECEIVED') = (next_action_at IS NOT NULL) AND (status = 'RECEIVED') = (finished_at IS NULL))
 );
-COMMENT ON TABLE stripe_event IS 'The inbox: every event that Stripe told us, once, and what came of it.';
+COMMENT ON TABLE stripe_event IS 'The inbox: every Stripe event, once, with its result.';
 COMMENT ON COLUMN stripe_event.stripe_account IS 'The connected account; empty for the platform''s own.';
 COMMENT ON COLUMN stripe_event.lease_token IS
-    '0: nobody has claimed it yet. Raised when it ends or is put off; a write under an older one is refused.';
+    '0: not claimed yet. Incremented when it is finished or rescheduled; a write under an older one is rejected.';
 COMMENT ON COLUMN stripe_event.outcome IS
-    'What processing it did, why it is ignored, or the error it is retried or parked for.';
+    'The result of processing it, why it is ignored, or the error for which it is retried or parked.';
 -- New events and those that were claimed before are claimed apart: neither claim shall walk what waits of the other.
 CREATE INDEX stripe_event_due ON stripe_event ((lease_token = 0), next_action_at) WHERE status = 'RECEIVED';
 CREATE INDEX stripe_event_parked ON stripe_event (received_at) WHERE status = 'PARKED';
@@ -455,7 +455,7 @@ CREATE TABLE reconciliation_run (
     CONSTRAINT reconciliation_run_ends CHECK ((status = 'FINISHED') = (finished_at IS NOT NULL))
 );
 COMMENT ON TABLE reconciliation_run IS
-    'One row a reconciliation of a period; a killed one is gone on with at its step, account and cursor.';
+    'One row per reconciliation of a period; a killed one is continued at its step, account and cursor.';
 COMMENT ON COLUMN reconciliation_run.payments IS 'PaymentIntents of ours that were compared; likewise the next two.';
 CREATE INDEX reconciliation_run_unfinished ON reconciliation_run (run_id) WHERE status = 'RUNNING';
 """
@@ -522,7 +522,7 @@ COMMENT ON TABLE reconciliation_finding IS 'Where our record and Stripe''s diffe
 COMMENT ON COLUMN reconciliation_finding.status IS
     'OPEN: left for a person. REPAIRED: our record was brought up to date. '
     'CLOSED: the difference has gone, or a person decided it.';
-COMMENT ON COLUMN reconciliation_finding.run_id IS 'The run that found it last; null: an event or an answer did.';
+COMMENT ON COLUMN reconciliation_finding.run_id IS 'The run that found it last; null: an event or a response did.';
 CREATE INDEX reconciliation_finding_open ON reconciliation_finding (finding_id) WHERE status = 'OPEN';
 CREATE INDEX reconciliation_finding_found_at ON reconciliation_finding (found_at);
 CREATE INDEX reconciliation_finding_payment_id ON reconciliation_finding (payment_id);

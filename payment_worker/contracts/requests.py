@@ -216,7 +216,7 @@ class CancelRequest(Request):
 
     payment_id: Id
     reason: ShortText | None = Field(
-        None, description="Kept in the history; Stripe is told if it is one of Stripe's own reasons."
+        None, description="Stored in the history; sent to Stripe if it is one of Stripe's reasons."
     )
 
 
@@ -234,7 +234,7 @@ class RefundRequest(Request):
     payment_id: Id
     amount: PartAmount | None = Field(None, description="Minor units. Default: all still refundable.")
     reason: RefundReason | None = Field(None, description="As Stripe's dashboard shows it.")
-    requested_by: ShortText | None = Field(None, description="Who asked for it, for the record.")
+    requested_by: ShortText | None = Field(None, description="Who requested it; stored with the refund.")
     note: LongText | None = Field(None, description="Why, for the record.")
     reverse_transfer: YesOrNo = Field(
         default=False, description="Connect: take the same share back of what was transferred."

@@ -15,13 +15,13 @@ from payment_worker.store.tables import metadata
 
 PAGE = """# Tables
 
-Read from a freshly migrated database by `tools/generate.py`; `\\d+ payment` in `psql` tells the same. Money is `bigint`
-in minor units, instants are `timestamptz`. Read as much as you like, and write nothing. Every row obeys the constraints
-below its table, whoever writes it.
+Read from a freshly migrated database by `tools/generate.py`; `\\d+ payment` in `psql` shows the same. Money is `bigint`
+in minor units, instants are `timestamptz`. Other apps may read, but not write. Every row satisfies the
+constraints below its table.
 
 ## Tables that others may read
 
-Their columns are a contract: columns may come, and none goes without a way to migrate.
+Their columns are a contract: columns may be added, and none is removed without a migration path.
 
 {shared}
 
@@ -107,7 +107,7 @@ def _table(name: str, means: str | None, columns: Rows, constraints: Rows) -> st
     if shown:
         lines += ["", "| column | type | meaning |", "|---|---|---|", *map(_column, shown)]
     if constraints:
-        lines += ["", "What holds for every row:", "", *map(_constraint, constraints)]
+        lines += ["", "Constraints:", "", *map(_constraint, constraints)]
     return "\n".join(lines)
 
 

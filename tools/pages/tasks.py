@@ -54,10 +54,10 @@ the tables and the stream say the same. Nothing else follows a task: what a send
 
 ## Where the payment is not there
 
-A refund, capture, cancellation or further try may overtake the charge of its payment. So a `payment_id` that names no
-payment is looked for again for about 15 seconds, and for longer while charges are queued or a worker holds this one.
-After that the request fails and is kept in `rejected_request` with the code `unknown_payment`. A refund that was
-refused so has no row in `refund`: send it again, with the same `refund_id`, once the payment exists.
+A refund, capture, cancellation or retry may overtake the charge of its payment. So a request that names no
+payment is retried for about 15 seconds, and for longer while charges are queued or a worker holds this one.
+After that it is rejected and stored in `rejected_request` with the code `unknown_payment`. A refund that was
+rejected so has no row in `refund`: send it again, with the same `refund_id`, once the payment exists.
 
 ## payment_worker.charge [charges]
 
@@ -73,7 +73,7 @@ for, and `actionUrl` where it is enough to send them there. By default they are 
 do: as Stripe says, or `CANCELED` with the reason `abandoned` once they let `PAYMENT_WORKER_ACTION_EXPIRY` pass. A
 payment whose customer was there is never tried again by the worker itself.
 
-A bank debit (SEPA, ACH, Bacs) is `PROCESSING` for days, and `PaymentProcessing` tells so: it is neither paid nor
+A bank debit (SEPA, ACH, Bacs) is `PROCESSING` for days, and `PaymentProcessing` says so: it is neither paid nor
 failed, and the order is not to be paid again. Then the bank decides, and `PaymentSucceeded` or `PaymentFailed` follows.
 What a bank takes back later still is a dispute that is lost when it begins: `DisputeOpened` and `DisputeClosed`. A new
 debit needs a mandate: `mandate_data` as the customer has just accepted it, the `mandate` of before, or a payment method
@@ -89,8 +89,8 @@ shows another fee or transfer than was asked for, that is [a finding](../how-to/
 {adopt}
 
 Makes a payment of ours of a PaymentIntent that Checkout, Elements or another program made: from then on it is captured,
-canceled, refunded, reconciled and told of as if the worker had made it. What happened to it before is recorded too:
-what was taken, refunds, disputes. While its customer has not paid yet it is `REQUIRES_ACTION`, and canceled after
+canceled, refunded, reconciled and published as if the worker had created it. Earlier changes are recorded too:
+captures, refunds, disputes. While its customer has not paid yet it is `REQUIRES_ACTION`, and canceled after
 `PAYMENT_WORKER_ACTION_EXPIRY` like every such payment. The same request again changes nothing. It is rejected, with one
 of these codes, where the PaymentIntent
 
@@ -110,7 +110,7 @@ Takes what is held, once; the rest is released. Sent right after its charge,
 
 {cancel}
 
-Gives up what has not succeeded: what is held is released, and nothing can be taken for it any more. `PaymentCanceled`
+Cancels a payment that has not succeeded and releases its authorisation; it can no longer be charged. `PaymentCanceled`
 has the reason. An authorisation that runs out, or is canceled at Stripe, ends as `CANCELED` too; Stripe's reason is
 then `automatic` or `expired`, or what somebody chose there.
 
@@ -180,8 +180,8 @@ ARGUMENTS: Mapping[str, type[Request]] = {
 REFUSALS: Mapping[RejectionReason, str] = {
     RejectionReason.NOT_AUTHORIZED: "capture: it is not, or not yet, held",
     RejectionReason.FAILED: "capture: it was declined",
-    RejectionReason.SUCCEEDED: "cancel: too late; what was taken can be refunded",
-    RejectionReason.CANCELED: "capture, retry: it was given up",
+    RejectionReason.SUCCEEDED: "cancel: too late; a captured payment can be refunded",
+    RejectionReason.CANCELED: "capture, retry: it was canceled",
     RejectionReason.EXPIRED: "capture: the authorisation ran out",
     RejectionReason.ALREADY_CAPTURED: "capture: another amount was",
     RejectionReason.EXCEEDS_AUTHORIZED: "capture: more than is held",
@@ -195,8 +195,8 @@ REFUSALS: Mapping[RejectionReason, str] = {
 }
 
 REFUND_REFUSALS: Mapping[RefundRejectionReason, str] = {
-    RefundRejectionReason.PAYMENT_FAILED: "nothing was taken",
-    RefundRejectionReason.PAYMENT_CANCELED: "nothing was taken",
+    RefundRejectionReason.PAYMENT_FAILED: "nothing was charged",
+    RefundRejectionReason.PAYMENT_CANCELED: "nothing was charged",
     RefundRejectionReason.PAYMENT_NOT_CAPTURED: "it is only held: cancel it",
     RefundRejectionReason.NOTHING_LEFT: "all of it is, or is being, given back",
     RefundRejectionReason.EXCEEDS_REFUNDABLE: "more than is left",
