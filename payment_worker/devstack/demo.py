@@ -3,6 +3,9 @@
 import time
 from collections.abc import Sequence
 
+from sqlalchemy import Engine
+
+from payment_worker.devstack.balance import Balance, balance_table, imported_balance
 from payment_worker.devstack.books import Entry, Ledger, SimulatorLedger, StripeLedger, compare
 from payment_worker.devstack.screen import Screen
 from payment_worker.devstack.show import DONE, PROBLEMS, closing_engine, show
@@ -26,11 +29,37 @@ def _tell(screen: Screen, stack: Stack) -> int:
     with closing_engine(stack.settings["DATABASE_URL"]) as database:
         screen.title("The stories")
         chapters = [_chapter(screen, story, World(stack, database)) for story in STORIES]
+        balance = _balance(screen, stack, database) if stack.simulator else None
     screen.title("The books")
     screen.console.print(table(chapters, "Simulator's ledger" if stack.simulator else "Stripe"))
+    if balance:
+        screen.console.print(balance_table(balance))
     entries = [entry for chapter in chapters for entry in chapter.entries]
     strangers = _ledger(stack).strangers(entry.payment_id for entry in entries)
-    return _verdict(screen, entries, strangers=strangers, seconds=time.monotonic() - began)
+    is_explained = balance is None or _is_explained(screen, balance)
+    verdict = _verdict(screen, entries, strangers=strangers, seconds=time.monotonic() - began)
+    return verdict if is_explained else PROBLEMS
+
+
+def _balance(screen: Screen, stack: Stack, database: Engine) -> Balance:
+    """The simulator's account may hold nothing else than what the stories made."""
+    settings = stack.settings
+    with screen.step("The balance, explained by the ledger") as step:
+        found = imported_balance(
+            database, settings["STRIPE_API_BASE"], settings["STRIPE_API_KEY"], send=stack.shop.send
+        )
+        step.detail = f"{len(found.lines)} currencies"
+    return found
+
+
+def _is_explained(screen: Screen, balance: Balance) -> bool:
+    for each in balance.uncleared:
+        screen.fault(f"not cleared: {each}")
+    if balance.agrees:
+        screen.console.print("[bold green]Stripe's balance is explained to the cent, in every currency.[/]")
+    else:
+        screen.fault("Stripe's balance is not what the ledger says.")
+    return balance.agrees
 
 
 def _chapter(screen: Screen, story: Story, world: World) -> Chapter:

@@ -40,6 +40,10 @@ class Shop:
             )
         return refund_id
 
+    def send(self, task: str) -> None:
+        """Enqueue a task of the worker's own that takes no arguments."""
+        self._app.send_task(task, queue="maintenance")
+
     def __enter__(self) -> Self:
         return self
 

@@ -106,6 +106,24 @@ def refunds_partial_and_whole(world: World) -> Told:
     return Told(payments, "6 messages, 3 refunds: two in part, one of all")
 
 
+def a_dispute_another_currency_and_a_payout(world: World) -> Told:
+    """Francs that are kept as euros, a charge that the customer's bank takes back, and what is left paid out."""
+    shop, simulator = world.stack.shop, world.simulator
+    simulator.post("exchange", {"currency": "chf", "settles_in": "eur", "rate": 1.0731})
+    simulator.post("settings", {"balance_available_delay_seconds": 0, "payout_arrival_delay_seconds": 1})
+    payments = [shop.charge(15_500, "CHF"), shop.charge(6_600, "EUR", "pm_card_createDispute")]
+    world.wait("payment", payments, "SUCCEEDED")
+    query = text("SELECT count(*) FROM dispute WHERE payment_id = CAST(:id AS uuid)")
+
+    def disputed() -> bool:
+        with world.database.connect() as connection:
+            return bool(connection.execute(query, {"id": payments[1]}).scalar_one())
+
+    wait_until(disputed, seconds=_PATIENCE_SECONDS, what="the dispute is recorded")
+    paid_out = simulator.post("payouts")["payouts"]
+    return Told(payments, f"1 exchange, 1 dispute, {_counted(len(paid_out), 'payout')}")
+
+
 def an_answer_that_is_lost_and_found(world: World) -> Told:
     """Stripe takes the money, and the connection breaks before it can say so, twice. No webhook helps."""
     create = {"endpoint": "payment_intents.create", "params": {"amount": "31337"}}
@@ -152,6 +170,11 @@ STORIES = (
     Story("Charges that succeed", charges_that_succeed),
     Story("Charges that are declined", charges_that_are_declined),
     Story("Refunds, partial and whole", refunds_partial_and_whole),
+    Story(
+        "A dispute, another currency, a payout",
+        a_dispute_another_currency_and_a_payout,
+        needs_faults=True,
+    ),
     Story("An answer that is lost and found", an_answer_that_is_lost_and_found, needs_faults=True),
     Story("A worker killed in mid-charge", a_worker_killed_in_the_middle_of_a_charge, needs_faults=True),
 )

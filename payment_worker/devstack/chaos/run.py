@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import Engine
 
+from payment_worker.devstack.balance import imported_balance
 from payment_worker.devstack.chaos import (
     external_changes,
     poison,
@@ -135,6 +136,8 @@ def _run_and_check(one: Run) -> int:
     records = read(one.database, one.cluster.simulator, api_key=one.cluster.settings["STRIPE_API_KEY"])
     violations = check(RunResult(workload=one.workload, records=records, published=one.consumer.published))
     compared, findings = _reconcile(one, unfinished, records)
+    if not unfinished:
+        findings += _unexplained(one)
     for line in report.statuses(records):
         one.progress.say(line)
     one.progress.say(
@@ -215,6 +218,26 @@ def _reconcile(one: Run, unfinished: Mapping[str, int], records: Records) -> tup
     return reconciliation.findings(
         one.database, send=one.client.send, since=one.began_at, payments=one.options.payments, records=records
     )
+
+
+def _unexplained(one: Run) -> list[str]:
+    """What of the balance the ledger does not explain: it must come to the simulator's, in every currency."""
+    settings = one.cluster.settings
+    balance = imported_balance(
+        one.database,
+        settings["STRIPE_API_BASE"],
+        settings["STRIPE_API_KEY"],
+        send=one.client.send,
+        foreign=stranger.forged(one.cluster.simulator),
+    )
+    one.progress.say(f"Balance explained in {sum(line.agrees for line in balance.lines)} currencies")
+    differing = [
+        f"balance {line.currency}: {line.stripe} at Stripe, {line.ledger} in the ledger,"
+        f" {line.unexplained} unexplained"
+        for line in balance.lines
+        if not line.agrees
+    ]
+    return [*differing, *(f"not cleared: {each}" for each in balance.uncleared)]
 
 
 def _status_line(one: Run, unfinished: Mapping[str, int]) -> str:

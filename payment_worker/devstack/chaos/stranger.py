@@ -111,3 +111,10 @@ class Stranger:
         )
         with urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 as above
             return json.load(answer)
+
+
+def forged(simulator: Simulator) -> set[str]:
+    """The PaymentIntents and Refunds that it made, which no record of ours may have."""
+    intents = simulator.ledger()["payment_intents"]
+    refunds = (refund for intent in intents for refund in intent["refunds"])
+    return {each["id"] for each in (*intents, *refunds) if FORGED in each["metadata"]}
