@@ -40,13 +40,14 @@ def keep(
         _row(each, stripe_account, now)
         for each in sorted(movements, key=lambda each: each.stripe_balance_transaction_id)
     ]
-    new = insert(table).values(rows)
+    new = insert(table)
     told = new.excluded
     connection.execute(
         new.on_conflict_do_update(
             index_elements=["stripe_balance_transaction_id"],
             set_={"status": told.status, "available_on": told.available_on, "seen_at": told.seen_at},
-        )
+        ),
+        rows,
     )
 
 

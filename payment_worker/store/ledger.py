@@ -6,17 +6,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, case, exists, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, bindparam, case, exists, select, text
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from payment_worker.domain.discrepancies import UNCLEARED, FindingKind
 from payment_worker.domain.ledger.postings import EntryKind, Posting
 from payment_worker.domain.ledger.records import RecordChange
 from payment_worker.store import tables
 from payment_worker.store.findings import FindingStatus
-
-entry: Final = tables.ledger_entry
-posting: Final = tables.ledger_posting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,35 +38,53 @@ class Entry:
     links: Links = Links()
 
 
+# One statement with two parameters, however many postings: an entry is posted as a whole, and nothing is compiled anew.
+_POST: Final = text("""
+WITH added AS (
+    INSERT INTO ledger_entry (stripe_account, kind, reference, occurred_at, recorded_at)
+    SELECT stripe_account, kind, reference, occurred_at, :now
+    FROM jsonb_to_recordset(:entries) AS entry (stripe_account text, kind text, reference text, occurred_at timestamptz)
+    ORDER BY kind, reference
+    ON CONFLICT (kind, reference) DO NOTHING
+    RETURNING entry_id, kind, reference, stripe_account
+), posted AS (
+    INSERT INTO ledger_posting (entry_id, stripe_account, ledger_account, currency, amount, object_id,
+        payment_id, refund_id, stripe_dispute_id, stripe_payout_id)
+    SELECT entry_id, stripe_account, ledger_account, currency, amount, object_id,
+        payment_id, refund_id, stripe_dispute_id, stripe_payout_id
+    FROM added JOIN jsonb_to_recordset(:lines) AS line (kind text, reference text, ledger_account text, currency text,
+        amount bigint, object_id text, payment_id uuid, refund_id uuid, stripe_dispute_id text, stripe_payout_id text)
+        USING (kind, reference)
+    ORDER BY entry_id
+)
+SELECT count(*) FROM added
+""").bindparams(bindparam("entries", type_=JSONB), bindparam("lines", type_=JSONB))
+
+
 def post(connection: Connection, entries: Collection[Entry], *, now: datetime) -> int:
     """Post what is not posted yet; how many entries that is. One without postings moves nothing and is left out."""
-    wanted = {(each.kind.value, each.reference): each for each in entries if each.postings}
+    wanted = [each for each in entries if each.postings]
     if not wanted:
         return 0
-    rows = [
+    heads = [
         {
-            "kind": kind,
-            "reference": reference,
             "stripe_account": each.stripe_account,
-            "occurred_at": each.occurred_at,
-            "recorded_at": now,
+            "kind": each.kind,
+            "reference": each.reference,
+            "occurred_at": each.occurred_at.isoformat(),
         }
-        for (kind, reference), each in sorted(wanted.items())
+        for each in wanted
     ]
-    new = insert(entry).values(rows).on_conflict_do_nothing(index_elements=["kind", "reference"])
-    added = connection.execute(new.returning(entry.c.entry_id, entry.c.kind, entry.c.reference)).all()
-    lines = [line for row in added for line in _lines(wanted[row.kind, row.reference], row.entry_id)]
-    if lines:
-        connection.execute(insert(posting).values(lines))
-    return len(added)
+    lines = [line for each in wanted for line in _lines(each)]
+    return int(connection.scalar(_POST, {"entries": heads, "lines": lines, "now": now}) or 0)
 
 
-def _lines(each: Entry, entry_id: int) -> list[dict[str, Any]]:
-    links = {name: getattr(each.links, name) for name in Links.__slots__}
+def _lines(each: Entry) -> list[dict[str, Any]]:
+    links = {name: str(value) for name in Links.__slots__ if (value := getattr(each.links, name))}
     return [
         {
-            "entry_id": entry_id,
-            "stripe_account": each.stripe_account,
+            "kind": each.kind,
+            "reference": each.reference,
             "ledger_account": line.ledger_account,
             "currency": line.currency,
             "amount": line.amount,

@@ -94,13 +94,14 @@ def test_what_becomes_available_is_noted(scene: Scene, rows: Rows) -> None:
 
 
 def test_our_word_alone_is_not_cleared_and_after_some_days_a_finding(scene: Scene, rows: Rows) -> None:
-    scene.charge()  # Stripe books it a second later
+    scene.simulator.post("settings", {"balance_transaction_delay_seconds": 1000})
+    scene.charge()
     assert proven(scene) == {"USD": 0}  # the simulator's account was never paid
     (intent,) = uncleared(rows)
     assert findings(rows) == set()
     imported(scene, clear_within=timedelta())
     assert findings(rows) == {("not_at_stripe", intent)}
-    scene.advance(10)
+    scene.advance(1001)
     imported(scene, clear_within=timedelta())
     assert (uncleared(rows), findings(rows)) == ([], set())
 
