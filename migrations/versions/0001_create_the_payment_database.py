@@ -37,6 +37,7 @@ CREATE TABLE payment (
     application_fee_amount bigint CHECK (application_fee_amount >= 0),
     transfer_destination text,
     transfer_amount bigint CHECK (transfer_amount > 0),
+    not_before timestamptz,
     stripe_customer text,
     stripe_payment_intent_id text,
     stripe_charge_id text,
@@ -77,6 +78,8 @@ COMMENT ON COLUMN payment.capture_before IS 'When the authorisation expires, if 
 COMMENT ON COLUMN payment.action_url IS 'The URL to redirect the customer to, while their action is required.';
 COMMENT ON COLUMN payment.action_expires_at IS
     'Until when it waits for its customer; then it is canceled.';
+COMMENT ON COLUMN payment.not_before IS
+    'When it is charged, if the caller set a time: its attempt is due then.';
 COMMENT ON COLUMN payment.payment_method IS
     'Stripe''s payment method, as the caller gave it; null where it gave a confirmation token.';
 COMMENT ON COLUMN payment.cancellation_reason IS
@@ -103,6 +106,7 @@ CREATE TABLE refund (
         ('REQUESTED', 'REQUIRES_ACTION', 'PENDING', 'PROCESSED', 'FAILED', 'CANCELED')),
     reason text,
     failure_reason text,
+    pending_reason text,
     requested_by text,
     note text,
     reverse_transfer boolean NOT NULL DEFAULT false,
@@ -120,6 +124,7 @@ CREATE TABLE refund (
         (status IN ('REQUESTED', 'FAILED', 'CANCELED') OR stripe_refund_id IS NOT NULL)
 );
 COMMENT ON TABLE refund IS 'One row per refund: its current state. Amounts are minor units of its currency.';
+COMMENT ON COLUMN refund.pending_reason IS 'Why it is PENDING, in Stripe''s word.';
 COMMENT ON COLUMN refund.waits_until IS
     'Set while the payment is not known to be captured: nothing is reserved or sent to Stripe before that time.';
 COMMENT ON COLUMN refund.fingerprint IS

@@ -148,6 +148,9 @@ class ChargeRequest(Request):
         {}, description="Strings kept with Stripe's objects: at most 47 keys, 40 and 500 characters."
     )
     stripe_account: StripeAccount | None = Field(None, description="The connected account (Connect).")
+    not_before: Instant | None = Field(
+        None, description="ISO 8601; without a zone, UTC. Until then Stripe is not asked. Default: at once."
+    )
     application_fee_amount: FeeAmount | None = Field(
         None, description="Connect: what the platform keeps of it, in minor units."
     )

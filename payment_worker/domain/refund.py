@@ -86,6 +86,8 @@ class Refund:
     currency: str
     reason: str | None = None
     failure_reason: str | None = None
+    pending_reason: str | None = None
+    """Why it is PENDING, in Stripe's word."""
     stripe_refund_id: str | None = None
     reverse_transfer: bool = False
     """Whether the refund's share of the transfer is to be reversed (Connect)."""

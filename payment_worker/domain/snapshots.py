@@ -100,6 +100,7 @@ class RefundSnapshot:
     stripe_charge_id: str | None = None
     failure_reason: str | None = None
     reason: str | None = None
+    pending_reason: str | None = None
     is_transfer_reversed: bool = False
     """Whether the refund's share of the transfer is reversed (Connect)."""
     refund_id: str | None = None

@@ -163,7 +163,8 @@ def transition_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot
             return Unchanged()
         known = replace(refund, stripe_refund_id=snapshot.stripe_refund_id, version=refund.version + 1)
         return Advanced(payment, known)
-    known = replace(refund, stripe_refund_id=snapshot.stripe_refund_id)
+    pending_reason = snapshot.pending_reason if status is RefundStatus.PENDING else None
+    known = replace(refund, stripe_refund_id=snapshot.stripe_refund_id, pending_reason=pending_reason)
     moved = move_refund(payment, known, status, failure_reason=snapshot.failure_reason)
     return (
         moved

@@ -1,7 +1,7 @@
 """Builds a payment's timeline: everything that happened to it, by whom and why, in order."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -44,17 +44,7 @@ def story_of(connection: Connection, payment_id: UUID) -> Story:
     payment = timeline.payment(connection, payment_id)
     refunds = timeline.refunds(connection, payment_id)
     history = timeline.history(connection, payment_id)
-    objects = [
-        payment["stripe_payment_intent_id"],
-        payment["stripe_charge_id"],
-        *(refund["stripe_refund_id"] for refund in refunds),
-        *(row["stripe_dispute_id"] for row in history),
-    ]
-    heard = inbox.about(
-        connection,
-        object_ids=sorted({each for each in objects if each}),
-        event_ids=sorted({row["detail"]["event_id"] for row in history if "event_id" in row["detail"]}),
-    )
+    heard = _events(connection, payment, refunds, history)
     entries = [
         *_heard(heard),
         *_asked(timeline.attempts(connection, payment_id)),
@@ -66,6 +56,41 @@ def story_of(connection: Connection, payment_id: UUID) -> Story:
         payment=payment,
         refunds=refunds,
         entries=sorted(entries, key=lambda entry: (entry.is_ahead, entry.at, entry.rank)),
+    )
+
+
+def records_of(connection: Connection, payment_id: UUID) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every row of a payment's whole history, each with the kind of record that it is, for an audit.
+
+    Without what the customer told: parameters, metadata and the payloads of events.
+    """
+    payment, refunds = timeline.payment(connection, payment_id), timeline.refunds(connection, payment_id)
+    history = timeline.history(connection, payment_id)
+    yield "payment", payment
+    yield from (("refund", row) for row in refunds)
+    yield from (("attempt", row) for row in timeline.attempts(connection, payment_id))
+    yield from (("transition", row) for row in history)
+    yield from (("event", asdict(each)) for each in _events(connection, payment, refunds, history))
+    yield from (("finding", row) for row in timeline.findings(connection, payment_id))
+    yield from (("message", row) for row in timeline.messages(connection, payment_id))
+
+
+def _events(
+    connection: Connection,
+    payment: Mapping[str, Any],
+    refunds: Sequence[Mapping[str, Any]],
+    history: Sequence[Mapping[str, Any]],
+) -> Sequence[Listed]:
+    objects = [
+        payment["stripe_payment_intent_id"],
+        payment["stripe_charge_id"],
+        *(refund["stripe_refund_id"] for refund in refunds),
+        *(row["stripe_dispute_id"] for row in history),
+    ]
+    return inbox.about(
+        connection,
+        object_ids=sorted({each for each in objects if each}),
+        event_ids=sorted({row["detail"]["event_id"] for row in history if "event_id" in row["detail"]}),
     )
 
 

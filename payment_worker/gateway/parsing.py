@@ -143,6 +143,7 @@ def refund_snapshot(refund: JSON) -> RefundSnapshot:
             stripe_charge_id=id_of(refund.get("charge")),
             failure_reason=text(refund.get("failure_reason")),
             reason=text(refund.get("reason")),
+            pending_reason=text(refund.get("pending_reason")),
             is_transfer_reversed=refund.get("transfer_reversal") is not None,
             refund_id=metadata.get("refund_id"),
             payment_id=metadata.get("payment_id"),

@@ -135,8 +135,12 @@ def key(subject: UUID, action: Action, number: int, *, request_id: UUID | None) 
     return f"{subject}:{action}:{number}" + (f":{request_id}" if request_id else "")
 
 
-def noted(attempt: Attempt) -> Row:
-    """The row of a new attempt, leased to whoever notes it."""
+def noted(attempt: Attempt, *, scheduled_at: datetime | None = None) -> Row:
+    """The row of a new attempt, leased to its creator.
+
+    Args:
+        scheduled_at: when it was noted, if nobody owns it before it is due: the sweep hands it out then.
+    """
     return Row(
         table,
         {
@@ -153,7 +157,8 @@ def noted(attempt: Attempt) -> Row:
             "next_action_at": attempt.leased_until,
             "first_sent_at": attempt.first_sent_at,
             "sent_until": attempt.sent_until,
-            "created_at": attempt.first_sent_at,
+            "created_at": scheduled_at or attempt.first_sent_at,
+            **({"never_sent": True} if scheduled_at else {}),
             **({"request_id": attempt.request_id} if attempt.request_id else {}),
             **({"stripe_sent_at": attempt.stripe_sent_at} if attempt.stripe_sent_at else {}),
         },
@@ -313,6 +318,7 @@ class StripeRequest:
     next_action_at: datetime | None
     """None: it is finished."""
     error_code: str | None
+    never_sent: bool
 
 
 REQUEST: Final = [table.c[name] for name in StripeRequest.__slots__]

@@ -26,18 +26,20 @@ def create_payment(
     attempt: Attempt,
     others: Sequence[Row],
     now: datetime,
+    is_scheduled: bool = False,
 ) -> Attempt | None:
     """Insert the payment, its first attempt and the other rows, unless the payment's id exists.
 
     Args:
         request: the columns of `payment` that its record does not have.
+        is_scheduled: whether nobody owns the attempt before it is due.
 
     Returns:
         The attempt with its id, or None when there was such a payment before and nothing was written.
     """
     record = {column.name: getattr(payment, column.name) for column in payments.COLUMNS}
     first = Row(tables.payment, {**record, **request, "created_at": now, "updated_at": now})
-    rows = [first, attempts.noted(attempt), *others]
+    rows = [first, attempts.noted(attempt, scheduled_at=now if is_scheduled else None), *others]
     statement = _statement(tuple((row.table, tuple(row.values)) for row in rows))
     parameters = {f"set{n}_{name}": value for n, row in enumerate(rows) for name, value in row.values.items()}
     attempt_id = statement.execute(connection, parameters).scalar()

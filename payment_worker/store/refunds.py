@@ -12,7 +12,7 @@ from payment_worker.domain.refund import Refund, RefundStatus
 from payment_worker.store import tables
 from payment_worker.store.statements import Change, Row
 
-MUTABLE: Final = ("version", "status", "amount", "failure_reason", "stripe_refund_id")
+MUTABLE: Final = ("version", "status", "amount", "failure_reason", "pending_reason", "stripe_refund_id")
 """What of a refund ever changes; the rest is the request."""
 
 COLUMNS = [tables.refund.c[field.name] for field in fields(Refund)]

@@ -1,6 +1,7 @@
 """Every way in which a payment is made ends once, by way of tasks, sweeps and workers that die."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -71,6 +72,15 @@ def test_what_another_program_made_is_adopted_once(scene: Scene) -> None:
     assert (
         scene.refund_row(scene.refund(arguments["payment_id"], amount=1_000), "PROCESSED")["amount"] == 1_000
     )
+
+
+def test_a_charge_of_later_is_made_by_the_sweep_when_it_is_due(scene: Scene) -> None:
+    soon = (datetime.now(tz=UTC) + timedelta(seconds=3)).isoformat()
+    payment_id = scene.charge(copies=3, not_before=soon)
+    due = scene.rows.wait_for("SELECT not_before, status FROM payment WHERE payment_id = %s", payment_id)
+    assert (due["status"], scene.posts(payment_id)) == ("REQUESTED", [])
+    (post,) = scene.posts(str(scene.payment(payment_id, "SUCCEEDED")["payment_id"]))
+    assert post["at"] >= due["not_before"].timestamp() - 1
 
 
 def test_the_books_agree(scene: Scene) -> None:

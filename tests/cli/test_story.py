@@ -64,6 +64,17 @@ def test_the_story_is_told_from_any_id_without_what_the_customer_told(
     assert "parameters" not in json.dumps(story)
 
 
+def test_an_audit_gets_every_row_of_it_as_a_line_of_json(story: dict[str, Any], run: Run) -> None:
+    ran = run("show", PAYMENT, "--jsonl")
+    records = [json.loads(line) for line in ran.out.splitlines()]
+    assert ran.status == 0
+    assert records[0] == {"record": "payment", **story["payment"]}
+    kinds = [each["record"] for each in records]
+    assert [kinds.count(each) for each in ("refund", "attempt", "transition", "message")] == [1, 2, 4, 4]
+    assert "pm_card_visa" not in ran.out
+    assert run("show", "nobody", "--jsonl").status == 1
+
+
 def test_the_screen_shows_every_step_with_its_cause_and_actor(story: dict[str, Any], run: Run) -> None:
     shown = run("show", PAYMENT, settings={"COLUMNS": "300"})
 

@@ -73,6 +73,9 @@ for, and `actionUrl` where it is enough to send them there. By default they are 
 do: as Stripe says, or `CANCELED` with the reason `abandoned` once they let `PAYMENT_WORKER_ACTION_EXPIRY` pass. A
 payment whose customer was there is never tried again by the worker itself.
 
+With `not_before` the charge is recorded now, `PaymentRequested` is published, and Stripe is called at that time: the
+row says when, and no message waits for it. Until then `payment_worker.cancel` cancels it without a call to Stripe.
+
 A bank debit (SEPA, ACH, Bacs) is `PROCESSING` for days, and `PaymentProcessing` says so: it is neither paid nor
 failed, and the order is not to be paid again. Then the bank decides, and `PaymentSucceeded` or `PaymentFailed` follows.
 What a bank takes back later still is a dispute that is lost when it begins: `DisputeOpened` and `DisputeClosed`. A new

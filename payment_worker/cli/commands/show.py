@@ -22,8 +22,14 @@ def show(
     ],
     *,
     as_json: AsJson = False,
+    as_lines: Annotated[
+        bool,
+        typer.Option("--jsonl", help="Print every row of its history as a line of JSON, for an audit."),
+    ] = False,
 ) -> None:
     """Show a payment and its timeline, found by any id: every request, response, event, change and message."""
     from payment_worker.cli.views import timeline
 
+    if as_lines:
+        raise typer.Exit(0 if timeline.export(identity) else 1)
     raise typer.Exit(0 if timeline.show(identity, as_json=as_json) else 1)

@@ -45,6 +45,11 @@ def print_json(value: object) -> None:
     sys.stdout.write(visible_json(text) + "\n")
 
 
+def print_json_line(value: object) -> None:
+    """Write it as JSON in one line."""
+    sys.stdout.write(visible_json(json.dumps(value, default=_plain, ensure_ascii=False)) + "\n")
+
+
 def say(text: str) -> None:
     """Write a line to standard output as it is, unfolded."""
     sys.stdout.write(f"{visible(text)}\n")

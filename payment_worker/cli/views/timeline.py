@@ -12,9 +12,17 @@ from rich.table import Table
 
 from payment_worker.cli.database import now, records
 from payment_worker.cli.views.inbox import listed
-from payment_worker.cli.views.printing import complain, console, is_narrow, print_json, table, told
+from payment_worker.cli.views.printing import (
+    complain,
+    console,
+    is_narrow,
+    print_json,
+    print_json_line,
+    table,
+    told,
+)
 from payment_worker.cli.views.rejected import MOST, canonical, print_each
-from payment_worker.flows.timeline import Line, Story, story_of
+from payment_worker.flows.timeline import Line, Story, records_of, story_of
 from payment_worker.store import inbox, rejected_requests
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.queries import timeline
@@ -46,6 +54,18 @@ _SHOWN: Final = (
 """What of an entry's details stands beside it; the rest is in the JSON."""
 _UUID: Final = re.compile(r"\b([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 """Whole in the JSON; on the screen its beginning tells one from another."""
+
+
+def export(identity: str) -> bool:
+    """Print every row of a payment's history as a line of JSON; whether there is such a payment."""
+    with records() as connection:
+        payment_id = _payment_of(connection, _id(identity))
+        if payment_id is None:
+            complain(f"Not found: {identity}.")
+            return False
+        for kind, row in records_of(connection, payment_id):
+            print_json_line({"record": kind, **row})
+    return True
 
 
 def show(identity: str, *, as_json: bool) -> bool:

@@ -1,6 +1,7 @@
 """Charges: creates the payment with its first attempt and executes it; a repeated request returns its status."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from payment_worker.contracts.requests import ChargeRequest, fingerprint
@@ -26,10 +27,14 @@ def charge(context: Context, request: ChargeRequest) -> CommandResult | Conflict
     """Charge once for this `payment_id`; a repeated request returns the current status."""
     now = context.clock()
     payment = _payment_of(request)
-    attempt = _note(context, request, payment, now)
+    due_at = request.not_before if request.not_before and request.not_before > now else None
+    attempt = _note(context, request, payment, now, due_at=due_at)
     if attempt is None:
         return _asked_before(context, request)
     count(PAYMENTS, payment.status.lower())
+    if due_at:
+        context.notify_relay()
+        return payment_result(payment, Unfinished.OURS, due_at)
     return execute_attempt(context, attempt, payment)
 
 
@@ -49,7 +54,9 @@ def _payment_of(request: ChargeRequest) -> Payment:
     )
 
 
-def _note(context: Context, request: ChargeRequest, payment: Payment, now: datetime) -> Attempt | None:
+def _note(
+    context: Context, request: ChargeRequest, payment: Payment, now: datetime, *, due_at: datetime | None
+) -> Attempt | None:
     with context.database.begin() as connection:
         asked = _asked(request, payment, secrets=context.metadata_secrets.read(connection))
         return create_payment.create_payment(
@@ -63,8 +70,10 @@ def _note(context: Context, request: ChargeRequest, payment: Payment, now: datet
                 "statement_descriptor_suffix": request.statement_descriptor_suffix,
                 "metadata": dict(request.metadata),
                 "fingerprint": fingerprint(request),
+                **({"not_before": due_at} if due_at else {}),
             },
-            attempt=new_attempt(context, payment, asked, action=Action.CHARGE, now=now),
+            attempt=_attempt(context, payment, asked, now, due_at),
+            is_scheduled=due_at is not None,
             others=[
                 transition(
                     payment_id=payment.payment_id,
@@ -78,6 +87,14 @@ def _note(context: Context, request: ChargeRequest, payment: Payment, now: datet
             ],
             now=now,
         )
+
+
+def _attempt(
+    context: Context, payment: Payment, asked: Request, now: datetime, due_at: datetime | None
+) -> Attempt:
+    """The attempt, ours from now on; or nobody's until it is due."""
+    attempt = new_attempt(context, payment, asked, action=Action.CHARGE, now=due_at or now)
+    return replace(attempt, leased_until=due_at, sent_until=due_at) if due_at else attempt
 
 
 def _asked(request: ChargeRequest, payment: Payment, *, secrets: Sequence[str]) -> Request:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from payment_worker.domain.attempt import Action, Attempt
+from payment_worker.domain.attempt import Action, Attempt, AttemptStatus
 from payment_worker.domain.eligibility import Done, Reject, RejectionReason
-from payment_worker.domain.payment import Payment
+from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.flows.attempts.execute import execute_attempt, run_if_due
 from payment_worker.flows.attempts.lifecycle import new_attempt
 from payment_worker.flows.context import Context
@@ -103,6 +103,8 @@ def _note(
         if waiting.action is change.action and change.is_same(payment, waiting):
             answer = payment_result(payment, Unfinished.OTHERS, waiting.next_action_at)
             return _Waiting(waiting.attempt_id, answer)
+        if change.action is Action.CANCEL and waiting.action is Action.CHARGE and waiting.never_sent:
+            return _give_up(context, connection, waiting.attempt_id, reason=change.arguments.get("reason"))
         if patient:
             return Busy()
         return _refuse(connection, change, payment, RejectionReason.ATTEMPT_UNANSWERED, now)
@@ -115,6 +117,24 @@ def _note(
             return _refuse(connection, change, payment, rejection_reason, now)
         case Wanted() as wanted:
             return _note_attempt(context, connection, change, payment, wanted)
+
+
+def _give_up(context: Context, connection: Connection, attempt_id: int, *, reason: object) -> CommandResult:
+    """Cancel a payment of which Stripe was never asked, such as one that is to be charged later."""
+    locked = attempts.lock_unfinished(connection, attempt_id)
+    assert locked is not None  # noqa: S101 - its payment is locked, and it was unfinished
+    payment, attempt = locked
+    after = replace(
+        payment,
+        status=PaymentStatus.CANCELED,
+        cancellation_reason=None if reason is None else str(reason),
+        version=payment.version + 1,
+    )
+    now = context.clock()
+    cause = context.cause("cancel requested", attempt=attempt.number)
+    ended = attempts.finished(attempt, status=AttemptStatus.ABSENT, now=now)
+    write(connection, [*payment_writes(payment, after, cause=cause, now=now), ended])
+    return payment_result(after)
 
 
 def _answered(

@@ -150,6 +150,9 @@ def beyond_deadline(connection: Connection, *, now: datetime, name: int = 0) -> 
         columns = table.c
         for status, patience in deadlines.items():
             late = and_(columns.status == status, columns.updated_at < now - patience)
+            if table is tables.payment:
+                # What is to be charged later has not begun to wait.
+                late = and_(late, func.coalesce(columns.not_before, "-infinity") < now - patience)
             identity = columns[f"{table.name}_id"]
             many = _many(connection, columns.updated_at, late, identity=identity, name=name)
             yield PastDeadline(table.name, status, many)

@@ -446,6 +446,7 @@ def test_a_split_is_taken_as_stripe_names_it() -> None:
         ("confirmation_token", "ctoken_1", {"confirmation_token": "customer_is_away"}),
         ("payment_method", None, {"payment_method": "missing"}),
         ("mandate", "pm_1", {"mandate": "wrong_form"}),
+        ("not_before", "tomorrow", {"not_before": "not_an_instant"}),
         ("mandate_data", {"customer_acceptance": {}}, {"mandate_data.customer_acceptance.type": "missing"}),
         (
             "mandate_data",
