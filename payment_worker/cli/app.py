@@ -19,6 +19,7 @@ from payment_worker.cli.commands import (
     rejected,
     serve,
     show,
+    webhook_endpoint,
 )
 
 app = typer.Typer(
@@ -28,7 +29,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _WRONG_USAGE: Final = 2
-for group in (serve, enqueue, show, payments, events, rejected, findings, doctor, pause, reconcile, ledger):
+for group in (
+    *(serve, enqueue, show, payments, events, rejected, findings),
+    *(doctor, pause, reconcile, ledger, webhook_endpoint),
+):
     group.add_to(app)
 
 

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from payment_worker import bootstrap
-from payment_worker.cli.doctor.check import ACCOUNT, Check, fine, problem
+from payment_worker.cli.doctor.check import ACCOUNT, Check, fine, note, problem
+from payment_worker.cli.views.webhook_endpoint import endpoints, ours_among
 from payment_worker.flows.clocks import MOST_SKEW
 from payment_worker.gateway.health import KeyRefused, NotReached, Reached, probe
+from payment_worker.gateway.webhook_endpoints import EndpointsUnavailable
 from payment_worker.settings import Settings
 from payment_worker.store import stripe_identity
 from payment_worker.store.connection.database import DatabaseUnavailableError
@@ -46,6 +48,7 @@ def stripe(chosen: Settings) -> Iterator[Check]:
             milliseconds = f"{(time.monotonic() - began) * 1000:.0f} ms"
             yield _reached(chosen, answer, where, milliseconds)
             yield from _account(chosen, answer.account_id)
+            yield from _webhook_endpoint(chosen)
     if answer.date:
         yield _clocks(chosen, answer.date)
 
@@ -67,6 +70,20 @@ def _reached(chosen: Settings, answer: Reached, where: str, took: str) -> Check:
     return fine(
         "stripe", f"{where} accepts the key ({'live' if is_live else 'test'} mode) and responds in {took}"
     )
+
+
+def _webhook_endpoint(chosen: Settings) -> Iterator[Check]:
+    """Only a difference: events may come by another way, and a restricted key need not read endpoints."""
+    found = endpoints(chosen).list()
+    for each, differences in (
+        {} if isinstance(found, EndpointsUnavailable) else ours_among(found, None).items()
+    ):
+        if differences:
+            yield note(
+                "webhook endpoint",
+                f"{each.stripe_webhook_endpoint_id}: {'; '.join(differences)}",
+                remedy="change it in Stripe's dashboard, or payment-worker webhook-endpoint create a new one",
+            )
 
 
 def _mode(chosen: Settings) -> str:

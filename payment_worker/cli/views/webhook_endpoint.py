@@ -1,0 +1,69 @@
+"""Prints how the webhook endpoints at Stripe differ from what the worker needs, and the secret of a new one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Final
+
+from payment_worker.cli.views.printing import complain, print_json, say
+from payment_worker.domain.webhook_endpoint import WebhookEndpoint, endpoint_differences
+from payment_worker.flows.events.subjects import SUBJECTS
+from payment_worker.gateway.webhook import PINNED_VERSION
+from payment_worker.gateway.webhook_endpoints import EndpointsUnavailable, WebhookEndpoints
+from payment_worker.settings import Settings
+
+PATH: Final = "/webhooks/stripe"
+"""Where our receiver takes webhooks: so an endpoint is known for ours."""
+
+SECONDS: Final = 10
+
+
+def endpoints(chosen: Settings) -> WebhookEndpoints:
+    """Those of the key's account."""
+    key = chosen.stripe_api_key
+    return WebhookEndpoints(
+        api_key=key.get_secret_value() if key else "",
+        api_base=chosen.stripe_api_base,
+        timeout_seconds=min(SECONDS, chosen.stripe_timeout),
+    )
+
+
+def ours_among(found: Sequence[WebhookEndpoint], url: str | None) -> Mapping[WebhookEndpoint, Sequence[str]]:
+    """Each endpoint of ours with its differences."""
+    mine = [each for each in found if (each.url == url if url else each.url.rstrip("/").endswith(PATH))]
+    return {
+        each: list(endpoint_differences(each, events=SUBJECTS, api_version=PINNED_VERSION)) for each in mine
+    }
+
+
+def check(url: str | None, *, as_json: bool) -> bool:
+    """Print the differences; whether there is an endpoint, and none differs."""
+    found = endpoints(Settings.from_environment(needed_by=("stripe",))).list()
+    if isinstance(found, EndpointsUnavailable):
+        complain(f"Stripe does not list its webhook endpoints: {found.reason}.")
+        return False
+    compared = ours_among(found, url)
+    if as_json:
+        print_json([{**asdict(each), "differences": faults} for each, faults in compared.items()])
+    for each, faults in {} if as_json else compared.items():
+        say(f"{each.stripe_webhook_endpoint_id} {each.url}: {'; '.join(faults) or 'as it should be'}")
+    if not compared:
+        complain(f"No endpoint {url or f'that ends in {PATH}'}: payment-worker webhook-endpoint create URL")
+    return bool(compared) and not any(compared.values())
+
+
+def create(url: str, *, is_for_connected: bool) -> bool:
+    """Create it and print its secret; whether it was created."""
+    reached = endpoints(Settings.from_environment(needed_by=("stripe",)))
+    found = reached.list()
+    if not isinstance(found, EndpointsUnavailable) and not is_for_connected and ours_among(found, url):
+        complain(f"There is an endpoint {url}: payment-worker webhook-endpoint check")
+        return False
+    made = reached.create(
+        url=url, events=SUBJECTS, api_version=PINNED_VERSION, is_for_connected=is_for_connected
+    )
+    if isinstance(made, EndpointsUnavailable):
+        complain(f"Stripe did not create it: {made.reason}.")
+        return False
+    say(made)
+    complain("Its signing secret, shown this once: add it to STRIPE_WEBHOOK_SECRET.")
+    return True
