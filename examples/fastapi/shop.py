@@ -41,7 +41,7 @@ class Charge(Base):
     order_id: Mapped[int] = mapped_column(ForeignKey(Order.id))
     payment_method: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    # The type of the message that told it: PaymentSucceeded, PaymentFailed, … Written by the consumer.
+    # The type of the message with its outcome: PaymentSucceeded, PaymentFailed, … Written by the consumer.
     outcome: Mapped[str | None]
     order: Mapped[Order] = relationship()
 

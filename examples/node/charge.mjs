@@ -9,7 +9,7 @@ const PATIENCE_SECONDS = 60;
 const [amount = "1099", currency = "EUR", payment_method = "pm_card_visa"] = process.argv.slice(2);
 
 const redis = new Redis(process.env.REDIS_URL);
-// Whatever is told about this charge is told after what the stream holds now.
+// Whatever is published about this charge comes after what the stream holds now.
 const [newest] = await redis.xrevrange(STREAM, "+", "-", "COUNT", 1);
 let position = newest ? newest[0] : "0";
 

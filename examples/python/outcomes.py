@@ -1,4 +1,4 @@
-"""Prints what is told about a payment until a message of one type has come: `outcomes.py PAYMENT_ID TYPE`."""
+"""Prints what is published about a payment until a message of one type has come: `outcomes.py PAYMENT_ID TYPE`."""
 
 import json
 import os

@@ -28,7 +28,7 @@ def explained(error: Exception) -> tuple[str, int]:
             return str(error), PROBLEMS
         case InvalidRequest(errors=errors):
             lines = [f"  {each.field} {each.message}" for each in errors]
-            return "\n".join(("The request has faults, and nothing was done:", *lines)), WRONG_USAGE
+            return "\n".join(("Invalid request, nothing was done:", *lines)), WRONG_USAGE
         case NotMigratedError():
             return "The Payment Database lacks migrations. Run: payment-worker migrate", PROBLEMS
         case DatabaseUnavailableError():

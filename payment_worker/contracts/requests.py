@@ -122,7 +122,7 @@ class ChargeRequest(Request):
     )
     off_session: Annotated[
         bool, Field(strict=True), BeforeValidator(lambda given: True if given is None else given)
-    ] = Field(default=True, description="Whether the customer is away, and cannot be asked by Stripe now.")
+    ] = Field(default=True, description="Whether the customer is absent, and cannot be asked by Stripe now.")
     return_url: WebAddress | None = Field(
         None, description="Where Stripe sends the customer back to; only while they are there."
     )

@@ -89,6 +89,6 @@ def _verdict(screen: Screen, entries: Sequence[Entry], *, strangers: int, second
         return PROBLEMS
     screen.console.print(
         f"[bold green]{len(entries)} payments, both books equal to the cent, nothing taken twice.[/]"
-        f" [dim]Told in {seconds:.0f} s.[/]"
+        f" [dim]It took {seconds:.0f} s.[/]"
     )
     return DONE

@@ -190,7 +190,7 @@ def _told(messages: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
             at=row["published_at"] or row["occurred_at"],
             rank=4,
             kind="message",
-            what=f"{row['type']} is {'told' if row['published_at'] else 'to be told'}",
+            what=f"{row['type']} {'published' if row['published_at'] else 'not published yet'}",
             cause="recorded",
             actor="the publisher",
             ids={},

@@ -1,4 +1,4 @@
-"""Rows of `balance_proof`: the balance that Stripe told last, beside the ledger's."""
+"""Rows of `balance_proof`: the balance that Stripe reported last, beside the ledger's."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

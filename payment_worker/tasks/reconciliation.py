@@ -61,8 +61,8 @@ def reconcile(self: Task, *args: object, **kwargs: object) -> dict[str, object]:
     if done is None:
         log.info("reconcile skipped: another process reconciles")
         return {"run_id": None, "finished": False}
-    if done.stripe_is_away and self.request.retries < MOST_WAITS:
+    if done.stripe_is_unreachable and self.request.retries < MOST_WAITS:
         raise self.retry(countdown=longest_countdown(bootstrap.settings()), max_retries=NO_LIMIT)
-    if not done.run.is_finished and not done.stripe_is_away:
+    if not done.run.is_finished and not done.stripe_is_unreachable:
         app.send_task(self.name, kwargs=kwargs)
     return {"run_id": done.run.run_id, "finished": done.run.is_finished}

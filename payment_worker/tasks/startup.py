@@ -88,7 +88,7 @@ def _expose(chosen: Settings, collectors: Callable[[], Iterable[Collector]]) -> 
         exposed = expose(collectors(), address=chosen.metrics_address, port=chosen.metrics_port)
     except OSError as error:
         _give_up(
-            f"Metrics cannot be told on {chosen.metrics_address} port {chosen.metrics_port}: {error.strerror}."
+            f"Metrics cannot be served on {chosen.metrics_address} port {chosen.metrics_port}: {error.strerror}."
         )
     _exposed.append(exposed)
 

@@ -16,7 +16,7 @@ def test_every_fault_of_a_request_is_told_and_nothing_is_enqueued(run: Run, redi
 
     assert (ran.status, ran.out) == (2, "")
     assert ran.err == (
-        "The request has faults, and nothing was done:\n"
+        "Invalid request, nothing was done:\n"
         "  currency must be an ISO 4217 code of a currency in which Stripe charges cards\n"
         "  amount must be greater than 0\n"
         "  payment_method must match ^[A-Za-z]+_[A-Za-z0-9_]+$\n"

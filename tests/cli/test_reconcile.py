@@ -100,11 +100,11 @@ def test_a_period_that_is_none_is_wrong_usage(run: Run, period: list[str]) -> No
     done = run("reconcile", *period)
     assert done.status == 2
     assert period[-2].removeprefix("--") in done.err
-    assert done.err.startswith("The request has faults, and nothing was done:\n")
+    assert done.err.startswith("Invalid request, nothing was done:\n")
 
 
 @pytest.mark.usefixtures("lost_payment_id")
-def test_while_stripe_is_away_it_says_how_to_go_on(run: Run, simulator: Simulator) -> None:
+def test_while_stripe_is_unreachable_it_says_how_to_go_on(run: Run, simulator: Simulator) -> None:
     simulator.fault("unavailable", endpoint="refunds.list", times=None)
     done = run("reconcile", "--since", "2020-01-01", "--until", "2100-01-01")
     assert done.status == 1
@@ -122,5 +122,5 @@ def test_a_period_of_messages_is_told_once_more(run: Run, rows: Rows) -> None:
     )
     done = run("events", "replay-messages", "--since", "2025-12-31", "--until", "2026-01-02")
     assert done.status == 0, done.err
-    assert done.screen == "3 messages are told once more by the next sweep.\n"
+    assert done.screen == "3 messages are published again by the next sweep.\n"
     assert rows("SELECT 1 FROM outbox WHERE published_at IS NOT NULL") == []

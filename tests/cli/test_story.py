@@ -110,7 +110,7 @@ def test_the_screen_shows_every_step_with_its_cause_and_actor(story: dict[str, A
         "AT  attempt  refund 1 is EXECUTED  REQ  Stripe",
         "AT  refund 22222222  REQUESTED → PROCESSED (RE, REQ)  answered  payment_worker.refund TASK on HOST",
     ]
-    told = re.findall(r"message  (\w+) is told", steps)
+    told = re.findall(r"message  (\w+) published", steps)
     assert told == ["PaymentRequested", "PaymentSucceeded", "RefundRequested", "RefundProcessed"]
 
 

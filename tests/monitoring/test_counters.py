@@ -115,7 +115,7 @@ def test_a_port_that_is_taken_is_told_at_once(
         process = start(settings, directory=tmp_path).start()
         assert process.wait() == 2
         assert (
-            f"Metrics cannot be told on 127.0.0.1 port {taken}: Address already in use." in process.output()
+            f"Metrics cannot be served on 127.0.0.1 port {taken}: Address already in use." in process.output()
         )
 
 

@@ -23,7 +23,7 @@ class Charge(models.Model):
     payment_method = models.CharField(max_length=255)
     created_at = models.DateTimeField(auto_now_add=True)
     outcome = models.CharField(max_length=50, null=True)  # noqa: DJ001 none yet
-    """The type of the message that told it: `PaymentSucceeded`, `PaymentFailed`, … Written by the consumer."""
+    """The type of the message with its outcome: `PaymentSucceeded`, `PaymentFailed`, … Written by the consumer."""
 
     class Meta:
         db_table = "charge"

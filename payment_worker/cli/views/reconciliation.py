@@ -52,18 +52,18 @@ def run(
         _say({"running": "elsewhere"}, "Another reconciliation is at work; this one left.", as_json=as_json)
         return PROBLEMS
     is_clean = not _open(context)
-    _say({"run": done.run, "stripe_is_away": done.stripe_is_away}, _told(done), as_json=as_json)
+    _say({"run": done.run, "stripe_is_unreachable": done.stripe_is_unreachable}, _told(done), as_json=as_json)
     return DONE if done.run.is_finished and is_clean else PROBLEMS
 
 
 def replay_messages(*, since: str, until: str | None, as_json: bool) -> None:
-    """Have the messages of a period told once more."""
+    """Have the messages of a period published again."""
     period = parse(ReconcileRequest, {"since": since, "until": until})
     context = bootstrap.context(actor=f"payment-worker events replay-messages by {operator()}")
     begin: datetime = period.since or context.clock()
     count = replay(context, since=begin, until=period.until or context.clock())
     noun = "message is" if count == 1 else "messages are"
-    _say({"messages": count}, f"{count} {noun} told once more by the next sweep.", as_json=as_json)
+    _say({"messages": count}, f"{count} {noun} published again by the next sweep.", as_json=as_json)
 
 
 def _open(context: Context) -> bool:
@@ -87,7 +87,7 @@ def _told(done: Reconciled) -> str:
         f"  left open {run.left_open}",
         f"  closed    {run.closed}",
     ]
-    if done.stripe_is_away:
+    if done.stripe_is_unreachable:
         lines.append(
             f"Stripe does not answer: the run waits at {Step(run.step).sentence}; the same command resumes it."
         )

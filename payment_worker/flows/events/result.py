@@ -33,7 +33,7 @@ class Reason(StrEnum):
 SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
     {
         Reason.CHANGED: "our record was moved forward",
-        Reason.UNCHANGED: "it told nothing new",
+        Reason.UNCHANGED: "nothing new in it",
         Reason.CONTRADICTED: "it contradicts our record: a finding says how",
         Reason.UNUSED: "not a type that we use",
         Reason.MODE: "of the other mode: live and test are kept apart",

@@ -84,7 +84,7 @@ class Reconciled:
     """The run and how far it came."""
 
     run: Run
-    stripe_is_away: bool = False
+    stripe_is_unreachable: bool = False
 
 
 def reconcile(
@@ -158,7 +158,7 @@ def _go_through(
             stride = _stride(Checker(context, run, refused, foreign_objects=heard_of, accepted=accepted))
         except StripeAwayError:
             log.warning("reconciliation postponed: Stripe unreachable", run_id=run.run_id, step=run.step)
-            return Reconciled(run, stripe_is_away=True)
+            return Reconciled(run, stripe_is_unreachable=True)
         run = _advance(context, run, stride, accounts)
         if run.is_finished or not on_page(run):
             context.notify_relay()

@@ -69,7 +69,7 @@ def _page(status: int, title: str) -> Response:
 
 def server_error() -> Response:
     """Stripe's 500."""
-    return _error(500, "Sorry! An error occurred on our side. We have been told.")
+    return _error(500, "Sorry! An error occurred on our side. We have been notified.")
 
 
 def _not_to_be_retried() -> Response:

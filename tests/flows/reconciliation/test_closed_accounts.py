@@ -133,7 +133,7 @@ def test_for_any_other_reason_the_run_waits(scene: Scene, rows: Rows, kind: str,
     _charge(scene, CLOSED)
     scene.simulator.fault(kind, endpoint="refunds.list", account=account)
     waits = _reconcile(scene)
-    assert waits.stripe_is_away
+    assert waits.stripe_is_unreachable
     assert waits.run.step == Step.REFUNDS
     assert _findings(rows) == []
     assert _reconcile(scene).run.is_finished

@@ -83,12 +83,14 @@ def test_what_stripe_made_by_a_clock_that_is_ahead_of_ours_is_compared(
     assert done.run.refunds == 1
 
 
-def test_while_stripe_is_away_the_run_waits_where_it_is(scene: Scene, rows: Rows, context: Context) -> None:
+def test_while_stripe_is_unreachable_the_run_waits_where_it_is(
+    scene: Scene, rows: Rows, context: Context
+) -> None:
     scene.charge()
     scene.simulator.fault("unavailable", endpoint="refunds.list")
     waits = reconcile(context, since=None, until=None, on_page=lambda _: True)
     assert waits is not None
-    assert waits.stripe_is_away
+    assert waits.stripe_is_unreachable
     assert rows.one("SELECT step, status FROM reconciliation_run") == {"step": "refunds", "status": "RUNNING"}
     done = reconcile(context, since=None, until=None, on_page=lambda _: True)
     assert done is not None
