@@ -1,1 +1,1 @@
-"""Web pages about payments, for the people who look after them."""
+"""The console: web pages about payments, findings and balances for operators."""

@@ -1,4 +1,4 @@
-"""Who may see the console and who may act in it: a password by HTTP Basic, or the word of an authenticating proxy."""
+"""Authenticates and authorises users of the console: HTTP Basic, or the header of an authenticating proxy."""
 
 import base64
 import hmac

@@ -1,4 +1,4 @@
-"""What operators do: each form's action, who may send it, and the page that they see next."""
+"""Handles the console's forms: validates each action, checks the permission, executes it, redirects."""
 
 from collections.abc import Callable, Mapping
 from functools import partial

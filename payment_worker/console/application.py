@@ -1,4 +1,4 @@
-"""The console's paths."""
+"""The ASGI application of the console: its routes."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""The geometry of charts: bars in an SVG, with no script and no style that a strict policy would refuse."""
+"""Computes the geometry of bar charts in SVG, without scripts or inline styles."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a page works with: the databases, the checks, the readings and the templates, handed in."""
+"""The dependencies of the console's pages: databases, checks, readings, templates."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Forms: their token, which only a page of ours can carry, and their fields."""
+"""CSRF tokens and fields of the console's forms."""
 
 import hmac
 from collections.abc import Callable, Sequence

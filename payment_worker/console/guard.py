@@ -1,4 +1,4 @@
-"""What stands around every page: authentication, the headers that browsers obey, a log line, and no traceback."""
+"""Middleware of the console: authentication, security headers, access log, error page."""
 
 import time
 from http import HTTPStatus

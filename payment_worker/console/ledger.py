@@ -1,4 +1,4 @@
-"""The pages of Stripe's balance: what it is and what the ledger says of it, a day's bookings, and payouts."""
+"""The console's pages of balances, a day's postings, and payouts."""
 
 from datetime import UTC, datetime, time, timedelta
 from http import HTTPStatus

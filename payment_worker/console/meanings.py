@@ -1,4 +1,4 @@
-"""What each kind of finding means, and what a person can do about it; docs/how-to/reconcile.md says more."""
+"""Explains each kind of finding and what to do about it; docs/how-to/reconcile.md says more."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

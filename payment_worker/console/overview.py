@@ -1,4 +1,4 @@
-"""The first page: whether all is well, the money of a day, the last 24 hours, and what waits."""
+"""The console's start page: health, the amounts of a day, the last 24 hours, and open work."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The pages about payments: the list with its search and filters, and one payment with its whole story."""
+"""The console's pages of payments: a list with search and filters, and one payment with its timeline."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Makes pages from the templates: all text from outside is escaped, and its unseen characters are shown."""
+"""Renders the console's templates, with external text escaped and invisible characters shown."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta

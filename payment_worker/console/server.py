@@ -1,4 +1,4 @@
-"""Serving the console until told to stop: what is real is chosen here."""
+"""Runs the console until SIGTERM, and closes its resources in order."""
 
 import signal
 import socket

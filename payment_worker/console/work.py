@@ -1,4 +1,4 @@
-"""The pages of what people decide: findings, events, rejected requests, unknown outcomes, and reconciliation's runs."""
+"""The console's pages of open work: findings, events, rejected requests, unknown outcomes, reconciliation runs."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""How a request is read: strict, closed and frozen, with every fault told at once, and its fingerprint."""
+"""The base class of task arguments: strict validation with all errors at once, and the fingerprint."""
 
 import hashlib
 import json

@@ -15,7 +15,7 @@ _TIMEOUT_SECONDS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """What became of one payment, in minor units. `effects`: how often money was taken, None: unknown."""
+    """The amounts of one payment, in minor units. `effects`: how often it was charged, None: unknown."""
 
     captured: int = 0
     refunded: int = 0
@@ -34,7 +34,7 @@ class Entry:
 
     @property
     def agrees(self) -> bool:
-        """Whether both say the same to the cent, and nothing was taken twice."""
+        """Whether both sides are equal, and nothing was charged twice."""
         same = (self.ours.captured, self.ours.refunded) == (self.theirs.captured, self.theirs.refunded)
         return same and self.theirs.effects in {None, 1 if self.ours.captured else 0}
 
@@ -45,8 +45,8 @@ class Ledger(Protocol):
     def accounts(self, stripe_ids: Mapping[str, str | None]) -> dict[str, Account]:
         """What Stripe did, by payment id; given are the PaymentIntents' ids as far as we know them."""
 
-    def strangers(self, payment_ids: Iterable[str]) -> int:
-        """How many PaymentIntents Stripe has that belong to none of the payments, as far as can be told."""
+    def foreign_payments(self, payment_ids: Iterable[str]) -> int:
+        """How many PaymentIntents Stripe has that belong to none of the payments, as far as that is known."""
 
 
 class SimulatorLedger:
@@ -63,7 +63,7 @@ class SimulatorLedger:
                 found[payment_id].append(intent)
         return {payment_id: _sum(intents) for payment_id, intents in found.items()}
 
-    def strangers(self, payment_ids: Iterable[str]) -> int:
+    def foreign_payments(self, payment_ids: Iterable[str]) -> int:
         """How many PaymentIntents belong to none of the payments."""
         known = set(payment_ids)
         intents = self._simulator.ledger()["payment_intents"]
@@ -80,7 +80,7 @@ def _sum(intents: Iterable[Mapping[str, Any]]) -> Account:
 
 
 class StripeLedger:
-    """A given Stripe, asked about each PaymentIntent that we know."""
+    """A given Stripe account, of which each known PaymentIntent is retrieved."""
 
     def __init__(self, api_base: str, api_key: str) -> None:
         self._api_base = api_base.rstrip("/")
@@ -93,8 +93,8 @@ class StripeLedger:
             for payment_id, stripe_id in stripe_ids.items()
         }
 
-    def strangers(self, payment_ids: Iterable[str]) -> int:  # noqa: ARG002 the account may serve other apps
-        """None can be told from another app's."""
+    def foreign_payments(self, payment_ids: Iterable[str]) -> int:  # noqa: ARG002 the account may serve other apps
+        """Unknown: other apps' PaymentIntents look the same."""
         return 0
 
     def _account(self, stripe_id: str) -> Account:

@@ -7,15 +7,15 @@ from sqlalchemy import Engine
 
 from payment_worker.devstack.balance import Balance, balance_table, imported_balance
 from payment_worker.devstack.books import Entry, Ledger, SimulatorLedger, StripeLedger, compare
+from payment_worker.devstack.scenarios import SCENARIOS, Environment, Scenario
 from payment_worker.devstack.screen import Screen
 from payment_worker.devstack.show import DONE, PROBLEMS, closing_engine, show
 from payment_worker.devstack.stack import Stack
-from payment_worker.devstack.stories import STORIES, Story, World
-from payment_worker.devstack.tables import Chapter, table
+from payment_worker.devstack.tables import ScenarioRow, table
 
 
 def run() -> int:
-    """Tell every story, and compare the books.
+    """Run every scenario, and compare our rows with Stripe's.
 
     Returns:
         0 when they agree to the cent, 1 when anything differs or fails, 2 when the given settings are
@@ -27,22 +27,22 @@ def run() -> int:
 def _tell(screen: Screen, stack: Stack) -> int:
     began = time.monotonic()
     with closing_engine(stack.settings["DATABASE_URL"]) as database:
-        screen.title("The stories")
-        chapters = [_chapter(screen, story, World(stack, database)) for story in STORIES]
+        screen.title("The scenarios")
+        rows = [_run(screen, scenario, Environment(stack, database)) for scenario in SCENARIOS]
         balance = _balance(screen, stack, database) if stack.simulator else None
     screen.title("The books")
-    screen.console.print(table(chapters, "Simulator's ledger" if stack.simulator else "Stripe"))
+    screen.console.print(table(rows, "Simulator's ledger" if stack.simulator else "Stripe"))
     if balance:
         screen.console.print(balance_table(balance))
-    entries = [entry for chapter in chapters for entry in chapter.entries]
-    strangers = _ledger(stack).strangers(entry.payment_id for entry in entries)
+    entries = [entry for row in rows for entry in row.entries]
+    foreign_payments = _ledger(stack).foreign_payments(entry.payment_id for entry in entries)
     is_explained = balance is None or _is_explained(screen, balance)
-    verdict = _verdict(screen, entries, strangers=strangers, seconds=time.monotonic() - began)
-    return verdict if is_explained else PROBLEMS
+    result = _result(screen, entries, foreign_payments=foreign_payments, seconds=time.monotonic() - began)
+    return result if is_explained else PROBLEMS
 
 
 def _balance(screen: Screen, stack: Stack, database: Engine) -> Balance:
-    """The simulator's account may hold nothing else than what the stories made."""
+    """Import the balance of the simulator's account, which contains only what the scenarios created."""
     settings = stack.settings
     with screen.step("The balance, explained by the ledger") as step:
         found = imported_balance(
@@ -62,14 +62,16 @@ def _is_explained(screen: Screen, balance: Balance) -> bool:
     return balance.agrees
 
 
-def _chapter(screen: Screen, story: Story, world: World) -> Chapter:
-    if story.needs_faults and world.stack.simulator is None:
-        screen.note(f"{story.title}: skipped, because only the simulator can be hurt")
-        return Chapter(story.title, skipped=True)
-    with screen.step(story.title) as step:
-        told = story.tell(world)
-        step.detail = told.seen
-    return Chapter(story.title, entries=compare(world.database, _ledger(world.stack), told.payment_ids))
+def _run(screen: Screen, scenario: Scenario, environment: Environment) -> ScenarioRow:
+    if scenario.needs_faults and environment.stack.simulator is None:
+        screen.note(f"{scenario.title}: skipped, because it needs the simulator's faults")
+        return ScenarioRow(scenario.title, skipped=True)
+    with screen.step(scenario.title) as step:
+        outcome = scenario.run(environment)
+        step.detail = outcome.seen
+    return ScenarioRow(
+        scenario.title, entries=compare(environment.database, _ledger(environment.stack), outcome.payment_ids)
+    )
 
 
 def _ledger(stack: Stack) -> Ledger:
@@ -79,13 +81,13 @@ def _ledger(stack: Stack) -> Ledger:
     return StripeLedger(base, stack.settings["STRIPE_API_KEY"])
 
 
-def _verdict(screen: Screen, entries: Sequence[Entry], *, strangers: int, seconds: float) -> int:
+def _result(screen: Screen, entries: Sequence[Entry], *, foreign_payments: int, seconds: float) -> int:
     wrong = [entry for entry in entries if not entry.agrees]
     for entry in wrong:
         screen.fault(f"{entry.payment_id}: {entry.ours} here, {entry.theirs} at Stripe")
-    if strangers:
-        screen.fault(f"Stripe has {strangers} payments that belong to none of these.")
-    if wrong or strangers:
+    if foreign_payments:
+        screen.fault(f"Stripe has {foreign_payments} payments that belong to none of these.")
+    if wrong or foreign_payments:
         return PROBLEMS
     screen.console.print(
         f"[bold green]{len(entries)} payments, both books equal to the cent, nothing taken twice.[/]"

@@ -11,21 +11,21 @@ from payment_worker.domain.money import CURRENCIES, decimal_string
 
 
 @dataclass(frozen=True)
-class Chapter:
-    """A story that was told, or skipped."""
+class ScenarioRow:
+    """A scenario that was run or skipped."""
 
     title: str
     entries: list[Entry] = field(default_factory=list)
     skipped: bool = False
 
 
-def table(chapters: Sequence[Chapter], theirs: str) -> Table:
-    """One row a story; `theirs` names Stripe's side."""
+def table(rows: Sequence[ScenarioRow], theirs: str) -> Table:
+    """One row per scenario; `theirs` names Stripe's side."""
     made = Table(box=None, padding=(0, 2, 1, 1), header_style="bold")
-    for heading in ("Story", "Payments", "Our tables", theirs, ""):
+    for heading in ("Scenario", "Payments", "Our tables", theirs, ""):
         # The sums are what one compares: a narrow screen breaks the titles instead.
-        made.add_column(heading, no_wrap=heading != "Story")
-    for chapter in chapters:
+        made.add_column(heading, no_wrap=heading != "Scenario")
+    for chapter in rows:
         made.add_row(chapter.title, *(("[dim]skipped[/]",) if chapter.skipped else _cells(chapter.entries)))
     return made
 

@@ -1,4 +1,4 @@
-"""Which PaymentIntents that another program made may become our payments."""
+"""Which PaymentIntents of other programs may be adopted as payments."""
 
 from enum import StrEnum
 from uuid import UUID

@@ -59,7 +59,7 @@ BLOCKING = APPEALS | {DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, 
 OVER = frozenset({DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.PREVENTED})
 """States in which it is decided: by the bank, or by what was agreed with it beforehand."""
 
-TOLD = BLOCKING | OVER
+PUBLISHED = BLOCKING | OVER
 """Statuses of a real dispute. An inquiry is recorded, but not published, because it blocks nothing."""
 
 
@@ -122,7 +122,7 @@ class DisputeMoved:
     @property
     def opened(self) -> bool:
         """Whether it is a real dispute from now on."""
-        return self.before not in TOLD and self.dispute.status in TOLD
+        return self.before not in PUBLISHED and self.dispute.status in PUBLISHED
 
     @property
     def closed(self) -> bool:

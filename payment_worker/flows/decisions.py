@@ -1,4 +1,4 @@
-"""What a person decides about findings and events: done and noted with who and why, in one transaction."""
+"""Closes findings and discards events on an operator's decision, recorded in the same transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Enqueues a rejected request again as it was kept, once, for one whose cause is gone."""
+"""Replays a rejected request: enqueues it once more with its stored arguments."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Rows of `balance_transaction`: every movement of the balance, as Stripe tells it."""
+"""Rows of `balance_transaction`: every balance transaction of Stripe."""
 
 from collections.abc import Sequence
 from datetime import datetime

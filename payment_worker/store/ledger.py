@@ -1,4 +1,4 @@
-"""Rows of `ledger_entry` and `ledger_posting`: each fact posted once, and what its postings come to."""
+"""Rows of `ledger_entry` and `ledger_posting`: each fact posted once, and sums of postings."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

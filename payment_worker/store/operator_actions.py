@@ -1,4 +1,4 @@
-"""Rows of `operator_action`: what a person decided, with who, when and why. Append-only."""
+"""Rows of `operator_action`, append-only: what an operator did, when and why."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Rows of `payout`: the present state of each payout, and what it is made of."""
+"""Rows of `payout`: the current status of each payout, and whether its transactions were read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

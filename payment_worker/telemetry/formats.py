@@ -1,4 +1,4 @@
-"""Amounts, instants and durations as people read them."""
+"""Formats amounts, instants and durations for people."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Spans of calls to others, by whoever makes them, without knowing who looks.
+"""The interface through which code opens trace spans, independent of OpenTelemetry.
 
 A process where nobody traces makes none. `payment_worker.monitoring.tracing` begins it.
 """

@@ -19,10 +19,10 @@ from payment_worker.telemetry import logger
 from payment_worker.telemetry.exceptions import described
 from payment_worker.webhook import body
 from payment_worker.webhook.batcher import Batcher
+from payment_worker.webhook.log_throttle import LogThrottle
 from payment_worker.webhook.metrics import Metrics
 from payment_worker.webhook.notifier import Notifier
 from payment_worker.webhook.responses import Outcome
-from payment_worker.webhook.sparing import Sparing
 
 log = logger(__name__)
 
@@ -56,7 +56,7 @@ class Receiver:
         self._livemode = livemode
         self._storing = storing
         self._notifier = notifier
-        self._sparing = Sparing()
+        self._throttle = LogThrottle()
 
     async def receive(self, request: Request) -> Outcome:
         """Take one webhook in, count it and write its line in the log; few where it may be anybody's."""
@@ -74,7 +74,7 @@ class Receiver:
     def _log(self, outcome: Outcome, event: Event | None, known: Mapping[str, object]) -> None:
         if event:
             log.info("webhook", outcome=outcome.value, **known)
-        elif (left_out := self._sparing.pass_one(outcome)) is not None:  # anybody may have sent it
+        elif (left_out := self._throttle.pass_one(outcome)) is not None:  # anybody may have sent it
             log.info("webhook", outcome=outcome.value, **known, **({"more": left_out} if left_out else {}))
 
     async def _outcome(self, request: Request) -> tuple[Outcome, Event | None]:

@@ -16,12 +16,12 @@ from payment_worker.settings import Settings
 from payment_worker.telemetry import configure, logger
 from payment_worker.webhook.application import application
 from payment_worker.webhook.batcher import THREADS, Batcher
+from payment_worker.webhook.log_throttle import ThrottleFilter
 from payment_worker.webhook.metrics import Metrics
 from payment_worker.webhook.notifier import Notifier
 from payment_worker.webhook.protocol import SLOWEST_SECONDS, with_deadline
 from payment_worker.webhook.readiness import Readiness
 from payment_worker.webhook.receiver import Receiver
-from payment_worker.webhook.sparing import SparingFilter
 
 log = logger(__name__)
 
@@ -50,7 +50,7 @@ def serve(*, host: str, port: int, slowest_seconds: float = SLOWEST_SECONDS) -> 
     """
     chosen = Settings.from_environment(needed_by=("broker", "database", "webhook"), without=("stripe",))
     configure(log_format=chosen.log_format, level=chosen.log_level)
-    logging.getLogger("uvicorn.error").addFilter(SparingFilter())
+    logging.getLogger("uvicorn.error").addFilter(ThrottleFilter())
     with _listening(host, port) as listener:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _leave)  # uvicorn repeats the signal that it was stopped by

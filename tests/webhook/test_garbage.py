@@ -9,8 +9,8 @@ from collections import Counter
 from itertools import product
 
 from payment_worker.devstack.ports import LOOPBACK
+from payment_worker.webhook.log_throttle import SECONDS, LogThrottle
 from payment_worker.webhook.responses import Outcome
-from payment_worker.webhook.sparing import SECONDS, Sparing
 from tests.webhook.conftest import Receiver, Start
 from tests.webhook.sending import an_event, written
 
@@ -92,11 +92,11 @@ def test_none_of_it_is_a_traceback_or_a_line_each(receiver: Start) -> None:
 
 def test_what_was_left_out_is_counted() -> None:
     now = 0.0
-    sparing = Sparing(clock=lambda: now)
+    throttle = LogThrottle(clock=lambda: now)
     told = []
     for second in (0, 1, 2, SECONDS, SECONDS + 1):
         now = second
-        told.append(sparing.pass_one("a"))
+        told.append(throttle.pass_one("a"))
 
     assert told == [0, None, None, 2, None]
-    assert sparing.pass_one("b") == 0
+    assert throttle.pass_one("b") == 0

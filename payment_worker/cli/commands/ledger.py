@@ -1,4 +1,4 @@
-"""Commands about the balance: import it, prove that it is explained, list payouts, export a month."""
+"""`payment-worker ledger`, `balance` and `payouts`: import and compare the balance, list payouts, export a month."""
 
 from pathlib import Path
 from typing import Annotated

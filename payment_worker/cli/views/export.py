@@ -1,4 +1,4 @@
-"""A month's end: the journal and the trial balance as files, the same bytes each time."""
+"""Writes the journal and the trial balance of a month as files, reproducibly."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The balance on the screen: an import's progress, and what Stripe and the ledger say."""
+"""Prints the progress of a balance import, and Stripe's balance beside the ledger's."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Payouts on the screen: the newest, and one with everything that it is made of."""
+"""Prints payouts: a list, and one with its transactions."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

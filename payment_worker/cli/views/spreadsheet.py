@@ -1,4 +1,4 @@
-"""Rows as CSV (RFC 4180) that a spreadsheet opens as text and numbers: nothing in a cell is run as a formula."""
+"""Writes rows as CSV (RFC 4180) that a spreadsheet opens without running a cell as a formula."""
 
 import csv
 import sys

@@ -1,4 +1,4 @@
-"""What a balance transaction of Stripe's posts: on the balance, on fees, and on what it was moved for."""
+"""The ledger postings of each type of Stripe's balance transactions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a change of our own records posts: what we expect that Stripe took of a customer, or gave back."""
+"""The ledger postings of changes of our own payments, refunds and disputes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

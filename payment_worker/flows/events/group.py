@@ -1,4 +1,4 @@
-"""Processes many events in one transaction: those of which they themselves and our record say enough.
+"""Processes in one transaction those of many events that need no request to Stripe.
 
 Their payments are locked by one statement, those that tell something new are applied, and all are ended by one
 statement. What Stripe has to be asked about is left, and so is what cannot be read.

@@ -1,4 +1,4 @@
-"""Which events matter to us, what kind of object each is about, and what it shows of it that can be trusted."""
+"""The table of handled event types: each one's object, and which snapshot of it can be trusted."""
 
 from collections.abc import Callable, Mapping
 from enum import Enum, auto

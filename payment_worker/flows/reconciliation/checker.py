@@ -40,7 +40,7 @@ from payment_worker.store.queries import reconciliation
 from payment_worker.store.runs import Run
 
 
-class StripeAwayError(Exception):
+class StripeUnreachableError(Exception):
     """Stripe is unreachable: the run keeps its position and is continued later."""
 
 
@@ -152,7 +152,7 @@ class Checker:
         list that a restricted key may not read.
 
         Raises:
-            StripeAwayError: it has another reason: then the run waits.
+            StripeUnreachableError: it has another reason: then the run waits.
         """
         reason = _refusal(answer)
         closed = closed_list(of, stripe_account=account)
@@ -178,7 +178,7 @@ class Checker:
         """Apply one object's current snapshot, and record what differed and what still differs.
 
         Raises:
-            StripeAwayError: it could not be retrieved.
+            StripeUnreachableError: it could not be retrieved.
         """
         return self.examined(
             apply_snapshot(
@@ -241,7 +241,7 @@ class Checker:
 
 
 def _refusal(answer: object) -> Delay:
-    """The rejection in this response; StripeAwayError if it is something else."""
+    """The rejection in this response; StripeUnreachableError if it is something else."""
     if isinstance(answer, Postponed) and answer.delay is Delay.ACCESS_DENIED:
         return answer.delay
-    raise StripeAwayError
+    raise StripeUnreachableError

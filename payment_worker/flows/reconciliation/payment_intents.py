@@ -23,7 +23,7 @@ from payment_worker.flows.reconciliation.checker import (
     Checker,
     CheckResult,
     StepResult,
-    StripeAwayError,
+    StripeUnreachableError,
     Tally,
     target_of,
 )
@@ -155,7 +155,7 @@ def _is_made_by_us(checker: Checker, candidate: Candidate) -> bool | None:
     """Whether an event tells that a request of ours made it; None where an attempt that has no answer yet may have.
 
     Raises:
-        StripeAwayError: Stripe is unreachable.
+        StripeUnreachableError: Stripe is unreachable.
     """
     keys = keys_of(
         checker.context,
@@ -164,7 +164,7 @@ def _is_made_by_us(checker: Checker, candidate: Candidate) -> bool | None:
         account=candidate.stripe_account,
     )
     if not isinstance(keys, frozenset):
-        raise StripeAwayError
+        raise StripeUnreachableError
     with checker.context.database.begin() as connection:
         payment = payments.find(connection, candidate.payment_id)
         if any(_is_our_key(checker, connection, candidate.payment_id, key) for key in keys):
@@ -267,7 +267,7 @@ def examine_payment(
         is_chosen: whether no other PaymentIntent can belong to this payment.
 
     Raises:
-        StripeAwayError: it could not be retrieved.
+        StripeUnreachableError: it could not be retrieved.
     """
     with checker.context.database.begin() as connection:
         payment = payments.find(connection, payment_id) if payment_id else None

@@ -97,7 +97,7 @@ def examine_refund(checker: Checker, target: Target) -> CheckResult:
     """Compare one Refund with our refund, repair what can be repaired, and record what differs.
 
     Raises:
-        StripeAwayError: it could not be retrieved.
+        StripeUnreachableError: it could not be retrieved.
     """
     seen = fetch_refund(checker.context.stripe, target.stripe_id, account=target.account)
     if not isinstance(seen, RefundSnapshot):

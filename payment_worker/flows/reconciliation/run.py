@@ -16,7 +16,13 @@ from typing import Final
 from payment_worker.domain.code import Code
 from payment_worker.domain.discrepancies import Closed, StripeList, closures
 from payment_worker.flows.context import Context
-from payment_worker.flows.reconciliation.checker import Accepted, Checker, StepResult, StripeAwayError, Tally
+from payment_worker.flows.reconciliation.checker import (
+    Accepted,
+    Checker,
+    StepResult,
+    StripeUnreachableError,
+    Tally,
+)
 from payment_worker.flows.reconciliation.disputes import listed_disputes
 from payment_worker.flows.reconciliation.local_records import (
     open_findings,
@@ -156,7 +162,7 @@ def _go_through(
     while True:
         try:
             stride = _stride(Checker(context, run, refused, foreign_objects=heard_of, accepted=accepted))
-        except StripeAwayError:
+        except StripeUnreachableError:
             log.warning("reconciliation postponed: Stripe unreachable", run_id=run.run_id, step=run.step)
             return Reconciled(run, stripe_is_unreachable=True)
         run = _advance(context, run, stride, accounts)

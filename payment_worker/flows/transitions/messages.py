@@ -11,27 +11,27 @@ from payment_worker.domain.refund import Refund, RefundStatus
 from payment_worker.store import outbox
 from payment_worker.store.statements import Row
 
-Told = tuple[str, dict[str, object]]
+MessageData = tuple[str, dict[str, object]]
 
 
 def payment_message(payment: Payment, *, now: datetime) -> Row | None:
     """The message about the status that a payment has reached, if there is one."""
-    told = _payment_told(payment, now)
-    return _row(payment.payment_id, payment.payment_id, payment.version, told, now) if told else None
+    message = _payment_data(payment, now)
+    return _row(payment.payment_id, payment.payment_id, payment.version, message, now) if message else None
 
 
 def refund_message(payment: Payment, refund: Refund, *, now: datetime) -> Row | None:
     """The message about the status that a refund has reached, if there is one."""
-    told = _refund_told(payment, refund, now)
-    return _row(payment.payment_id, refund.refund_id, refund.version, told, now) if told else None
+    message = _refund_data(payment, refund, now)
+    return _row(payment.payment_id, refund.refund_id, refund.version, message, now) if message else None
 
 
-def _payment_told(payment: Payment, now: datetime) -> Told | None:
-    told = _PAYMENT_TOLD.get(payment.status)
-    return told(payment, now) if told else None
+def _payment_data(payment: Payment, now: datetime) -> MessageData | None:
+    build = _PAYMENT_DATA.get(payment.status)
+    return build(payment, now) if build else None
 
 
-def _requested(payment: Payment, now: datetime) -> Told:
+def _requested(payment: Payment, now: datetime) -> MessageData:
     return "PaymentRequested", messages.payment_requested(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
@@ -42,7 +42,7 @@ def _requested(payment: Payment, now: datetime) -> Told:
     )
 
 
-def _succeeded(payment: Payment, now: datetime) -> Told:
+def _succeeded(payment: Payment, now: datetime) -> MessageData:
     return "PaymentSucceeded", messages.payment_succeeded(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
@@ -53,7 +53,7 @@ def _succeeded(payment: Payment, now: datetime) -> Told:
     )
 
 
-def _failed(payment: Payment, now: datetime) -> Told:
+def _failed(payment: Payment, now: datetime) -> MessageData:
     return "PaymentFailed", messages.payment_failed(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
@@ -64,7 +64,7 @@ def _failed(payment: Payment, now: datetime) -> Told:
     )
 
 
-def _authorized(payment: Payment, now: datetime) -> Told:
+def _authorized(payment: Payment, now: datetime) -> MessageData:
     return "PaymentAuthorized", messages.payment_authorized(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
@@ -76,7 +76,7 @@ def _authorized(payment: Payment, now: datetime) -> Told:
     )
 
 
-def _action_required(payment: Payment, now: datetime) -> Told:
+def _action_required(payment: Payment, now: datetime) -> MessageData:
     return "PaymentActionRequired", messages.payment_action_required(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
@@ -86,7 +86,7 @@ def _action_required(payment: Payment, now: datetime) -> Told:
     )
 
 
-def _processing(payment: Payment, now: datetime) -> Told:
+def _processing(payment: Payment, now: datetime) -> MessageData:
     return "PaymentProcessing", messages.payment_processing(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
@@ -97,7 +97,7 @@ def _processing(payment: Payment, now: datetime) -> Told:
     )
 
 
-def _canceled(payment: Payment, now: datetime) -> Told:
+def _canceled(payment: Payment, now: datetime) -> MessageData:
     return "PaymentCanceled", messages.payment_canceled(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
@@ -106,7 +106,7 @@ def _canceled(payment: Payment, now: datetime) -> Told:
     )
 
 
-_PAYMENT_TOLD: Mapping[PaymentStatus, Callable[[Payment, datetime], Told]] = {
+_PAYMENT_DATA: Mapping[PaymentStatus, Callable[[Payment, datetime], MessageData]] = {
     PaymentStatus.REQUESTED: _requested,
     PaymentStatus.PROCESSING: _processing,
     PaymentStatus.SUCCEEDED: _succeeded,
@@ -117,7 +117,7 @@ _PAYMENT_TOLD: Mapping[PaymentStatus, Callable[[Payment, datetime], Told]] = {
 }
 
 
-def _refund_told(payment: Payment, refund: Refund, now: datetime) -> Told | None:
+def _refund_data(payment: Payment, refund: Refund, now: datetime) -> MessageData | None:
     match refund.status:
         case RefundStatus.REQUESTED:
             return "RefundRequested", messages.refund_requested(
@@ -154,8 +154,8 @@ def _refund_told(payment: Payment, refund: Refund, now: datetime) -> Told | None
             return None
 
 
-def _row(payment_id: UUID, subject: UUID, version: int, told: Told, now: datetime) -> Row:
-    message_type, data = told
+def _row(payment_id: UUID, subject: UUID, version: int, message: MessageData, now: datetime) -> Row:
+    message_type, data = message
     identity = outbox.message_id(subject=subject, message_type=message_type, version=version)
     return outbox.message(
         payment_id=payment_id, identity=identity, message_type=message_type, data=data, now=now

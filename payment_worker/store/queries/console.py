@@ -1,4 +1,4 @@
-"""What the console and `payment-worker list` list: payments by any id or filter, and attempts whose outcome is unknown.
+"""Searches payments by any id or filter for the console and `payment-worker list`, and lists unknown outcomes.
 
 A filter may match few of many rows. A page therefore looks at a limited number of payments, newest first, and says how
 far it came: it takes the same time at a thousand rows and at ten million, and needs no index for each filter.

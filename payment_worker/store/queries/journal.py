@@ -1,4 +1,4 @@
-"""The journal of a period in an order of its own, and the trial balance that it ends with."""
+"""Reads the journal of a period in a fixed order, and its trial balance."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the ledger comes to: for each Stripe account and currency its balance, and what is not cleared."""
+"""Computes the ledger's balance and uncleared objects by Stripe account and currency."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

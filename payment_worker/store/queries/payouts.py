@@ -1,4 +1,4 @@
-"""Payouts as people read them: the newest, and one with everything that it is made of."""
+"""Reads payouts for display: the newest, and one with its transactions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -11,8 +11,8 @@ from payment_worker.domain.dispute import (
     APPEALS,
     BLOCKING,
     OVER,
+    PUBLISHED,
     RANKS,
-    TOLD,
     Dispute,
     DisputeMoved,
     DisputeSnapshot,
@@ -66,8 +66,8 @@ def after_all(
 
 def test_every_state_has_a_rank_and_blocking_and_over_are_told() -> None:
     assert set(RANKS) == set(DisputeStatus)
-    assert BLOCKING | OVER == TOLD
-    assert not any(status.startswith("WARNING") for status in TOLD)
+    assert BLOCKING | OVER == PUBLISHED
+    assert not any(status.startswith("WARNING") for status in PUBLISHED)
 
 
 @pytest.mark.parametrize(("status", "seen"), list(product(DisputeStatus, DisputeStatus)))

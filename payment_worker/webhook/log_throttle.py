@@ -8,14 +8,14 @@ from typing import Final
 from payment_worker.telemetry.exceptions import described
 
 SECONDS: Final = 10.0
-"""Who floods the receiver shall not fill its disk; the metrics count every request."""
+"""Requests must not be able to fill the disk with log lines; the metrics count every request."""
 
 _KINDS: Final = 100
 """The texts are the server's own and few; if one ever held what was sent, all others are one kind together."""
 
 
-class Sparing:
-    """Says whether a line of some kind may be written now, and how many were not since the last."""
+class LogThrottle:
+    """Decides whether a log line of some kind may be written now, and counts those left out."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -23,7 +23,7 @@ class Sparing:
         self._unwritten: dict[str, int] = {}
 
     def pass_one(self, kind: str) -> int | None:
-        """How many of this kind were left out since the last; None where this one is to be left out, too."""
+        """How many of this kind were left out since the last one; None if this one is left out, too."""
         if kind not in self._written and len(self._written) >= _KINDS:
             kind = ""
         now = self._clock()
@@ -34,19 +34,19 @@ class Sparing:
         return self._unwritten.pop(kind, 0)
 
 
-class SparingFilter(logging.Filter):
+class ThrottleFilter(logging.Filter):
     """Makes each line of the HTTP server's one line, and leaves most of the same kind out."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self._sparing = Sparing(clock=clock)
+        self._throttle = LogThrottle(clock=clock)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is written."""
         text = record.getMessage().strip()
         if record.exc_info and record.exc_info[1]:
             text = f"{text}: {described(record.exc_info[1])}"
-        left_out = self._sparing.pass_one(text)
+        left_out = self._throttle.pass_one(text)
         if left_out is None:
             return False
         record.msg, record.args = f"{text} ({left_out} more before)" if left_out else text, ()
