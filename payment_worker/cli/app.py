@@ -10,6 +10,7 @@ from payment_worker import __version__
 from payment_worker.cli.commands import (
     doctor,
     enqueue,
+    erase,
     events,
     findings,
     ledger,
@@ -31,7 +32,7 @@ app = typer.Typer(
 _WRONG_USAGE: Final = 2
 for group in (
     *(serve, enqueue, show, payments, events, rejected, findings),
-    *(doctor, pause, reconcile, ledger, webhook_endpoint),
+    *(doctor, pause, reconcile, ledger, webhook_endpoint, erase),
 ):
     group.add_to(app)
 

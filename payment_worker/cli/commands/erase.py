@@ -1,0 +1,23 @@
+"""`payment-worker erase`: erase a customer's texts."""
+
+from typing import Annotated
+
+import typer
+
+from payment_worker.cli.commands.enqueue import AsJson
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command."""
+    app.command()(erase)
+
+
+def erase(
+    *,
+    customer_id: Annotated[str, typer.Option(help="Your number of the customer.")],
+    as_json: AsJson = False,
+) -> None:
+    """Erase what a customer told, for good: descriptions, metadata, addresses, mandates. Ids and amounts stay."""
+    from payment_worker.cli.views import erasure
+
+    raise typer.Exit(0 if erasure.erase(customer_id, as_json=as_json) else 1)

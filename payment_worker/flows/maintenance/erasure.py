@@ -1,0 +1,38 @@
+"""Erases a customer's texts on request: descriptions, metadata, addresses, mandates; the books stay as they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from payment_worker.store import payments
+from payment_worker.store.connection.database import Database
+from payment_worker.store.queries import erasure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """What was erased."""
+
+    payments: int
+    rejected_requests: int
+    left: Sequence[UUID]
+    """Payments with a request that has no outcome: what it sends may be sent again, and is erased later."""
+
+
+def erase_customer(database: Database, customer_id: str) -> Erased:
+    """Erase the texts of all payments of this customer, and of the requests of theirs that were rejected."""
+    with database.begin() as connection:
+        found = erasure.payments_of(connection, customer_id)
+    left = [payment_id for payment_id in found if not _erase(database, payment_id)]
+    with database.begin() as connection:
+        rejected = erasure.erase_rejected(connection, customer_id)
+    return Erased(payments=len(found) - len(left), rejected_requests=rejected, left=left)
+
+
+def _erase(database: Database, payment_id: UUID) -> bool:
+    with database.begin() as connection:
+        payments.lock(connection, payment_id)
+        if erasure.is_in_work(connection, payment_id):
+            return False
+        erasure.erase_payment(connection, payment_id)
+        return True

@@ -1,0 +1,97 @@
+"""Erases what a person told from the rows of their payments: texts go, ids, amounts and states stay."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, Table, select
+
+from payment_worker.store import tables
+
+OURS: Final = frozenset(
+    {"payment_id", "refund_id", "order_id", "payment_worker_order_id", "payment_worker_mac"}
+)
+"""Metadata by which we find our objects: ids and what proves them."""
+
+TOLD: Final = frozenset({"description", "mandate_data", "receipt_email", "statement_descriptor_suffix"})
+"""Parameters of a request to Stripe that hold what a person told."""
+
+EVENT: Final = frozenset({"id", "object", "account", "api_version", "created", "livemode", "request", "type"})
+OBJECT: Final = frozenset({"id", "object", "amount", "currency", "status", "payment_intent", "charge"})
+
+
+def payments_of(connection: Connection, customer_id: str) -> Sequence[UUID]:
+    """The payments of a customer, oldest first."""
+    table = tables.payment.c
+    query = select(table.payment_id).where(table.customer_id == customer_id).order_by(table.created_at)
+    return connection.scalars(query).all()
+
+
+def is_in_work(connection: Connection, payment_id: UUID) -> bool:
+    """Whether a request about the payment has no outcome: it may be sent again exactly as it is."""
+    table = tables.payment_attempt.c
+    query = (
+        select(table.attempt_id).where(table.payment_id == payment_id, table.finished_at.is_(None)).limit(1)
+    )
+    return connection.scalar(query) is not None
+
+
+def erase_payment(connection: Connection, payment_id: UUID) -> None:
+    """Erase a payment's texts; it is locked, and no request about it is without an outcome."""
+    payment, refund = tables.payment, tables.refund
+    blank: dict[str, Any] = {"description": None, "statement_descriptor_suffix": None, "metadata": {}}
+    connection.execute(payment.update().where(payment.c.payment_id == payment_id).values(**blank))
+    connection.execute(refund.update().where(refund.c.payment_id == payment_id).values(note=None))
+    for table in (tables.payment_attempt, tables.payment_attempt_archive):
+        _erase_attempts(connection, table, payment_id)
+    _erase_events(connection, payment_id)
+
+
+def _erase_attempts(connection: Connection, table: Table, payment_id: UUID) -> None:
+    rows = connection.execute(
+        select(table.c.attempt_id, table.c.parameters).where(table.c.payment_id == payment_id)
+    ).all()
+    for attempt_id, parameters in rows:
+        kept = _without_texts(json.loads(parameters))
+        text = json.dumps(kept, separators=(",", ":"), sort_keys=True)
+        connection.execute(table.update().where(table.c.attempt_id == attempt_id).values(parameters=text))
+
+
+def _without_texts(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    kept = {name: value for name, value in parameters.items() if name not in TOLD}
+    return {**kept, "metadata": _ours(kept["metadata"])} if "metadata" in kept else kept
+
+
+def _ours(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return {name: value for name, value in (metadata or {}).items() if name in OURS}
+
+
+def _erase_events(connection: Connection, payment_id: UUID) -> None:
+    payment, refund, dispute, event = tables.payment.c, tables.refund.c, tables.dispute.c, tables.stripe_event
+    objects = (select(payment.stripe_payment_intent_id).where(payment.payment_id == payment_id)).union(
+        select(payment.stripe_charge_id).where(payment.payment_id == payment_id),
+        select(refund.stripe_refund_id).where(refund.payment_id == payment_id),
+        select(dispute.stripe_dispute_id).where(dispute.payment_id == payment_id),
+    )
+    columns = (event.c.stripe_account, event.c.event_id, event.c.payload)
+    query = select(*columns).where(event.c.object_id.in_(objects), event.c.finished_at.is_not(None))
+    for account, event_id, payload in connection.execute(query).all():
+        named = (event.c.stripe_account == account, event.c.event_id == event_id)
+        connection.execute(event.update().where(*named).values(payload=_bare(payload)))
+
+
+def _bare(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    about = payload.get("data", {}).get("object", {})
+    kept = {name: value for name, value in about.items() if name in OBJECT}
+    kept["metadata"] = _ours(about.get("metadata"))
+    return {name: value for name, value in payload.items() if name in EVENT} | {"data": {"object": kept}}
+
+
+def erase_rejected(connection: Connection, customer_id: str) -> int:
+    """Erase the arguments of rejected requests that carried this customer's id; how many."""
+    table = tables.rejected_request
+    mine = table.update().where(table.c.ids.contains([customer_id]), table.c.arguments != {})
+    # What was sent again already is complete by its CHECK, and stays what it was then but for its arguments.
+    blank = mine.values(arguments={}, is_complete=table.c.replayed_at.is_not(None))
+    return connection.execute(blank).rowcount
