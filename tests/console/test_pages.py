@@ -145,6 +145,21 @@ def test_a_rare_kind_is_looked_for_step_by_step(shared_console: Running, shared_
     shared_rows("DELETE FROM payment WHERE order_id = 'common'")
 
 
+def test_a_list_of_rare_events_says_how_many_it_looked_at(shared_console: Running, shared_rows: Rows) -> None:
+    shared_rows(
+        """INSERT INTO stripe_event (event_id, type, livemode, payload, status, source, created_at, received_at,
+                                     finished_at)
+           SELECT 'evt_rare_' || n, CASE n WHEN 10001 THEN 'rare' ELSE 'common' END, false, '{}', 'PROCESSED',
+                  'webhook', now(), now() + interval '1 day' - n * interval '1 s', now()
+           FROM generate_series(1, 10001) AS n"""
+    )
+    page = shared_console.reader.get("/events", status="PROCESSED", type="rare")
+    assert "Among the 10000 that were received last, of type rare" in page.body
+    assert "evt_rare_" not in page.body
+    assert "evt_rare_1<" in shared_console.reader.get("/events", status="PROCESSED", type="common").body
+    shared_rows("DELETE FROM stripe_event WHERE event_id LIKE 'evt_rare_%%'")
+
+
 def test_a_payment_shows_its_story_its_money_and_where_else_to_look(
     shared_console: Running, shared_rows: Rows
 ) -> None:
