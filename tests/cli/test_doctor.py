@@ -77,6 +77,7 @@ def test_a_healthy_world_is_told_line_by_line(
         " ✓ parked events      none\n"
         " ✓ findings           none is open\n"
         " ✓ rejected requests  none within 1 d\n"
+        " ✓ balance            nothing is imported yet\n"
     )
 
 
@@ -311,6 +312,7 @@ def test_rows_that_nobody_cares_for_are_told_with_their_age_and_their_ids(run: R
         " ! rejected requests  within 1 d: 1",
         f"                      {request_id}: payment-worker requests rejected show ID",
         "                      → read their errors, fix the app that sent them, and replay those that are valid by now",
+        " ✓ balance            nothing is imported yet",
     ]
     named = {check["name"]: check["ids"] for check in json.loads(run("doctor", "--json").out)["checks"]}
     assert named["overdue"] == named["unknown"] == named["deadlines"] == [PAYMENT]
@@ -408,3 +410,29 @@ def test_an_access_list_without_info_is_no_outage(run: Run, own_valkey: Valkey) 
 
     told = {check["name"]: check["verdict"] for check in json.loads(ran.out)["checks"]}
     assert (told["broker"], told["eviction"]) == ("fine", "note")
+
+
+@pytest.mark.parametrize(
+    ("ledger", "hours", "says"),
+    [
+        (500, 0, "explained"),
+        (499, 0, "platform: Stripe has 0.01 EUR more than the ledger"),
+        (500, 3, "last imported 3 h ago"),
+    ],
+)
+def test_a_balance_that_differs_or_is_not_imported_is_a_problem(
+    run: Run, rows: Rows, ledger: int, hours: int, says: str
+) -> None:
+    rows(
+        "INSERT INTO balance_import (stripe_account, begins_at, is_opened, imported_at)"
+        " VALUES ('', now(), true, now() - make_interval(hours => %s))",
+        hours,
+    )
+    rows(
+        "INSERT INTO balance_proof (stripe_account, currency, available, pending, reserved, ledger, proven_at)"
+        " VALUES ('', 'EUR', 400, 100, 0, %s, now())",
+        ledger,
+    )
+    checks = {check["name"]: check for check in json.loads(run("doctor", "--json").out)["checks"]}
+    assert checks["balance"]["says"].startswith(says)
+    assert checks["balance"]["verdict"] == ("fine" if says == "explained" else "problem")

@@ -10,9 +10,9 @@ from payment_worker.domain.outcome import explained
 from payment_worker.settings import Settings
 from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.queries import backlog
+from payment_worker.store.queries import backlog, ledger
 from payment_worker.store.queries.backlog import RowCount
-from payment_worker.telemetry.formats import duration
+from payment_worker.telemetry.formats import duration, money
 
 REJECTED_WITHIN: Final = timedelta(days=1)
 NAMED: Final = 5
@@ -52,6 +52,7 @@ def all_checks(
     yield _parked(connection, now)
     yield _findings(connection, now)
     yield _rejected(connection, now)
+    yield _balance(connection, chosen, now)
 
 
 def _paused(connection: Connection, now: datetime) -> Check:
@@ -166,6 +167,28 @@ def _rejected(connection: Connection, now: datetime) -> Check:
         ids=many.ids,
         shown_by="payment-worker requests rejected show ID",
     )
+
+
+def _balance(connection: Connection, chosen: Settings, now: datetime) -> Check:
+    differing = [row for row in ledger.balances(connection) if row.difference]
+    if differing:
+        return problem(
+            "balance",
+            "; ".join(
+                f"{row.stripe_account or 'platform'}: Stripe has {money(row.difference or 0, row.currency)} more than"
+                " the ledger"
+                for row in differing
+            ),
+            remedy="payment-worker balance reads everything once more and names the objects",
+        )
+    imported_at = ledger.imported_until(connection)
+    if imported_at is None:
+        return fine("balance", "nothing is imported yet")
+    age = duration(now - imported_at)
+    # Three missed imports in a row are no coincidence.
+    if now - imported_at > timedelta(seconds=max(1800.0, 3 * chosen.import_every)):
+        return problem("balance", f"last imported {age} ago", remedy="payment-worker ledger import")
+    return fine("balance", f"explained {age} ago")
 
 
 def _distinct(ids: Iterable[str]) -> Sequence[str]:
