@@ -27,7 +27,7 @@ def rejected(rows: Rows) -> str:
 def test_it_is_shown_by_each_of_its_ids_with_the_call_that_would_have_been_right(
     run: Run, producer: Producer, rows: Rows
 ) -> None:
-    wrong = a_charge(amount="10.99", surprise=1)
+    wrong = a_charge(amount="10.99", surprise=1, customer_id=4712)
     producer.charge(**wrong)
     request_id = rejected(rows)
 
@@ -39,6 +39,7 @@ def test_it_is_shown_by_each_of_its_ids_with_the_call_that_would_have_been_right
     assert "amount must be an integer" in screen
     assert 'app.send_task("payment_worker.charge", queue="charges", kwargs={' in screen
     assert '"amount": 1099,  # must be an integer' in screen
+    assert "\"customer_id\": '4712',  # must be a string" in screen
     assert f"\"payment_id\": '{wrong['payment_id']}'" in screen
     assert "surprise is not an argument" in screen
     assert '"surprise":' not in screen

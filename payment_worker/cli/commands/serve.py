@@ -37,9 +37,9 @@ def dev(
         typer.Option(
             envvar="DEVSTACK_PORT_BASE",
             help="PostgreSQL, Redis, Stripe's simulator, the webhook receiver and Flower listen on this port and the "
-            "four after it.",
+            "five after it.",
             min=1,
-            max=65_531,
+            max=65_530,
         ),
     ] = DEFAULT_BASE,
     env: Annotated[

@@ -54,7 +54,7 @@ def _listed(found: Sequence[Payment]) -> Table:
     shown = table("Requested (UTC)", "Payment", "Order", "Amount", "Status", "Reason")
     shown.columns[1].no_wrap = True  # it is there to be copied
     for each in found:
-        requested, amount = instant(each["created_at"]), money(each["amount"], each["currency"])
+        requested, amount = instant(each["created_at"])[:16], money(each["amount"], each["currency"])
         texts = (str(each["payment_id"]), each["order_id"], amount, each["status"], _reason(each))
         shown.add_row(requested, *map(escape, texts))
     return shown

@@ -94,12 +94,21 @@ def _arguments(request: RejectedRequest) -> Iterator[str]:
         if error is None:
             yield f'"{name}": {value!r},'
         elif error["code"] != "unknown":
-            minor = _minor_units(value, request.arguments.get("currency")) if name == "amount" else None
-            yield f'"{name}": {"..." if minor is None else minor},  # {error["message"]}'
+            corrected = _corrected(name, value, request.arguments.get("currency"))
+            yield f'"{name}": {corrected},  # {error["message"]}'
 
 
 def _fields(request: RejectedRequest) -> Mapping[str, Any]:
     return MODELS[request.task].model_fields
+
+
+def _corrected(name: str, value: object, currency: object) -> str:
+    """The value that was meant, where there is no doubt."""
+    if name == "amount" and (minor := _minor_units(value, currency)):
+        return str(minor)
+    if name in {"order_id", "customer_id"} and isinstance(value, int):
+        return repr(str(value))
+    return "..."
 
 
 def _minor_units(value: object, currency: object) -> int | None:
