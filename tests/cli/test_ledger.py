@@ -78,6 +78,10 @@ def test_a_past_instant_is_asked_of_what_is_imported(run: Run, refunded: Scene) 
     assert [row["stripe"] for row in rows_of(run)] == [5025]
     (row,) = rows_of(run, "--at", before)
     assert row["difference"] == 0
+    # The refund was with Stripe at once, the charge a second later: then one side alone had told of it.
+    assert (row["ledger"], row["uncleared"]) in {(-700, 5000), (4125, 0)}
+    (row,) = rows_of(run, "--at", "2100-01-01")
+    assert (row["stripe"], row["ledger"], row["uncleared"]) == (5025, 5025, 0)
     assert run("balance", "--at", "2020-01-01", "--json").out == "[]\n"
 
 

@@ -60,32 +60,52 @@ FROM held FULL JOIN balance_proof AS proof USING (stripe_account, currency)
 ORDER BY 1, 2
 """)
 
+# From what is now, back to then: what was posted since is read, not what was posted before.
 _AT: Final = text("""
-WITH posted AS (
-    SELECT posting.stripe_account, currency, ledger_account, object_id, amount, kind, occurred_at
-    FROM ledger_posting AS posting JOIN ledger_entry USING (entry_id) WHERE occurred_at <= :at
+WITH since AS MATERIALIZED (
+    SELECT posting.stripe_account, currency, ledger_account, object_id, amount
+    FROM ledger_entry JOIN ledger_posting AS posting USING (entry_id) WHERE occurred_at > :at
+), then_held AS (
+    SELECT stripe_account, ledger_account, currency, sum(amount) AS amount, sum(volume) AS volume
+    FROM (
+        SELECT stripe_account, ledger_account, currency, amount, volume FROM ledger_balance
+        UNION ALL SELECT stripe_account, ledger_account, currency, -amount, -abs(amount) FROM since
+    ) AS each GROUP BY 1, 2, 3
 ), held AS (
     SELECT stripe_account, currency,
         coalesce(sum(amount) FILTER (WHERE ledger_account = 'stripe_balance'), 0) AS ledger,
-        coalesce(sum(amount) FILTER (WHERE ledger_account = 'stripe_balance' AND kind = 'opening'), 0) AS opening,
-        coalesce(sum(abs(amount)) FILTER (WHERE ledger_account IN ('stripe_balance', 'opening_balance')), 0) AS volume,
-        coalesce(sum(abs(amount)) FILTER (WHERE ledger_account = 'unexplained'), 0) AS unexplained
-    FROM posted GROUP BY 1, 2
+        coalesce(sum(volume) FILTER (WHERE ledger_account IN ('stripe_balance', 'opening_balance')), 0) AS volume,
+        coalesce(sum(volume) FILTER (WHERE ledger_account = 'unexplained'), 0) AS unexplained
+    FROM then_held GROUP BY 1, 2 HAVING sum(volume) <> 0
+), opening AS (
+    SELECT posting.stripe_account, currency, sum(amount) AS amount
+    FROM ledger_entry AS entry JOIN ledger_posting AS posting USING (entry_id)
+    WHERE kind = 'opening' AND occurred_at <= :at AND ledger_account = 'stripe_balance' GROUP BY 1, 2
 ), told AS (
     SELECT stripe_account, currency, sum(net) AS net
     FROM balance_transaction AS line JOIN balance_import USING (stripe_account)
     WHERE line.created_at <= :at AND line.created_at >= begins_at GROUP BY 1, 2
 ), waiting AS (
-    SELECT stripe_account, currency, sum(abs(amount)) AS amount, count(*) AS objects, min(since) AS oldest
+    SELECT stripe_account, currency, sum(abs(amount)) AS amount, count(*) AS objects, min((
+        SELECT min(occurred_at) FROM ledger_posting AS posting JOIN ledger_entry USING (entry_id)
+        WHERE posting.object_id = each.object_id AND posting.stripe_account = each.stripe_account
+            AND occurred_at <= :at
+    )) AS oldest
     FROM (
-        SELECT stripe_account, currency, object_id, sum(amount) AS amount, min(occurred_at) AS since
-        FROM posted WHERE ledger_account = 'customers' GROUP BY 1, 2, 3 HAVING sum(amount) <> 0
+        SELECT stripe_account, currency, object_id, sum(amount) AS amount
+        FROM (
+            SELECT stripe_account, currency, object_id, ours + theirs AS amount FROM ledger_uncleared
+            UNION ALL
+            SELECT stripe_account, currency, object_id, -amount FROM since WHERE ledger_account = 'customers'
+        ) AS both_times GROUP BY 1, 2, 3 HAVING sum(amount) <> 0
     ) AS each GROUP BY 1, 2
 )
-SELECT stripe_account, currency, coalesce(told.net, 0) + held.opening AS stripe, NULL::bigint AS available,
-    held.ledger, coalesce(waiting.amount, 0) AS uncleared, coalesce(waiting.objects, 0) AS uncleared_objects,
-    waiting.oldest AS oldest_uncleared_at, held.unexplained, held.volume, NULL::timestamptz AS proven_at
-FROM held LEFT JOIN told USING (stripe_account, currency) LEFT JOIN waiting USING (stripe_account, currency)
+SELECT stripe_account, currency, coalesce(told.net, 0) + coalesce(opening.amount, 0) AS stripe,
+    NULL::bigint AS available, held.ledger, coalesce(waiting.amount, 0) AS uncleared,
+    coalesce(waiting.objects, 0) AS uncleared_objects, waiting.oldest AS oldest_uncleared_at,
+    held.unexplained, held.volume, NULL::timestamptz AS proven_at
+FROM held LEFT JOIN told USING (stripe_account, currency) LEFT JOIN opening USING (stripe_account, currency)
+    LEFT JOIN waiting USING (stripe_account, currency)
 ORDER BY 1, 2
 """)
 
