@@ -50,6 +50,15 @@ texts = st.one_of(
 currencies = st.sampled_from(["eur", "EUR", "usd", "", "euro", "ß€", None, 7, "\0ab"])
 moments = st.sampled_from([None, 0, 1_900_000_000, 10**12, 10**30, -(10**12), "soon"])
 
+charges = st.fixed_dictionaries(
+    {"id": texts},
+    optional={
+        "payment_method_details": st.fixed_dictionaries(
+            {"type": st.sampled_from(["card", "link", None])},
+            optional={"card": st.one_of(st.none(), st.fixed_dictionaries({"capture_before": moments}))},
+        )
+    },
+)
 INTENT = {
     "status": st.sampled_from(
         [
@@ -61,7 +70,10 @@ INTENT = {
     "amount_received": amounts,
     "amount_capturable": amounts,
     "currency": currencies,
-    "latest_charge": texts,
+    "latest_charge": st.one_of(texts, charges),
+    "application_fee_amount": amounts,
+    "transfer_data": st.one_of(st.none(), st.fixed_dictionaries({"destination": texts, "amount": amounts})),
+    "metadata": st.one_of(st.none(), st.dictionaries(st.sampled_from(["payment_id", "order_id"]), texts)),
     "cancellation_reason": texts,
     "last_payment_error": st.one_of(
         st.none(), st.fixed_dictionaries({"code": texts, "decline_code": texts, "advice_code": texts})
