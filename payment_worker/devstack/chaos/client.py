@@ -23,6 +23,8 @@ _MAX_RESEND_SECONDS: Final = 120.0
 _POLL_EVERY_SECONDS: Final = 2.0
 _POLL_BACKOFF_FACTOR: Final = 20
 """Pause between polls, in multiples of a poll's duration: there may be ten thousand ids to look up."""
+_LONGEST_PAUSE_SECONDS: Final = 20.0
+"""A poll that met a paused PostgreSQL was slow for another reason."""
 _TICK_SECONDS: Final = 0.05
 
 _RECORDED = text(
@@ -93,7 +95,8 @@ class Client:
             if now >= poll_at:
                 self._poll_rows(now - began)
                 polled = time.monotonic()
-                poll_at = polled + max(_POLL_EVERY_SECONDS, _POLL_BACKOFF_FACTOR * (polled - now))
+                pause = max(_POLL_EVERY_SECONDS, _POLL_BACKOFF_FACTOR * (polled - now))
+                poll_at = polled + min(pause, _LONGEST_PAUSE_SECONDS)
 
     def _send_due(self, now: float) -> None:
         while self._due and self._due[0][0] <= now and not self._stop.is_set():

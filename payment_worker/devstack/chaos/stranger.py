@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from http.client import HTTPException
 from threading import Event, Thread
 from typing import Any, Final, Self
 from urllib.parse import urlencode
@@ -51,8 +52,8 @@ class Stranger:
             forge = self._random.choice(
                 (self._copy, self._copy, self._cheap, self._without_mac, self._refund, self._clear)
             )
-            # Stripe rejects what an object's status forbids, and its faults are for everybody.
-            with suppress(SimulatorError, OSError, ValueError):
+            # Stripe rejects what an object's status forbids, and its faults are for everybody: cut answers, too.
+            with suppress(SimulatorError, OSError, ValueError, HTTPException):
                 self.done[forge.__name__.strip("_").replace("_", " ")] += forge()
 
     def _copy(self) -> bool:
