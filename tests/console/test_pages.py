@@ -1,4 +1,4 @@
-"""A person finds any payment, sees its whole story and its money, and whatever waits for a decision."""
+"""The console finds any payment, and shows its timeline, its amounts and what an operator has to decide."""
 
 import html
 import re

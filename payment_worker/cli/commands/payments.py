@@ -27,7 +27,7 @@ def list_payments(
 ) -> None:
     """List payments, the newest first; --since and --until choose by when they were requested.
 
-    `payment-worker show ID` finds one by any id, and prints its whole story.
+    `payment-worker show ID` finds one by any id, and prints its timeline.
     """
     from payment_worker.cli.views import payments
 

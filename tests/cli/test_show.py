@@ -1,4 +1,4 @@
-"""`payment-worker show` tells a payment's whole story from any id: what was asked, heard, recorded and told."""
+"""`payment-worker show` prints a payment and its timeline, found by any id."""
 
 import json
 import re
