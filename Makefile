@@ -68,7 +68,7 @@ docs: $(READY) ## the documentation as a site in build/site, to be opened from t
 # Never --quiet: it hides the warnings from --strict, too. The variable spares an advertisement.
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-bench: $(READY) ## what a charge costs beside stock Celery's empty task, with goals (ARGS="--tasks 3000 --json")
+bench: $(READY) ## what a charge costs beside stock Celery's empty task, with goals (ARGS="--tasks 3000 --json", ARGS="--compare main")
 	@$(BIN)/python -m payment_worker.devstack.bench $(ARGS)
 
 format: $(READY) ## format the code and fix what the linter can

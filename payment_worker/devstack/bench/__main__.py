@@ -5,14 +5,18 @@ import os
 import statistics
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
+from payment_worker.devstack.bench.compare import compare
 from payment_worker.devstack.bench.figures import Figure, as_json, as_table
 from payment_worker.devstack.bench.load import cpu_seconds, memory_megabytes
 from payment_worker.devstack.bench.stand import Bench
 from payment_worker.devstack.processes import descendants
+
+ROOT: Final = Path(__file__).parents[3]
 
 TURNS: Final = 5
 """Ratios are medians of so many turns, so that a machine whose speed drifts favours neither."""
@@ -104,7 +108,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=1000, help="tasks in each load")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--compare", metavar="REF", help="bench this commit and the working tree in turns")
     chosen = parser.parse_args()
+    if chosen.compare:
+        Console().print(compare(chosen.compare, tasks=chosen.tasks, root=ROOT))
+        return 0
     figures = run(tasks=chosen.tasks)
     if chosen.json:
         sys.stdout.write(as_json(figures) + "\n")
