@@ -731,6 +731,20 @@ CREATE INDEX payout_not_itemized ON payout (created_at) WHERE is_automatic AND i
 CREATE INDEX payout_created_at ON payout (created_at);
 """
 
+VACUUM = """
+-- By default a table is vacuumed once a fifth of it is dead, and analyzed once a tenth has changed: with ten million
+-- rows that is two million dead versions in every index, partial ones on what is due among them, and statistics by
+-- which a backlog of 100,000 does not exist. So these, which change with each charge, are visited at a hundredth: every
+-- quarter of an hour at 100 charges a second.
+ALTER TABLE payment SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_analyze_scale_factor = 0.01);
+ALTER TABLE refund SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_analyze_scale_factor = 0.01);
+ALTER TABLE payment_attempt SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_analyze_scale_factor = 0.01);
+ALTER TABLE stripe_event SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_analyze_scale_factor = 0.01);
+ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_analyze_scale_factor = 0.01);
+-- Only ever appended to: frozen in small pieces, instead of all at once when transaction ids run out.
+ALTER TABLE payment_history SET (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.01);
+"""
+
 TABLES = (
     PAYMENT,
     REFUND,
@@ -754,6 +768,7 @@ TABLES = (
     METADATA_MAC,
     LEDGER,
     PAYOUT,
+    VACUUM,
 )
 
 DROP = """

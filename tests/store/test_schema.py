@@ -50,6 +50,15 @@ def test_it_migrates_up_down_and_up_again(empty_database_url: str, fresh: Rows) 
     migrate.upgrade(empty_database_url)
 
 
+@pytest.mark.parametrize("table", ["payment", "refund", "payment_attempt", "stripe_event", "outbox"])
+def test_a_table_that_changes_with_each_charge_is_vacuumed_at_a_hundredth(rows: Rows, table: str) -> None:
+    options = rows.one("SELECT reloptions FROM pg_class WHERE oid = %s::regclass", table)["reloptions"]
+
+    assert {"autovacuum_vacuum_scale_factor=0.01", "autovacuum_analyze_scale_factor=0.01"} <= set(
+        options or ()
+    )
+
+
 def test_the_migrations_make_just_the_tables_that_the_code_knows(database_url: str) -> None:
     opened = engine(database_url, poolclass=NullPool)
     with opened.connect() as connection:
