@@ -80,7 +80,7 @@ def test_e2_parallel_duplicates_and_two_events_for_one_change_have_one_effect(
 
     assert one(rows, "payment", "payment_id, status, amount_refunded") == (str(payment_id), "SUCCEEDED", 700)
     assert one(rows, "refund", "status, amount") == ("PROCESSED", 700)
-    assert told(rows) == ["PaymentRequested", "PaymentSucceeded", "RefundProcessed"]
+    assert told(rows) == ["PaymentRequested", "PaymentProcessing", "PaymentSucceeded", "RefundProcessed"]
     transitions = rows("SELECT refund_id, to_status FROM payment_history")
     assert len(transitions) == len({tuple(row.values()) for row in transitions})
 
