@@ -1,5 +1,6 @@
 """A world with real workers, seen from the outside: what another app can send, and what anybody may look at."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -107,6 +108,11 @@ class Scene:
         """Start beat."""
         name = f"beat{len(self._programs)}"
         return self._start(programs.beat(self.settings, directory=self.directory, name=name))
+
+    def runs(self) -> Counter[str]:
+        """How often each task was begun, as `celery inspect stats` shows; housekeeping sends no events."""
+        workers = self.producer.app.control.inspect(timeout=2).stats() or {}
+        return sum((Counter(each["total"]) for each in workers.values()), Counter())
 
     def running(self) -> list[int]:
         """The ids of the processes that were started here and still run."""

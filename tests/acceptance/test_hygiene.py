@@ -84,7 +84,9 @@ def traces(new_scene: Callable[..., Scene], valkey: Valkey) -> Traces:
 def _started(scene: Scene, running: ExitStack) -> Iterator[tuple[str, int]]:
     ports = {name: free_port() for name in ("worker", "webhook", "flower")}
     told = {**scene.settings, "PAYMENT_WORKER_METRICS_PORT": str(ports["worker"])}
-    flower = programs.flower(scene.settings, directory=scene.directory, port=ports["flower"])
+    flower = programs.flower(
+        {**scene.settings, "FLOWER_DB": "flower"}, directory=scene.directory, port=ports["flower"]
+    )
     for process in (
         flower,
         programs.worker(told, directory=scene.directory),

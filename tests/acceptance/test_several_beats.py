@@ -27,18 +27,12 @@ def test_three_of_them_and_two_workers_double_nothing(new_scene: Callable[..., S
     refunds = [scene.refund(payment_id, amount=100) for payment_id in payment_ids]
     for refund_id in refunds:
         scene.refund_row(refund_id, "PROCESSED")
-    wait_until(lambda: all(_runs(scene)[sweep] >= 3 for sweep in SWEEPS), seconds=40, what="sweeps")
+    wait_until(
+        lambda: all(scene.runs()[f"payment_worker.{each}"] >= 3 for each in SWEEPS), seconds=40, what="sweeps"
+    )
 
     scene.books.must_agree()
     assert scene.rows("SELECT 1 FROM reconciliation_finding") == []
     scene.rows.wait_for("SELECT 1 WHERE NOT EXISTS (SELECT FROM stripe_event WHERE status = 'RECEIVED')")
     told: Any = scene.redis.xrange(STREAM)
     assert max(Counter(entry["event"] for _, entry in told).values()) == 1
-
-
-def _runs(scene: Scene) -> Counter[str]:
-    received = {each["uuid"]: each["name"] for each in scene.witness.heard("task-received")}
-    done = [
-        received[each["uuid"]] for each in scene.witness.heard("task-succeeded") if each["uuid"] in received
-    ]
-    return Counter(name.removeprefix("payment_worker.") for name in done)

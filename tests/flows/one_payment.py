@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from http.client import HTTPException
 from itertools import pairwise
+from json import JSONDecodeError
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -317,7 +318,8 @@ class OnePayment(RuleBasedStateMachine):
     def the_customer_tries_again(self, method: str) -> None:
         scene = Scene(self.here, self.simulator, self.clock)
         for intent in self._with_status("requires_payment_method", "requires_action"):
-            with suppress(OSError, HTTPException):  # what goes wrong at Stripe goes wrong for them too
+            # What goes wrong at Stripe goes wrong for them too; a cut body is no JSON.
+            with suppress(OSError, HTTPException, JSONDecodeError):
                 scene.confirm_on_session(intent, method)
 
     @precondition(lambda self: self._with_status("succeeded"))

@@ -20,7 +20,7 @@ from tests.flows.scene import Clock
 from tests.harness.length import examples
 from tests.harness.rows import Rows
 
-EXAMPLES = examples(8, long=200)
+EXAMPLES = examples(3, long=200)
 """Lives of a payment that are played: the long run looks for what is rare."""
 
 

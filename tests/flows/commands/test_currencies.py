@@ -5,10 +5,18 @@ from uuid import UUID
 from payment_worker.contracts.requests import ChargeRequest, InvalidRequest, parse
 from payment_worker.domain.money import CURRENCIES, Currency
 from tests.flows.scene import Scene
+from tests.harness.length import LONG
 from tests.harness.rows import Rows
 
 ORDINARY = 100_000
 """Above every minimum, and a multiple of every step."""
+
+KINDS = {
+    (currency.exponent, currency.step, currency.maximum, currency.minimum is None): currency
+    for currency in CURRENCIES.values()
+}
+PAID_IN = CURRENCIES.values() if LONG else KINDS.values()
+"""The long run pays in all of them, the other in one of each kind."""
 
 
 def _largest(currency: Currency) -> int:
@@ -18,7 +26,8 @@ def _largest(currency: Currency) -> int:
 def test_a_charge_and_a_refund_in_every_currency(scene: Scene, rows: Rows) -> None:
     assert len(CURRENCIES) > 130
     paid: dict[str, list[tuple[UUID, int, int]]] = {}
-    for code, currency in CURRENCIES.items():
+    for currency in PAID_IN:
+        code = currency.code
         for amount, part in ((ORDINARY, currency.step), (_largest(currency), _largest(currency))):
             payment_id = scene.charge(amount=amount, currency=code)
             refund = scene.refund(payment_id, amount=part)

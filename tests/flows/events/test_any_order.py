@@ -102,7 +102,7 @@ def test_any_order_of_a_payments_events_ends_in_the_same_rows(
     assert len(expected[1]) == 3
 
     @settings(
-        max_examples=examples(25, long=400),
+        max_examples=examples(10, long=400),
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
