@@ -9,7 +9,7 @@ from payment_worker.webhook.metrics import Metrics
 
 log = logger(__name__)
 
-PAUSE_SECONDS: Final = 0.05
+PAUSE_SECONDS: Final = 0.1
 """Between two messages: what comes in meanwhile shares the next one, for it names no event."""
 
 CLOSING_SECONDS: Final = 5.0

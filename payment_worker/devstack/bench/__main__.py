@@ -1,4 +1,4 @@
-"""Runs `make bench`: CPU per charge beside an empty task of stock Celery, charges per second, and latency."""
+"""Runs `make bench`: CPU and rate of charges with their events, beside stock Celery's empty task, and latency."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ from typing import Final
 from rich.console import Console
 
 from payment_worker.devstack.bench.compare import compare
+from payment_worker.devstack.bench.events import events
 from payment_worker.devstack.bench.figures import Figure, as_json, as_table
 from payment_worker.devstack.bench.load import cpu_seconds, memory_megabytes
 from payment_worker.devstack.bench.stand import Bench
@@ -31,9 +32,10 @@ CORES: Final = 2
 
 def run(*, tasks: int) -> list[Figure]:
     """All figures, from one run."""
+    headline = events(tasks=tasks)
     with ExitStack() as stack:
         bench = Bench(stack)
-        return [*costs(bench, tasks), *delays(bench), *volume(bench, tasks)]
+        return [*headline, *costs(bench, tasks), *delays(bench), *volume(bench, tasks)]
 
 
 def costs(bench: Bench, tasks: int) -> list[Figure]:

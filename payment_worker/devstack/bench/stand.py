@@ -9,15 +9,26 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 import psycopg2
+import redis
 
-from payment_worker.devstack.bench.load import Run, charge_arguments, measure, sender, wait_until_quiet
+from payment_worker.devstack.bench.load import (
+    QUIET_SECONDS,
+    Run,
+    charge_arguments,
+    measure,
+    sender,
+    wait_until_quiet,
+)
 from payment_worker.devstack.bench.stock import BROKER_URL_VARIABLE
+from payment_worker.devstack.bench.webhooks import WEBHOOK_SECRET
+from payment_worker.devstack.ports import LOOPBACK, free_port
 from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.programs import python_module
+from payment_worker.devstack.programs import beat, python_module, webhook
 from payment_worker.devstack.programs import worker as worker_program
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.waiting import wait_until
 from payment_worker.store.connection.migrate import upgrade
 
 WARM_UP: Final = 200
@@ -44,6 +55,7 @@ class Bench:
             "REDIS_URL": self.redis_url,
             "STRIPE_API_KEY": "sk_test_bench",
             "STRIPE_API_BASE": self.simulator.url,
+            "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "PAYMENT_WORKER_LOG_LEVEL": "WARNING",
         }
 
@@ -88,6 +100,67 @@ class Bench:
             process.wait_ready()
             self.stock_empties(process, WARM_UP)
             yield process
+
+    @contextmanager
+    def receiver(self) -> Iterator[tuple[Process, int]]:
+        """The webhook receiver, and its port."""
+        port = free_port()
+        with webhook(self._settings, directory=self.directory, port=port).start() as process:
+            process.wait_ready()
+            yield process, port
+
+    @contextmanager
+    def beat(self) -> Iterator[Process]:
+        """Beat, with the schedule that it has by default."""
+        with beat(self._settings, directory=self.directory).start() as process:
+            process.wait_ready()
+            yield process
+
+    @contextmanager
+    def webhooks_to(self, port: int) -> Iterator[None]:
+        """Have Stripe send its webhooks there."""
+        url = f"http://{LOOPBACK}:{port}/webhooks/stripe"
+        endpoint = self.simulator.post("webhooks/endpoints", {"url": url, "secrets": [WEBHOOK_SECRET]})
+        yield
+        self.simulator.delete(f"webhooks/endpoints/{endpoint['id']}")
+
+    def send_charges(self, tasks: int) -> None:
+        """Enqueue so many charges at once."""
+        for _ in range(tasks):
+            self._send("payment_worker.charge", "charges", charge_arguments())
+
+    def wait_for_charges(self) -> None:
+        """Wait until no charge is enqueued or under way."""
+        wait_until_quiet(self.redis_url)
+
+    def wait_for_events(self, count: int) -> None:
+        """Wait until so many events were finished."""
+        wait_until(lambda: self.finished_events() >= count, seconds=QUIET_SECONDS, what=f"{count} events")
+
+    def process_events(self) -> None:
+        """Tell the worker that there are new events, and wait until they are processed."""
+        self._send("payment_worker.process_events", "events", {})
+        wait_until(lambda: not self.waiting_events(), seconds=QUIET_SECONDS, what="all events processed")
+
+    def forget_messages(self, queue: str) -> None:
+        """Lose what is enqueued."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            client.delete(queue)
+
+    def finished_events(self) -> int:
+        """How many events are not waiting any more."""
+        return self._count("finished_at IS NOT NULL")
+
+    def waiting_events(self) -> int:
+        """How many events are."""
+        return self._count("finished_at IS NULL")
+
+    def _count(self, condition: str) -> int:
+        with psycopg2.connect(self.database_url) as connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM stripe_event WHERE {condition}")  # noqa: S608 one of the two above
+            (count,) = cursor.fetchone() or (0,)
+        connection.close()
+        return int(count)
 
     def charges(self, process: Process, tasks: int) -> Run:
         """So many charges at once."""

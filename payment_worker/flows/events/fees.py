@@ -1,4 +1,4 @@
-"""Records fee and net of many charges with one request to Stripe, and finishes their events."""
+"""Records fee and net of charges, of many with one request to Stripe, and finishes their events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,14 @@ from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.over import Over, finish
 from payment_worker.flows.events.result import Processed, Reason
+from payment_worker.gateway.client import fetch_balance_transaction
 from payment_worker.gateway.lists import Page, Period, balance_transactions_page
 from payment_worker.store import payments
 from payment_worker.store.inbox import InboxEvent
 
 BEFORE_ITS_EVENT: Final = timedelta(minutes=1)
-"""How long before its event a balance transaction was created, usually in the same second. One that the list does not
-show is retrieved by itself."""
+"""How long before its event a balance transaction was created, usually in the same second. One whose transaction is not
+on the first page of the list is processed alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +30,16 @@ class LacksFee:
 
 
 def record_fees(context: Context, lacking: Sequence[LacksFee]) -> Sequence[Over]:
-    """Record fee and net of payments whose balance transactions are on one page of Stripe's list."""
+    """Record fee and net of those payments whose balance transactions Stripe shows."""
     over: list[Over] = []
     for account in sorted({each.event.stripe_account for each in lacking}):
-        own = [each for each in lacking if each.event.stripe_account == account]
-        if len(own) > 1:  # a single one is retrieved, which no list can miss
-            over += _record(context, account, own)
+        over += _record(context, account, [each for each in lacking if each.event.stripe_account == account])
     return over
 
 
 def _record(context: Context, account: str, lacking: Sequence[LacksFee]) -> list[Over]:
-    created = [datetime.fromtimestamp(each.event.payload["created"], tz=UTC) for each in lacking]
-    period = Period(since=min(created) - BEFORE_ITS_EVENT, until=max(created))
-    page = balance_transactions_page(context.stripe, period, account=account)
-    if not isinstance(page, Page):
-        return []
-    listed = {each.stripe_balance_transaction_id: each for each in page.objects}
+    shown = _retrieve(context, account, lacking) if len(lacking) == 1 else _list(context, account, lacking)
+    listed = {each.stripe_balance_transaction_id: each for each in shown}
     found = [each for each in lacking if each.stripe_balance_transaction_id in listed]
     if not found:
         return []
@@ -57,3 +52,16 @@ def _record(context: Context, account: str, lacking: Sequence[LacksFee]) -> list
         payments.record_balance_transactions(connection, fees, now=context.clock())
         finish(context, connection, over)
     return over
+
+
+def _retrieve(context: Context, account: str, lacking: Sequence[LacksFee]) -> Sequence[BalanceTransaction]:
+    stripe_id = lacking[0].stripe_balance_transaction_id
+    shown = fetch_balance_transaction(context.stripe, stripe_id, account=account or None)
+    return [shown] if isinstance(shown, BalanceTransaction) else []
+
+
+def _list(context: Context, account: str, lacking: Sequence[LacksFee]) -> Sequence[BalanceTransaction]:
+    created = [datetime.fromtimestamp(each.event.payload["created"], tz=UTC) for each in lacking]
+    period = Period(since=min(created) - BEFORE_ITS_EVENT, until=max(created))
+    page = balance_transactions_page(context.stripe, period, account=account)
+    return page.objects if isinstance(page, Page) else ()

@@ -167,6 +167,17 @@ def test_fees_of_many_charges_are_recorded_with_one_request(scene: Scene, rows: 
     assert [tuple(each.values()) for each in fees] == [(5000, "EUR")] * 3
 
 
+def test_the_fee_of_one_charge_is_retrieved(scene: Scene, rows: Rows) -> None:
+    scene.charge()
+    scene.simulator.advance(60)
+    receive_all(scene.context, scene.events(types=["charge.updated"]), source="webhook")
+    scene.simulator.fault("server_error", endpoint="balance_transactions.list", times=None)
+
+    assert not process_together(scene.context, claim_new(scene.context))
+
+    assert rows.one("SELECT fee + net AS amount FROM payment") == {"amount": 5000}
+
+
 def test_fees_that_are_not_on_the_list_are_retrieved(scene: Scene, rows: Rows) -> None:
     for _ in range(2):
         scene.charge()
