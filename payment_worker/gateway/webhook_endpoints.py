@@ -38,7 +38,10 @@ class WebhookEndpoints:
             body = self._client.raw_request("get", "/v1/webhook_endpoints", limit=MOST).data
         except stripe.StripeError as error:
             return _unavailable(error)
-        return [_endpoint(each) for each in body["data"]]
+        try:
+            return [_endpoint(each) for each in body["data"]]
+        except (KeyError, TypeError):
+            return EndpointsUnavailable("an answer that is no list of endpoints")
 
     def create(
         self, *, url: str, events: Collection[str], api_version: str, is_for_connected: bool
