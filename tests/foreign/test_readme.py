@@ -36,22 +36,27 @@ def _fresh_environment(directory: Path) -> Path:
     return python
 
 
+@pytest.fixture
+def started(worker: Callable[..., Process], beat: Callable[..., Process], redis_url: str) -> dict[str, str]:
+    """A worker and beat, by what an app is told of them. A refund that overtakes its charge waits for a sweep."""
+    worker()
+    beat(settings={"PAYMENT_WORKER_RESUME_EVERY": "1"})
+    return {"REDIS_URL": redis_url}
+
+
 @pytest.mark.parametrize("python_from", [_environment_of_ours, long(_fresh_environment)])
 def test_its_example_runs_as_it_is_printed(
     python_from: Callable[[Path], Path],
-    worker: Callable[..., Process],
-    redis_url: str,
+    started: dict[str, str],
     rows: Rows,
     tmp_path: Path,
 ) -> None:
     python = python_from(tmp_path / "venv")
-    worker()
-
     # Isolated, and from a directory of its own: nothing of this checkout can be found.
     subprocess.run(
         [python, "-I", "-c", _block("python")],
         cwd=tmp_path,
-        env={**os.environ, "REDIS_URL": redis_url},
+        env={**os.environ, **started},
         check=True,
         timeout=30,
     )
