@@ -15,11 +15,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from payment_worker.console import ledger, overview, payments, work
+from payment_worker.console import ledger, open_work, overview, payments
 from payment_worker.console.access import Access
 from payment_worker.console.actions import ACTIONS, endpoint
 from payment_worker.console.context import Console
-from payment_worker.console.guard import Guard
+from payment_worker.console.middleware import Guard
 from payment_worker.redis.outage import trouble
 from payment_worker.store.connection.database import DatabaseUnavailableError
 
@@ -31,14 +31,14 @@ PAGES: Final[Mapping[str, View]] = {
     "/": overview.overview,
     "/payments": payments.payments,
     "/payments/{payment_id:uuid}": payments.payment,
-    "/findings": work.findings,
-    "/events": work.events,
-    "/requests/rejected": work.rejected,
-    "/unknown": work.unknown,
+    "/findings": open_work.findings,
+    "/events": open_work.events,
+    "/requests/rejected": open_work.rejected,
+    "/unknown": open_work.unknown,
     "/balance": ledger.balance,
     "/payouts": ledger.payouts,
     "/payouts/{payout_id}": ledger.payout,
-    "/actions": work.actions,
+    "/actions": open_work.actions,
 }
 
 

@@ -10,9 +10,9 @@ from threading import Event
 from uuid import uuid4
 
 from payment_worker.devstack import env_file
+from payment_worker.devstack.launch import PROBLEMS, WRONG_USAGE, show
 from payment_worker.devstack.ports import DEFAULT_BASE, Ports
-from payment_worker.devstack.screen import Screen
-from payment_worker.devstack.show import PROBLEMS, WRONG_USAGE, show
+from payment_worker.devstack.progress import Screen
 from payment_worker.devstack.stack import Stack
 
 _LOOK_EVERY_SECONDS = 0.5

@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from payment_worker.store import polls, tables
+from payment_worker.store import event_polls, tables
 
 table: Final = tables.balance_import
 
@@ -39,7 +39,7 @@ def imports(connection: Connection, *, begins_at: datetime) -> Sequence[BalanceI
     known = {row["stripe_account"]: BalanceImport(**row) for row in connection.execute(ordered).mappings()}
     new = [
         BalanceImport(stripe_account=name, begins_at=begins_at)
-        for name in polls.accounts(connection)
+        for name in event_polls.accounts(connection)
         if name not in known
     ]
     return [*new, *known.values()]

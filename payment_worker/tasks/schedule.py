@@ -14,7 +14,7 @@ from typing import Any, Final
 from celery.beat import Scheduler as CeleryScheduler
 
 from payment_worker.settings import Settings
-from payment_worker.store import schedule
+from payment_worker.store import beat_schedule
 from payment_worker.store.connection.database import Database, DatabaseUnavailableError
 from payment_worker.telemetry import logger
 
@@ -69,7 +69,7 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc] # Celery has no types
             return 0.0
         try:
             with self._database.begin() as connection:
-                claimed = schedule.claim(connection, name, every=every)
+                claimed = beat_schedule.claim(connection, name, every=every)
         except DatabaseUnavailableError as error:
             log.warning("schedule kept in memory", error=str(error))
             self._ask_from = self._seconds() + LEFT_ALONE_SECONDS

@@ -9,10 +9,10 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from payment_worker.devstack.example_app import Shop
 from payment_worker.devstack.ports import free_port
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import clean_environment
-from payment_worker.devstack.shop import Shop
 from tests.harness.rows import Rows
 
 ROOT = Path(__file__).parents[2]

@@ -28,13 +28,7 @@ from payment_worker.flows.commands.charge import charge
 from payment_worker.flows.commands.refund import refund
 from payment_worker.flows.commands.retry_charge import retry_charge
 from payment_worker.flows.context import Context
-from payment_worker.flows.events.inbox import (
-    claim_new,
-    process_claimed,
-    process_together,
-    receive,
-    status_of,
-)
+from payment_worker.flows.events.inbox import claim_new, process_claimed, process_together, receive, status_of
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.webhook import Event, event_from

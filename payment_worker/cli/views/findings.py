@@ -17,9 +17,9 @@ from payment_worker.cli.errors import PROBLEMS
 from payment_worker.cli.views.printing import complain, console, print_json, table
 from payment_worker.contracts.requests import ReconcileRequest, parse
 from payment_worker.flows.decisions import close_finding
-from payment_worker.store import findings, runs
+from payment_worker.store import findings, reconciliation_runs
 from payment_worker.store.findings import Finding, FindingStatus
-from payment_worker.store.runs import Run
+from payment_worker.store.reconciliation_runs import Run
 from payment_worker.telemetry.visible import visible
 
 RUNS: Final = 5
@@ -38,7 +38,7 @@ def report(*, show: str, since: str | None, until: str | None, limit: int, form:
     """Print runs and findings; the exit status says whether any is open."""
     period = parse(ReconcileRequest, {"since": since, "until": until})
     with records() as connection:
-        last = runs.newest(connection, limit=RUNS)
+        last = reconciliation_runs.newest(connection, limit=RUNS)
         found = findings.found(
             connection, statuses=_statuses(show), since=period.since, until=period.until, limit=limit
         )

@@ -18,7 +18,7 @@ from payment_worker.flows.maintenance.outbox_relay import replay
 from payment_worker.flows.reconciliation.run import LISTS, OnPage, Reconciled, Step, reconcile
 from payment_worker.store import findings
 from payment_worker.store.findings import FindingStatus
-from payment_worker.store.runs import Run
+from payment_worker.store.reconciliation_runs import Run
 from payment_worker.telemetry import configure
 from payment_worker.telemetry.formats import instant
 

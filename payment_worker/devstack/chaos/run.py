@@ -35,7 +35,7 @@ from payment_worker.devstack.chaos.poison import Poison
 from payment_worker.devstack.chaos.progress import Progress
 from payment_worker.devstack.chaos.quiescence import unfinished_work
 from payment_worker.devstack.chaos.stranger import Stranger
-from payment_worker.devstack.show import closing_engine
+from payment_worker.devstack.launch import closing_engine
 
 _POLL_EVERY_SECONDS: Final = 0.5
 _STAYS_QUIESCENT_SECONDS: Final = 4.0

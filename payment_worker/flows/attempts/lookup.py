@@ -22,12 +22,7 @@ from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapsho
 from payment_worker.domain.transitions import shows_previous_attempt
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.contradictions import note_finding
-from payment_worker.flows.transitions.idempotency_keys import (
-    CLOCKS_DIFFER_BY,
-    find_made,
-    keys_of,
-    sent_within,
-)
+from payment_worker.flows.transitions.provenance import CLOCKS_DIFFER_BY, find_made, keys_of, sent_within
 from payment_worker.flows.transitions.refresh import ObjectKind
 from payment_worker.gateway.retries import Seconds
 

@@ -11,8 +11,8 @@ from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import Named, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.domain.verdicts import AwaitsAttempt
 from payment_worker.flows.context import Context
+from payment_worker.flows.events.apply import apply_shown, unavailable
 from payment_worker.flows.events.charge import handle_charge
-from payment_worker.flows.events.outcome import apply_shown, unavailable
 from payment_worker.flows.events.refund import handle_refunded_charge
 from payment_worker.flows.events.result import UNANSWERED, Deferred, Ignored, Processed, Reason, Result
 from payment_worker.flows.events.subjects import NAMELESS, About, Subject, payment_intent_of, subject_of

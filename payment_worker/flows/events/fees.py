@@ -8,7 +8,7 @@ from uuid import UUID
 
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.flows.context import Context
-from payment_worker.flows.events.over import Over, finish
+from payment_worker.flows.events.finish import Finished, finish
 from payment_worker.flows.events.result import Processed, Reason
 from payment_worker.gateway.client import fetch_balance_transaction
 from payment_worker.gateway.lists import Page, Period, balance_transactions_page
@@ -29,15 +29,17 @@ class LacksFee:
     stripe_balance_transaction_id: str
 
 
-def record_fees(context: Context, lacking: Sequence[LacksFee]) -> Sequence[Over]:
+def record_fees(context: Context, lacking: Sequence[LacksFee]) -> Sequence[Finished]:
     """Record fee and net of those payments whose balance transactions Stripe shows."""
-    over: list[Over] = []
+    finished: list[Finished] = []
     for account in sorted({each.event.stripe_account for each in lacking}):
-        over += _record(context, account, [each for each in lacking if each.event.stripe_account == account])
-    return over
+        finished += _record(
+            context, account, [each for each in lacking if each.event.stripe_account == account]
+        )
+    return finished
 
 
-def _record(context: Context, account: str, lacking: Sequence[LacksFee]) -> list[Over]:
+def _record(context: Context, account: str, lacking: Sequence[LacksFee]) -> list[Finished]:
     shown = _retrieve(context, account, lacking) if len(lacking) == 1 else _list(context, account, lacking)
     listed = {each.stripe_balance_transaction_id: each for each in shown}
     found = [each for each in lacking if each.stripe_balance_transaction_id in listed]
@@ -46,12 +48,12 @@ def _record(context: Context, account: str, lacking: Sequence[LacksFee]) -> list
     fees: dict[UUID, BalanceTransaction] = {
         each.payment_id: listed[each.stripe_balance_transaction_id] for each in found
     }
-    over = [Over(each.event, Processed(Reason.CHANGED), each.payment_id) for each in found]
+    finished = [Finished(each.event, Processed(Reason.CHANGED), each.payment_id) for each in found]
     with context.database.begin() as connection:
         payments.lock_all(connection, payment_ids=fees, payment_intents=())
         payments.record_balance_transactions(connection, fees, now=context.clock())
-        finish(context, connection, over)
-    return over
+        finish(context, connection, finished)
+    return finished
 
 
 def _retrieve(context: Context, account: str, lacking: Sequence[LacksFee]) -> Sequence[BalanceTransaction]:

@@ -16,8 +16,8 @@ from payment_worker.domain.outcome import Delay
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.dispatch import dispatch
 from payment_worker.flows.events.fees import record_fees
+from payment_worker.flows.events.finish import Finished, finished_as
 from payment_worker.flows.events.group import Group, process_group
-from payment_worker.flows.events.over import Over, finished_as
 from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
 from payment_worker.gateway.webhook import Event
 from payment_worker.store import inbox
@@ -108,13 +108,13 @@ def process_together(context: Context, events: Sequence[InboxEvent]) -> Sequence
     if not events:
         return ()
     group = _unless_broken(lambda: process_group(context, events), Group((), ()))
-    no_fees: Sequence[Over] = ()
-    over = [*group.over, *_unless_broken(lambda: record_fees(context, group.lacking), no_fees)]
-    for each in over:
-        _told(each.event, finished_as(each.result), each.result, payment_id=each.payment_id)
-    if any(each.result.reason is Reason.CHANGED for each in over):
+    no_fees: Sequence[Finished] = ()
+    finished = [*group.finished, *_unless_broken(lambda: record_fees(context, group.lacking), no_fees)]
+    for each in finished:
+        _log_finished(each.event, finished_as(each.result), each.result, payment_id=each.payment_id)
+    if any(each.result.reason is Reason.CHANGED for each in finished):
         context.notify_relay()
-    done = {(each.event.stripe_account, each.event.event_id) for each in over}
+    done = {(each.event.stripe_account, each.event.event_id) for each in finished}
     return [each.handed_out for each in events if (each.stripe_account, each.event_id) not in done]
 
 
@@ -181,12 +181,14 @@ def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
     if row:
         with context.database.begin() as connection:
             write(connection, [row])
-    _told(event, status, result)
+    _log_finished(event, status, result)
     context.notify_relay()
     return status
 
 
-def _told(event: InboxEvent, status: EventStatus, result: Result, *, payment_id: UUID | None = None) -> None:
+def _log_finished(
+    event: InboxEvent, status: EventStatus, result: Result, *, payment_id: UUID | None = None
+) -> None:
     count(EVENTS, status.lower())
     known = {"payment_id": str(payment_id)} if payment_id else {}
     log.info(

@@ -18,9 +18,9 @@ from payment_worker.flows.events.inbox import arrival
 from payment_worker.flows.events.subjects import SUBJECTS
 from payment_worker.gateway.lists import NotListed, Page, Period, events_page
 from payment_worker.gateway.webhook import Event
-from payment_worker.store import inbox, polls
+from payment_worker.store import event_polls, inbox
 from payment_worker.store.connection.advisory_lock import POLL_LOCK, alone
-from payment_worker.store.polls import Poll, Window
+from payment_worker.store.event_polls import Poll, Window
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -59,7 +59,7 @@ def poll(context: Context, manner: PollOptions) -> PollResult | None:
         if not is_ours:
             return None
         with context.database.begin() as connection:
-            waiting, first = polls.polls(connection), polls.first_payment_at(connection)
+            waiting, first = event_polls.polls(connection), event_polls.first_payment_at(connection)
         if first is None:
             return PollResult(0, 0, is_finished=True)
         counts = [_poll_account(context, each, first, manner) for each in waiting]
@@ -114,14 +114,14 @@ def _store(context: Context, poll: Poll, page: Page[Event]) -> int:
     now = context.clock()
     arrivals = {event.event_id: arrival(event) for event in page.objects}
     with context.database.begin() as connection:
-        unknown = polls.unknown(connection, poll.stripe_account, list(arrivals))
+        unknown = event_polls.unknown(connection, poll.stripe_account, list(arrivals))
         new = inbox.keep(
             connection,
             [arrivals[event_id] for event_id in unknown],
             source="poll",
             now=now,
         )
-        polls.note(connection, poll, now=now)
+        event_polls.note(connection, poll, now=now)
     return len(new)
 
 
@@ -130,8 +130,8 @@ def _not_read(context: Context, poll: Poll, answer: NotListed) -> None:
     if isinstance(answer, Absent) and poll.window:
         # The cursor's event is older than what Stripe keeps: the window is opened anew, at its newest end.
         with context.database.begin() as connection:
-            polls.note(connection, replace(poll, window=None), now=context.clock())
+            event_polls.note(connection, replace(poll, window=None), now=context.clock())
     elif poll.stripe_account and isinstance(answer, Postponed) and answer.delay is Delay.ACCESS_DENIED:
         # It had its turn: else connected accounts that are closed to us would come before all others each time.
         with context.database.begin() as connection:
-            polls.note(connection, poll, now=context.clock())
+            event_polls.note(connection, poll, now=context.clock())

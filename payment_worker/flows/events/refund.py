@@ -3,7 +3,7 @@
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.flows.context import Context
-from payment_worker.flows.events.outcome import apply, unavailable
+from payment_worker.flows.events.apply import apply, unavailable
 from payment_worker.flows.events.result import Deferred, Processed, Reason, Result
 from payment_worker.flows.events.subjects import About
 from payment_worker.flows.transitions.refresh import ObjectKind

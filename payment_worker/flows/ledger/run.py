@@ -15,7 +15,7 @@ from payment_worker.flows.ledger.records import post_records
 from payment_worker.gateway.balance import Held, fetch_balance, older_movements
 from payment_worker.gateway.client import NotFetched
 from payment_worker.gateway.lists import Page
-from payment_worker.store import balance_imports, balance_proofs, findings, ledger, polls
+from payment_worker.store import balance_imports, balance_proofs, event_polls, findings, ledger
 from payment_worker.store.balance_imports import BalanceImport
 from payment_worker.store.balance_proofs import BalanceProof
 from payment_worker.store.connection.advisory_lock import LEDGER_LOCK, alone
@@ -60,7 +60,7 @@ def import_balance(context: Context, options: ImportOptions) -> Sequence[Account
         if not is_ours:
             return None
         with context.database.begin() as connection:
-            first = polls.first_payment_at(connection)
+            first = event_polls.first_payment_at(connection)
             begins_at = first and (first - CLOCKS_DIFFER_BY).replace(microsecond=0)
             states = balance_imports.imports(connection, begins_at=begins_at) if begins_at else ()
         is_posted = post_records(context, go_on=options.go_on)

@@ -29,16 +29,16 @@ from payment_worker.flows.reconciliation.checker import (
 )
 from payment_worker.flows.reconciliation.restore import restore_payment
 from payment_worker.flows.transitions.apply import NotShown
-from payment_worker.flows.transitions.idempotency_keys import charged_under, is_charge_key, keys_of
 from payment_worker.flows.transitions.ownership import as_uuid, is_of, is_proven
+from payment_worker.flows.transitions.provenance import charged_under, is_charge_key, keys_of
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
 from payment_worker.gateway.lists import ListedPaymentIntent, Page, Period, payment_intents_page
-from payment_worker.store import attempts, candidates, payments
-from payment_worker.store.candidates import Candidate
+from payment_worker.store import attempts, payments, reconciliation_candidates
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.queries import reconciliation
 from payment_worker.store.queries.reconciliation import KnownPayment
+from payment_worker.store.reconciliation_candidates import Candidate
 from payment_worker.store.statements import write
 
 LOST: Final = 50
@@ -116,8 +116,8 @@ def lost_payments(checker: Checker) -> StepResult:
     run = checker.run
     after = UUID(run.cursor) if run.cursor else None
     with checker.context.database.begin() as connection:
-        page = candidates.payments(connection, run_id=run.run_id, after=after, limit=LOST)
-        found = [candidates.of_payment(connection, each, run_id=run.run_id) for each in page]
+        page = reconciliation_candidates.payments(connection, run_id=run.run_id, after=after, limit=LOST)
+        found = [reconciliation_candidates.of_payment(connection, each, run_id=run.run_id) for each in page]
     tally = sum((_choose(checker, each) for each in found), Tally())
     return StepResult(tally=tally, cursor=str(page[-1]) if len(page) == LOST else None)
 

@@ -35,9 +35,9 @@ from payment_worker.flows.reconciliation.local_records import (
 from payment_worker.flows.reconciliation.payment_intents import lost_payments, payment_intents
 from payment_worker.flows.reconciliation.refunds import listed_refunds
 from payment_worker.gateway.lists import Period
-from payment_worker.store import findings, polls, runs
+from payment_worker.store import event_polls, findings, reconciliation_runs
 from payment_worker.store.connection.advisory_lock import RECONCILE_LOCK, alone
-from payment_worker.store.runs import Run
+from payment_worker.store.reconciliation_runs import Run
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -126,11 +126,14 @@ def _runs(context: Context, since: datetime | None, until: datetime | None) -> S
     """The runs to execute: a scheduled call first continues all unfinished ones."""
     now = context.clock()
     with context.database.begin() as connection:
-        left = runs.unfinished(connection)
+        left = reconciliation_runs.unfinished(connection)
         if since is None and until is None:
             if any(run.is_scheduled for run in left):
                 return left
-            last, first = runs.scheduled_until(connection), polls.first_payment_at(connection)
+            last, first = (
+                reconciliation_runs.scheduled_until(connection),
+                event_polls.first_payment_at(connection),
+            )
             begin = last - OVERLAP if last else max((first or now) - OVERLAP, now - FARTHEST)
             return [*left, _new(context, since=begin, until=now, is_scheduled=True, now=now)]
         begin, end = since or (until or now) - timedelta(days=1), until or now
@@ -140,7 +143,7 @@ def _runs(context: Context, since: datetime | None, until: datetime | None) -> S
 
 def _new(context: Context, *, since: datetime, until: datetime, is_scheduled: bool, now: datetime) -> Run:
     with context.database.begin() as connection:
-        return runs.begin(
+        return reconciliation_runs.begin(
             connection,
             since=since,
             until=until,
@@ -155,8 +158,8 @@ def _go_through(
 ) -> Reconciled:
     with context.database.begin() as connection:
         # A payment on an account may be known to Stripe alone, after a restore: events still name the account.
-        known = {*polls.accounts(connection), *besides}
-        heard_of = set() if run.is_scheduled else {*polls.accounts_heard_of(connection)} - known
+        known = {*event_polls.accounts(connection), *besides}
+        heard_of = set() if run.is_scheduled else {*event_polls.accounts_heard_of(connection)} - known
     accounts = sorted(known | heard_of)
     refused: set[Closed] = set()
     while True:
@@ -192,7 +195,7 @@ def _since(checker: Checker, of: StripeList) -> datetime:
     closed = closures(of, stripe_account=run.stripe_account)
     with checker.context.database.begin() as connection:
         closed_at = findings.open_since(connection, closed)
-        missed = closed_at and runs.first_of_those_after(connection, closed_at)
+        missed = closed_at and reconciliation_runs.first_of_those_after(connection, closed_at)
     return min(run.since, missed or run.since)
 
 
@@ -202,12 +205,12 @@ def _advance(context: Context, run: Run, stride: StepResult, accounts: Sequence[
     following = (run.step, run.stripe_account) if stride.cursor else _following(run, accounts)
     with context.database.begin() as connection:
         if following is None:
-            finished = runs.finish(connection, moved, now=context.clock())
+            finished = reconciliation_runs.finish(connection, moved, now=context.clock())
             log.info("reconciled", run_id=run.run_id, **counted)
             return finished
         step, account = following
         moved = replace(moved, step=step, stripe_account=account)
-        return runs.save(
+        return reconciliation_runs.save(
             connection, moved, matched=stride.matched, candidates=stride.candidates, now=context.clock()
         )
 

@@ -19,12 +19,6 @@ from payment_worker.domain.verdicts import AwaitsAttempt, Contradicted, KeyUnkno
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.contradictions import note_finding
 from payment_worker.flows.transitions.disputes import judge_dispute
-from payment_worker.flows.transitions.idempotency_keys import (
-    is_refund_key,
-    keys_of,
-    may_be_unanswered,
-    refunded_under,
-)
 from payment_worker.flows.transitions.judgement import (
     KEY_UNKNOWN,
     NO_PROOF,
@@ -36,6 +30,12 @@ from payment_worker.flows.transitions.judgement import (
 )
 from payment_worker.flows.transitions.ownership import is_proven_refund
 from payment_worker.flows.transitions.payments import judge_payment_intent
+from payment_worker.flows.transitions.provenance import (
+    is_refund_key,
+    keys_of,
+    may_be_unanswered,
+    refunded_under,
+)
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target, fetch
 from payment_worker.flows.transitions.refunds import judge_refund, may_be_ours
 from payment_worker.gateway.client import NotFetched

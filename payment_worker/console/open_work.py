@@ -6,12 +6,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from payment_worker.console.context import Console
-from payment_worker.console.meanings import meaning
+from payment_worker.console.explanations import meaning
 from payment_worker.domain.outcome import explained
 from payment_worker.flows.events.result import sentence
 from payment_worker.flows.replay_request import obstacle_of
 from payment_worker.store import findings as stored_findings
-from payment_worker.store import inbox, operator_actions, rejected_requests, runs, stripe_identity
+from payment_worker.store import (
+    inbox,
+    operator_actions,
+    reconciliation_runs,
+    rejected_requests,
+    stripe_identity,
+)
 from payment_worker.store.findings import FindingStatus
 from payment_worker.store.inbox import EventStatus
 from payment_worker.store.queries import console as queries
@@ -26,7 +32,7 @@ def findings(console: Console, request: Request) -> Response:
     statuses = [FindingStatus(status)] if status else list(FindingStatus)
     with console.reading() as connection:
         found = stored_findings.found(connection, statuses=statuses, limit=ROWS)
-        last = runs.newest(connection, limit=10)
+        last = reconciliation_runs.newest(connection, limit=10)
         identity = stripe_identity.on_record(connection)
     return console.pages.page(
         request,

@@ -12,7 +12,7 @@ from payment_worker.store.inbox import Ended, EventStatus, InboxEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Over:
+class Finished:
     """An event that is finished, with its result and the payment that it is about."""
 
     event: InboxEvent
@@ -25,8 +25,8 @@ def finished_as(result: Processed | Ignored) -> EventStatus:
     return EventStatus.PROCESSED if isinstance(result, Processed) else EventStatus.IGNORED
 
 
-def finish(context: Context, connection: Connection, over: Sequence[Over]) -> None:
+def finish(context: Context, connection: Connection, finished: Sequence[Finished]) -> None:
     """Write the ends of these events."""
-    if over:
-        ended = [Ended(each.event, finished_as(each.result), each.result.reason) for each in over]
+    if finished:
+        ended = [Ended(each.event, finished_as(each.result), each.result.reason) for each in finished]
         inbox.finish(connection, ended, now=context.clock())

@@ -21,19 +21,13 @@ from payment_worker.domain.verdicts import (
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.result import UNANSWERED, Deferred, Ignored, Processed, Reason, Result
 from payment_worker.flows.events.subjects import KINDS, About, Subject, proof_of, shown
-from payment_worker.flows.transitions.apply import (
-    Applied,
-    NoPayment,
-    NotShown,
-    Overtaken,
-    apply_snapshot,
-)
+from payment_worker.flows.transitions.apply import Applied, NoPayment, NotShown, Overtaken, apply_snapshot
 from payment_worker.flows.transitions.contradictions import missing_there, note_finding, unreadable
 from payment_worker.flows.transitions.judgement import NO_PROOF, RefundProof, Verdict
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target
 from payment_worker.gateway.client import NotFetched, Unreadable
 from payment_worker.gateway.parsing import UnreadableError
-from payment_worker.store import inbox, polls
+from payment_worker.store import event_polls, inbox
 from payment_worker.store.inbox import EventStatus, InboxEvent
 from payment_worker.store.statements import Write
 
@@ -169,6 +163,6 @@ def _note_closed(context: Context, account: str | None) -> None:
         closed_account(account) if account else closed_list(StripeList.PAYMENT_INTENTS, stripe_account=None)
     )
     with context.database.begin() as connection:
-        if (account or "") in polls.accounts(connection):
+        if (account or "") in event_polls.accounts(connection):
             hidden = not_shown(closed, stripe_account=account, reason=Delay.ACCESS_DENIED)
             note_finding(context, connection, hidden)
