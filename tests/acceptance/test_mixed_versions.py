@@ -23,15 +23,18 @@ def test_a_message_of_a_newer_worker_may_say_more(new_scene: NewScene) -> None:
         ("execute_attempt", "charges"): {"attempt_id": 1_000_000, "lease_token": 1},
         ("retry_declined", "charges"): {"attempt_id": 1_000_000},
         ("continue_refund", "refunds"): {"refund_id": "0d6b1f53-7f5d-4d1e-9a55-6f0b4b7a7e71"},
-        ("process_events", "events"): {},
         ("process_event", "events"): {"stripe_account": "", "event_id": "evt_1", "lease_token": 1},
     }
     sent = [
         scene.producer.send(f"payment_worker.{task}", queue, {**arguments, "added_later": {"a": 1}})
         for (task, queue), arguments in of_ours.items()
     ]
+    scene.producer.send("payment_worker.process_events", "events", {"added_later": {"a": 1}})
     scene.witness.wait_for_end(sent)
     assert scene.witness.counts(sent)["task-succeeded"] == len(sent)
+    # Housekeeping sends no task events.
+    wait_until(lambda: scene.runs()["payment_worker.process_events"] == 1, seconds=20, what="its run")
+    assert scene.rows("SELECT * FROM rejected_request") == []
 
 
 def test_a_worker_goes_on_when_a_newer_version_expands_its_database(new_scene: NewScene) -> None:

@@ -116,10 +116,10 @@ def test_only_their_owner_may_read_its_settings(stack: dict[str, str]) -> None:
 
 def test_dev_listens_where_it_is_told_and_names_the_ports_that_are_taken(stack: dict[str, str]) -> None:
     base = int(stack["DEVSTACK_PORT_BASE"])
-    assert Ports.from_base(base).taken() == list(range(base, base + 5))
+    assert Ports.from_base(base).taken() == list(range(base, base + 6))
     second = _run(stack, *PAYMENT_WORKER, "dev")
     assert second.returncode == 2
-    assert f"port {base}, {base + 1}, {base + 2}, {base + 3}, {base + 4}" in second.stdout
+    assert f"port {base}, {base + 1}, {base + 2}, {base + 3}, {base + 4}, {base + 5}" in second.stdout
     assert "--port-base" in second.stdout
 
 

@@ -151,7 +151,7 @@ def test_a_run_whose_process_was_killed_is_gone_on_with(
         *("payment_worker", "reconcile", "--since", since),
         directory=tmp_path,
         name="reconcile",
-        ready=lambda: bool(rows("SELECT 1 FROM reconciliation_run WHERE step = 'Refunds'")),
+        ready=lambda: bool(rows("SELECT 1 FROM reconciliation_run WHERE step = 'refunds'")),
         settings=environment,
     )
     with killed.start():
