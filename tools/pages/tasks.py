@@ -68,7 +68,7 @@ answered with the present state; with other arguments it is refused as a `confli
 
 Where Stripe wants the customer, the payment becomes `REQUIRES_ACTION`, and `PaymentActionRequired` tells once what is
 needed of them: Stripe's PaymentIntent, which their browser completes with the client secret that your app asks Stripe
-for, and `actionUrl` where it is enough to send them there. By default they are away. While they are there
+for, and `actionUrl` where it is enough to send them there. By default they are not there. While they are there
 (`customer_present`) give a `return_url` too, for what sends them to their bank's page. The payment ends whatever they
 do: as Stripe says, or `CANCELED` with the reason `abandoned` once they let `PAYMENT_WORKER_ACTION_EXPIRY` pass. A
 payment whose customer was there is never tried again by the worker itself.
