@@ -21,7 +21,7 @@ from payment_worker.devstack.processes import Process
 from payment_worker.store import tables
 from tests.acceptance.scene import a_charge
 from tests.cli.conftest import Run
-from tests.harness.length import examples
+from tests.harness.length import LONG, examples
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 
@@ -75,7 +75,17 @@ VALUES: tuple[tuple[Any, st.SearchStrategy[Any]], ...] = (
     (Boolean, st.booleans()),
     (BigInteger | Integer | Numeric, INTEGERS),
 )
-KEYS = {"payment_id", "refund_id", "attempt_id", "event_id", "run_id", "finding_id", "id", "request_id"}
+KEYS = {
+    "errors",
+    "payment_id",
+    "refund_id",
+    "attempt_id",
+    "event_id",
+    "run_id",
+    "finding_id",
+    "id",
+    "request_id",
+}
 FILLED = (
     *(tables.payment, tables.refund, tables.payment_attempt, tables.payment_history, tables.outbox),
     *(tables.rejected_request, tables.reconciliation_run, tables.reconciliation_finding, tables.event_poll),
@@ -109,7 +119,13 @@ def test_none_ends_in_a_bug_or_a_traceback(story: str, run: Run) -> None:
     bugs: list[str] = []
 
     @given(column=st.sampled_from(COLUMNS), command=st.sampled_from(COMMANDS), data=st.data())
-    @settings(max_examples=PLANTED, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(
+        max_examples=PLANTED,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        derandomize=not LONG,  # the long run finds what is new
+    )
     def any_row(
         column: tuple[Table, str, st.SearchStrategy[Any]], command: tuple[str, ...], data: st.DataObject
     ) -> None:
