@@ -235,7 +235,7 @@ CREATE TABLE payment_history (
     to_status text NOT NULL,
     cause text NOT NULL,
     actor text NOT NULL,
-    detail jsonb NOT NULL DEFAULT '{}',
+    detail jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(detail) = 'object'),
     recorded_at timestamptz NOT NULL
 );
 COMMENT ON TABLE payment_history IS
@@ -511,7 +511,7 @@ CREATE TABLE reconciliation_finding (
     payment_id uuid,
     refund_id uuid,
     status text NOT NULL CHECK (status IN ('OPEN', 'REPAIRED', 'CLOSED')),
-    detail jsonb NOT NULL DEFAULT '{}',
+    detail jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(detail) = 'object'),
     run_id bigint REFERENCES reconciliation_run,
     found_at timestamptz NOT NULL,
     resolved_at timestamptz,

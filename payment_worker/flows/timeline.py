@@ -90,7 +90,7 @@ def _events(
     return inbox.about(
         connection,
         object_ids=sorted({each for each in objects if each}),
-        event_ids=sorted({str(_detail(row)["event_id"]) for row in history if "event_id" in _detail(row)}),
+        event_ids=sorted({row["detail"]["event_id"] for row in history if "event_id" in row["detail"]}),
     )
 
 
@@ -156,15 +156,10 @@ def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
             )
 
 
-def _detail(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a row of the history says besides; a person may have written what is no object."""
-    return row["detail"] if isinstance(row["detail"], dict) else {"detail": row["detail"]}
-
-
 def _recorded(row: Mapping[str, Any]) -> Line:
     kind = "dispute" if row["stripe_dispute_id"] else "refund" if row["refund_id"] else "payment"
     before = f"{row['from_status']} → " if row["from_status"] else "→ "
-    ids = {"refund_id": row["refund_id"], "stripe_dispute_id": row["stripe_dispute_id"], **_detail(row)}
+    ids = {"refund_id": row["refund_id"], "stripe_dispute_id": row["stripe_dispute_id"], **row["detail"]}
     return Line(
         at=row["recorded_at"],
         rank=2,

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, case, func, or_, select, tuple_
+from sqlalchemy import Connection, case, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.domain.discrepancies import CLOSURES, Difference
@@ -139,7 +139,7 @@ def still_open(connection: Connection, *, after: int, limit: int) -> Sequence[Fi
         .order_by(table.c.finding_id)
         .limit(limit)
     )
-    return [_finding(row) for row in connection.execute(query).mappings()]
+    return [Finding(**row) for row in connection.execute(query).mappings()]
 
 
 def open_since(connection: Connection, differences: Collection[tuple[str, str]]) -> datetime | None:
@@ -167,10 +167,4 @@ def found(
     if until is not None:
         query = query.where(table.c.found_at < until)
     newest = query.order_by(table.c.found_at.desc(), table.c.finding_id.desc()).limit(limit)
-    return [_finding(row) for row in connection.execute(newest).mappings()]
-
-
-def _finding(row: RowMapping) -> Finding:
-    # A person may have written what is no object.
-    detail = row["detail"] if isinstance(row["detail"], dict) else {"ours": row["detail"]}
-    return Finding(**{**row, "detail": detail})
+    return [Finding(**row) for row in connection.execute(newest).mappings()]
