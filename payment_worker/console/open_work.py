@@ -10,18 +10,14 @@ from payment_worker.console.explanations import meaning
 from payment_worker.domain.outcome import explained
 from payment_worker.flows.events.result import sentence
 from payment_worker.flows.replay_request import obstacle_of
-from payment_worker.store import findings as stored_findings
-from payment_worker.store import (
-    inbox,
-    operator_actions,
-    reconciliation_runs,
-    rejected_requests,
-    stripe_identity,
-)
-from payment_worker.store.findings import FindingStatus
-from payment_worker.store.inbox import EventStatus
+from payment_worker.store import operator_actions, rejected_requests, stripe_identity
+from payment_worker.store.events import inbox
+from payment_worker.store.events.inbox import EventStatus
 from payment_worker.store.queries import console as queries
 from payment_worker.store.queries.console import LOOKED_AT
+from payment_worker.store.reconciliation import findings as stored_findings
+from payment_worker.store.reconciliation import reconciliation_runs
+from payment_worker.store.reconciliation.findings import FindingStatus
 
 ROWS: Final = 100
 

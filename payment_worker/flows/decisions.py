@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from payment_worker.flows.events.result import Reason
-from payment_worker.store import findings, inbox, operator_actions
+from payment_worker.store import operator_actions
 from payment_worker.store.connection.database import Connection
+from payment_worker.store.events import inbox
 from payment_worker.store.operator_actions import ActionKind
+from payment_worker.store.reconciliation import findings
 
 
 def close_finding(connection: Connection, finding_id: int, *, reason: str, actor: str, now: datetime) -> bool:

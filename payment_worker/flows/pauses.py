@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Final
 
 from payment_worker.domain.attempt import Action
-from payment_worker.store import attempts, pauses, refunds
+from payment_worker.store import pauses
 from payment_worker.store.connection.database import Database
 from payment_worker.store.pauses import ALL, Pause
+from payment_worker.store.payments import attempts, refunds
 from payment_worker.telemetry import logger
 
 log = logger(__name__)

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from payment_worker.flows.events.result import sentence
-from payment_worker.store import inbox
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.inbox import Listed
+from payment_worker.store.events import inbox
+from payment_worker.store.events.inbox import Listed
 from payment_worker.store.queries import timeline
 
 

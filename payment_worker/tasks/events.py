@@ -17,7 +17,7 @@ from payment_worker.flows.events.inbox import (
     status_of,
 )
 from payment_worker.gateway.webhook import BadPayloadError, BadSignatureError, Event, verified
-from payment_worker.store.inbox import EventStatus
+from payment_worker.store.events.inbox import EventStatus
 from payment_worker.tasks.base import context, notify_processing, parsed, reject, unless_unavailable
 
 Result = Mapping[str, str | None]

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 
 from payment_worker.domain.discrepancies import Difference, FindingKind
-from payment_worker.store import findings
 from payment_worker.store.connection.database import Database
-from payment_worker.store.findings import FindingStatus
+from payment_worker.store.reconciliation import findings
+from payment_worker.store.reconciliation.findings import FindingStatus
 from tests.cli.conftest import Run
 from tests.harness.rows import Rows
 

@@ -52,7 +52,7 @@ from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.webhook import event_from
 from payment_worker.store.connection.database import Database
-from payment_worker.store.reconciliation_runs import Run
+from payment_worker.store.reconciliation.reconciliation_runs import Run
 from tests.flows.scene import AT_THE_CUSTOMERS, Clock, Scene, process_new
 from tests.harness.rows import Rows
 

@@ -33,7 +33,7 @@ from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.webhook import Event, event_from
 from payment_worker.store import tables
-from payment_worker.store.inbox import EventStatus
+from payment_worker.store.events.inbox import EventStatus
 
 ROUNDS = 20
 """Rounds of retries after which an event that still waits waits for ever."""

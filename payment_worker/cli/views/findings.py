@@ -17,9 +17,9 @@ from payment_worker.cli.errors import PROBLEMS
 from payment_worker.cli.views.printing import complain, console, print_json, table
 from payment_worker.contracts.requests import ReconcileRequest, parse
 from payment_worker.flows.decisions import close_finding
-from payment_worker.store import findings, reconciliation_runs
-from payment_worker.store.findings import Finding, FindingStatus
-from payment_worker.store.reconciliation_runs import Run
+from payment_worker.store.reconciliation import findings, reconciliation_runs
+from payment_worker.store.reconciliation.findings import Finding, FindingStatus
+from payment_worker.store.reconciliation.reconciliation_runs import Run
 from payment_worker.telemetry.visible import visible
 
 RUNS: Final = 5

@@ -10,8 +10,8 @@ from payment_worker.cli.database import now, operator, records
 from payment_worker.cli.views.printing import complain, console, is_narrow, print_json, table, told
 from payment_worker.flows.decisions import discard_events, replay_events
 from payment_worker.flows.events.result import sentence
-from payment_worker.store import inbox
-from payment_worker.store.inbox import Listed
+from payment_worker.store.events import inbox
+from payment_worker.store.events.inbox import Listed
 from payment_worker.telemetry.formats import duration
 
 

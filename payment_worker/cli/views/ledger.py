@@ -16,11 +16,11 @@ from payment_worker.domain.discrepancies import IN_LEDGER
 from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.import_balance import ImportOptions
 from payment_worker.flows.ledger.run import AccountImport, import_balance
-from payment_worker.store import findings
-from payment_worker.store.balance_imports import BalanceImport
-from payment_worker.store.findings import Finding, FindingStatus
+from payment_worker.store.ledger.balance_imports import BalanceImport
 from payment_worker.store.queries import ledger as queries
 from payment_worker.store.queries.ledger import BalanceRow
+from payment_worker.store.reconciliation import findings
+from payment_worker.store.reconciliation.findings import Finding, FindingStatus
 from payment_worker.telemetry import configure
 from payment_worker.telemetry.formats import instant, money
 

@@ -16,9 +16,9 @@ from payment_worker.contracts.requests import ReconcileRequest, parse
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.outbox_relay import replay
 from payment_worker.flows.reconciliation.run import LISTS, OnPage, Reconciled, Step, reconcile
-from payment_worker.store import findings
-from payment_worker.store.findings import FindingStatus
-from payment_worker.store.reconciliation_runs import Run
+from payment_worker.store.reconciliation import findings
+from payment_worker.store.reconciliation.findings import FindingStatus
+from payment_worker.store.reconciliation.reconciliation_runs import Run
 from payment_worker.telemetry import configure
 from payment_worker.telemetry.formats import instant
 

@@ -23,8 +23,9 @@ from payment_worker.cli.views.printing import (
 )
 from payment_worker.cli.views.rejected import MOST, canonical, print_each
 from payment_worker.flows.timeline import Line, Story, records_of, story_of
-from payment_worker.store import inbox, rejected_requests
+from payment_worker.store import rejected_requests
 from payment_worker.store.connection.database import Connection
+from payment_worker.store.events import inbox
 from payment_worker.store.queries import timeline
 from payment_worker.telemetry.formats import instant, money
 

@@ -18,9 +18,10 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, Unfinished, payment_result, refund_result
 from payment_worker.flows.transitions.judgement import Writes
 from payment_worker.gateway.requests import Request
-from payment_worker.store import attempts, pauses
+from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.history import Cause
+from payment_worker.store.payments import attempts
+from payment_worker.store.payments.history import Cause
 from payment_worker.store.statements import write
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.metrics import ATTEMPTS, RESCHEDULED

@@ -34,8 +34,8 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, Unfinished, payment_result, refund_result
 from payment_worker.flows.transitions.contradictions import note_finding
 from payment_worker.gateway.requests import Request
-from payment_worker.store import attempts, payments, refunds
 from payment_worker.store.connection.database import Connection
+from payment_worker.store.payments import attempts, payments, refunds
 from payment_worker.store.statements import write
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.metrics import ATTEMPTS

@@ -25,9 +25,9 @@ from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable
 from payment_worker.gateway.lists import Page, ids_page
 from payment_worker.gateway.restore import OriginalRequest, fetch_original_request
-from payment_worker.store import payments
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.history import transition
+from payment_worker.store.payments import payments
+from payment_worker.store.payments.history import transition
 from payment_worker.store.statements import write
 
 CAUSE: Final = "adopted"

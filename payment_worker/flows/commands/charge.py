@@ -15,9 +15,9 @@ from payment_worker.flows.result import CommandResult, Conflict, Unfinished, pay
 from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.flows.transitions.payments import present
 from payment_worker.gateway.requests import Request, charge_request
-from payment_worker.store import attempts, create_payment, payments
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.history import transition
+from payment_worker.store.payments import attempts, create_payment, payments
+from payment_worker.store.payments.history import transition
 from payment_worker.store.statements import write
 from payment_worker.telemetry.metrics import PAYMENTS
 from payment_worker.telemetry.recorder import count

@@ -19,9 +19,9 @@ from payment_worker.flows.rejections import RejectedChange, reject_change, rejec
 from payment_worker.flows.result import CommandResult, NoSuchPayment, Unfinished, payment_result
 from payment_worker.flows.transitions.payments import payment_writes
 from payment_worker.gateway.requests import Request
-from payment_worker.store import attempts, payments
-from payment_worker.store.attempts import StripeRequest
 from payment_worker.store.connection.database import Connection
+from payment_worker.store.payments import attempts, payments
+from payment_worker.store.payments.attempts import StripeRequest
 from payment_worker.store.statements import write
 
 

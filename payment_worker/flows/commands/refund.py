@@ -20,9 +20,10 @@ from payment_worker.flows.transitions.messages import refund_message
 from payment_worker.flows.transitions.payments import payment_writes, present
 from payment_worker.flows.transitions.refunds import refund_transition
 from payment_worker.gateway.requests import refund_request
-from payment_worker.store import attempts, pauses, payments, refunds
-from payment_worker.store.attempts import DueAttempt
+from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection
+from payment_worker.store.payments import attempts, payments, refunds
+from payment_worker.store.payments.attempts import DueAttempt
 from payment_worker.store.statements import Write, write
 
 

@@ -13,9 +13,9 @@ from payment_worker.flows.commands.modify import Busy, Change, Wanted, ask_for
 from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, NoSuchPayment
 from payment_worker.gateway.requests import retry_request
-from payment_worker.store import attempts, payments
-from payment_worker.store.attempts import StripeRequest
 from payment_worker.store.connection.database import Connection
+from payment_worker.store.payments import attempts, payments
+from payment_worker.store.payments.attempts import StripeRequest
 
 BATCH: Final = 100
 """Automatic retries that one sweep enqueues: none of them is urgent."""

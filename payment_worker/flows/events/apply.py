@@ -27,8 +27,8 @@ from payment_worker.flows.transitions.judgement import NO_PROOF, RefundProof, Ve
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target
 from payment_worker.gateway.client import NotFetched, Unreadable
 from payment_worker.gateway.parsing import UnreadableError
-from payment_worker.store import event_polls, inbox
-from payment_worker.store.inbox import EventStatus, InboxEvent
+from payment_worker.store.events import event_polls, inbox
+from payment_worker.store.events.inbox import EventStatus, InboxEvent
 from payment_worker.store.statements import Write
 
 ASKED_AGAIN_AFTER: Final = timedelta(hours=3)

@@ -21,9 +21,9 @@ from payment_worker.flows.transitions.ownership import owner
 from payment_worker.gateway.client import fetch_dispute, fetch_payment_intent, fetch_refund
 from payment_worker.gateway.parsing import UnreadableError, named_in
 from payment_worker.gateway.webhook import PINNED_VERSION
-from payment_worker.store import payments, refunds
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.inbox import InboxEvent
+from payment_worker.store.events.inbox import InboxEvent
+from payment_worker.store.payments import payments, refunds
 
 FETCHES: Final = MappingProxyType({Subject.REFUND: fetch_refund, Subject.DISPUTE: fetch_dispute})
 SHOWN: Final = (RefundSnapshot, DisputeSnapshot)

@@ -12,8 +12,8 @@ from payment_worker.flows.events.finish import Finished, finish
 from payment_worker.flows.events.result import Processed, Reason
 from payment_worker.gateway.client import fetch_balance_transaction
 from payment_worker.gateway.lists import Page, Period, balance_transactions_page
-from payment_worker.store import payments
-from payment_worker.store.inbox import InboxEvent
+from payment_worker.store.events.inbox import InboxEvent
+from payment_worker.store.payments import payments
 
 BEFORE_ITS_EVENT: Final = timedelta(minutes=1)
 """How long before its event a balance transaction was created, usually in the same second. One whose transaction is not

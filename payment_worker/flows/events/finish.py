@@ -6,9 +6,9 @@ from uuid import UUID
 
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.result import Ignored, Processed
-from payment_worker.store import inbox
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.inbox import Ended, EventStatus, InboxEvent
+from payment_worker.store.events import inbox
+from payment_worker.store.events.inbox import Ended, EventStatus, InboxEvent
 
 
 @dataclass(frozen=True, slots=True)

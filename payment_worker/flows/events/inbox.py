@@ -20,9 +20,9 @@ from payment_worker.flows.events.finish import Finished, finished_as
 from payment_worker.flows.events.group import Group, process_group
 from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
 from payment_worker.gateway.webhook import Event
-from payment_worker.store import inbox
 from payment_worker.store.connection.database import Database, DatabaseUnavailableError
-from payment_worker.store.inbox import Arrival, DueAttempt, EventStatus, InboxEvent
+from payment_worker.store.events import inbox
+from payment_worker.store.events.inbox import Arrival, DueAttempt, EventStatus, InboxEvent
 from payment_worker.store.statements import Write, write
 from payment_worker.telemetry import about, logger
 from payment_worker.telemetry.exceptions import described

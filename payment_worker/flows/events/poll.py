@@ -18,9 +18,9 @@ from payment_worker.flows.events.inbox import arrival
 from payment_worker.flows.events.subjects import SUBJECTS
 from payment_worker.gateway.lists import NotListed, Page, Period, events_page
 from payment_worker.gateway.webhook import Event
-from payment_worker.store import event_polls, inbox
 from payment_worker.store.connection.advisory_lock import POLL_LOCK, alone
-from payment_worker.store.event_polls import Poll, Window
+from payment_worker.store.events import event_polls, inbox
+from payment_worker.store.events.event_polls import Poll, Window
 from payment_worker.telemetry import logger
 
 log = logger(__name__)

@@ -8,7 +8,7 @@ from payment_worker.flows.events.result import Deferred, Processed, Reason, Resu
 from payment_worker.flows.events.subjects import About
 from payment_worker.flows.transitions.refresh import ObjectKind
 from payment_worker.gateway.fields import id_of
-from payment_worker.store.inbox import InboxEvent
+from payment_worker.store.events.inbox import InboxEvent
 
 
 def may_refund_more(payment: Payment, charge: About) -> bool:

@@ -13,7 +13,7 @@ from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot
 from payment_worker.gateway.fields import id_of
 from payment_worker.gateway.parsing import dispute_snapshot, payment_intent_snapshot, refund_snapshot
 from payment_worker.gateway.webhook import PINNED_VERSION
-from payment_worker.store.inbox import InboxEvent
+from payment_worker.store.events.inbox import InboxEvent
 
 About = Mapping[str, Any]
 """An event's object, as it was when the event was made."""

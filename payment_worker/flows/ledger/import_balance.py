@@ -19,11 +19,12 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.payouts import keep_payouts
 from payment_worker.gateway.balance import ListedMovement, movements_page
 from payment_worker.gateway.lists import NotListed, Page
-from payment_worker.store import balance_imports, balance_transactions, findings, ledger
-from payment_worker.store.balance_imports import BalanceImport
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.findings import FindingStatus
-from payment_worker.store.ledger import Entry, Links, LinksById
+from payment_worker.store.ledger import balance_imports, balance_transactions, ledger_entries
+from payment_worker.store.ledger.balance_imports import BalanceImport
+from payment_worker.store.ledger.ledger_entries import Entry, Links, LinksById
+from payment_worker.store.reconciliation import findings
+from payment_worker.store.reconciliation.findings import FindingStatus
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -112,8 +113,8 @@ def _store(
     for difference in _differences(connection, movements, page, account):
         findings.note(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
     balance_transactions.keep(connection, movements, stripe_account=account, now=now)
-    known = ledger.links(connection, {each.source.object_id for each in movements if each.source})
-    ledger.post(connection, [_entry(each, state, known) for each in movements], now=now)
+    known = ledger_entries.links(connection, {each.source.object_id for each in movements if each.source})
+    ledger_entries.post(connection, [_entry(each, state, known) for each in movements], now=now)
     payouts = {each.payout.stripe_payout_id: each.payout for each in page.objects if each.payout}
     keep_payouts(connection, payouts.values(), stripe_account=account, tell_from=state.begins_at, now=now)
 

@@ -12,11 +12,13 @@ from payment_worker.domain.ledger.postings import EntryKind
 from payment_worker.flows.context import Context
 from payment_worker.gateway.balance import fetch_payout, payout_lines_page
 from payment_worker.gateway.lists import Page
-from payment_worker.store import findings, ledger, outbox, payouts
+from payment_worker.store import outbox
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.findings import FindingStatus
-from payment_worker.store.ledger import Entry, Links
-from payment_worker.store.payouts import KnownPayout
+from payment_worker.store.ledger import ledger_entries, payouts
+from payment_worker.store.ledger.ledger_entries import Entry, Links
+from payment_worker.store.ledger.payouts import KnownPayout
+from payment_worker.store.reconciliation import findings
+from payment_worker.store.reconciliation.findings import FindingStatus
 from payment_worker.store.statements import Row, write
 from payment_worker.telemetry import logger
 
@@ -52,7 +54,7 @@ def keep_payouts(
         if is_arrived and payout.status in GONE:
             kinds.append(EntryKind.PAYOUT_RETURNED)
         entries = [_entry(payout, kind, stripe_account, now) for kind in kinds]
-        ledger.post(connection, entries, now=now)
+        ledger_entries.post(connection, entries, now=now)
         if payout.created_at >= tell_from:
             write(connection, _messages(known, payout, stripe_account, now))
 

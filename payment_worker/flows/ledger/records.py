@@ -12,8 +12,8 @@ from typing import Final
 from payment_worker.domain.ledger.postings import EntryKind
 from payment_worker.domain.ledger.records import RecordChange, post_change
 from payment_worker.flows.context import Context
-from payment_worker.store import ledger
-from payment_worker.store.ledger import Entry, Links
+from payment_worker.store.ledger import ledger_entries
+from payment_worker.store.ledger.ledger_entries import Entry, Links
 
 BATCH: Final = 1000
 """Rows in one transaction."""
@@ -25,14 +25,14 @@ SURELY_COMMITTED: Final = timedelta(minutes=2)
 def post_records(context: Context, *, go_on: Callable[[], bool]) -> bool:
     """Post every change of our records that moves money; whether all were."""
     with context.database.begin() as connection:
-        after = ledger.posted_until(connection)
+        after = ledger_entries.posted_until(connection)
     while go_on():
         with context.database.begin() as connection:
             now = context.clock()
-            page = ledger.changes(connection, after=after, limit=BATCH)
-            ledger.post(connection, [_entry(each) for each in page], now=now)
+            page = ledger_entries.changes(connection, after=after, limit=BATCH)
+            ledger_entries.post(connection, [_entry(each) for each in page], now=now)
             if settled := _settled(page, before=now - SURELY_COMMITTED):
-                ledger.note_posted_until(connection, settled)
+                ledger_entries.note_posted_until(connection, settled)
         if len(page) < BATCH:
             return True
         after = page[-1].history_id

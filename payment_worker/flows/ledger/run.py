@@ -15,13 +15,15 @@ from payment_worker.flows.ledger.records import post_records
 from payment_worker.gateway.balance import Held, fetch_balance, older_movements
 from payment_worker.gateway.client import NotFetched
 from payment_worker.gateway.lists import Page
-from payment_worker.store import balance_imports, balance_proofs, event_polls, findings, ledger
-from payment_worker.store.balance_imports import BalanceImport
-from payment_worker.store.balance_proofs import BalanceProof
 from payment_worker.store.connection.advisory_lock import LEDGER_LOCK, alone
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.findings import FindingStatus
-from payment_worker.store.ledger import Entry
+from payment_worker.store.events import event_polls
+from payment_worker.store.ledger import balance_imports, balance_proofs, ledger_entries
+from payment_worker.store.ledger.balance_imports import BalanceImport
+from payment_worker.store.ledger.balance_proofs import BalanceProof
+from payment_worker.store.ledger.ledger_entries import Entry
+from payment_worker.store.reconciliation import findings
+from payment_worker.store.reconciliation.findings import FindingStatus
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -119,7 +121,7 @@ def _prove(context: Context, state: BalanceImport, held: Sequence[Held]) -> Sequ
         return ()
     now, theirs = context.clock(), {each.currency: each for each in held}
     with context.database.begin() as connection:
-        ours = ledger.balance_of(
+        ours = ledger_entries.balance_of(
             connection,
             stripe_account=state.stripe_account,
             ledger_account=LedgerAccount.STRIPE_BALANCE,
@@ -160,7 +162,9 @@ def _post_opening(
     context: Context, connection: Connection, state: BalanceImport, held: Sequence[Held]
 ) -> None:
     account = state.stripe_account
-    ours = ledger.balance_of(connection, stripe_account=account, ledger_account=LedgerAccount.STRIPE_BALANCE)
+    ours = ledger_entries.balance_of(
+        connection, stripe_account=account, ledger_account=LedgerAccount.STRIPE_BALANCE
+    )
     theirs = {each.currency: each.total for each in held}
     entries = [
         Entry(
@@ -172,7 +176,7 @@ def _post_opening(
         )
         for each in sorted(ours.keys() | theirs.keys())
     ]
-    ledger.post(connection, entries, now=context.clock())
+    ledger_entries.post(connection, entries, now=context.clock())
 
 
 def _is_new(context: Context, result: AccountImport) -> bool:
@@ -204,8 +208,8 @@ def _note_uncleared(context: Context, options: ImportOptions) -> None:
     """Note the objects on which our records and Stripe do not agree for too long; close what is cleared by now."""
     now = context.clock()
     with context.database.begin() as connection:
-        left = ledger.uncleared(connection, before=now - options.clear_within, limit=AT_A_TIME)
-        known = ledger.links(connection, [each.object_id for each in left])
+        left = ledger_entries.uncleared(connection, before=now - options.clear_within, limit=AT_A_TIME)
+        known = ledger_entries.links(connection, [each.object_id for each in left])
         for each in left:
             about = known.get(each.object_id)
             difference = Difference(
@@ -217,4 +221,4 @@ def _note_uncleared(context: Context, options: ImportOptions) -> None:
                 detail={"ours": each.ours, "theirs": -each.theirs, "currency": each.currency},
             )
             findings.note(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
-        ledger.close_cleared(connection, now=now)
+        ledger_entries.close_cleared(connection, now=now)

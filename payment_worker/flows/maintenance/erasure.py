@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from payment_worker.store import payments
 from payment_worker.store.connection.database import Database
+from payment_worker.store.payments import payments
 from payment_worker.store.queries import erasure
 
 

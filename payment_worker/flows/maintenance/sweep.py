@@ -6,8 +6,9 @@ from uuid import UUID
 
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.payments import WITHOUT_OUTCOME
-from payment_worker.store import attempts, inbox, refunds
-from payment_worker.store.attempts import DueAttempt
+from payment_worker.store.events import inbox
+from payment_worker.store.payments import attempts, refunds
+from payment_worker.store.payments.attempts import DueAttempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

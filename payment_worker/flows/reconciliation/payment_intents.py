@@ -34,11 +34,12 @@ from payment_worker.flows.transitions.provenance import charged_under, is_charge
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
 from payment_worker.gateway.lists import ListedPaymentIntent, Page, Period, payment_intents_page
-from payment_worker.store import attempts, payments, reconciliation_candidates
 from payment_worker.store.connection.database import Connection
+from payment_worker.store.payments import attempts, payments
 from payment_worker.store.queries import reconciliation
 from payment_worker.store.queries.reconciliation import KnownPayment
-from payment_worker.store.reconciliation_candidates import Candidate
+from payment_worker.store.reconciliation import reconciliation_candidates
+from payment_worker.store.reconciliation.reconciliation_candidates import Candidate
 from payment_worker.store.statements import write
 
 LOST: Final = 50

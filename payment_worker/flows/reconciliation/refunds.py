@@ -13,11 +13,11 @@ from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.flows.transitions.refunds import known_refund, may_be_ours, named_refund
 from payment_worker.gateway.client import fetch_refund
 from payment_worker.gateway.lists import Page, Period, refunds_page
-from payment_worker.store import attempts, payments
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.findings import FindingStatus
+from payment_worker.store.payments import attempts, payments
 from payment_worker.store.queries import reconciliation
 from payment_worker.store.queries.reconciliation import KnownRefund
+from payment_worker.store.reconciliation.findings import FindingStatus
 
 
 def listed_refunds(checker: Checker, period: Period) -> StepResult:

@@ -14,9 +14,10 @@ from payment_worker.domain.snapshots import Named
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.ownership import is_of, named_payment
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
-from payment_worker.store import disputes, findings, payments, refunds
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.findings import FindingStatus
+from payment_worker.store.payments import disputes, payments, refunds
+from payment_worker.store.reconciliation import findings
+from payment_worker.store.reconciliation.findings import FindingStatus
 
 UNREADABLE_KINDS = {
     ObjectKind.PAYMENT_INTENT: FindingKind.PAYMENT_UNREADABLE,

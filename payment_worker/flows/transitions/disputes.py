@@ -10,9 +10,10 @@ from payment_worker.domain.dispute import DisputeMoved, DisputeSnapshot, Dispute
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.verdicts import Contradicted, Contradiction, PaymentBehind
 from payment_worker.flows.transitions.judgement import Judgement, PaymentCheck, Verdict, Writes
-from payment_worker.store import disputes, history, outbox, payments
+from payment_worker.store import outbox
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.history import Cause, transition
+from payment_worker.store.payments import disputes, history, payments
+from payment_worker.store.payments.history import Cause, transition
 from payment_worker.store.statements import Row
 
 

@@ -21,8 +21,9 @@ from payment_worker.flows.transitions.refresh import ObjectKind
 from payment_worker.gateway.client import MADE_UNDER_A_KEY, NotFetched
 from payment_worker.gateway.lists import Page, Period, events_page
 from payment_worker.gateway.retries import Seconds
-from payment_worker.store import attempts, inbox, refunds
 from payment_worker.store.connection.database import Connection
+from payment_worker.store.events import inbox
+from payment_worker.store.payments import attempts, refunds
 
 CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
 """How far our idea of Stripe's clock may be wrong when a list by creation time is read to prove absence."""

@@ -9,7 +9,7 @@ from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.flows.context import Context
 from payment_worker.gateway.client import NotFetched, fetch_dispute, fetch_payment_intent, fetch_refund
-from payment_worker.store import disputes, payments
+from payment_worker.store.payments import disputes, payments
 
 Snapshot = PaymentIntentSnapshot | RefundSnapshot | DisputeSnapshot
 

@@ -13,8 +13,8 @@ from payment_worker.domain.attempt import AttemptStatus
 from payment_worker.domain.deadlines import PAYMENT_DEADLINES, REFUND_DEADLINES
 from payment_worker.domain.outcome import REFUSED_OF_US
 from payment_worker.store import tables
-from payment_worker.store.findings import FindingStatus
-from payment_worker.store.inbox import EventStatus
+from payment_worker.store.events.inbox import EventStatus
+from payment_worker.store.reconciliation.findings import FindingStatus
 
 _ATTEMPT: Final = tables.payment_attempt.c
 _EVENT: Final = tables.stripe_event.c

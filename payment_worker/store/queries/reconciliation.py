@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Select, exists, extract, func,
 from payment_worker.domain.attempt import UNFINISHED, AttemptStatus
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.refund import Refund, RefundStatus
-from payment_worker.store import payments, refunds, tables
+from payment_worker.store import tables
+from payment_worker.store.payments import payments, refunds
 
 payment: Final = tables.payment.c
 refund: Final = tables.refund.c

@@ -13,8 +13,8 @@ from payment_worker.domain.dispute import DisputeStatus
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.refund import RefundStatus
 from payment_worker.store import tables
-from payment_worker.store.findings import FindingStatus
-from payment_worker.store.inbox import EventStatus
+from payment_worker.store.events.inbox import EventStatus
+from payment_worker.store.reconciliation.findings import FindingStatus
 
 _PAYMENT: Final = tables.payment
 _HISTORY: Final = tables.payment_history

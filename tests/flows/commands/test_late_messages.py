@@ -6,7 +6,7 @@ from payment_worker.domain.payment import PaymentStatus
 from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.events.inbox import claim_new, process_claimed, receive
 from payment_worker.flows.maintenance.sweep import DueWork, claim_due
-from payment_worker.store.inbox import EventStatus
+from payment_worker.store.events.inbox import EventStatus
 from tests.flows.scene import Scene
 
 LONGER_THAN_A_LEASE = 61

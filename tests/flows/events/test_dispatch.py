@@ -12,7 +12,7 @@ from payment_worker.devstack.waiting import wait_until
 from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.gateway.webhook import Event
-from payment_worker.store.inbox import EventStatus
+from payment_worker.store.events.inbox import EventStatus
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from payment_worker.gateway.webhook import Event
-from payment_worker.store.inbox import EventStatus
+from payment_worker.store.events.inbox import EventStatus
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 

@@ -18,7 +18,7 @@ from payment_worker.flows.events.inbox import (
 )
 from payment_worker.flows.events.subjects import SUBJECTS, Subject
 from payment_worker.flows.maintenance.sweep import claim_due
-from payment_worker.store import inbox
+from payment_worker.store.events import inbox
 from tests.flows.scene import Clock, Scene
 from tests.harness.rows import Rows
 

@@ -9,7 +9,7 @@ import pytest
 
 from payment_worker.flows.events.inbox import MOST_TRIES
 from payment_worker.gateway.webhook import Event, event_from
-from payment_worker.store.inbox import EventStatus
+from payment_worker.store.events.inbox import EventStatus
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 

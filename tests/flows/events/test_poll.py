@@ -13,7 +13,7 @@ from payment_worker.flows.events.inbox import claim_new
 from payment_worker.flows.events.poll import TYPES, PollOptions, PollResult, poll
 from payment_worker.store.connection.advisory_lock import POLL_LOCK, alone
 from payment_worker.store.connection.database import Database
-from payment_worker.store.inbox import EventStatus
+from payment_worker.store.events.inbox import EventStatus
 from tests.flows.scene import Scene, process_new
 from tests.harness.rows import Rows
 

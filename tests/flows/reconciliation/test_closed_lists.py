@@ -6,7 +6,7 @@ import pytest
 
 from payment_worker.domain.discrepancies import StripeList
 from payment_worker.flows.reconciliation.run import Reconciled, reconcile
-from payment_worker.store.reconciliation_runs import Run
+from payment_worker.store.reconciliation.reconciliation_runs import Run
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 

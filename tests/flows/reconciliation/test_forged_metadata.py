@@ -14,7 +14,7 @@ import pytest
 
 from payment_worker.flows.metadata_secrets import MetadataSecrets
 from payment_worker.flows.reconciliation.run import reconcile
-from payment_worker.store.inbox import EventStatus
+from payment_worker.store.events.inbox import EventStatus
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 

@@ -19,7 +19,7 @@ from payment_worker.flows.pauses import pause, resume
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.flows.result import CommandResult, Conflict
 from payment_worker.gateway.webhook import event_from
-from payment_worker.store.inbox import EventStatus
+from payment_worker.store.events.inbox import EventStatus
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 

@@ -12,7 +12,7 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.reconciliation.run import Reconciled, Step, reconcile
 from payment_worker.store.connection.advisory_lock import RECONCILE_LOCK, alone
 from payment_worker.store.connection.database import Database
-from payment_worker.store.reconciliation_runs import Run
+from payment_worker.store.reconciliation.reconciliation_runs import Run
 from tests.flows.scene import Scene
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows

@@ -8,7 +8,7 @@ import pytest
 
 from payment_worker.flows.events.poll import PollOptions, poll
 from payment_worker.flows.reconciliation.run import reconcile
-from payment_worker.store.reconciliation_runs import Run
+from payment_worker.store.reconciliation.reconciliation_runs import Run
 from tests.flows.scene import Scene, process_new
 from tests.harness.rows import Rows
 

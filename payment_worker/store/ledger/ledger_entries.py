@@ -13,7 +13,7 @@ from payment_worker.domain.discrepancies import UNCLEARED, FindingKind
 from payment_worker.domain.ledger.postings import EntryKind, Posting
 from payment_worker.domain.ledger.records import RecordChange
 from payment_worker.store import tables
-from payment_worker.store.findings import FindingStatus
+from payment_worker.store.reconciliation.findings import FindingStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 
 from payment_worker.domain.attempt import Attempt
 from payment_worker.domain.payment import Payment
-from payment_worker.store import attempts, payments, tables
+from payment_worker.store import tables
+from payment_worker.store.payments import attempts, payments
 from payment_worker.store.statements import Compiled, Row
 
 Shape = tuple[Table, tuple[str, ...]]

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.store import tables
-from payment_worker.store.reconciliation_candidates import Candidate
-from payment_worker.store.reconciliation_candidates import forget as forget_candidates
-from payment_worker.store.reconciliation_candidates import keep as keep_candidates
+from payment_worker.store.reconciliation.reconciliation_candidates import Candidate
+from payment_worker.store.reconciliation.reconciliation_candidates import forget as forget_candidates
+from payment_worker.store.reconciliation.reconciliation_candidates import keep as keep_candidates
 
 table: Final = tables.reconciliation_run
 matches: Final = tables.reconciliation_match

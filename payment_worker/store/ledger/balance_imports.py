@@ -8,7 +8,8 @@ from typing import Final
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from payment_worker.store import event_polls, tables
+from payment_worker.store import tables
+from payment_worker.store.events import event_polls
 
 table: Final = tables.balance_import
 

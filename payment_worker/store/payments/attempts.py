@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Update, bindparam,
 from payment_worker.domain.attempt import UNFINISHED, Action, Attempt, AttemptStatus, LookupProgress
 from payment_worker.domain.outcome import Delay, UnknownReason
 from payment_worker.domain.payment import Payment
-from payment_worker.store import payments, tables
+from payment_worker.store import tables
+from payment_worker.store.payments import payments
 from payment_worker.store.statements import Change, Row
 
 table: Final = tables.payment_attempt

@@ -1,0 +1,1 @@
+"""The tables of Stripe's events: the inbox, and how far each poll has read."""

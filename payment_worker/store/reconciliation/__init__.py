@@ -1,0 +1,1 @@
+"""The tables of reconciliation: runs, the candidates that they compare, and findings."""
