@@ -7,7 +7,7 @@ import threading
 from typing import Final
 
 from payment_worker.domain.outcome import WRONG_KEY, Delay
-from payment_worker.gateway.key_owner import AskOwner
+from payment_worker.gateway.account.key_owner import AskOwner
 from payment_worker.store import stripe_identity
 from payment_worker.store.connection.database import Database
 from payment_worker.store.stripe_identity import Identity

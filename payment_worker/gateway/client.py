@@ -28,9 +28,8 @@ from payment_worker.domain.outcome import (
     UnknownReason,
 )
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.gateway.errors import is_replayed, no_such_account, outcome_of, sighting_of
-from payment_worker.gateway.key_owner import KeyCheck, any_key
-from payment_worker.gateway.list_scan import BREATH_SECONDS, ScanQuery, find, shows_what_was_sent
+from payment_worker.gateway.account.key_owner import KeyCheck, any_key
+from payment_worker.gateway.lists.list_scan import BREATH_SECONDS, ScanQuery, find, shows_what_was_sent
 from payment_worker.gateway.parsing import (
     JSON,
     UnreadableError,
@@ -41,8 +40,9 @@ from payment_worker.gateway.parsing import (
 )
 from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.gateway.rate_limit.limits import Permit, Throttled
-from payment_worker.gateway.retries import Seconds, with_retries
-from payment_worker.gateway.transport import Connection
+from payment_worker.gateway.transport.errors import is_replayed, no_such_account, outcome_of, sighting_of
+from payment_worker.gateway.transport.retries import Seconds, with_retries
+from payment_worker.gateway.transport.transport import Connection
 
 MADE_UNDER_A_KEY: Final[Mapping[Action, Sequence[str]]] = MappingProxyType(
     {

@@ -10,7 +10,7 @@ import pytest
 import stripe
 
 from payment_worker.devstack.ports import LOOPBACK
-from payment_worker.gateway.http import DeadlineClient
+from payment_worker.gateway.transport.http import DeadlineClient
 
 TIMEOUT_SECONDS = 1.0
 DRIP_SECONDS = 0.1

@@ -12,7 +12,7 @@ import pytest
 import stripe
 
 from payment_worker.devstack.ports import LOOPBACK
-from payment_worker.gateway.http import DeadlineClient
+from payment_worker.gateway.transport.http import DeadlineClient
 
 ELSEWHERE = "/elsewhere"
 

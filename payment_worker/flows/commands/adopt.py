@@ -23,7 +23,7 @@ from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.flows.transitions.payments import payment_writes, present
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable
-from payment_worker.gateway.lists import Page, ids_page
+from payment_worker.gateway.lists.lists import Page, ids_page
 from payment_worker.gateway.restore import OriginalRequest, fetch_original_request
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.payments import payments

@@ -17,8 +17,8 @@ from payment_worker.domain.ledger.postings import EntryKind
 from payment_worker.domain.outcome import Absent
 from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.payouts import keep_payouts
-from payment_worker.gateway.balance import ListedMovement, movements_page
-from payment_worker.gateway.lists import NotListed, Page
+from payment_worker.gateway.lists.balance import ListedMovement, movements_page
+from payment_worker.gateway.lists.lists import NotListed, Page
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.ledger import balance_imports, balance_transactions, ledger_entries
 from payment_worker.store.ledger.balance_imports import BalanceImport

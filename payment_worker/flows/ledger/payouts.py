@@ -10,8 +10,8 @@ from payment_worker.domain.discrepancies import Difference, FindingKind
 from payment_worker.domain.ledger.payouts import Payout, PayoutStatus, post_payout
 from payment_worker.domain.ledger.postings import EntryKind
 from payment_worker.flows.context import Context
-from payment_worker.gateway.balance import fetch_payout, payout_lines_page
-from payment_worker.gateway.lists import Page
+from payment_worker.gateway.lists.balance import fetch_payout, payout_lines_page
+from payment_worker.gateway.lists.lists import Page
 from payment_worker.store import outbox
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.ledger import ledger_entries, payouts

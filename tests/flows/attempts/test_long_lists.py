@@ -13,7 +13,7 @@ import pytest
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.maintenance.sweep import claim_due
-from payment_worker.gateway.list_scan import PAGE
+from payment_worker.gateway.lists.list_scan import PAGE
 from tests.flows.one_payment import DiedError, DyingDatabase
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows

@@ -16,7 +16,7 @@ from payment_worker.domain.outcome import (
     UnknownReason,
 )
 from payment_worker.domain.snapshots import Decline
-from payment_worker.gateway.errors import READINGS, outcome_of
+from payment_worker.gateway.transport.errors import READINGS, outcome_of
 
 ERROR_CLASSES = [
     each

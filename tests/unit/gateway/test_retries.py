@@ -13,7 +13,7 @@ from payment_worker.domain.outcome import (
     Unanswered,
     UnknownReason,
 )
-from payment_worker.gateway.retries import REPEATED, with_retries
+from payment_worker.gateway.transport.retries import REPEATED, with_retries
 
 SILENCE = Unanswered(UnknownReason.NO_ANSWER)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import stripe
 
 from payment_worker.domain.webhook_endpoint import WebhookEndpoint
-from payment_worker.gateway.errors import refusal_in
+from payment_worker.gateway.transport.errors import refusal_in
 
 MOST: Final = 100
 """Stripe allows 16 endpoints to an account."""

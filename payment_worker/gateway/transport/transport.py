@@ -8,13 +8,13 @@ from typing import Any, Final
 import stripe
 
 from payment_worker.domain.outcome import Delay, Outcome, Postponed
-from payment_worker.gateway.errors import NotSentError, outcome_of
-from payment_worker.gateway.http import DeadlineClient
-from payment_worker.gateway.key_owner import KeyCheck, any_key
+from payment_worker.gateway.account.key_owner import KeyCheck, any_key
 from payment_worker.gateway.parsing import JSON
 from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.gateway.rate_limit.limits import Permit, Throttled, endpoint_of
-from payment_worker.gateway.stripe_clock import StripeClock
+from payment_worker.gateway.transport.errors import NotSentError, outcome_of
+from payment_worker.gateway.transport.http import DeadlineClient
+from payment_worker.gateway.transport.stripe_clock import StripeClock
 from payment_worker.telemetry import learned
 from payment_worker.telemetry.metrics import STRIPE_SECONDS, THROTTLED
 from payment_worker.telemetry.recorder import count, observe

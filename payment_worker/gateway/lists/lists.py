@@ -14,7 +14,7 @@ from payment_worker.domain.outcome import Absent, Postponed, Unanswered, Unknown
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.fields import id_of
-from payment_worker.gateway.list_scan import PAGE
+from payment_worker.gateway.lists.list_scan import PAGE
 from payment_worker.gateway.parsing import (
     JSON,
     UnreadableError,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import stripe
 
-from payment_worker.gateway.errors import refusal_in
+from payment_worker.gateway.transport.errors import refusal_in
 
 READ: Final = ("payment_intents", "charges", "refunds", "disputes", "events")
 """The lists that look-ups, the poll and reconciliation read."""

@@ -1,0 +1,1 @@
+"""HTTP to Stripe: connection, deadline, retries, and an outcome for each error."""
