@@ -5,7 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from payment_worker.contracts.envelope import MESSAGE_TYPES, SOURCE, MessageType, envelope, rfc3339, schema
-from payment_worker.domain.declines import FailureReason
+from payment_worker.domain.attempts.declines import FailureReason
 
 __all__ = [
     "MESSAGE_TYPES",

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, assert_never
 
-from payment_worker.domain.declines import may_retry, never_again
+from payment_worker.domain.attempts.declines import may_retry, never_again
 from payment_worker.domain.money import CURRENCIES, part_fault
 from payment_worker.domain.payment import Payment, PaymentStatus
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from payment_worker.domain import payment as payments
 from payment_worker.domain import refund as refunds
-from payment_worker.domain.declines import failure_reason
+from payment_worker.domain.attempts.declines import failure_reason
 from payment_worker.domain.payment import FINAL, Payment, PaymentStatus, PaymentTrigger, shows_status
 from payment_worker.domain.refund import LOST, RELEASED, Refund, RefundStatus
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot

@@ -6,7 +6,7 @@ Another account shows none of our objects, which looks like absence, and would e
 import threading
 from typing import Final
 
-from payment_worker.domain.outcome import WRONG_KEY, Delay
+from payment_worker.domain.attempts.outcome import WRONG_KEY, Delay
 from payment_worker.gateway.account.key_owner import AskOwner
 from payment_worker.store import stripe_identity
 from payment_worker.store.connection.database import Database

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from payment_worker.domain.attempt import Action
+from payment_worker.domain.attempts.attempt import Action
 from payment_worker.store import pauses
 from payment_worker.store.connection.database import Database
 from payment_worker.store.pauses import ALL, Pause

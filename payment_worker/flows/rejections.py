@@ -9,7 +9,7 @@ from uuid import UUID
 
 from payment_worker.contracts import messages
 from payment_worker.contracts.masking import masked
-from payment_worker.domain.attempt import Action
+from payment_worker.domain.attempts.attempt import Action
 from payment_worker.store import outbox, rejected_requests
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.rejected_requests import RejectedRequest

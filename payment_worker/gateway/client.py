@@ -10,10 +10,8 @@ from typing import Any, Final, TypeVar
 
 import stripe
 
-from payment_worker.domain.attempt import ON_EXISTING, Action, Attempt
-from payment_worker.domain.balance_transaction import BalanceTransaction
-from payment_worker.domain.dispute import DisputeSnapshot
-from payment_worker.domain.outcome import (
+from payment_worker.domain.attempts.attempt import ON_EXISTING, Action, Attempt
+from payment_worker.domain.attempts.outcome import (
     Absent,
     Declined,
     Delay,
@@ -27,6 +25,8 @@ from payment_worker.domain.outcome import (
     Unanswered,
     UnknownReason,
 )
+from payment_worker.domain.balance_transaction import BalanceTransaction
+from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.account.key_owner import KeyCheck, any_key
 from payment_worker.gateway.lists.list_scan import BREATH_SECONDS, ScanQuery, find, shows_what_was_sent

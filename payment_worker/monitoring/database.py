@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from payment_worker.domain.attempt import UNFINISHED, Action, AttemptStatus
+from payment_worker.domain.attempts.attempt import UNFINISHED, Action, AttemptStatus
+from payment_worker.domain.attempts.outcome import UnknownReason
 from payment_worker.domain.discrepancies import FindingKind
-from payment_worker.domain.outcome import UnknownReason
 from payment_worker.flows.pauses import KINDS
 from payment_worker.monitoring import gauges, ledger
 from payment_worker.monitoring.gauges import Reading, age

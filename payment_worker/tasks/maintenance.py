@@ -8,7 +8,7 @@ from celery import Task
 from payment_worker import bootstrap
 from payment_worker.celery import app
 from payment_worker.contracts.requests import MaintenanceRequest
-from payment_worker.domain.attempt import Action
+from payment_worker.domain.attempts.attempt import Action
 from payment_worker.flows.commands.expire_action import claim_expired_actions
 from payment_worker.flows.commands.retry_charge import claim_due_retries
 from payment_worker.flows.maintenance.outbox_relay import publish

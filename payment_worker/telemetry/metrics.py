@@ -5,8 +5,8 @@ Counts begin at 0 with each worker and are no account of money: the tables are.
 
 from typing import Final
 
-from payment_worker.domain.attempt import UNFINISHED, Action, AttemptStatus
-from payment_worker.domain.outcome import WRONG_KEY, Delay, UnknownReason
+from payment_worker.domain.attempts.attempt import UNFINISHED, Action, AttemptStatus
+from payment_worker.domain.attempts.outcome import WRONG_KEY, Delay, UnknownReason
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.refund import RefundStatus
 from payment_worker.telemetry.recorder import Metric

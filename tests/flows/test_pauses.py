@@ -15,7 +15,7 @@ from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import clean_environment
 from payment_worker.devstack.simulator import Simulator
 from payment_worker.devstack.waiting import wait_until
-from payment_worker.domain.attempt import Action
+from payment_worker.domain.attempts.attempt import Action
 from payment_worker.flows import pauses as pausing
 from payment_worker.flows.attempts.execute import run_if_due
 from payment_worker.flows.maintenance.sweep import claim_due

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from payment_worker.domain.outcome import Rejected
+from payment_worker.domain.attempts.outcome import Rejected
 from payment_worker.flows.attempts.outcome import record
 from payment_worker.store.payments import attempts
 from payment_worker.telemetry import recorder

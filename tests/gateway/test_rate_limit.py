@@ -10,7 +10,7 @@ import pytest
 
 from payment_worker.devstack.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
-from payment_worker.domain.outcome import Delay, Rejected, Unanswered, UnknownReason
+from payment_worker.domain.attempts.outcome import Delay, Rejected, Unanswered, UnknownReason
 from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.gateway.rate_limit.limits import Limits, Permit, Rate, Throttled
 from payment_worker.redis.client import redis_client

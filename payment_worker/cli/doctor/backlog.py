@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from payment_worker.cli.doctor.check import Check, fine, note, problem
-from payment_worker.domain.outcome import explained
+from payment_worker.domain.attempts.outcome import explained
 from payment_worker.settings import Settings
 from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection

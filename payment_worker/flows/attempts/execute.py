@@ -8,8 +8,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from payment_worker.domain.attempt import LOOKUP_FIRST, ON_EXISTING, Attempt, AttemptStatus, Step, next_step
-from payment_worker.domain.outcome import (
+from payment_worker.domain.attempts.attempt import (
+    LOOKUP_FIRST,
+    ON_EXISTING,
+    Attempt,
+    AttemptStatus,
+    Step,
+    next_step,
+)
+from payment_worker.domain.attempts.outcome import (
     NOT_SENT,
     Absent,
     Delay,

@@ -4,9 +4,8 @@ import json
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
-from payment_worker.domain.attempt import Action, Attempt, absence_is_believed, resume_after
-from payment_worker.domain.discrepancies import unverified_metadata
-from payment_worker.domain.outcome import (
+from payment_worker.domain.attempts.attempt import Action, Attempt, absence_is_believed, resume_after
+from payment_worker.domain.attempts.outcome import (
     Absent,
     LookupResult,
     Outcome,
@@ -17,6 +16,7 @@ from payment_worker.domain.outcome import (
     Unanswered,
     UnknownReason,
 )
+from payment_worker.domain.discrepancies import unverified_metadata
 from payment_worker.domain.payment import Payment, PaymentTrigger
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.domain.transitions import shows_previous_attempt

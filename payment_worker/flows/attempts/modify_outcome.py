@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
-from payment_worker.domain.attempt import Action, AttemptStatus
+from payment_worker.domain.attempts.attempt import Action, AttemptStatus
+from payment_worker.domain.attempts.outcome import UnknownReason
 from payment_worker.domain.eligibility import (
     Decision,
     Done,
@@ -15,7 +16,6 @@ from payment_worker.domain.eligibility import (
     decide_cancel,
     decide_capture,
 )
-from payment_worker.domain.outcome import UnknownReason
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.domain.verdicts import Advanced, Contradicted, Contradiction, Stale, Unchanged

@@ -4,16 +4,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from payment_worker.domain.attempt import (
+from payment_worker.domain.attempts.attempt import (
     Action,
     Attempt,
     AttemptStatus,
     LookupProgress,
     unknown_reason_after_absence,
 )
-from payment_worker.domain.discrepancies import payment_missing_there, refund_missing_there
-from payment_worker.domain.eligibility import RefundRejectionReason
-from payment_worker.domain.outcome import (
+from payment_worker.domain.attempts.outcome import (
     Absent,
     Declined,
     Delay,
@@ -25,6 +23,8 @@ from payment_worker.domain.outcome import (
     Unanswered,
     UnknownReason,
 )
+from payment_worker.domain.discrepancies import payment_missing_there, refund_missing_there
+from payment_worker.domain.eligibility import RefundRejectionReason
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.flows.attempts.charge_outcome import charge_refused, payment_intent_shown, retry_refused
 from payment_worker.flows.attempts.lifecycle import CHARGES, Continue, LockedAttempt, new_attempt

@@ -1,8 +1,8 @@
 """Records the outcome of a refund attempt."""
 
 from payment_worker.domain import transitions
-from payment_worker.domain.attempt import AttemptStatus
-from payment_worker.domain.outcome import UnknownReason
+from payment_worker.domain.attempts.attempt import AttemptStatus
+from payment_worker.domain.attempts.outcome import UnknownReason
 from payment_worker.domain.refund import Refund, RefundStatus, RefundTrigger
 from payment_worker.domain.refund import next_status as next_refund_status
 from payment_worker.domain.snapshots import RefundSnapshot

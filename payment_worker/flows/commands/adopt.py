@@ -12,7 +12,7 @@ from typing import Final, assert_never
 
 from payment_worker.contracts.requests import AdoptRequest, fingerprint
 from payment_worker.domain.adoption import AdoptionRejection, check_adoption
-from payment_worker.domain.outcome import Absent, Postponed, Unanswered
+from payment_worker.domain.attempts.outcome import Absent, Postponed, Unanswered
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.flows.context import Context

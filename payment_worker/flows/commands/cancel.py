@@ -4,7 +4,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from payment_worker.contracts.requests import CancelRequest
-from payment_worker.domain.attempt import Action
+from payment_worker.domain.attempts.attempt import Action
 from payment_worker.domain.eligibility import Done, Proceed, Reject, decide_cancel
 from payment_worker.domain.payment import Payment
 from payment_worker.flows.commands.modify import Busy, Change, Wanted, ask_for

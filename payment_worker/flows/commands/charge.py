@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from payment_worker.contracts.requests import ChargeRequest, fingerprint
-from payment_worker.domain.attempt import Action, Attempt
+from payment_worker.domain.attempts.attempt import Action, Attempt
 from payment_worker.domain.metadata_mac import Claim, sign
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.flows.attempts.execute import execute_attempt, run_if_due

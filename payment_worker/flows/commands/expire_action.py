@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from payment_worker.domain.attempt import Action
+from payment_worker.domain.attempts.attempt import Action
 from payment_worker.domain.eligibility import Done, Proceed, Reject, decide_cancel
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.flows.commands.cancel import cancellation

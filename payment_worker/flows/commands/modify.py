@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from payment_worker.domain.attempt import Action, Attempt, AttemptStatus
+from payment_worker.domain.attempts.attempt import Action, Attempt, AttemptStatus
 from payment_worker.domain.eligibility import Done, Reject, RejectionReason
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.flows.attempts.execute import execute_attempt, run_if_due

@@ -6,7 +6,7 @@ from typing import assert_never
 from uuid import UUID
 
 from payment_worker.contracts.requests import RefundRequest, fingerprint
-from payment_worker.domain.attempt import Action, Attempt
+from payment_worker.domain.attempts.attempt import Action, Attempt
 from payment_worker.domain.eligibility import RejectRefund, Reserve, Wait, decide_refund
 from payment_worker.domain.metadata_mac import Claim, sign
 from payment_worker.domain.payment import Payment

@@ -5,7 +5,7 @@ from typing import Final
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from payment_worker.contracts.requests import RetryChargeRequest
-from payment_worker.domain.attempt import Action
+from payment_worker.domain.attempts.attempt import Action
 from payment_worker.domain.eligibility import Done, Proceed, Reject, RejectionReason, decide_retry
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.transitions import retry_payment

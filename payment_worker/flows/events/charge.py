@@ -1,7 +1,7 @@
 """Handles events of charges: refreshes their PaymentIntent, and records fee and net."""
 
+from payment_worker.domain.attempts.outcome import Absent
 from payment_worker.domain.balance_transaction import BalanceTransaction
-from payment_worker.domain.outcome import Absent
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.apply import apply, unavailable

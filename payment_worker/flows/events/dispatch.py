@@ -4,9 +4,9 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
+from payment_worker.domain.attempts.outcome import Postponed, Unanswered
 from payment_worker.domain.discrepancies import FindingKind
 from payment_worker.domain.dispute import DisputeSnapshot
-from payment_worker.domain.outcome import Postponed, Unanswered
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import Named, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.domain.verdicts import AwaitsAttempt

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Final, Protocol, TypeVar, assert_never
 from uuid import UUID
 
-from payment_worker.domain.backoff import next_try
-from payment_worker.domain.outcome import Delay
+from payment_worker.domain.attempts.backoff import next_try
+from payment_worker.domain.attempts.outcome import Delay
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.dispatch import dispatch
 from payment_worker.flows.events.fees import record_fees

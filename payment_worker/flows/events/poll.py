@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from payment_worker.domain.outcome import Absent, Delay, Postponed
+from payment_worker.domain.attempts.outcome import Absent, Delay, Postponed
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.inbox import arrival
 from payment_worker.flows.events.subjects import SUBJECTS

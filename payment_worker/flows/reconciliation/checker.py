@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Self, assert_never
 
+from payment_worker.domain.attempts.outcome import Absent, Delay, Postponed
 from payment_worker.domain.discrepancies import (
     Closed,
     Difference,
@@ -15,7 +16,6 @@ from payment_worker.domain.discrepancies import (
     closures,
     not_shown,
 )
-from payment_worker.domain.outcome import Absent, Delay, Postponed
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.verdicts import AwaitsAttempt, KeyUnknown
 from payment_worker.flows.context import Context

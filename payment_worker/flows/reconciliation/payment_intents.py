@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from payment_worker.domain.attempts.outcome import Absent
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.discrepancies import (
     Difference,
@@ -16,7 +17,6 @@ from payment_worker.domain.discrepancies import (
     several_payment_intents,
     unverified_metadata,
 )
-from payment_worker.domain.outcome import Absent
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.flows.reconciliation.checker import (

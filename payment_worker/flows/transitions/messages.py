@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from payment_worker.contracts import messages
-from payment_worker.domain.declines import FailureReason
+from payment_worker.domain.attempts.declines import FailureReason
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.refund import Refund, RefundStatus
 from payment_worker.store import outbox

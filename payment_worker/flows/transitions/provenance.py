@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from payment_worker.domain.attempt import Action, Attempt
-from payment_worker.domain.outcome import Absent, Delay, Postponed, ScanResult, Unanswered
+from payment_worker.domain.attempts.attempt import Action, Attempt
+from payment_worker.domain.attempts.outcome import Absent, Delay, Postponed, ScanResult, Unanswered
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.snapshots import RefundSnapshot

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from payment_worker.domain.outcome import Delay
+from payment_worker.domain.attempts.outcome import Delay
 
 AskOwner = Callable[[], str | Delay]
 """Retrieves the id of the key's account; a delay if it cannot be known now."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import stripe
 
-from payment_worker.domain.outcome import (
+from payment_worker.domain.attempts.outcome import (
     Absent,
     LookupResult,
     Postponed,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
+from payment_worker.domain.attempts.outcome import Absent, Postponed, Unanswered, UnknownReason
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.dispute import DisputeSnapshot
-from payment_worker.domain.outcome import Absent, Postponed, Unanswered, UnknownReason
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.fields import id_of

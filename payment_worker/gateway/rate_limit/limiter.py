@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 
 import redis
 
-from payment_worker.domain.outcome import Outcome, Unanswered, UnknownReason
+from payment_worker.domain.attempts.outcome import Outcome, Unanswered, UnknownReason
 from payment_worker.gateway.rate_limit.limits import Limits, Permit, Throttled
 from payment_worker.gateway.rate_limit.redis_limiter import RedisLimiter
 from payment_worker.telemetry import logger

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from payment_worker.domain.outcome import Delay
+from payment_worker.domain.attempts.outcome import Delay
 
 STRIPE: Final = "https://api.stripe.com"
 

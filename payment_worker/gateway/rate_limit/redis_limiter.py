@@ -8,7 +8,7 @@ that the workers' clocks do not matter. Keys expire by themselves.
 from collections.abc import Sequence
 from typing import Any, Final, cast
 
-from payment_worker.domain.outcome import Delay
+from payment_worker.domain.attempts.outcome import Delay
 from payment_worker.gateway.rate_limit.limits import (
     LONGEST_COOL_DOWN_SECONDS,
     Limits,

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from stripe import _error as sdk
 
-from payment_worker.domain.outcome import (
+from payment_worker.domain.attempts.outcome import (
     Declined,
     Delay,
     Outcome,

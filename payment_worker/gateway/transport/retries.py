@@ -6,7 +6,7 @@ from typing import Final
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_random_exponential
 from tenacity.stop import stop_base
 
-from payment_worker.domain.outcome import Delay, Outcome, Postponed, Unanswered, UnknownReason
+from payment_worker.domain.attempts.outcome import Delay, Outcome, Postponed, Unanswered, UnknownReason
 from payment_worker.telemetry.metrics import REPEATED_REQUESTS
 from payment_worker.telemetry.recorder import count
 

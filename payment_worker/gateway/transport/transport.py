@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import stripe
 
-from payment_worker.domain.outcome import Delay, Outcome, Postponed
+from payment_worker.domain.attempts.outcome import Delay, Outcome, Postponed
 from payment_worker.gateway.account.key_owner import KeyCheck, any_key
 from payment_worker.gateway.parsing import JSON
 from payment_worker.gateway.rate_limit.limiter import RateLimiter

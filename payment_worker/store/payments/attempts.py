@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Update, bindparam, func, select
 
-from payment_worker.domain.attempt import UNFINISHED, Action, Attempt, AttemptStatus, LookupProgress
-from payment_worker.domain.outcome import Delay, UnknownReason
+from payment_worker.domain.attempts.attempt import UNFINISHED, Action, Attempt, AttemptStatus, LookupProgress
+from payment_worker.domain.attempts.outcome import Delay, UnknownReason
 from payment_worker.domain.payment import Payment
 from payment_worker.store import tables
 from payment_worker.store.payments import payments

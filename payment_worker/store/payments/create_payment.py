@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import CTE, Connection, Table, bindparam, select
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from payment_worker.domain.attempt import Attempt
+from payment_worker.domain.attempts.attempt import Attempt
 from payment_worker.domain.payment import Payment
 from payment_worker.store import tables
 from payment_worker.store.payments import attempts, payments

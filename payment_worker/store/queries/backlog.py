@@ -9,9 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
 
-from payment_worker.domain.attempt import AttemptStatus
+from payment_worker.domain.attempts.attempt import AttemptStatus
+from payment_worker.domain.attempts.outcome import REFUSED_OF_US
 from payment_worker.domain.deadlines import PAYMENT_DEADLINES, REFUND_DEADLINES
-from payment_worker.domain.outcome import REFUSED_OF_US
 from payment_worker.store import tables
 from payment_worker.store.events.inbox import EventStatus
 from payment_worker.store.reconciliation.findings import FindingStatus

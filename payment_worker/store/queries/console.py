@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, func, select, text, true, tuple_
 
-from payment_worker.domain.attempt import AttemptStatus
+from payment_worker.domain.attempts.attempt import AttemptStatus
 from payment_worker.store import tables
 
 _PAYMENT: Final = tables.payment.c

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, exists, extract, func, literal, or_, select, tuple_
 
-from payment_worker.domain.attempt import UNFINISHED, AttemptStatus
+from payment_worker.domain.attempts.attempt import UNFINISHED, AttemptStatus
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.refund import Refund, RefundStatus
 from payment_worker.store import tables

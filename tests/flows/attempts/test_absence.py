@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from payment_worker.domain.attempt import Attempt
-from payment_worker.domain.outcome import Absent
+from payment_worker.domain.attempts.attempt import Attempt
+from payment_worker.domain.attempts.outcome import Absent
 from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.attempts.lifecycle import Continue
 from payment_worker.flows.attempts.outcome import record

@@ -2,7 +2,7 @@
 
 import pytest
 
-from payment_worker.domain.outcome import Postponed, Unanswered
+from payment_worker.domain.attempts.outcome import Postponed, Unanswered
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 

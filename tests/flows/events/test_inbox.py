@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from payment_worker.domain.backoff import backoff_delay
+from payment_worker.domain.attempts.backoff import backoff_delay
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.inbox import (
     MOST_TRIES,

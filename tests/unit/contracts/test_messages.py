@@ -14,7 +14,7 @@ from jsonschema import Draft7Validator, FormatChecker
 
 from payment_worker.contracts import messages
 from payment_worker.contracts.messages import MESSAGE_TYPES, MessageType, envelope, schema
-from payment_worker.domain.declines import FailureReason
+from payment_worker.domain.attempts.declines import FailureReason
 
 CATALOGUE = {
     path.name.removesuffix(".schema.json"): json.loads(path.read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from payment_worker.domain.attempt import (
+from payment_worker.domain.attempts.attempt import (
     PROVES_EXECUTION,
     Action,
     Attempt,
@@ -18,14 +18,14 @@ from payment_worker.domain.attempt import (
     resume_after,
     unknown_reason_after_absence,
 )
-from payment_worker.domain.backoff import (
+from payment_worker.domain.attempts.backoff import (
     FIRST_DELAY,
     LONGEST_CAPACITY_DELAY,
     LONGEST_DELAY,
     backoff_delay,
     next_try,
 )
-from payment_worker.domain.outcome import WAITS_FOR_CAPACITY, Delay, UnknownReason
+from payment_worker.domain.attempts.outcome import WAITS_FOR_CAPACITY, Delay, UnknownReason
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SAFE = timedelta(hours=23)

@@ -7,8 +7,8 @@ import stripe
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment_worker.domain import declines
-from payment_worker.domain.declines import (
+from payment_worker.domain.attempts import declines
+from payment_worker.domain.attempts.declines import (
     ADVICE,
     CARD_ERROR_CODES,
     DECLINES,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from stripe import _error as sdk
 
-from payment_worker.domain.outcome import (
+from payment_worker.domain.attempts.outcome import (
     Declined,
     Delay,
     Outcome,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from payment_worker.domain.outcome import (
+from payment_worker.domain.attempts.outcome import (
     NOT_SENT,
     Delay,
     Outcome,

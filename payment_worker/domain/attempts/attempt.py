@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from payment_worker.domain.outcome import UnknownReason
+from payment_worker.domain.attempts.outcome import UnknownReason
 
 
 class AttemptStatus(StrEnum):

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from payment_worker.domain.outcome import WAITS_FOR_CAPACITY, Delay
+from payment_worker.domain.attempts.outcome import WAITS_FOR_CAPACITY, Delay
 
 FIRST_DELAY = timedelta(seconds=1)
 
