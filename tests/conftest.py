@@ -10,12 +10,12 @@ import pytest
 import redis
 from hypothesis import HealthCheck, settings
 
-from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import beat as beat_program
 from payment_worker.devstack.programs import worker as worker_program
-from payment_worker.devstack.simulator import Simulator
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.devstack.servers.simulator import Simulator
+from payment_worker.devstack.servers.valkey import Valkey
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.fork_server import forked
 from tests.harness.length import LONG

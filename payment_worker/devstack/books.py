@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 
 from sqlalchemy import Engine, text
 
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 
 _TIMEOUT_SECONDS = 30
 

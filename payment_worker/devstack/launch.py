@@ -9,10 +9,10 @@ from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.exc import OperationalError as DatabaseError
 
-from payment_worker.devstack.binaries import MissingProgramError
 from payment_worker.devstack.ports import Ports
 from payment_worker.devstack.processes import ProcessEndedError
 from payment_worker.devstack.progress import Screen
+from payment_worker.devstack.servers.binaries import MissingProgramError
 from payment_worker.devstack.stack import RefusedError, Stack, running
 from payment_worker.devstack.waiting import DeadlineMissedError
 from payment_worker.settings import SettingsError

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from payment_worker.devstack import programs
-from payment_worker.devstack.example_app import Shop
+from payment_worker.devstack.demo.example_app import Shop
 from payment_worker.devstack.ports import LOOPBACK, Ports
-from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.progress import Screen
-from payment_worker.devstack.simulator import Simulator
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.devstack.servers.simulator import Simulator
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.settings import Settings
 from payment_worker.store.connection.migrate import upgrade
 

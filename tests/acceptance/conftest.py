@@ -7,9 +7,9 @@ from contextlib import closing
 import pytest
 import redis
 
-from payment_worker.devstack.postgresql import PostgreSQL
-from payment_worker.devstack.simulator import Simulator
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.devstack.servers.simulator import Simulator
+from payment_worker.devstack.servers.valkey import Valkey
 from tests.acceptance.scene import Scene
 
 

@@ -13,7 +13,7 @@ import redis
 
 from payment_worker.devstack import programs
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.devstack.waiting import DeadlineMissedError, wait_until
 from tests.harness.books import Books
 from tests.harness.fork_server import forked

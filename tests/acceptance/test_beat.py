@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
+from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.devstack.waiting import wait_until
 from tests.harness.rows import Rows
 

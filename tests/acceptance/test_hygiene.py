@@ -12,8 +12,8 @@ import redis
 
 from payment_worker.devstack import programs
 from payment_worker.devstack.ports import free_port
-from payment_worker.devstack.postgresql import PostgreSQL
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.devstack.servers.valkey import Valkey
 from tests.acceptance.scene import Scene
 from tests.harness.traces import Traces
 from tests.harness.window import Window

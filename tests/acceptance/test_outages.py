@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from payment_worker.devstack.postgresql import PostgreSQL
-from payment_worker.devstack.simulator import Simulator
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.devstack.servers.simulator import Simulator
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from tests.acceptance.scene import Scene, a_charge, a_refund
 from tests.harness.books import Books

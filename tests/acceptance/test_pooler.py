@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from payment_worker.devstack.postgresql import PostgreSQL
-from payment_worker.devstack.simulator import Simulator
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.devstack.servers.simulator import Simulator
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.store.connection.advisory_lock import POLL_LOCK, alone
 from payment_worker.store.connection.database import Database
 from tests.acceptance.scene import PATIENT, Scene

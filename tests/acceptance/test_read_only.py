@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
+from payment_worker.devstack.servers.postgresql import PostgreSQL
 from tests.acceptance.scene import a_charge
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows

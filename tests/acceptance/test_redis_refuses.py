@@ -9,8 +9,8 @@ import redis
 
 from payment_worker.devstack.ports import LOOPBACK, free_port
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.simulator import Simulator
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.simulator import Simulator
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from tests.acceptance.scene import a_charge
 from tests.harness.producer import Producer

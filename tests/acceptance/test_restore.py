@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from payment_worker.devstack.binaries import postgres_bin
-from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.programs import clean_environment
-from payment_worker.devstack.simulator import Simulator
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.binaries import postgres_bin
+from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.devstack.servers.simulator import Simulator
+from payment_worker.devstack.servers.valkey import Valkey
 from tests.acceptance.scene import Json, Scene, a_charge, a_refund
 from tests.harness.books import Books
 

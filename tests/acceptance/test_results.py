@@ -9,7 +9,7 @@ import pytest
 import redis
 from celery import Celery
 
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.valkey import Valkey
 from tests.acceptance.scene import Scene, a_charge, a_refund
 from tests.webhook.sending import an_event, signature
 

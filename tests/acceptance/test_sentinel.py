@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.simulator import Simulator
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.simulator import Simulator
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from tests.acceptance.scene import IMPATIENT, a_charge
 from tests.harness.books import Books

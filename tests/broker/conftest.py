@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.valkey import Valkey
 from tests.broker.scene import Scene
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.valkey import Valkey
 from tests.harness.producer import Producer
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/secure.md"

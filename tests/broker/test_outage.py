@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from tests.broker.scene import Scene
 from tests.harness.fault_proxy import FaultProxy

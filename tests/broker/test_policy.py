@@ -9,7 +9,7 @@ import pytest
 
 from payment_worker.broker.address import broker_address
 from payment_worker.devstack.programs import clean_environment
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.valkey import Valkey
 
 URL = "redis://127.0.0.1:1/0"
 

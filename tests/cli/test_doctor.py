@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.simulator import Simulator
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.simulator import Simulator
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.redis.heartbeats import Consumers, Sweeps
 from payment_worker.store.connection.migrate import newest
 from tests.acceptance.scene import a_charge

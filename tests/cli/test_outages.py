@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from payment_worker.devstack.postgresql import PostgreSQL
+from payment_worker.devstack.servers.postgresql import PostgreSQL
 from tests.cli.conftest import Run
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from tests.cli.conftest import Run
 from tests.harness.rows import Rows
 

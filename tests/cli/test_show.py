@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from tests.cli.conftest import Run
 from tests.harness.rows import Rows
 

@@ -8,7 +8,7 @@ import psycopg2
 import pytest
 import redis
 
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.valkey import Valkey
 from tests.console.conftest import Page, Running, Start, Visitor
 from tests.harness.rows import Rows
 

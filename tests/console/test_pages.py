@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from payment_worker.console.explanations import meaning
-from payment_worker.devstack.postgresql import PostgreSQL
+from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.domain.discrepancies import FindingKind
 from tests.cli.test_outside_text import PAYMENT, PLANT, POISON, SHOWN, raw
 from tests.console.conftest import PAGES, Running, Start, Visitor, a_payment

@@ -14,7 +14,7 @@ import pytest
 import redis
 from kombu.exceptions import OperationalError
 
-from payment_worker.devstack.simulator import RunningSimulator
+from payment_worker.devstack.servers.simulator import RunningSimulator
 from payment_worker.devstack.waiting import wait_until
 from tests.deployed.stack import Stack
 from tests.harness.books import Books

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from payment_worker.devstack import binaries
-from payment_worker.devstack.binaries import OLDEST_POSTGRESQL, MissingProgramError, postgres_bin
+from payment_worker.devstack.servers import binaries
+from payment_worker.devstack.servers.binaries import OLDEST_POSTGRESQL, MissingProgramError, postgres_bin
 
 
 @pytest.fixture(autouse=True)

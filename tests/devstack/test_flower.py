@@ -16,10 +16,10 @@ import pytest
 import redis
 
 from payment_worker.devstack import programs
-from payment_worker.devstack.example_app import Shop
+from payment_worker.devstack.demo.example_app import Shop
 from payment_worker.devstack.ports import free_port
 from payment_worker.devstack.processes import Process, ProcessEndedError
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from tests.harness.books import told
 

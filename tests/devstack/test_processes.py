@@ -27,9 +27,9 @@ signal.pause()
 STARTER = """
 import sys
 from pathlib import Path
-from payment_worker.devstack.postgresql import PostgreSQL
+from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.valkey import Valkey
 from celery import Celery
 
 directory = Path(sys.argv[1])

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from payment_worker.devstack.example_app import Shop
+from payment_worker.devstack.demo.example_app import Shop
 from payment_worker.devstack.ports import free_port
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import clean_environment

@@ -8,9 +8,9 @@ import psycopg2
 import pytest
 import redis
 
-from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Identity
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.devstack.servers.valkey import Valkey
 from tests.harness.rows import Rows
 
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.devstack.waiting import wait_until
 from tests.harness.fault_proxy import FaultProxy
 from tests.harness.producer import Producer

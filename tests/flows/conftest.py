@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from payment_worker import bootstrap
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.flows.context import Context, Policy
 from payment_worker.flows.pauses import Pauses
 from payment_worker.gateway.client import Gateway

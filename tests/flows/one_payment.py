@@ -35,7 +35,7 @@ from payment_worker.contracts.requests import (
     RetryChargeRequest,
     parse,
 )
-from payment_worker.devstack.simulator import Simulator, SimulatorError
+from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.domain.eligibility import RetryPolicy
 from payment_worker.flows.attempts.execute import run_claimed

@@ -19,7 +19,7 @@ from payment_worker.contracts.requests import (
     RetryChargeRequest,
     parse,
 )
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.domain.metadata_mac import Claim, sign
 from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.commands.cancel import cancel

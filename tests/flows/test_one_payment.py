@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from payment_worker import bootstrap
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.flows.context import Context
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.rate_limit.limiter import RateLimiter

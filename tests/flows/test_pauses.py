@@ -13,7 +13,7 @@ import pytest
 
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import clean_environment
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.domain.attempts.attempt import Action
 from payment_worker.flows import pauses as pausing

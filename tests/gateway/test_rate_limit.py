@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.domain.attempts.outcome import Delay, Rejected, Unanswered, UnknownReason
 from payment_worker.gateway.rate_limit.limiter import RateLimiter

@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 
-from payment_worker.devstack.simulator import RunningSimulator
+from payment_worker.devstack.servers.simulator import RunningSimulator
 from payment_worker.devstack.waiting import DeadlineMissedError, wait_until
 from tests.harness.rows import Rows
 

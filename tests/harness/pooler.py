@@ -6,8 +6,8 @@ from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from payment_worker.devstack.ports import LOOPBACK, answers, free_port
-from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
+from payment_worker.devstack.servers.postgresql import PostgreSQL
 from tests.harness.tools import tool
 
 # What `docs/how-to/deploy.md` tells operators to write.

@@ -7,10 +7,10 @@ from typing import Any, Self
 
 import redis
 
-from payment_worker.devstack.binaries import valkey_server
 from payment_worker.devstack.ports import LOOPBACK, answers, free_port
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.binaries import valkey_server
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 
 MASTER = "payments"

@@ -9,9 +9,9 @@ import redis
 
 from payment_worker.devstack import programs
 from payment_worker.devstack.ports import free_port
-from payment_worker.devstack.postgresql import PostgreSQL
-from payment_worker.devstack.simulator import Simulator
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.devstack.servers.simulator import Simulator
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from tests.harness.fork_server import forked
 from tests.harness.producer import Producer

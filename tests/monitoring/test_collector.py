@@ -10,8 +10,8 @@ import pytest
 import redis
 from pydantic import SecretStr
 
-from payment_worker.devstack.postgresql import PostgreSQL
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.flows import pauses
 from payment_worker.monitoring.collector import ANSWER_SECONDS, State, state_of

@@ -15,7 +15,7 @@ from pytest_celery import (
     RedisTestBroker,
 )
 
-from payment_worker.devstack.simulator import RunningSimulator
+from payment_worker.devstack.servers.simulator import RunningSimulator
 from tests.harness.rows import Rows
 from tests.nodes.world import World
 

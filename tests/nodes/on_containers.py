@@ -6,7 +6,7 @@ from pytest_celery import CeleryTestContainer, CeleryWorkerContainer, RedisConta
 from pytest_docker_tools import container, fxtr
 
 from payment_worker.devstack.ports import LOOPBACK, answers, free_port
-from payment_worker.devstack.simulator import RunningSimulator
+from payment_worker.devstack.servers.simulator import RunningSimulator
 from payment_worker.store.connection.migrate import upgrade
 from tests.nodes.world import SETTINGS
 

@@ -9,8 +9,8 @@ from pytest_celery import CeleryTestContainer
 
 from payment_worker.devstack import programs
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.simulator import RunningSimulator, Simulator
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.simulator import RunningSimulator, Simulator
+from payment_worker.devstack.servers.valkey import Valkey
 from tests.nodes.world import SETTINGS
 
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 import redis
 from celery import Celery
 
-from payment_worker.devstack.simulator import RunningSimulator
+from payment_worker.devstack.servers.simulator import RunningSimulator
 from payment_worker.devstack.waiting import wait_until
 from tests.harness.books import Books
 from tests.harness.rows import Rows

@@ -9,10 +9,10 @@ import pytest
 import redis
 from kombu.connection import Connection
 
-from payment_worker.devstack.binaries import valkey_server
 from payment_worker.devstack.ports import LOOPBACK, answers, free_port
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.binaries import valkey_server
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings, SettingsError

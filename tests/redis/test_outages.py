@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from payment_worker.broker.address import broker_address
 from payment_worker.broker.transport import register
 from payment_worker.devstack.ports import LOOPBACK, free_port
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.redis.client import redis_client
 from payment_worker.redis.outage import Kind, Trouble, trouble

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 import stripe
 
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from tests.simulator.builders import a_client
 from tests.simulator.receiver import Receiver
 

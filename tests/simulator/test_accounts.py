@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 import stripe
 
-from payment_worker.devstack.simulator import Simulator, SimulatorError
+from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 from tests.simulator.builders import a_charge, a_client, event_types
 from tests.simulator.receiver import Receiver
 

@@ -3,7 +3,7 @@
 import pytest
 import stripe
 
-from payment_worker.devstack.simulator import Simulator, SimulatorError
+from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 from payment_worker.devstack.waiting import wait_until
 from tests.simulator.builders import a_charge, a_decline, a_refund
 

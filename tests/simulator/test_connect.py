@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import stripe
 
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from tests.simulator.builders import a_charge, a_client, a_refund, charge_of
 from tests.simulator.shapes import answer_faults
 

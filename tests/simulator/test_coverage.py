@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import stripe
 
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.simulator.api.coverage import table
 from payment_worker.simulator.api.endpoints import ENDPOINTS, stripe_operations
 from tests.simulator.builders import the_error

@@ -3,7 +3,7 @@
 import pytest
 import stripe
 
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from tests.simulator.builders import a_charge, a_client, event_types
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import stripe
 
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.devstack.waiting import wait_until
 from tests.simulator.builders import a_charge, a_decline, a_refund, charge_params, the_error
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import stripe
 
-from payment_worker.devstack.simulator import Simulator, SimulatorError
+from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 from tests.simulator.builders import a_charge, a_refund, event_types, the_body, the_error
 from tests.simulator.shapes import answer_faults
 

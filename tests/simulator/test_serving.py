@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import stripe
 
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from tests.simulator.receiver import Receiver
 
 

@@ -9,7 +9,7 @@ import pytest
 import stripe
 from stripe.params import PaymentIntentCreateParams, RefundCreateParams
 
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.simulator.resources.customers.bank_debits import CURRENCIES
 from payment_worker.simulator.resources.customers.test_methods import TEST_METHODS
 from tests.simulator.builders import a_charge, a_refund, charge_params, the_body, the_error

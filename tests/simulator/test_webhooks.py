@@ -6,7 +6,7 @@ import time
 import pytest
 import stripe
 
-from payment_worker.devstack.simulator import Simulator, SimulatorError
+from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 from payment_worker.devstack.waiting import wait_until
 from tests.simulator.builders import a_charge, a_decline, charge_params, the_error
 from tests.simulator.receiver import Receiver

@@ -9,9 +9,9 @@ import pytest
 
 from payment_worker.devstack import programs
 from payment_worker.devstack.ports import LOOPBACK, free_port
-from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.devstack.servers.valkey import Valkey
 from tests.harness.fork_server import forked
 from tests.harness.rows import Rows
 from tests.webhook.sending import SECRET, Sender

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.devstack.waiting import wait_until
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows

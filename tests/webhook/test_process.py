@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from payment_worker.devstack import programs
-from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
+from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.devstack.waiting import wait_until
 from tests.webhook.conftest import Receiver, Start
 from tests.webhook.sending import SECRET, an_event, signature, written

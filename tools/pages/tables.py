@@ -9,7 +9,7 @@ import psycopg2
 from pages.columns import told
 from psycopg2.extras import RealDictCursor
 
-from payment_worker.devstack.postgresql import PostgreSQL
+from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.store.connection.migrate import upgrade
 from payment_worker.store.tables import metadata
 

@@ -22,12 +22,12 @@ from payment_worker.devstack.bench.load import (
 from payment_worker.devstack.bench.stock import BROKER_URL_VARIABLE
 from payment_worker.devstack.bench.webhooks import WEBHOOK_SECRET
 from payment_worker.devstack.ports import LOOPBACK, free_port
-from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import beat, python_module, webhook
 from payment_worker.devstack.programs import worker as worker_program
-from payment_worker.devstack.simulator import Simulator
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.devstack.servers.simulator import Simulator
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.store.connection.migrate import upgrade
 

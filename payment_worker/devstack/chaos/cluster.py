@@ -10,10 +10,10 @@ from typing import Final
 
 from payment_worker.devstack import programs
 from payment_worker.devstack.ports import LOOPBACK, free_port
-from payment_worker.devstack.postgresql import PostgreSQL
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.simulator import Simulator
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.devstack.servers.simulator import Simulator
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.flows.events.subjects import SUBJECTS
 from payment_worker.store.connection.migrate import upgrade
 

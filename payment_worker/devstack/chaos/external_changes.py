@@ -9,7 +9,7 @@ from typing import Final, Self
 from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from payment_worker.devstack.simulator import Simulator, SimulatorError
+from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 
 ONE_IN: Final = 15
 """One change for this many payments."""

@@ -6,7 +6,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from payment_worker.devstack.chaos.checker.lifecycle import AT_REST
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 
 _SOON_SECONDS = 3600
 """Timers of the simulator beyond this (an authorisation expires after a week) are not waited for."""

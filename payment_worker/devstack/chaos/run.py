@@ -11,7 +11,6 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from payment_worker.devstack.balance import imported_balance
 from payment_worker.devstack.chaos import (
     external_changes,
     poison,
@@ -35,6 +34,7 @@ from payment_worker.devstack.chaos.poison import Poison
 from payment_worker.devstack.chaos.progress import Progress
 from payment_worker.devstack.chaos.quiescence import unfinished_work
 from payment_worker.devstack.chaos.stranger import Stranger
+from payment_worker.devstack.demo.balance import imported_balance
 from payment_worker.devstack.launch import closing_engine
 
 _POLL_EVERY_SECONDS: Final = 0.5

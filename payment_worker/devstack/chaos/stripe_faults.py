@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 
 ONE_IN: Final = 10
 """One of this many requests to Stripe fails."""

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.gateway.lists.list_scan import PAGE

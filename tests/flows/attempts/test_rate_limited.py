@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.flows.attempts.execute import run_if_due
 from payment_worker.flows.maintenance.sweep import claim_due
 from tests.flows.scene import Scene

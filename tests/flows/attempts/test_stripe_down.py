@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.flows.attempts.execute import run_if_due
 from payment_worker.flows.events.inbox import process_claimed

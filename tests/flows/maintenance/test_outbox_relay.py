@@ -14,7 +14,7 @@ from jsonschema import Draft7Validator
 
 from payment_worker.contracts.envelope import MessageType, schema
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.valkey import Valkey
+from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.outbox_relay import AGAIN_AT_ONCE, publish, replay
 from payment_worker.redis.stream import Stream, StreamUnavailableError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from payment_worker.devstack.postgresql import PostgreSQL
+from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.settings import Settings
 from payment_worker.store.connection import migrate

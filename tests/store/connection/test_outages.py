@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from payment_worker.devstack.ports import free_port
-from payment_worker.devstack.postgresql import PostgreSQL
+from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.store.connection.database import Database, DatabaseUnavailableError, Outage
 from tests.harness.rows import Rows
 

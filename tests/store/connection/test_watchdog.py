@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 from sqlalchemy import text
 
-from payment_worker.devstack.postgresql import PostgreSQL
+from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.store.connection.advisory_lock import POLL_LOCK, alone
 from payment_worker.store.connection.database import Database, DatabaseUnavailableError
 from tests.harness.fault_proxy import FaultProxy

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, text
 
 from payment_worker.devstack.chaos.consumer import PublishedMessage
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 
 _QUERIES: Mapping[str, str] = {
     "payment": "SELECT * FROM payment WHERE payment_id = CAST(:id AS uuid)",

@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 from sqlalchemy import Engine, text
 
 from payment_worker.devstack.chaos.stranger import FORGED
-from payment_worker.devstack.simulator import Simulator
+from payment_worker.devstack.servers.simulator import Simulator
 
 Row = Mapping[str, Any]
 _TIMEOUT_SECONDS: Final = 30

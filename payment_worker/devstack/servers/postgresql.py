@@ -16,10 +16,10 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 
-from payment_worker.devstack.binaries import postgres_bin, reachable_by_nobody
 from payment_worker.devstack.ports import LOOPBACK
 from payment_worker.devstack.processes import Identity, Process, ProcessEndedError
-from payment_worker.devstack.servers import Server
+from payment_worker.devstack.servers.binaries import postgres_bin, reachable_by_nobody
+from payment_worker.devstack.servers.server import Server
 
 _USER = "payment_worker"
 _NOBODY = 65534

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine
 
-from payment_worker.devstack.balance import Balance, balance_table, imported_balance
 from payment_worker.devstack.books import Entry, Ledger, SimulatorLedger, StripeLedger, compare
+from payment_worker.devstack.demo.balance import Balance, balance_table, imported_balance
+from payment_worker.devstack.demo.result_table import ScenarioRow, table
+from payment_worker.devstack.demo.scenarios import SCENARIOS, Environment, Scenario
 from payment_worker.devstack.launch import DONE, PROBLEMS, closing_engine, show
 from payment_worker.devstack.progress import Screen
-from payment_worker.devstack.result_table import ScenarioRow, table
-from payment_worker.devstack.scenarios import SCENARIOS, Environment, Scenario
 from payment_worker.devstack.stack import Stack
 
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from payment_worker.devstack.binaries import valkey_server
 from payment_worker.devstack.ports import LOOPBACK
 from payment_worker.devstack.processes import Process
-from payment_worker.devstack.servers import Server
+from payment_worker.devstack.servers.binaries import valkey_server
+from payment_worker.devstack.servers.server import Server
 
 
 class Valkey(Server):

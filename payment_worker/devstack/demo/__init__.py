@@ -1,0 +1,1 @@
+"""`make demo`: an example app, its scenarios, and the tables printed at the end."""

@@ -1,0 +1,1 @@
+"""PostgreSQL, Valkey and the Stripe simulator as child processes."""
