@@ -7,8 +7,8 @@ import pytest
 import stripe
 
 from payment_worker.devstack.servers.simulator import Simulator
-from payment_worker.simulator.api.coverage import table
-from payment_worker.simulator.api.endpoints import ENDPOINTS, stripe_operations
+from payment_worker.simulator.api.endpoints.coverage import table
+from payment_worker.simulator.api.endpoints.endpoints import ENDPOINTS, stripe_operations
 from tests.simulator.builders import the_error
 
 _CALL = re.compile(r'self\._request(?:_stream)?\(\s*"(get|post|delete)",\s*"(/v1/[^"]+)"')
@@ -32,7 +32,7 @@ def test_nothing_is_built_that_stripe_has_not() -> None:
 
 
 def test_the_documentation_lists_what_is_built() -> None:
-    assert table() in _DOCUMENT.read_text(), "run python -m payment_worker.simulator.api.coverage"
+    assert table() in _DOCUMENT.read_text(), "run python -m payment_worker.simulator.api.endpoints.coverage"
 
 
 def test_what_is_not_built_is_answered_with_501_and_a_sentence(client: stripe.StripeClient) -> None:

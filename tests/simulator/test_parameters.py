@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from payment_worker.simulator.api.errors import RequestError
-from payment_worker.simulator.api.parameters import decode, integer, merged_metadata, metadata, off_session
+from payment_worker.simulator.api.parameters.parameters import (
+    decode,
+    integer,
+    merged_metadata,
+    metadata,
+    off_session,
+)
 
 
 @pytest.mark.parametrize(

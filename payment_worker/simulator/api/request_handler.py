@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from email.utils import formatdate
 
-from payment_worker.simulator.api.endpoint import Endpoint
-from payment_worker.simulator.api.endpoints import is_stripes
+from payment_worker.simulator.api.endpoints.endpoint import Endpoint
+from payment_worker.simulator.api.endpoints.endpoints import is_stripes
+from payment_worker.simulator.api.endpoints.run_endpoint import run_endpoint
 from payment_worker.simulator.api.errors import (
     RequestError,
     invalid_request,
@@ -26,7 +27,6 @@ from payment_worker.simulator.api.responses import (
     send_response,
     server_error,
 )
-from payment_worker.simulator.api.run_endpoint import run_endpoint
 from payment_worker.simulator.control.faults import Fault
 from payment_worker.simulator.state import Context, State
 

@@ -2,9 +2,9 @@
 
 from starlette.routing import Route
 
-from payment_worker.simulator.api.endpoints import ENDPOINTS
+from payment_worker.simulator.api.endpoints.endpoints import ENDPOINTS
 from payment_worker.simulator.api.errors import RequestError
-from payment_worker.simulator.api.parameters import check
+from payment_worker.simulator.api.parameters.parameters import check
 from payment_worker.simulator.control.routing import ControlError, ControlRequest, Json, json_route
 from payment_worker.simulator.resources.customers.test_methods import AUTHENTICATION_FAILED, Decline
 from payment_worker.simulator.resources.events import emit

@@ -1,9 +1,9 @@
 """Endpoints of the balance, its transactions and payouts."""
 
-from payment_worker.simulator.api.account_schemas import PAYOUT
-from payment_worker.simulator.api.endpoint import Endpoint, acts, creates, lists, retrieves, updates
-from payment_worker.simulator.api.parameters import instants, metadata, text
-from payment_worker.simulator.api.schemas import EXPAND
+from payment_worker.simulator.api.endpoints.endpoint import Endpoint, acts, creates, lists, retrieves, updates
+from payment_worker.simulator.api.parameters.account_schemas import PAYOUT
+from payment_worker.simulator.api.parameters.parameters import instants, metadata, text
+from payment_worker.simulator.api.parameters.schemas import EXPAND
 from payment_worker.simulator.resources.balance import balance, balance_transactions, payouts
 
 ENDPOINTS: tuple[Endpoint, ...] = (

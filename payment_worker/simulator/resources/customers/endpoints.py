@@ -1,7 +1,16 @@
 """Endpoints of customers, payment methods and SetupIntents."""
 
 from payment_worker.simulator.api import pagination
-from payment_worker.simulator.api.account_schemas import (
+from payment_worker.simulator.api.endpoints.endpoint import (
+    Endpoint,
+    acts,
+    creates,
+    lists,
+    retrieves,
+    searches,
+    updates,
+)
+from payment_worker.simulator.api.parameters.account_schemas import (
     ATTACH,
     CANCEL_SETUP,
     CONFIRM_SETUP,
@@ -12,9 +21,8 @@ from payment_worker.simulator.api.account_schemas import (
     UPDATE_PAYMENT_METHOD,
     UPDATE_SETUP,
 )
-from payment_worker.simulator.api.endpoint import Endpoint, acts, creates, lists, retrieves, searches, updates
-from payment_worker.simulator.api.parameters import text
-from payment_worker.simulator.api.schemas import EXPAND
+from payment_worker.simulator.api.parameters.parameters import text
+from payment_worker.simulator.api.parameters.schemas import EXPAND
 from payment_worker.simulator.resources import search
 from payment_worker.simulator.resources.customers import (
     confirmation_tokens,

@@ -1,8 +1,16 @@
 """Endpoints of PaymentIntents, charges, refunds and disputes."""
 
-from payment_worker.simulator.api.endpoint import Endpoint, acts, creates, lists, retrieves, searches, updates
-from payment_worker.simulator.api.parameters import anything, boolean, metadata, text
-from payment_worker.simulator.api.schemas import (
+from payment_worker.simulator.api.endpoints.endpoint import (
+    Endpoint,
+    acts,
+    creates,
+    lists,
+    retrieves,
+    searches,
+    updates,
+)
+from payment_worker.simulator.api.parameters.parameters import anything, boolean, metadata, text
+from payment_worker.simulator.api.parameters.schemas import (
     CANCEL,
     CAPTURE,
     CAPTURE_CHARGE,

@@ -1,9 +1,12 @@
-"""Lists which of Stripe's operations the simulator implements: `python -m payment_worker.simulator.api.coverage`."""
+"""Lists which of Stripe's operations the simulator implements.
+
+`python -m payment_worker.simulator.api.endpoints.coverage` prints the table of `docs/simulator.md`.
+"""
 
 import re
 import sys
 
-from payment_worker.simulator.api.endpoints import ENDPOINTS, stripe_operations
+from payment_worker.simulator.api.endpoints.endpoints import ENDPOINTS, stripe_operations
 
 _RESOURCE = re.compile(r"/v1/([a-z_]+)")
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from payment_worker.simulator.api import pagination
-from payment_worker.simulator.api.parameters import Check, integer, text
-from payment_worker.simulator.api.schemas import EXPAND
+from payment_worker.simulator.api.parameters.parameters import Check, integer, text
+from payment_worker.simulator.api.parameters.schemas import EXPAND
 from payment_worker.simulator.state import Context, Json
 
 Handler = Callable[[Context, str, dict[str, Any]], Json]

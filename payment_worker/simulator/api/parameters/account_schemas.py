@@ -1,6 +1,6 @@
 """Parameter schemas of what belongs to an account: payouts, customers, payment methods, webhook endpoints."""
 
-from payment_worker.simulator.api.parameters import (
+from payment_worker.simulator.api.parameters.parameters import (
     Check,
     anything,
     boolean,
@@ -13,7 +13,7 @@ from payment_worker.simulator.api.parameters import (
     strings,
     text,
 )
-from payment_worker.simulator.api.schemas import CREATE, EXPAND
+from payment_worker.simulator.api.parameters.schemas import CREATE, EXPAND
 
 CUSTOMER: dict[str, Check] = {
     **EXPAND,

@@ -1,0 +1,1 @@
+"""Request parameters of the simulator: parsed from form text, and checked against a schema for each endpoint."""
