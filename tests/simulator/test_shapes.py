@@ -8,6 +8,7 @@ from urllib.request import Request, urlopen
 import pytest
 import stripe
 from stripe.params import PaymentIntentCreateParams, RefundCreateParams
+from stripe.radar import EarlyFraudWarning
 
 from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.simulator.resources.customers.bank_debits import CURRENCIES
@@ -22,6 +23,7 @@ _CLASSES: dict[str, type[stripe.StripeObject]] = {
     "dispute": stripe.Dispute,
     "customer": stripe.Customer,
     "payment_method": stripe.PaymentMethod,
+    "radar.early_fraud_warning": EarlyFraudWarning,
 }
 
 

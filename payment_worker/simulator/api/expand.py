@@ -29,6 +29,10 @@ _PLACES: dict[str, dict[str, tuple[str, str]]] = {
         "charge": ("charges", "charge"),
         "payment_intent": ("payment_intents", "payment_intent"),
     },
+    "radar.early_fraud_warning": {
+        "charge": ("charges", "charge"),
+        "payment_intent": ("payment_intents", "payment_intent"),
+    },
     "balance_transaction": {"source": (_SOURCES, "charge")},
     "payout": {
         "balance_transaction": ("balance_transactions", "balance_transaction"),

@@ -16,6 +16,7 @@ def _overwrite(request: ControlRequest) -> Json:
         account.payment_intents,
         account.refunds,
         account.disputes,
+        account.early_fraud_warnings,
         account.charges,
         account.payouts,
         account.balance_transactions,

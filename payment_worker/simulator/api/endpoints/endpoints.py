@@ -34,7 +34,8 @@ _VARIABLE = {
     for endpoint in ENDPOINTS
     if "{id}" in endpoint.path
 }
-_PARTS_WITH_ID = 4
+_BEFORE_ID = (3, 4)
+"""Parts before an id: `/v1/refunds/{id}`, `/v1/radar/early_fraud_warnings/{id}`."""
 
 
 def route(method: str, path: str) -> tuple[Endpoint, str] | None:
@@ -42,12 +43,13 @@ def route(method: str, path: str) -> tuple[Endpoint, str] | None:
     fixed = _FIXED.get((method, path))
     if fixed is not None:
         return fixed, ""
-    parts = path.split("/", _PARTS_WITH_ID)
-    if len(parts) < _PARTS_WITH_ID or not parts[3]:
-        return None
-    rest = f"/{parts[4]}" if len(parts) > _PARTS_WITH_ID else ""
-    variable = _VARIABLE.get((method, f"/{parts[1]}/{parts[2]}", rest))
-    return None if variable is None else (variable, parts[3])
+    parts = path.split("/")
+    for before in _BEFORE_ID:
+        rest = "".join(f"/{part}" for part in parts[before + 1 :])
+        variable = _VARIABLE.get((method, "/".join(parts[:before]), rest))
+        if variable is not None and parts[before:] and parts[before]:
+            return variable, parts[before]
+    return None
 
 
 @cache

@@ -35,6 +35,8 @@ class Behaviour:
     refund: Literal["plain", "pending", "fails"] = "plain"
     dispute_reason: str | None = None
     inquiry: bool = False
+    is_reported: bool = False
+    """Its issuer reports the charge as fraud: an early fraud warning."""
     is_lost_at_once: bool = False
     """The dispute is over when it begins: a bank takes a debit back, and is not argued with."""
     can_be_saved: bool = True
@@ -130,6 +132,7 @@ TEST_METHODS: dict[str, Behaviour] = {
     "pm_card_createDispute": Behaviour(last4="0259", dispute_reason="fraudulent"),
     "pm_card_createDisputeProductNotReceived": Behaviour(last4="2685", dispute_reason="product_not_received"),
     "pm_card_createDisputeInquiry": Behaviour(last4="1976", dispute_reason="fraudulent", inquiry=True),
+    "pm_card_createIssuerFraudRecord": Behaviour(last4="5423", is_reported=True),
     "pm_card_processing": Behaviour(processing="succeeds"),
     "pm_card_processingFail": Behaviour(processing="fails", decline=GENERIC),
 }

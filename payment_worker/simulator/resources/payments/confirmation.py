@@ -14,6 +14,7 @@ from payment_worker.simulator.resources.events import emit
 from payment_worker.simulator.resources.payments import charges
 from payment_worker.simulator.resources.payments.authorizations import expire
 from payment_worker.simulator.resources.payments.disputes import open_dispute
+from payment_worker.simulator.resources.payments.early_fraud_warnings import warn
 from payment_worker.simulator.state import Context, Json, change
 
 CONFIRMABLE = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -96,6 +97,8 @@ def succeed(context: Context, intent: Json, charge: Json, behaviour: Behaviour) 
     change(intent, status="succeeded", amount_received=intent["amount"])
     emit(context, "charge.succeeded", charge)
     emit(context, "payment_intent.succeeded", intent)
+    if behaviour.is_reported:
+        context.schedule(context.state.settings.dispute_delay_seconds, lambda then: _report(then, charge))
     if behaviour.dispute_reason is not None:
         reason, status = behaviour.dispute_reason, "needs_response"
         if behaviour.inquiry or behaviour.is_lost_at_once:
@@ -104,6 +107,10 @@ def succeed(context: Context, intent: Json, charge: Json, behaviour: Behaviour) 
             context.state.settings.dispute_delay_seconds,
             lambda then: _dispute(then, charge, reason, status),
         )
+
+
+def _report(context: Context, charge: Json) -> None:
+    warn(context, charge)
 
 
 def _dispute(context: Context, charge: Json, reason: str, status: str) -> None:

@@ -7,6 +7,7 @@ from payment_worker.simulator.api.errors import invalid_request, no_such
 from payment_worker.simulator.api.parameters.parameters import merged_metadata
 from payment_worker.simulator.resources.balance.balance_transactions import book
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.payments.early_fraud_warnings import close_warnings
 from payment_worker.simulator.state import Context, Json, change
 
 FEE = 1_500
@@ -83,6 +84,7 @@ def open_dispute(
     previous = change(charge, disputed=True)
     emit(context, "charge.updated", charge, previous)
     emit(context, "charge.dispute.created", record)
+    close_warnings(context, charge)
     if not inquiry:
         _move_funds(context, record, -disputed, FEE, "charge.dispute.funds_withdrawn")
     if status in CLOSED:

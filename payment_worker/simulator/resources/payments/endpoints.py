@@ -29,11 +29,13 @@ from payment_worker.simulator.resources.payments import (
     connect,
     direct_charges,
     disputes,
+    early_fraud_warnings,
     payment_intents,
     refunds,
 )
 
 _INTENT, _INTENTS = "payment_intent", "payment_intents"
+_WARNING, _WARNINGS = "radar.early_fraud_warning", "radar/early_fraud_warnings"
 ENDPOINTS: tuple[Endpoint, ...] = (
     creates(_INTENTS, payment_intents.create, _INTENT, CREATE, "amount", "currency"),
     lists(_INTENTS, payment_intents.list_intents, _INTENT, customer=text(), customer_account=text()),
@@ -74,4 +76,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         {**EXPAND, "evidence": anything, "metadata": metadata, "submit": boolean},
     ),
     acts("disputes", "close", disputes.close, "dispute", EXPAND),
+    lists(_WARNINGS, early_fraud_warnings.list_warnings, _WARNING, charge=text(), payment_intent=text()),
+    retrieves(_WARNINGS, early_fraud_warnings.retrieve, _WARNING),
 )

@@ -8,6 +8,7 @@ from payment_worker.simulator.api.parameters.parameters import merged_metadata
 from payment_worker.simulator.resources.balance.balance_transactions import book
 from payment_worker.simulator.resources.events import emit
 from payment_worker.simulator.resources.payments import connect
+from payment_worker.simulator.resources.payments.early_fraud_warnings import close_warnings
 from payment_worker.simulator.resources.payments.refund_rules import charge_of, checked_amount
 from payment_worker.simulator.state import Context, Json, change
 
@@ -29,6 +30,8 @@ def create(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     emit(context, "charge.refunded", charge, previous)
     emit(context, "refund.created", record)
     emit(context, "charge.refund.updated", record)
+    if charge["refunded"]:
+        close_warnings(context, charge)
     _go_on(context, record, behaviour.refund)
     return record
 
