@@ -155,6 +155,7 @@ def policy(chosen: Settings) -> Policy:
         absence_delay=timedelta(seconds=chosen.absence_delay),
         max_attempts=chosen.max_attempts,
         action_expiry=timedelta(seconds=chosen.action_expiry),
+        fraud_refund_within=timedelta(seconds=chosen.fraud_refund_within),
         livemode=bool(is_live(chosen)),
         retries=RetryPolicy(
             automatic=chosen.automatic_retries,

@@ -73,7 +73,7 @@ task_taken_from: dict[str, tuple[str, ...]] = {
             "expire_action",
             "execute_attempt",
         ),
-        "refunds": ("refund", "continue_refund"),
+        "refunds": ("refund", "continue_refund", "refund_suspected"),
         "events": ("receive_stripe_event", "process_events", "process_event"),
         "maintenance": (
             "poll_stripe_events",

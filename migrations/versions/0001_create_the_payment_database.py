@@ -157,6 +157,26 @@ COMMENT ON COLUMN dispute.amount IS 'In minor units of its currency, which may d
 CREATE INDEX dispute_payment_id ON dispute (payment_id);
 """
 
+EARLY_FRAUD_WARNING = """
+CREATE TABLE early_fraud_warning (
+    stripe_early_fraud_warning_id text PRIMARY KEY,
+    payment_id uuid NOT NULL REFERENCES payment,
+    stripe_charge_id text,
+    fraud_type text NOT NULL,
+    is_actionable boolean NOT NULL,
+    next_action_at timestamptz,
+    warned_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL
+);
+COMMENT ON TABLE early_fraud_warning IS
+    'One row a report of a card''s issuer that a payment of ours may be fraud, in Stripe''s words.';
+COMMENT ON COLUMN early_fraud_warning.next_action_at IS
+    'When the policy decides about a refund; null: it is off, or has decided.';
+CREATE INDEX early_fraud_warning_payment_id ON early_fraud_warning (payment_id);
+CREATE INDEX early_fraud_warning_due ON early_fraud_warning (next_action_at) WHERE next_action_at IS NOT NULL;
+"""
+
 ATTEMPT = """
 CREATE TABLE payment_attempt (
     attempt_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -749,6 +769,7 @@ TABLES = (
     PAYMENT,
     REFUND,
     DISPUTE,
+    EARLY_FRAUD_WARNING,
     ATTEMPT,
     HISTORY,
     ARCHIVE,
@@ -777,8 +798,8 @@ DROP TABLE payout, balance_proof, ledger_uncleared, ledger_balance, ledger_posti
 DROP FUNCTION post_in_balance, refuse_to_change_the_ledger;
 DROP TABLE metadata_secret, reconciliation_finding, reconciliation_candidate, reconciliation_match, reconciliation_run,
     operator_action, pause, beat_schedule, rejected_request, stream_memory, outbox, event_poll, stripe_event,
-    payment_history_archive, payment_attempt_archive, payment_history, payment_attempt, dispute, refund, payment,
-    stripe_identity;
+    payment_history_archive, payment_attempt_archive, payment_history, payment_attempt,
+    early_fraud_warning, dispute, refund, payment, stripe_identity;
 DROP FUNCTION refuse_to_change_operator_actions, refuse_to_lose_history, refuse_to_change_history;
 """
 

@@ -20,6 +20,7 @@ MessageType = Literal[
     "RefundFailed",
     "DisputeOpened",
     "DisputeClosed",
+    "PaymentSuspected",
     "PayoutPaid",
     "PayoutFailed",
     "RequestRejected",

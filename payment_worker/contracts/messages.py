@@ -20,6 +20,7 @@ __all__ = [
     "payment_failed",
     "payment_requested",
     "payment_succeeded",
+    "payment_suspected",
     "payout_failed",
     "payout_paid",
     "refund_failed",
@@ -268,6 +269,28 @@ def dispute_closed(
         currency=currency,
         outcome=outcome.upper(),
         closedAt=closed_at,
+    )
+
+
+def payment_suspected(
+    *,
+    payment_id: UUID,
+    order_id: str,
+    warning_id: str,
+    fraud_type: str,
+    is_actionable: bool,
+    suspected_at: datetime,
+    processor_reference: str | None = None,
+) -> dict[str, object]:
+    """Data of `PaymentSuspected`. Warning and type are Stripe's; the reference is its charge."""
+    return _data(
+        paymentId=payment_id,
+        orderId=order_id,
+        warningId=warning_id,
+        fraudType=fraud_type,
+        isActionable=is_actionable,
+        processorReference=processor_reference,
+        suspectedAt=suspected_at,
     )
 
 

@@ -23,6 +23,8 @@ class Policy:
     retries: RetryPolicy = field(default_factory=RetryPolicy)
     action_expiry: timedelta = timedelta(days=1)
     """How long a payment waits for its customer before it is canceled."""
+    fraud_refund_within: timedelta = timedelta()
+    """How long after an early fraud warning its payment is refunded; zero for never."""
     livemode: bool
     """Whether the key is a live one; events of the other mode are not ours."""
     republish_window: timedelta = timedelta(days=1)

@@ -21,7 +21,7 @@ class Line:
     rank: int
     """Orders entries of the same instant: request, response, change, message."""
     kind: str
-    """`event`, `attempt`, `payment`, `refund`, `dispute`, `finding` or `message`."""
+    """`event`, `attempt`, `payment`, `refund`, `dispute`, `warning`, `finding` or `message`."""
     what: str
     cause: str
     actor: str
@@ -44,11 +44,13 @@ def story_of(connection: Connection, payment_id: UUID) -> Story:
     payment = timeline.payment(connection, payment_id)
     refunds = timeline.refunds(connection, payment_id)
     history = timeline.history(connection, payment_id)
-    heard = _events(connection, payment, refunds, history)
+    warnings = timeline.early_fraud_warnings(connection, payment_id)
+    heard = _events(connection, payment, refunds, history, warnings)
     entries = [
         *_heard(heard),
         *_asked(timeline.attempts(connection, payment_id)),
         *map(_recorded, history),
+        *map(_warned, warnings),
         *map(_found, timeline.findings(connection, payment_id)),
         *_told(timeline.messages(connection, payment_id)),
     ]
@@ -66,11 +68,14 @@ def records_of(connection: Connection, payment_id: UUID) -> Iterator[tuple[str, 
     """
     payment, refunds = timeline.payment(connection, payment_id), timeline.refunds(connection, payment_id)
     history = timeline.history(connection, payment_id)
+    warnings = timeline.early_fraud_warnings(connection, payment_id)
     yield "payment", payment
     yield from (("refund", row) for row in refunds)
     yield from (("attempt", row) for row in timeline.attempts(connection, payment_id))
     yield from (("transition", row) for row in history)
-    yield from (("event", asdict(each)) for each in _events(connection, payment, refunds, history))
+    yield from (("early_fraud_warning", row) for row in warnings)
+    events = _events(connection, payment, refunds, history, warnings)
+    yield from (("event", asdict(each)) for each in events)
     yield from (("finding", row) for row in timeline.findings(connection, payment_id))
     yield from (("message", row) for row in timeline.messages(connection, payment_id))
 
@@ -80,12 +85,14 @@ def _events(
     payment: Mapping[str, Any],
     refunds: Sequence[Mapping[str, Any]],
     history: Sequence[Mapping[str, Any]],
+    warnings: Sequence[Mapping[str, Any]],
 ) -> Sequence[Listed]:
     objects = [
         payment["stripe_payment_intent_id"],
         payment["stripe_charge_id"],
         *(refund["stripe_refund_id"] for refund in refunds),
         *(row["stripe_dispute_id"] for row in history),
+        *(row["stripe_early_fraud_warning_id"] for row in warnings),
     ]
     return inbox.about(
         connection,
@@ -168,6 +175,18 @@ def _recorded(row: Mapping[str, Any]) -> Line:
         cause=row["cause"],
         actor=row["actor"],
         ids={name: str(value) for name, value in ids.items() if value is not None},
+    )
+
+
+def _warned(row: Mapping[str, Any]) -> Line:
+    return Line(
+        at=row["created_at"],
+        rank=2,
+        kind="warning",
+        what=f"early fraud warning {row['stripe_early_fraud_warning_id']}: {row['fraud_type']}",
+        cause="the card's issuer reported it" if row["is_actionable"] else "disputed or refunded since",
+        actor="Stripe",
+        ids={"stripe_early_fraud_warning_id": row["stripe_early_fraud_warning_id"]},
     )
 
 

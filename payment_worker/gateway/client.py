@@ -27,6 +27,7 @@ from payment_worker.domain.attempts.outcome import (
 )
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.dispute import DisputeSnapshot
+from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.account.key_owner import KeyCheck, any_key
 from payment_worker.gateway.lists.list_scan import BREATH_SECONDS, ScanQuery, find, shows_what_was_sent
@@ -35,6 +36,7 @@ from payment_worker.gateway.parsing import (
     UnreadableError,
     balance_transaction_of,
     dispute_snapshot,
+    early_fraud_warning_of,
     payment_intent_snapshot,
     refund_snapshot,
 )
@@ -338,6 +340,14 @@ def fetch_dispute(
 ) -> DisputeSnapshot | NotFetched:
     """Retrieve the dispute."""
     return fetch(stripe, f"/v1/disputes/{stripe_dispute_id}", account, dispute_snapshot)
+
+
+def fetch_early_fraud_warning(
+    stripe: Gateway, stripe_early_fraud_warning_id: str, *, account: str | None
+) -> EarlyFraudWarning | NotFetched:
+    """Retrieve the early fraud warning."""
+    path = f"/v1/radar/early_fraud_warnings/{stripe_early_fraud_warning_id}"
+    return fetch(stripe, path, account, early_fraud_warning_of)
 
 
 def fetch_balance_transaction(

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.dispute import DisputeSnapshot, DisputeStatus
+from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.domain.payment import PaymentTrigger
 from payment_worker.domain.refund import RefundTrigger
 from payment_worker.domain.snapshots import Decline, Named, PaymentIntentSnapshot, RefundSnapshot
@@ -173,6 +174,28 @@ def dispute_snapshot(dispute: JSON) -> DisputeSnapshot:
         )
     except (KeyError, TypeError, AttributeError, ValueError) as fault:
         raise UnreadableError(f"Dispute: {type(fault).__name__}") from None
+
+
+def early_fraud_warning_of(warning: JSON) -> EarlyFraudWarning:
+    """What an early fraud warning shows.
+
+    Raises:
+        UnreadableError: it is no early fraud warning.
+    """
+    try:
+        warned_at = moment(warning["created"])
+        if warned_at is None:
+            raise UnreadableError("early fraud warning: no time")
+        return EarlyFraudWarning(
+            stripe_early_fraud_warning_id=identity(warning["id"]),
+            fraud_type=text(warning["fraud_type"]) or "",
+            is_actionable=bool(warning["actionable"]),
+            warned_at=warned_at,
+            stripe_charge_id=id_of(warning.get("charge")),
+            stripe_payment_intent_id=id_of(warning.get("payment_intent")),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as fault:
+        raise UnreadableError(f"early fraud warning: {type(fault).__name__}") from None
 
 
 def booking_in(intent: JSON) -> BalanceTransaction | None:

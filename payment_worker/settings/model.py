@@ -227,6 +227,14 @@ class Settings(BaseModel):
         description="Seconds that a payment in REQUIRES_ACTION waits for its customer before it is canceled, with the "
         "reason `abandoned`. `doctor` and an alert name what waits for more than 2 days.",
     )
+    fraud_refund_within: float = Field(
+        0,
+        alias="PAYMENT_WORKER_FRAUD_REFUND_WITHIN",
+        ge=0,
+        le=31_536_000,
+        description="Seconds after an early fraud warning within which its payment is refunded by the worker itself: "
+        "all that is left of it, with the reason `fraudulent`, unless it is disputed. 0: never.",
+    )
     result_backend: BackendURL | None = Field(
         None,
         alias="PAYMENT_WORKER_RESULT_BACKEND",

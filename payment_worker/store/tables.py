@@ -109,6 +109,20 @@ dispute = Table(
     _instant("updated_at"),
 )
 
+early_fraud_warning = Table(
+    "early_fraud_warning",
+    metadata,
+    Column("stripe_early_fraud_warning_id", Text, primary_key=True),
+    Column("payment_id", Uuid, ForeignKey("payment.payment_id"), nullable=False),
+    Column("stripe_charge_id", Text),
+    Column("fraud_type", Text, nullable=False),
+    Column("is_actionable", Boolean, nullable=False),
+    Column("next_action_at", DateTime(timezone=True)),
+    _instant("warned_at"),
+    _instant("created_at"),
+    _instant("updated_at"),
+)
+
 payment_attempt = Table(
     "payment_attempt",
     metadata,

@@ -1,7 +1,11 @@
 """The periodic tasks for sweep, outbox relay and retention; running one twice is harmless."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
 
 from celery import Task
 
@@ -10,7 +14,9 @@ from payment_worker.celery import app
 from payment_worker.contracts.requests import MaintenanceRequest
 from payment_worker.domain.attempts.attempt import Action
 from payment_worker.flows.commands.expire_action import claim_expired_actions
+from payment_worker.flows.commands.refund_suspected import claim_due_warnings
 from payment_worker.flows.commands.retry_charge import claim_due_retries
+from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.outbox_relay import publish
 from payment_worker.flows.maintenance.retention import PruneBudget, Retention
 from payment_worker.flows.maintenance.retention import prune as prune_flow
@@ -52,24 +58,41 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
         app.send_task("payment_worker.process_event", kwargs=asdict(event))
     for refund_id in due.waiting_refunds:
         app.send_task("payment_worker.continue_refund", kwargs={"refund_id": str(refund_id)})
-    retries = unless_unavailable(self, lambda: claim_due_retries(context(self)))
-    for attempt_id in retries:
-        app.send_task("payment_worker.retry_declined", kwargs={"attempt_id": attempt_id})
-    expired = unless_unavailable(self, lambda: claim_expired_actions(context(self)))
-    for payment_id in expired:
-        app.send_task("payment_worker.expire_action", kwargs={"payment_id": str(payment_id)})
     counts = {
         "attempts": len(due.attempts),
         "events": len(due.events),
         "waiting_refunds": len(due.waiting_refunds),
-        "retries": len(retries),
-        "expired_actions": len(expired),
+        **{kind: _enqueue_claimed(self, kind) for kind in POLICIES},
     }
     for kind, many in counts.items():
         count(SWEPT, kind, by=many)
     if any(counts.values()):
         log.info("swept", **counts)
     return counts
+
+
+POLICIES: Final[Mapping[str, tuple[Callable[[Context], Sequence[UUID | str | int]], str, str]]] = (
+    MappingProxyType(
+        {
+            "retries": (claim_due_retries, "payment_worker.retry_declined", "attempt_id"),
+            "expired_actions": (claim_expired_actions, "payment_worker.expire_action", "payment_id"),
+            "fraud_warnings": (
+                claim_due_warnings,
+                "payment_worker.refund_suspected",
+                "stripe_early_fraud_warning_id",
+            ),
+        }
+    )
+)
+"""What is done by itself once a row is due: what claims the rows, the task for each, and the argument that names it."""
+
+
+def _enqueue_claimed(task: Task, kind: str) -> int:
+    claim, name, argument = POLICIES[kind]
+    claimed = unless_unavailable(task, lambda: claim(context(task)))
+    for each in claimed:
+        app.send_task(name, kwargs={argument: str(each) if isinstance(each, UUID) else each})
+    return len(claimed)
 
 
 @app.task(bind=True, name="payment_worker.publish_events", typing=False)

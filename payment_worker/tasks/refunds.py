@@ -10,6 +10,7 @@ from payment_worker.celery import app
 from payment_worker.contracts.requests import RefundRequest
 from payment_worker.flows.commands.refund import continue_refund
 from payment_worker.flows.commands.refund import refund as refund_flow
+from payment_worker.flows.commands.refund_suspected import refund_suspected as refund_suspected_flow
 from payment_worker.flows.result import NoSuchPayment
 from payment_worker.tasks.base import apply_result, context, parsed, unless_unavailable
 from payment_worker.tasks.missing_payment import look_for_payment
@@ -30,3 +31,14 @@ def continue_waiting(self: Task, *, refund_id: str, **_newer: object) -> Mapping
     """Look again at a refund that waits for its payment."""
     answer = unless_unavailable(self, lambda: continue_refund(context(self), UUID(refund_id)))
     return answer.as_result() if answer else {"refund_id": refund_id, "status": "not waiting"}
+
+
+@app.task(bind=True, name="payment_worker.refund_suspected", typing=False)
+def refund_suspected(
+    self: Task, *, stripe_early_fraud_warning_id: str, **_newer: object
+) -> Mapping[str, Any]:
+    """Refund a payment that Stripe warns of, if the policy says so."""
+    answer = unless_unavailable(
+        self, lambda: refund_suspected_flow(context(self), stripe_early_fraud_warning_id)
+    )
+    return answer.as_result() if answer else {"refund_id": None, "status": "not refunded"}

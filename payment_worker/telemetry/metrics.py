@@ -23,6 +23,7 @@ TASKS: Final = (
         "execute_attempt",
         "refund",
         "continue_refund",
+        "refund_suspected",
     ),
     *("receive_stripe_event", "process_events", "process_event"),
     *("poll_stripe_events", "resume_stalled", "reconcile", "import_balance", "publish_events", "prune"),
@@ -124,7 +125,9 @@ QUEUE_TASKS: Final = Metric(
 SWEPT: Final = Metric(
     name="payment_worker_resumed",
     means="Due or abandoned rows that the sweep enqueued.",
-    labels={"kind": ("attempts", "events", "waiting_refunds", "retries", "expired_actions")},
+    labels={
+        "kind": ("attempts", "events", "waiting_refunds", "retries", "expired_actions", "fraud_warnings")
+    },
 )
 EVENTS: Final = Metric(
     name="payment_worker_events",

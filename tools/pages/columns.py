@@ -68,6 +68,13 @@ OF: Mapping[str, Mapping[str, str]] = {
         "reason": "Stripe's reason code.",
         "evidence_due_by": "Until when evidence can be submitted.",
     },
+    "early_fraud_warning": {
+        "stripe_early_fraud_warning_id": "Stripe's EarlyFraudWarning, `issfr_…`.",
+        "stripe_charge_id": "The charge that was reported.",
+        "fraud_type": "The issuer's reason, Stripe's code.",
+        "is_actionable": "False once the charge is disputed or refunded in full.",
+        "warned_at": "When Stripe made it.",
+    },
     "stripe_event": {
         "event_id": "Stripe's Event, `evt_…`.",
         "type": "Stripe's type of it.",

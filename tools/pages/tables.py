@@ -38,6 +38,7 @@ SHARED = (
     "refund",
     "payment_history",
     "dispute",
+    "early_fraud_warning",
     "stripe_event",
     "rejected_request",
     "reconciliation_run",

@@ -146,11 +146,18 @@ is taken back unless `reverse_transfer` or `refund_application_fee` says so; Str
 
 {refund_refusals}
 
+Where a card's issuer reports a payment as fraud (Stripe's early fraud warning), `PaymentSuspected` says so once and the
+table `early_fraud_warning` has a row; a dispute is likely to follow. With `PAYMENT_WORKER_FRAUD_REFUND_WITHIN` the
+worker requests a refund of what is left by itself: reason `fraudulent`, the warning as its `note`, its `refund_id` made
+of the payment's and the warning's ids, and what was transferred is taken back. Not of what is disputed, nor when the
+warning is older than that; an authorisation is refunded once it is captured.
+
 ## payment_worker.receive_stripe_event [events]
 
 {event}
 
-For an app that terminates Stripe's webhooks itself. What is not signed, or too long ago, is refused.
+For an app that terminates Stripe's webhooks itself. What is not signed is refused;
+how long ago it was signed makes no difference.
 
 ## Maintenance [maintenance]
 

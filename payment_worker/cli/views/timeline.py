@@ -30,13 +30,14 @@ from payment_worker.store.queries import timeline
 from payment_worker.telemetry.formats import instant, money
 
 EVENT: Final = "evt_"
-KINDS: Final = ("pi_", "ch_", "py_", "re_", "pyr_", "dp_", "du_", EVENT)
+KINDS: Final = ("pi_", "ch_", "py_", "re_", "pyr_", "dp_", "du_", "issfr_", EVENT)
 """How the ids of Stripe's objects begin that a payment can be found by."""
 
 _STYLES: Final[Mapping[str, str]] = {
     "payment": "bold",
     "refund": "bold",
     "dispute": "bold red",
+    "warning": "bold red",
     "finding": "bold yellow",
     "attempt": "cyan",
     "event": "magenta",
@@ -47,6 +48,7 @@ _SHOWN: Final = (
     "stripe_charge_id",
     "stripe_refund_id",
     "stripe_dispute_id",
+    "stripe_early_fraud_warning_id",
     "event_id",
     "stripe_request_id",
     "failure_reason",

@@ -7,26 +7,39 @@ from uuid import UUID
 from payment_worker.domain.attempts.outcome import Postponed, Unanswered
 from payment_worker.domain.discrepancies import FindingKind
 from payment_worker.domain.dispute import DisputeSnapshot
+from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import Named, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.domain.verdicts import AwaitsAttempt
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.apply import apply_shown, unavailable
 from payment_worker.flows.events.charge import handle_charge
+from payment_worker.flows.events.early_fraud_warning import handle_early_fraud_warning
 from payment_worker.flows.events.refund import handle_refunded_charge
 from payment_worker.flows.events.result import UNANSWERED, Deferred, Ignored, Processed, Reason, Result
 from payment_worker.flows.events.subjects import NAMELESS, About, Subject, payment_intent_of, subject_of
 from payment_worker.flows.transitions.contradictions import claim_contradicted
 from payment_worker.flows.transitions.ownership import owner
-from payment_worker.gateway.client import fetch_dispute, fetch_payment_intent, fetch_refund
+from payment_worker.gateway.client import (
+    fetch_dispute,
+    fetch_early_fraud_warning,
+    fetch_payment_intent,
+    fetch_refund,
+)
 from payment_worker.gateway.parsing import UnreadableError, named_in
 from payment_worker.gateway.webhook import PINNED_VERSION
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.events.inbox import InboxEvent
 from payment_worker.store.payments import payments, refunds
 
-FETCHES: Final = MappingProxyType({Subject.REFUND: fetch_refund, Subject.DISPUTE: fetch_dispute})
-SHOWN: Final = (RefundSnapshot, DisputeSnapshot)
+FETCHES: Final = MappingProxyType(
+    {
+        Subject.REFUND: fetch_refund,
+        Subject.DISPUTE: fetch_dispute,
+        Subject.EARLY_FRAUD_WARNING: fetch_early_fraud_warning,
+    }
+)
+SHOWN: Final = (RefundSnapshot, DisputeSnapshot, EarlyFraudWarning)
 
 
 def dispatch(context: Context, event: InboxEvent) -> Result:
@@ -48,6 +61,8 @@ def _handled(context: Context, event: InboxEvent, subject: Subject, about: About
             return handle_charge(context, event, payment, about)
         case Subject.REFUNDED_CHARGE:
             return handle_refunded_charge(context, event, payment, about)
+        case Subject.EARLY_FRAUD_WARNING:
+            return handle_early_fraud_warning(context, payment, about)
         case _:
             return apply_shown(context, event, payment, subject, about)
 

@@ -169,6 +169,8 @@ def _result(
             return LacksFee(parsed.event, locked.payment.payment_id, transaction)
         case Subject.REFUNDED_CHARGE:
             return None if may_refund_more(locked.payment, parsed.about) else UNCHANGED
+        case Subject.EARLY_FRAUD_WARNING:
+            return None
         case _:
             return _applied(context, connection, parsed, locked)
 

@@ -15,7 +15,7 @@ from typing import Final
 from payment_worker.domain.attempts.outcome import Absent, Delay, Postponed
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.inbox import arrival
-from payment_worker.flows.events.subjects import SUBJECTS
+from payment_worker.flows.events.subjects import IMPLIED, SUBJECTS
 from payment_worker.gateway.lists.lists import NotListed, Page, Period, events_page
 from payment_worker.gateway.webhook import Event
 from payment_worker.store.connection.advisory_lock import POLL_LOCK, alone
@@ -25,8 +25,8 @@ from payment_worker.telemetry import logger
 
 log = logger(__name__)
 
-TYPES: Final = sorted(SUBJECTS)
-
+TYPES: Final = sorted(SUBJECTS.keys() - IMPLIED)
+"""The event types that are listed; Stripe takes at most 20 at once."""
 
 CLOCKS_DIFFER_BY: Final = timedelta(hours=1)
 """How far before our first payment, by PostgreSQL's clock, the first window begins: Stripe's may be behind."""

@@ -27,6 +27,7 @@ class Subject(Enum):
     REFUNDED_CHARGE = auto()
     CHARGE = auto()
     DISPUTE = auto()
+    EARLY_FRAUD_WARNING = auto()
 
 
 SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
@@ -50,9 +51,23 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
         "charge.dispute.closed": Subject.DISPUTE,
         "charge.dispute.funds_withdrawn": Subject.DISPUTE,
         "charge.dispute.funds_reinstated": Subject.DISPUTE,
+        "radar.early_fraud_warning.created": Subject.EARLY_FRAUD_WARNING,
+        "radar.early_fraud_warning.updated": Subject.EARLY_FRAUD_WARNING,
     }
 )
-"""The event types that we handle; all others are ignored. Stripe's list accepts at most 20 types at once."""
+"""The event types that we handle; all others are ignored."""
+
+IMPLIED: Final = frozenset(
+    {
+        "charge.failed",
+        "charge.refunded",
+        "charge.refund.updated",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.funds_reinstated",
+        "radar.early_fraud_warning.updated",
+    }
+)
+"""Event types that say nothing which another event of the same change does not say: the poll does not list them."""
 
 KINDS: Final[Mapping[Subject, ObjectKind]] = MappingProxyType(
     {
@@ -71,7 +86,7 @@ READERS: Final[Mapping[Subject, Callable[[About], Snapshot]]] = MappingProxyType
     }
 )
 
-NAMELESS: Final = frozenset({Subject.REFUND, Subject.DISPUTE})
+NAMELESS: Final = frozenset({Subject.REFUND, Subject.DISPUTE, Subject.EARLY_FRAUD_WARNING})
 """Objects whose own metadata does not name a payment: that of their PaymentIntent does."""
 
 

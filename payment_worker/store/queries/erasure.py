@@ -69,10 +69,12 @@ def _ours(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 def _erase_events(connection: Connection, payment_id: UUID) -> None:
     payment, refund, dispute, event = tables.payment.c, tables.refund.c, tables.dispute.c, tables.stripe_event
+    warning = tables.early_fraud_warning.c
     objects = (select(payment.stripe_payment_intent_id).where(payment.payment_id == payment_id)).union(
         select(payment.stripe_charge_id).where(payment.payment_id == payment_id),
         select(refund.stripe_refund_id).where(refund.payment_id == payment_id),
         select(dispute.stripe_dispute_id).where(dispute.payment_id == payment_id),
+        select(warning.stripe_early_fraud_warning_id).where(warning.payment_id == payment_id),
     )
     columns = (event.c.stripe_account, event.c.event_id, event.c.payload)
     query = select(*columns).where(event.c.object_id.in_(objects), event.c.finished_at.is_not(None))

@@ -42,9 +42,11 @@ def payment_of(connection: Connection, identity: UUID | str) -> UUID | None:
     of_dispute = select(tables.dispute.c.payment_id).where(
         tables.dispute.c.stripe_dispute_id == str(identity)
     )
+    warning = tables.early_fraud_warning.c
+    of_warning = select(warning.payment_id).where(warning.stripe_early_fraud_warning_id == str(identity))
     of_order = select(payment.payment_id).where(payment.order_id == str(identity))
     newest_of_order = of_order.order_by(payment.created_at.desc()).limit(1)
-    owner: UUID | None = connection.scalars(of_payment.union(of_refund, of_dispute)).first()
+    owner: UUID | None = connection.scalars(of_payment.union(of_refund, of_dispute, of_warning)).first()
     return owner or connection.scalar(newest_of_order)
 
 
@@ -76,6 +78,12 @@ def refunds(connection: Connection, payment_id: UUID) -> Sequence[Record]:
     """Its refunds, oldest first."""
     columns = [column for column in tables.refund.c if column.name != "fingerprint"]
     return _of(connection, tables.refund, columns, payment_id, "created_at")
+
+
+def early_fraud_warnings(connection: Connection, payment_id: UUID) -> Sequence[Record]:
+    """What its card's issuer reported, oldest first."""
+    table = tables.early_fraud_warning
+    return _of(connection, table, list(table.c), payment_id, "created_at")
 
 
 def history(connection: Connection, payment_id: UUID) -> Sequence[Record]:

@@ -90,6 +90,18 @@ CASES: dict[MessageType, Case] = {
         {"dispute_id": "dp_1", "payment_id": PAYMENT, **MONEY, "opened_at": NOON},
         {"order_id": ORDER, "reason": "fraudulent", "evidence_due_by": NOON},
     ),
+    "PaymentSuspected": (
+        messages.payment_suspected,
+        {
+            "payment_id": PAYMENT,
+            "order_id": ORDER,
+            "warning_id": "issfr_1",
+            "fraud_type": "made_with_stolen_card",
+            "is_actionable": False,
+            "suspected_at": NOON,
+        },
+        {"processor_reference": "ch_1"},
+    ),
     "RequestRejected": (
         messages.request_rejected,
         {
