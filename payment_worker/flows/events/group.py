@@ -135,7 +135,7 @@ class _Payments:
         return (
             payment.stripe_payment_intent_id is None
             and is_of(context, connection, payment, named, account=parsed.event.stripe_account)
-            and charged_under(connection, payment.payment_id, parsed.event.idempotency_key)
+            and charged_under(context, connection, payment.payment_id, parsed.event.idempotency_key)
         )
 
 

@@ -177,7 +177,7 @@ def _is_made_by_us(checker: Checker, candidate: Candidate) -> bool | None:
 def _is_our_key(checker: Checker, connection: Connection, payment_id: UUID, key: str) -> bool:
     """Whether it is the key of a request to charge the payment that is stored; or lost, as after a restore."""
     if attempts.is_known(connection, key):
-        return charged_under(connection, payment_id, key)
+        return charged_under(checker.context, connection, payment_id, key)
     return not checker.run.is_scheduled and is_charge_key(key, payment_id)
 
 

@@ -125,7 +125,7 @@ def _judge_refund(
     payment_check: PaymentCheck,
     proof: RefundProof,
 ) -> Judgement:
-    ours = ours or refunded_under(connection, payment, proof.made_under)
+    ours = ours or refunded_under(context, connection, payment, proof.made_under)
     is_proven = proof.is_accepted
     if not ours and not is_proven and refunds.find_by_stripe(connection, snapshot.stripe_refund_id) is None:
         claims_one = may_be_ours(connection, payment, snapshot)

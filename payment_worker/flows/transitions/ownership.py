@@ -56,7 +56,7 @@ def _proven(
         return None
     if not is_of(context, connection, payment, named, account=account):
         return None
-    if charged_under(connection, payment.payment_id, idempotency_key):
+    if charged_under(context, connection, payment.payment_id, idempotency_key):
         return payment.payment_id
     return AwaitsAttempt() if attempts.unfinished(connection, payment_id=payment.payment_id) else None
 

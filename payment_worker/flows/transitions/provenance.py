@@ -141,18 +141,31 @@ def is_refund_key(key: str | None, refund_id: object) -> bool:
     return key is not None and key.startswith(f"{refund_id}:{Action.REFUND}:")
 
 
-def charged_under(connection: Connection, payment_id: UUID, idempotency_key: str | None) -> bool:
+def charged_under(
+    context: Context, connection: Connection, payment_id: UUID, idempotency_key: str | None
+) -> bool:
     """Whether this is the key of a request of ours to charge the payment, which Stripe has not refused."""
-    asked = attempts.asked_under(connection, idempotency_key, payment_id=payment_id)
+    asked = _asked_under(context, connection, payment_id, idempotency_key)
     return asked is not None and asked.action is Action.CHARGE
 
 
-def refunded_under(connection: Connection, payment: Payment, idempotency_key: str | None) -> Refund | None:
+def refunded_under(
+    context: Context, connection: Connection, payment: Payment, idempotency_key: str | None
+) -> Refund | None:
     """Our refund whose request had this key."""
-    asked = attempts.asked_under(connection, idempotency_key, payment_id=payment.payment_id)
+    asked = _asked_under(context, connection, payment.payment_id, idempotency_key)
     if asked is None or asked.action is not Action.REFUND or asked.refund_id is None:
         return None
     return refunds.find(connection, asked.refund_id)
+
+
+def _asked_under(
+    context: Context, connection: Connection, payment_id: UUID, idempotency_key: str | None
+) -> attempts.Asked | None:
+    remembered_since = context.clock() - context.policy.key_safe_age
+    return attempts.asked_under(
+        connection, idempotency_key, payment_id=payment_id, remembered_since=remembered_since
+    )
 
 
 def may_be_unanswered(connection: Connection, payment: Payment, snapshot: RefundSnapshot) -> bool:

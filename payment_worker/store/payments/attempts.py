@@ -352,6 +352,10 @@ def by_message(
     return _one(connection, select(*REQUEST).where(*of_it).order_by(table.c.attempt_id.desc()).limit(1))
 
 
+WITHOUT_EFFECT: Final = frozenset({AttemptStatus.DECLINED, AttemptStatus.ABSENT})
+"""Outcomes of which Stripe may have shown no object."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """The parameters that were sent under a key."""
@@ -360,15 +364,26 @@ class Asked:
     refund_id: UUID | None
 
 
-def asked_under(connection: Connection, idempotency_key: str | None, *, payment_id: UUID) -> Asked | None:
-    """What was asked for of a payment under this key, unless Stripe refused it: then nothing of ours came of it."""
+def asked_under(
+    connection: Connection, idempotency_key: str | None, *, payment_id: UUID, remembered_since: datetime
+) -> Asked | None:
+    """What was asked for of a payment under this key, if what Stripe made under it is ours.
+
+    Nothing came of a request that Stripe refused. Of one that was declined or proved to be absent, the key may be used
+    by others once Stripe has forgotten it.
+
+    Args:
+        remembered_since: Stripe has not forgotten the keys that were sent first after this.
+    """
     if idempotency_key is None:
         return None
-    query = select(table.c.action, table.c.refund_id, table.c.status).where(
+    query = select(table.c.action, table.c.refund_id, table.c.status, table.c.first_sent_at).where(
         table.c.payment_id == payment_id, table.c.idempotency_key == idempotency_key
     )
     row = connection.execute(query).one_or_none()
     if row is None or row.status == AttemptStatus.REFUSED:
+        return None
+    if row.status in WITHOUT_EFFECT and row.first_sent_at < remembered_since:
         return None
     return Asked(Action(row.action), row.refund_id)
 

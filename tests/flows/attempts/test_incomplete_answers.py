@@ -7,7 +7,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -23,6 +23,7 @@ from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.gateway.webhook import event_of
 from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings
+from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 
 At = Callable[[str], Context]
@@ -31,6 +32,7 @@ INTENT = {"id": "pi_1", "object": "payment_intent"}
 PAYMENT = (
     "SELECT status, amount_captured, failure_reason, decline_code, stripe_payment_intent_id FROM payment"
 )
+DAY = 86_400
 POOR = {"type": "card_error", "code": "card_declined", "decline_code": "insufficient_funds"}
 
 
@@ -138,6 +140,21 @@ def test_a_decline_beside_a_payment_intent_is_one(
         "decline_code": "insufficient_funds",
         "stripe_payment_intent_id": known,
     }
+
+
+@pytest.mark.parametrize(("later", "status"), [(0, "SUCCEEDED"), (DAY, "FAILED")])
+def test_the_key_of_a_decline_that_showed_nothing_proves_what_was_made_while_stripe_knew_it(
+    at: At, scene: Scene, rows: Rows, later: int, status: str
+) -> None:
+    with terse((402, {"error": POOR})) as url:
+        payment_id = UUID(charged(at(url)))
+    scene.advance(later)
+    fields = {"amount": "1099", "currency": "eur", "payment_method": "pm_card_visa"}
+    made = scene.as_by_attempt(payment_id, {**fields, "confirm": "true", "off_session": "true"})
+    scene.deliver(scene.events())
+    assert rows.one(PAYMENT)["status"] == status
+    found = rows("SELECT kind, object_id AS id FROM reconciliation_finding")
+    assert found == ([{"kind": "unverified_metadata", "id": made["id"]}] if later else [])
 
 
 def test_a_success_that_took_nothing_contradicts_itself(at: At, rows: Rows) -> None:
