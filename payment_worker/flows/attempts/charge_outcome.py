@@ -6,13 +6,16 @@ from payment_worker.domain import payment as payment_states
 from payment_worker.domain import transitions
 from payment_worker.domain.attempts.attempt import AttemptStatus, unknown_reason_after_absence
 from payment_worker.domain.attempts.outcome import UnknownReason
+from payment_worker.domain.discrepancies import second_payment_intent
 from payment_worker.domain.payment import PaymentStatus, PaymentTrigger
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot
 from payment_worker.domain.verdicts import Advanced, Contradicted, Contradiction, Stale, Unchanged
 from payment_worker.flows.attempts.lifecycle import Continue, LockedAttempt
 from payment_worker.flows.result import CommandResult
 from payment_worker.flows.transitions.apply import judge
+from payment_worker.flows.transitions.contradictions import note_finding
 from payment_worker.flows.transitions.payments import payment_writes
+from payment_worker.store.payments import payments
 
 
 def payment_intent_shown(
@@ -23,6 +26,10 @@ def payment_intent_shown(
     if seen.trigger is None and not locked.believes_absence():
         # It exists without a result: the request may still be executing.
         return locked.reschedule(unknown_reason_after_absence(attempt.unknown_reason), code="unconfirmed")
+    if _is_anothers(locked, seen):
+        second = second_payment_intent(payment, seen.stripe_payment_intent_id)
+        note_finding(locked.context, locked.connection, second)
+        return locked.reschedule(UnknownReason.CONTRADICTS_RECORD, code=Contradiction.ANOTHER_PAYMENT_INTENT)
     cause = locked.cause("answered", stripe_request_id=stripe_request_id)
     judgement = judge(locked.context, locked.connection, payment, seen)
     writes = judgement.writes(cause=cause, now=locked.now)
@@ -47,6 +54,15 @@ def payment_intent_shown(
             return locked.finish(_status_of(seen), writes, payment, stripe_request_id=stripe_request_id)
         case _:
             raise AssertionError(f"a PaymentIntent is never {judgement.verdict}")
+
+
+def _is_anothers(locked: LockedAttempt, seen: PaymentIntentSnapshot) -> bool:
+    """Whether another payment has the PaymentIntent: it was adopted while the attempt was unanswered."""
+    attempt = locked.attempt
+    if attempt.unknown_reason is None and attempt.lease_token <= 1:
+        return False  # nobody knew it before this response
+    holder = payments.id_by_payment_intent(locked.connection, seen.stripe_payment_intent_id)
+    return holder not in {None, attempt.payment_id}
 
 
 def _status_of(seen: PaymentIntentSnapshot) -> AttemptStatus:

@@ -21,12 +21,13 @@ from payment_worker.flows.transitions.apply import NotShown, Overtaken, apply_sn
 from payment_worker.flows.transitions.judgement import Writes
 from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.flows.transitions.payments import payment_writes, present
+from payment_worker.flows.transitions.provenance import keys_of
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable
 from payment_worker.gateway.lists.lists import Page, ids_page
 from payment_worker.gateway.restore import OriginalRequest, fetch_original_request
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import payments
+from payment_worker.store.payments import attempts, payments
 from payment_worker.store.payments.history import transition
 from payment_worker.store.statements import write
 
@@ -60,7 +61,7 @@ def _take(context: Context, request: AdoptRequest) -> Conflict | RejectAdoption 
     asked = fetch_original_request(context.stripe, request.payment_intent, account=request.stripe_account)
     match asked:
         case OriginalRequest():
-            return _note(context, request, asked)
+            return _refused(context, request) or _note(context, request, asked)
         case Absent():
             return RejectAdoption(AdoptionRejection.NO_SUCH_PAYMENT_INTENT)
         case Unreadable():
@@ -69,6 +70,17 @@ def _take(context: Context, request: AdoptRequest) -> Conflict | RejectAdoption 
             return StripeAway()
         case _:
             assert_never(asked)
+
+
+def _refused(context: Context, request: AdoptRequest) -> RejectAdoption | StripeAway | None:
+    """Why not to adopt what may be an attempt's of ours, whatever its metadata say."""
+    kind, intent = ObjectKind.PAYMENT_INTENT, request.payment_intent
+    keys = keys_of(context, kind, intent, account=request.stripe_account)
+    if not isinstance(keys, frozenset):
+        return StripeAway()
+    with context.database.begin() as connection:
+        is_ours = any(attempts.is_known(connection, key) for key in keys)
+    return RejectAdoption(AdoptionRejection.OTHER_PAYMENT) if is_ours else None
 
 
 def _known(context: Context, request: AdoptRequest) -> Payment | Conflict | None:

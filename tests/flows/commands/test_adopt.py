@@ -164,6 +164,36 @@ def test_another_payments_is_not_adopted(scene: Scene, rows: Rows) -> None:
     assert _adopted(scene, numbered, payment_id=str(own)) == own
 
 
+OF_OURS = {"payment_id": "", "order_id": "", "payment_worker_mac": ""}
+
+
+def test_what_an_unanswered_attempt_made_is_not_adopted_when_its_metadata_were_cleared(
+    scene: Scene, rows: Rows
+) -> None:
+    charged = scene.charge_unanswered()
+    (made,) = [each["id"] for each in scene.simulator.ledger()["payment_intents"]]
+    scene.edit(f"payment_intents/{made}", OF_OURS)
+    assert adopt(scene.context, _request(made)) == RejectAdoption(AdoptionRejection.OTHER_PAYMENT)
+    scene.resume()
+    payment = _payment(rows, charged)
+    assert (payment["status"], payment["stripe_payment_intent_id"]) == ("SUCCEEDED", made)
+
+
+def test_an_attempt_whose_payment_intent_was_adopted_before_its_event_came_leaves_it_to_a_person(
+    scene: Scene, rows: Rows
+) -> None:
+    scene.simulator.post("settings", {"event_lag_seconds": 600})
+    charged = scene.charge_unanswered()
+    (made,) = [each["id"] for each in scene.simulator.ledger()["payment_intents"]]
+    scene.edit(f"payment_intents/{made}", OF_OURS)
+    adopted = _adopted(scene, made)
+    scene.sweep(rounds=12)
+    assert _payment(rows, charged)["status"] == "REQUESTED"
+    assert _payment(rows, adopted)["status"] == "SUCCEEDED"
+    (finding,) = rows("SELECT kind, object_id, payment_id FROM reconciliation_finding")
+    assert finding == {"kind": "second_payment_intent", "object_id": made, "payment_id": str(charged)}
+
+
 def test_what_cannot_be_a_payment_of_ours_is_rejected(scene: Scene, rows: Rows) -> None:
     live = scene.simulator.post("payment_intents", {"amount": 5000, "currency": "eur"})["id"]
     scene.simulator.post(f"objects/{live}", {"fields": {"livemode": True}})
