@@ -48,13 +48,13 @@ OVERRIDES: Final = (
     Override(
         upstream=Consumer.create_task_handler,
         cures="A header of an unexpected type ends the worker, and each one after it (celery#4308).",
-        test="tests/broker/test_fuzz.py",
+        test="tests/broker/messages/test_fuzz.py",
         digest="b21956b04a9e48c5",
     ),
     Override(
         upstream=Consumer.on_decode_error,
         cures="A message that cannot be decoded is dropped, and its whole body logged.",
-        test="tests/broker/test_malformed.py",
+        test="tests/broker/messages/test_malformed.py",
         digest="3958d2bb8c19f620",
     ),
     Override(
@@ -72,7 +72,7 @@ OVERRIDES: Final = (
     Override(
         upstream=Consumer.stop,
         cures="The message that crashed a worker is restored uncounted, and crashes the next worker.",
-        test="tests/broker/test_restoring.py",
+        test="tests/broker/messages/test_restoring.py",
         digest="d268712a7a9a7a35",
     ),
     Override(
@@ -96,37 +96,37 @@ OVERRIDES: Final = (
     Override(
         upstream=Request.__init__,
         cures="A sender's link, chain or time limit is applied; all arguments are shown.",
-        test="tests/broker/test_delivery.py, tests/broker/test_redaction.py",
+        test="tests/broker/messages/test_delivery.py, tests/broker/messages/test_redaction.py",
         digest="12a69f43de28e832",
     ),
     Override(
         upstream=Request.info,
         cures="`inspect` shows all arguments.",
-        test="tests/broker/test_redaction.py",
+        test="tests/broker/messages/test_redaction.py",
         digest="9824569b01f6e1e2",
     ),
     Override(
         upstream=Request.execute_using_pool,
         cures="An error while a task is passed to the pool ends the worker.",
-        test="tests/broker/test_fuzz.py",
+        test="tests/broker/messages/test_fuzz.py",
         digest="4522321b89c4be74",
     ),
     Override(
         upstream=Request.on_failure,
         cures="A task that raised is acknowledged, and the only record of its request is lost (celery#9082).",
-        test="tests/broker/test_delivery.py",
+        test="tests/broker/messages/test_delivery.py",
         digest="29becb5dcf2c41f1",
     ),
     Override(
         upstream=Task.__call__,
         cures="An exception's arguments are in logs, events and results.",
-        test="tests/broker/test_redaction.py",
+        test="tests/broker/messages/test_redaction.py",
         digest="fa1c8a768c57475d",
     ),
     Override(
         upstream=Task.apply_async,
         cures="The sender's `argsrepr` shows all arguments.",
-        test="tests/broker/test_redaction.py",
+        test="tests/broker/messages/test_redaction.py",
         digest="d468fb2fbd3c0397",
     ),
     Override(
@@ -144,13 +144,13 @@ OVERRIDES: Final = (
     Override(
         upstream=kombu_redis.QoS.restore_unacked,
         cures="Messages that were not started cannot be told from those that were not finished.",
-        test="tests/broker/test_delivery.py",
+        test="tests/broker/messages/test_delivery.py",
         digest="c15fc0a5178b0c81",
     ),
     Override(
         upstream=kombu_redis.QoS.restore_by_tag,
         cures="Junk in `priority` or in a binding loses the message and logs its body; runs that died are not counted.",
-        test="tests/broker/test_restoring.py",
+        test="tests/broker/messages/test_restoring.py",
         digest="1373b798f9fc648b",
     ),
     Override(
@@ -162,7 +162,7 @@ OVERRIDES: Final = (
     Override(
         upstream=kombu_redis.Channel._create_client,
         cures="A queue entry that is no message stops the worker inside kombu, and is lost.",
-        test="tests/broker/test_malformed.py",
+        test="tests/broker/messages/test_malformed.py",
         digest="13a296471d9d737d",
     ),
     Override(
@@ -174,7 +174,7 @@ OVERRIDES: Final = (
     Override(
         upstream=kombu_virtual.Channel._lookup,
         cures="Messages that a worker enqueues are routed by bindings that others wrote, or fail.",
-        test="tests/broker/test_restoring.py",
+        test="tests/broker/messages/test_restoring.py",
         digest="dd1fea18867bdac0",
     ),
 )

@@ -8,7 +8,7 @@ import stripe
 
 from payment_worker.devstack.servers.simulator import Simulator
 from tests.simulator.builders import a_client
-from tests.simulator.receiver import Receiver
+from tests.simulator.webhooks.receiver import Receiver
 
 stripe.enable_telemetry = False
 

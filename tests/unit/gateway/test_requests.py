@@ -19,7 +19,7 @@ from payment_worker.gateway.requests import (
     refund_request,
     retry_request,
 )
-from tests.simulator.shapes import request_faults
+from tests.simulator.api.shapes import request_faults
 
 OURS = UUID("00000000-0000-4000-8000-000000000001")
 

@@ -13,8 +13,8 @@ from stripe.radar import EarlyFraudWarning
 from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.simulator.resources.customers.bank_debits import CURRENCIES
 from payment_worker.simulator.resources.customers.test_methods import TEST_METHODS
+from tests.simulator.api.shapes import answer_faults, request_faults
 from tests.simulator.builders import a_charge, a_refund, charge_params, the_body, the_error
-from tests.simulator.shapes import answer_faults, request_faults
 
 _CLASSES: dict[str, type[stripe.StripeObject]] = {
     "payment_intent": stripe.PaymentIntent,

@@ -12,7 +12,7 @@ from payment_worker.simulator.api.endpoints.endpoints import ENDPOINTS, stripe_o
 from tests.simulator.builders import the_error
 
 _CALL = re.compile(r'self\._request(?:_stream)?\(\s*"(get|post|delete)",\s*"(/v1/[^"]+)"')
-_DOCUMENT = Path(__file__).parents[2] / "docs" / "simulator.md"
+_DOCUMENT = Path(__file__).parents[3] / "docs" / "simulator.md"
 
 
 def _operations_of_the_sdk() -> set[tuple[str, str]]:

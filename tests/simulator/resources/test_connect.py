@@ -6,8 +6,8 @@ import pytest
 import stripe
 
 from payment_worker.devstack.servers.simulator import Simulator
+from tests.simulator.api.shapes import answer_faults
 from tests.simulator.builders import a_charge, a_client, a_refund, charge_of
-from tests.simulator.shapes import answer_faults
 
 SELLER = "acct_seller"
 

@@ -13,7 +13,7 @@ import redis
 from payment_worker.devstack.servers.valkey import Valkey
 from tests.harness.producer import Producer
 
-PAGE = Path(__file__).parents[2] / "docs/how-to/secure.md"
+PAGE = Path(__file__).parents[3] / "docs/how-to/secure.md"
 PASSWORD = "of-the-shop"
 WITHOUT_LOGIN = {"auth", "hello", "quit", "reset"}
 """Redis lets anybody run these: one logs in with them."""

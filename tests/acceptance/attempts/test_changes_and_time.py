@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.acceptance.changes import CHANGES
+from tests.acceptance.commands.changes import CHANGES
 from tests.acceptance.scene import Scene
 
 DAY = 86_400

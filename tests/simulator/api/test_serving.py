@@ -12,7 +12,7 @@ import pytest
 import stripe
 
 from payment_worker.devstack.servers.simulator import Simulator
-from tests.simulator.receiver import Receiver
+from tests.simulator.webhooks.receiver import Receiver
 
 
 def _get(url: str, path: str, **headers: str) -> tuple[int, str]:

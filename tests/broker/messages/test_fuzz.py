@@ -11,8 +11,8 @@ import pytest
 
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.waiting import wait_until
-from tests.broker.fuzz import messages
-from tests.broker.raw import QUEUE
+from tests.broker.messages.fuzz import messages
+from tests.broker.messages.raw import QUEUE
 from tests.broker.scene import Scene
 from tests.harness.length import examples
 

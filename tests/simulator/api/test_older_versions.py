@@ -7,7 +7,7 @@ import stripe
 
 from payment_worker.devstack.servers.simulator import Simulator
 from tests.simulator.builders import a_charge, event_types
-from tests.simulator.receiver import Receiver
+from tests.simulator.webhooks.receiver import Receiver
 
 _SECRET = "whsec_planted"
 _OF_REFUNDS = ["charge.refunded", "refund.created", "charge.refund.updated"]

@@ -9,7 +9,7 @@ import stripe
 from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 from payment_worker.devstack.waiting import wait_until
 from tests.simulator.builders import a_charge, a_decline, charge_params, the_error
-from tests.simulator.receiver import Receiver
+from tests.simulator.webhooks.receiver import Receiver
 
 _SECRET = "whsec_new"
 _CHARGED = {"payment_intent.created", "charge.succeeded", "payment_intent.succeeded"}

@@ -7,7 +7,7 @@ import stripe
 
 from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 from tests.simulator.builders import a_charge, a_client, event_types
-from tests.simulator.receiver import Receiver
+from tests.simulator.webhooks.receiver import Receiver
 
 _ACCOUNT = "acct_1SecondPlatform0"
 _TEST_KEY, _LIVE_KEY = "sk_test_51SecondPlatform0x1", "rk_live_51SecondPlatform00x2"

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tests.broker.raw import QUEUE
+from tests.broker.messages.raw import QUEUE
 
 HEADERS: Final = (
     *(

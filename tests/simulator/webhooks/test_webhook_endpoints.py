@@ -4,9 +4,9 @@ import pytest
 import stripe
 
 from payment_worker.devstack.servers.simulator import Simulator
+from tests.simulator.api.shapes import answer_faults
 from tests.simulator.builders import a_charge, a_client, the_body
-from tests.simulator.receiver import Receiver
-from tests.simulator.shapes import answer_faults
+from tests.simulator.webhooks.receiver import Receiver
 
 
 def test_an_endpoint_gets_the_events_it_asked_for(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.acceptance.changes import CHANGES
+from tests.acceptance.commands.changes import CHANGES
 from tests.acceptance.scene import Json, Scene
 
 TROUBLES: Mapping[str, Json] = {

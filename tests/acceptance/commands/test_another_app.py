@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.scene import Json, Scene, a_charge, a_refund
 from tests.harness.books import told
 
-SCHEMAS = Path(__file__).parents[1] / "unit" / "contracts" / "catalogue"
+SCHEMAS = Path(__file__).parents[2] / "unit" / "contracts" / "catalogue"
 
 # What the README tells other apps to write, in a process that cannot even import us.
 APP = """

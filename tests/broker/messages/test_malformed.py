@@ -15,7 +15,7 @@ import redis
 
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.waiting import wait_until
-from tests.broker.raw import QUEUE, a_message
+from tests.broker.messages.raw import QUEUE, a_message
 from tests.broker.scene import Scene
 from tests.harness.rows import Rows
 

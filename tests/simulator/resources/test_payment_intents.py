@@ -6,6 +6,7 @@ import pytest
 import stripe
 
 from payment_worker.devstack.servers.simulator import Simulator
+from tests.simulator.api.shapes import answer_faults
 from tests.simulator.builders import (
     a_charge,
     a_decline,
@@ -15,7 +16,6 @@ from tests.simulator.builders import (
     the_body,
     the_error,
 )
-from tests.simulator.shapes import answer_faults
 
 
 def test_a_charge_succeeds_at_once(client: stripe.StripeClient) -> None:

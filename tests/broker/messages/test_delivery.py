@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from payment_worker.devstack.waiting import wait_until
-from tests.broker.raw import QUEUE, a_message
+from tests.broker.messages.raw import QUEUE, a_message
 from tests.broker.scene import Scene
 from tests.harness.length import long
 

@@ -6,8 +6,8 @@ import pytest
 import stripe
 
 from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
+from tests.simulator.api.shapes import answer_faults
 from tests.simulator.builders import a_charge, a_refund, event_types, the_body, the_error
-from tests.simulator.shapes import answer_faults
 
 _DAY = 86_400
 _NET = 1099 - 62

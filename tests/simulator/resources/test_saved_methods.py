@@ -6,8 +6,8 @@ import pytest
 import stripe
 
 from payment_worker.devstack.servers.simulator import Simulator
+from tests.simulator.api.shapes import answer_faults
 from tests.simulator.builders import a_charge, event_types, the_body, the_error
-from tests.simulator.shapes import answer_faults
 
 _BANK: Any = {
     "type": "us_bank_account",

@@ -16,7 +16,7 @@ from tests.acceptance.scene import a_charge
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 
-PAGE = Path(__file__).parents[2] / "docs/how-to/secure.md"
+PAGE = Path(__file__).parents[3] / "docs/how-to/secure.md"
 PASSWORD = "of-the-worker"
 
 
