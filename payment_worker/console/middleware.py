@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from payment_worker.console.access import Access, User
+from payment_worker.console.access import Access, Denied, User
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.exceptions import described
 
@@ -30,11 +30,7 @@ HEADERS: Final = {
 }
 NEVER_STORED: Final = "no-store"
 
-UNAUTHORIZED: Final = PlainTextResponse(
-    "Not authenticated.",
-    HTTPStatus.UNAUTHORIZED,
-    {"www-authenticate": 'Basic realm="Payment Worker", charset="UTF-8"'},
-)
+CHALLENGE: Final = 'Basic realm="Payment Worker", charset="UTF-8"'
 
 
 class Guard:
@@ -61,21 +57,20 @@ class Guard:
                 headers.setdefault("cache-control", NEVER_STORED)
             await send(message)
 
-        user = self._access.user(request)
-        if user is None and request.url.path not in OPEN_PATHS:
-            await UNAUTHORIZED(scope, receive, send_guarded)
+        who = None if request.url.path in OPEN_PATHS else self._access.authenticate(request)
+        if isinstance(who, Denied):
+            await _denied(who)(scope, receive, send_guarded)
         else:
-            await self._answer(request, user, send_guarded)
+            await self._answer(request, who, send_guarded)
         if request.url.path not in OPEN_PATHS:
-            seconds = round(time.monotonic() - began, 4)
-            name = user.name if user else None
             log.info(
                 "page",
                 method=request.method,
                 path=request.url.path,
                 status=status,
-                user=name,
-                seconds=seconds,
+                user=who.name if isinstance(who, User) else None,
+                address=self._access.client_address(request),
+                seconds=round(time.monotonic() - began, 4),
             )
 
     async def _answer(self, request: Request, user: User | None, send: Send) -> None:
@@ -85,3 +80,11 @@ class Guard:
         except Exception as bug:  # noqa: BLE001 - its text may hold anything, and is shown to nobody
             # Starlette has answered, and raises it again.
             log.error("page failed", path=request.url.path, error=described(bug))  # noqa: TRY400 - as above
+
+
+def _denied(denied: Denied) -> PlainTextResponse:
+    if denied.retry_after_seconds:
+        wait = {"retry-after": str(denied.retry_after_seconds)}
+        return PlainTextResponse("Too many wrong passwords. Wait.", HTTPStatus.TOO_MANY_REQUESTS, wait)
+    challenge = {"www-authenticate": CHALLENGE}
+    return PlainTextResponse("Not authenticated.", HTTPStatus.UNAUTHORIZED, challenge)

@@ -335,7 +335,8 @@ class Settings(BaseModel):
     console_proxies: Networks = Field(
         ("127.0.0.1", "::1"),
         alias="PAYMENT_WORKER_CONSOLE_PROXIES",
-        description="Addresses and networks, comma-separated, from which that header is believed.",
+        description="Addresses and networks, comma-separated, from which that header is believed, and the client's "
+        "address in `X-Forwarded-For`, by which wrong passwords are counted.",
     )
     console_flower_url: str | None = Field(
         None,

@@ -1,10 +1,12 @@
 """Nothing of the console is shown to strangers, nothing in it runs or leads elsewhere, and no secret is on any page."""
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
 
+from payment_worker.console.guesses import MOST_BY_ADDRESS, MOST_IN_ALL, WINDOW_SECONDS, Guesses
 from payment_worker.devstack import programs
 from payment_worker.settings import Settings, SettingsError
 from tests.console.conftest import OPERATOR, PAGES, READER, Page, Running, Start, Visitor
@@ -48,11 +50,17 @@ def _faults(**environment: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("path", EVERY_PATH)
-@pytest.mark.parametrize("pair", [None, "ada:wrong", "ada:", "nobody:", "nobody:reads-only-4711", "\xff", ""])
-def test_a_stranger_is_shown_nothing(shared_console: Running, path: str, pair: str | None) -> None:
-    page = Visitor(shared_console.port, pair).get(path)
+def test_a_stranger_is_shown_nothing(shared_console: Running, path: str) -> None:
+    page = shared_console.stranger.get(path)
     assert (page.status, page.body) == (401, "Not authenticated.")
     assert page.headers["www-authenticate"].startswith("Basic ")
+
+
+@pytest.mark.parametrize("pair", ["ada:wrong", "ada:", "nobody:", "nobody:reads-only-4711", "\xff", ""])
+def test_a_wrong_password_shows_nothing(shared_console: Running, pair: str) -> None:
+    elsewhere = {"X-Forwarded-For": "198.51.100.7"}
+    page = Visitor(shared_console.port, pair, elsewhere).get("/payments")
+    assert (page.status, page.body) == (401, "Not authenticated.")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +138,67 @@ def test_a_proxy_is_believed_who_the_user_is(console: Start) -> None:
 
 
 def test_nobody_but_the_proxy_is_believed(console: Start) -> None:
-    port = console(settings={**HEADER, "PAYMENT_WORKER_CONSOLE_PROXIES": "10.0.0.0/8"}).port
+    proxies = {"PAYMENT_WORKER_CONSOLE_AUTH": OPERATOR, "PAYMENT_WORKER_CONSOLE_PROXIES": "10.0.0.0/8"}
+    running = console(settings={**HEADER, **proxies})
     forged = {"X-Forwarded-User": "grace", "X-Forwarded-For": "10.0.0.1"}
-    assert Visitor(port, headers=forged).get("/payments").status == 401
+    assert Visitor(running.port, headers=forged).get("/payments").status == 401
+    assert [_from(running, f"198.51.100.{n}").status for n in range(11)] == [401] * 10 + [429]
+
+
+GUESS = "grace:guess"
+
+
+def _from(running: Running, address: str, pair: str = GUESS) -> Page:
+    return Visitor(running.port, pair, {"X-Forwarded-For": address}).get("/payments")
+
+
+def test_after_ten_wrong_passwords_an_address_has_to_wait(console: Start) -> None:
+    running = console()
+    assert [_from(running, "198.51.100.7").status for _ in range(11)] == [401] * 10 + [429]
+    page = _from(running, "198.51.100.7", OPERATOR)
+    assert (page.status, page.body) == (429, "Too many wrong passwords. Wait.")
+    assert 0 < int(page.headers["retry-after"]) <= 300
+    assert _is_safe(page)
+    # Whoever writes addresses before the one that the proxy adds stays the same.
+    assert _from(running, "192.0.2.1, 198.51.100.7", OPERATOR).status == 429
+    assert _from(running, "198.51.100.8", OPERATOR).status == 200
+    assert running.stranger.get("/payments").status == 401
+    assert running.stranger.get("/healthz").status == 200
+
+
+def _counted(guesses: Guesses, addresses: Iterable[str]) -> Sequence[bool]:
+    """Counts a wrong password from each; whether it was looked at."""
+    looked_at = []
+    for address in addresses:
+        looked_at.append(not guesses.wait_seconds(address))
+        if looked_at[-1]:
+            guesses.count(address, is_right=False)
+    return looked_at
+
+
+def test_from_many_addresses_a_hundred_guesses_are_looked_at_and_operators_go_on() -> None:
+    guesses = Guesses()
+    guesses.count("203.0.113.1", is_right=True)
+    addresses = [f"198.51.{n}.7" for n in range(MOST_IN_ALL + 1)]
+    assert _counted(guesses, addresses) == [True] * MOST_IN_ALL + [False]
+    assert guesses.wait_seconds("192.0.2.1") > 0
+    assert guesses.wait_seconds("203.0.113.1") == 0
+    assert _counted(guesses, ["203.0.113.1"] * 11) == [True] * MOST_BY_ADDRESS + [False]
+
+
+def test_the_addresses_of_one_network_of_ipv6_are_one() -> None:
+    guesses = Guesses()
+    addresses = [f"2001:db8::{n}" for n in range(11)]
+    assert _counted(guesses, addresses) == [True] * MOST_BY_ADDRESS + [False]
+    assert guesses.wait_seconds("2001:db8:0:1::1") == guesses.wait_seconds("::ffff:192.0.2.1") == 0
+
+
+def test_old_guesses_are_forgotten() -> None:
+    now = 1000.0
+    guesses = Guesses(seconds=lambda: now)
+    for _ in range(MOST_BY_ADDRESS):
+        guesses.count("192.0.2.1", is_right=False)
+        now += 1
+    assert guesses.wait_seconds("192.0.2.1") == WINDOW_SECONDS - MOST_BY_ADDRESS
+    now = 1000.0 + WINDOW_SECONDS
+    assert guesses.wait_seconds("192.0.2.1") == 0
