@@ -51,8 +51,8 @@ def run(
     if done is None:
         _say({"running": "elsewhere"}, "Another reconciliation is at work; this one left.", as_json=as_json)
         return PROBLEMS
-    is_clean = not _open(context)
-    _say({"run": done.run, "stripe_is_unreachable": done.stripe_is_unreachable}, _told(done), as_json=as_json)
+    is_clean = not _open(context) and not done.not_accepted
+    _say(done, _told(done), as_json=as_json)
     return DONE if done.run.is_finished and is_clean else PROBLEMS
 
 
@@ -91,6 +91,10 @@ def _told(done: Reconciled) -> str:
         lines.append(
             f"Stripe does not answer: the run waits at {Step(run.step).sentence}; the same command resumes it."
         )
+    lines += [
+        f"Not accepted: {stripe_id} was not met in this period with a payment's or refund's id in its metadata."
+        for stripe_id in done.not_accepted
+    ]
     if run.left_open:
         lines.append("See what is open with: payment-worker report")
     return "\n".join(lines)

@@ -37,6 +37,7 @@ from payment_worker.flows.reconciliation.refunds import listed_refunds
 from payment_worker.gateway.lists.lists import Period
 from payment_worker.store.connection.advisory_lock import RECONCILE_LOCK, alone
 from payment_worker.store.events import event_polls
+from payment_worker.store.payments import payments, refunds
 from payment_worker.store.reconciliation import findings, reconciliation_runs
 from payment_worker.store.reconciliation.reconciliation_runs import Run
 from payment_worker.telemetry import logger
@@ -92,6 +93,8 @@ class Reconciled:
 
     run: Run
     stripe_is_unreachable: bool = False
+    not_accepted: Sequence[str] = ()
+    """Objects that an operator accepted, but that the finished run did not make ours."""
 
 
 def reconcile(
@@ -119,8 +122,19 @@ def reconcile(
         for run in _runs(context, since, until):
             reconciled = _go_through(context, run, on_page, accounts, accepted)
             if not reconciled.run.is_finished:
-                break
-        return reconciled
+                return reconciled
+        return reconciled and replace(reconciled, not_accepted=_not_ours(context, accepted))
+
+
+def _not_ours(context: Context, accepted: Accepted) -> Sequence[str]:
+    """Those that are no payment's and no refund's: mistyped, of another period or account, or naming nothing."""
+    with context.database.begin() as connection:
+        return [
+            stripe_id
+            for stripe_id in accepted
+            if payments.id_by_payment_intent(connection, stripe_id) is None
+            and refunds.find_by_stripe(connection, stripe_id) is None
+        ]
 
 
 def _runs(context: Context, since: datetime | None, until: datetime | None) -> Sequence[Run]:
