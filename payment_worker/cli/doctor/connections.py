@@ -17,6 +17,7 @@ from payment_worker.redis.client import hosts
 from payment_worker.redis.heartbeats import Consumers, Sweeps
 from payment_worker.redis.outage import trouble
 from payment_worker.settings import Settings
+from payment_worker.store import metadata_secret
 from payment_worker.store.connection import migrate, probes
 from payment_worker.store.connection.database import Connection, Database, DatabaseUnavailableError
 from payment_worker.telemetry.formats import duration
@@ -160,16 +161,35 @@ def secrets(chosen: Settings) -> Iterator[Check]:
 
 
 def metadata_secrets(chosen: Settings) -> Iterator[Check]:
-    """Check that the secret of our metadata MAC is a setting, and so survives a loss of the database."""
-    count = len(chosen.metadata_secrets)
-    if count == 0:
+    """Check that the secrets of our metadata MAC are a setting, and so survive a loss of the database."""
+    configured = [each.get_secret_value() for each in chosen.metadata_secrets]
+    if not configured:
         yield note(
             "metadata secret",
             "stored in the database only: if both are lost, no payment can be restored from Stripe",
             remedy="set PAYMENT_WORKER_METADATA_SECRETS to a new secret and, after a comma, the stored one",
         )
+    elif _stored_metadata_secret(chosen) not in {*configured, None}:
+        yield note(
+            "metadata secret",
+            "the one stored in the database is not among the configured: what it signed proves nothing",
+            remedy="add it to PAYMENT_WORKER_METADATA_SECRETS after a comma: SELECT secret FROM metadata_secret",
+        )
     else:
-        yield fine("metadata secret", f"{count} {'is' if count == 1 else 'are'} set")
+        yield fine("metadata secret", f"{len(configured)} {'is' if len(configured) == 1 else 'are'} set")
+
+
+def _stored_metadata_secret(chosen: Settings) -> str | None:
+    if chosen.database_url is None:
+        return None
+    reached = bootstrap.database(chosen, connections=1)
+    try:
+        with reached.begin() as connection:
+            return metadata_secret.read(connection)
+    except DatabaseUnavailableError:
+        return None  # said above
+    finally:
+        reached.close()
 
 
 def _milliseconds(began: float) -> str:

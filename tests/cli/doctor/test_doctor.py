@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from secrets import token_hex
 from threading import Thread
 
 import pytest
@@ -79,6 +80,17 @@ def test_a_healthy_world_is_told_line_by_line(
         " ✓ rejected requests  none within 1 d\n"
         " ✓ balance            nothing is imported yet\n"
     )
+
+
+def test_a_metadata_secret_of_the_database_that_is_not_configured_is_told(run: Run, rows: Rows) -> None:
+    stored, new = rows.one("SELECT secret FROM metadata_secret")["secret"], token_hex()
+    told = [
+        run("doctor", settings={"PAYMENT_WORKER_METADATA_SECRETS": configured}).screen
+        for configured in (new, f"{new},{stored}")
+    ]
+    assert "! metadata secret    the one stored in the database is not among the configured" in told[0]
+    assert "✓ metadata secret    2 are set" in told[1]
+    assert stored not in "".join(told)
 
 
 def test_every_server_that_is_away_is_told_without_its_password(bare: Run) -> None:
