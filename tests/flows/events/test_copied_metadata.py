@@ -122,6 +122,32 @@ def test_a_copy_does_not_pay_for_what_stripe_refused(scene: Scene, rows: Rows, h
     assert rows("SELECT * FROM outbox WHERE type = 'PaymentSucceeded'") == []
 
 
+DISPUTED = ("charge.dispute.created", "charge.dispute.funds_withdrawn")
+
+
+def test_a_dispute_about_a_copy_is_none_about_our_payment(scene: Scene, rows: Rows) -> None:
+    payment_id = scene.charge_unanswered()
+    copy = copied(scene, payment_id)
+    scene.simulator.post("disputes", {"payment_intent": copy})
+    assert set(scene.deliver(scene.events(types=DISPUTED))) == {EventStatus.RECEIVED}
+    scene.resume()
+    scene.process_waiting()
+    assert rows.one("SELECT status, is_disputed FROM payment") == {
+        "status": "SUCCEEDED",
+        "is_disputed": False,
+    }
+    assert rows("SELECT 1 FROM dispute") == []
+    assert findings(rows) == {copy: "second_payment_intent"}
+
+
+def test_a_dispute_about_a_copy_of_what_stripe_refused_is_a_finding_alone(scene: Scene, rows: Rows) -> None:
+    copy = copied(scene, scene.charge(payment_method="pm_no_such_method"))
+    scene.simulator.post("disputes", {"payment_intent": copy})
+    assert set(scene.deliver(scene.events(types=DISPUTED))) == {EventStatus.IGNORED}
+    assert rows.one(PAYMENT) == {"status": "FAILED", "id": None}
+    assert findings(rows) == {copy: "unverified_metadata"}
+
+
 def refund_unanswered(scene: Scene, payment_id: UUID, refund_id: str, *, when: str = "after") -> None:
     """Refund 700, but Stripe only says that it broke, and cannot be asked what came of it."""
     scene.simulator.fault("server_error", when=when, endpoint="refunds.create")

@@ -92,6 +92,16 @@ def test_e8_an_hour_of_lost_webhooks_is_brought_right_by_the_poll_alone(
     assert_ended(rows, expected)
 
 
+def test_the_first_poll_begins_before_our_clocks_now_for_stripes_may_be_behind(
+    scene: Scene, rows: Rows, poll_and_process: Poll
+) -> None:
+    scene.simulator.post("settings", {"clock_skew_seconds": -3000})
+    scene.charge(payment_method="pm_card_processing")
+    scene.simulator.advance(60)
+    poll_and_process()
+    assert rows.one("SELECT status FROM payment")["status"] == "SUCCEEDED"
+
+
 def test_with_the_poll_off_an_hour_of_webhooks_brings_all_right(scene: Scene, rows: Rows) -> None:
     expected = an_hour_of_news(scene)
     scene.deliver(scene.events())
