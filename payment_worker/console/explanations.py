@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from payment_worker.domain.discrepancies import FindingKind as Kind
+from payment_worker.domain.discrepancies.findings import FindingKind as Kind
 
 _BY_HAND: Final = "See whether the row or Stripe's object was changed by hand."
 _KEY: Final = "Check the account and the mode of our key."

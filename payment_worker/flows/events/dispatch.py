@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from payment_worker.domain.attempts.outcome import Postponed, Unanswered
-from payment_worker.domain.discrepancies import FindingKind
+from payment_worker.domain.discrepancies.findings import FindingKind
 from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.domain.payment import Payment

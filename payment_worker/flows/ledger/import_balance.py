@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from payment_worker.domain.attempts.outcome import Absent
-from payment_worker.domain.discrepancies import Difference, FindingKind
+from payment_worker.domain.discrepancies.findings import Difference, FindingKind
 from payment_worker.domain.ledger.movements import PAYOUT_TYPES, Movement, is_unknown, post_movement
 from payment_worker.domain.ledger.postings import EntryKind
 from payment_worker.flows.context import Context

@@ -6,16 +6,14 @@ from datetime import datetime
 from typing import Final, Self, assert_never
 
 from payment_worker.domain.attempts.outcome import Absent, Delay, Postponed
-from payment_worker.domain.discrepancies import (
+from payment_worker.domain.discrepancies.closures import (
     Closed,
-    Difference,
-    FindingKind,
-    StripeList,
     closed_account,
     closed_list,
     closures,
     not_shown,
 )
+from payment_worker.domain.discrepancies.findings import Difference, FindingKind, StripeList
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.verdicts import AwaitsAttempt, KeyUnknown
 from payment_worker.flows.context import Context

@@ -7,10 +7,8 @@ from uuid import UUID
 
 from payment_worker.domain.attempts.outcome import Absent
 from payment_worker.domain.balance_transaction import BalanceTransaction
-from payment_worker.domain.discrepancies import (
-    Difference,
-    FindingKind,
-    StripeList,
+from payment_worker.domain.discrepancies.findings import Difference, FindingKind, StripeList
+from payment_worker.domain.discrepancies.payments import (
     compare_payment,
     payment_missing_here,
     second_payment_intent,

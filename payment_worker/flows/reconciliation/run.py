@@ -14,7 +14,8 @@ from types import MappingProxyType
 from typing import Final
 
 from payment_worker.domain.code import Code
-from payment_worker.domain.discrepancies import Closed, StripeList, closures
+from payment_worker.domain.discrepancies.closures import Closed, closures
+from payment_worker.domain.discrepancies.findings import StripeList
 from payment_worker.flows.context import Context
 from payment_worker.flows.reconciliation.checker import (
     Accepted,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
-from payment_worker.domain.discrepancies import Difference
+from payment_worker.domain.discrepancies.findings import Difference
 from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund

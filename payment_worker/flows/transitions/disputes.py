@@ -5,7 +5,7 @@ from functools import partial
 from uuid import uuid5
 
 from payment_worker.contracts import messages
-from payment_worker.domain.discrepancies import compare_dispute
+from payment_worker.domain.discrepancies.disputes import compare_dispute
 from payment_worker.domain.dispute import DisputeMoved, DisputeSnapshot, DisputeStatus, transition_dispute
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.verdicts import Contradicted, Contradiction, PaymentBehind

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, case, exists, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from payment_worker.domain.discrepancies import UNCLEARED, FindingKind
+from payment_worker.domain.discrepancies.findings import UNCLEARED, FindingKind
 from payment_worker.domain.ledger.postings import EntryKind, Posting
 from payment_worker.domain.ledger.records import RecordChange
 from payment_worker.store import tables

@@ -1,0 +1,29 @@
+"""Compares the status of a dispute with a snapshot of it."""
+
+from payment_worker.domain.discrepancies.findings import Difference, FindingKind
+from payment_worker.domain.dispute import DisputeSnapshot, DisputeStatus
+from payment_worker.domain.payment import Payment
+
+
+def compare_dispute(payment: Payment, ours: DisputeStatus | None, seen: DisputeSnapshot) -> Difference | None:
+    """How a dispute of this payment and what we have recorded of it differ."""
+    if ours is seen.status:
+        return None
+    return Difference(
+        kind=FindingKind.DISPUTE_STATUS_DIFFERS if ours else FindingKind.DISPUTE_NOT_RECORDED,
+        object_id=seen.stripe_dispute_id,
+        stripe_account=payment.stripe_account,
+        payment_id=payment.payment_id,
+        detail={"ours": ours, "theirs": seen.status},
+    )
+
+
+def dispute_missing_there(payment: Payment, stripe_dispute_id: str, ours: DisputeStatus) -> Difference:
+    """A dispute that we have recorded and Stripe does not show."""
+    return Difference(
+        kind=FindingKind.DISPUTE_MISSING_THERE,
+        object_id=stripe_dispute_id,
+        stripe_account=payment.stripe_account,
+        payment_id=payment.payment_id,
+        detail={"ours": ours, "theirs": None},
+    )

@@ -1,0 +1,141 @@
+"""Compares a payment with a snapshot of its PaymentIntent, and names the first difference.
+
+Both sides must be of the same time, or be refreshed: a list that was read before our row changed shows a difference
+that does not exist.
+"""
+
+from uuid import UUID
+
+from payment_worker.domain.discrepancies.findings import Difference, FindingKind
+from payment_worker.domain.payment import Payment, PaymentStatus, shows_status
+from payment_worker.domain.snapshots import PaymentIntentSnapshot
+from payment_worker.domain.transitions import is_split_as_asked, took_more
+
+
+def compare_payment(payment: Payment, seen: PaymentIntentSnapshot) -> Difference | None:
+    """How a payment and the PaymentIntent that is its own, or names it, differ."""
+    if payment.stripe_payment_intent_id not in {None, seen.stripe_payment_intent_id}:
+        return second_payment_intent(payment, seen.stripe_payment_intent_id)
+    if seen.currency != payment.currency:
+        return _payment(
+            FindingKind.PAYMENT_CURRENCY_DIFFERS, payment, seen, ours=payment.currency, theirs=seen.currency
+        )
+    if payment.stripe_payment_intent_id is None and took_more(payment, seen):
+        return _amount_differs(payment, seen)
+    if not _same_status(payment, seen):
+        return _payment(
+            FindingKind.PAYMENT_STATUS_DIFFERS, payment, seen, ours=payment.status, theirs=seen.trigger
+        )
+    if took_more(payment, seen):
+        return _amount_differs(payment, seen)
+    if payment.status is PaymentStatus.SUCCEEDED and seen.amount_received != payment.amount_captured:
+        return _payment(
+            FindingKind.PAYMENT_AMOUNT_DIFFERS,
+            payment,
+            seen,
+            ours=payment.amount_captured,
+            theirs=seen.amount_received,
+        )
+    return _compare_split(payment, seen)
+
+
+def _compare_split(payment: Payment, seen: PaymentIntentSnapshot) -> Difference | None:
+    if is_split_as_asked(payment, seen):
+        return None
+    if seen.application_fee_amount != payment.application_fee_amount:
+        ours, theirs = payment.application_fee_amount, seen.application_fee_amount
+        return _payment(FindingKind.PAYMENT_FEE_DIFFERS, payment, seen, ours=ours, theirs=theirs)
+    return _payment(
+        FindingKind.PAYMENT_TRANSFER_DIFFERS, payment, seen, ours=_transfer(payment), theirs=_transfer(seen)
+    )
+
+
+def _transfer(of: Payment | PaymentIntentSnapshot) -> str | None:
+    if of.transfer_destination is None:
+        return None
+    return f"{'all' if of.transfer_amount is None else of.transfer_amount} to {of.transfer_destination}"
+
+
+def _same_status(payment: Payment, seen: PaymentIntentSnapshot) -> bool:
+    is_known = seen.trigger is None or payment.stripe_payment_intent_id is not None
+    return is_known and shows_status(payment.status, seen.trigger)
+
+
+def _amount_differs(payment: Payment, seen: PaymentIntentSnapshot) -> Difference:
+    taken = max(seen.amount_received, seen.amount_capturable)
+    theirs = seen.amount if seen.amount != payment.amount else taken
+    return _payment(FindingKind.PAYMENT_AMOUNT_DIFFERS, payment, seen, ours=payment.amount, theirs=theirs)
+
+
+def _payment(
+    kind: FindingKind, payment: Payment, seen: PaymentIntentSnapshot, *, ours: object, theirs: object
+) -> Difference:
+    return Difference(
+        kind=kind,
+        object_id=seen.stripe_payment_intent_id,
+        stripe_account=payment.stripe_account,
+        payment_id=payment.payment_id,
+        detail={"ours": ours, "theirs": theirs},
+    )
+
+
+def second_payment_intent(payment: Payment, stripe_payment_intent_id: str) -> Difference:
+    """A finding: a PaymentIntent with a valid MAC for a payment that has another one."""
+    return Difference(
+        kind=FindingKind.SECOND_PAYMENT_INTENT,
+        object_id=stripe_payment_intent_id,
+        stripe_account=payment.stripe_account,
+        payment_id=payment.payment_id,
+        detail={"ours": payment.stripe_payment_intent_id, "theirs": stripe_payment_intent_id},
+    )
+
+
+def several_payment_intents(
+    stripe_payment_intent_id: str, *, payment_id: UUID, stripe_account: str | None, count: int
+) -> Difference:
+    """One of several PaymentIntents that prove to be of the same payment: all but one are copies, or paid it twice."""
+    return Difference(
+        kind=FindingKind.SEVERAL_PAYMENT_INTENTS,
+        object_id=stripe_payment_intent_id,
+        stripe_account=stripe_account,
+        payment_id=payment_id,
+        detail={"ours": None, "theirs": f"one of {count}"},
+    )
+
+
+def payment_missing_here(
+    seen: PaymentIntentSnapshot, *, payment_id: UUID, stripe_account: str | None
+) -> Difference:
+    """A PaymentIntent that proves to be of a payment which is not there."""
+    return Difference(
+        kind=FindingKind.PAYMENT_MISSING_HERE,
+        object_id=seen.stripe_payment_intent_id,
+        stripe_account=stripe_account,
+        payment_id=payment_id,
+        detail={"ours": None, "theirs": seen.trigger, "amount": seen.amount, "currency": seen.currency},
+    )
+
+
+def unverified_metadata(
+    object_id: str, *, payment_id: UUID | None, refund_id: UUID | None = None, stripe_account: str | None
+) -> Difference:
+    """An object whose metadata name a payment or a refund, and do not prove that it is of it."""
+    return Difference(
+        kind=FindingKind.UNVERIFIED_METADATA,
+        object_id=object_id,
+        stripe_account=stripe_account or None,
+        payment_id=payment_id,
+        refund_id=refund_id,
+        detail={"ours": None, "theirs": "not proven to be ours"},
+    )
+
+
+def payment_missing_there(payment: Payment) -> Difference:
+    """A payment whose PaymentIntent is not shown."""
+    return Difference(
+        kind=FindingKind.PAYMENT_MISSING_THERE,
+        object_id=payment.payment_intent,
+        stripe_account=payment.stripe_account,
+        payment_id=payment.payment_id,
+        detail={"ours": payment.status, "theirs": None},
+    )

@@ -1,0 +1,95 @@
+"""Compares a refund with a snapshot of Stripe's Refund, and names the first difference."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from payment_worker.domain.discrepancies.findings import Difference, FindingKind
+from payment_worker.domain.payment import Payment
+from payment_worker.domain.refund import LOST, RELEASED, Refund, RefundStatus, RefundTrigger
+from payment_worker.domain.snapshots import RefundSnapshot
+from payment_worker.domain.transitions import is_reversed_as_asked
+
+STATUS_OF_REFUND: Final[Mapping[RefundTrigger, RefundStatus]] = MappingProxyType(
+    {
+        RefundTrigger.ACTION_REQUIRED: RefundStatus.REQUIRES_ACTION,
+        RefundTrigger.PENDED: RefundStatus.PENDING,
+        RefundTrigger.SUCCEEDED: RefundStatus.PROCESSED,
+        RefundTrigger.FAILED: RefundStatus.FAILED,
+        RefundTrigger.CANCELED: RefundStatus.CANCELED,
+    }
+)
+"""The refund status that corresponds to Stripe's status."""
+
+
+def compare_refund(payment: Payment, refund: Refund | None, seen: RefundSnapshot) -> Difference | None:
+    """How a Refund of this payment and our refund that it is, if there is one, differ."""
+    if refund is None:
+        return _refund(FindingKind.REFUND_NOT_OURS, payment, None, seen, ours=None, theirs=seen.trigger)
+    if refund.stripe_refund_id not in {None, seen.stripe_refund_id}:
+        own = refund.stripe_refund_id
+        return _refund(
+            FindingKind.SECOND_REFUND, payment, refund, seen, ours=own, theirs=seen.stripe_refund_id
+        )
+    if seen.currency != refund.currency:
+        return _refund(
+            FindingKind.REFUND_CURRENCY_DIFFERS,
+            payment,
+            refund,
+            seen,
+            ours=refund.currency,
+            theirs=seen.currency,
+        )
+    if seen.amount != refund.amount:
+        return _refund(
+            FindingKind.REFUND_AMOUNT_DIFFERS, payment, refund, seen, ours=refund.amount, theirs=seen.amount
+        )
+    if refund.status in RELEASED and refund.stripe_refund_id is None and seen.trigger not in LOST:
+        return _refund(
+            FindingKind.REFUND_EXISTS_AFTER_ALL,
+            payment,
+            refund,
+            seen,
+            ours=refund.status,
+            theirs=seen.trigger,
+        )
+    if STATUS_OF_REFUND[seen.trigger] is not refund.status or not refund.stripe_refund_id:
+        return _refund(
+            FindingKind.REFUND_STATUS_DIFFERS, payment, refund, seen, ours=refund.status, theirs=seen.trigger
+        )
+    if not is_reversed_as_asked(refund, seen):
+        return _refund(
+            FindingKind.REFUND_NOT_REVERSED, payment, refund, seen, ours="reversed", theirs="not reversed"
+        )
+    return None
+
+
+def _refund(
+    kind: FindingKind,
+    payment: Payment,
+    refund: Refund | None,
+    seen: RefundSnapshot,
+    *,
+    ours: object,
+    theirs: object,
+) -> Difference:
+    return Difference(
+        kind=kind,
+        object_id=seen.stripe_refund_id,
+        stripe_account=payment.stripe_account,
+        payment_id=payment.payment_id,
+        refund_id=refund.refund_id if refund else None,
+        detail={"ours": ours, "theirs": theirs},
+    )
+
+
+def refund_missing_there(refund: Refund, *, stripe_account: str | None) -> Difference:
+    """A refund whose Refund is not shown."""
+    return Difference(
+        kind=FindingKind.REFUND_MISSING_THERE,
+        object_id=str(refund.stripe_refund_id),
+        stripe_account=stripe_account,
+        payment_id=refund.payment_id,
+        refund_id=refund.refund_id,
+        detail={"ours": refund.status, "theirs": None},
+    )
