@@ -27,7 +27,7 @@ from payment_worker.gateway.client import Unreadable
 from payment_worker.gateway.lists.lists import Page, ids_page
 from payment_worker.gateway.restore import OriginalRequest, fetch_original_request
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import attempts, payments
+from payment_worker.store.payments import payments, stripe_requests
 from payment_worker.store.payments.history import transition
 from payment_worker.store.statements import write
 
@@ -79,7 +79,7 @@ def _refused(context: Context, request: AdoptRequest) -> RejectAdoption | Stripe
     if not isinstance(keys, frozenset):
         return StripeAway()
     with context.database.begin() as connection:
-        is_ours = any(attempts.is_known(connection, key) for key in keys)
+        is_ours = any(stripe_requests.is_known(connection, key) for key in keys)
     return RejectAdoption(AdoptionRejection.OTHER_PAYMENT) if is_ours else None
 
 

@@ -20,8 +20,8 @@ from payment_worker.flows.result import CommandResult, NoSuchPayment, Unfinished
 from payment_worker.flows.transitions.payments import payment_writes
 from payment_worker.gateway.requests import Request
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import attempts, payments
-from payment_worker.store.payments.attempts import StripeRequest
+from payment_worker.store.payments import attempts, automatic_retries, payments, stripe_requests
+from payment_worker.store.payments.stripe_requests import StripeRequest
 from payment_worker.store.statements import write
 
 
@@ -99,7 +99,7 @@ def _note(
     context: Context, connection: Connection, change: Change, payment: Payment, *, patient: bool
 ) -> _Noted | _Waiting | CommandResult | Busy:
     now = context.clock()
-    if waiting := attempts.unanswered(connection, change.payment_id):
+    if waiting := stripe_requests.unanswered(connection, change.payment_id):
         if waiting.action is change.action and change.is_same(payment, waiting):
             answer = payment_result(payment, Unfinished.OTHERS, waiting.next_action_at)
             return _Waiting(waiting.attempt_id, answer)
@@ -141,7 +141,9 @@ def _answered(
     connection: Connection, change: Change, payment: Payment, message_id: UUID
 ) -> CommandResult | None:
     """The result of the same request of the same message, if it was delivered before."""
-    before = attempts.by_message(connection, message_id, payment_id=change.payment_id, action=change.action)
+    before = stripe_requests.by_message(
+        connection, message_id, payment_id=change.payment_id, action=change.action
+    )
     if before and change.is_same(payment, before):
         answer = payment_result(payment)
         return replace(answer, reason=before.error_code or answer.reason)
@@ -169,11 +171,11 @@ def _note_attempt(
         wanted.request,
         action=change.action,
         now=now,
-        number=attempts.last_number(connection, after.payment_id) + 1,
+        number=stripe_requests.last_number(connection, after.payment_id) + 1,
         request_id=change.message_id,
     )
     if after != before:
         cause = context.cause(f"{change.action} requested", attempt=attempt.number)
         write(connection, payment_writes(before, after, cause=cause, now=now))
-    attempts.cancel_retries(connection, after.payment_id)
+    automatic_retries.cancel_retries(connection, after.payment_id)
     return _Noted(attempts.note(connection, attempt), after)

@@ -14,8 +14,8 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, NoSuchPayment
 from payment_worker.gateway.requests import retry_request
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import attempts, payments
-from payment_worker.store.payments.attempts import StripeRequest
+from payment_worker.store.payments import automatic_retries, payments, stripe_requests
+from payment_worker.store.payments.stripe_requests import StripeRequest
 
 BATCH: Final = 100
 """Automatic retries that one sweep enqueues: none of them is urgent."""
@@ -33,7 +33,7 @@ def _retry(
 ) -> Change:
 
     def decide(connection: Connection, payment: Payment) -> Wanted | Done | Reject:
-        before = attempts.last_confirmation(connection, payment.payment_id)
+        before = stripe_requests.last_confirmation(connection, payment.payment_id)
         last_method = before.get("payment_method")
         method = request.payment_method or last_method
         if method is None:
@@ -45,7 +45,7 @@ def _retry(
         decision = decide_retry(
             payment,
             same_method=method == last_method,
-            retries_in_period=attempts.retries_since(connection, payment.payment_id, since=since),
+            retries_in_period=automatic_retries.retries_since(connection, payment.payment_id, since=since),
             policy=policy,
         )
         if not isinstance(decision, Proceed):
@@ -72,13 +72,15 @@ def claim_due_retries(context: Context) -> Sequence[int]:
     """Ids of the declined attempts whose payments are due for an automatic retry."""
     now = context.clock()
     with context.database.begin() as connection:
-        return attempts.claim_due_retries(connection, now=now, until=now + context.policy.lease, limit=BATCH)
+        return automatic_retries.claim_due_retries(
+            connection, now=now, until=now + context.policy.lease, limit=BATCH
+        )
 
 
 def retry_declined(context: Context, attempt_id: int) -> CommandResult | None:
     """Try the payment again that this attempt was declined for; None where nothing is to follow it any more."""
     with context.database.begin() as connection:
-        payment_id = attempts.payment_to_retry(connection, attempt_id)
+        payment_id = automatic_retries.payment_to_retry(connection, attempt_id)
     if payment_id is None:
         return None
     # The same id each time: however often it is enqueued, one retry follows an attempt.
@@ -89,6 +91,6 @@ def retry_declined(context: Context, attempt_id: int) -> CommandResult | None:
         return None  # enqueued again
     with context.database.begin() as connection:
         payments.lock(connection, payment_id)
-        if attempts.payment_to_retry(connection, attempt_id):
-            attempts.cancel_retries(connection, payment_id)
+        if automatic_retries.payment_to_retry(connection, attempt_id):
+            automatic_retries.cancel_retries(connection, payment_id)
     return answer

@@ -33,7 +33,7 @@ from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
 from payment_worker.gateway.lists.lists import ListedPaymentIntent, Page, Period, payment_intents_page
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import attempts, payments
+from payment_worker.store.payments import attempts, payments, stripe_requests
 from payment_worker.store.queries import reconciliation
 from payment_worker.store.queries.reconciliation import KnownPayment
 from payment_worker.store.reconciliation import reconciliation_candidates
@@ -174,7 +174,7 @@ def _is_made_by_us(checker: Checker, candidate: Candidate) -> bool | None:
 
 def _is_our_key(checker: Checker, connection: Connection, payment_id: UUID, key: str) -> bool:
     """Whether it is the key of a request to charge the payment that is stored; or lost, as after a restore."""
-    if attempts.is_known(connection, key):
+    if stripe_requests.is_known(connection, key):
         return charged_under(checker.context, connection, payment_id, key)
     return not checker.run.is_scheduled and is_charge_key(key, payment_id)
 

@@ -23,7 +23,7 @@ from payment_worker.gateway.lists.lists import Page, Period, events_page
 from payment_worker.gateway.transport.retries import Seconds
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.events import inbox
-from payment_worker.store.payments import attempts, refunds
+from payment_worker.store.payments import refunds, stripe_requests
 
 CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
 """How far our idea of Stripe's clock may be wrong when a list by creation time is read to prove absence."""
@@ -161,9 +161,9 @@ def refunded_under(
 
 def _asked_under(
     context: Context, connection: Connection, payment_id: UUID, idempotency_key: str | None
-) -> attempts.Asked | None:
+) -> stripe_requests.Asked | None:
     remembered_since = context.clock() - context.policy.key_safe_age
-    return attempts.asked_under(
+    return stripe_requests.asked_under(
         connection, idempotency_key, payment_id=payment_id, remembered_since=remembered_since
     )
 
@@ -172,4 +172,4 @@ def may_be_unanswered(connection: Connection, payment: Payment, snapshot: Refund
     """Whether a Refund that we do not know may be what an unanswered attempt to refund so much has made."""
     return refunds.find_by_stripe(
         connection, snapshot.stripe_refund_id
-    ) is None and attempts.refunds_unanswered(connection, payment.payment_id, amount=snapshot.amount)
+    ) is None and stripe_requests.refunds_unanswered(connection, payment.payment_id, amount=snapshot.amount)
