@@ -11,7 +11,7 @@ from payment_worker.domain.attempts.outcome import explained
 from payment_worker.flows.events.result import sentence
 from payment_worker.flows.replay_request import obstacle_of
 from payment_worker.store import operator_actions, rejected_requests, stripe_identity
-from payment_worker.store.events import inbox
+from payment_worker.store.events import event_list
 from payment_worker.store.events.inbox import EventStatus
 from payment_worker.store.queries import console as queries
 from payment_worker.store.queries.console import LOOKED_AT
@@ -50,7 +50,9 @@ def events(console: Console, request: Request) -> Response:
     # Those that wait or are parked have indexes of their own.
     among = None if status in {EventStatus.PARKED, EventStatus.RECEIVED} and not type_ else LOOKED_AT
     with console.reading() as connection:
-        found = inbox.newest(connection, status=status or None, type_=type_ or None, limit=ROWS, among=among)
+        found = event_list.newest(
+            connection, status=status or None, type_=type_ or None, limit=ROWS, among=among
+        )
     return console.pages.page(
         request,
         "events.html",

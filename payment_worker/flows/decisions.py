@@ -6,7 +6,7 @@ from datetime import datetime
 from payment_worker.flows.events.result import Reason
 from payment_worker.store import operator_actions
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.events import inbox
+from payment_worker.store.events import event_list
 from payment_worker.store.operator_actions import ActionKind
 from payment_worker.store.reconciliation import findings
 
@@ -26,7 +26,7 @@ def discard_events(
 ) -> Sequence[str]:
     """Set events aside that wait or are parked; the ids of those that were."""
     outcome = f"{Reason.DISCARDED}: {actor}: {reason}"
-    done = inbox.discard(connection, event_ids=event_ids, outcome=outcome, now=now)
+    done = event_list.discard(connection, event_ids=event_ids, outcome=outcome, now=now)
     operator_actions.note(connection, ActionKind.EVENT_DISCARDED, done, reason=reason, actor=actor, now=now)
     return done
 
@@ -42,6 +42,6 @@ def replay_events(
 ) -> Sequence[str]:
     """Make these events due, or, without ids, all that are parked; the ids of those that are due now."""
     outcome = ": ".join(filter(None, (Reason.REPLAYED, actor, reason)))
-    due = inbox.replay(connection, event_ids=event_ids, type_=type_, reason=outcome, now=now)
+    due = event_list.replay(connection, event_ids=event_ids, type_=type_, reason=outcome, now=now)
     operator_actions.note(connection, ActionKind.EVENT_REPLAYED, due, reason=reason, actor=actor, now=now)
     return due

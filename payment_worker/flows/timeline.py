@@ -8,8 +8,8 @@ from uuid import UUID
 
 from payment_worker.flows.events.result import sentence
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.events import inbox
-from payment_worker.store.events.inbox import Listed
+from payment_worker.store.events import event_list
+from payment_worker.store.events.event_list import Listed
 from payment_worker.store.queries import timeline
 
 
@@ -94,7 +94,7 @@ def _events(
         *(row["stripe_dispute_id"] for row in history),
         *(row["stripe_early_fraud_warning_id"] for row in warnings),
     ]
-    return inbox.about(
+    return event_list.about(
         connection,
         object_ids=sorted({each for each in objects if each}),
         event_ids=sorted({row["detail"]["event_id"] for row in history if "event_id" in row["detail"]}),

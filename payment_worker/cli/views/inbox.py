@@ -10,15 +10,15 @@ from payment_worker.cli.database import now, operator, records
 from payment_worker.cli.views.printing import complain, console, is_narrow, print_json, table, told
 from payment_worker.flows.decisions import discard_events, replay_events
 from payment_worker.flows.events.result import sentence
-from payment_worker.store.events import inbox
-from payment_worker.store.events.inbox import Listed
+from payment_worker.store.events import event_list
+from payment_worker.store.events.event_list import Listed
 from payment_worker.telemetry.formats import duration
 
 
 def show(*, status: str | None, type_: str | None, limit: int, as_json: bool) -> None:
     """Print the newest events."""
     with records() as connection:
-        found = inbox.newest(connection, status=status, type_=type_, limit=limit)
+        found = event_list.newest(connection, status=status, type_=type_, limit=limit)
     if as_json:
         print_json(found)
     else:

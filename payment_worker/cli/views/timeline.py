@@ -25,7 +25,7 @@ from payment_worker.cli.views.rejected import MOST, canonical, print_each
 from payment_worker.flows.timeline import Line, Story, records_of, story_of
 from payment_worker.store import rejected_requests
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.events import inbox
+from payment_worker.store.events import event_list
 from payment_worker.store.queries import timeline
 from payment_worker.telemetry.formats import instant, money
 
@@ -77,7 +77,7 @@ def show(identity: str, *, as_json: bool) -> bool:
         unaccepted = rejected_requests.carrying(connection, canonical(identity), limit=MOST)
         payment_id = _payment_of(connection, _id(identity))
         story = story_of(connection, payment_id) if payment_id else None
-        heard = [] if story else inbox.about(connection, object_ids=[], event_ids=[identity])
+        heard = [] if story else event_list.about(connection, object_ids=[], event_ids=[identity])
     if story is None and not heard and not unaccepted:
         complain(f"Not found: {identity}.")
         if as_json:

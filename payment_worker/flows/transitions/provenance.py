@@ -22,7 +22,7 @@ from payment_worker.gateway.client import MADE_UNDER_A_KEY, NotFetched
 from payment_worker.gateway.lists.lists import Page, Period, events_page
 from payment_worker.gateway.transport.retries import Seconds
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.events import inbox
+from payment_worker.store.events import event_keys, inbox
 from payment_worker.store.payments import refunds, stripe_requests
 
 CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
@@ -67,7 +67,7 @@ def find_made(
 ) -> ScanResult:
     """What was made under an attempt's key, as it is now: an event in the inbox, or on Stripe's list, tells what."""
     with context.database.begin() as connection:
-        object_id = inbox.made_under(
+        object_id = event_keys.made_under(
             connection,
             attempt.idempotency_key,
             stripe_account=account or "",
@@ -102,7 +102,7 @@ def keys_of(
     """
     types = (CREATION[kind],)
     with context.database.begin() as connection:
-        known = inbox.keys_of(connection, stripe_id, stripe_account=account or "", types=types)
+        known = event_keys.keys_of(connection, stripe_id, stripe_account=account or "", types=types)
     if known:
         return known
     body = context.stripe.read(f"{PATHS[kind]}{stripe_id}", {}, account=account)

@@ -15,7 +15,6 @@ from sqlalchemy import (
     bindparam,
     func,
     literal_column,
-    or_,
     select,
     tuple_,
     update,
@@ -256,42 +255,6 @@ def finish(connection: Connection, ended: Sequence[Ended], *, now: datetime) -> 
     connection.execute(_FINISH, parameters)
 
 
-def made_under(
-    connection: Connection,
-    idempotency_key: str,
-    *,
-    stripe_account: str,
-    types: Sequence[str],
-    since: datetime,
-    until: datetime,
-) -> str | None:
-    """The object of an event of these types that a request under this key has made, received between these instants."""
-    query = (
-        select(table.c.object_id)
-        .where(
-            table.c.received_at.between(since, until),
-            table.c.stripe_account == stripe_account,
-            table.c.type.in_(types),
-            table.c.payload["request", "idempotency_key"].astext == idempotency_key,
-        )
-        .limit(1)
-    )
-    found: str | None = connection.scalar(query)
-    return found
-
-
-def keys_of(
-    connection: Connection, object_id: str, *, stripe_account: str, types: Sequence[str]
-) -> frozenset[str]:
-    """The idempotency keys of the requests of which events of these types about an object tell; empty for none."""
-    query = select(table.c.payload["request", "idempotency_key"].astext).where(
-        table.c.object_id == object_id,
-        table.c.stripe_account == stripe_account,
-        table.c.type.in_(types),
-    )
-    return frozenset(key or "" for key in connection.scalars(query))
-
-
 def begun(event: InboxEvent) -> Change:
     """The change that counts a try when it begins, for its owner may not live to count it."""
     return _changed(event, tries=event.tries + 1)
@@ -330,123 +293,3 @@ def _changed(event: InboxEvent, **values: object) -> Change:
         "lease_token": event.lease_token,
     }
     return Change(table, key, values)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """An event for display, without its payload."""
-
-    stripe_account: str
-    event_id: str
-    type: str
-    object_id: str | None
-    status: str
-    outcome: str | None
-    source: str
-    tries: int
-    next_action_at: datetime | None
-    created_at: datetime
-    received_at: datetime
-    finished_at: datetime | None
-
-
-LISTED: Final = [table.c[name] for name in Listed.__slots__]
-_NEWEST: Final = table.c.received_at.desc()
-
-
-def newest(
-    connection: Connection,
-    *,
-    status: str | None,
-    type_: str | None,
-    limit: int,
-    among: int | None = None,
-) -> Sequence[Listed]:
-    """The events that were received last.
-
-    Args:
-        connection: where to read.
-        status: of these alone.
-        type_: likewise.
-        limit: how many.
-        among: look at the newest so many of all events, however few of them are wanted.
-    """
-    events = table.c if among is None else select(*LISTED).order_by(_NEWEST).limit(among).subquery().c
-    columns = [events[name] for name in Listed.__slots__]
-    query = select(*columns).order_by(events.received_at.desc()).limit(limit)
-    if status:
-        query = query.where(events.status == status)
-    if type_:
-        query = query.where(events.type == type_)
-    return [Listed(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
-
-
-def about(connection: Connection, *, object_ids: Sequence[str], event_ids: Sequence[str]) -> Sequence[Listed]:
-    """The events about these objects of Stripe's, and those with these ids, in the order in which they came."""
-    query = (
-        select(*LISTED)
-        .where(or_(table.c.object_id.in_(object_ids), table.c.event_id.in_(event_ids)))
-        .order_by(table.c.received_at)
-    )
-    return [Listed(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 - SQLAlchemy's public name
-
-
-def discard(
-    connection: Connection, *, event_ids: Sequence[str], outcome: str, now: datetime
-) -> Sequence[str]:
-    """Mark received or parked events as ignored; returns their ids.
-
-    A worker that is processing one loses its lease, because the token is incremented.
-    """
-    update = (
-        table.update()
-        .where(
-            table.c.event_id.in_(event_ids),
-            table.c.status.in_([EventStatus.RECEIVED, EventStatus.PARKED]),
-        )
-        .values(
-            status=EventStatus.IGNORED,
-            outcome=outcome,
-            lease_token=table.c.lease_token + 1,
-            next_action_at=None,
-            finished_at=now,
-        )
-        .returning(table.c.event_id)
-    )
-    return connection.execute(update).scalars().all()
-
-
-def replay(
-    connection: Connection,
-    *,
-    event_ids: Sequence[str] | None,
-    type_: str | None = None,
-    reason: str,
-    now: datetime,
-) -> Sequence[str]:
-    """Make events due as if they had just arrived: those with these ids, or, without ids, all parked ones.
-
-    A worker that is processing one loses its lease, because the token is incremented.
-
-    Returns:
-        The ids of those that are due now.
-    """
-    update = (
-        table.update()
-        .values(
-            status=EventStatus.RECEIVED,
-            outcome=reason,
-            tries=0,
-            lease_token=table.c.lease_token + 1,
-            next_action_at=now,
-            finished_at=None,
-        )
-        .returning(table.c.event_id)
-    )
-    if event_ids is None:
-        update = update.where(table.c.status == EventStatus.PARKED)
-    else:
-        update = update.where(table.c.event_id.in_(event_ids))
-    if type_:
-        update = update.where(table.c.type == type_)
-    return connection.execute(update).scalars().all()

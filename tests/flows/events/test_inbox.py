@@ -18,7 +18,7 @@ from payment_worker.flows.events.inbox import (
 )
 from payment_worker.flows.events.subjects import SUBJECTS, Subject
 from payment_worker.flows.maintenance.sweep import claim_due
-from payment_worker.store.events import inbox
+from payment_worker.store.events import event_list
 from tests.flows.scene import Clock, Scene
 from tests.harness.rows import Rows
 
@@ -49,7 +49,7 @@ def test_a_parked_event_is_settled_once_it_is_replayed_and_can_be(scene: Scene, 
     rows("UPDATE stripe_event SET payload = %s, api_version = 'old'", payload)
 
     with scene.context.database.begin() as connection:
-        due = inbox.replay(connection, event_ids=None, reason="mended", now=scene.clock())
+        due = event_list.replay(connection, event_ids=None, reason="mended", now=scene.clock())
     assert due == ["evt_1"]
     scene.process_waiting()
 
