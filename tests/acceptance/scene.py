@@ -135,6 +135,15 @@ class Scene:
             self.producer.charge(**arguments)
         return str(arguments["payment_id"])
 
+    def close_books(self) -> None:
+        """Have all that happened so far posted, and cleared, as it is some minutes later."""
+        self.simulator.advance(2)
+        self.witness.wait_for_end([self.producer.send("payment_worker.import_balance", "maintenance", {})])
+        self.rows(
+            "INSERT INTO ledger_progress (history_id) SELECT max(history_id) FROM payment_history"
+            " ON CONFLICT (is_only) DO UPDATE SET history_id = excluded.history_id"
+        )
+
     def refund(self, payment_id: str, *, copies: int = 1, **changes: object) -> str:
         """Send a refund, and return its id."""
         arguments = a_refund(payment_id, **changes)

@@ -7,13 +7,14 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Table, exists, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, exists, func, select, tuple_
 
 from payment_worker.domain.dispute import DisputeStatus
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.refund import RefundStatus
 from payment_worker.store import tables
 from payment_worker.store.events.inbox import EventStatus
+from payment_worker.store.ledger import ledger_entries
 from payment_worker.store.reconciliation.findings import FindingStatus
 
 _PAYMENT: Final = tables.payment
@@ -57,17 +58,22 @@ def lock_quiet(connection: Connection, payment_ids: Collection[UUID], *, before:
     """Lock those of these payments that are finished and unchanged since then.
 
     None that may still change by itself: no attempt without an outcome, no automatic retry, no pending refund, no open
-    dispute, no unpublished message and no open finding.
+    dispute, no unpublished message and no open finding. None whose money is not cleared in the ledger, or whose history
+    is not posted there yet.
     """
     refund, dispute, attempt = tables.refund, tables.dispute, tables.payment_attempt
     box, finding = tables.outbox, tables.reconciliation_finding
+    unposted = _HISTORY.c.history_id > ledger_entries.posted_until(connection)
     needed = [
-        _of_it(_HISTORY, _HISTORY.c.recorded_at >= before),
+        _of_it(_HISTORY, (_HISTORY.c.recorded_at >= before) | unposted),
         _of_it(attempt, attempt.c.finished_at.is_(None) | attempt.c.retry_at.is_not(None)),
         _of_it(refund, refund.c.status.in_(UNFINISHED_REFUNDS)),
         _of_it(dispute, dispute.c.status.in_(OPEN_DISPUTES)),
         _of_it(box, box.c.published_at.is_(None)),
         _of_it(finding, finding.c.status == FindingStatus.OPEN),
+        _is_uncleared(_PAYMENT, _PAYMENT.c.stripe_payment_intent_id),
+        _of_it(refund, _is_uncleared(refund, refund.c.stripe_refund_id)),
+        _of_it(dispute, _is_uncleared(dispute, dispute.c.stripe_dispute_id)),
     ]
     query = (
         select(_PAYMENT.c.payment_id)
@@ -85,6 +91,15 @@ def lock_quiet(connection: Connection, payment_ids: Collection[UUID], *, before:
 
 def _of_it(table: Table, condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists(select(table.c.payment_id).where(table.c.payment_id == _PAYMENT.c.payment_id, condition))
+
+
+def _is_uncleared(of: Table, object_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether our records and Stripe's balance do not agree on an object of Stripe's."""
+    left = tables.ledger_uncleared.c
+    own = (left.object_id == object_id) & (
+        left.stripe_account == func.coalesce(_PAYMENT.c.stripe_account, "")
+    )
+    return exists(select(left.object_id).where(own).correlate(_PAYMENT, of))
 
 
 def archive(connection: Connection, payment_ids: Collection[UUID]) -> None:

@@ -108,6 +108,8 @@ def _charge(scene: Scene, trouble: str, *, account: str | None = None, **changes
 def _prune_until_archived(scene: Scene, payment_ids: set[str]) -> None:
     query = "SELECT DISTINCT payment_id::text AS id FROM payment_history_archive"
 
+    scene.close_books()
+
     def archived() -> bool:
         sent = scene.producer.send("payment_worker.prune", "maintenance", {})
         scene.witness.wait_for_end([sent])

@@ -96,6 +96,8 @@ def _expand(scene: Scene) -> None:
 def _is_pruned(scene: Scene, payment_id: str) -> bool:
     query = "SELECT 1 FROM payment_history_archive WHERE payment_id = %s"
 
+    scene.close_books()
+
     def archived() -> bool:
         scene.witness.wait_for_end([scene.producer.send("payment_worker.prune", "maintenance", {})])
         return bool(scene.rows(query, payment_id))

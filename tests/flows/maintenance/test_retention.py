@@ -14,6 +14,7 @@ from payment_worker.flows.maintenance.retention import PruneBudget, Retention, p
 from payment_worker.flows.result import Conflict
 from payment_worker.store.connection.advisory_lock import PRUNE_LOCK, alone
 from payment_worker.store.queries import timeline
+from tests.flows.ledger.test_import import imported
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 
@@ -28,6 +29,9 @@ RETENTION = Retention(
 
 
 def _prune(scene: Scene) -> Mapping[str, int]:
+    """What beat does every day, and the import of the balance every few minutes."""
+    scene.simulator.advance(2)
+    imported(scene)
     pruned = prune(scene.context, RETENTION)
     assert pruned is not None
     return pruned
@@ -106,6 +110,14 @@ STILL_NEEDED = {
     "an appeal of a lost one": "INSERT INTO dispute (stripe_dispute_id, payment_id, status, amount, currency,"
     " created_at, updated_at)"
     " SELECT 'dp_1', payment_id, 'APPEAL_UNDER_REVIEW', 1, 'EUR', now(), now() FROM payment",
+    "money that is not cleared": "INSERT INTO ledger_uncleared (stripe_account, object_id, currency, ours, theirs,"
+    " since) SELECT '', stripe_payment_intent_id, 'EUR', 1, 0, now() FROM payment",
+    "a refund that is not cleared": "INSERT INTO ledger_uncleared (stripe_account, object_id, currency, ours, theirs,"
+    " since) SELECT '', stripe_refund_id, 'EUR', 0, 1, now() FROM refund",
+    "a dispute that is not cleared": "INSERT INTO dispute (stripe_dispute_id, payment_id, status, amount, currency,"
+    " created_at, updated_at) SELECT 'dp_1', payment_id, 'LOST', 1, 'EUR', now(), now() FROM payment;"
+    "INSERT INTO ledger_uncleared (stripe_account, object_id, currency, ours, theirs, since)"
+    " VALUES ('', 'dp_1', 'EUR', 0, 1, now())",
     "late news": "UPDATE payment SET updated_at = now() + interval '7 years'",
 }
 
@@ -120,6 +132,14 @@ def test_a_payment_that_somebody_still_needs_is_not_archived(
     scene.clock.advance(8 * YEAR)
     assert _prune(scene)["payments"] == 0
     assert _count(rows, "payment_history_archive") == 0
+
+
+def test_a_payment_that_the_ledger_does_not_know_yet_is_not_archived(scene: Scene, rows: Rows) -> None:
+    scene.charge()
+    _publish_all(rows, scene)
+    scene.clock.advance(8 * YEAR)
+    assert (prune(scene.context, RETENTION) or {})["payments"] == 0
+    assert _prune(scene)["payments"] == 1
 
 
 def test_an_authorisation_without_an_end_is_not_archived(scene: Scene, rows: Rows) -> None:
@@ -182,6 +202,8 @@ def test_batches_are_small_and_all_of_it_is_done(scene: Scene, rows: Rows) -> No
     payments = [scene.charge() for _ in range(5)]
     _publish_all(rows, scene)
     scene.clock.advance(8 * YEAR)
+    scene.simulator.advance(2)
+    imported(scene)
     pruned = prune(scene.context, RETENTION, PruneBudget(batch=3))
     assert pruned is not None
     assert pruned["payments"] == len(payments)
