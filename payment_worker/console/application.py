@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from payment_worker.console import ledger, open_work, overview, payments
+from payment_worker.console import ledger, open_work, overview, payment, search
 from payment_worker.console.access import Access
 from payment_worker.console.actions import ACTIONS, endpoint
 from payment_worker.console.context import Console
@@ -29,8 +29,9 @@ ICON: Final = files("payment_worker.console").joinpath("static", "icon.svg").rea
 View = Callable[[Console, Request], Response]
 PAGES: Final[Mapping[str, View]] = {
     "/": overview.overview,
-    "/payments": payments.payments,
-    "/payments/{payment_id:uuid}": payments.payment,
+    "/payments": search.payments,
+    "/payments/{payment_id:uuid}": payment.payment,
+    "/refunds": search.refunds,
     "/findings": open_work.findings,
     "/events": open_work.events,
     "/requests/rejected": open_work.rejected,
@@ -40,6 +41,9 @@ PAGES: Final[Mapping[str, View]] = {
     "/payouts/{payout_id}": ledger.payout,
     "/actions": open_work.actions,
 }
+
+FAULTS: Final = (HTTPException, DatabaseUnavailableError, BrokerError, RedisError, Exception)
+"""What a page may end with, and is answered with a page that says so."""
 
 
 def application(console: Console, access: Access, *, close: Callable[[], None]) -> Guard:
@@ -67,37 +71,25 @@ def application(console: Console, access: Access, *, close: Callable[[], None]) 
                 for path, (action, following) in ACTIONS.items()
             ),
         ],
-        exception_handlers={
-            HTTPException: partial(_not_served, console),
-            DatabaseUnavailableError: partial(_unavailable, console),
-            BrokerError: partial(_no_broker, console),
-            RedisError: partial(_no_broker, console),
-            Exception: partial(_failed, console),
-        },
+        exception_handlers={kind: partial(_failed, console) for kind in FAULTS},
         lifespan=lifespan,
     )
     return Guard(app, access=access)
 
 
-async def _not_served(console: Console, request: Request, error: Exception) -> Response:
-    status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND)
-    said = error.detail if isinstance(error, HTTPException) else ""
+def _described(error: Exception) -> tuple[HTTPStatus, str]:
+    match error:
+        case HTTPException():
+            return HTTPStatus(error.status_code), error.detail
+        case DatabaseUnavailableError():
+            said = f"PostgreSQL cannot serve now: {error}. The overview tells what to do."
+            return HTTPStatus.SERVICE_UNAVAILABLE, said
+        case BrokerError() | RedisError():
+            said = f"Redis cannot serve now: {trouble(error)}. Nothing was done."
+            return HTTPStatus.SERVICE_UNAVAILABLE, said
+    return HTTPStatus.INTERNAL_SERVER_ERROR, "This is a bug of the console's; its log says where."
+
+
+async def _failed(console: Console, request: Request, error: Exception) -> Response:
+    status, said = _described(error)
     return console.pages.page(request, "fault.html", http_status=status, title=status.phrase, said=said)
-
-
-async def _unavailable(console: Console, request: Request, error: Exception) -> Response:
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-    said = f"PostgreSQL cannot serve now: {error}. The overview tells what to do."
-    return console.pages.page(request, "fault.html", http_status=status, title="No database", said=said)
-
-
-async def _no_broker(console: Console, request: Request, error: Exception) -> Response:
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-    said = f"Redis cannot serve now: {trouble(error)}. Nothing was done."
-    return console.pages.page(request, "fault.html", http_status=status, title="No Redis", said=said)
-
-
-async def _failed(console: Console, request: Request, _: Exception) -> Response:
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    said = "This is a bug of the console's; its log says where."
-    return console.pages.page(request, "fault.html", http_status=status, title="Failed", said=said)

@@ -49,8 +49,7 @@ def payout(console: Console, request: Request) -> Response:
     with console.reading() as connection:
         found = paid_out.find(connection, request.path_params["payout_id"])
         lines = paid_out.lines(connection, found.stripe_payout_id) if found else ()
-        identity = stripe_identity.on_record(connection)
+        is_live = stripe_identity.is_live(connection)
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, "No such payout is imported.")
-    is_live = bool(identity and identity.livemode)
     return console.pages.page(request, "payout.html", payout=found, lines=lines, is_live=is_live)

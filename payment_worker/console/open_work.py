@@ -14,7 +14,7 @@ from payment_worker.store import operator_actions, rejected_requests, stripe_ide
 from payment_worker.store.events import event_list
 from payment_worker.store.events.inbox import EventStatus
 from payment_worker.store.queries import console as queries
-from payment_worker.store.queries.console import LOOKED_AT
+from payment_worker.store.queries.search import LOOKED_AT
 from payment_worker.store.reconciliation import findings as stored_findings
 from payment_worker.store.reconciliation import reconciliation_runs
 from payment_worker.store.reconciliation.findings import FindingStatus
@@ -29,7 +29,7 @@ def findings(console: Console, request: Request) -> Response:
     with console.reading() as connection:
         found = stored_findings.found(connection, statuses=statuses, limit=ROWS)
         last = reconciliation_runs.newest(connection, limit=10)
-        identity = stripe_identity.on_record(connection)
+        is_live = stripe_identity.is_live(connection)
     return console.pages.page(
         request,
         "findings.html",
@@ -39,7 +39,7 @@ def findings(console: Console, request: Request) -> Response:
         statuses=list(FindingStatus),
         meaning=meaning,
         rows=ROWS,
-        is_live=bool(identity and identity.livemode),
+        is_live=is_live,
     )
 
 

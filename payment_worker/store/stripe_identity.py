@@ -25,6 +25,12 @@ def on_record(connection: Connection) -> Identity | None:
     return row and Identity(*row)
 
 
+def is_live(connection: Connection) -> bool:
+    """Whether this database is known to be of a live account."""
+    identity = on_record(connection)
+    return identity is not None and identity.livemode
+
+
 def note_first(connection: Connection, identity: Identity) -> Identity:
     """Note it unless there is one.
 

@@ -27,6 +27,7 @@ SETTINGS = {
 PAGES = (
     "/",
     "/payments",
+    "/refunds",
     "/findings",
     "/unknown",
     "/events",

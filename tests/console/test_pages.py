@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from uuid import uuid4
 
@@ -62,6 +63,66 @@ def test_a_payment_is_found_by_each_of_its_ids(shared_console: Running, shared_r
         )
     page = shared_console.reader.get("/payments", q=f"nothing {unique}")
     assert (page.status, _listed(page.body)) == (200, [])
+
+
+def a_refund(rows: Rows, payment: Mapping[str, object], **values: object) -> str:
+    """A refund of this payment that waits at Stripe, but for what the test says of it."""
+    row = {
+        "refund_id": str(uuid4()),
+        "payment_id": str(payment["payment_id"]),
+        "amount": 10,
+        "currency": "EUR",
+        "status": "PENDING",
+        "stripe_refund_id": f"re_{uuid4().hex}",
+        "amount_was_given": True,
+        "created_at": payment["created_at"],
+        "updated_at": payment["created_at"],
+        **values,
+    }
+    names, marks = ", ".join(row), ", ".join(["%s"] * len(row))
+    rows(f"INSERT INTO refund ({names}) VALUES ({marks})", *row.values())  # noqa: S608
+    return str(row["refund_id"])
+
+
+def _refunds(body: str) -> list[str]:
+    return re.findall(r'<span class="id">([0-9a-f-]{36})<', body)
+
+
+def test_which_refund_of_an_order_failed_is_found_with_its_reason(
+    shared_console: Running, shared_rows: Rows
+) -> None:
+    unique = uuid4().hex
+    payment = a_payment(shared_rows, order_id=f"order {unique}", stripe_charge_id=f"ch_{unique}")
+    failed = {"status": "FAILED", "failure_reason": "expired_or_canceled_card", "stripe_refund_id": None}
+    lost = a_refund(shared_rows, payment, **failed)
+    pending = a_refund(shared_rows, payment, stripe_refund_id=f"re_{unique}", requested_by="<b>Ada</b>")
+
+    def found(**query: str) -> set[str]:
+        return set(_refunds(shared_console.reader.get("/refunds", **query).body))
+
+    for identity in (f"order {unique}", f"ch_{unique}", str(payment["payment_id"])):
+        assert found(q=identity) == {lost, pending}, identity
+    assert found(q=f"re_{unique}") == found(q=pending.upper()) == {pending}
+    body = shared_console.reader.get("/refunds", q=f"order {unique}", status="FAILED").body
+    assert _refunds(body) == [lost]
+    assert "expired_or_canceled_card" in body
+    assert _listed(body) == [str(payment["payment_id"])]
+    assert "expired_or_canceled_card" in shared_console.reader.get(f"/payments/{payment['payment_id']}").body
+    assert found(q=f"order {unique}", least="0.11") == found(q=f"nothing {unique}") == set()
+    assert shared_console.reader.get("/refunds", status="SUCCEEDED").status == 400
+
+
+def test_pages_go_through_all_refunds_once_each(shared_console: Running, shared_rows: Rows) -> None:
+    payment = a_payment(shared_rows, created_at="2005-01-01T00:00:00Z")
+    wanted = {a_refund(shared_rows, payment) for _ in range(60)}
+    first = shared_console.reader.get(
+        "/refunds", since="2005-01-01", until="2005-01-01", status="PENDING"
+    ).body
+    following = re.search(r'rel="next" href="([^"]+)"', first)
+    assert following
+    last = shared_console.reader.get(html.unescape(following[1])).body
+    assert (len(_refunds(first)), len(_refunds(last))) == (50, 10)
+    assert {*_refunds(first), *_refunds(last)} == wanted
 
 
 def test_filters_leave_what_is_wanted(shared_console: Running, shared_rows: Rows) -> None:

@@ -11,7 +11,7 @@ from payment_worker.cli.views.printing import console, is_narrow, print_json, ta
 from payment_worker.contracts.requests import ReconcileRequest, parse
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.queries.console import Page, Search, payments
+from payment_worker.store.queries.search import Page, Search, payments
 from payment_worker.telemetry.formats import instant, money
 
 Payment = Mapping[str, Any]
@@ -43,7 +43,7 @@ def _newest(connection: Connection, search: Search, limit: int) -> list[Payment]
     page = Page([], None)
     while True:
         page = payments(connection, search, before=page.next_place, limit=limit - len(found))
-        found += page.payments
+        found += page.rows
         if page.next_place is None or len(found) == limit:
             return found
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from payment_worker.store.queries import console
+from payment_worker.store.queries import search
 from tests.cli.conftest import Run
 from tests.harness.rows import Rows
 
@@ -68,5 +68,5 @@ def test_on_the_screen_each_has_its_id_amount_and_reason(run: Run) -> None:
 
 
 def test_what_is_rare_is_found_behind_many_others(run: Run, rows: Rows) -> None:
-    rows(PAYMENT, "4713", "CANCELED", None, None, console.LOOKED_AT + 100)
+    rows(PAYMENT, "4713", "CANCELED", None, None, search.LOOKED_AT + 100)
     assert [each["order_id"] for each in listed(run, "--status", "FAILED")] == ["4711"]
