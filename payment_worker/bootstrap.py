@@ -111,7 +111,7 @@ def _open(chosen: Settings) -> Process:
             api_key=_secret(chosen.stripe_api_key),
             api_base=chosen.stripe_api_base,
             timeout_seconds=chosen.stripe_timeout,
-            traffic=RateLimiter(redis(chosen, timeout_seconds=REDIS_TIMEOUT_SECONDS), limits(chosen)),
+            rate_limiter=RateLimiter(redis(chosen, timeout_seconds=REDIS_TIMEOUT_SECONDS), limits(chosen)),
             check_key=KeyCheck(opened, livemode=bool(is_live(chosen))),
         ),
         stream=Stream(

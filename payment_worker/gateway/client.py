@@ -68,7 +68,7 @@ class Gateway:
         api_key: str,
         api_base: str,
         timeout_seconds: float,
-        traffic: RateLimiter,
+        rate_limiter: RateLimiter,
         check_key: KeyCheck = any_key,
     ) -> None:
         self.timeout_seconds = timeout_seconds
@@ -76,7 +76,7 @@ class Gateway:
             api_key=api_key,
             api_base=api_base,
             timeout_seconds=timeout_seconds,
-            traffic=traffic,
+            rate_limiter=rate_limiter,
             check_key=check_key,
         )
 
@@ -93,13 +93,15 @@ class Gateway:
             nonlocal sent_before, may_be_done
             if is_paused():
                 return Postponed(Delay.PAUSED)
-            turn = self._connection.turn("post", attempt.path, account, time_left() - self.timeout_seconds)
-            if isinstance(turn, Throttled):
-                return Postponed(turn.delay)
+            permit = self._connection.permit(
+                "post", attempt.path, account, time_left() - self.timeout_seconds
+            )
+            if isinstance(permit, Throttled):
+                return Postponed(permit.delay)
             if time_left() <= 0:
                 # Another worker may own the attempt by now: a process that was suspended must not send any more.
                 return Postponed(Delay.LEASE_EXPIRED)
-            outcome = self._post(attempt, account, turn, is_first=not sent_before)
+            outcome = self._post(attempt, account, permit, is_first=not sent_before)
             if sent_before and isinstance(outcome, Shown | Declined):
                 # Stripe replays the first execution's response, whose object may have changed since. Stripe says so
                 # in a header; a fake may not.
@@ -120,9 +122,9 @@ class Gateway:
         """Stripe's time by its last response; None before the first."""
         return self._connection.clock.now()
 
-    def is_down(self, *, account: str | None) -> bool:
+    def breaker_is_open(self, *, account: str | None) -> bool:
         """Whether the circuit breaker is open because Stripe does not respond."""
-        return self._connection.is_down(account)
+        return self._connection.breaker_is_open(account)
 
     def payment_intent(self, stripe_payment_intent_id: str, *, account: str | None) -> LookupResult:
         """The PaymentIntent as it is now."""
@@ -267,12 +269,12 @@ class Gateway:
             end = find(self._connection, all_of_them, after=end.after)
         return end if isinstance(end, Unanswered | Postponed) else list(seen.values())
 
-    def _post(self, attempt: Attempt, account: str | None, turn: Permit, *, is_first: bool) -> Outcome:
+    def _post(self, attempt: Attempt, account: str | None, permit: Permit, *, is_first: bool) -> Outcome:
         options: dict[str, Any] = {"idempotency_key": attempt.idempotency_key}
         read = refund_snapshot if attempt.action is Action.REFUND else payment_intent_snapshot
         try:
             asked = json.loads(attempt.parameters)
-            answer = self._connection.call("post", attempt.path, asked, account, turn, options=options)
+            answer = self._connection.call("post", attempt.path, asked, account, permit, options=options)
             seen = read(_completed(answer.data, asked))
             return Shown(seen, answer.request_id, is_present=not is_replayed(answer.headers))
         except stripe.PermissionError as error:

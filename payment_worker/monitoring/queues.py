@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from payment_worker.gateway.rate_limit.circuit_breaker import open_breakers
 from payment_worker.gateway.rate_limit.limiter import PLATFORM
-from payment_worker.gateway.rate_limit.redis_limiter import down
 from payment_worker.monitoring import gauges
 from payment_worker.monitoring.gauges import Reading, age
 from payment_worker.redis.heartbeats import Consumers, Sweeps
@@ -64,6 +64,6 @@ def read(
     for queue, workers in Consumers(client).count(queues).items():
         yield Reading(gauges.CONSUMERS, workers, (queue,))
     watched = [PLATFORM, *(account for account in accounts if account)][:MOST_ACCOUNTS]
-    yield Reading(gauges.BREAKERS, len(down(client, watched)))
+    yield Reading(gauges.BREAKERS, len(open_breakers(client, watched)))
     for sweep, at in Sweeps(client).last().items():
         yield Reading(gauges.SWEPT_SECONDS, age(at, now), (sweep,))

@@ -28,7 +28,7 @@ def clock() -> Clock:
 def context(environment: dict[str, str], clock: Clock) -> Iterator[Context]:
     """What flows work with. Nobody else works in it, so nothing happens that the test does not do."""
     settings = Settings.from_environment(environment)
-    traffic = RateLimiter(
+    rate_limiter = RateLimiter(
         redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settings)
     )
     with closing(Database(environment["DATABASE_URL"])) as database:
@@ -38,7 +38,7 @@ def context(environment: dict[str, str], clock: Clock) -> Iterator[Context]:
                 api_key=environment["STRIPE_API_KEY"],
                 api_base=environment["STRIPE_API_BASE"],
                 timeout_seconds=10,
-                traffic=traffic,
+                rate_limiter=rate_limiter,
             ),
             clock=clock,
             jitter=lambda: 0.5,

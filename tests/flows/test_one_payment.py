@@ -30,7 +30,7 @@ def test_nothing_that_befalls_one_payment_breaks_the_promise(
 ) -> None:
     # The breaker counts in real time, which does not pass here: it has tests of its own.
     settled = Settings.from_environment({**environment, "PAYMENT_WORKER_BREAKER_FAILURES": "1000"})
-    traffic = RateLimiter(
+    rate_limiter = RateLimiter(
         redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settled)
     )
     with closing(DyingDatabase(environment["DATABASE_URL"])) as database:
@@ -38,7 +38,7 @@ def test_nothing_that_befalls_one_payment_breaks_the_promise(
             api_key=environment["STRIPE_API_KEY"],
             api_base=simulator.url,
             timeout_seconds=0.3,
-            traffic=traffic,
+            rate_limiter=rate_limiter,
         )
         # A short lease in real time: a call that gets no answer is not repeated for long.
         policy = replace(context.policy, lease=timedelta(seconds=0.6))

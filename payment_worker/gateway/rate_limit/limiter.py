@@ -11,7 +11,8 @@ from typing import Any, Final, TypeVar
 
 import redis
 
-from payment_worker.domain.attempts.outcome import Outcome, Unanswered, UnknownReason
+from payment_worker.domain.attempts.outcome import Outcome, Unanswered
+from payment_worker.gateway.rate_limit.circuit_breaker import FAILURES, CircuitBreaker
 from payment_worker.gateway.rate_limit.limits import Limits, Permit, Throttled
 from payment_worker.gateway.rate_limit.redis_limiter import RedisLimiter
 from payment_worker.telemetry import logger
@@ -29,11 +30,6 @@ REDIS_AGAIN_SECONDS: Final = 5.0
 PLATFORM: Final = "platform"
 """Our own account, where no connected one is named."""
 
-FAILURES: Final = frozenset(
-    {UnknownReason.NO_ANSWER, UnknownReason.TRUNCATED_ANSWER, UnknownReason.SERVER_ERROR}
-)
-"""Outcomes that the breaker counts. A replayed 5xx is not one: it shows that Stripe responds."""
-
 
 class RateLimiter:
     """Rate limit and breaker of all workers. Thread-safe; created after a fork, as its connections are."""
@@ -47,13 +43,14 @@ class RateLimiter:
     ) -> None:
         self._again_seconds = redis_again_seconds
         self._redis = RedisLimiter(client, limits)
+        self._breaker = CircuitBreaker(client, limits)
         self._lock = threading.Lock()
         self._redis_again_at: float | None = None
 
     def acquire(self, endpoint: str, *, account: str | None, longest_wait: float) -> Permit | Throttled:
         """A permit for one call, now or after a wait of at most `longest_wait` seconds.
 
-        The caller of a `Permit` waits as it says, calls, and reports the outcome to `note`.
+        The caller of a `Permit` waits as it says, calls, and reports the outcome to `report`.
         """
         name = account or PLATFORM
         without_redis: Permit | Throttled = Permit(name, wait_seconds=0, failures=0, is_probe=False)
@@ -61,14 +58,14 @@ class RateLimiter:
             lambda: self._redis.acquire(endpoint, account=name, longest_wait=longest_wait), without_redis
         )
 
-    def is_down(self, account: str | None) -> bool:
+    def breaker_is_open(self, account: str | None) -> bool:
         """Whether the account's breaker is open."""
-        return self._ask(lambda: self._redis.is_down(account or PLATFORM), without_redis=False)
+        return self._ask(lambda: self._breaker.is_open(account or PLATFORM), without_redis=False)
 
-    def note(self, permit: Permit, outcome: Outcome | None) -> None:
+    def report(self, permit: Permit, outcome: Outcome | None) -> None:
         """Report the outcome of a call; None for a response that is neither a failure nor a rate limit."""
         if isinstance(outcome, Unanswered) and outcome.unknown_reason in FAILURES:
-            opened = self._ask(lambda: self._redis.failed(permit), without_redis=0.0)
+            opened = self._ask(lambda: self._breaker.failed(permit), without_redis=0.0)
             if opened:
                 log.error(
                     "circuit breaker opened",
@@ -77,7 +74,7 @@ class RateLimiter:
                     seconds=opened,
                 )
         elif permit.failures or permit.is_probe:
-            self._ask(lambda: self._redis.answered(permit), without_redis=None)
+            self._ask(lambda: self._breaker.answered(permit), without_redis=None)
             if permit.is_probe:
                 log.warning("circuit breaker closed", stripe_account=permit.account)
 

@@ -16,9 +16,6 @@ TEST_RATE: Final = 25.0
 BURST_SECONDS: Final = 0.1
 """Calls of so long a time may begin at once. Stripe counts by the second: a burst of a whole one would go beyond it."""
 
-LONGEST_COOL_DOWN_SECONDS: Final = 300.0
-"""How far the breaker's cool-down doubles. Work that waits is this late at the most once Stripe is back."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rate:

@@ -22,8 +22,8 @@ from payment_worker.telemetry.recorder import count, observe
 ACCOUNT: Final = "/v1/account"
 """The account that the key belongs to."""
 
-LONGEST_TURN_SECONDS: Final = 5.0
-"""How long a call waits for its turn where no lease says so: what comes later comes back later."""
+LONGEST_PERMIT_WAIT_SECONDS: Final = 5.0
+"""How long a call waits for its permit where no lease says so: what comes later comes back later."""
 
 # It would write a file under the home directory and add a header (stripe-python 16.1.0).
 stripe.enable_telemetry = False
@@ -38,12 +38,12 @@ class Connection:
         api_key: str,
         api_base: str,
         timeout_seconds: float,
-        traffic: RateLimiter,
+        rate_limiter: RateLimiter,
         check_key: KeyCheck = any_key,
     ) -> None:
         self.timeout_seconds = timeout_seconds
         self.clock = StripeClock()
-        self._traffic = traffic
+        self._rate_limiter = rate_limiter
         self._check_key = check_key
         self._client = stripe.StripeClient(
             api_key,
@@ -54,34 +54,38 @@ class Connection:
 
     def ask(self, path: str, params: Mapping[str, Any], account: str | None) -> JSON:
         """Stripe's response to a GET. Raises stripe.StripeError; one of them says that it was not sent."""
-        turn = self.turn("get", path, account, LONGEST_TURN_SECONDS)
-        if isinstance(turn, Throttled):
-            raise NotSentError(turn.delay)
-        body: JSON = self.call("get", path, params, account, turn).data
+        permit = self.permit("get", path, account, LONGEST_PERMIT_WAIT_SECONDS)
+        if isinstance(permit, Throttled):
+            raise NotSentError(permit.delay)
+        body: JSON = self.call("get", path, params, account, permit).data
         return body
 
-    def turn(self, method: str, path: str, account: str | None, longest_wait: float) -> Permit | Throttled:
-        """Wait for the call's turn, if it comes within this time. No transaction may be open meanwhile."""
+    def permit(self, method: str, path: str, account: str | None, longest_wait: float) -> Permit | Throttled:
+        """Wait for the call's permit, if it comes within this time. No transaction may be open meanwhile."""
         if delay := self._check_key(self._owner):
             count(THROTTLED, delay)
             return Throttled(delay, 0.0)
-        return self._turn(method, path, account, longest_wait)
+        return self._acquire(method, path, account, longest_wait)
 
-    def _turn(self, method: str, path: str, account: str | None, longest_wait: float) -> Permit | Throttled:
-        turn = self._traffic.acquire(endpoint_of(method, path), account=account, longest_wait=longest_wait)
-        if isinstance(turn, Throttled):
-            count(THROTTLED, turn.delay)
-        elif turn.wait_seconds:
-            time.sleep(turn.wait_seconds)
-        return turn
+    def _acquire(
+        self, method: str, path: str, account: str | None, longest_wait: float
+    ) -> Permit | Throttled:
+        permit = self._rate_limiter.acquire(
+            endpoint_of(method, path), account=account, longest_wait=longest_wait
+        )
+        if isinstance(permit, Throttled):
+            count(THROTTLED, permit.delay)
+        elif permit.wait_seconds:
+            time.sleep(permit.wait_seconds)
+        return permit
 
     def _owner(self) -> str | Delay:
         """The id of the account that the key belongs to."""
-        turn = self._turn("get", ACCOUNT, None, LONGEST_TURN_SECONDS)
-        if isinstance(turn, Throttled):
-            return turn.delay
+        permit = self._acquire("get", ACCOUNT, None, LONGEST_PERMIT_WAIT_SECONDS)
+        if isinstance(permit, Throttled):
+            return permit.delay
         try:
-            return str(self.call("get", ACCOUNT, {}, None, turn).data["id"])
+            return str(self.call("get", ACCOUNT, {}, None, permit).data["id"])
         except stripe.PermissionError:
             return Delay.ACCOUNT_UNKNOWN
         except stripe.StripeError as error:
@@ -96,7 +100,7 @@ class Connection:
         path: str,
         params: Mapping[str, Any],
         account: str | None,
-        turn: Permit,
+        permit: Permit,
         *,
         options: Mapping[str, Any] = MappingProxyType({}),
     ) -> Any:  # noqa: ANN401 - the SDK gives this answer no name that is public
@@ -107,22 +111,22 @@ class Connection:
             answer = self._client.raw_request(method, path, **params, **options, **whose)
         except stripe.StripeError as error:
             self.clock.update(error.headers)
-            self._note(turn, name, outcome_of(error), error.request_id, began)
+            self._note(permit, name, outcome_of(error), error.request_id, began)
             raise
         self.clock.update(answer.headers)
-        self._note(turn, name, None, answer.request_id, began)
+        self._note(permit, name, None, answer.request_id, began)
         return answer
 
-    def is_down(self, account: str | None) -> bool:
+    def breaker_is_open(self, account: str | None) -> bool:
         """Whether the circuit breaker is open."""
-        return self._traffic.is_down(account)
+        return self._rate_limiter.breaker_is_open(account)
 
     def _note(
-        self, turn: Permit, name: str, outcome: Outcome | None, request_id: str | None, began: float
+        self, permit: Permit, name: str, outcome: Outcome | None, request_id: str | None, began: float
     ) -> None:
         observe(STRIPE_SECONDS, name, answer_name(outcome), seconds=time.monotonic() - began)
         learned(stripe_request_id=request_id)
-        self._traffic.note(turn, outcome)
+        self._rate_limiter.report(permit, outcome)
 
 
 def endpoint_name(method: str, path: str) -> str:

@@ -34,14 +34,14 @@ def deploy(scene: Scene, environment: dict[str, str]) -> Deploy:
 
     def begun(key: str) -> Scene:
         settings = Settings.from_environment({**environment, "STRIPE_API_KEY": key})
-        traffic = RateLimiter(
+        rate_limiter = RateLimiter(
             redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settings)
         )
         stripe = Gateway(
             api_key=key,
             api_base=environment["STRIPE_API_BASE"],
             timeout_seconds=10,
-            traffic=traffic,
+            rate_limiter=rate_limiter,
             check_key=KeyCheck(scene.context.database, livemode=bool(bootstrap.is_live(settings))),
         )
         return replace(scene, context=replace(scene.context, stripe=stripe))

@@ -65,11 +65,12 @@ def terse(*answers: tuple[int, dict[str, Any]]) -> Iterator[str]:
 def at(context: Context, environment: dict[str, str]) -> At:
     """The world, with whatever is at this URL in Stripe's place."""
     settings = Settings.from_environment(environment)
-    traffic = RateLimiter(
+    rate_limiter = RateLimiter(
         redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settings)
     )
     return lambda url: replace(
-        context, stripe=Gateway(api_key="sk_test_terse", api_base=url, timeout_seconds=10, traffic=traffic)
+        context,
+        stripe=Gateway(api_key="sk_test_terse", api_base=url, timeout_seconds=10, rate_limiter=rate_limiter),
     )
 
 

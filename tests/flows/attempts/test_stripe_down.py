@@ -114,7 +114,7 @@ def test_however_long_it_is_down_no_event_is_given_up(
     payment_id = scene.charge()
     simulator.advance(5)
     fault = simulator.fault("unavailable", times=None)
-    while not scene.context.stripe.is_down(account=None):
+    while not scene.context.stripe.breaker_is_open(account=None):
         scene.context.stripe.payment_intent("pi_any", account=None)
     scene.deliver(scene.events(types=["charge.updated"]))
     for _ in range(30):

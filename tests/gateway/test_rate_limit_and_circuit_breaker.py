@@ -71,7 +71,7 @@ def a_permit(limiter: RateLimiter) -> Permit:
 
 def fail(limiter: RateLimiter, *, times: int) -> None:
     for _ in range(times):
-        limiter.note(a_permit(limiter), NOTHING)
+        limiter.report(a_permit(limiter), NOTHING)
 
 
 def is_held(limiter: RateLimiter) -> bool:
@@ -126,11 +126,11 @@ def test_failures_in_a_row_hold_the_calls_of_every_process(start: Starts) -> Non
     one, other = start(), start()
     fail(one, times=2)
     assert not is_held(other)
-    assert not other.is_down(None)
+    assert not other.breaker_is_open(None)
     fail(other, times=1)
     assert is_held(one)
     assert is_held(other)
-    assert one.is_down(None)
+    assert one.breaker_is_open(None)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_failures_in_a_row_hold_the_calls_of_every_process(start: Starts) -> Non
 def test_any_answer_at_all_ends_the_row(start: Starts, outcome: Rejected | Unanswered | None) -> None:
     limiter = start()
     fail(limiter, times=2)
-    limiter.note(a_permit(limiter), outcome)
+    limiter.report(a_permit(limiter), outcome)
     fail(limiter, times=2)
     assert not is_held(limiter)
 
@@ -157,7 +157,7 @@ def test_after_the_cool_down_one_call_probes_and_its_answer_lets_all_go_on(start
     assert probe.is_probe
     assert is_held(one)
     assert is_held(other)
-    one.note(probe, None)
+    one.report(probe, None)
     assert not is_held(one)
     assert not a_permit(other).is_probe
 
@@ -167,7 +167,7 @@ def test_a_probe_that_fails_doubles_the_cool_down(start: Starts) -> None:
     fail(limiter, times=3)
     for doubled in (2, 4):
         (probe,) = wait_until(lambda: permits([ask(limiter)]))
-        limiter.note(probe, NOTHING)
+        limiter.report(probe, NOTHING)
         held = ask(limiter)
         assert isinstance(held, Throttled)
         assert doubled / 2 < held.wait_seconds <= doubled
@@ -185,7 +185,7 @@ def test_without_redis_a_call_goes_on_unlimited(start: Starts, own_valkey: Valke
     own_valkey.kill()
     assert len(permits([ask(limiter) for _ in range(5)])) == 5
     fail(limiter, times=5)
-    assert not limiter.is_down(None)
+    assert not limiter.breaker_is_open(None)
 
 
 def test_once_redis_is_back_all_share_again(start: Starts, own_valkey: Valkey) -> None:
