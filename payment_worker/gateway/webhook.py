@@ -1,6 +1,7 @@
 """Verifies the signature of a webhook and parses its event."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ PINNED_VERSION: Final[str] = stripe.api_version
 
 CLIENT_SECRET: Final = re.compile(r"\w{1,64}_secret_\w+", re.ASCII)
 """Stripe's form of them, alone or within an address."""
+
+
+LONGEST_WORD: Final = 255
+"""Stripe's limit for ids. An index of PostgreSQL holds no value of some thousand characters."""
 
 
 class BadSignatureError(Exception):
@@ -80,10 +85,18 @@ def event_of(payload: str) -> Event:
         BadPayloadError: it holds none.
     """
     try:
-        body = json.loads(_without_secrets(payload), parse_constant=_no_json)
+        body = json.loads(_without_secrets(payload), parse_constant=_no_json, parse_float=_finite)
         # Only an escape can stand for what PostgreSQL does not hold: most payloads need no walk.
         event = event_from(body) if "\\u" in payload else _event(body)
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as fault:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        OSError,
+        RecursionError,
+    ) as fault:
         raise BadPayloadError(type(fault).__name__) from None
     return event
 
@@ -98,6 +111,13 @@ def _no_json(constant: str) -> None:
     raise ValueError(constant)
 
 
+def _finite(number: str) -> float:
+    # Python reads 1e999 as Infinity.
+    if math.isinf(value := float(number)):
+        raise ValueError(number)
+    return value
+
+
 def event_from(body: dict[str, Any]) -> Event:
     """The event that Stripe's JSON object is."""
     return _event(_storable(body))
@@ -106,15 +126,21 @@ def event_from(body: dict[str, Any]) -> Event:
 def _event(body: dict[str, Any]) -> Event:
     about = body["data"]["object"]
     return Event(
-        event_id=str(body["id"]),
-        type=str(body["type"]),
-        stripe_account=str(body.get("account") or ""),
-        api_version=body.get("api_version"),
+        event_id=_word(body["id"]),
+        type=_word(body["type"]),
+        stripe_account=_word(body.get("account") or ""),
+        api_version=_word(body["api_version"]) if body.get("api_version") else None,
         livemode=bool(body.get("livemode")),
         created_at=datetime.fromtimestamp(body["created"], tz=UTC),
-        object_id=str(about["id"]) if about.get("id") else None,
+        object_id=_word(about["id"]) if about.get("id") else None,
         payload=body,
     )
+
+
+def _word(value: object) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST_WORD:
+        raise ValueError("no id, type or version")
+    return value
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401 - JSON

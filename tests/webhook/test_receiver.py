@@ -103,6 +103,13 @@ def test_what_is_not_signed_is_refused_and_not_stored(shared_sender: Receiver, s
         written(an_event(created="yesterday")),
         written(an_event(created=1e30)),
         written(an_event(data={"object": {"id": "pi_1", "amount": float("nan")}})),
+        written(an_event()).replace(b'"created": ', b'"amount": 1e999, "created": '),
+        written(an_event(created=-(10**18))),
+        *(
+            written(an_event(**{name: strange}))
+            for name in ("id", "type", "account", "api_version")
+            for strange in (["evt_1"], {"a": 1}, "e" * 100_000)
+        ),
         b"[" * 100_000,
     ],
     ids=lambda body: bytes(body)[:12],  # an event of another moment has the same
