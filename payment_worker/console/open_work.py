@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from payment_worker.console.context import Console
-from payment_worker.console.explanations import meaning
 from payment_worker.domain.attempts.outcome import explained
+from payment_worker.domain.discrepancies.findings import FindingKind
 from payment_worker.flows.events.result import sentence
 from payment_worker.flows.replay_request import obstacle_of
 from payment_worker.store import operator_actions, rejected_requests, stripe_identity
@@ -37,7 +37,8 @@ def findings(console: Console, request: Request) -> Response:
         runs=last,
         status=status,
         statuses=list(FindingStatus),
-        meaning=meaning,
+        # A newer version may have found others.
+        kinds={str(kind): kind for kind in FindingKind},
         rows=ROWS,
         is_live=is_live,
     )

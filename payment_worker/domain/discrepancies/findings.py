@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from payment_worker.domain.code import Code
+
 
 class StripeList(StrEnum):
     """Stripe's lists that are compared, by their API names."""
@@ -16,68 +18,178 @@ class StripeList(StrEnum):
     DISPUTES = "disputes"
 
 
-class FindingKind(StrEnum):
-    """The ways in which two records can differ."""
+_BY_HAND: Final = "See whether the row or Stripe's object was changed by hand."
+_KEY: Final = "Check the account and the mode of our key."
+_SHOWN: Final = "Look at it in Stripe's dashboard; if it looks normal there, it is a bug of ours."
 
-    PAYMENT_MISSING_HERE = "payment_missing_here"
-    """Stripe has a PaymentIntent that names a payment without a row."""
-    PAYMENT_MISSING_THERE = "payment_missing_there"
-    """Stripe does not show the PaymentIntent of a payment."""
-    PAYMENT_STATUS_DIFFERS = "payment_status_differs"
-    PAYMENT_AMOUNT_DIFFERS = "payment_amount_differs"
-    PAYMENT_CURRENCY_DIFFERS = "payment_currency_differs"
-    PAYMENT_FEE_DIFFERS = "payment_fee_differs"
-    """Another application fee than was requested (Connect)."""
-    PAYMENT_TRANSFER_DIFFERS = "payment_transfer_differs"
-    """Another amount is transferred, or to another account, than was requested (Connect)."""
-    SECOND_PAYMENT_INTENT = "second_payment_intent"
-    """Another PaymentIntent than the payment's own carries its id: it may have been paid twice."""
-    SEVERAL_PAYMENT_INTENTS = "several_payment_intents"
-    """Several PaymentIntents have a valid MAC for one payment that has none, or is lost: an operator has to decide."""
-    REFUND_NOT_OURS = "refund_not_ours"
-    """Stripe has a Refund of our payment that has no row: it was made elsewhere."""
-    REFUND_MISSING_THERE = "refund_missing_there"
-    REFUND_STATUS_DIFFERS = "refund_status_differs"
-    REFUND_AMOUNT_DIFFERS = "refund_amount_differs"
-    REFUND_CURRENCY_DIFFERS = "refund_currency_differs"
-    REFUND_NOT_REVERSED = "refund_not_reversed"
-    """A refund that was to take back its share of a transfer did not (Connect)."""
-    REFUND_EXISTS_AFTER_ALL = "refund_exists_after_all"
-    """Stripe has a Refund that we had recorded as failed, releasing its amount."""
-    SECOND_REFUND = "second_refund"
-    """Another Refund than the refund's own carries its id."""
-    UNVERIFIED_METADATA = "unverified_metadata"
-    """An object carries our ids in its metadata without proof that we created it: anybody may write them."""
-    DISPUTE_NOT_RECORDED = "dispute_not_recorded"
-    DISPUTE_STATUS_DIFFERS = "dispute_status_differs"
-    DISPUTE_MISSING_THERE = "dispute_missing_there"
-    UNKNOWN_TOO_LONG = "unknown_too_long"
-    """The outcome of a request to Stripe has been unknown for so long that an operator should look at it."""
-    PAYMENT_UNREADABLE = "payment_unreadable"
-    """The PaymentIntent of a payment cannot be parsed; likewise the next two."""
-    REFUND_UNREADABLE = "refund_unreadable"
-    DISPUTE_UNREADABLE = "dispute_unreadable"
-    ACCOUNT_UNREADABLE = "account_unreadable"
-    """Stripe denies us access to a connected account: it was disconnected, or its id was never right."""
-    LIST_UNREADABLE = "list_unreadable"
-    """Stripe denies us one kind of object of an account: our key is a restricted one."""
-    BALANCE_DIFFERS = "balance_differs"
-    """The balance that Stripe says an account has is not the ledger's; the next four name the objects that make it."""
-    TRANSACTION_UNKNOWN = "transaction_unknown"
-    """A balance transaction cannot be placed: its type is new, or Stripe does not show what it was made for."""
-    TRANSACTION_UNREADABLE = "transaction_unreadable"
-    TRANSACTION_DIFFERS = "transaction_differs"
-    """Stripe shows a balance transaction otherwise than it did when it was posted."""
-    TRANSACTION_MISSING_THERE = "transaction_missing_there"
-    """Stripe does not show a balance transaction any more that is posted."""
-    NOT_AT_STRIPE = "not_at_stripe"
-    """Our records say that money moved, and no balance transaction does; for too long."""
-    NOT_IN_OUR_RECORDS = "not_in_our_records"
-    """A balance transaction says that a customer's money moved, and our records do not."""
-    NOT_CLEARED = "not_cleared"
-    """Both say that a customer's money moved, but not how much."""
-    PAYOUT_SUM_DIFFERS = "payout_sum_differs"
-    """An automatic payout is not the sum of the balance transactions that Stripe says it paid out."""
+
+class FindingKind(Code):
+    """The ways in which two records can differ: what each means, and what to do about it."""
+
+    PAYMENT_MISSING_HERE = (
+        "payment_missing_here",
+        "Stripe has a payment of ours that we do not have.",
+        "If it was lost: payment-worker reconcile --since.",
+    )
+    PAYMENT_MISSING_THERE = ("payment_missing_there", "Stripe does not show this payment.", _KEY)
+    PAYMENT_STATUS_DIFFERS = (
+        "payment_status_differs",
+        "Our status is final, and Stripe shows another.",
+        "Read how ours was reached.",
+    )
+    PAYMENT_AMOUNT_DIFFERS = (
+        "payment_amount_differs",
+        "Stripe shows another amount than we asked for.",
+        _BY_HAND,
+    )
+    PAYMENT_CURRENCY_DIFFERS = (
+        "payment_currency_differs",
+        "Stripe shows another currency than we asked for.",
+        _BY_HAND,
+    )
+    PAYMENT_FEE_DIFFERS = (
+        "payment_fee_differs",
+        "Stripe shows another application fee than we asked for.",
+        _BY_HAND,
+    )
+    PAYMENT_TRANSFER_DIFFERS = (
+        "payment_transfer_differs",
+        "Stripe shows another transfer than we asked for.",
+        _BY_HAND,
+    )
+    SECOND_PAYMENT_INTENT = (
+        "second_payment_intent",
+        "Two PaymentIntents are of one payment.",
+        "If both succeeded, refund the one that is not in our record.",
+    )
+    SEVERAL_PAYMENT_INTENTS = (
+        "several_payment_intents",
+        "Several PaymentIntents are of one payment that was lost.",
+        "Find the right one, then payment-worker reconcile --since … --accept.",
+    )
+    REFUND_NOT_OURS = ("refund_not_ours", "A refund was made elsewhere; it is recorded.", "Nothing.")
+    REFUND_MISSING_THERE = ("refund_missing_there", "Stripe does not show this refund.", _KEY)
+    REFUND_STATUS_DIFFERS = (
+        "refund_status_differs",
+        "Our status is final, and Stripe shows another.",
+        "Read how ours was reached.",
+    )
+    REFUND_AMOUNT_DIFFERS = (
+        "refund_amount_differs",
+        "Stripe shows another amount than we asked for.",
+        _BY_HAND,
+    )
+    REFUND_CURRENCY_DIFFERS = (
+        "refund_currency_differs",
+        "Stripe shows another currency than we asked for.",
+        _BY_HAND,
+    )
+    REFUND_NOT_REVERSED = (
+        "refund_not_reversed",
+        "The platform paid a refund that should have been taken back from a transfer.",
+        "Reverse the transfer in Stripe's dashboard.",
+    )
+    REFUND_EXISTS_AFTER_ALL = (
+        "refund_exists_after_all",
+        "Stripe made a refund that we had recorded as failed: the customer has the money.",
+        "Account for it: the refunded amount of our record does not include it.",
+    )
+    SECOND_REFUND = (
+        "second_refund",
+        "Two Refunds are of one refund.",
+        "The customer may have been refunded twice.",
+    )
+    UNVERIFIED_METADATA = (
+        "unverified_metadata",
+        "An object carries our ids and does not prove that we made it. It changed nothing.",
+        "Find out who made it. If it is ours: payment-worker reconcile --since … --accept.",
+    )
+    DISPUTE_NOT_RECORDED = (
+        "dispute_not_recorded",
+        "Stripe shows a dispute that we do not have.",
+        "Answer it at Stripe.",
+    )
+    DISPUTE_STATUS_DIFFERS = (
+        "dispute_status_differs",
+        "Stripe shows another status of a dispute.",
+        "Compare it with Stripe's.",
+    )
+    DISPUTE_MISSING_THERE = (
+        "dispute_missing_there",
+        "Stripe does not show a dispute that it has shown before.",
+        _KEY,
+    )
+    UNKNOWN_TOO_LONG = (
+        "unknown_too_long",
+        "For an hour it is unknown what a request to Stripe came to.",
+        "See whether Stripe can be reached, and whether its dashboard shows the object.",
+    )
+    PAYMENT_UNREADABLE = (
+        "payment_unreadable",
+        "Stripe shows a payment in a form that we cannot read.",
+        _SHOWN,
+    )
+    REFUND_UNREADABLE = ("refund_unreadable", "Stripe shows a refund in a form that we cannot read.", _SHOWN)
+    DISPUTE_UNREADABLE = (
+        "dispute_unreadable",
+        "Stripe shows a dispute in a form that we cannot read.",
+        _SHOWN,
+    )
+    ACCOUNT_UNREADABLE = (
+        "account_unreadable",
+        "Stripe denies us a connected account.",
+        "Have its owner connect it again, or correct the app that names it.",
+    )
+    LIST_UNREADABLE = (
+        "list_unreadable",
+        "Stripe denies us a list of objects.",
+        "Grant our key read access to it.",
+    )
+    BALANCE_DIFFERS = (
+        "balance_differs",
+        "Stripe's balance of an account is not the ledger's.",
+        "payment-worker balance names the objects that make the difference.",
+    )
+    TRANSACTION_UNKNOWN = (
+        "transaction_unknown",
+        "A balance transaction cannot be placed.",
+        "Look at it in Stripe's dashboard, then close this.",
+    )
+    TRANSACTION_UNREADABLE = (
+        "transaction_unreadable",
+        "A balance transaction cannot be read, and is not posted.",
+        _SHOWN,
+    )
+    TRANSACTION_DIFFERS = (
+        "transaction_differs",
+        "A posted balance transaction has changed.",
+        "Ask Stripe: they do not.",
+    )
+    TRANSACTION_MISSING_THERE = (
+        "transaction_missing_there",
+        "Stripe does not show a posted balance transaction.",
+        _KEY,
+    )
+    NOT_AT_STRIPE = (
+        "not_at_stripe",
+        "Our record says that money moved, and no balance transaction does.",
+        "A refund may wait for funds; otherwise ask Stripe.",
+    )
+    NOT_IN_OUR_RECORDS = (
+        "not_in_our_records",
+        "Money of a customer's moved of which we have no record.",
+        "payment-worker reconcile --since finds what was lost; close what another app did.",
+    )
+    NOT_CLEARED = (
+        "not_cleared",
+        "Our record and the balance transaction differ in the amount.",
+        "Compare the object with Stripe's dashboard.",
+    )
+    PAYOUT_SUM_DIFFERS = (
+        "payout_sum_differs",
+        "A payout is not the sum of what Stripe lists for it.",
+        "Ask Stripe.",
+    )
 
 
 UNCLEARED: Final = frozenset(
