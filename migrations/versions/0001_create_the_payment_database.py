@@ -33,7 +33,7 @@ CREATE TABLE payment (
     action_url text CHECK (action_url NOT LIKE '%secret%'),
     action_expires_at timestamptz,
     cancellation_reason text,
-    stripe_account text,
+    stripe_account text NOT NULL DEFAULT '',
     application_fee_amount bigint CHECK (application_fee_amount >= 0),
     transfer_destination text,
     transfer_amount bigint CHECK (transfer_amount > 0),
@@ -68,6 +68,7 @@ COMMENT ON COLUMN payment.amount_refund_reserved IS
     'The part of the captured amount reserved by refunds that have succeeded or may still succeed.';
 COMMENT ON COLUMN payment.fingerprint IS
     'SHA-256 of the request; the same id with another fingerprint is a conflict.';
+COMMENT ON COLUMN payment.stripe_account IS 'The connected account; empty for the platform''s own.';
 COMMENT ON COLUMN payment.is_disputed IS 'True while a dispute is open or lost: nothing can be refunded.';
 COMMENT ON COLUMN payment.fee IS
     'Fee charged by Stripe, in minor units of settlement_currency. Known some time after success.';
@@ -93,7 +94,7 @@ CREATE INDEX payment_unfinished ON payment (updated_at)
     WHERE status IN ('REQUESTED', 'PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED');
 CREATE INDEX payment_action_expires ON payment (action_expires_at) WHERE status = 'REQUIRES_ACTION';
 CREATE INDEX payment_stripe_charge_id ON payment (stripe_charge_id);
-CREATE INDEX payment_stripe_account ON payment (stripe_account) WHERE stripe_account IS NOT NULL;
+CREATE INDEX payment_stripe_account ON payment (stripe_account) WHERE stripe_account <> '';
 """
 
 REFUND = """
@@ -501,7 +502,7 @@ CREATE TABLE reconciliation_candidate (
     run_id bigint NOT NULL,
     stripe_payment_intent_id text NOT NULL,
     payment_id uuid NOT NULL,
-    stripe_account text,
+    stripe_account text NOT NULL,
     PRIMARY KEY (run_id, stripe_payment_intent_id)
 );
 COMMENT ON TABLE reconciliation_candidate IS
@@ -527,7 +528,7 @@ CREATE TABLE reconciliation_finding (
     finding_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind text NOT NULL,
     object_id text NOT NULL,
-    stripe_account text,
+    stripe_account text NOT NULL DEFAULT '',
     payment_id uuid,
     refund_id uuid,
     status text NOT NULL CHECK (status IN ('OPEN', 'REPAIRED', 'CLOSED')),

@@ -43,7 +43,7 @@ def _time(at: datetime) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), instant(at)[:19])
 
 
-def dashboard(identity: str, *, account: str | None, is_live: bool) -> str | None:
+def dashboard(identity: str, *, account: str, is_live: bool) -> str | None:
     """The address of an object in Stripe's dashboard; None where it has no page of its own."""
     prefix = next((each for each in DASHBOARD_PAGES if identity.startswith(each)), None)
     if prefix is None:

@@ -186,6 +186,11 @@ class ChargeRequest(Request):
         return given
 
     @property
+    def on_account(self) -> str:
+        """The account that it is made on, as our rows name it."""
+        return self.stripe_account or ""
+
+    @property
     def is_customer_away(self) -> bool:
         """Whether the customer cannot be asked to authenticate."""
         return self.off_session and not self.customer_present
@@ -205,6 +210,11 @@ class AdoptRequest(Request):
     payment_intent: PaymentIntentId = Field(description="Stripe's id of the PaymentIntent.")
     stripe_account: StripeAccount | None = Field(None, description="The connected account that it is on.")
     customer_id: OwnId | None = Field(None, description="Your number of the customer, if known: any text.")
+
+    @property
+    def on_account(self) -> str:
+        """The account that it is on, as our rows name it."""
+        return self.stripe_account or ""
 
 
 class CaptureRequest(Request):

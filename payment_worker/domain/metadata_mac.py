@@ -27,7 +27,7 @@ class Claim:
     amount: int
     """The object's own, in minor units, as are currency and account."""
     currency: str
-    stripe_account: str | None
+    stripe_account: str
 
 
 def sign(claim: Claim, secrets: Sequence[str]) -> str:
@@ -57,6 +57,6 @@ def _encoded(claim: Claim) -> bytes:
         claim.order_id,
         claim.amount,
         claim.currency.upper(),
-        claim.stripe_account or "",
+        claim.stripe_account,
     ]
     return json.dumps(parts, separators=(",", ":"), ensure_ascii=True).encode()

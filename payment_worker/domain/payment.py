@@ -151,7 +151,7 @@ class Payment:
     """Where its customer has to be sent, while it waits for them and it is a redirect."""
     cancellation_reason: str | None = None
     """Why it is canceled, or was requested to be: Stripe's reason or the app's."""
-    stripe_account: str | None = None
+    stripe_account: str = ""
     application_fee_amount: int | None = None
     """The application fee that the platform requested (Connect)."""
     transfer_destination: str | None = None

@@ -81,7 +81,7 @@ class Gateway:
         )
 
     def send(
-        self, attempt: Attempt, *, account: str | None, time_left: Seconds, is_paused: Callable[[], bool]
+        self, attempt: Attempt, *, account: str, time_left: Seconds, is_paused: Callable[[], bool]
     ) -> Outcome:
         """Send an attempt's request under its key, with retries while they are safe and there is time.
 
@@ -122,11 +122,11 @@ class Gateway:
         """Stripe's time by its last response; None before the first."""
         return self._connection.clock.now()
 
-    def breaker_is_open(self, *, account: str | None) -> bool:
+    def breaker_is_open(self, *, account: str) -> bool:
         """Whether the circuit breaker is open because Stripe does not respond."""
         return self._connection.breaker_is_open(account)
 
-    def payment_intent(self, stripe_payment_intent_id: str, *, account: str | None) -> LookupResult:
+    def payment_intent(self, stripe_payment_intent_id: str, *, account: str) -> LookupResult:
         """The PaymentIntent as it is now."""
         return self._get(
             f"/v1/payment_intents/{stripe_payment_intent_id}",
@@ -136,14 +136,14 @@ class Gateway:
             lambda body: Shown(payment_intent_snapshot(body)),
         )
 
-    def refund(self, stripe_refund_id: str, *, account: str | None) -> LookupResult:
+    def refund(self, stripe_refund_id: str, *, account: str) -> LookupResult:
         """The Refund as it is now."""
         return self._get(
             f"/v1/refunds/{stripe_refund_id}", {}, account, lambda body: Shown(refund_snapshot(body))
         )
 
     def read(
-        self, path: str, params: Mapping[str, Any], *, account: str | None
+        self, path: str, params: Mapping[str, Any], *, account: str
     ) -> JSON | Absent | Unanswered | Postponed:
         """Stripe's response to a GET, as JSON of the pinned API version; `Absent` if the object does not exist."""
         try:
@@ -162,7 +162,7 @@ class Gateway:
         since: datetime,
         until: datetime,
         customer: str | None,
-        account: str | None,
+        account: str,
         after: str | None,
         time_left: Seconds,
     ) -> ScanResult:
@@ -192,7 +192,7 @@ class Gateway:
         self,
         sent: Mapping[str, Any],
         *,
-        account: str | None,
+        account: str,
         after: str | None,
         time_left: Seconds,
     ) -> ScanResult:
@@ -212,7 +212,7 @@ class Gateway:
         *,
         since: datetime,
         until: datetime,
-        account: str | None,
+        account: str,
         after: str | None,
         time_left: Seconds,
     ) -> ScanResult:
@@ -234,7 +234,7 @@ class Gateway:
         )
         return find(self._connection, sought, after=after, time_left=time_left)
 
-    def made_by(self, attempt: Attempt, object_id: str, *, account: str | None) -> LookupResult:
+    def made_by(self, attempt: Attempt, object_id: str, *, account: str) -> LookupResult:
         """The current PaymentIntent or Refund that, by an event, an attempt has created: it cannot be absent."""
         is_refund = attempt.action is Action.REFUND
         seen = (
@@ -245,7 +245,7 @@ class Gateway:
         return Unanswered(UnknownReason.TRUNCATED_ANSWER) if isinstance(seen, Absent) else seen
 
     def refunds_of(
-        self, stripe_payment_intent_id: str, *, account: str | None
+        self, stripe_payment_intent_id: str, *, account: str
     ) -> list[RefundSnapshot] | Unanswered | Postponed:
         """All Refunds of a PaymentIntent."""
         seen: dict[str, RefundSnapshot] = {}
@@ -269,7 +269,7 @@ class Gateway:
             end = find(self._connection, all_of_them, after=end.after)
         return end if isinstance(end, Unanswered | Postponed) else list(seen.values())
 
-    def _post(self, attempt: Attempt, account: str | None, permit: Permit, *, is_first: bool) -> Outcome:
+    def _post(self, attempt: Attempt, account: str, permit: Permit, *, is_first: bool) -> Outcome:
         options: dict[str, Any] = {"idempotency_key": attempt.idempotency_key}
         read = refund_snapshot if attempt.action is Action.REFUND else payment_intent_snapshot
         try:
@@ -286,7 +286,7 @@ class Gateway:
             return Unanswered(UnknownReason.TRUNCATED_ANSWER)
 
     def _get(
-        self, path: str, params: Mapping[str, Any], account: str | None, read: Callable[[JSON], Shown]
+        self, path: str, params: Mapping[str, Any], account: str, read: Callable[[JSON], Shown]
     ) -> LookupResult:
         body = self.read(path, params, account=account)
         if isinstance(body, Absent | Unanswered | Postponed):
@@ -323,29 +323,25 @@ NotFetched = Absent | Unreadable | Unanswered | Postponed
 
 
 def fetch_payment_intent(
-    stripe: Gateway, stripe_payment_intent_id: str, *, account: str | None
+    stripe: Gateway, stripe_payment_intent_id: str, *, account: str
 ) -> PaymentIntentSnapshot | NotFetched:
     """Retrieve the PaymentIntent."""
     path = f"/v1/payment_intents/{stripe_payment_intent_id}"
     return fetch(stripe, path, account, payment_intent_snapshot, {"expand": ["latest_charge"]})
 
 
-def fetch_refund(
-    stripe: Gateway, stripe_refund_id: str, *, account: str | None
-) -> RefundSnapshot | NotFetched:
+def fetch_refund(stripe: Gateway, stripe_refund_id: str, *, account: str) -> RefundSnapshot | NotFetched:
     """Retrieve the Refund."""
     return fetch(stripe, f"/v1/refunds/{stripe_refund_id}", account, refund_snapshot)
 
 
-def fetch_dispute(
-    stripe: Gateway, stripe_dispute_id: str, *, account: str | None
-) -> DisputeSnapshot | NotFetched:
+def fetch_dispute(stripe: Gateway, stripe_dispute_id: str, *, account: str) -> DisputeSnapshot | NotFetched:
     """Retrieve the dispute."""
     return fetch(stripe, f"/v1/disputes/{stripe_dispute_id}", account, dispute_snapshot)
 
 
 def fetch_early_fraud_warning(
-    stripe: Gateway, stripe_early_fraud_warning_id: str, *, account: str | None
+    stripe: Gateway, stripe_early_fraud_warning_id: str, *, account: str
 ) -> EarlyFraudWarning | NotFetched:
     """Retrieve the early fraud warning."""
     path = f"/v1/radar/early_fraud_warnings/{stripe_early_fraud_warning_id}"
@@ -353,7 +349,7 @@ def fetch_early_fraud_warning(
 
 
 def fetch_balance_transaction(
-    stripe: Gateway, stripe_balance_transaction_id: str, *, account: str | None
+    stripe: Gateway, stripe_balance_transaction_id: str, *, account: str
 ) -> BalanceTransaction | NotFetched:
     """Retrieve a balance transaction."""
     return fetch(
@@ -364,7 +360,7 @@ def fetch_balance_transaction(
 def fetch(
     stripe: Gateway,
     path: str,
-    account: str | None,
+    account: str,
     read: Callable[[JSON], T],
     params: Mapping[str, Any] = MappingProxyType({}),
 ) -> T | NotFetched:

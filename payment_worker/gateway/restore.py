@@ -30,7 +30,7 @@ class OriginalRequest:
 
 
 def fetch_original_request(
-    stripe: Gateway, stripe_payment_intent_id: str, *, account: str | None
+    stripe: Gateway, stripe_payment_intent_id: str, *, account: str
 ) -> OriginalRequest | NotFetched:
     """The current PaymentIntent with its original request; `Unreadable` also if it does not show that."""
     path = f"/v1/payment_intents/{stripe_payment_intent_id}"

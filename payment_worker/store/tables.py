@@ -51,7 +51,7 @@ payment = Table(
     Column("action_url", Text),
     Column("action_expires_at", DateTime(timezone=True)),
     Column("cancellation_reason", Text),
-    Column("stripe_account", Text),
+    Column("stripe_account", Text, nullable=False, default=""),
     Column("application_fee_amount", BigInteger),
     Column("transfer_destination", Text),
     Column("transfer_amount", BigInteger),
@@ -299,7 +299,7 @@ reconciliation_candidate = Table(
     Column("run_id", BigInteger, primary_key=True),
     Column("stripe_payment_intent_id", Text, primary_key=True),
     Column("payment_id", Uuid, nullable=False),
-    Column("stripe_account", Text),
+    Column("stripe_account", Text, nullable=False),
 )
 
 metadata_secret = Table(
@@ -316,7 +316,7 @@ reconciliation_finding = Table(
     Column("finding_id", BigInteger, Identity(always=True), primary_key=True),
     Column("kind", Text, nullable=False),
     Column("object_id", Text, nullable=False),
-    Column("stripe_account", Text),
+    Column("stripe_account", Text, nullable=False),
     Column("payment_id", Uuid),
     Column("refund_id", Uuid),
     Column("status", Text, nullable=False),

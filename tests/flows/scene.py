@@ -59,7 +59,7 @@ class Clock:
 def signed_metadata(context: Context, payment_id: UUID, order_id: UUID, *, amount: int) -> dict[str, str]:
     """The metadata that we write on a PaymentIntent of ours in euros."""
     claim = Claim(
-        payment_id=payment_id, order_id=str(order_id), amount=amount, currency="EUR", stripe_account=None
+        payment_id=payment_id, order_id=str(order_id), amount=amount, currency="EUR", stripe_account=""
     )
     with context.database.begin() as connection:
         mac = sign(claim, context.metadata_secrets.read(connection))

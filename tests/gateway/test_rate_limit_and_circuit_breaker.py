@@ -27,7 +27,7 @@ from payment_worker.gateway.rate_limit.limits import Limits, Permit, Rate
 from payment_worker.redis.client import redis_client
 limits = Limits(account=Rate(1 / 60), endpoint=None, failures=10, cool_down_seconds=10, probe_seconds=10)
 limiter = RateLimiter(redis_client(sys.argv[1], timeout_seconds=5), limits)
-given = [limiter.acquire("other", account=None, longest_wait=3 * 60 - 20) for _ in range(20)]
+given = [limiter.acquire("other", account="", longest_wait=3 * 60 - 20) for _ in range(20)]
 print(sum(isinstance(each, Permit) for each in given))
 """
 
@@ -59,7 +59,7 @@ def permits(given: Sequence[Permit | Throttled]) -> list[Permit]:
     return [each for each in given if isinstance(each, Permit)]
 
 
-def ask(limiter: RateLimiter, *, account: str | None = None, longest_wait: float = 0) -> Permit | Throttled:
+def ask(limiter: RateLimiter, *, account: str = "", longest_wait: float = 0) -> Permit | Throttled:
     return limiter.acquire("other", account=account, longest_wait=longest_wait)
 
 
@@ -106,14 +106,14 @@ def test_a_call_that_gets_no_turn_takes_nobody_elses(start: Starts) -> None:
 
 def test_each_stripe_account_has_a_limit_of_its_own(start: Starts) -> None:
     limiter = start(account=SLOW)
-    given = [ask(limiter, account=name) for name in (None, "acct_1", "acct_2", None, "acct_1")]
+    given = [ask(limiter, account=name) for name in ("", "acct_1", "acct_2", "", "acct_1")]
     assert len(permits(given)) == 3
 
 
 def test_an_endpoints_limit_holds_that_endpoint_alone(start: Starts) -> None:
     limiter = start(account=Rate(1000), endpoint=SLOW)
     endpoints = ["payment_intents.create", "refunds.create", "other"]
-    given = [limiter.acquire(name, account=None, longest_wait=1) for name in endpoints * 2]
+    given = [limiter.acquire(name, account="", longest_wait=1) for name in endpoints * 2]
     assert [isinstance(each, Permit) for each in given] == [True] * 3 + [False] * 3
 
 
@@ -126,11 +126,11 @@ def test_failures_in_a_row_hold_the_calls_of_every_process(start: Starts) -> Non
     one, other = start(), start()
     fail(one, times=2)
     assert not is_held(other)
-    assert not other.breaker_is_open(None)
+    assert not other.breaker_is_open("")
     fail(other, times=1)
     assert is_held(one)
     assert is_held(other)
-    assert one.breaker_is_open(None)
+    assert one.breaker_is_open("")
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_without_redis_a_call_goes_on_unlimited(start: Starts, own_valkey: Valke
     own_valkey.kill()
     assert len(permits([ask(limiter) for _ in range(5)])) == 5
     fail(limiter, times=5)
-    assert not limiter.breaker_is_open(None)
+    assert not limiter.breaker_is_open("")
 
 
 def test_once_redis_is_back_all_share_again(start: Starts, own_valkey: Valkey) -> None:

@@ -12,7 +12,7 @@ Closed = tuple[FindingKind, str]
 """Objects that Stripe denies us: kind and object of the finding about it."""
 
 
-def closed_list(of: StripeList, *, stripe_account: str | None) -> Closed:
+def closed_list(of: StripeList, *, stripe_account: str) -> Closed:
     """A list of an account, and the objects on it."""
     return FindingKind.LIST_UNREADABLE, f"{of} of {stripe_account}" if stripe_account else of
 
@@ -22,18 +22,18 @@ def closed_account(stripe_account: str) -> Closed:
     return FindingKind.ACCOUNT_UNREADABLE, stripe_account
 
 
-def closures(of: StripeList, *, stripe_account: str | None) -> frozenset[Closed]:
+def closures(of: StripeList, *, stripe_account: str) -> frozenset[Closed]:
     """The closures of which any one hides this list."""
     itself = closed_list(of, stripe_account=stripe_account)
     return frozenset({itself, closed_account(stripe_account)} if stripe_account else {itself})
 
 
-def not_shown(closed: Closed, *, stripe_account: str | None, reason: str) -> Difference:
+def not_shown(closed: Closed, *, stripe_account: str, reason: str) -> Difference:
     """A finding about objects that Stripe denies us."""
     kind, object_id = closed
     return Difference(
         kind=kind,
         object_id=object_id,
-        stripe_account=stripe_account or None,
+        stripe_account=stripe_account,
         detail={"ours": None, "theirs": reason},
     )

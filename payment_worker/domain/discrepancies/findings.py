@@ -229,7 +229,7 @@ class Difference:
     kind: FindingKind
     object_id: str
     """Stripe's id of the object; for `UNKNOWN_TOO_LONG` the attempt's idempotency key, for a list its name."""
-    stripe_account: str | None = None
+    stripe_account: str = ""
     payment_id: UUID | None = None
     refund_id: UUID | None = None
     detail: Mapping[str, object] = field(default_factory=dict)

@@ -91,7 +91,7 @@ def second_payment_intent(payment: Payment, stripe_payment_intent_id: str) -> Di
 
 
 def several_payment_intents(
-    stripe_payment_intent_id: str, *, payment_id: UUID, stripe_account: str | None, count: int
+    stripe_payment_intent_id: str, *, payment_id: UUID, stripe_account: str, count: int
 ) -> Difference:
     """One of several PaymentIntents that prove to be of the same payment: all but one are copies, or paid it twice."""
     return Difference(
@@ -103,9 +103,7 @@ def several_payment_intents(
     )
 
 
-def payment_missing_here(
-    seen: PaymentIntentSnapshot, *, payment_id: UUID, stripe_account: str | None
-) -> Difference:
+def payment_missing_here(seen: PaymentIntentSnapshot, *, payment_id: UUID, stripe_account: str) -> Difference:
     """A PaymentIntent that proves to be of a payment which is not there."""
     return Difference(
         kind=FindingKind.PAYMENT_MISSING_HERE,
@@ -117,13 +115,13 @@ def payment_missing_here(
 
 
 def unverified_metadata(
-    object_id: str, *, payment_id: UUID | None, refund_id: UUID | None = None, stripe_account: str | None
+    object_id: str, *, payment_id: UUID | None, refund_id: UUID | None = None, stripe_account: str
 ) -> Difference:
     """An object whose metadata name a payment or a refund, and do not prove that it is of it."""
     return Difference(
         kind=FindingKind.UNVERIFIED_METADATA,
         object_id=object_id,
-        stripe_account=stripe_account or None,
+        stripe_account=stripe_account,
         payment_id=payment_id,
         refund_id=refund_id,
         detail={"ours": None, "theirs": "not proven to be ours"},

@@ -83,7 +83,7 @@ def _refund(
     )
 
 
-def refund_missing_there(refund: Refund, *, stripe_account: str | None) -> Difference:
+def refund_missing_there(refund: Refund, *, stripe_account: str) -> Difference:
     """A refund whose Refund is not shown."""
     return Difference(
         kind=FindingKind.REFUND_MISSING_THERE,

@@ -58,7 +58,7 @@ def adopt(context: Context, request: AdoptRequest) -> CommandResult | Conflict |
 
 def _take(context: Context, request: AdoptRequest) -> Conflict | RejectAdoption | StripeAway | None:
     """Retrieve it and insert the payment; None if the row exists now."""
-    asked = fetch_original_request(context.stripe, request.payment_intent, account=request.stripe_account)
+    asked = fetch_original_request(context.stripe, request.payment_intent, account=request.on_account)
     match asked:
         case OriginalRequest():
             return _refused(context, request) or _note(context, request, asked)
@@ -75,7 +75,7 @@ def _take(context: Context, request: AdoptRequest) -> Conflict | RejectAdoption 
 def _refused(context: Context, request: AdoptRequest) -> RejectAdoption | StripeAway | None:
     """Why not to adopt what may be an attempt's of ours, whatever its metadata say."""
     kind, intent = ObjectKind.PAYMENT_INTENT, request.payment_intent
-    keys = keys_of(context, kind, intent, account=request.stripe_account)
+    keys = keys_of(context, kind, intent, account=request.on_account)
     if not isinstance(keys, frozenset):
         return StripeAway()
     with context.database.begin() as connection:
@@ -127,7 +127,7 @@ def _payment_of(request: AdoptRequest, seen: PaymentIntentSnapshot) -> Payment:
         status=PaymentStatus.REQUESTED,
         amount=seen.amount,
         currency=seen.currency,
-        stripe_account=request.stripe_account,
+        stripe_account=request.on_account,
         application_fee_amount=seen.application_fee_amount,
         transfer_destination=seen.transfer_destination,
         transfer_amount=seen.transfer_amount,
@@ -182,9 +182,7 @@ def _caught_up(context: Context, request: AdoptRequest) -> CommandResult | Strip
 def _apply_all(context: Context, request: AdoptRequest, kind: ObjectKind, path: str) -> bool:
     after: str | None = None
     while True:
-        page = ids_page(
-            context.stripe, path, request.payment_intent, after=after, account=request.stripe_account or ""
-        )
+        page = ids_page(context.stripe, path, request.payment_intent, after=after, account=request.on_account)
         if not isinstance(page, Page):
             return False
         if not all(_apply(context, request, kind, stripe_id) for stripe_id in page.objects):
@@ -196,9 +194,7 @@ def _apply_all(context: Context, request: AdoptRequest, kind: ObjectKind, path: 
 
 def _apply(context: Context, request: AdoptRequest, kind: ObjectKind, stripe_id: str) -> bool:
     """Apply an object in its current state; whether Stripe has shown it."""
-    target = Target(
-        kind=kind, stripe_id=stripe_id, payment_id=request.payment_id, account=request.stripe_account
-    )
+    target = Target(kind=kind, stripe_id=stripe_id, payment_id=request.payment_id, account=request.on_account)
     match apply_snapshot(context, target, cause=context.cause(CAUSE)):
         case Overtaken() | NotShown(_, Unanswered() | Postponed()):
             return False

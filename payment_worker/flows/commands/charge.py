@@ -47,7 +47,7 @@ def _payment_of(request: ChargeRequest) -> Payment:
         status=PaymentStatus.REQUESTED,
         amount=request.amount,
         currency=request.currency,
-        stripe_account=request.stripe_account,
+        stripe_account=request.on_account,
         application_fee_amount=request.application_fee_amount,
         transfer_destination=request.transfer_data.destination if request.transfer_data else None,
         transfer_amount=request.transfer_data.amount if request.transfer_data else None,
@@ -151,5 +151,5 @@ def _may_have_made(request: ChargeRequest, payment: Payment) -> bool:
         request.order_id == payment.order_id
         and request.amount == payment.amount
         and request.currency == payment.currency
-        and request.stripe_account == payment.stripe_account
+        and request.on_account == payment.stripe_account
     )

@@ -147,7 +147,7 @@ def _not_shown(context: Context, target: Target, answer: NotFetched) -> Result:
             assert_never(answer)
 
 
-def unavailable(context: Context, answer: Unanswered | Postponed, *, account: str | None) -> Deferred:
+def unavailable(context: Context, answer: Unanswered | Postponed, *, account: str) -> Deferred:
     """Reschedule an event because the object could not be retrieved; a closed account of ours is one finding."""
     match answer:
         case Postponed(Delay.ACCESS_DENIED):
@@ -159,11 +159,11 @@ def unavailable(context: Context, answer: Unanswered | Postponed, *, account: st
             return Deferred(Reason.UNAVAILABLE, unknown_reason)
 
 
-def _note_closed(context: Context, account: str | None) -> None:
+def _note_closed(context: Context, account: str) -> None:
     closed = (
-        closed_account(account) if account else closed_list(StripeList.PAYMENT_INTENTS, stripe_account=None)
+        closed_account(account) if account else closed_list(StripeList.PAYMENT_INTENTS, stripe_account="")
     )
     with context.database.begin() as connection:
-        if (account or "") in event_polls.accounts(connection):
+        if account in event_polls.accounts(connection):
             hidden = not_shown(closed, stripe_account=account, reason=Delay.ACCESS_DENIED)
             note_finding(context, connection, hidden)

@@ -69,7 +69,7 @@ def _handled(context: Context, event: InboxEvent, subject: Subject, about: About
 
 def _owned(context: Context, event: InboxEvent, subject: Subject, about: About) -> Payment | Result:
     """The payment that the object belongs to; if unknown although it may be ours, the object is retrieved."""
-    account = event.stripe_account or None
+    account = event.stripe_account
     intent = payment_intent_of(subject, about)
     if intent is None and subject in NAMELESS and event.api_version != PINNED_VERSION:
         # Objects of old versions name their charge alone.

@@ -58,7 +58,7 @@ def _record(context: Context, account: str, lacking: Sequence[LacksFee]) -> list
 
 def _retrieve(context: Context, account: str, lacking: Sequence[LacksFee]) -> Sequence[BalanceTransaction]:
     stripe_id = lacking[0].stripe_balance_transaction_id
-    shown = fetch_balance_transaction(context.stripe, stripe_id, account=account or None)
+    shown = fetch_balance_transaction(context.stripe, stripe_id, account=account)
     return [shown] if isinstance(shown, BalanceTransaction) else []
 
 

@@ -207,7 +207,7 @@ def _ended(context: Context, event: InboxEvent, status: EventStatus, outcome: st
 
 def _deferred(context: Context, event: InboxEvent, result: Deferred) -> tuple[EventStatus, Write]:
     # While Stripe is down, or rejects our key, nothing can be retrieved, which is not the event's fault.
-    waits = not result.counts or context.stripe.breaker_is_open(account=event.stripe_account or None)
+    waits = not result.counts or context.stripe.breaker_is_open(account=event.stripe_account)
     tries, delay = next_try(event.tries, Delay.THROTTLED if waits else result.reason, jitter=context.jitter())
     outcome = f"{result.reason}: {result.detail}" if result.detail else result.reason
     if result.reason is Reason.FATAL or tries >= MOST_TRIES:

@@ -150,7 +150,7 @@ def _differences(
         Difference(
             kind=kind,
             object_id=object_id,
-            stripe_account=account or None,
+            stripe_account=account,
             detail={"ours": ours or None, "theirs": theirs or "cannot be read"},
         )
         for kind, object_id, ours, theirs in found
@@ -174,7 +174,7 @@ def _note_missing(context: Context, state: BalanceImport, since: datetime, began
             missing = Difference(
                 kind=FindingKind.TRANSACTION_MISSING_THERE,
                 object_id=object_id,
-                stripe_account=state.stripe_account or None,
+                stripe_account=state.stripe_account,
                 detail={"ours": "posted", "theirs": None},
             )
             findings.note(connection, missing, status=FindingStatus.OPEN, run_id=None, now=context.clock())

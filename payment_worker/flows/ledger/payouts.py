@@ -140,7 +140,7 @@ def _itemize(context: Context, payout_id: str, stripe_account: str) -> None:
             differs = Difference(
                 kind=FindingKind.PAYOUT_SUM_DIFFERS,
                 object_id=payout_id,
-                stripe_account=stripe_account or None,
+                stripe_account=stripe_account,
                 detail={"ours": total, "theirs": payout.amount},
             )
             findings.note(connection, differs, status=FindingStatus.OPEN, run_id=None, now=context.clock())

@@ -194,7 +194,7 @@ def _note_difference(context: Context, connection: Connection, proof: BalancePro
     differs = Difference(
         kind=FindingKind.BALANCE_DIFFERS,
         object_id=_name(proof),
-        stripe_account=proof.stripe_account or None,
+        stripe_account=proof.stripe_account,
         detail={"ours": proof.ledger, "theirs": proof.ledger + proof.difference},
     )
     now = context.clock()
@@ -215,7 +215,7 @@ def _note_uncleared(context: Context, options: ImportOptions) -> None:
             difference = Difference(
                 kind=each.kind,
                 object_id=each.object_id,
-                stripe_account=each.stripe_account or None,
+                stripe_account=each.stripe_account,
                 payment_id=about.payment_id if about else None,
                 refund_id=about.refund_id if about else None,
                 detail={"ours": each.ours, "theirs": -each.theirs, "currency": each.currency},

@@ -134,7 +134,7 @@ class Checker:
         is_open = status is FindingStatus.OPEN
         return Tally(left_open=int(is_open), repaired=int(not is_open))
 
-    def is_refused(self, of: StripeList, *, account: str | None) -> bool:
+    def is_refused(self, of: StripeList, *, account: str) -> bool:
         """Whether Stripe is known to deny us this."""
         return not self.refused.isdisjoint(closures(of, stripe_account=account))
 
@@ -143,7 +143,7 @@ class Checker:
         tally = self.note(connection, difference, FindingStatus.OPEN)
         return CheckResult(tally, frozenset({difference.kind}))
 
-    def unseen(self, answer: object, of: StripeList, *, account: str | None) -> CheckResult:
+    def unseen(self, answer: object, of: StripeList, *, account: str) -> CheckResult:
         """Record that Stripe denies us a connected account or this list of it, if this response says so.
 
         One account that was disconnected, or whose id was mistyped, must not stop the run for all others; nor must a

@@ -215,5 +215,5 @@ def _shown_again(checker: Checker, finding: Finding, of: StripeList) -> CheckRes
     if not checker.run.is_scheduled or finding.run_id == checker.run.run_id:
         return CheckResult(left=UNSEEN)
     asked = Period(since=checker.context.clock())
-    page = PAGES[of](checker.context.stripe, asked, after=None, account=account or "")
+    page = PAGES[of](checker.context.stripe, asked, after=None, account=account)
     return CheckResult() if isinstance(page, Page) else checker.unseen(page, of, account=account)

@@ -67,7 +67,7 @@ def payment_intents(checker: Checker, period: Period) -> StepResult:
                 Candidate(
                     stripe_payment_intent_id=listed.seen.stripe_payment_intent_id,
                     payment_id=payment_id,
-                    stripe_account=run.stripe_account or None,
+                    stripe_account=run.stripe_account,
                 )
             )
         else:
@@ -99,14 +99,14 @@ def _is_ours(
     connection: Connection,
     payment: Payment | None,
     seen: PaymentIntentSnapshot,
-    account: str | None,
+    account: str,
 ) -> bool:
     """Whether it belongs to the payment that it names, by its MAC or because an operator accepted it."""
     if payment is None:
         named = is_proven(checker.context, connection, seen.named, account=account)
         return named or seen.stripe_payment_intent_id in checker.accepted
     if seen.stripe_payment_intent_id in checker.accepted:
-        return as_uuid(seen.payment_id) == payment.payment_id and payment.stripe_account == (account or None)
+        return as_uuid(seen.payment_id) == payment.payment_id and payment.stripe_account == account
     return is_of(checker.context, connection, payment, seen.named, account=account)
 
 
@@ -235,7 +235,7 @@ def _compare(checker: Checker, listed: ListedPaymentIntent, ours: KnownPayment |
         checker,
         payment_id=ours.payment.payment_id if ours else as_uuid(listed.seen.payment_id),
         payment_intent=listed.seen.stripe_payment_intent_id,
-        account=checker.run.stripe_account or None,
+        account=checker.run.stripe_account,
     ).tally
 
 
@@ -257,7 +257,7 @@ def examine_payment(
     *,
     payment_id: UUID | None,
     payment_intent: str,
-    account: str | None,
+    account: str,
     is_chosen: bool = False,
 ) -> CheckResult:
     """Compare one PaymentIntent with its payment, repair what can be repaired, and record what differs.
@@ -293,7 +293,7 @@ def _named(
     checker: Checker,
     payment: Payment | None,
     seen: PaymentIntentSnapshot,
-    account: str | None,
+    account: str,
     *,
     is_chosen: bool,
 ) -> CheckResult:
@@ -313,7 +313,7 @@ def _claimed(
     connection: Connection,
     payment: Payment | None,
     seen: PaymentIntentSnapshot,
-    account: str | None,
+    account: str,
 ) -> CheckResult | None:
     """What is left of a PaymentIntent that is no payment's own; None where it may become this payment's."""
     named = as_uuid(seen.payment_id)

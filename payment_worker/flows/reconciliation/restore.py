@@ -18,7 +18,7 @@ from payment_worker.store.statements import write
 
 
 def restore_payment(
-    checker: Checker, payment_id: UUID, payment_intent: str, *, account: str | None
+    checker: Checker, payment_id: UUID, payment_intent: str, *, account: str
 ) -> CheckResult | None:
     """Insert the payment as it was requested, and apply Stripe's snapshot of it.
 
@@ -68,9 +68,7 @@ def restore_payment(
         return CheckResult(checker.note(connection, found, FindingStatus.REPAIRED))
 
 
-def _as_requested(
-    requested: OriginalRequest, payment_id: UUID, order_id: str, account: str | None
-) -> Payment:
+def _as_requested(requested: OriginalRequest, payment_id: UUID, order_id: str, account: str) -> Payment:
     return Payment(
         payment_id=payment_id,
         order_id=order_id,

@@ -38,7 +38,7 @@ def note_finding(
 
 
 def claim_contradicted(
-    context: Context, connection: Connection, payment_intent: str, *, named: Named | None, account: str | None
+    context: Context, connection: Connection, payment_intent: str, *, named: Named | None, account: str
 ) -> FindingKind | None:
     """Note a PaymentIntent that names a payment of ours and is not its own, if it is such a one; as what.
 

@@ -24,7 +24,7 @@ def owner(
     *,
     payment_intent: str | None,
     named: Named | None,
-    account: str | None,
+    account: str,
     idempotency_key: str | None = None,
 ) -> UUID | AwaitsAttempt | None:
     """The payment of an object: by its PaymentIntent, or by what its metadata and its key prove together.
@@ -38,7 +38,7 @@ def owner(
     if payment_intent and (known := payments.id_by_payment_intent(connection, payment_intent)):
         found = known
     elif named is not None:
-        found = _proven(context, connection, named, account or None, idempotency_key)
+        found = _proven(context, connection, named, account, idempotency_key)
     learned(payment_id=found if isinstance(found, UUID) else None)
     return found
 
@@ -47,7 +47,7 @@ def _proven(
     context: Context,
     connection: Connection,
     named: Named,
-    account: str | None,
+    account: str,
     idempotency_key: str | None,
 ) -> UUID | AwaitsAttempt | None:
     """The payment that has no PaymentIntent yet, and of which metadata and key prove that this one is its."""
@@ -67,16 +67,14 @@ def named_payment(connection: Connection, named: Named) -> Payment | None:
     return payments.find(connection, payment_id) if payment_id else None
 
 
-def is_of(
-    context: Context, connection: Connection, payment: Payment, named: Named, *, account: str | None
-) -> bool:
+def is_of(context: Context, connection: Connection, payment: Payment, named: Named, *, account: str) -> bool:
     """Whether metadata prove that their object is of this payment."""
     same = as_uuid(named.payment_id) == payment.payment_id and named.order_id == payment.order_id
-    on_its_account = (account or None) == payment.stripe_account
+    on_its_account = payment.stripe_account == account
     return same and on_its_account and is_proven(context, connection, named, account=account)
 
 
-def is_proven(context: Context, connection: Connection, named: Named, *, account: str | None) -> bool:
+def is_proven(context: Context, connection: Connection, named: Named, *, account: str) -> bool:
     """Whether we signed what the metadata of a PaymentIntent say, and what it shows itself."""
     payment_id = as_uuid(named.payment_id)
     if payment_id is None or not isinstance(named.amount, int):
@@ -86,7 +84,7 @@ def is_proven(context: Context, connection: Connection, named: Named, *, account
         order_id=str(named.order_id),
         amount=named.amount,
         currency=str(named.currency),
-        stripe_account=account or None,
+        stripe_account=account,
     )
     return is_signed(claim, str(named.mac), context.metadata_secrets.read(connection))
 

@@ -61,7 +61,7 @@ def find_made(
     context: Context,
     attempt: Attempt,
     *,
-    account: str | None,
+    account: str,
     after: str | None,
     time_left: Seconds,
 ) -> ScanResult:
@@ -70,7 +70,7 @@ def find_made(
         object_id = event_keys.made_under(
             connection,
             attempt.idempotency_key,
-            stripe_account=account or "",
+            stripe_account=account,
             types=MADE_UNDER_A_KEY[attempt.action],
             since=attempt.first_sent_at - CLOCKS_DIFFER_BY,
             until=attempt.sent_until + TOLD_WITHIN,
@@ -94,7 +94,7 @@ PATHS: Final = MappingProxyType(
 
 
 def keys_of(
-    context: Context, kind: ObjectKind, stripe_id: str, *, account: str | None
+    context: Context, kind: ObjectKind, stripe_id: str, *, account: str
 ) -> frozenset[str] | NotFetched:
     """The key of the request that made an object, an empty one for a request without; none where that is not known.
 
@@ -102,7 +102,7 @@ def keys_of(
     """
     types = (CREATION[kind],)
     with context.database.begin() as connection:
-        known = event_keys.keys_of(connection, stripe_id, stripe_account=account or "", types=types)
+        known = event_keys.keys_of(connection, stripe_id, stripe_account=account, types=types)
     if known:
         return known
     body = context.stripe.read(f"{PATHS[kind]}{stripe_id}", {}, account=account)
@@ -110,7 +110,7 @@ def keys_of(
         return body
     made_at = datetime.fromtimestamp(body["created"], tz=UTC)
     period = Period(since=made_at, until=made_at + EVENT_WITHIN)
-    return _keys_on_list(context, period, stripe_id, types=types, account=account or "")
+    return _keys_on_list(context, period, stripe_id, types=types, account=account)
 
 
 def _keys_on_list(

@@ -29,7 +29,7 @@ class Target:
     kind: ObjectKind
     stripe_id: str
     payment_id: UUID
-    account: str | None
+    account: str
 
 
 def fetch(context: Context, target: Target) -> Snapshot | NotFetched:

@@ -44,7 +44,7 @@ class ListedMovement:
 
 def fetch_balance(stripe: Gateway, *, account: str) -> Sequence[Held] | NotFetched:
     """The account's current balance, by currency."""
-    return fetch(stripe, "/v1/balance", account or None, _held)
+    return fetch(stripe, "/v1/balance", account, _held)
 
 
 def movements_page(
@@ -72,7 +72,7 @@ def payout_lines_page(
 
 def fetch_payout(stripe: Gateway, stripe_payout_id: str, *, account: str) -> Payout | NotFetched:
     """The payout in its current state."""
-    return fetch(stripe, f"/v1/payouts/{stripe_payout_id}", account or None, payout_of)
+    return fetch(stripe, f"/v1/payouts/{stripe_payout_id}", account, payout_of)
 
 
 def movement_of(transaction: JSON) -> Movement:

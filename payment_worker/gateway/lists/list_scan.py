@@ -38,7 +38,7 @@ class ScanQuery:
 
     path: str
     params: Mapping[str, Any]
-    account: str | None
+    account: str
     is_ours: Callable[[JSON], bool]
     read: Callable[[JSON], LookupResult]
 

@@ -154,7 +154,7 @@ def read_page(
 ) -> Page[T] | NotListed:
     """A page of the list at this path, each object read; what cannot be read is left out of it."""
     asked = {**params, "limit": PAGE, "starting_after": after}
-    body = stripe.read(path, asked, account=account or None)
+    body = stripe.read(path, asked, account=account)
     if isinstance(body, Absent | Unanswered | Postponed):
         return body
     try:

@@ -47,7 +47,7 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._redis_again_at: float | None = None
 
-    def acquire(self, endpoint: str, *, account: str | None, longest_wait: float) -> Permit | Throttled:
+    def acquire(self, endpoint: str, *, account: str, longest_wait: float) -> Permit | Throttled:
         """A permit for one call, now or after a wait of at most `longest_wait` seconds.
 
         The caller of a `Permit` waits as it says, calls, and reports the outcome to `report`.
@@ -58,7 +58,7 @@ class RateLimiter:
             lambda: self._redis.acquire(endpoint, account=name, longest_wait=longest_wait), without_redis
         )
 
-    def breaker_is_open(self, account: str | None) -> bool:
+    def breaker_is_open(self, account: str) -> bool:
         """Whether the account's breaker is open."""
         return self._ask(lambda: self._breaker.is_open(account or PLATFORM), without_redis=False)
 

@@ -52,7 +52,7 @@ class Connection:
             max_network_retries=0,
         )
 
-    def ask(self, path: str, params: Mapping[str, Any], account: str | None) -> JSON:
+    def ask(self, path: str, params: Mapping[str, Any], account: str) -> JSON:
         """Stripe's response to a GET. Raises stripe.StripeError; one of them says that it was not sent."""
         permit = self.permit("get", path, account, LONGEST_PERMIT_WAIT_SECONDS)
         if isinstance(permit, Throttled):
@@ -60,16 +60,14 @@ class Connection:
         body: JSON = self.call("get", path, params, account, permit).data
         return body
 
-    def permit(self, method: str, path: str, account: str | None, longest_wait: float) -> Permit | Throttled:
+    def permit(self, method: str, path: str, account: str, longest_wait: float) -> Permit | Throttled:
         """Wait for the call's permit, if it comes within this time. No transaction may be open meanwhile."""
         if delay := self._check_key(self._owner):
             count(THROTTLED, delay)
             return Throttled(delay, 0.0)
         return self._acquire(method, path, account, longest_wait)
 
-    def _acquire(
-        self, method: str, path: str, account: str | None, longest_wait: float
-    ) -> Permit | Throttled:
+    def _acquire(self, method: str, path: str, account: str, longest_wait: float) -> Permit | Throttled:
         permit = self._rate_limiter.acquire(
             endpoint_of(method, path), account=account, longest_wait=longest_wait
         )
@@ -81,11 +79,11 @@ class Connection:
 
     def _owner(self) -> str | Delay:
         """The id of the account that the key belongs to."""
-        permit = self._acquire("get", ACCOUNT, None, LONGEST_PERMIT_WAIT_SECONDS)
+        permit = self._acquire("get", ACCOUNT, "", LONGEST_PERMIT_WAIT_SECONDS)
         if isinstance(permit, Throttled):
             return permit.delay
         try:
-            return str(self.call("get", ACCOUNT, {}, None, permit).data["id"])
+            return str(self.call("get", ACCOUNT, {}, "", permit).data["id"])
         except stripe.PermissionError:
             return Delay.ACCOUNT_UNKNOWN
         except stripe.StripeError as error:
@@ -99,7 +97,7 @@ class Connection:
         method: str,
         path: str,
         params: Mapping[str, Any],
-        account: str | None,
+        account: str,
         permit: Permit,
         *,
         options: Mapping[str, Any] = MappingProxyType({}),
@@ -117,7 +115,7 @@ class Connection:
         self._note(permit, name, None, answer.request_id, began)
         return answer
 
-    def breaker_is_open(self, account: str | None) -> bool:
+    def breaker_is_open(self, account: str) -> bool:
         """Whether the circuit breaker is open."""
         return self._rate_limiter.breaker_is_open(account)
 

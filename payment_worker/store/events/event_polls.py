@@ -45,10 +45,10 @@ def accounts_heard_of(connection: Connection) -> Sequence[str]:
 
 def _connected(connection: Connection, column: Column[Any]) -> Sequence[str]:
     """What is in this column: one step down its index for each account, however many rows there are."""
-    accounts = select(select(func.min(column)).where(column > "").scalar_subquery().label("name")).cte(
-        "account", recursive=True
-    )
-    following = select(func.min(column)).where(column > accounts.c.name).scalar_subquery()
+    # Said of each: the index of payments has no empty ones, and is only used where none is sought.
+    first = select(func.min(column)).where(column > "")
+    accounts = select(first.scalar_subquery().label("name")).cte("account", recursive=True)
+    following = first.where(column > accounts.c.name).scalar_subquery()
     accounts = accounts.union_all(select(following).where(accounts.c.name.is_not(None)))
     found = connection.execute(select(accounts.c.name).where(accounts.c.name.is_not(None)))
     return found.scalars().all()

@@ -57,7 +57,7 @@ class Ours:
     identity: UUID
     payment_id: UUID
     stripe_id: str
-    stripe_account: str | None
+    stripe_account: str
     is_matched: bool
     """Whether this run has met the object already."""
 

@@ -32,7 +32,7 @@ class Finding:
     finding_id: int
     kind: str
     object_id: str
-    stripe_account: str | None
+    stripe_account: str
     payment_id: UUID | None
     refund_id: UUID | None
     status: str

@@ -19,7 +19,7 @@ class Candidate:
 
     stripe_payment_intent_id: str
     payment_id: UUID
-    stripe_account: str | None
+    stripe_account: str
 
 
 def keep(connection: Connection, candidates: Sequence[Candidate], *, run_id: int) -> None:

@@ -58,7 +58,7 @@ def _claimed(scene: Scene, context: Context) -> Attempt:
     """The one attempt that is due, with nothing of it on its way any more."""
     scene.advance(1000)
     (due,) = claim_due(context).attempts
-    context.stripe.payment_intent("pi_none", account=None)  # whoever looked has heard Stripe's time
+    context.stripe.payment_intent("pi_none", account="")  # whoever looked has heard Stripe's time
     with context.database.begin() as connection:
         locked = attempts.lock_unfinished(connection, due.attempt_id)
     assert locked is not None

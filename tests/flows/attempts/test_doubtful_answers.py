@@ -119,7 +119,7 @@ def test_refunds_whose_second_page_fails_are_gone_on_with(scene: Scene) -> None:
         "unavailable", endpoint="refunds.list", params={"starting_after": last_of_first_page}, times=3
     )
     before = scene.simulator.get("requests").get("refunds.list", {}).get("200", 0)
-    found = scene.context.stripe.refunds_of(intent["id"], account=None)
+    found = scene.context.stripe.refunds_of(intent["id"], account="")
     assert not isinstance(found, Unanswered | Postponed)
     assert len({each.stripe_refund_id for each in found}) == len(found) == PARTS
     assert scene.simulator.get("requests")["refunds.list"]["200"] == before + 2

@@ -300,8 +300,8 @@ def test_a_part_of_the_refunds_is_never_taken_for_all(scene: Scene, rows: Rows, 
     for _ in range(PAGE + 1):
         simulator.post(f"payment_intents/{intent}/refund", {"amount": 1})
     fault = simulator.fault("bad_gateway", endpoint="refunds.list", nth=2, times=20)
-    assert not isinstance(scene.context.stripe.refunds_of(intent, account=None), list)
+    assert not isinstance(scene.context.stripe.refunds_of(intent, account=""), list)
     simulator.delete(f"faults/{fault}")
-    listed = scene.context.stripe.refunds_of(intent, account=None)
+    listed = scene.context.stripe.refunds_of(intent, account="")
     assert isinstance(listed, list)
     assert len(listed) == PAGE + 1

@@ -114,8 +114,8 @@ def test_however_long_it_is_down_no_event_is_given_up(
     payment_id = scene.charge()
     simulator.advance(5)
     fault = simulator.fault("unavailable", times=None)
-    while not scene.context.stripe.breaker_is_open(account=None):
-        scene.context.stripe.payment_intent("pi_any", account=None)
+    while not scene.context.stripe.breaker_is_open(account=""):
+        scene.context.stripe.payment_intent("pi_any", account="")
     scene.deliver(scene.events(types=["charge.updated"]))
     for _ in range(30):
         scene.clock.advance(100)

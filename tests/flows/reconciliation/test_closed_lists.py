@@ -51,9 +51,9 @@ def test_all_else_is_compared_and_it_is_told_once_however_many_runs(
         scene.advance(3600)
     finding = rows.one("SELECT * FROM reconciliation_finding WHERE status = 'OPEN'")
     assert (finding["kind"], finding["object_id"]) == ("list_unreadable", closed)
-    assert (finding["stripe_account"], finding["payment_id"]) == (None, None)
+    assert (finding["stripe_account"], finding["payment_id"]) == ("", None)
     assert finding["detail"]["theirs"] == "access_denied"
-    connected = rows.one("SELECT status FROM payment WHERE stripe_account IS NOT NULL")
+    connected = rows.one("SELECT status FROM payment WHERE stripe_account <> ''")
     assert connected["status"] == "SUCCEEDED"
     assert (rows("SELECT 1 FROM dispute") == []) == (closed is StripeList.DISPUTES)
 

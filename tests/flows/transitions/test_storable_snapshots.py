@@ -129,7 +129,7 @@ def test_it_is_recorded_or_found(scene: Scene, rows: Rows, kind: ObjectKind) -> 
             return  # a finding: see test_unreadable_objects.py
         if isinstance(snapshot, PaymentIntentSnapshot):
             snapshot = snapshot.as_of(1)
-        target = Target(kind=kind, stripe_id=object_id, payment_id=payment_id, account=None)
+        target = Target(kind=kind, stripe_id=object_id, payment_id=payment_id, account="")
         done = apply_snapshot(scene.context, target, snapshot, cause=Cause(cause="drawn", actor="test"))
         match done:
             case Applied(Advanced(contradiction=None) | DisputeMoved() | Unchanged() | PaymentBehind()):
