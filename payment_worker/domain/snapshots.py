@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
+from payment_worker.domain.dispute import DisputeStatus
 from payment_worker.domain.payment import FINAL_TRIGGERS, PaymentTrigger
 from payment_worker.domain.refund import RefundTrigger
 
@@ -108,3 +109,24 @@ class RefundSnapshot:
     payment_id: str | None = None
     mac: str | None = None
     """What proves it (`metadata_mac.py`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeSnapshot:
+    """A Dispute as Stripe showed it. Amount in minor units; currency in upper case."""
+
+    stripe_dispute_id: str
+    status: DisputeStatus
+    amount: int
+    """Usually the charge's; another one where only a part is disputed, or the bank reckons in its own currency."""
+    currency: str
+    stripe_payment_intent_id: str | None = None
+    stripe_charge_id: str | None = None
+    reason: str | None = None
+    evidence_due_by: datetime | None = None
+    as_of_status: DisputeStatus | None = None
+    """Our record's status before the dispute was retrieved; None for a snapshot of unknown time."""
+
+    def as_of(self, as_of_status: DisputeStatus | None) -> Self:
+        """The same snapshot, retrieved when our record had this status."""
+        return replace(self, as_of_status=as_of_status)

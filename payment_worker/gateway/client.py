@@ -26,9 +26,8 @@ from payment_worker.domain.attempts.outcome import (
     UnknownReason,
 )
 from payment_worker.domain.balance_transaction import BalanceTransaction
-from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
-from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.domain.snapshots import DisputeSnapshot, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.account.key_owner import KeyCheck, any_key
 from payment_worker.gateway.lists.list_scan import BREATH_SECONDS, ScanQuery, find, shows_what_was_sent
 from payment_worker.gateway.parsing import (

@@ -6,11 +6,17 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from payment_worker.domain.balance_transaction import BalanceTransaction
-from payment_worker.domain.dispute import DisputeSnapshot, DisputeStatus
+from payment_worker.domain.dispute import DisputeStatus
 from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.domain.payment import PaymentTrigger
 from payment_worker.domain.refund import RefundTrigger
-from payment_worker.domain.snapshots import Decline, Named, PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.domain.snapshots import (
+    Decline,
+    DisputeSnapshot,
+    Named,
+    PaymentIntentSnapshot,
+    RefundSnapshot,
+)
 from payment_worker.gateway.fields import amount, amount_if_any, currency, id_of, identity, moment, text
 from payment_worker.gateway.requests import MAC, OWN_ORDER_ID
 

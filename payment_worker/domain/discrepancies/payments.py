@@ -9,7 +9,7 @@ from uuid import UUID
 from payment_worker.domain.discrepancies.findings import Difference, FindingKind
 from payment_worker.domain.payment import Payment, PaymentStatus, shows_status
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
-from payment_worker.domain.transitions import is_split_as_asked, took_more
+from payment_worker.domain.transitions.payments import is_split_as_asked, took_more
 
 
 def compare_payment(payment: Payment, seen: PaymentIntentSnapshot) -> Difference | None:

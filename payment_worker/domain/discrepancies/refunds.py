@@ -8,7 +8,7 @@ from payment_worker.domain.discrepancies.findings import Difference, FindingKind
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import LOST, RELEASED, Refund, RefundStatus, RefundTrigger
 from payment_worker.domain.snapshots import RefundSnapshot
-from payment_worker.domain.transitions import is_reversed_as_asked
+from payment_worker.domain.transitions.refunds import is_reversed_as_asked
 
 STATUS_OF_REFUND: Final[Mapping[RefundTrigger, RefundStatus]] = MappingProxyType(
     {

@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from payment_worker.domain import payment as payment_states
-from payment_worker.domain import transitions
 from payment_worker.domain.attempts.attempt import AttemptStatus, unknown_reason_after_absence
 from payment_worker.domain.attempts.outcome import UnknownReason
 from payment_worker.domain.discrepancies.payments import second_payment_intent
 from payment_worker.domain.payment import PaymentStatus, PaymentTrigger
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot
-from payment_worker.domain.verdicts import Advanced, Contradicted, Contradiction, Stale, Unchanged
+from payment_worker.domain.transitions.payments import fail_payment
+from payment_worker.domain.transitions.verdicts import Advanced, Contradicted, Contradiction, Stale, Unchanged
 from payment_worker.flows.attempts.lifecycle import Continue, LockedAttempt
 from payment_worker.flows.result import CommandResult
 from payment_worker.flows.transitions.apply import judge
@@ -88,7 +88,7 @@ def charge_refused(
         return locked.finish(status, [], payment, stripe_request_id=stripe_request_id, code=code)
     known = made.stripe_payment_intent_id if made else payment.stripe_payment_intent_id
     moved = replace(payment, stripe_payment_intent_id=known, version=payment.version + 1)
-    failed = transitions.fail_payment(moved, decline)
+    failed = fail_payment(moved, decline)
     writes = payment_writes(payment, failed, cause=cause, now=locked.now)
     return locked.finish(status, writes, failed, stripe_request_id=stripe_request_id, code=code)
 

@@ -19,7 +19,7 @@ from payment_worker.domain.attempts.outcome import (
 from payment_worker.domain.discrepancies.payments import unverified_metadata
 from payment_worker.domain.payment import Payment, PaymentTrigger
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.domain.transitions import shows_previous_attempt
+from payment_worker.domain.transitions.payments import shows_previous_attempt
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.contradictions import note_finding
 from payment_worker.flows.transitions.provenance import CLOCKS_DIFFER_BY, find_made, keys_of, sent_within

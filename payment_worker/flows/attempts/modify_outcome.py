@@ -18,7 +18,7 @@ from payment_worker.domain.eligibility import (
 )
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
-from payment_worker.domain.verdicts import Advanced, Contradicted, Contradiction, Stale, Unchanged
+from payment_worker.domain.transitions.verdicts import Advanced, Contradicted, Contradiction, Stale, Unchanged
 from payment_worker.flows.attempts.lifecycle import Continue, LockedAttempt
 from payment_worker.flows.rejections import RejectedChange, reject_change
 from payment_worker.flows.result import CommandResult

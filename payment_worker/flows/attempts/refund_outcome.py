@@ -1,12 +1,12 @@
 """Records the outcome of a refund attempt."""
 
-from payment_worker.domain import transitions
 from payment_worker.domain.attempts.attempt import AttemptStatus
 from payment_worker.domain.attempts.outcome import UnknownReason
 from payment_worker.domain.refund import Refund, RefundStatus, RefundTrigger
 from payment_worker.domain.refund import next_status as next_refund_status
 from payment_worker.domain.snapshots import RefundSnapshot
-from payment_worker.domain.verdicts import Advanced, Contradicted
+from payment_worker.domain.transitions import refunds
+from payment_worker.domain.transitions.verdicts import Advanced, Contradicted
 from payment_worker.flows.attempts.lifecycle import LockedAttempt
 from payment_worker.flows.result import CommandResult
 from payment_worker.flows.transitions.apply import judge
@@ -54,7 +54,7 @@ def refund_failed(
         return locked.finish(
             status, [], payment, refund=refund, stripe_request_id=stripe_request_id, code=reason
         )
-    advanced = transitions.move_refund(payment, refund, RefundStatus.FAILED, failure_reason=reason)
+    advanced = refunds.move_refund(payment, refund, RefundStatus.FAILED, failure_reason=reason)
     writes = refund_writes((payment, refund), advanced, cause=cause, now=locked.now)
     return locked.finish(
         status,

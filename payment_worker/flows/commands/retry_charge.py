@@ -8,7 +8,7 @@ from payment_worker.contracts.requests import RetryChargeRequest
 from payment_worker.domain.attempts.attempt import Action
 from payment_worker.domain.eligibility import Done, Proceed, Reject, RejectionReason, decide_retry
 from payment_worker.domain.payment import Payment
-from payment_worker.domain.transitions import retry_payment
+from payment_worker.domain.transitions.payments import retry_payment
 from payment_worker.flows.commands.modify import Busy, Change, Wanted, ask_for
 from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, NoSuchPayment

@@ -6,11 +6,10 @@ from uuid import UUID
 
 from payment_worker.domain.attempts.outcome import Postponed, Unanswered
 from payment_worker.domain.discrepancies.findings import FindingKind
-from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.domain.payment import Payment
-from payment_worker.domain.snapshots import Named, PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.domain.verdicts import AwaitsAttempt
+from payment_worker.domain.snapshots import DisputeSnapshot, Named, PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.domain.transitions.verdicts import AwaitsAttempt
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.apply import apply_shown, unavailable
 from payment_worker.flows.events.charge import handle_charge

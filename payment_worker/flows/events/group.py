@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from payment_worker.domain.dispute import DisputeMoved
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import Named
-from payment_worker.domain.verdicts import Advanced
+from payment_worker.domain.transitions.disputes import DisputeMoved
+from payment_worker.domain.transitions.verdicts import Advanced
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.apply import result_of
 from payment_worker.flows.events.charge import may_tell_more

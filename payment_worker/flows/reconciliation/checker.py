@@ -15,7 +15,7 @@ from payment_worker.domain.discrepancies.closures import (
 )
 from payment_worker.domain.discrepancies.findings import Difference, FindingKind, StripeList
 from payment_worker.domain.payment import Payment
-from payment_worker.domain.verdicts import AwaitsAttempt, KeyUnknown
+from payment_worker.domain.transitions.verdicts import AwaitsAttempt, KeyUnknown
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.apply import (
     Application,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from payment_worker.domain.discrepancies.payments import payment_missing_here
 from payment_worker.domain.payment import Payment, PaymentStatus
-from payment_worker.domain.verdicts import Advanced
+from payment_worker.domain.transitions.verdicts import Advanced
 from payment_worker.flows.reconciliation.checker import Checker, CheckResult
 from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.flows.transitions.ownership import as_uuid, is_proven

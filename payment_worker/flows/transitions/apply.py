@@ -11,11 +11,16 @@ from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from payment_worker.domain.discrepancies.findings import Difference
-from payment_worker.domain.dispute import DisputeSnapshot
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
-from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.domain.verdicts import AwaitsAttempt, Contradicted, KeyUnknown, PaymentBehind, Stale
+from payment_worker.domain.snapshots import DisputeSnapshot, PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.domain.transitions.verdicts import (
+    AwaitsAttempt,
+    Contradicted,
+    KeyUnknown,
+    PaymentBehind,
+    Stale,
+)
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.contradictions import note_finding
 from payment_worker.flows.transitions.disputes import judge_dispute

@@ -6,9 +6,11 @@ from uuid import uuid5
 
 from payment_worker.contracts import messages
 from payment_worker.domain.discrepancies.disputes import compare_dispute
-from payment_worker.domain.dispute import DisputeMoved, DisputeSnapshot, DisputeStatus, transition_dispute
+from payment_worker.domain.dispute import DisputeStatus
 from payment_worker.domain.payment import Payment
-from payment_worker.domain.verdicts import Contradicted, Contradiction, PaymentBehind
+from payment_worker.domain.snapshots import DisputeSnapshot
+from payment_worker.domain.transitions.disputes import DisputeMoved, transition_dispute
+from payment_worker.domain.transitions.verdicts import Contradicted, Contradiction, PaymentBehind
 from payment_worker.flows.transitions.judgement import Judgement, PaymentCheck, Verdict, Writes
 from payment_worker.store import outbox
 from payment_worker.store.connection.database import Connection

@@ -7,9 +7,9 @@ from enum import Enum, auto
 from typing import Final
 
 from payment_worker.domain.discrepancies.findings import Difference
-from payment_worker.domain.dispute import DisputeMoved
 from payment_worker.domain.payment import Payment, PaymentStatus
-from payment_worker.domain.verdicts import (
+from payment_worker.domain.transitions.disputes import DisputeMoved
+from payment_worker.domain.transitions.verdicts import (
     Advanced,
     AwaitsAttempt,
     Contradicted,

@@ -10,7 +10,7 @@ from uuid import UUID
 from payment_worker.domain.metadata_mac import Claim, is_signed
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import Named, RefundSnapshot
-from payment_worker.domain.verdicts import AwaitsAttempt
+from payment_worker.domain.transitions.verdicts import AwaitsAttempt
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.provenance import charged_under
 from payment_worker.store.connection.database import Connection

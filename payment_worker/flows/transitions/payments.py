@@ -7,8 +7,8 @@ from functools import partial
 from payment_worker.domain.discrepancies.payments import compare_payment
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
-from payment_worker.domain.transitions import transition_payment
-from payment_worker.domain.verdicts import Advanced
+from payment_worker.domain.transitions.payments import transition_payment
+from payment_worker.domain.transitions.verdicts import Advanced
 from payment_worker.flows.transitions.judgement import Judgement, Writes, nothing
 from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.store.payments import payments, refunds

@@ -5,8 +5,7 @@ from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
-from payment_worker.domain.dispute import DisputeSnapshot
-from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.domain.snapshots import DisputeSnapshot, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.flows.context import Context
 from payment_worker.gateway.client import NotFetched, fetch_dispute, fetch_payment_intent, fetch_refund
 from payment_worker.store.payments import disputes, payments

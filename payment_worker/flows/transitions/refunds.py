@@ -12,8 +12,8 @@ from payment_worker.domain.discrepancies.refunds import compare_refund
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.refund import LOST, Refund, RefundStatus
 from payment_worker.domain.snapshots import RefundSnapshot
-from payment_worker.domain.transitions import adopt_refund, transition_refund
-from payment_worker.domain.verdicts import Advanced, Contradicted, Contradiction, PaymentBehind
+from payment_worker.domain.transitions.refunds import adopt_refund, transition_refund
+from payment_worker.domain.transitions.verdicts import Advanced, Contradicted, Contradiction, PaymentBehind
 from payment_worker.flows.transitions.judgement import Judgement, PaymentCheck, Writes
 from payment_worker.flows.transitions.messages import refund_message
 from payment_worker.flows.transitions.ownership import as_uuid

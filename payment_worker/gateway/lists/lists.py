@@ -10,8 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from payment_worker.domain.attempts.outcome import Absent, Postponed, Unanswered, UnknownReason
 from payment_worker.domain.balance_transaction import BalanceTransaction
-from payment_worker.domain.dispute import DisputeSnapshot
-from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.domain.snapshots import DisputeSnapshot, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.fields import id_of
 from payment_worker.gateway.lists.list_scan import PAGE

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from payment_worker.domain.dispute import DisputeMoved
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
-from payment_worker.domain.verdicts import Advanced, PaymentBehind, Unchanged
+from payment_worker.domain.transitions.disputes import DisputeMoved
+from payment_worker.domain.transitions.verdicts import Advanced, PaymentBehind, Unchanged
 from payment_worker.flows.transitions.apply import Applied, NotShown, apply_snapshot
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target
 from payment_worker.gateway.parsing import (

@@ -7,8 +7,12 @@ import pytest
 
 from payment_worker.domain.payment import Payment, PaymentStatus, PaymentTrigger
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot
-from payment_worker.domain.transitions import retry_payment, shows_previous_attempt, transition_payment
-from payment_worker.domain.verdicts import Advanced, Stale, Unchanged
+from payment_worker.domain.transitions.payments import (
+    retry_payment,
+    shows_previous_attempt,
+    transition_payment,
+)
+from payment_worker.domain.transitions.verdicts import Advanced, Stale, Unchanged
 
 POOR = Decline(error_code="card_declined", decline_code="insufficient_funds", advice_code="try_again_later")
 WEAK_NEWS = [None, PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED]

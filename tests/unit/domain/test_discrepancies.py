@@ -13,8 +13,9 @@ from payment_worker.domain.discrepancies.refunds import STATUS_OF_REFUND, compar
 from payment_worker.domain.payment import STATUS_OF_PAYMENT, Payment, PaymentStatus, PaymentTrigger
 from payment_worker.domain.refund import Refund, RefundStatus, RefundTrigger
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.domain.transitions import transition_payment, transition_refund
-from payment_worker.domain.verdicts import Advanced, Contradicted, Contradiction
+from payment_worker.domain.transitions.payments import transition_payment
+from payment_worker.domain.transitions.refunds import transition_refund
+from payment_worker.domain.transitions.verdicts import Advanced, Contradicted, Contradiction
 
 OURS = UUID("00000000-0000-4000-8000-000000000001")
 

@@ -7,21 +7,12 @@ from uuid import UUID
 import pytest
 
 from payment_worker.domain import dispute as states
-from payment_worker.domain.dispute import (
-    APPEALS,
-    BLOCKING,
-    OVER,
-    PUBLISHED,
-    RANKS,
-    Dispute,
-    DisputeMoved,
-    DisputeSnapshot,
-    DisputeStatus,
-    transition_dispute,
-)
+from payment_worker.domain.dispute import APPEALS, BLOCKING, OVER, PUBLISHED, RANKS, Dispute, DisputeStatus
 from payment_worker.domain.eligibility import RefundRejectionReason, RejectRefund, Reserve, decide_refund
 from payment_worker.domain.payment import Payment, PaymentStatus
-from payment_worker.domain.verdicts import PaymentBehind, Stale, Unchanged
+from payment_worker.domain.snapshots import DisputeSnapshot
+from payment_worker.domain.transitions.disputes import DisputeMoved, transition_dispute
+from payment_worker.domain.transitions.verdicts import PaymentBehind, Stale, Unchanged
 
 OURS = UUID("00000000-0000-4000-8000-000000000001")
 

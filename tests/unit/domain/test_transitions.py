@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from payment_worker.domain.payment import Payment, PaymentStatus, PaymentTrigger
 from payment_worker.domain.refund import RELEASED, Refund, RefundStatus, RefundTrigger
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.domain.transitions import adopt_refund, transition_payment, transition_refund
-from payment_worker.domain.verdicts import (
+from payment_worker.domain.transitions.payments import transition_payment
+from payment_worker.domain.transitions.refunds import adopt_refund, transition_refund
+from payment_worker.domain.transitions.verdicts import (
     Advanced,
     Contradicted,
     Contradiction,

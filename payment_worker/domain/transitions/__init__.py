@@ -1,0 +1,1 @@
+"""What a snapshot of a Stripe object changes in our record, as values; never backwards, never older than the record."""
