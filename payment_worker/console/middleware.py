@@ -28,6 +28,7 @@ HEADERS: Final = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+NUL: Final = b"%00"
 NEVER_STORED: Final = "no-store"
 
 CHALLENGE: Final = 'Basic realm="Payment Worker", charset="UTF-8"'
@@ -60,6 +61,9 @@ class Guard:
         who = None if request.url.path in OPEN_PATHS else self._access.authenticate(request)
         if isinstance(who, Denied):
             await _denied(who)(scope, receive, send_guarded)
+        elif NUL in scope["query_string"]:
+            refused = PlainTextResponse("PostgreSQL has no NUL character.", HTTPStatus.BAD_REQUEST)
+            await refused(scope, receive, send_guarded)
         else:
             await self._answer(request, who, send_guarded)
         if request.url.path not in OPEN_PATHS:

@@ -17,6 +17,13 @@ from tests.harness.rows import Rows
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'{{7*7}}"
 
 
+@pytest.mark.parametrize(
+    "path", ["/payments?q=%00", "/refunds?q=a%00b", "/events?type=%00", "/requests/rejected?task=%00"]
+)
+def test_a_nul_character_finds_nothing_and_breaks_nothing(shared_console: Running, path: str) -> None:
+    assert shared_console.reader.get(path).status == 400
+
+
 def _listed(body: str) -> list[str]:
     return re.findall(r'href="/payments/([0-9a-f-]{36})"', body)
 
