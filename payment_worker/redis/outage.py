@@ -47,6 +47,7 @@ _WORDS: Final[Mapping[str, tuple[str, Kind]]] = {
     "WRONGPASS": ("wrong user or password", Kind.CONFIGURATION),
     "NOAUTH": ("a password is required", Kind.CONFIGURATION),
     "MOVED": ("this is a node of a cluster, which is not supported", Kind.CONFIGURATION),
+    "WRONGTYPE": ("a key of ours holds something else: delete it", Kind.CONFIGURATION),
     "DENIED": ("protected mode refuses other hosts", Kind.CONFIGURATION),
 }
 
@@ -66,6 +67,7 @@ _CLASSES: Final[Mapping[str, str]] = {
 _TEXTS: Final[tuple[tuple[str, str, Kind], ...]] = (
     ("max number of clients reached", "too many connections", Kind.OUTAGE),
     ("DB index is out of range", "there is no database of this number", Kind.CONFIGURATION),
+    ("last possible ID", "the stream has given its last id: delete it", Kind.CONFIGURATION),
     ("No master found", "the sentinels know no primary", Kind.OUTAGE),
     ("Name or service not known", "host name unknown", Kind.CONFIGURATION),
     ("Temporary failure in name resolution", "host name unknown", Kind.OUTAGE),

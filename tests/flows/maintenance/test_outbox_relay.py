@@ -104,6 +104,28 @@ def test_all_is_told_in_order_after_redis_was_killed_and_came_back_empty_in_the_
         assert rows("SELECT 1 FROM outbox WHERE published_at IS NULL") == []
 
 
+@pytest.mark.parametrize("how", ["holds something else", "has given its last id"])
+def test_a_stream_that_somebody_spoiled_is_told_and_deleting_it_is_enough(
+    scene: Scene, rows: Rows, stream: Stream, redis_client: "redis.Redis", how: str
+) -> None:
+    some_lives(scene)
+    publish(scene.context, stream)
+    if how == "holds something else":
+        redis_client.delete(NAME)
+        redis_client.set(NAME, "nothing")
+    else:
+        redis_client.xadd(NAME, {"event": "{}"}, id=f"{2**64 - 1}-{2**64 - 1}")
+    some_lives(scene)
+    with pytest.raises(StreamUnavailableError, match=f"{how}: delete it"):
+        publish(scene.context, stream)
+
+    redis_client.delete(NAME)
+    publish(scene.context, stream)
+
+    assert_told(entries(redis_client), rows)
+    assert rows("SELECT 1 FROM outbox WHERE published_at IS NULL") == []
+
+
 def test_what_the_time_does_not_suffice_for_is_left_to_the_next(
     scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
