@@ -17,7 +17,7 @@ _redis_url = _settings.redis_url.get_secret_value() if _settings.redis_url else 
 # ── Redis transport ──────────────────────────────────────────────────────────────────────────────────────────────
 broker_url, _address_options = _broker_address(_redis_url)
 
-# `rediss://` takes its TLS from the URL, which the settings refuse without `ssl_cert_reqs=CERT_REQUIRED`; redis-py
+# `rediss://` takes its TLS from the URL, to which the settings add `ssl_cert_reqs=CERT_REQUIRED`; redis-py
 # then checks the host's name too. `broker_use_ssl` stays unset: True would send no TLS at all, and a table would take
 # the place of what the URL says.
 

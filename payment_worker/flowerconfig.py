@@ -29,6 +29,9 @@ if not basic_auth and not (os.environ.get("FLOWER_AUTH_PROVIDER") and os.environ
 # Not reachable from other machines unless configured: /metrics and /healthcheck have no authentication.
 address = os.environ.get("FLOWER_ADDRESS") or "127.0.0.1"
 
+# PORT is how platforms say where they expect whoever serves.
+port = int(os.environ.get("FLOWER_PORT") or os.environ.get("PORT") or 5555)
+
 # Otherwise every user may also revoke tasks, send them and stop workers. Apps charge and refund, not this page.
 read_only = os.environ.get("FLOWER_READ_ONLY", "true").lower() not in {"false", "0", "no"}
 

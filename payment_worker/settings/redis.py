@@ -113,13 +113,10 @@ def _check_number(path: str) -> None:
 
 
 def _tls(parameters: dict[str, str]) -> dict[str, str]:
-    # kombu's bare rediss:// accepts any certificate (seen with 5.7.0). Whoever names a CA wants it to be used.
-    strict = {**parameters, "ssl_cert_reqs": "CERT_REQUIRED"}
-    if "ssl_cert_reqs" not in parameters and "ssl_ca_certs" in parameters:
-        return strict
-    if parameters.get("ssl_cert_reqs") not in _STRICT:
-        raise ValueError("rediss:// needs ?ssl_cert_reqs=CERT_REQUIRED, else any certificate is accepted")
-    return strict
+    if parameters.get("ssl_cert_reqs", "required") not in _STRICT:
+        raise ValueError("leave ssl_cert_reqs out, else any certificate is accepted")
+    # kombu's bare rediss:// accepts any certificate (seen with 5.7.0).
+    return {**parameters, "ssl_cert_reqs": "CERT_REQUIRED"}
 
 
 def as_kombu_says(url: str) -> str:

@@ -76,9 +76,24 @@ def test_a_certificate_is_asked_for_by_everybody_in_either_spelling_and_where_a_
         assert celery.ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": CERTIFICATES}
 
 
+def test_a_certificate_is_asked_for_where_a_platform_gives_a_bare_address() -> None:
+    settings = Settings.from_environment({"REDIS_URL": f"rediss://:secret@{LOOPBACK}:{free_port()}"})
+    assert settings.redis_url
+    told = settings.redis_url.get_secret_value()
+    with closing(redis_client(told, timeout_seconds=1)) as client:
+        ours = client.connection_pool.make_connection()
+        assert (ours.cert_reqs, ours.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert Connection(told).ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}  # type: ignore[no-untyped-call] # as above
+
+
 @pytest.mark.parametrize(
     "query",
-    ["", "?ssl_cert_reqs=CERT_NONE", "?ssl_cert_reqs=optional", "?ssl_ca_certs=/a&ssl_cert_reqs=none"],
+    [
+        "?ssl_cert_reqs=",
+        "?ssl_cert_reqs=CERT_NONE",
+        "?ssl_cert_reqs=optional",
+        "?ssl_ca_certs=/a&ssl_cert_reqs=none",
+    ],
 )
 def test_an_address_that_takes_any_certificate_is_refused(query: str) -> None:
     with pytest.raises(SettingsError, match="any certificate is accepted"):

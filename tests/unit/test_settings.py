@@ -19,9 +19,7 @@ def faults(*needed_by: Role, **environment: str) -> tuple[str, ...]:
     return caught.value.faults
 
 
-@pytest.mark.parametrize(
-    "backend", ["nonsense", "rediss://127.0.0.1/1", "rediss://h/1?ssl_cert_reqs=CERT_NONE"]
-)
+@pytest.mark.parametrize("backend", ["nonsense", "rediss://h/1?ssl_cert_reqs=CERT_NONE"])
 def test_a_result_backend_is_checked_as_a_broker_is(backend: str) -> None:
     (fault,) = faults(PAYMENT_WORKER_RESULT_BACKEND=backend)
     assert fault.startswith("PAYMENT_WORKER_RESULT_BACKEND: ")
@@ -32,7 +30,7 @@ def test_faults_of_every_kind_are_told_in_one_round() -> None:
     told = faults(
         *EVERY_ROLE,
         DATABASE_URL="mysql://127.0.0.1/payments",
-        REDIS_URL="rediss://127.0.0.1",
+        REDIS_URL="rediss://127.0.0.1?ssl_cert_reqs=none",
         STRIPE_WEBHOOK_SECRET_FILE="/nowhere",
         PAYMENT_WORKER_RESUME_EVERY="soon",
         PAYMENT_WORKER_METRICS_PORT="0",

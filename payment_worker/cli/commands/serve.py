@@ -3,11 +3,14 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from payment_worker.devstack.ports import DEFAULT_BASE
+
+_HOST: Final = "Address to listen on; 0.0.0.0 for every interface."
+_PORT: Final = "Port to listen on; 0: any free one."
 
 
 def add_to(app: typer.Typer) -> None:
@@ -65,10 +68,8 @@ def simulator(context: typer.Context) -> None:
 
 def webhook(
     *,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 for every interface.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0: any free one.", min=0, max=65_535)] = 8000,
+    host: Annotated[str, typer.Option(envvar="WEBHOOK_HOST", help=_HOST)] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar=["WEBHOOK_PORT", "PORT"], help=_PORT, min=0, max=65_535)] = 8000,
 ) -> None:
     """Run the webhook receiver until it is stopped.
 
@@ -82,8 +83,8 @@ def webhook(
 
 def console(
     *,
-    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 for every interface.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0: any free one.", min=0, max=65_535)] = 8001,
+    host: Annotated[str, typer.Option(envvar="CONSOLE_HOST", help=_HOST)] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar=["CONSOLE_PORT", "PORT"], help=_PORT, min=0, max=65_535)] = 8001,
 ) -> None:
     """Show payments, and what waits for a person, as web pages until it is stopped.
 
