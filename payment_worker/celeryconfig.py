@@ -74,7 +74,7 @@ task_taken_from: dict[str, tuple[str, ...]] = {
             "execute_attempt",
         ),
         "refunds": ("refund", "continue_refund", "refund_suspected"),
-        "events": ("receive_stripe_event", "process_events", "process_event"),
+        "events": ("receive_stripe_event", "fetch_stripe_event", "process_events", "process_event"),
         "maintenance": (
             "poll_stripe_events",
             "resume_stalled",

@@ -168,6 +168,9 @@ StripeId = Annotated[
 PaymentIntentId = Annotated[
     str, StringConstraints(strict=True, max_length=255, pattern="^pi_[A-Za-z0-9_]+$"), AfterValidator(_clean)
 ]
+EventId = Annotated[
+    str, StringConstraints(strict=True, max_length=255, pattern="^evt_[A-Za-z0-9_]+$"), AfterValidator(_clean)
+]
 StripeCustomer = Annotated[
     str, StringConstraints(strict=True, max_length=255, pattern="^cus_[A-Za-z0-9_]+$"), AfterValidator(_clean)
 ]

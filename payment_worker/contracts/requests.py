@@ -12,6 +12,7 @@ from payment_worker.contracts.arguments import (
     Description,
     DescriptorSuffix,
     Email,
+    EventId,
     FeeAmount,
     Header,
     Id,
@@ -39,6 +40,7 @@ __all__ = [
     "CaptureMethod",
     "CaptureRequest",
     "ChargeRequest",
+    "FetchEventRequest",
     "FieldError",
     "ImportBalanceRequest",
     "InvalidRequest",
@@ -265,6 +267,13 @@ class StripeEventRequest(Request):
 
     payload: Payload = Field(description="The body exactly as it came, as text.")
     signature: Header = Field(description="The header `Stripe-Signature`.")
+
+
+class FetchEventRequest(Request):
+    """Arguments of `payment_worker.fetch_stripe_event`: an event that came by a way that proves nothing."""
+
+    event_id: EventId = Field(description="Stripe's id of the event; of a thin one, its `snapshot_event`.")
+    stripe_account: StripeAccount | None = Field(None, description="The connected account that it is of.")
 
 
 class MaintenanceRequest(Request):

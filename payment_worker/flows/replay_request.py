@@ -21,6 +21,7 @@ MODELS: Final[Mapping[str, type[requests.Request]]] = {
     "payment_worker.retry_charge": requests.RetryChargeRequest,
     "payment_worker.refund": requests.RefundRequest,
     "payment_worker.receive_stripe_event": requests.StripeEventRequest,
+    "payment_worker.fetch_stripe_event": requests.FetchEventRequest,
     "payment_worker.reconcile": requests.ReconcileRequest,
     "payment_worker.import_balance": requests.ImportBalanceRequest,
 }

@@ -20,6 +20,9 @@ PINNED_VERSION: Final[str] = stripe.api_version
 """The API version of the SDK, which every object that we read must have."""
 
 
+THIN: Final = "v2.core.event"
+"""What the `object` of a thin event is: it names the object that changed, and does not carry it."""
+
 CLIENT_SECRET: Final = re.compile(r"\w{1,64}_secret_\w+", re.ASCII)
 """Stripe's form of them, alone or within an address."""
 
@@ -43,7 +46,7 @@ class Event:
     event_id: str
     type: str
     stripe_account: str
-    """The connected account; empty for the platform's own."""
+    """The connected account; empty for the platform's own. Of an event with a `context`, that."""
     api_version: str | None
     livemode: bool
     created_at: datetime
@@ -123,12 +126,24 @@ def event_from(body: dict[str, Any]) -> Event:
     return _event(_storable(body))
 
 
+def account_in(stripe_context: str, *, own: str) -> str:
+    """The connected account that a `context` names, as our own account calls it; empty for our own.
+
+    An organisation names the account before the connected one: `acct_ours/acct_connected`.
+    """
+    segments = stripe_context.split("/")
+    named = segments[1:] if segments[0] == own else segments
+    return named[-1] if named else ""
+
+
 def _event(body: dict[str, Any]) -> Event:
+    if body.get("object") == THIN:
+        return _thin_event(body)
     about = body["data"]["object"]
     return Event(
         event_id=_word(body["id"]),
         type=_word(body["type"]),
-        stripe_account=_word(body.get("account") or ""),
+        stripe_account=_word(body.get("context") or body.get("account") or ""),
         api_version=_word(body["api_version"]) if body.get("api_version") else None,
         livemode=bool(body.get("livemode")),
         created_at=datetime.fromtimestamp(body["created"], tz=UTC),
@@ -141,6 +156,21 @@ def _word(value: object) -> str:
     if not isinstance(value, str) or len(value) > LONGEST_WORD:
         raise ValueError("no id, type or version")
     return value
+
+
+def _thin_event(body: dict[str, Any]) -> Event:
+    """The event that a thin one announces: with the id of its snapshot event, where it has one, it is the same."""
+    related = body.get("related_object") or {}
+    return Event(
+        event_id=_word(body.get("snapshot_event") or body["id"]),
+        type=_word(body["type"]).removeprefix("v1."),
+        stripe_account=_word(body.get("context") or ""),
+        api_version=None,
+        livemode=bool(body.get("livemode")),
+        created_at=datetime.fromisoformat(body["created"]).astimezone(UTC),
+        object_id=_word(related["id"]) if related.get("id") else None,
+        payload={**body, "request": (body.get("reason") or {}).get("request")},
+    )
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401 - JSON

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Final
 
 from celery import Task
 
 from payment_worker import bootstrap
 from payment_worker.celery import app
-from payment_worker.contracts.requests import FieldError, StripeEventRequest
+from payment_worker.contracts.requests import FetchEventRequest, FieldError, StripeEventRequest
+from payment_worker.domain.attempts.outcome import Absent
+from payment_worker.flows.events.fetch import fetch_event
 from payment_worker.flows.events.inbox import (
     GROUP,
     claim_new,
@@ -16,22 +19,37 @@ from payment_worker.flows.events.inbox import (
     receive,
     status_of,
 )
+from payment_worker.gateway.client import Unreadable
 from payment_worker.gateway.webhook import BadPayloadError, BadSignatureError, Event, verified
 from payment_worker.store.events.inbox import EventStatus
-from payment_worker.tasks.base import context, notify_processing, parsed, reject, unless_unavailable
+from payment_worker.tasks.base import (
+    NO_LIMIT,
+    context,
+    growing_countdown,
+    notify_processing,
+    parsed,
+    reject,
+    unless_unavailable,
+)
 
 Result = Mapping[str, str | None]
+
+MOST_LOOKS: Final = 4
+"""Times that an event is asked for again that Stripe does not show: it may have been told of a little early."""
 
 
 @app.task(bind=True, name="payment_worker.receive_stripe_event", typing=False)
 def receive_stripe_event(self: Task, *args: object, **kwargs: object) -> Result:
     """Store a webhook that another app received, as if we had received it."""
     request = parsed(self, StripeEventRequest, args, kwargs)
-    event = _verified(self, request)
-    is_new = unless_unavailable(self, lambda: receive(context(self), event, source="task"))
+    return _store(self, _verified(self, request))
+
+
+def _store(task: Task, event: Event) -> Result:
+    is_new = unless_unavailable(task, lambda: receive(context(task), event, source="task"))
     if is_new:
-        _process_new(self)
-    status = unless_unavailable(self, lambda: status_of(context(self), event)) if is_new else "known"
+        _process_new(task)
+    status = unless_unavailable(task, lambda: status_of(context(task), event)) if is_new else "known"
     return {"event_id": event.event_id, "status": status, "stripe_id": event.event_id, "reason": None}
 
 
@@ -44,6 +62,21 @@ def _verified(task: Task, request: StripeEventRequest) -> Event:
         error = FieldError("payload", "not_an_event", "is no event of Stripe's")
     # An unsigned payload is not stored: a stranger chooses its size.
     return reject(task, {"payload": f"{len(request.payload)} characters"}, [error])
+
+
+@app.task(bind=True, name="payment_worker.fetch_stripe_event", typing=False)
+def fetch_stripe_event(self: Task, *args: object, **kwargs: object) -> Result:
+    """Store an event that another app was told of, as Stripe shows it to our key."""
+    request = parsed(self, FetchEventRequest, args, kwargs)
+    fetched = unless_unavailable(
+        self, lambda: fetch_event(context(self), request.event_id, account=request.stripe_account or "")
+    )
+    retries = self.request.retries
+    if isinstance(fetched, Absent | Unreadable) and retries >= MOST_LOOKS:
+        reject(self, kwargs, [FieldError("event_id", "no_such_event", "names no event that Stripe shows")])
+    if not isinstance(fetched, Event):
+        raise self.retry(countdown=growing_countdown(retries), max_retries=NO_LIMIT)
+    return _store(self, fetched)
 
 
 @app.task(bind=True, name="payment_worker.process_events", typing=False)

@@ -25,7 +25,7 @@ TASKS: Final = (
         "continue_refund",
         "refund_suspected",
     ),
-    *("receive_stripe_event", "process_events", "process_event"),
+    *("receive_stripe_event", "fetch_stripe_event", "process_events", "process_event"),
     *("poll_stripe_events", "resume_stalled", "reconcile", "import_balance", "publish_events", "prune"),
 )
 """Without `payment_worker.` before them. A name from outside that is not among them is counted as `other`."""

@@ -26,6 +26,32 @@ def test_an_event_is_stored_when_its_webhook_is_acknowledged(
     assert row["payload"] == event
 
 
+def test_a_thin_event_is_stored_without_a_call_to_stripe(shared_sender: Receiver, shared_rows: Rows) -> None:
+    object_id = an_event()["data"]["object"]["id"]
+    event = {
+        "id": f"evt_thin_{object_id}",
+        "object": "v2.core.event",
+        "type": "v1.payment_intent.succeeded",
+        "created": "2026-11-22T12:00:00.123Z",
+        "livemode": False,
+        "context": "acct_seller",
+        "related_object": {
+            "id": object_id,
+            "type": "payment_intent",
+            "url": f"/v1/payment_intents/{object_id}",
+        },
+        "reason": {"type": "request", "request": {"id": "req_1", "idempotency_key": "k"}},
+        "snapshot_event": f"evt_{object_id}",
+    }
+
+    answer = shared_sender.send(written(event))
+
+    assert (answer.status, answer.outcome) == (200, "stored")
+    row = shared_rows.one(STORED, event["snapshot_event"])
+    assert (row["stripe_account"], row["object_id"]) == ("acct_seller", object_id)
+    assert (row["type"], row["payload"]["request"]["idempotency_key"]) == ("payment_intent.succeeded", "k")
+
+
 def test_it_needs_no_key_of_stripes(receiver: Start, environment: dict[str, str], rows: Rows) -> None:
     del environment["STRIPE_API_KEY"], environment["STRIPE_API_BASE"]
 

@@ -8,6 +8,7 @@ from payment_worker.contracts.requests import (
     CancelRequest,
     CaptureRequest,
     ChargeRequest,
+    FetchEventRequest,
     ReconcileRequest,
     RefundRequest,
     Request,
@@ -159,6 +160,14 @@ warning is older than that; an authorisation is refunded once it is captured.
 For an app that terminates Stripe's webhooks itself. What is not signed is refused;
 how long ago it was signed makes no difference.
 
+## payment_worker.fetch_stripe_event [events]
+
+{fetch}
+
+For an app that is told of events by a way that carries no signature of Stripe's, such as Amazon EventBridge or Azure
+Event Grid: `detail.id` of a snapshot event, `detail.snapshot_event` of a thin one. Nothing but the id is believed; the
+event is retrieved with the worker's own key, for as long as it takes. One that Stripe does not show is rejected.
+
 ## Maintenance [maintenance]
 
 Beat enqueues these, and anybody may; each is harmless when it runs twice, or twice at once. They take no arguments,
@@ -184,6 +193,7 @@ ARGUMENTS: Mapping[str, type[Request]] = {
     "retry": RetryChargeRequest,
     "refund": RefundRequest,
     "event": StripeEventRequest,
+    "fetch": FetchEventRequest,
     "reconcile": ReconcileRequest,
 }
 

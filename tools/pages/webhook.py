@@ -31,6 +31,13 @@ For connected accounts make a second endpoint, for events on connected accounts,
 endpoint has a signing secret of its own: `STRIPE_WEBHOOK_SECRET` takes both, comma-separated. What no webhook brings,
 the [poll](../how-to/reconcile.md#the-poll) finds.
 
+Event destinations may send the same events as thin ones (`v1.payment_intent.succeeded`, …) to the same address: they
+name the object, which the worker then retrieves, and are the same event as their snapshot where both come. An
+organisation's destination may send here too: `context` names the account, what concerns our own account or those
+connected to it is processed, and events of the organisation's other accounts are kept as ignored. Amazon EventBridge
+and Azure Event Grid send no signature: there an app of yours passes on the event's id with the task
+[`fetch_stripe_event`](tasks.md#payment_workerfetch_stripe_event-events).
+
 ## What a webhook is answered
 
 Only what is committed is answered with 200; everything else Stripe sends again. The answer's body is

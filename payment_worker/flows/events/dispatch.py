@@ -11,6 +11,7 @@ from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import DisputeSnapshot, Named, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.domain.transitions.verdicts import AwaitsAttempt
 from payment_worker.flows.context import Context
+from payment_worker.flows.events import thin
 from payment_worker.flows.events.apply import apply_shown, unavailable
 from payment_worker.flows.events.charge import handle_charge
 from payment_worker.flows.events.early_fraud_warning import handle_early_fraud_warning
@@ -28,6 +29,7 @@ from payment_worker.gateway.client import (
 from payment_worker.gateway.parsing import UnreadableError, named_in
 from payment_worker.gateway.webhook import PINNED_VERSION
 from payment_worker.store.connection.database import Connection
+from payment_worker.store.events import event_polls
 from payment_worker.store.events.inbox import InboxEvent
 from payment_worker.store.payments import payments, refunds
 
@@ -46,6 +48,23 @@ def dispatch(context: Context, event: InboxEvent) -> Result:
     subject = subject_of(context, event)
     if isinstance(subject, Ignored):
         return subject
+    result = _dispatched(context, event, subject)
+    if isinstance(result, Deferred) and result.reason is Reason.FORBIDDEN and event.payload.get("context"):
+        return result if _has_payments(context, event.stripe_account) else Ignored(Reason.FOREIGN)
+    return result
+
+
+def _has_payments(context: Context, account: str) -> bool:
+    """Whether any are on this account; an organisation has others, which our key may not read."""
+    with context.database.begin() as connection:
+        return account in event_polls.accounts(connection)
+
+
+def _dispatched(context: Context, event: InboxEvent, subject: Subject) -> Result:
+    completed = thin.completed(context, event, subject)
+    if not isinstance(completed, InboxEvent):
+        return completed
+    event = completed
     about: About = event.payload["data"]["object"]
     try:
         owned = _owned(context, event, subject, about)

@@ -14,15 +14,17 @@ from uuid import UUID
 from payment_worker.domain.attempts.backoff import next_try
 from payment_worker.domain.attempts.outcome import Delay
 from payment_worker.flows.context import Context
+from payment_worker.flows.events.arrival import arrival
 from payment_worker.flows.events.dispatch import dispatch
 from payment_worker.flows.events.fees import record_fees
 from payment_worker.flows.events.finish import Finished, finished_as
 from payment_worker.flows.events.group import Group, process_group
+from payment_worker.flows.events.readdress import readdress
 from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
 from payment_worker.gateway.webhook import Event
 from payment_worker.store.connection.database import Database, DatabaseUnavailableError
 from payment_worker.store.events import inbox
-from payment_worker.store.events.inbox import Arrival, DueAttempt, EventStatus, InboxEvent
+from payment_worker.store.events.inbox import DueAttempt, EventStatus, InboxEvent
 from payment_worker.store.statements import Write, write
 from payment_worker.telemetry import about, logger
 from payment_worker.telemetry.exceptions import described
@@ -67,21 +69,6 @@ def receive_all(context: Receives, events_in: Sequence[Event], *, source: str) -
     return [_is_new(each.event, new) for each in arrivals]
 
 
-def arrival(event: Event) -> Arrival:
-    """The event as it is stored."""
-    stored = InboxEvent(
-        stripe_account=event.stripe_account,
-        event_id=event.event_id,
-        type=event.type,
-        api_version=event.api_version,
-        livemode=event.livemode,
-        payload=event.payload,
-        tries=0,
-        lease_token=inbox.NEW,
-    )
-    return Arrival(event=stored, object_id=event.object_id, created_at=event.created_at)
-
-
 def _is_new(event: InboxEvent, new: set[tuple[str, str]]) -> bool:
     key = (event.stripe_account, event.event_id)
     if key not in new:
@@ -107,6 +94,7 @@ def process_together(context: Context, events: Sequence[InboxEvent]) -> Sequence
     """Process claimed events together; returns those that have to be processed alone."""
     if not events:
         return ()
+    events = readdress(context, events)
     group = _unless_broken(lambda: process_group(context, events), Group((), ()))
     no_fees: Sequence[Finished] = ()
     finished = [*group.finished, *_unless_broken(lambda: record_fees(context, group.lacking), no_fees)]
@@ -146,6 +134,8 @@ def process_claimed(
     if event.tries >= MOST_TRIES:
         # The last run ended with its worker's death, so that nothing parked the event.
         return _close(context, event, Deferred(Reason.FATAL))
+    if not readdress(context, [event]):
+        return EventStatus.PROCESSED
     return process_event(context, event)
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from payment_worker.domain.attempts.outcome import Absent, Delay, Postponed
 from payment_worker.flows.context import Context
-from payment_worker.flows.events.inbox import arrival
+from payment_worker.flows.events.arrival import arrival
 from payment_worker.flows.events.subjects import IMPLIED, SUBJECTS
 from payment_worker.gateway.lists.lists import NotListed, Page, Period, events_page
 from payment_worker.gateway.webhook import Event

@@ -12,6 +12,7 @@ from payment_worker.simulator.webhooks.deliveries import Delivery, Endpoint, Mod
 
 _MODES = ("normal", "hold", "drop")
 _ORDERS = ("fifo", "reverse", "shuffle")
+_PAYLOADS = ("snapshot", "thin")
 _ACCOUNTS = ("own", "connected", "all")
 
 
@@ -20,7 +21,15 @@ def _state(request: ControlRequest) -> Json:
 
 
 def _add_endpoint(request: ControlRequest) -> Json:
-    fields = request.fields(url=None, secrets=[], api_version=None, types=["*"], accounts="all", enabled=True)
+    fields = request.fields(
+        url=None,
+        secrets=[],
+        api_version=None,
+        event_payload="snapshot",
+        types=["*"],
+        accounts="all",
+        enabled=True,
+    )
     endpoint = Endpoint(id=request.state.ids.new("we_1"), **_checked_endpoint(fields))
     request.state.webhooks.endpoints[endpoint.id] = endpoint
     return asdict(endpoint)
@@ -33,6 +42,8 @@ def _checked_endpoint(fields: Json) -> Json:
         raise ControlError("secrets must be a list of at least one")
     if fields["accounts"] not in _ACCOUNTS:
         raise ControlError(f"accounts must be one of {', '.join(_ACCOUNTS)}")
+    if fields["event_payload"] not in _PAYLOADS:
+        raise ControlError(f"event_payload must be one of {', '.join(_PAYLOADS)}")
     return fields
 
 

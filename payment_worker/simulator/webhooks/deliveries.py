@@ -14,6 +14,8 @@ class Endpoint:
     url: str
     secrets: list[str]
     api_version: str | None = None
+    event_payload: str = "snapshot"
+    """Or `thin`: what names its object, and does not carry it."""
     types: list[str] = field(default_factory=lambda: ["*"])
     accounts: str = "all"
     enabled: bool = True

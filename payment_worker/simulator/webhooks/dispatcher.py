@@ -14,6 +14,7 @@ from payment_worker.simulator.control.settings import Settings
 from payment_worker.simulator.webhooks.deliveries import Delivery, Endpoint, Mode, matches
 from payment_worker.simulator.webhooks.http_client import HttpClient
 from payment_worker.simulator.webhooks.signing import signature_header
+from payment_worker.simulator.webhooks.thin import thin
 
 Json = dict[str, Any]
 
@@ -137,7 +138,12 @@ class WebhookDispatcher:
     ) -> int:
         """One POST and its status; signed with real time, which receivers compare with theirs."""
         endpoint = delivery.endpoint
-        payload = (body or to_json(shaped(delivery.event, endpoint.api_version))).encode()
+        shown = (
+            thin(delivery.event)
+            if endpoint.event_payload == "thin"
+            else shaped(delivery.event, endpoint.api_version)
+        )
+        payload = (body or to_json(shown)).encode()
         at = int(time.time()) if timestamp is None else timestamp
         headers = {
             "Content-Type": "application/json; charset=utf-8",

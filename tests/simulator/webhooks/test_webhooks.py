@@ -5,6 +5,7 @@ import time
 
 import pytest
 import stripe
+from stripe.events import V1PaymentIntentSucceededEventNotification
 
 from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 from payment_worker.devstack.waiting import wait_until
@@ -43,6 +44,22 @@ def test_a_delivery_is_signed_so_that_stripe_s_library_trusts_it(
     assert simulator.get("webhooks")["delivered"] == 3
     attempts = simulator.get("webhooks/deliveries", event=events[0].id)["deliveries"]
     assert [(attempt["status"], attempt["endpoint"]) for attempt in attempts] == [(200, endpoint_id)]
+
+
+def test_an_endpoint_may_be_sent_thin_events(
+    client: stripe.StripeClient, simulator: Simulator, receiver: Receiver
+) -> None:
+    endpoint = {"url": receiver.url, "secrets": [_SECRET], "event_payload": "thin"}
+    simulator.post("webhooks/endpoints", endpoint)
+    intent = a_charge(client, key="k")
+    _settle(simulator)
+    told = [client.parse_event_notification(each.body, each.signature, _SECRET) for each in receiver.received]
+    assert {each.type for each in told} == {f"v1.{kind}" for kind in _CHARGED}
+    (succeeded,) = [each for each in told if isinstance(each, V1PaymentIntentSucceededEventNotification)]
+    assert succeeded.related_object.id == intent.id
+    assert succeeded.fetch_related_object().status == "succeeded"
+    with pytest.raises(SimulatorError, match="event_payload"):
+        simulator.post("webhooks/endpoints", {**endpoint, "event_payload": "fat"})
 
 
 def test_every_secret_signs_while_one_is_rolled(

@@ -1,0 +1,20 @@
+"""The row of the inbox that an event becomes."""
+
+from payment_worker.gateway.webhook import Event
+from payment_worker.store.events import inbox
+from payment_worker.store.events.inbox import Arrival, InboxEvent
+
+
+def arrival(event: Event) -> Arrival:
+    """The event as it is stored."""
+    stored = InboxEvent(
+        stripe_account=event.stripe_account,
+        event_id=event.event_id,
+        type=event.type,
+        api_version=event.api_version,
+        livemode=event.livemode,
+        payload=event.payload,
+        tries=0,
+        lease_token=inbox.NEW,
+    )
+    return Arrival(event=stored, object_id=event.object_id, created_at=event.created_at)

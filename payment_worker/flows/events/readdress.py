@@ -1,0 +1,35 @@
+"""Stores events whose account is a `context` again, under that account's id, as all others are stored."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from payment_worker.flows.context import Context
+from payment_worker.flows.events.arrival import arrival
+from payment_worker.flows.events.finish import Finished, finish
+from payment_worker.flows.events.result import Processed, Reason
+from payment_worker.gateway.webhook import account_in, event_from
+from payment_worker.store import stripe_identity
+from payment_worker.store.events import inbox
+from payment_worker.store.events.inbox import InboxEvent
+
+
+def readdress(context: Context, events: Sequence[InboxEvent]) -> Sequence[InboxEvent]:
+    """Store those events again that name our own account, or one on it by way of ours; returns the others.
+
+    Organisations' destinations send them. The receiver knows no key, and so not which account is our own.
+    """
+    if not any(event.payload.get("context") for event in events):
+        return events
+    with context.database.begin() as connection:
+        ours = stripe_identity.on_record(connection)
+        own = ours.stripe_account_id if ours else ""
+        of = [(event, account_in(event.stripe_account, own=own)) for event in events]
+        again = [
+            replace(event_from(dict(event.payload)), stripe_account=account)
+            for event, account in of
+            if account != event.stripe_account
+        ]
+        inbox.keep(connection, [arrival(event) for event in again], source="webhook", now=context.clock())
+        moved = [event for event, account in of if account != event.stripe_account]
+        finish(context, connection, [Finished(event, Processed(Reason.READDRESSED)) for event in moved])
+    return [event for event in events if event not in moved]
