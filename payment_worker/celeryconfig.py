@@ -188,9 +188,15 @@ _schedule_seconds = {
     # Expired rows may wait an hour.
     "prune": 3600.0,
 }
+# Beat's clock says when a run expires, and the worker's whether it has: if they differ by more, none would ever begin.
+_clocks_apart_seconds = 300.0
 beat_schedule = {
-    # Runs that did not start before the next is due are dropped: after an outage one is enough.
-    name: {"task": f"payment_worker.{name}", "schedule": seconds, "options": {"expires": seconds}}
+    # Runs that were not begun long before are dropped: after an outage a few are enough.
+    name: {
+        "task": f"payment_worker.{name}",
+        "schedule": seconds,
+        "options": {"expires": seconds + _clocks_apart_seconds},
+    }
     for name, seconds in _schedule_seconds.items()
 }
 # Its state is stored in rows: see the module.
