@@ -23,6 +23,7 @@ from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 from tests.harness.window import Window
 
+pytest_plugins = ["payment_worker.testing.plugin"]
 _STRIPE_KEYS = {"STRIPE_API_KEY": "sk_test_simulator", "STRIPE_WEBHOOK_SECRET": "whsec_simulator"}
 _TEMPLATE = "migrated"
 _REDIS_DATABASES = 4096
@@ -125,29 +126,19 @@ def redis_client(redis_url: str) -> Iterator["redis.Redis"]:
         yield client
 
 
-@pytest.fixture(scope="session")
-def session_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    """The session's simulator: tests take `simulator`, which has forgotten all others."""
-    simulator = Simulator.start(tmp_path_factory.mktemp("simulator"), arguments=["--seed", "1"])
-    yield simulator
-    simulator.stop()
-
-
 @pytest.fixture
-def simulator(session_simulator: Simulator) -> Simulator:
-    """A Stripe where nothing has happened yet."""
-    session_simulator.reset()
-    return session_simulator
+def simulator(stripe_simulator: Simulator) -> Simulator:
+    """A Stripe where nothing has happened yet, as other apps' tests have it."""
+    return stripe_simulator
 
 
 @pytest.fixture
 def stripe_webhooks(simulator: Simulator, redis_url: str) -> Iterator[str]:
     """Stripe's webhooks reach the worker, through an app that hands them on. The endpoint's id."""
     with closing(Producer(redis_url)) as app, Window(app.hand_on) as window:
-        secrets = [_STRIPE_KEYS["STRIPE_WEBHOOK_SECRET"]]
-        endpoint = simulator.post("webhooks/endpoints", {"url": window.url, "secrets": secrets})
-        yield str(endpoint["id"])
-        simulator.delete(f"webhooks/endpoints/{endpoint['id']}")
+        endpoint_id = simulator.send_webhooks(window.url, _STRIPE_KEYS["STRIPE_WEBHOOK_SECRET"])
+        yield endpoint_id
+        simulator.delete(f"webhooks/endpoints/{endpoint_id}")
 
 
 @pytest.fixture

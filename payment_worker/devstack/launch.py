@@ -1,5 +1,6 @@
 """Starts the system for the demo and for `make dev`, and stops it at the end."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,7 +30,7 @@ def show(act: Callable[[Screen, Stack], int], *, ports: Ports | None = None) -> 
     try:
         with _ended_by_any_signal():
             screen.title("The stack")
-            with running(screen, ports=ports or Ports.any_free()) as stack:
+            with running(screen, ports=ports or Ports.any_free(), environ=os.environ) as stack:
                 return _act(act, screen, stack)
     except (RefusedError, SettingsError, MissingProgramError) as error:
         screen.fault(str(error))

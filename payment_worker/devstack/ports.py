@@ -17,7 +17,8 @@ class Ports:
     redis: int | None
     stripe: int | None
     webhook: int
-    flower: int
+    flower: int | None
+    """None: it does not run."""
     console: int | None
     """None: it does not run."""
 

@@ -1,6 +1,5 @@
 """Starts everything that the worker needs: the given PostgreSQL, Redis and Stripe, or our own."""
 
-import os
 import secrets
 import shutil
 import tempfile
@@ -71,68 +70,73 @@ class Stack:
 
 
 @contextmanager
-def running(screen: Screen, *, ports: Ports, timings: Mapping[str, str] = IMPATIENT) -> Iterator[Stack]:
+def running(
+    screen: Screen, *, ports: Ports, environ: Mapping[str, str], durable: bool = True
+) -> Iterator[Stack]:
     """Bring the stack up, step by step on the screen, and take all of it down at the end.
 
-    `DATABASE_URL`, `REDIS_URL` and Stripe's variables are used where the environment has them, and so is
-    every `PAYMENT_WORKER_…` in place of the timings.
+    Args:
+        screen: shows the steps.
+        ports: where the servers listen.
+        environ: its `DATABASE_URL`, `REDIS_URL` and variables of Stripe are used where it has them, and so is every
+            `PAYMENT_WORKER_…` in place of our timings.
+        durable: whether servers of our own keep what they have when the machine crashes.
 
     Raises:
         RefusedError: the Stripe key is a live one.
-        SettingsError: the environment's settings are invalid.
+        SettingsError: the given settings are invalid.
     """
-    given = Settings.from_environment(needed_by=())
-    settings = {**timings, **_from_environment("PAYMENT_WORKER_")}
+    given = Settings.from_environment(environ, needed_by=())
+    settings = {**IMPATIENT, **_named(environ, "PAYMENT_WORKER_")}
     with ExitStack() as started:
         directory = Path(tempfile.mkdtemp(prefix="payment-worker-"))
         started.callback(shutil.rmtree, directory, ignore_errors=True)
-        settings["DATABASE_URL"] = _database(screen, started, given, ports.postgresql)
-        settings["REDIS_URL"] = _redis(screen, started, given, ports.redis)
+        settings["DATABASE_URL"] = _database(screen, started, given, ports.postgresql, durable=durable)
+        settings["REDIS_URL"] = _redis(screen, started, given, ports.redis, durable=durable)
         stack = Stack(
             settings=settings,
             directory=directory,
             shop=started.enter_context(Shop(settings["REDIS_URL"])),
             ports=ports,
         )
-        _stripe(screen, started, given, stack)
+        _stripe(screen, started, given, stack, _named(environ, "STRIPE_"))
         _programs(screen, started, stack)
         yield stack
 
 
-def _from_environment(prefix: str) -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.startswith(prefix)}
+def _named(environ: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name.startswith(prefix)}
 
 
-def _database(screen: Screen, started: ExitStack, given: Settings, port: int | None) -> str:
+def _database(screen: Screen, started: ExitStack, given: Settings, port: int | None, *, durable: bool) -> str:
     with screen.step("PostgreSQL") as step:
         if given.database_url:
             url, step.detail = given.database_url.get_secret_value(), "yours, from DATABASE_URL"
         else:
-            server = started.enter_context(PostgreSQL(port=port))
-            url, step.detail = (
-                server.create_database(_DATABASE),
-                f"on port {server.port}",
-            )
+            server = started.enter_context(PostgreSQL(port=port, durable=durable))
+            url, step.detail = server.create_database(_DATABASE), f"on port {server.port}"
     with screen.step("Migrations"):
         upgrade(url)
     return url
 
 
-def _redis(screen: Screen, started: ExitStack, given: Settings, port: int | None) -> str:
+def _redis(screen: Screen, started: ExitStack, given: Settings, port: int | None, *, durable: bool) -> str:
     with screen.step("Redis") as step:
         if given.redis_url:
             step.detail = "yours, from REDIS_URL"
             return given.redis_url.get_secret_value()
-        server = started.enter_context(Valkey(port=port))
-        step.detail = f"Valkey on port {server.port}, append-only"
+        server = started.enter_context(Valkey(port=port, append_only=durable))
+        step.detail = f"Valkey on port {server.port}{', append-only' if durable else ''}"
         return server.url()
 
 
-def _stripe(screen: Screen, started: ExitStack, given: Settings, stack: Stack) -> None:
+def _stripe(
+    screen: Screen, started: ExitStack, given: Settings, stack: Stack, settings: Mapping[str, str]
+) -> None:
     with screen.step("Stripe") as step:
-        if _from_environment("STRIPE_"):
+        if settings:
             _check_key(given)
-            stack.settings |= _from_environment("STRIPE_")
+            stack.settings |= settings
             step.detail = f"yours, at {given.stripe_api_base}"
             return
         secret = f"whsec_{secrets.token_hex(16)}"
@@ -160,8 +164,11 @@ def _programs(screen: Screen, started: ExitStack, stack: Stack) -> None:
     stack.processes = {
         "worker": programs.worker(stack.settings, directory=stack.directory),
         "beat": programs.beat(stack.settings, directory=stack.directory),
-        "flower": programs.flower(watched, directory=stack.directory, port=stack.ports.flower),
     }
+    if stack.ports.flower:
+        stack.processes["flower"] = programs.flower(
+            watched, directory=stack.directory, port=stack.ports.flower
+        )
     if "STRIPE_WEBHOOK_SECRET" in stack.settings:
         stack.processes["webhook"] = programs.webhook(
             stack.settings, directory=stack.directory, port=stack.ports.webhook

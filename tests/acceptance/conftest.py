@@ -27,7 +27,7 @@ def new_scene(
     postgresql: PostgreSQL,
     migrated_template: str,
     valkey: Valkey,
-    session_simulator: Simulator,
+    stripe_simulator_server: Simulator,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., Scene]]:
     """Makes a scene with settings of its own, `new_scene(PAYMENT_WORKER_LEASE="5")`; nothing runs in it yet."""
@@ -41,12 +41,12 @@ def new_scene(
         redis_url = valkey.url(number)
         with closing(redis.Redis.from_url(redis_url)) as client:
             client.flushdb()
-        session_simulator.reset()
+        stripe_simulator_server.reset()
         postgresql.drop_database(name)
         scene = Scene(
             database_url=postgresql.create_database(name, template=migrated_template),
             redis_url=redis_url,
-            simulator=session_simulator,
+            simulator=stripe_simulator_server,
             directory=tmp_path_factory.mktemp("scene"),
             settings=settings,
         )

@@ -26,7 +26,7 @@ def installation(
     postgresql: PostgreSQL,
     migrated_template: str,
     valkey: Valkey,
-    session_simulator: Simulator,
+    stripe_simulator_server: Simulator,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, Scrape]]:
     """What worker, beat and receiver tell after a payment, a refund, a decline and a few sweeps."""
@@ -35,12 +35,12 @@ def installation(
     redis_url = valkey.url(_REDIS_DATABASE)
     with closing(redis.Redis.from_url(redis_url)) as client:
         client.flushdb()
-    session_simulator.reset()
+    stripe_simulator_server.reset()
     database_url = postgresql.create_database("installation", template=migrated_template)
     settings = {
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_url,
-        "STRIPE_API_BASE": session_simulator.url,
+        "STRIPE_API_BASE": stripe_simulator_server.url,
         "STRIPE_API_KEY": "sk_test_simulator",
         "STRIPE_WEBHOOK_SECRET": "whsec_simulator",
         **{f"PAYMENT_WORKER_{name}_EVERY": "1" for name in ("RESUME", "PUBLISH", "POLL", "RECONCILE")},

@@ -49,8 +49,17 @@ class RunningSimulator:
         """Let so much of Stripe's time pass at once."""
         self.post("clock/advance", {"seconds": seconds})
 
+    def send_webhooks(self, url: str, secret: str) -> str:
+        """Deliver all events to this address from now on, signed with the secret; the endpoint's id."""
+        return str(self.post("webhooks/endpoints", {"url": url, "secrets": [secret]})["id"])
+
+    def events(self, **query: object) -> list[dict[str, Any]]:
+        """Every event that Stripe made, oldest first."""
+        events: list[dict[str, Any]] = self.get("events", **query)["data"]
+        return events
+
     def journal(self, **query: object) -> list[dict[str, Any]]:
-        """Every mutating request it heard, oldest first."""
+        """Every mutating request that it got, oldest first."""
         entries: list[dict[str, Any]] = self.get("journal", **query)["entries"]
         return entries
 
