@@ -103,7 +103,7 @@ def test_a_misspelt_queue_fails_where_it_is_written(valkey: Valkey) -> None:
     assert "QueueNotFound" in run(program, REDIS_URL=valkey.url(4000)).stderr
 
 
-def test_sentinels_are_told_apart_from_the_name_of_their_master() -> None:
+def test_sentinels_are_distinguished_from_the_name_of_their_master() -> None:
     url = "sentinel://one:26379/0;sentinel://two:26379/0?master_name=payments"
 
     assert broker_address(url) == (

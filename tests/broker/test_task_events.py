@@ -40,7 +40,7 @@ def test_events_of_many_tasks_leave_together(pool: str, scene: Scene) -> None:
     assert len(messages) <= seconds / LEAVE_EVERY_SECONDS + len(told) / LONGEST + 1
 
 
-def test_a_worker_that_ends_tells_of_its_last_task(scene: Scene) -> None:
+def test_a_worker_that_ends_still_sends_the_events_of_its_last_task(scene: Scene) -> None:
     with closing(scene.broker.pubsub(ignore_subscribe_messages=True)) as heard:  # type: ignore[no-untyped-call]
         heard.psubscribe("*celeryev*task.multi")
         worker = scene.worker()

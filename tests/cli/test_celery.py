@@ -31,13 +31,13 @@ def _python(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str
     ("command", "also"),
     [("worker", "  STRIPE_API_KEY: must be set\n"), ("beat", ""), ("inspect ping", "")],
 )
-def test_every_fault_is_told_in_one_round(command: str, also: str) -> None:
+def test_every_fault_is_reported_in_one_round(command: str, also: str) -> None:
     ran = _python("-m", "celery", "-A", "payment_worker", *command.split(), **FAULTS)
 
     assert (ran.returncode, ran.stdout, ran.stderr) == (2, "", TOLD + also)
 
 
-def test_without_anything_set_it_is_told_what_must_be() -> None:
+def test_without_any_setting_the_required_ones_are_named() -> None:
     ran = _python("-m", "celery", "-A", "payment_worker", "worker")
 
     missing = ("REDIS_URL", "DATABASE_URL", "STRIPE_API_KEY")

@@ -27,7 +27,7 @@ def test_every_command_has_help_without_settings_or_servers(bare: Run, command: 
     assert (ran.status, ran.err) == (0, "")
 
 
-def test_it_tells_its_version(bare: Run) -> None:
+def test_it_prints_its_version(bare: Run) -> None:
     assert bare("--version").out == "0.1.0\n"
 
 
@@ -47,7 +47,7 @@ def test_it_tells_its_version(bare: Run) -> None:
     ],
     ids=" ".join,
 )
-def test_wrong_usage_is_told_with_status_2(bare: Run, arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_is_reported_with_status_2(bare: Run, arguments: tuple[str, ...]) -> None:
     ran = bare(*arguments)
 
     assert ran.status == 2
@@ -55,7 +55,7 @@ def test_wrong_usage_is_told_with_status_2(bare: Run, arguments: tuple[str, ...]
     assert "Traceback" not in ran.err
 
 
-def test_a_misspelt_command_is_told_apart(bare: Run) -> None:
+def test_a_misspelt_command_is_wrong_usage(bare: Run) -> None:
     assert "Did you mean 'show'" in bare("shwo").err
 
 
@@ -83,7 +83,9 @@ def test_settings_that_are_missing_are_named(
 
 
 @pytest.mark.parametrize("arguments", [("show", UUID), ("events", "list"), ("migrate",)])
-def test_a_database_that_is_away_is_told_without_its_password(bare: Run, arguments: tuple[str, ...]) -> None:
+def test_an_unreachable_database_is_reported_without_its_password(
+    bare: Run, arguments: tuple[str, ...]
+) -> None:
     ran = bare(*arguments, settings=NOWHERE)
 
     assert (ran.status, ran.out) == (1, "")
@@ -93,7 +95,7 @@ def test_a_database_that_is_away_is_told_without_its_password(bare: Run, argumen
     )
 
 
-def test_a_broker_that_is_away_is_told_without_its_password(bare: Run) -> None:
+def test_an_unreachable_broker_is_reported_without_its_password(bare: Run) -> None:
     ran = bare("refund", UUID, settings=NOWHERE)
 
     assert (ran.status, ran.out) == (1, "")
@@ -111,7 +113,7 @@ def test_a_result_backend_whose_driver_is_missing_is_a_fault_of_the_settings(bar
     assert "  PAYMENT_WORKER_RESULT_BACKEND: Celery cannot use it (" in ran.err
 
 
-def test_a_database_without_tables_is_told_what_to_run(bare: Run, empty_database_url: str) -> None:
+def test_a_database_without_tables_names_the_command_to_run(bare: Run, empty_database_url: str) -> None:
     ran = bare("events", "list", settings={"DATABASE_URL": empty_database_url})
 
     assert ran.status == 1

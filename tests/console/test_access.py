@@ -50,7 +50,7 @@ def _faults(**environment: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("path", EVERY_PATH)
-def test_a_stranger_is_shown_nothing(shared_console: Running, path: str) -> None:
+def test_an_unauthenticated_user_is_shown_nothing(shared_console: Running, path: str) -> None:
     page = shared_console.stranger.get(path)
     assert (page.status, page.body) == (401, "Not authenticated.")
     assert page.headers["www-authenticate"].startswith("Basic ")
@@ -70,7 +70,7 @@ def test_whatever_stands_in_the_header_is_no_password(shared_console: Running, s
     assert Visitor(shared_console.port, headers={"authorization": sent}).get("/").status == 401
 
 
-def test_only_its_health_is_told_to_everybody(shared_console: Running) -> None:
+def test_only_its_health_is_public(shared_console: Running) -> None:
     page = shared_console.stranger.get("/healthz")
     assert (page.status, page.body) == (200, '{"alive":true}')
 
@@ -107,7 +107,7 @@ def test_no_page_loads_anything_of_another_host_and_none_is_stored(
     assert all(each.startswith("/") and not each.startswith("//") for each in loaded)
 
 
-def test_no_page_and_no_line_of_the_log_tells_a_secret(console: Start, environment: dict[str, str]) -> None:
+def test_no_page_and_no_line_of_the_log_shows_a_secret(console: Start, environment: dict[str, str]) -> None:
     running = console(settings={"PAYMENT_WORKER_LOG_LEVEL": "DEBUG"})
     told = [running.operator.get(path).body for path in PAGES]
     told.append(Visitor(running.port, "ada:planted4713").get("/").body)
@@ -176,7 +176,7 @@ def _counted(guesses: Guesses, addresses: Iterable[str]) -> Sequence[bool]:
     return looked_at
 
 
-def test_from_many_addresses_a_hundred_guesses_are_looked_at_and_operators_go_on() -> None:
+def test_from_many_addresses_a_hundred_guesses_are_checked_and_operators_still_get_in() -> None:
     guesses = Guesses()
     guesses.count("203.0.113.1", is_right=True)
     addresses = [f"198.51.{n}.7" for n in range(MOST_IN_ALL + 1)]

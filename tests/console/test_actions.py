@@ -203,7 +203,7 @@ def test_what_people_did_can_be_neither_changed_nor_deleted(
             shared_rows(statement)
 
 
-def test_without_redis_a_request_is_not_sent_and_not_noted(
+def test_without_redis_a_request_is_not_sent_and_not_recorded(
     console: Start, rows: Rows, own_valkey: Valkey
 ) -> None:
     running = console(settings={"REDIS_URL": own_valkey.url()})

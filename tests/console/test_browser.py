@@ -91,9 +91,7 @@ def test_every_page_fits_every_screen_and_can_be_read_on_it(
             assert refused == [], path
 
 
-def test_every_page_tells_a_screen_reader_what_is_what(
-    browser: Browser, address: str, filled: list[str]
-) -> None:
+def test_every_page_is_labelled_for_screen_readers(browser: Browser, address: str, filled: list[str]) -> None:
     browser.look(width=1440)
     for path in filled:
         browser.open(address + path)

@@ -195,7 +195,7 @@ def test_pages_go_through_all_payments_once_each(shared_console: Running, shared
     assert (len(seen), set(seen), path) == (120, wanted, "")
 
 
-def test_a_rare_kind_is_looked_for_step_by_step(shared_console: Running, shared_rows: Rows) -> None:
+def test_a_rare_type_is_searched_step_by_step(shared_console: Running, shared_rows: Rows) -> None:
     shared_rows(
         """INSERT INTO payment (payment_id, order_id, amount, currency, status, payment_method, capture_method,
                                 fingerprint, created_at, updated_at)
@@ -212,7 +212,7 @@ def test_a_rare_kind_is_looked_for_step_by_step(shared_console: Running, shared_
     shared_rows("DELETE FROM payment WHERE order_id = 'common'")
 
 
-def test_a_list_of_rare_events_says_how_many_it_looked_at(shared_console: Running, shared_rows: Rows) -> None:
+def test_a_list_of_rare_events_says_how_many_it_read(shared_console: Running, shared_rows: Rows) -> None:
     shared_rows(
         """INSERT INTO stripe_event (event_id, type, livemode, payload, status, source, created_at, received_at,
                                      finished_at)
@@ -227,9 +227,7 @@ def test_a_list_of_rare_events_says_how_many_it_looked_at(shared_console: Runnin
     shared_rows("DELETE FROM stripe_event WHERE event_id LIKE 'evt_rare_%%'")
 
 
-def test_a_payment_shows_its_story_its_money_and_where_else_to_look(
-    shared_console: Running, shared_rows: Rows
-) -> None:
+def test_a_payment_shows_its_timeline_its_money_and_links(shared_console: Running, shared_rows: Rows) -> None:
     row = a_payment(
         shared_rows,
         stripe_account="acct_1",
@@ -293,7 +291,7 @@ def test_text_from_outside_is_text(shared_console: Running, shared_rows: Rows) -
         assert html.escape(SHOWN, quote=False) in pages[path].body, path
 
 
-def test_the_overview_tells_what_waits_and_what_was_taken(console: Start, rows: Rows) -> None:
+def test_the_overview_shows_what_waits_and_what_was_charged(console: Start, rows: Rows) -> None:
     now = rows.one("SELECT now() - interval '1 day' AS yesterday")["yesterday"]
     fees = {"fee": 175, "net": 4824, "settlement_currency": "EUR", "stripe_balance_transaction_id": "txn_1"}
     a_payment(rows, created_at=now, **fees)
@@ -322,9 +320,7 @@ def test_the_overview_tells_what_waits_and_what_was_taken(console: Start, rows: 
     assert running.reader.get("/", day=f"{now + timedelta(days=400):%Y-%m-%d}").status == 200
 
 
-def test_a_bug_is_a_page_and_a_line_in_the_log_and_tells_nothing_of_the_data(
-    console: Start, rows: Rows
-) -> None:
+def test_a_bug_is_a_page_and_a_line_in_the_log_and_shows_no_data(console: Start, rows: Rows) -> None:
     running = console()
     rows(
         """INSERT INTO rejected_request (request_id, task, arguments, errors, ids, is_complete, received_at)

@@ -114,7 +114,7 @@ def test_only_their_owner_may_read_its_settings(stack: dict[str, str]) -> None:
     assert Path(file).stat().st_mode & 0o077 == 0
 
 
-def test_dev_listens_where_it_is_told_and_names_the_ports_that_are_taken(stack: dict[str, str]) -> None:
+def test_dev_listens_where_configured_and_names_the_ports_that_are_taken(stack: dict[str, str]) -> None:
     base = int(stack["DEVSTACK_PORT_BASE"])
     assert Ports.from_base(base).taken() == list(range(base, base + 6))
     second = _run(stack, *PAYMENT_WORKER, "dev")

@@ -92,7 +92,7 @@ def test_a_black_hole_swallows_everything_in_silence(proxy: FaultProxy, heard: l
     assert heard == []
 
 
-def test_a_lost_answer_is_one_whose_request_was_heard(proxy: FaultProxy, heard: list[bytes]) -> None:
+def test_a_lost_response_is_one_whose_request_was_executed(proxy: FaultProxy, heard: list[bytes]) -> None:
     proxy.lose_answers(matching=b"money")
     with closing(_connect(proxy)) as connection:
         assert _ask(connection, b"weather") == b"you said weather\n"

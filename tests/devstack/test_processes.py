@@ -86,17 +86,17 @@ def test_one_that_is_never_ready_misses_the_deadline(process: Callable[[str], Pr
         process("import signal; signal.pause()").wait_for_output("ready", seconds=0.05)
 
 
-def test_its_exit_status_is_told(process: Callable[[str], Process]) -> None:
+def test_its_exit_status_is_reported(process: Callable[[str], Process]) -> None:
     assert process("raise SystemExit(7)").wait() == 7
 
 
-def test_a_program_that_is_missing_is_told(tmp_path: Path) -> None:
+def test_a_program_that_is_missing_is_reported(tmp_path: Path) -> None:
     one = Process(["/nowhere/program"], log=tmp_path / "log").start()
     assert one.wait() == 127
     assert "/nowhere/program cannot be executed" in one.output()
 
 
-def test_a_signal_that_ended_it_is_told(process: Callable[[str], Process]) -> None:
+def test_the_signal_that_ended_it_is_reported(process: Callable[[str], Process]) -> None:
     one = process("import signal; print('on'); signal.pause()")
     one.wait_for_output("on")
     assert one.stop(signal.SIGUSR1) == 128 + signal.SIGUSR1

@@ -63,7 +63,7 @@ def test_valkey_remembers_over_a_restart_if_it_writes_things_down(
         assert client.get("remembered") == kept
 
 
-def test_valkey_comes_back_empty_when_told(own_valkey: Valkey) -> None:
+def test_valkey_restarts_empty_on_request(own_valkey: Valkey) -> None:
     with closing(redis.Redis.from_url(own_valkey.url())) as client:
         client.set("remembered", "yes")
         own_valkey.restart(empty=True)

@@ -107,7 +107,7 @@ def wait_for(rows: Rows, payment_id: str, wanted: str) -> None:
 
 
 @pytest.mark.usefixtures("sweeps")
-def test_a_running_worker_obeys_within_seconds_and_so_does_the_one_after_it(
+def test_a_running_worker_pauses_within_seconds_and_so_does_the_one_after_it(
     worker: Callable[..., Process],
     producer: Producer,
     simulator: Simulator,
@@ -147,7 +147,7 @@ def test_a_running_worker_obeys_within_seconds_and_so_does_the_one_after_it(
         assert posts(simulator, payment_id) == 1
 
 
-def test_whoever_pauses_and_resumes_is_noted(scene: Scene, rows: Rows) -> None:
+def test_whoever_pauses_and_resumes_is_recorded(scene: Scene, rows: Rows) -> None:
     pause(scene, "refund")
     pause(scene, "refund")
     resume(scene)
@@ -210,7 +210,7 @@ def test_a_pause_may_be_longer_than_any_key_lives(scene: Scene, rows: Rows) -> N
     assert [each["number"] for each in attempts(rows, payment_id)] == [1]
 
 
-def test_what_may_have_been_sent_is_looked_for_meanwhile(
+def test_what_may_have_been_sent_is_looked_up_meanwhile(
     scene: Scene, rows: Rows, simulator: Simulator
 ) -> None:
     simulator.fault("empty", when="after", endpoint="payment_intents.create")

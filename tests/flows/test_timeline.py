@@ -83,7 +83,7 @@ def test_what_stripe_refused_is_kept_as_the_task_was_given_it(
     assert kept == {"payment_id": str(held), **asked}
 
 
-def test_a_late_refusal_undoes_no_refund_that_news_has_shown(scene: Scene, rows: Rows) -> None:
+def test_a_late_rejection_undoes_no_refund_that_an_event_has_shown(scene: Scene, rows: Rows) -> None:
     paid = scene.charge()
     deaf = [
         scene.simulator.fault("server_error", when="after", endpoint="refunds.create", times=None),

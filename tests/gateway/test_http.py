@@ -105,7 +105,7 @@ def test_a_host_that_needs_no_proxy_is_reached_without(
 
 
 @pytest.mark.parametrize("key", ["of one line", "of\ntwo lines"])
-def test_whatever_goes_wrong_is_told_as_no_answer(key: str) -> None:
+def test_whatever_goes_wrong_is_reported_as_no_answer(key: str) -> None:
     client = DeadlineClient(f"http://{LOOPBACK}:1", timeout_seconds=5)
 
     with pytest.raises(stripe.APIConnectionError):

@@ -79,7 +79,7 @@ def is_held(limiter: RateLimiter) -> bool:
     return isinstance(given, Throttled) and given.delay is Delay.STRIPE_DOWN
 
 
-def test_threads_share_one_limit_and_each_gets_a_turn_of_its_own(start: Starts) -> None:
+def test_threads_share_one_limit_and_each_gets_a_permit_of_its_own(start: Starts) -> None:
     mine = [start(account=SLOW) for _ in range(4)]
     with ThreadPoolExecutor(4) as threads:
         given = list(threads.map(lambda n: ask(mine[n % 4], longest_wait=3 * 60 - 20), range(40)))
@@ -96,7 +96,7 @@ def test_processes_share_one_limit(redis_url: str) -> None:
     assert sum(counts) == 3
 
 
-def test_a_call_that_gets_no_turn_takes_nobody_elses(start: Starts) -> None:
+def test_a_call_without_a_permit_takes_no_other_calls_permit(start: Starts) -> None:
     limiter = start(account=SLOW)
     a_permit(limiter)
     assert not permits([ask(limiter, longest_wait=30) for _ in range(50)])

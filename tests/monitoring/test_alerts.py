@@ -65,7 +65,7 @@ def test_each_alert_has_a_test() -> None:
     assert firing == {alert["alert"] for alert in _alerts()}
 
 
-def test_whatever_alerts_and_dashboard_ask_for_is_told(installation: dict[str, Scrape]) -> None:
+def test_whatever_alerts_and_dashboard_query_is_exported(installation: dict[str, Scrape]) -> None:
     told = {name for each in installation.values() for name in each.names() | each.families()}
     asked = {
         name
@@ -85,7 +85,7 @@ def test_whatever_label_they_ask_for_there_is(installation: dict[str, Scrape]) -
             assert found, (name, wanted)
 
 
-def test_each_queue_is_told_by_what_waits_who_takes_it_and_what_is_done(
+def test_each_queue_has_its_depth_consumers_and_finished_tasks(
     installation: dict[str, Scrape],
 ) -> None:
     told = [sample for each in installation.values() for sample in each.samples()]
@@ -98,7 +98,7 @@ def test_each_queue_is_told_by_what_waits_who_takes_it_and_what_is_done(
     assert min(value for name, _, value in told if name == "payment_worker_queue_consumers") == 1
 
 
-def test_nothing_is_told_that_names_a_customer_or_a_payment(installation: dict[str, Scrape]) -> None:
+def test_no_metric_names_a_customer_or_a_payment(installation: dict[str, Scrape]) -> None:
     for each in installation.values():
         assert not re.search(r"[0-9a-f]{8}-[0-9a-f]{4}-|\b(pi|ch|cus|pm)_|sk_test|whsec", each.text)
 
@@ -127,6 +127,6 @@ def test_promtool_sees_each_alert_fire_when_it_should_and_only_then() -> None:
     _promtool("test", "rules", "alerts_test.yml")
 
 
-def test_promtool_finds_no_fault_in_what_is_told(installation: dict[str, Scrape]) -> None:
+def test_promtool_finds_no_fault_in_the_metrics(installation: dict[str, Scrape]) -> None:
     for each in installation.values():
         _promtool("check", "metrics", told=each.text)

@@ -70,7 +70,7 @@ def _a_payment(rows: Rows, **changes: object) -> str:
     return payment_id
 
 
-def test_an_empty_installation_tells_that_nothing_is_wrong(state: State) -> None:
+def test_an_empty_installation_shows_that_nothing_is_wrong(state: State) -> None:
     told = _told(state)
     assert told[("database_up",)] == told[("redis_up",)] == 1
     others = {name: value for name, value in told.items() if name[0] not in {"database_up", "redis_up"}}
@@ -78,7 +78,7 @@ def test_an_empty_installation_tells_that_nothing_is_wrong(state: State) -> None
     assert set(others.values()) == {0}
 
 
-def test_an_unknown_attempt_is_told_with_its_doubt_and_its_age(state: State, rows: Rows) -> None:
+def test_an_unknown_attempt_is_shown_with_its_reason_and_age(state: State, rows: Rows) -> None:
     _insert(
         rows,
         "payment_attempt",
@@ -104,7 +104,7 @@ def test_an_unknown_attempt_is_told_with_its_doubt_and_its_age(state: State, row
     assert 1800 <= told["due_oldest_seconds", "attempts"] < 1900
 
 
-def test_what_is_beyond_its_deadline_is_told(state: State, rows: Rows) -> None:
+def test_what_is_beyond_its_deadline_is_reported(state: State, rows: Rows) -> None:
     _a_payment(rows)
     _a_payment(rows, updated_at=an_hour_ago() + timedelta(minutes=30))
     _a_payment(rows, status="AUTHORIZED")
@@ -113,7 +113,9 @@ def test_what_is_beyond_its_deadline_is_told(state: State, rows: Rows) -> None:
     assert told["deadline_breaches", "payment", "authorized"] == 0
 
 
-def test_messages_events_findings_and_rejected_requests_that_wait_are_told(state: State, rows: Rows) -> None:
+def test_messages_events_findings_and_rejected_requests_that_wait_are_gauges(
+    state: State, rows: Rows
+) -> None:
     _insert(
         rows,
         "outbox",
@@ -152,7 +154,7 @@ def test_messages_events_findings_and_rejected_requests_that_wait_are_told(state
         assert 3600 <= told[name] < 3700
 
 
-def test_pauses_queues_breakers_and_sweeps_are_told(
+def test_pauses_queues_breakers_and_sweeps_are_gauges(
     state: State, database_url: str, redis_client: "redis.Redis"
 ) -> None:
     with closing(Database(database_url)) as database:
@@ -182,7 +184,7 @@ def test_pauses_queues_breakers_and_sweeps_are_told(
         assert 3600 <= told[name] < 3700
 
 
-def test_a_database_that_hangs_costs_seconds_and_the_queues_are_told_all_the_same(
+def test_a_database_that_hangs_costs_seconds_and_queues_are_still_shown(
     own_postgresql: PostgreSQL, redis_url: str
 ) -> None:
     with closing(_state(own_postgresql.url("payments"), redis_url)) as state:
@@ -195,7 +197,7 @@ def test_a_database_that_hangs_costs_seconds_and_the_queues_are_told_all_the_sam
         own_postgresql.resume()
 
 
-def test_a_redis_that_is_gone_is_told(database_url: str, own_valkey: Valkey) -> None:
+def test_a_redis_that_is_gone_is_reported(database_url: str, own_valkey: Valkey) -> None:
     with closing(_state(database_url, own_valkey.url())) as state:
         own_valkey.stop()
         told = _told(state)
@@ -203,7 +205,7 @@ def test_a_redis_that_is_gone_is_told(database_url: str, own_valkey: Valkey) -> 
         assert told[("database_up",)] == 1
 
 
-def test_what_is_not_cleared_or_differs_is_told_by_currency(state: State, rows: Rows) -> None:
+def test_what_is_not_cleared_or_differs_is_a_gauge_by_currency(state: State, rows: Rows) -> None:
     proven = {"currency": "EUR", "available": 500, "pending": 100, "reserved": 0, "proven_at": an_hour_ago()}
     _insert(rows, "balance_proof", stripe_account="", ledger=700, **proven)
     _insert(rows, "balance_proof", stripe_account="acct_1", ledger=500, **proven)

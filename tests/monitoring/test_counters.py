@@ -106,7 +106,7 @@ def test_a_child_that_dies_takes_no_count_with_it(
     _told(port, "payment_worker_captured_minor_units_total", {"currency": "EUR"}, 6 * 1200)
 
 
-def test_a_port_that_is_taken_is_told_at_once(
+def test_a_port_that_is_taken_is_reported_at_once(
     environment: dict[str, str], tmp_path: Path, redis_url: str
 ) -> None:
     taken = redis_url.rpartition(":")[2].partition("/")[0]

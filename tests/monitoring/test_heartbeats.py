@@ -38,7 +38,7 @@ def _wait_for(consumers: Consumers, **counts: int) -> None:
 
 
 @pytest.mark.parametrize("pool", ["prefork", long("threads"), long("solo")])
-def test_each_worker_notes_what_it_takes_and_that_it_ended(
+def test_each_worker_records_what_it_consumes_and_that_it_ended(
     worker: Start, consumers: Consumers, pool: str
 ) -> None:
     worker(pool="threads", queues="charges,refunds")
@@ -48,7 +48,7 @@ def test_each_worker_notes_what_it_takes_and_that_it_ended(
     _wait_for(consumers, charges=1, refunds=1)
 
 
-def test_a_queue_that_a_worker_was_told_to_leave_is_unread_until_it_is_told_to_come_back(
+def test_a_canceled_queue_is_not_consumed_until_it_is_added_again(
     worker: Start, consumers: Consumers, operator: Celery
 ) -> None:
     worker(pool="threads")
@@ -59,7 +59,7 @@ def test_a_queue_that_a_worker_was_told_to_leave_is_unread_until_it_is_told_to_c
     _wait_for(consumers, **dict.fromkeys(QUEUES, 1))
 
 
-def test_a_worker_notes_it_anew_for_as_long_as_it_lives(
+def test_a_worker_renews_its_heartbeat_while_it_runs(
     worker: Start, consumers: Consumers, redis_client: "redis.Redis"
 ) -> None:
     worker(pool="threads")
@@ -68,7 +68,7 @@ def test_a_worker_notes_it_anew_for_as_long_as_it_lives(
     _wait_for(consumers, **dict.fromkeys(QUEUES, 1))
 
 
-def test_what_a_worker_noted_that_is_gone_without_a_word_goes_stale(
+def test_the_heartbeat_of_a_killed_worker_goes_stale(
     consumers: Consumers, redis_client: "redis.Redis"
 ) -> None:
     consumers.note("dead@here", QUEUES, of=QUEUES)

@@ -46,7 +46,7 @@ def test_the_master_that_sentinels_watch_is_found(sentinel: str, own_valkey: Val
 
 
 @pytest.mark.parametrize("scheme", ["redis", "sentinel"])
-def test_a_server_that_is_not_there_is_told_as_an_error_of_redis(scheme: str) -> None:
+def test_a_missing_server_is_reported_as_an_error_of_redis(scheme: str) -> None:
     url = f"{scheme}://{LOOPBACK}:{free_port()}"
     with closing(redis_client(url, timeout_seconds=1)) as client, pytest.raises(redis.RedisError):
         client.ping()

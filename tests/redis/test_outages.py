@@ -128,7 +128,7 @@ def test_what_is_hard_to_bring_about_is_known_by_its_word(error: RedisError, wor
     assert (trouble(error).word, trouble(error).kind) == (word, Kind.OUTAGE)
 
 
-def test_nothing_that_listens_is_told_apart_from_a_name_that_is_unknown() -> None:
+def test_a_refused_connection_is_distinguished_from_an_unknown_name() -> None:
     assert _met(f"redis://{LOOPBACK}:{free_port()}").meaning == "nothing listens"
     assert _met("redis://no-such-host.invalid").meaning == "host name unknown"
     assert _met("unix:///no/such/socket?db=0").meaning == "nothing listens"

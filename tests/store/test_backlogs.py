@@ -110,7 +110,7 @@ def plans(context: Context) -> list[Plan]:
     return found
 
 
-def test_no_statement_reads_more_because_of_what_waits(scene: Scene, rows: Rows, plans: list[Plan]) -> None:
+def test_no_statement_reads_more_with_a_backlog(scene: Scene, rows: Rows, plans: list[Plan]) -> None:
     _fill(rows)
     _live(scene)
     plans.clear()  # the first of each found no room in its tables' last pages

@@ -128,7 +128,7 @@ def test_a_place_on_a_list_goes_with_the_time_at_which_it_was_reached(rows: Rows
         )
 
 
-def test_every_unfinished_attempt_has_a_time_at_which_somebody_looks(rows: Rows, payment_id: str) -> None:
+def test_every_unfinished_attempt_has_a_time_at_which_it_is_due(rows: Rows, payment_id: str) -> None:
     with pytest.raises(psycopg2.errors.CheckViolation):
         rows(
             "INSERT INTO payment_attempt (payment_id, number, action, path, parameters, idempotency_key, status,"

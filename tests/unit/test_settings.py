@@ -26,7 +26,7 @@ def test_a_result_backend_is_checked_as_a_broker_is(backend: str) -> None:
     assert "CERT_NONE" not in fault
 
 
-def test_faults_of_every_kind_are_told_in_one_round() -> None:
+def test_faults_of_every_kind_are_reported_in_one_round() -> None:
     told = faults(
         *EVERY_ROLE,
         DATABASE_URL="mysql://127.0.0.1/payments",
@@ -75,7 +75,7 @@ def test_a_weak_metadata_secret_is_refused_and_not_shown(weak: str) -> None:
         ("PAYMENT_WORKER_TYPO", ""),
     ],
 )
-def test_a_name_that_is_unknown_is_told_with_the_one_that_may_be_meant(misspelt: str, meant: str) -> None:
+def test_an_unknown_name_is_reported_with_the_nearest_known_one(misspelt: str, meant: str) -> None:
     assert faults(**{misspelt: "5"}) == (f"{misspelt}: no such setting{meant}",)
 
 
@@ -90,7 +90,7 @@ def test_a_name_that_is_unknown_is_told_with_the_one_that_may_be_meant(misspelt:
         ("STRIPE_WEBHOOK_SECRET", "pk_live_planted"),
     ],
 )
-def test_a_secret_in_the_place_of_another_is_told_without_showing_it(name: str, value: str) -> None:
+def test_a_secret_in_the_place_of_another_is_reported_without_showing_it(name: str, value: str) -> None:
     (told,) = faults(**{name: value})
     assert told.startswith(f"{name}: this is ")
     assert "planted" not in told

@@ -38,7 +38,7 @@ def test_a_burst_is_stored_without_an_error(receiver: Start, rows: Rows) -> None
 
 
 @pytest.mark.timeout(300)
-def test_a_burst_of_our_payments_in_any_order_is_settled(
+def test_a_burst_of_our_payments_in_any_order_is_processed(
     receiver: Start,
     crew: Crew,
     producer: Producer,

@@ -130,7 +130,7 @@ def _wait_for_dropped(sender: Receiver, hints: int) -> None:
     wait_until(lambda: _dropped(sender) == hints, seconds=60, what=f"{hints} hints are dropped")
 
 
-def test_workers_are_told_again_once_redis_is_back(
+def test_workers_are_notified_again_once_redis_is_back(
     receiver: Start,
     worker: Callable[..., Process],
     fault_proxy: Callable[[str], FaultProxy],

@@ -44,7 +44,9 @@ def test_it_says_when_its_port_is_taken(
     )
 
 
-def test_told_to_stop_it_answers_what_it_has_begun(own_postgresql: PostgreSQL, receiver: Start) -> None:
+def test_once_terminated_it_finishes_the_requests_it_has_begun(
+    own_postgresql: PostgreSQL, receiver: Start
+) -> None:
     sender = receiver(settings={"DATABASE_URL": own_postgresql.url("payments")})
     assert sender.send(written(an_event())).status == 200
     own_postgresql.pause()
@@ -77,7 +79,7 @@ def test_its_log_has_a_line_for_each_webhook_and_nothing_else(receiver: Start) -
     assert len(sender.process.output().splitlines()) == 3, sender.process.output()
 
 
-def test_nothing_of_a_payload_and_no_secret_is_told(
+def test_no_payload_and_no_secret_is_logged(
     receiver: Start, environment: dict[str, str], worker: Callable[..., Process]
 ) -> None:
     environment["STRIPE_API_KEY"] = "sk_test_planted4711"
@@ -104,7 +106,7 @@ def test_nothing_of_a_payload_and_no_secret_is_told(
         assert secret not in everything
 
 
-def test_what_cannot_be_stored_is_answered_alone_and_told_without_its_text(receiver: Start) -> None:
+def test_what_cannot_be_stored_is_answered_alone_and_logged_without_its_text(receiver: Start) -> None:
     sender = receiver()
     # Too large for a float, it becomes one that JSON has no word for: PostgreSQL refuses it, and quotes it.
     broken = written(an_event(planted4718=0)).replace(b'"planted4718": 0', b'"planted4718": 1e999')

@@ -166,7 +166,9 @@ def test_a_body_that_says_it_is_too_large_is_refused_unread(shared_sender: Recei
     assert (answer.status, answer.outcome) == (413, "too_large")
 
 
-def test_a_body_that_turns_out_too_large_is_refused(shared_sender: Receiver, shared_rows: Rows) -> None:
+def test_a_body_without_a_length_that_is_too_large_is_refused(
+    shared_sender: Receiver, shared_rows: Rows
+) -> None:
     event = an_event(padding="x" * (MOST_BYTES - 1_000))
     body = written(event)
     too_large = body + b" " * (MOST_BYTES + 1 - len(body))
@@ -182,7 +184,7 @@ def test_a_body_that_turns_out_too_large_is_refused(shared_sender: Receiver, sha
     assert shared_sender.send(body).outcome == "stored"
 
 
-def test_a_worker_is_told_and_ignores_what_is_of_the_other_mode(
+def test_a_worker_ignores_events_of_the_other_mode_and_logs_it(
     receiver: Start, worker: Callable[..., Process], rows: Rows
 ) -> None:
     # Neither the sweep nor the end of a lease can be what settles them: there is no beat.

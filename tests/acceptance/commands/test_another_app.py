@@ -70,7 +70,7 @@ def test_the_refund_is_a_row_with_stripes_id(scene: Scene, bought: tuple[Json, J
 
 
 @pytest.mark.usefixtures("bought")
-def test_the_history_tells_every_step_with_its_cause_and_actor(scene: Scene) -> None:
+def test_the_history_has_every_step_with_its_cause_and_actor(scene: Scene) -> None:
     steps = scene.rows("SELECT * FROM payment_history ORDER BY history_id")
     assert [(step["from_status"], step["to_status"]) for step in steps] == [
         (None, "REQUESTED"),
@@ -82,7 +82,7 @@ def test_the_history_tells_every_step_with_its_cause_and_actor(scene: Scene) -> 
     assert all(step["cause"] and step["actor"] for step in steps)
 
 
-def test_the_stream_tells_it_in_order_by_the_catalogues_schemas(
+def test_the_stream_has_it_in_order_by_the_catalogues_schemas(
     scene: Scene, bought: tuple[Json, Json]
 ) -> None:
     scene.books.must_agree()

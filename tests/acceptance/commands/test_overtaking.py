@@ -89,7 +89,7 @@ def test_outages_that_it_met_before_do_not_count(scene: Scene, kind: str) -> Non
     _is_met(scene, kind, charge)
 
 
-def test_looks_for_its_charge_leave_it_patient_with_the_charges_answer(scene: Scene) -> None:
+def test_lookups_of_its_charge_leave_its_own_tries(scene: Scene) -> None:
     charge = _a_charge("capture")
     scene.fault("unavailable", charge=charge["payment_id"], times=3)
     scene.producer.charge(**charge)

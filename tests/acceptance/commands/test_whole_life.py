@@ -26,9 +26,7 @@ def scene(new_scene: Callable[..., Scene]) -> Scene:
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_a_demand_for_the_customer_is_told_once_and_ends_when_stripe_says_so(
-    scene: Scene, trouble: str
-) -> None:
+def test_a_required_action_is_published_once_and_ends_when_stripe_says_so(scene: Scene, trouble: str) -> None:
     payment_id = _charge(scene, trouble, payment_method=THREE_D_SECURE)
     waiting = scene.payment(payment_id, "REQUIRES_ACTION")
     intent = waiting["stripe_payment_intent_id"]

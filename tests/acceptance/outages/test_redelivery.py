@@ -6,7 +6,7 @@ from datetime import datetime
 from tests.acceptance.scene import Json, Scene, a_charge, a_refund
 
 
-def test_a_message_redelivered_during_its_own_run_does_no_harm(new_scene: Callable[..., Scene]) -> None:
+def test_a_message_redelivered_during_its_own_run_changes_nothing(new_scene: Callable[..., Scene]) -> None:
     scene = new_scene(
         PAYMENT_WORKER_VISIBILITY_TIMEOUT="2",
         PAYMENT_WORKER_STRIPE_TIMEOUT="6",

@@ -38,7 +38,7 @@ def _all_about(line: Json, *names: str) -> bool:
     return all(line.get(name) for name in names)
 
 
-def test_the_lines_of_a_charge_tell_one_story(scene: Scene) -> None:
+def test_the_log_lines_of_a_charge_have_the_same_ids(scene: Scene) -> None:
     payment_id = scene.paid()
     task_id = _wait_for(scene, event="attempt finished", payment_id=payment_id)["task_id"]
     _wait_for(scene, event="task finished", task_id=task_id)
@@ -63,13 +63,13 @@ def test_a_task_that_is_refused_or_declined_ends_in_such_a_line_too(scene: Scene
     assert ended["reason"]
 
 
-def test_messages_that_are_told_are_counted_in_one_line(scene: Scene) -> None:
+def test_published_messages_are_counted_in_one_line(scene: Scene) -> None:
     scene.paid()
     line = _wait_for(scene, event="published", task="payment_worker.publish_events")
     assert line["messages"] > 0
 
 
-def test_a_later_run_of_another_task_tells_of_the_same_attempt(scene: Scene) -> None:
+def test_a_later_run_of_another_task_logs_the_same_attempt(scene: Scene) -> None:
     payment_id = scene.charge(payment_method="pm_card_visa")
     scene.payment(payment_id, "SUCCEEDED")
     refund_id = scene.refund(payment_id)
@@ -79,7 +79,7 @@ def test_a_later_run_of_another_task_tells_of_the_same_attempt(scene: Scene) -> 
     assert over["task"] == "payment_worker.refund"
 
 
-def test_an_unknown_outcome_is_told_with_all_that_is_known(scene: Scene) -> None:
+def test_an_unknown_outcome_is_logged_with_all_that_is_known(scene: Scene) -> None:
     payment_id = "11111111-2222-4333-8444-555555555555"
     scene.fault("reset", charge=payment_id, when="after", times=20)
     scene.charge(payment_id=payment_id)
@@ -90,13 +90,13 @@ def test_an_unknown_outcome_is_told_with_all_that_is_known(scene: Scene) -> None
     assert _all_about(line, "task_id", "task", "timestamp")
 
 
-def test_a_rejected_request_is_told_by_the_message_that_brought_it(scene: Scene) -> None:
+def test_a_rejected_request_is_identified_by_its_message(scene: Scene) -> None:
     sent = scene.producer.charge(payment_id="none")
     line = _wait_for(scene, event="request rejected", task_id=sent)
     assert line["task"] == "payment_worker.charge"
 
 
-def test_an_event_is_told_with_its_payment(scene: Scene) -> None:
+def test_an_event_is_logged_with_its_payment(scene: Scene) -> None:
     scene.hand_on_webhooks("payment_intent.succeeded")
     payment_id = scene.paid()
     line = _wait_for(scene, event="event processed", payment_id=payment_id)
@@ -133,7 +133,7 @@ def test_an_installation_that_has_nothing_to_do_says_nothing(new_scene: Callable
         assert not [line for line in told if "had expired before a worker took it" not in line]
 
 
-def test_whoever_asks_for_everything_is_told_of_each_sweep(new_scene: Callable[..., Scene]) -> None:
+def test_at_log_level_debug_each_sweep_is_logged(new_scene: Callable[..., Scene]) -> None:
     curious = new_scene(PAYMENT_WORKER_LOG_LEVEL="DEBUG")
     curious.ready(curious.worker(pool="prefork", concurrency=2), curious.beat())
     line = _wait_for(curious, event="task finished", task="payment_worker.resume_stalled")

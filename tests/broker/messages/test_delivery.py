@@ -174,7 +174,7 @@ def test_a_caller_cannot_choose_how_long_a_task_may_run(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("pool", ["prefork", long("threads")])
-def test_a_worker_that_is_told_to_end_finishes_and_gives_back(
+def test_a_worker_that_is_terminated_finishes_and_returns_messages(
     pool: str, scene: Scene, tmp_path: Path
 ) -> None:
     alive = tmp_path / "alive"

@@ -65,7 +65,7 @@ def test_only_ids_are_shown(pool: str, scene: Scene, redis_url: str) -> None:
     assert results
 
 
-def test_an_id_is_shown_only_if_it_looks_like_one() -> None:
+def test_an_id_is_shown_only_if_it_has_an_ids_form() -> None:
     kwargs = {
         "payment_id": PAYMENT_ID,
         "refund_id": "4242424242424242",

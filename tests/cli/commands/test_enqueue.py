@@ -11,7 +11,9 @@ from tests.harness.rows import Rows
 CHARGE = ("charge", "--amount", "1099", "--currency", "EUR", "--payment-method", "pm_card_visa")
 
 
-def test_every_fault_of_a_request_is_told_and_nothing_is_enqueued(run: Run, redis_client: "object") -> None:
+def test_every_fault_of_a_request_is_reported_and_nothing_is_enqueued(
+    run: Run, redis_client: "object"
+) -> None:
     ran = run("charge", "--amount", "0", "--currency", "EUX", "--payment-method", "4242424242424242")
 
     assert (ran.status, ran.out) == (2, "")

@@ -85,7 +85,7 @@ def test_an_empty_inbox_is_said_to_be_empty(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("inbox")
-def test_parked_events_are_settled_once_more(
+def test_parked_events_are_processed_once_more(
     run: Run, rows: Rows, worker: Callable[..., Process], beat: Callable[..., Process]
 ) -> None:
     ran = run("events", "replay", "--parked")
@@ -100,7 +100,7 @@ def test_parked_events_are_settled_once_more(
 
 
 @pytest.mark.usefixtures("inbox")
-def test_any_event_can_be_named_and_those_that_are_missing_are_told(run: Run, rows: Rows) -> None:
+def test_any_event_can_be_named_and_missing_ones_are_reported(run: Run, rows: Rows) -> None:
     ran = run("events", "replay", "evt_ignored", "evt_nowhere")
 
     assert (ran.status, ran.err) == (1, "No such event: evt_nowhere\n")

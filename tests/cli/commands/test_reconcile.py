@@ -121,7 +121,7 @@ def test_while_stripe_is_unreachable_it_says_how_to_go_on(run: Run, simulator: S
     assert (again["run"]["run_id"], again["run"]["status"]) == (1, "FINISHED")
 
 
-def test_a_period_of_messages_is_told_once_more(run: Run, rows: Rows) -> None:
+def test_a_period_of_messages_is_published_once_more(run: Run, rows: Rows) -> None:
     rows(
         "INSERT INTO outbox (message_id, payment_id, type, data, occurred_at, published_at)"
         " SELECT gen_random_uuid(), gen_random_uuid(), 'PaymentCanceled', '{}', '2026-01-01', now()"

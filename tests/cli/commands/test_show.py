@@ -45,9 +45,7 @@ def story(run: Run, worker: Callable[..., Process], rows: Rows, simulator: Simul
     return told
 
 
-def test_the_story_is_told_from_any_id_without_what_the_customer_told(
-    story: dict[str, Any], run: Run
-) -> None:
+def test_the_timeline_is_found_by_any_id_and_shows_no_personal_data(story: dict[str, Any], run: Run) -> None:
     payment, (refund,) = story["payment"], story["refunds"]
     ids = [
         REFUND,
@@ -131,7 +129,7 @@ def test_a_narrow_screen_breaks_lines_between_words_alone(story: dict[str, Any],
     assert lines[step + 1].startswith("                answered · payment_worker.charge ")
 
 
-def test_what_is_still_to_come_is_told_last(
+def test_what_is_still_to_come_is_shown_last(
     run: Run, worker: Callable[..., Process], rows: Rows, simulator: Simulator
 ) -> None:
     simulator.fault("reset", endpoint="payment_intents.create", times=None)

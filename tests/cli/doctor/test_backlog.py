@@ -42,7 +42,7 @@ def neglected(rows: Rows) -> None:
 
 
 @pytest.mark.usefixtures("neglected")
-def test_rows_that_nobody_cares_for_are_told_with_their_age_and_their_ids(run: Run, rows: Rows) -> None:
+def test_overdue_rows_are_reported_with_their_age_and_their_ids(run: Run, rows: Rows) -> None:
     ran = run("doctor")
 
     assert ran.status == 1
@@ -91,7 +91,7 @@ def test_of_many_rows_the_five_oldest_are_named(run: Run, rows: Rows) -> None:
 
 
 @pytest.mark.usefixtures("neglected")
-def test_a_finding_is_part_of_its_payments_story(run: Run) -> None:
+def test_a_finding_is_part_of_its_payments_timeline(run: Run) -> None:
     (told,) = [
         entry
         for entry in json.loads(run("show", PAYMENT, "--json").out)["entries"]
@@ -108,7 +108,7 @@ def test_how_long_an_outcome_may_be_unknown_can_be_said(run: Run) -> None:
     assert patient.keys() == {"overdue", "deadlines", "parked events", "findings"}
 
 
-def test_what_is_paused_is_told_and_is_no_problem(run: Run) -> None:
+def test_what_is_paused_is_reported_and_is_no_problem(run: Run) -> None:
     run("pause", "--kind", "refund", "--reason", "wrong prices")
     ran = run("doctor", "--json")
     (told,) = [check for check in json.loads(ran.out)["checks"] if check["name"] == "pauses"]

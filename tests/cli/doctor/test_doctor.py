@@ -17,7 +17,7 @@ from tests.cli.doctor.conftest import QUEUES, problems_in
 from tests.harness.rows import Rows
 
 
-def test_a_healthy_world_is_told_line_by_line(
+def test_a_healthy_system_is_reported_line_by_line(
     run: Run, environment: dict[str, str], redis_client: "redis.Redis"
 ) -> None:
     Sweeps(redis_client).note("resume_stalled", now=datetime.now(tz=UTC))
@@ -51,7 +51,7 @@ def test_a_healthy_world_is_told_line_by_line(
     )
 
 
-def test_a_metadata_secret_of_the_database_that_is_not_configured_is_told(run: Run, rows: Rows) -> None:
+def test_a_metadata_secret_of_the_database_that_is_not_configured_is_reported(run: Run, rows: Rows) -> None:
     stored, new = rows.one("SELECT secret FROM metadata_secret")["secret"], token_hex()
     told = [
         run("doctor", settings={"PAYMENT_WORKER_METADATA_SECRETS": configured}).screen
@@ -62,7 +62,7 @@ def test_a_metadata_secret_of_the_database_that_is_not_configured_is_told(run: R
     assert stored not in "".join(told)
 
 
-def test_every_server_that_is_away_is_told_without_its_password(bare: Run) -> None:
+def test_every_unreachable_server_is_reported_without_its_password(bare: Run) -> None:
     ran = bare(
         "doctor",
         "--json",
@@ -82,7 +82,7 @@ def test_every_server_that_is_away_is_told_without_its_password(bare: Run) -> No
     assert "planted" not in ran.out + ran.err
 
 
-def test_a_queue_that_no_worker_takes_from_is_told_with_what_to_do(
+def test_a_queue_that_no_worker_consumes_is_reported_with_a_remedy(
     run: Run, redis_client: "redis.Redis"
 ) -> None:
     Consumers(redis_client).note("worker@here", ("events", "maintenance"), of=QUEUES)
@@ -97,13 +97,13 @@ def test_a_queue_that_no_worker_takes_from_is_told_with_what_to_do(
     assert problems_in(run("doctor", "--json")) == {"workers": "no worker consumes: charges, refunds"}
 
 
-def test_a_beat_that_fell_silent_is_told(run: Run, redis_client: "redis.Redis") -> None:
+def test_a_beat_that_fell_silent_is_reported(run: Run, redis_client: "redis.Redis") -> None:
     Sweeps(redis_client).note("resume_stalled", now=datetime.now(tz=UTC) - timedelta(hours=2))
     (said,) = problems_in(run("doctor", "--json")).values()
     assert said.startswith("the last sweep was 2 h")
 
 
-def test_a_beat_that_nobody_remembers_is_noted_and_no_problem(run: Run) -> None:
+def test_a_beat_that_nobody_remembers_is_a_warning_and_no_problem(run: Run) -> None:
     ran = run("doctor")
     assert " ! beat               no sweep has run since Redis was started or emptied\n" in ran.screen
     assert ran.status == 0
@@ -136,7 +136,7 @@ def test_settings_that_cannot_be_read_are_all_there_is_to_say(bare: Run) -> None
     )
 
 
-def test_times_with_which_tasks_are_run_twice_are_noted(run: Run) -> None:
+def test_times_with_which_tasks_are_run_twice_are_warned_of(run: Run) -> None:
     ran = run("doctor", settings={"PAYMENT_WORKER_VISIBILITY_TIMEOUT": "20"})
 
     assert ran.screen.startswith(
@@ -145,7 +145,7 @@ def test_times_with_which_tasks_are_run_twice_are_noted(run: Run) -> None:
     assert ran.status == 0
 
 
-def test_a_database_without_tables_is_told(run: Run, empty_database_url: str) -> None:
+def test_a_database_without_tables_is_reported(run: Run, empty_database_url: str) -> None:
     ran = run("doctor", "--json", settings={"DATABASE_URL": empty_database_url})
 
     assert problems_in(ran) == {"migrations": "not all migrations were run"}
@@ -160,7 +160,7 @@ def test_a_terminal_that_shows_ascii_alone_gets_escapes_and_no_error(run: Run) -
 @pytest.mark.parametrize(
     ("policy", "verdict"), [("noeviction", None), ("allkeys-lru", "problem"), ("volatile-lru", "note")]
 )
-def test_a_redis_that_may_delete_what_waits_is_told(
+def test_a_redis_that_may_delete_what_waits_is_reported(
     run: Run, own_valkey: Valkey, policy: str, verdict: str | None
 ) -> None:
     with closing(redis.Redis.from_url(own_valkey.url())) as admin:

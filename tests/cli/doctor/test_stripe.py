@@ -19,7 +19,7 @@ from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 
 
-def test_a_key_that_stripe_refuses_is_told(
+def test_a_key_that_stripe_refuses_is_reported(
     run: Run, simulator: Simulator, environment: dict[str, str]
 ) -> None:
     simulator.fault("unauthorized", times=None)
@@ -29,7 +29,7 @@ def test_a_key_that_stripe_refuses_is_told(
     }
 
 
-def test_a_restricted_key_is_told_which_reads_it_lacks(run: Run, simulator: Simulator) -> None:
+def test_a_restricted_key_is_reported_with_the_permissions_it_lacks(run: Run, simulator: Simulator) -> None:
     for resource in ("charges", "events"):
         simulator.fault("forbidden", endpoint=f"{resource}.list", times=None)
 
@@ -39,7 +39,7 @@ def test_a_restricted_key_is_told_which_reads_it_lacks(run: Run, simulator: Simu
     }
 
 
-def test_a_live_key_against_the_simulator_is_told(run: Run, environment: dict[str, str]) -> None:
+def test_a_live_key_against_the_simulator_is_reported(run: Run, environment: dict[str, str]) -> None:
     problems = problems_in(run("doctor", "--json", settings={"STRIPE_API_KEY": "sk_live_simulator"}))
     assert (
         problems["stripe"]
@@ -47,7 +47,7 @@ def test_a_live_key_against_the_simulator_is_told(run: Run, environment: dict[st
     )
 
 
-def test_what_stripe_refuses_of_us_is_told_at_once_with_its_word_and_permission(
+def test_what_stripe_forbids_is_reported_at_once_with_its_code_and_permission(
     run: Run, simulator: Simulator, worker: Callable[..., Process], producer: Producer, rows: Rows
 ) -> None:
     simulator.fault("forbidden", endpoint="payment_intents.create", times=None)
@@ -64,7 +64,7 @@ def test_what_stripe_refuses_of_us_is_told_at_once_with_its_word_and_permission(
 
 
 @pytest.mark.parametrize(("seconds", "side"), [(-400, "6 min 40 s ahead of"), (400, "6 min 39 s behind")])
-def test_a_clock_that_is_wrong_is_told(run: Run, seconds: int, side: str) -> None:
+def test_a_clock_that_is_wrong_is_reported(run: Run, seconds: int, side: str) -> None:
     with _stripe_whose_clock_is_off(seconds) as base:
         problems = problems_in(run("doctor", "--json", settings={"STRIPE_API_BASE": base}))
 
@@ -94,7 +94,7 @@ def _stripe_whose_clock_is_off(seconds: float) -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_key_of_another_account_is_told_first(run: Run, rows: Rows) -> None:
+def test_a_key_of_another_account_is_reported_first(run: Run, rows: Rows) -> None:
     rows("INSERT INTO stripe_identity (stripe_account_id, livemode) VALUES ('acct_ours', false)")
     ran = run("doctor", "--json")
     assert json.loads(ran.out)["checks"][0]["name"] == "stripe account"
@@ -104,7 +104,7 @@ def test_a_key_of_another_account_is_told_first(run: Run, rows: Rows) -> None:
     }
 
 
-def test_a_key_that_may_not_read_its_account_is_told_with_the_permission(
+def test_a_key_that_may_not_read_its_account_is_reported_with_the_permission(
     run: Run, simulator: Simulator
 ) -> None:
     simulator.fault("forbidden", endpoint="account.retrieve")
@@ -113,7 +113,7 @@ def test_a_key_that_may_not_read_its_account_is_told_with_the_permission(
     assert "rak_accounts_kyc_basic_read" in ran.screen
 
 
-def test_clocks_that_are_apart_are_told(run: Run, simulator: Simulator) -> None:
+def test_clocks_that_are_apart_are_reported(run: Run, simulator: Simulator) -> None:
     simulator.post("settings", {"clock_skew_seconds": -7200})
     (said,) = problems_in(run("doctor", "--json")).values()
     assert said.startswith("this machine's is 2 h ahead of Stripe's; PostgreSQL's is 2 h ahead of Stripe's:")

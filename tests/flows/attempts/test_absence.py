@@ -65,7 +65,7 @@ def _claimed(scene: Scene, context: Context) -> Attempt:
     return locked[1]
 
 
-def test_news_between_the_look_and_its_note_is_looked_at_again(
+def test_a_change_between_lookup_and_record_is_looked_up_again(
     scene: Scene, context: Context, rows: Rows
 ) -> None:
     scene.charge_unanswered()

@@ -76,7 +76,7 @@ def test_an_unknown_attempt_waits_and_nothing_is_made_anew(deploy: Deploy, rows:
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_a_new_charge_is_noted_and_waits(deploy: Deploy, rows: Rows, other: str) -> None:
+def test_a_new_charge_is_recorded_and_waits(deploy: Deploy, rows: Rows, other: str) -> None:
     deploy(OURS).charge()
     theirs = deploy(other)
     theirs.charge()

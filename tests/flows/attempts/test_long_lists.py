@@ -137,7 +137,7 @@ def test_copies_of_its_metadata_are_passed_over_one_a_round_where_there_is_no_ti
     assert posts(simulator, payment_id) == [("1", True)]
 
 
-def test_a_look_that_comes_further_is_no_failure(scene: Scene, rows: Rows, simulator: Simulator) -> None:
+def test_a_lookup_that_makes_progress_is_no_failure(scene: Scene, rows: Rows, simulator: Simulator) -> None:
     payment_id = scene.charge_unanswered(when="before")
     others_pay(simulator)
     scene.advance(BELIEVED_SECONDS)
@@ -151,7 +151,7 @@ def test_a_look_that_comes_further_is_no_failure(scene: Scene, rows: Rows, simul
     }
 
 
-def test_a_look_that_could_not_prove_absence_ends_within_its_lease_and_keeps_no_place(
+def test_a_lookup_that_cannot_prove_absence_ends_within_its_lease_and_stores_no_cursor(
     scene: Scene, rows: Rows, simulator: Simulator
 ) -> None:
     payment_id = scene.charge_unanswered(when="after")
@@ -214,7 +214,7 @@ def test_a_page_that_fails_takes_no_place_away(scene: Scene, rows: Rows, simulat
     assert after["lookup_cursor"] == before["lookup_cursor"] is not None
 
 
-def test_a_look_begins_anew_where_the_object_that_it_came_to_is_gone(scene: Scene, rows: Rows) -> None:
+def test_a_lookup_begins_anew_where_its_cursor_is_gone(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge_unanswered(when="after")
     scene.advance(BELIEVED_SECONDS)
     rows("UPDATE payment_attempt SET lookup_started_at = %s, lookup_cursor = 'pi_gone'", scene.clock())

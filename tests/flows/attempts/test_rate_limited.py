@@ -90,7 +90,7 @@ def test_k10_however_long_it_lasts_the_payment_comes_back_within_half_a_minute(
     assert reschedule[0] < reschedule[3] < reschedule[-1] <= timedelta(seconds=30)
 
 
-def test_workers_that_know_the_rate_are_never_told_that_they_are_too_fast(
+def test_workers_that_know_the_rate_never_get_a_429(
     worker: Callable[..., Process], producer: Producer, simulator: Simulator, rows: Rows
 ) -> None:
     simulator.post("settings", {"rate_limit_per_second": STRIPES_RATE})

@@ -120,7 +120,7 @@ def test_the_same_request_again_changes_nothing(scene: Scene, rows: Rows) -> Non
     assert adopt(scene.context, other) == Conflict("payment_id")
 
 
-def test_what_happens_between_the_looks_is_known(scene: Scene, rows: Rows) -> None:
+def test_a_status_that_changed_before_the_message_came_again_is_applied(scene: Scene, rows: Rows) -> None:
     # A worker that was killed right after noting it leaves a payment that waits, and the message comes again.
     intent = _made(scene, {**PAID, "payment_method": "pm_card_processing"})
     request = _request(intent)

@@ -42,7 +42,7 @@ def test_what_has_not_succeeded_is_canceled_there_and_here(scene: Scene, rows: R
     ("reason", "told_stripe"),
     [("requested_by_customer", "requested_by_customer"), ("out of stock", None), (None, None)],
 )
-def test_its_reason_is_told_and_stripe_is_told_what_stripe_knows(
+def test_its_reason_is_published_and_stripe_gets_one_that_it_has(
     scene: Scene, rows: Rows, held: UUID, reason: str | None, told_stripe: str | None
 ) -> None:
     scene.cancel(held, reason=reason)
@@ -53,7 +53,7 @@ def test_its_reason_is_told_and_stripe_is_told_what_stripe_knows(
     assert params.get("cancellation_reason") == told_stripe
 
 
-def test_an_event_that_comes_first_tells_the_reason_too(scene: Scene, rows: Rows, held: UUID) -> None:
+def test_an_event_that_comes_first_brings_the_reason_too(scene: Scene, rows: Rows, held: UUID) -> None:
     scene.simulator.fault("server_error", endpoint="payment_intents.cancel", when="after")
     scene.simulator.fault("server_error", endpoint="payment_intents.retrieve")
     scene.cancel(held, reason="out of stock")
@@ -70,9 +70,7 @@ def test_the_same_again_is_a_no_op(scene: Scene, rows: Rows, held: UUID) -> None
     assert rows("SELECT 1 FROM rejected_request") == []
 
 
-def test_a_message_named_as_one_before_it_that_asked_for_something_else_is_heard(
-    scene: Scene, rows: Rows, held: UUID
-) -> None:
+def test_a_message_with_the_id_of_another_request_is_executed(scene: Scene, rows: Rows, held: UUID) -> None:
     named_after_the_order = uuid4()
     captured = scene.charge(capture_method="manual")
     assert scene.capture(captured, message_id=named_after_the_order).status == "SUCCEEDED"
@@ -97,7 +95,7 @@ def test_what_has_succeeded_is_refused(scene: Scene, rows: Rows) -> None:
     assert kept["errors"][0]["code"] == "payment_succeeded"
 
 
-def test_what_succeeded_meanwhile_is_heard_of_and_refused(scene: Scene, rows: Rows, held: UUID) -> None:
+def test_what_succeeded_meanwhile_is_recorded_and_rejected(scene: Scene, rows: Rows, held: UUID) -> None:
     intent = _payment(rows, held)["stripe_payment_intent_id"]
     scene.simulator.post(f"payment_intents/{intent}/capture")
     answer = scene.cancel(held, reason="too late")

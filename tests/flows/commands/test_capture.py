@@ -32,7 +32,7 @@ def _reasons(rows: Rows) -> list[tuple[str, str]]:
     return [(row["task"], row["errors"][0]["code"]) for row in found]
 
 
-def test_an_authorisation_is_told_with_its_end(scene: Scene, rows: Rows, held: UUID) -> None:
+def test_an_authorisation_is_published_with_its_expiry(scene: Scene, rows: Rows, held: UUID) -> None:
     payment = _payment(rows, held)
     assert (payment["status"], payment["amount_authorized"], payment["amount_captured"]) == (
         "AUTHORIZED",
@@ -113,7 +113,9 @@ def test_after_its_end_an_authorisation_is_canceled_with_the_reason(
     assert scene.capture(held).reason == "authorization_expired"
 
 
-def test_a_capture_that_hears_of_the_end_first_tells_it(scene: Scene, rows: Rows, held: UUID) -> None:
+def test_a_capture_that_finds_the_authorization_expired_records_that(
+    scene: Scene, rows: Rows, held: UUID
+) -> None:
     scene.advance(8 * 86_400)
     answer = scene.capture(held)
     assert (answer.status, answer.reason) == ("CANCELED", "authorization_expired")

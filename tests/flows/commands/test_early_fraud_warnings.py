@@ -50,7 +50,7 @@ def told(rows: Rows) -> Counter[str]:
     return Counter(row["type"] for row in rows("SELECT type FROM outbox"))
 
 
-def test_without_a_policy_it_is_told_and_no_more(scene: Scene, rows: Rows) -> None:
+def test_without_a_policy_it_is_published_and_no_more(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge()
     warning_id = warn(scene, rows, payment_id)
     events = scene.events(types=WARNINGS)

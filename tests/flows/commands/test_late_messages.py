@@ -18,7 +18,7 @@ def swept(scene: Scene) -> DueWork:
     return claim_due(scene.context)
 
 
-def test_the_first_of_several_messages_about_an_event_settles_it(scene: Scene) -> None:
+def test_the_first_of_several_messages_about_an_event_processes_it(scene: Scene) -> None:
     scene.charge()
     for event in scene.events(types=["payment_intent.succeeded"]):
         receive(scene.context, event, source="webhook")

@@ -38,7 +38,7 @@ def test_requests_of_one_id_are_all_kept_however_often_they_come(database_url: s
     assert told[0]["data"]["errors"] == [{"field": "amount", "message": "is not valid"}]
 
 
-def test_the_message_tells_ids_and_faults_and_no_other_value(database_url: str, rows: Rows) -> None:
+def test_the_message_has_ids_and_errors_and_no_other_value(database_url: str, rows: Rows) -> None:
     payment, refund, request = uuid4(), uuid4(), uuid4()
     ids = {"payment_id": str(payment).upper(), "refund_id": str(refund), "order_id": "#1001"}
     errors = [{"field": "amount", "code": "not_an_integer", "message": "must be an integer"}]

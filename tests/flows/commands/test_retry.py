@@ -163,7 +163,9 @@ def test_trouble_on_the_way_takes_the_money_at_most_once(
     assert _statuses(rows, declined)[2:] == ["REQUESTED", "SUCCEEDED" if good else "FAILED"]
 
 
-def test_the_old_decline_is_no_news_of_an_unanswered_try(scene: Scene, rows: Rows, declined: UUID) -> None:
+def test_the_old_decline_says_nothing_of_an_unanswered_retry(
+    scene: Scene, rows: Rows, declined: UUID
+) -> None:
     old = scene.events()
     scene.simulator.fault("server_error", endpoint="payment_intents.confirm", when="before", times=1)
     scene.retry(declined, payment_method="pm_card_visa")

@@ -82,7 +82,7 @@ def test_what_our_key_made_stays_ours_when_another_app_confirms_it_while_it_is_u
 
 
 @pytest.mark.parametrize("between", [0, PAGE, 2 * PAGE])
-def test_a_look_up_is_decided_by_the_key_on_whatever_page_the_copy_is(
+def test_a_lookup_is_decided_by_the_key_on_whatever_page_the_copy_is(
     scene: Scene, rows: Rows, between: int
 ) -> None:
     payment_id = scene.charge_unanswered()

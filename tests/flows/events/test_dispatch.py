@@ -148,7 +148,9 @@ def test_r2_a_refunds_webhook_before_our_own_answer_makes_one_row(
     assert told(rows)[2:] == ["RefundRequested", "RefundProcessed"]
 
 
-def test_r4_a_refund_that_fails_days_later_gives_its_amount_back_and_tells(scene: Scene, rows: Rows) -> None:
+def test_r4_a_refund_that_fails_days_later_releases_its_amount_and_is_published(
+    scene: Scene, rows: Rows
+) -> None:
     payment_id = scene.charge(payment_method="pm_card_refundFail")
     assert scene.refund(payment_id).status == "PROCESSED"
     assert scene.refund(payment_id, amount=100).reason == "nothing_left_to_refund"
@@ -203,7 +205,7 @@ def test_m2_fee_and_net_arrive_later_and_block_nothing(scene: Scene, rows: Rows)
     assert one(rows, "payment", "version") == version
 
 
-def test_a_decline_that_is_heard_of_twice_is_told_once(scene: Scene, rows: Rows) -> None:
+def test_a_decline_that_arrives_twice_is_published_once(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge(payment_method="pm_card_visa_chargeDeclined")
     scene.deliver([*scene.events(), *map(_again, scene.events())])
     assert isinstance(payment_id, UUID)

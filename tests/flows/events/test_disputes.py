@@ -66,7 +66,7 @@ def test_a_won_dispute_lets_refunds_through_again(scene: Scene, rows: Rows) -> N
     assert told(rows).count("DisputeOpened") == told(rows).count("DisputeClosed") == 1
 
 
-def test_a_dispute_that_is_prevented_is_told_as_closed(scene: Scene, rows: Rows) -> None:
+def test_a_prevented_dispute_is_published_as_closed(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge()
     dispute = open_dispute(scene, rows, payment_id)
     scene.deliver(dispute_events(scene))
@@ -87,9 +87,7 @@ def test_a_lost_dispute_keeps_refunds_out_for_good(scene: Scene, rows: Rows) -> 
 
 
 @pytest.mark.parametrize("status", ["appeal_needs_response", "appeal_under_review"])
-def test_r6_a_dispute_first_heard_of_under_appeal_stops_refunds(
-    scene: Scene, rows: Rows, status: str
-) -> None:
+def test_r6_a_dispute_first_seen_under_appeal_stops_refunds(scene: Scene, rows: Rows, status: str) -> None:
     payment_id = scene.charge()
     open_dispute(scene, rows, payment_id, status=status)
     assert set(scene.deliver(dispute_events(scene))) == {EventStatus.PROCESSED}
@@ -108,7 +106,7 @@ def appeal(scene: Scene, dispute: dict[str, Any]) -> None:
     ("end", "outcomes", "refund"),
     [("won", ["LOST", "WON"], "PROCESSED"), ("lost", ["LOST"], "FAILED")],
 )
-def test_an_appeal_is_told_only_if_it_changes_what_was_told(
+def test_an_appeal_is_published_only_if_it_changes_what_was_published(
     scene: Scene, rows: Rows, end: str, outcomes: list[str], refund: str
 ) -> None:
     payment_id = scene.charge()
@@ -132,7 +130,7 @@ def test_an_appeal_is_told_only_if_it_changes_what_was_told(
 
 @pytest.mark.parametrize("end", ["appeal_under_review", "won", "lost"])
 @pytest.mark.parametrize("backwards", [False, True])
-def test_e4_late_news_of_an_appeal_ends_where_stripe_is(
+def test_e4_late_events_of_an_appeal_end_with_stripes_status(
     scene: Scene, rows: Rows, end: str, *, backwards: bool
 ) -> None:
     dispute = open_dispute(scene, rows, scene.charge())
@@ -174,7 +172,7 @@ def test_an_inquiry_stops_nothing_until_it_becomes_a_dispute(scene: Scene, rows:
     assert told(rows).count("DisputeOpened") == 1
 
 
-def test_e3_late_and_repeated_dispute_news_move_nothing_backwards(scene: Scene, rows: Rows) -> None:
+def test_e3_late_and_repeated_dispute_events_move_nothing_backwards(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge()
     dispute = open_dispute(scene, rows, payment_id)
     scene.simulator.post(f"disputes/{dispute['id']}/update", {"evidence": {"receipt": "file_1"}})
@@ -231,7 +229,7 @@ def test_a_dispute_of_another_app_is_kept_as_ignored(scene: Scene, rows: Rows) -
 
 
 @pytest.mark.parametrize("dropped", ["balance_transactions.retrieve", "payment_intents.retrieve"])
-def test_news_whose_object_cannot_be_fetched_is_put_off_and_never_ignored(
+def test_an_event_whose_object_cannot_be_fetched_is_rescheduled_and_never_ignored(
     scene: Scene, rows: Rows, dropped: str
 ) -> None:
     payment_id = scene.charge()

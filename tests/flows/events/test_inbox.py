@@ -42,7 +42,7 @@ def test_an_event_that_breaks_its_handler_is_parked_with_the_place_where_it_brok
     assert row["outcome"].startswith("BROKEN: builtins.KeyError at payment_worker.flows.events.dispatch:")
 
 
-def test_a_parked_event_is_settled_once_it_is_replayed_and_can_be(scene: Scene, rows: Rows) -> None:
+def test_a_parked_event_is_processed_once_it_is_replayed_and_can_be(scene: Scene, rows: Rows) -> None:
     rows(BROKEN)
     scene.process_waiting()
     payload = '{"data": {"object": {"id": "pi_of_another_app"}}}'
@@ -58,7 +58,7 @@ def test_a_parked_event_is_settled_once_it_is_replayed_and_can_be(scene: Scene, 
 
 
 @pytest.mark.parametrize("fault", ["unauthorized", "rate_limited", "lock_timeout"])
-def test_no_event_is_parked_because_stripe_lets_nobody_ask_it(scene: Scene, rows: Rows, fault: str) -> None:
+def test_no_event_is_parked_while_stripe_is_throttled_or_down(scene: Scene, rows: Rows, fault: str) -> None:
     refunded = scene.charge()
     scene.charge(payment_method="pm_card_processing")
     scene.charge(payment_method="pm_card_createDispute")
@@ -136,7 +136,7 @@ def test_an_event_that_breaks_those_beside_it_is_set_apart(scene: Scene, rows: R
     assert states == {str(good): "SUCCEEDED", str(bad): "PROCESSING"}
 
 
-def test_events_that_tell_nothing_new_are_ended_together_without_asking_stripe(
+def test_events_without_a_change_are_finished_together_without_a_request_to_stripe(
     scene: Scene, rows: Rows
 ) -> None:
     for _ in range(3):

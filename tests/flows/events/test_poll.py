@@ -160,7 +160,7 @@ def test_an_event_that_becomes_visible_late_is_found_within_the_overlap(
     assert {row["status"] for row in rows("SELECT status FROM payment")} == {"SUCCEEDED"}
 
 
-def test_a_poll_without_news_costs_one_request(scene: Scene, poll_and_process: Poll) -> None:
+def test_a_poll_without_new_events_costs_one_request(scene: Scene, poll_and_process: Poll) -> None:
     scene.charge()
     scene.advance(3600)
     poll_and_process()
@@ -219,9 +219,7 @@ def test_a_list_that_cannot_be_read_moves_nothing(scene: Scene, rows: Rows, poll
     assert result.new > 0
 
 
-def test_an_account_that_is_closed_to_us_takes_its_turn_and_no_other_ones(
-    scene: Scene, rows: Rows, poll_and_process: Poll
-) -> None:
+def test_an_unreadable_account_delays_no_other(scene: Scene, rows: Rows, poll_and_process: Poll) -> None:
     for account in ("acct_closed", "acct_open"):
         scene.charge(payment_method="pm_card_processing", stripe_account=account)
     scene.simulator.post("accounts/disconnect", {"account": "acct_closed"})
@@ -261,7 +259,7 @@ def test_the_events_of_connected_accounts_are_polled_too(
     assert accounts == {"acct_one", "acct_two"}
 
 
-def test_an_event_whose_finder_died_before_settling_it_is_settled_by_the_sweep(
+def test_an_event_whose_owner_died_is_processed_by_the_sweep(
     scene: Scene, rows: Rows, poll_and_process: Poll
 ) -> None:
     scene.charge(payment_method="pm_card_processing")

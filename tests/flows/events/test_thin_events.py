@@ -144,7 +144,7 @@ def test_an_organisations_other_accounts_are_none_of_ours(scene: Scene, rows: Ro
     assert rows.one("SELECT outcome FROM stripe_event")["outcome"] == "FOREIGN"
 
 
-def test_an_event_of_which_an_app_was_told_is_fetched_with_our_key(scene: Scene, rows: Rows) -> None:
+def test_an_event_that_an_app_names_is_fetched_with_our_key(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge_unanswered()
     (event,) = scene.events(types=["payment_intent.succeeded"])
     fetched = fetch_event(scene.context, event.event_id, account="")

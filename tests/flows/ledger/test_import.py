@@ -81,7 +81,7 @@ def test_importing_again_changes_nothing(scene: Scene, rows: Rows) -> None:
     assert rows("SELECT * FROM ledger_posting ORDER BY posting_id") == before
 
 
-def test_what_becomes_available_is_noted(scene: Scene, rows: Rows) -> None:
+def test_what_becomes_available_is_recorded(scene: Scene, rows: Rows) -> None:
     scene.charge()
     scene.simulator.advance(10)
     proven(scene)

@@ -27,7 +27,7 @@ def payout(scene: Scene) -> dict[str, Any]:
     return sent
 
 
-def test_a_payout_is_told_when_the_bank_has_it(scene: Scene, rows: Rows, payout: dict[str, Any]) -> None:
+def test_a_payout_is_published_when_the_bank_has_it(scene: Scene, rows: Rows, payout: dict[str, Any]) -> None:
     assert proven(scene) == {"EUR": 0}
     assert balance(rows, "payouts_in_transit") == {"EUR": NET}
     known = rows.one("SELECT status, amount, is_automatic, itemized_amount FROM payout")
@@ -65,7 +65,9 @@ def test_one_that_fails_after_it_was_paid_comes_back(
 
 
 @pytest.mark.parametrize(("change", "reason"), [("fail", "account_closed"), ("cancel", "canceled")])
-def test_one_that_never_arrives_is_told_as_failed(scene: Scene, rows: Rows, change: str, reason: str) -> None:
+def test_one_that_never_arrives_is_published_as_failed(
+    scene: Scene, rows: Rows, change: str, reason: str
+) -> None:
     scene.charge()
     scene.advance(3 * DAY)
     made = scene.at_stripe("/v1/payouts", {"amount": "100", "currency": "eur"})

@@ -83,7 +83,7 @@ def some_lives(scene: Scene) -> None:
     scene.charge(payment_method="pm_card_visa_chargeDeclined")
 
 
-def test_all_is_told_in_order_after_redis_was_killed_and_came_back_empty_in_the_middle(
+def test_all_is_published_in_order_after_redis_was_killed_and_came_back_empty(
     scene: Scene, rows: Rows, context: Context, forgetful: Valkey
 ) -> None:
     with closing(a_stream(forgetful.url())) as stream, closing(reader(forgetful.url())) as client:
@@ -105,7 +105,7 @@ def test_all_is_told_in_order_after_redis_was_killed_and_came_back_empty_in_the_
 
 
 @pytest.mark.parametrize("how", ["holds something else", "has given its last id"])
-def test_a_stream_that_somebody_spoiled_is_told_and_deleting_it_is_enough(
+def test_a_key_that_is_no_stream_is_reported_and_deleting_it_is_enough(
     scene: Scene, rows: Rows, stream: Stream, redis_client: "redis.Redis", how: str
 ) -> None:
     some_lives(scene)
@@ -136,7 +136,7 @@ def test_what_the_time_does_not_suffice_for_is_left_to_the_next(
     assert_told(entries(redis_client), rows)
 
 
-def test_a_loss_is_noticed_when_there_is_nothing_new_to_tell(
+def test_a_lost_stream_is_noticed_when_there_is_nothing_to_publish(
     scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
     some_lives(scene)
@@ -147,7 +147,7 @@ def test_a_loss_is_noticed_when_there_is_nothing_new_to_tell(
     assert publish(context, stream) == 0
 
 
-def test_readers_that_delete_what_they_have_read_have_nothing_told_again(
+def test_readers_that_delete_what_they_have_read_get_nothing_again(
     scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
     for delete in (
@@ -167,7 +167,7 @@ def test_readers_that_delete_what_they_have_read_have_nothing_told_again(
     assert rows("SELECT 1 FROM outbox WHERE published_at IS NULL") == []
 
 
-def test_a_stream_that_was_deleted_is_told_again_once(
+def test_a_deleted_stream_is_published_again_once(
     scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
     some_lives(scene)
@@ -178,7 +178,7 @@ def test_a_stream_that_was_deleted_is_told_again_once(
     assert_told(entries(redis_client), rows)
 
 
-def test_a_redis_that_came_back_with_an_older_memory_is_told_what_it_lost(
+def test_a_redis_restored_from_an_older_snapshot_gets_what_it_lost(
     scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
     with closing(redis.Redis.from_url(str(redis_url_of(redis_client)))) as raw:
@@ -227,7 +227,7 @@ def test_a_great_loss_is_made_good_in_several_steps(
     assert_told(entries(redis_client), rows)
 
 
-def test_what_the_stream_cannot_have_held_is_not_told_again(
+def test_what_the_stream_cannot_have_held_is_not_published_again(
     scene: Scene, rows: Rows, context: Context, redis_url: str, redis_client: "redis.Redis"
 ) -> None:
     with closing(a_stream(redis_url, max_length=3)) as small:
@@ -242,7 +242,7 @@ def test_what_the_stream_cannot_have_held_is_not_told_again(
         assert publish(context, stream) == 0
 
 
-def test_a_period_is_told_again_when_somebody_asks(
+def test_a_period_is_published_again_on_request(
     scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
     some_lives(scene)
@@ -266,7 +266,7 @@ def test_each_message_has_its_payment_as_subject_and_an_id_of_its_own(
     assert all(UUID(message["subject"]) for message in messages)
 
 
-def test_c5_real_workers_tell_everything_while_redis_is_killed_and_comes_back_empty(
+def test_c5_real_workers_publish_everything_while_redis_is_killed_and_comes_back_empty(
     *,
     scene: Scene,
     rows: Rows,

@@ -64,7 +64,7 @@ def test_events_and_messages_go_after_days_and_the_money_stays(scene: Scene, row
     assert _count(rows, "payment_history", f"payment_id = '{payment_id}'") == 2
 
 
-def test_what_is_still_to_be_done_or_told_stays_however_old(scene: Scene, rows: Rows) -> None:
+def test_what_is_still_to_be_done_or_published_stays_however_old(scene: Scene, rows: Rows) -> None:
     scene.charge()
     scene.deliver(scene.events())
     rows("UPDATE stripe_event SET status = 'PARKED' WHERE type = 'payment_intent.succeeded'")
@@ -149,7 +149,7 @@ def test_an_authorisation_without_an_end_is_not_archived(scene: Scene, rows: Row
     assert _prune(scene)["payments"] == 0
 
 
-def test_news_that_comes_after_it_still_lands(scene: Scene, rows: Rows) -> None:
+def test_events_that_come_after_it_are_still_applied(scene: Scene, rows: Rows) -> None:
     failing, refunded = scene.charge(payment_method="pm_card_refundFail"), scene.charge()
     scene.deliver(scene.events())
     scene.refund(failing, amount=100)
@@ -225,7 +225,7 @@ def test_two_do_not_prune_at_once(scene: Scene) -> None:
         assert prune(scene.context, RETENTION) is None
 
 
-def test_what_a_lost_stream_is_told_again_is_kept_for_it(scene: Scene, rows: Rows) -> None:
+def test_what_a_lost_stream_needs_again_is_kept(scene: Scene, rows: Rows) -> None:
     scene.charge()
     _publish_all(rows, scene)
     context = replace(

@@ -42,7 +42,7 @@ def _findings(rows: Rows) -> list[tuple[str, str]]:
     return [(row["kind"], row["status"]) for row in found]
 
 
-def test_all_other_accounts_are_compared_and_it_is_told_once_however_many_runs(
+def test_all_other_accounts_are_compared_and_it_is_one_finding_however_many_runs(
     scene: Scene, rows: Rows
 ) -> None:
     for account in (None, CLOSED, OPEN):

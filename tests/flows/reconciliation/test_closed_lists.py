@@ -38,7 +38,7 @@ def _findings(rows: Rows) -> list[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("closed", StripeList)
-def test_all_else_is_compared_and_it_is_told_once_however_many_runs(
+def test_all_else_is_compared_and_it_is_one_finding_however_many_runs(
     scene: Scene, rows: Rows, closed: StripeList
 ) -> None:
     scene.refund(scene.charge(), amount=700)

@@ -246,7 +246,7 @@ def test_what_a_lost_secret_signed_comes_back_by_a_persons_word_alone(
     assert first["detail"]["reason"] == "the secret was lost with the database"
 
 
-def test_an_attempt_is_looked_up_by_what_it_sent_whatever_became_of_the_secret(
+def test_an_attempt_is_looked_up_by_what_it_sent_whatever_secret_is_configured(
     scene: Scene, rows: Rows
 ) -> None:
     with_secrets(scene, OLD).charge_unanswered()

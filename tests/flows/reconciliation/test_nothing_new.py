@@ -65,7 +65,7 @@ def test_a_second_run_over_the_same_period_writes_nothing_but_itself(
     assert written[2] == written[0]
 
 
-def test_the_same_news_again_writes_no_record(scene: Scene, rows: Rows) -> None:
+def test_the_same_snapshot_again_writes_no_row(scene: Scene, rows: Rows) -> None:
     _much(scene, rows)
     events = scene.events()
     scene.deliver(events)

@@ -97,7 +97,7 @@ def story(rows: Rows, payment_id: object) -> list[dict[str, object]]:
     )
 
 
-def test_a_payment_is_brought_back_as_it_was_and_told_of_under_the_ids_that_readers_know(
+def test_a_payment_is_restored_as_it_was_and_published_under_the_ids_that_readers_know(
     scene: Scene, rows: Rows, reconciled: Reconcile, empty: Backup
 ) -> None:
     split = {"application_fee_amount": 100, "transfer_data": {"destination": "acct_seller"}}
@@ -294,7 +294,7 @@ def test_a_callers_own_order_id_names_no_other_order(
 
 
 @pytest.mark.parametrize("how", ["named", "heard of"])
-def test_an_account_whose_payments_were_all_lost_is_compared_once_it_is_named_or_heard_of(
+def test_an_account_whose_payments_were_all_lost_is_compared_once_it_is_named_or_sends_an_event(
     scene: Scene, rows: Rows, reconciled: Reconcile, empty: Backup, how: str
 ) -> None:
     scene.charge(stripe_account="acct_new")

@@ -69,7 +69,7 @@ def test_where_both_records_agree_nothing_is_found_and_nothing_is_asked_twice(
     assert [now_asked[name]["200"] for name in sorted(more)] == [1, 1, 1]
 
 
-def test_an_appeal_that_was_never_heard_of_is_repaired_both_ways(
+def test_an_appeal_whose_events_were_lost_is_repaired_both_ways(
     scene: Scene, rows: Rows, reconciled: Reconcile
 ) -> None:
     scene.charge(payment_method="pm_card_createDispute")
@@ -86,7 +86,7 @@ def test_an_appeal_that_was_never_heard_of_is_repaired_both_ways(
     assert findings(rows) == [("dispute_not_recorded", "REPAIRED"), ("dispute_status_differs", "REPAIRED")]
 
 
-def test_news_that_was_never_heard_is_repaired_through_settle(
+def test_lost_events_are_repaired_by_applying_snapshots(
     scene: Scene, rows: Rows, reconciled: Reconcile
 ) -> None:
     slow = scene.charge(payment_method="pm_card_processing")
@@ -269,7 +269,7 @@ def test_a_refund_that_failed_days_later_gives_its_amount_back(
     assert row == {"amount_refunded": 0, "amount_refund_reserved": 0}
 
 
-def test_a_refund_of_a_payment_whose_success_was_never_heard_finds_its_room(
+def test_a_refund_of_a_payment_whose_success_was_never_recorded_is_adopted(
     scene: Scene, rows: Rows, reconciled: Reconcile
 ) -> None:
     payment_id = scene.charge(payment_method="pm_card_processing")

@@ -30,7 +30,7 @@ def _looks(scene: Scene, endpoint: str) -> int:
     return int(scene.simulator.get("requests").get(f"{endpoint}.retrieve", {}).get("200", 0))
 
 
-def test_all_that_only_news_can_end_is_looked_at() -> None:
+def test_all_that_only_an_event_can_end_is_looked_up() -> None:
     payments = {status for status in PaymentStatus if PAYMENT_TRANSITIONS[status]}
     # What was only requested has an attempt, which is looked for; the rest may be left by a request of ours alone.
     assert set(reconciliation.STILL_PAYMENTS) == payments - {PaymentStatus.REQUESTED, PaymentStatus.FAILED}
@@ -74,7 +74,7 @@ def test_a_refund_made_days_ago_is_brought_up_to_date(scene: Scene, rows: Rows) 
     assert rows.one("SELECT status FROM refund")["status"] == "PROCESSED"
 
 
-def test_it_is_looked_at_in_each_run_of_a_day_and_then_once_a_day(scene: Scene) -> None:
+def test_it_is_looked_up_in_each_run_of_a_day_and_then_once_a_day(scene: Scene) -> None:
     scene.charge(capture_method="manual")
     _reconcile(scene)
     scene.advance(3 * 3600)
@@ -121,7 +121,7 @@ def test_they_are_read_page_by_page_and_a_run_that_was_left_goes_on(scene: Scene
     assert [looks for looks in pages if looks] == [LOOKS, payments - LOOKS]
 
 
-def test_a_run_over_a_period_looks_at_that_period_alone(scene: Scene) -> None:
+def test_a_run_over_a_period_reads_that_period_alone(scene: Scene) -> None:
     scene.charge(capture_method="manual")
     scene.advance(3 * DAY)
     now = scene.clock()

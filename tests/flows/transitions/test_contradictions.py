@@ -34,7 +34,7 @@ def test_an_event_of_a_second_payment_intent_is_a_finding_at_once(
     assert rows(FINDINGS) == before
 
 
-def test_news_that_contradicts_our_record_is_a_finding_at_once_and_the_same_one_later(
+def test_an_event_that_contradicts_our_record_is_a_finding_at_once_and_the_same_one_later(
     scene: Scene, rows: Rows, context: Context
 ) -> None:
     scene.charge(payment_method="pm_card_processing")

@@ -79,7 +79,7 @@ def test_reconciliation_finds_the_same(scene: Scene, rows: Rows, *, refunded: bo
     assert ("payment_status_differs", str(payment_id), "OPEN") in _found(rows)
 
 
-def test_a_look_up_finds_it_and_the_attempt_is_over(scene: Scene, rows: Rows) -> None:
+def test_a_lookup_finds_it_and_finishes_the_attempt(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge_unanswered()
     rows("UPDATE payment SET status = 'CANCELED', version = version + 1")
     scene.resume()

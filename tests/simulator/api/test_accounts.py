@@ -21,7 +21,7 @@ def _is_live(client: stripe.StripeClient) -> bool:
     return client.v1.balance.retrieve().livemode
 
 
-def test_a_key_tells_its_account_and_mode(client: stripe.StripeClient, simulator: Simulator) -> None:
+def test_a_key_selects_its_account_and_mode(client: stripe.StripeClient, simulator: Simulator) -> None:
     with ExitStack() as clients:
         test, live, other = (
             clients.enter_context(a_client(simulator.url, timeout_seconds=10, api_key=key))

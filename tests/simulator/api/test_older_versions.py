@@ -71,7 +71,7 @@ def test_an_older_endpoint_is_sent_an_expiry_in_its_own_words(
 
 
 @pytest.mark.parametrize("api_version", [None, "2025-03-31.basil", "2026-10-28.endive"])
-def test_a_recent_endpoint_hears_of_no_refund(
+def test_a_recent_endpoint_gets_no_refund_event(
     client: stripe.StripeClient, simulator: Simulator, receiver: Receiver, api_version: str | None
 ) -> None:
     _listen(simulator, receiver, api_version)

@@ -26,7 +26,7 @@ def _get(url: str, path: str, **headers: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("how", ["", "Bearer pk_test_x", "Bearer ", "Basic !!!", "Digest x"])
-def test_without_a_key_nothing_is_told(simulator: Simulator, how: str) -> None:
+def test_without_a_key_no_account_is_shown(simulator: Simulator, how: str) -> None:
     status, body = _get(simulator.url, "/v1/payment_intents", authorization=how)
     assert (status, "API" in body) == (401, True)
 
@@ -85,13 +85,13 @@ def test_it_serves_as_its_options_say(own: tuple["subprocess.Popen[str]", str]) 
     assert process.stdout.read() == ""
 
 
-def test_wrong_usage_is_told() -> None:
+def test_wrong_usage_is_reported() -> None:
     command = [sys.executable, "-m", "payment_worker.simulator", "--webhook-url", "http://x"]
     ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
     assert (ended.returncode, "--webhook-secret" in ended.stderr) == (2, True)
 
 
-def test_a_taken_port_is_told(simulator: Simulator) -> None:
+def test_a_taken_port_is_reported(simulator: Simulator) -> None:
     port = str(urlsplit(simulator.url).port)
     command = [sys.executable, "-m", "payment_worker.simulator", "--port", port]
     ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)

@@ -71,7 +71,7 @@ def test_the_journal_keeps_what_was_asked(client: stripe.StripeClient, simulator
     assert simulator.journal() == []
 
 
-def test_a_stranger_s_payment_appears(client: stripe.StripeClient, simulator: Simulator) -> None:
+def test_a_payment_of_another_program_appears(client: stripe.StripeClient, simulator: Simulator) -> None:
     made = simulator.post("payment_intents", {"amount": 500, "currency": "usd"})
     assert client.v1.payment_intents.retrieve(made["id"]).status == "succeeded"
     declined = simulator.post(

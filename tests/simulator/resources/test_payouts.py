@@ -95,7 +95,7 @@ def test_income_becomes_available_after_two_days(client: stripe.StripeClient, si
     assert _transactions(client)[0]["status"] == "available"
 
 
-def test_an_automatic_payout_tells_which_transactions_it_holds(
+def test_an_automatic_payout_lists_its_transactions(
     client: stripe.StripeClient, simulator: Simulator
 ) -> None:
     simulator.post("settings", {"payout_interval_seconds": _DAY})

@@ -119,7 +119,7 @@ def test_what_json_does_not_know_becomes_text() -> None:
     ]
 
 
-def test_a_huge_text_is_cut_and_its_length_told() -> None:
+def test_a_huge_text_is_cut_and_its_length_shown() -> None:
     kept = masked("x" * 1_000_000)
 
     assert isinstance(kept, str)
@@ -158,7 +158,7 @@ def test_of_many_values_a_thousand_are_kept_and_the_rest_counted() -> None:
     assert kept["…"] == "(4001 more)"
 
 
-def test_an_integer_beyond_all_amounts_is_told_by_its_size() -> None:
+def test_an_integer_beyond_all_amounts_is_described_by_its_size() -> None:
     assert masked(10**5_000) == "(an integer of 16610 bits)"
 
 

@@ -185,7 +185,7 @@ def test_a_message_holds_what_its_schema_names_and_nothing_else(message_type: Me
     assert set(built(message_type, optional=False)) == set(form["required"])
 
 
-def test_the_catalogue_has_the_five_messages_that_are_ours_to_tell() -> None:
+def test_the_catalogue_has_the_five_messages_that_we_publish() -> None:
     assert set(CATALOGUE) == {
         "PaymentRequested",
         "RefundRequested",
@@ -212,7 +212,7 @@ instants = st.datetimes(timezones=st.timezones() | st.just(UTC), allow_imaginary
 
 
 @given(instants)
-def test_an_instant_is_told_in_utc_and_loses_nothing(instant: datetime) -> None:
+def test_an_instant_is_published_in_utc_and_loses_nothing(instant: datetime) -> None:
     data = messages.payment_canceled(payment_id=PAYMENT, order_id=ORDER, canceled_at=instant)
     told = str(data["canceledAt"])
 

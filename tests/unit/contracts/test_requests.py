@@ -245,7 +245,7 @@ def test_an_orders_number_is_text_that_can_be_kept(text: object, code: str) -> N
         "pm_4242424242424242",
     ],
 )
-def test_a_payment_method_looks_like_an_id_of_stripes(value: str) -> None:
+def test_a_payment_method_has_the_form_of_stripes_ids(value: str) -> None:
     assert list(charge_errors(payment_method=value)) == ["payment_method"]
 
 

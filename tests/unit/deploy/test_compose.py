@@ -38,7 +38,7 @@ def test_every_service_is_hardened_limited_and_started_again(service: str) -> No
 
 
 @pytest.mark.parametrize("service", OURS)
-def test_ours_are_told_of_secrets_by_file_and_of_nothing_unknown(service: str) -> None:
+def test_our_services_get_secrets_by_file_and_no_unknown_setting(service: str) -> None:
     variables = SERVICES[service].get("environment", {})
     known = {str(field.alias) for field in Settings.model_fields.values()}
     ours = {name for name in variables if name.startswith("PAYMENT_WORKER_")}
@@ -85,12 +85,12 @@ def test_any_setting_may_be_given_in_a_file_that_need_not_be_there(service: str)
     assert SERVICES[service]["env_file"] == [{"path": "settings.env", "required": False}]
 
 
-def test_every_service_but_the_one_off_tells_whether_it_is_well() -> None:
+def test_every_service_but_the_one_off_has_a_health_check() -> None:
     without = {name for name, service in SERVICES.items() if "healthcheck" not in service}
     assert without == {"migrate"}
 
 
-def test_the_image_is_built_once_and_never_looked_for_elsewhere() -> None:
+def test_the_image_is_built_once_and_never_pulled() -> None:
     assert [name for name in OURS if "build" in SERVICES[name]] == ["migrate"]
     assert {SERVICES[name]["pull_policy"] for name in OURS if name != "migrate"} == {"never"}
 
@@ -110,7 +110,7 @@ def test_no_image_of_others_changes_by_itself() -> None:
     assert all(re.search(r":v?\d+(\.\d+)*\}?$", image) for image in images.values()), images
 
 
-def test_prometheus_asks_each_container_of_a_service_for_what_it_tells() -> None:
+def test_prometheus_scrapes_each_container_of_a_service() -> None:
     text = (ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8")
     asked = {}
     for job in yaml.safe_load(text)["scrape_configs"]:

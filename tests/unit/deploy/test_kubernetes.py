@@ -202,7 +202,7 @@ def test_it_is_given_the_time_to_end_what_it_does(thing: Object) -> None:
 
 
 @pytest.mark.parametrize("thing", SCALED, ids=_named)
-def test_it_is_scaled_by_a_number_that_we_tell(thing: Object) -> None:
+def test_it_is_scaled_by_a_metric_of_ours(thing: Object) -> None:
     (metric,) = [each["external"]["metric"] for each in thing["spec"]["metrics"]]
     assert metric["name"] == gauges.QUEUE.name
     (chosen,) = metric["selector"]["matchExpressions"]

@@ -55,7 +55,7 @@ def an_attempt(**changes: Any) -> Attempt:  # noqa: ANN401 - any field of an att
 
 
 @pytest.mark.parametrize("unknown_reason", [None, *UnknownReason])
-def test_past_its_keys_safe_age_an_attempt_is_only_looked_for(unknown_reason: UnknownReason | None) -> None:
+def test_past_its_keys_safe_age_an_attempt_is_only_looked_up(unknown_reason: UnknownReason | None) -> None:
     assert (
         next_step(an_attempt(unknown_reason=unknown_reason), now=NOON + SAFE, key_safe_age=SAFE)
         is Step.LOOK_UP
@@ -109,7 +109,7 @@ def a_place(at: datetime, **changes: object) -> str | None:
     )
 
 
-def test_a_look_goes_on_where_a_round_stopped_that_could_prove_absence() -> None:
+def test_a_lookup_continues_where_a_round_stopped_that_could_prove_absence() -> None:
     assert a_place(NOON + DELAY) == "pi_1"
     assert a_place(NOON + DELAY - timedelta(seconds=1)) is None
     assert resume_after(an_attempt(), absence_delay=DELAY) is None
@@ -121,7 +121,7 @@ def test_whatever_may_have_been_sent_since_makes_a_place_void() -> None:
 
 
 @pytest.mark.parametrize("unknown_reason", sorted(PROVES_EXECUTION))
-def test_a_look_that_proves_nothing_keeps_no_place(unknown_reason: UnknownReason) -> None:
+def test_a_lookup_that_proves_nothing_stores_no_cursor(unknown_reason: UnknownReason) -> None:
     assert a_place(NOON + timedelta(days=30), unknown_reason=unknown_reason) is None
 
 
@@ -133,7 +133,7 @@ def test_a_fresh_server_error_may_be_sent_again_once_nothing_was_found_and_a_rep
     )
 
 
-def test_delays_double_up_to_a_limit_and_the_dice_move_them_by_a_quarter() -> None:
+def test_delays_double_up_to_a_limit_and_jitter_moves_them_by_a_quarter() -> None:
     delays = [backoff_delay(tries, jitter=0.5) for tries in range(1, 40)]
     assert delays[0] == FIRST_DELAY
     assert delays == sorted(delays)
@@ -150,7 +150,7 @@ def after_rounds(reason: str, rounds: int) -> tuple[int, list[timedelta]]:
 
 
 @pytest.mark.parametrize("reason", sorted(WAITS_FOR_CAPACITY))
-def test_what_waits_its_turn_comes_back_within_half_a_minute_however_long_that_lasts(reason: Delay) -> None:
+def test_what_is_throttled_comes_back_within_half_a_minute_however_long_that_lasts(reason: Delay) -> None:
     tries, delays = after_rounds(reason, 1000)
     assert delays == sorted(delays)
     assert delays[-1] == LONGEST_CAPACITY_DELAY * (0.75 + 0.999 / 2) < timedelta(seconds=30)
@@ -168,11 +168,11 @@ def test_all_else_comes_back_later_and_later(reason: UnknownReason | Delay) -> N
 
 
 @pytest.mark.parametrize("tries", [0, 3, 30])
-def test_a_look_that_came_further_goes_on_soon_however_often(tries: int) -> None:
+def test_a_lookup_that_made_progress_continues_soon_however_often(tries: int) -> None:
     assert next_try(tries, Delay.SCAN_CONTINUES, jitter=0.5) == (tries, FIRST_DELAY)
 
 
-def test_to_wait_its_turn_takes_no_count_back() -> None:
+def test_a_pause_resets_no_tries() -> None:
     assert next_try(20, Delay.PAUSED, jitter=0)[0] == 20
 
 

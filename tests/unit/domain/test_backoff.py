@@ -67,7 +67,7 @@ def test_the_decline_before_it_changes_nothing(news: PaymentTrigger | None) -> N
     assert transition_payment(TRIED, a_sight(news, "ch_1")) == Unchanged()
 
 
-def test_a_decline_with_a_charge_of_its_own_is_news() -> None:
+def test_a_decline_with_a_charge_of_its_own_is_applied() -> None:
     verdict = transition_payment(TRIED, a_sight(PaymentTrigger.FAILED, "ch_2"))
     assert isinstance(verdict, Advanced)
     assert (verdict.payment.status, verdict.payment.stripe_charge_id) == (PaymentStatus.FAILED, "ch_2")
@@ -75,13 +75,13 @@ def test_a_decline_with_a_charge_of_its_own_is_news() -> None:
 
 
 @pytest.mark.parametrize("news", [PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED])
-def test_what_is_known_to_show_the_try_is_news_without_a_charge(news: PaymentTrigger) -> None:
+def test_what_is_known_to_show_the_retry_is_applied_without_a_charge(news: PaymentTrigger) -> None:
     assert isinstance(transition_payment(TRIED, a_sight(news, "ch_1", is_from_attempt=True)), Advanced)
 
 
 @pytest.mark.parametrize("news", STRONG_NEWS)
 @pytest.mark.parametrize("charge", ["ch_1", "ch_2", None])
-def test_what_a_declined_payment_never_showed_is_news_whatever_its_charge(
+def test_what_a_declined_payment_never_showed_is_applied_whatever_its_charge(
     news: PaymentTrigger, charge: str | None
 ) -> None:
     assert not shows_previous_attempt(TRIED, a_sight(news, charge))
@@ -125,7 +125,7 @@ def test_an_action_that_is_needed_has_its_address_until_it_is_over() -> None:
         ("abandoned", "x", "abandoned"),
     ],
 )
-def test_a_cancellation_tells_stripes_reason_or_else_the_callers(
+def test_a_cancellation_publishes_stripes_reason_or_else_the_callers(
     stripes: str | None, ours: str | None, told: str
 ) -> None:
     asked = a_declined_payment(cancellation_reason=ours)

@@ -80,7 +80,7 @@ REFUND_CHANGES: list[dict[str, Any]] = [{}, {"amount": 99}, {"currency": "USD"},
 
 
 @pytest.mark.parametrize(("status", "news"), list(product(PaymentStatus, PaymentTrigger)))
-def test_a_payment_agrees_with_just_the_news_of_its_state(
+def test_a_payment_agrees_with_just_the_snapshots_of_its_status(
     status: PaymentStatus, news: PaymentTrigger
 ) -> None:
     if news is PaymentTrigger.RETRIED:
@@ -125,7 +125,9 @@ def test_a_payment_that_does_not_know_its_payment_intent_is_a_difference() -> No
 
 
 @pytest.mark.parametrize(("status", "news"), list(product(RefundStatus, RefundTrigger)))
-def test_a_refund_agrees_with_just_the_news_of_its_state(status: RefundStatus, news: RefundTrigger) -> None:
+def test_a_refund_agrees_with_just_the_snapshots_of_its_status(
+    status: RefundStatus, news: RefundTrigger
+) -> None:
     difference = compare_refund(a_payment(), a_refund(status), a_refund_sight(news))
     assert (difference is None) is (STATUS_OF_REFUND[news] is status)
 

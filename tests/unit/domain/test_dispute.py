@@ -55,14 +55,14 @@ def after_all(
     return payment, known, told
 
 
-def test_every_state_has_a_rank_and_blocking_and_over_are_told() -> None:
+def test_every_status_has_a_rank_and_blocking_and_decided_ones_are_published() -> None:
     assert set(RANKS) == set(DisputeStatus)
     assert BLOCKING | OVER == PUBLISHED
     assert not any(status.startswith("WARNING") for status in PUBLISHED)
 
 
 @pytest.mark.parametrize(("status", "seen"), list(product(DisputeStatus, DisputeStatus)))
-def test_no_news_moves_a_dispute_backwards(status: DisputeStatus, seen: DisputeStatus) -> None:
+def test_no_snapshot_moves_a_dispute_backwards(status: DisputeStatus, seen: DisputeStatus) -> None:
     after = states.next_status(status, seen)
     assert after in {status, seen}
     if status in APPEALS and seen is DisputeStatus.LOST:
@@ -72,7 +72,7 @@ def test_no_news_moves_a_dispute_backwards(status: DisputeStatus, seen: DisputeS
 
 
 @pytest.mark.parametrize("end", [DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.PREVENTED])
-def test_e4_any_order_of_a_disputes_news_ends_in_the_same_state_and_tells_each_thing_once(
+def test_e4_any_order_of_a_disputes_events_ends_in_the_same_status_and_publishes_each_once(
     end: DisputeStatus,
 ) -> None:
     life = [
@@ -94,7 +94,7 @@ def test_e4_any_order_of_a_disputes_news_ends_in_the_same_state_and_tells_each_t
 
 
 @pytest.mark.parametrize("end", [DisputeStatus.WON, DisputeStatus.LOST, *sorted(APPEALS)])
-def test_e4_any_order_of_an_appeals_news_ends_where_stripe_is_in_the_end(end: DisputeStatus) -> None:
+def test_e4_any_order_of_an_appeals_events_ends_with_stripes_last_status(end: DisputeStatus) -> None:
     life = [
         DisputeStatus.UNDER_REVIEW,
         DisputeStatus.LOST,
@@ -137,7 +137,7 @@ def test_what_is_known_already_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("status", sorted(set(PaymentStatus) - {PaymentStatus.SUCCEEDED}))
-def test_a_dispute_waits_for_the_news_of_its_money(status: PaymentStatus) -> None:
+def test_a_dispute_waits_for_the_success_of_its_payment(status: PaymentStatus) -> None:
     seen = a_sight(DisputeStatus.NEEDS_RESPONSE)
     assert transition_dispute(a_payment(status), [], seen) == PaymentBehind()
 

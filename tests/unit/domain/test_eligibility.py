@@ -114,7 +114,7 @@ def test_a_second_capture_is_done_if_it_asks_for_what_was_taken(
         (0, "automatic", RejectionReason.CANCELED),
     ],
 )
-def test_an_authorisation_that_ran_out_is_told_from_one_that_was_given_up(
+def test_an_expired_authorisation_is_distinguished_from_a_canceled_one(
     authorized: int, reason: str | None, rejection_reason: RejectionReason
 ) -> None:
     gone = a_payment(PaymentStatus.CANCELED, amount_authorized=authorized, cancellation_reason=reason)
@@ -156,7 +156,7 @@ def test_tries_are_capped_in_all_and_in_a_period() -> None:
     assert retry(often, policy=policy) == Reject(RejectionReason.TOO_MANY_RETRIES)
 
 
-def test_the_worker_tries_nothing_again_by_itself_unless_it_is_told_to() -> None:
+def test_the_worker_retries_no_decline_unless_the_policy_says_so() -> None:
     declined = a_payment(PaymentStatus.FAILED)
     assert automatic_retry_at(declined, policy=RetryPolicy(), now=NOON) is None
     assert automatic_retry_at(declined, policy=ONCE, now=NOON) == NOON + timedelta(days=1)

@@ -75,7 +75,7 @@ def test_a_mac_of_which_a_character_is_another_does_not_verify(
     ],
     ids=str,
 )
-def test_no_two_claims_look_alike(mine: dict[str, object], theirs: dict[str, object]) -> None:
+def test_no_two_claims_are_equal(mine: dict[str, object], theirs: dict[str, object]) -> None:
     claim = Claim(payment_id=uuid4(), order_id="order", amount=1, currency="EUR", stripe_account="")
     one, other = replace(claim, **mine), replace(claim, **theirs)  # type: ignore[arg-type]
     assert not is_signed(other, sign(one, ["secret"]), ["secret"])

@@ -80,7 +80,7 @@ def test_what_has_no_fault_is_positive_in_steps_and_within_the_limits(
 
 
 @given(currencies, st.integers(min_value=-10, max_value=10**13))
-def test_a_part_may_be_smaller_than_any_charge_but_obeys_every_other_rule(
+def test_a_part_may_be_smaller_than_any_charge_but_follows_every_other_rule(
     currency: Currency, amount: int
 ) -> None:
     whole = amount_fault(amount, currency)

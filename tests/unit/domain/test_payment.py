@@ -35,7 +35,7 @@ def test_success_is_never_taken_back(news: PaymentTrigger) -> None:
 @pytest.mark.parametrize(
     "status", sorted(set(PaymentStatus) - {PaymentStatus.SUCCEEDED, PaymentStatus.CANCELED})
 )
-def test_success_is_heard_in_every_open_state(status: PaymentStatus) -> None:
+def test_success_is_applied_in_every_open_status(status: PaymentStatus) -> None:
     assert next_status(status, PaymentTrigger.SUCCEEDED) is PaymentStatus.SUCCEEDED
 
 
@@ -56,7 +56,7 @@ def test_what_may_still_take_the_money_is_not_tried_again(status: PaymentStatus)
 
 
 @pytest.mark.parametrize("status", sorted(set(PaymentStatus) - {PaymentStatus.SUCCEEDED}))
-def test_cancellation_is_heard_in_every_state_but_success(status: PaymentStatus) -> None:
+def test_cancellation_is_applied_in_every_status_but_success(status: PaymentStatus) -> None:
     assert next_status(status, PaymentTrigger.CANCELED) is PaymentStatus.CANCELED
 
 
@@ -71,7 +71,7 @@ def test_an_authorisation_ends_only_in_capture_or_cancellation() -> None:
     }
 
 
-def test_only_final_news_is_timeless() -> None:
+def test_only_final_snapshots_need_no_version() -> None:
     assert {PaymentTrigger.SUCCEEDED, PaymentTrigger.CANCELED} == FINAL_TRIGGERS
 
 

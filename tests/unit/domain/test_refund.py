@@ -44,7 +44,7 @@ def test_what_has_given_its_money_back_never_moves_again() -> None:
     ("one", "other"),
     [pair for pair in itertools.combinations(RefundTrigger, 2) if RefundTrigger.CANCELED not in pair],
 )
-def test_two_pieces_of_news_lead_to_the_same_state_in_either_order(
+def test_two_snapshots_lead_to_the_same_record_in_either_order(
     one: RefundTrigger, other: RefundTrigger
 ) -> None:
     start = RefundStatus.REQUESTED

@@ -66,7 +66,7 @@ def a_refund_sight(number: int, amount: int, news: RefundTrigger) -> RefundSnaps
     )
 
 
-def test_success_is_settled_with_what_was_received() -> None:
+def test_success_is_recorded_with_what_was_received() -> None:
     verdict = transition_payment(a_payment(), a_sight(PaymentTrigger.SUCCEEDED))
     assert isinstance(verdict, Advanced)
     assert verdict.payment.status is PaymentStatus.SUCCEEDED
@@ -74,7 +74,7 @@ def test_success_is_settled_with_what_was_received() -> None:
     assert verdict.payment.version == 2
 
 
-def test_a_decline_tells_the_catalogues_reason_beside_stripes_code() -> None:
+def test_a_decline_publishes_the_catalogues_reason_beside_stripes_code() -> None:
     decline = Decline(error_code="card_declined", decline_code="insufficient_funds")
     verdict = transition_payment(a_payment(), a_sight(PaymentTrigger.FAILED, decline=decline))
     assert isinstance(verdict, Advanced)
@@ -248,7 +248,7 @@ NEWS: list[Snapshot] = [
 
 @settings(max_examples=examples(300, long=5000), deadline=None)
 @given(order=st.permutations(NEWS), again=st.lists(st.sampled_from(NEWS), max_size=6), data=st.data())
-def test_any_order_of_news_with_repetitions_ends_in_the_same_record(
+def test_any_order_of_snapshots_with_repetitions_ends_in_the_same_record(
     order: list[Snapshot],
     again: list[Snapshot],
     data: st.DataObject,

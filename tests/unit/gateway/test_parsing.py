@@ -119,7 +119,7 @@ def test_an_action_that_is_no_redirect_has_no_address() -> None:
     assert payment_intent_snapshot(an_intent("requires_action", next_action=step)).action_url is None
 
 
-def test_the_end_of_an_authorisation_is_read_where_the_charge_tells_it() -> None:
+def test_the_expiry_of_an_authorisation_is_read_from_the_charge() -> None:
     card = {"type": "card", "card": {"capture_before": 1_750_000_000}}
     charge = {"id": "ch_1", "payment_method_details": card}
     seen = payment_intent_snapshot(an_intent("requires_capture", latest_charge=charge))

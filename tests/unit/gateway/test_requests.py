@@ -113,7 +113,7 @@ def test_a_capture_is_a_request_that_stripe_knows_and_names_its_amount() -> None
     ("reason", "told"),
     [("duplicate", {"cancellation_reason": "duplicate"}), ("out of stock", {}), (None, {})],
 )
-def test_a_cancellation_tells_stripe_only_a_reason_of_its_own(
+def test_a_cancellation_sends_stripe_only_reasons_that_stripe_has(
     reason: str | None, told: dict[str, str]
 ) -> None:
     asked = cancel_request(stripe_payment_intent_id="pi_1", reason=reason)

@@ -50,7 +50,7 @@ def test_what_we_hold_back_ourselves_is_not_tried_again(delay: Delay) -> None:
 
 
 @pytest.mark.parametrize("delay", sorted(NOT_SENT))
-def test_a_silence_stays_in_doubt_when_a_later_try_is_held_back(delay: Delay) -> None:
+def test_a_missing_answer_stays_unknown_when_a_later_try_is_throttled(delay: Delay) -> None:
     call, _ = answering(SILENCE, Postponed(delay))
     assert with_retries(call, time_left=lambda: 100, call_seconds=1) == SILENCE
 

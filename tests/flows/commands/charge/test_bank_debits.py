@@ -116,7 +116,7 @@ def test_an_outcome_beyond_every_retention_still_lands(slow: Scene, rows: Rows, 
     assert _payment(rows, payment_id)["status"] == ("SUCCEEDED" if method == "pm_success_de" else "FAILED")
 
 
-def test_an_outcome_of_which_nobody_hears_is_found_by_reconciliation(slow: Scene, rows: Rows) -> None:
+def test_an_outcome_whose_events_were_lost_is_found_by_reconciliation(slow: Scene, rows: Rows) -> None:
     payment_id = slow.charge(**SEPA)
     slow.advance(5 * DAY)
     now = slow.clock()

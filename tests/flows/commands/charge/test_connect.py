@@ -48,7 +48,7 @@ def test_every_call_for_a_payment_is_made_on_its_account(scene: Scene, rows: Row
 
 
 @pytest.mark.parametrize("endpoint", ["create", "capture", "cancel", "confirm"])
-def test_what_is_unknown_is_looked_for_on_its_account(scene: Scene, rows: Rows, endpoint: str) -> None:
+def test_what_is_unknown_is_looked_up_on_its_account(scene: Scene, rows: Rows, endpoint: str) -> None:
     method = POOR if endpoint == "confirm" else "pm_card_visa"
     scene.simulator.fault("server_error", when="after", endpoint=f"payment_intents.{endpoint}")
     payment_id = scene.charge(stripe_account=ONE, capture_method="manual", payment_method=method)
@@ -65,7 +65,7 @@ def test_what_is_unknown_is_looked_for_on_its_account(scene: Scene, rows: Rows, 
     assert _accounts(scene) == {ONE}
 
 
-def test_events_are_told_apart_by_account_and_settled_on_it(scene: Scene, rows: Rows) -> None:
+def test_events_are_distinguished_by_account_and_processed_on_it(scene: Scene, rows: Rows) -> None:
     for account in (ONE, TWO):
         scene.charge(stripe_account=account, payment_method="pm_card_processing")
     scene.simulator.advance(60)

@@ -25,7 +25,7 @@ def _statuses(rows: Rows, payment_id: UUID) -> list[str]:
     return [row["to_status"] for row in rows(query, str(payment_id))]
 
 
-def test_off_session_it_is_told_with_the_payment_intent_to_complete(
+def test_off_session_it_is_published_with_the_payment_intent_to_complete(
     scene: Scene, rows: Rows, waiting: UUID
 ) -> None:
     payment = _payment(rows, waiting)
@@ -55,7 +55,7 @@ def test_it_fails_if_the_customer_does_not_authenticate(scene: Scene, rows: Rows
     assert _payment(rows, waiting)["failure_reason"] == "CARD_DECLINED"
 
 
-def test_on_session_a_declined_payment_may_come_to_wait_and_tells_where(scene: Scene, rows: Rows) -> None:
+def test_on_session_a_declined_payment_may_require_action_and_has_its_url(scene: Scene, rows: Rows) -> None:
     declined = scene.charge(payment_method="pm_card_visa_chargeDeclined")
     intent = str(_payment(rows, declined)["stripe_payment_intent_id"])
     scene.confirm_on_session(intent, THREE_D_SECURE)
@@ -69,7 +69,7 @@ def test_on_session_a_declined_payment_may_come_to_wait_and_tells_where(scene: S
     assert (_payment(rows, declined)["status"], _payment(rows, declined)["action_url"]) == ("SUCCEEDED", None)
 
 
-def test_no_client_secret_is_kept_told_or_logged(
+def test_no_client_secret_is_stored_published_or_logged(
     scene: Scene, rows: Rows, waiting: UUID, capsys: pytest.CaptureFixture[str]
 ) -> None:
     intent = str(_payment(rows, waiting)["stripe_payment_intent_id"])

@@ -43,7 +43,7 @@ def _expire(scene: Scene) -> int:
     return len(due)
 
 
-def test_it_is_told_once_where_the_customer_has_to_go(scene: Scene, rows: Rows, waiting: UUID) -> None:
+def test_the_customers_redirect_is_published_once(scene: Scene, rows: Rows, waiting: UUID) -> None:
     scene.deliver([*scene.events(), *scene.events()])
     payment = _payment(rows, waiting)
     assert payment["status"] == "REQUIRES_ACTION"

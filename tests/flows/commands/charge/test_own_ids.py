@@ -10,7 +10,7 @@ from tests.harness.rows import Rows
 
 
 @pytest.mark.parametrize("order_id", ["4711", "#1001", "Bestellung Nº 7 - Ö", "x" * 255])
-def test_an_order_number_is_kept_told_and_found_again(scene: Scene, rows: Rows, order_id: str) -> None:
+def test_an_order_number_is_stored_published_and_found_again(scene: Scene, rows: Rows, order_id: str) -> None:
     payment_id = scene.charge(order_id=order_id, customer_id="cust/9")
 
     payment = rows.one("SELECT * FROM payment WHERE payment_id = %s", payment_id)
