@@ -28,6 +28,7 @@ def findings(console: Console, request: Request) -> Response:
     statuses = [FindingStatus(status)] if status else list(FindingStatus)
     with console.reading() as connection:
         found = stored_findings.found(connection, statuses=statuses, limit=ROWS)
+        currencies = queries.currencies(connection, {each.payment_id for each in found if each.payment_id})
         last = reconciliation_runs.newest(connection, limit=10)
         is_live = stripe_identity.is_live(connection)
     return console.pages.page(
@@ -35,6 +36,7 @@ def findings(console: Console, request: Request) -> Response:
         "findings.html",
         found=found,
         runs=last,
+        currencies=currencies,
         status=status,
         statuses=list(FindingStatus),
         # A newer version may have found others.

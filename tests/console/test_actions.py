@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from payment_worker.devstack.servers.valkey import Valkey
-from tests.console.conftest import Page, Running, Start, Visitor
+from tests.console.conftest import Page, Running, Start, Visitor, a_payment
 from tests.harness.rows import Rows
 
 FINDING = """
@@ -34,6 +34,16 @@ def token(page: Page) -> str:
     found = re.search(r'name="token" value="([0-9a-f]{64})"', page.body)
     assert found, page.body
     return found[1]
+
+
+def test_amounts_that_differ_are_shown_in_their_currency(shared_console: Running, shared_rows: Rows) -> None:
+    finding_id, payment = a_finding(shared_rows), a_payment(shared_rows, currency="JPY", amount=5000)
+    assert f'id="finding-{finding_id}"' in shared_console.reader.get("/findings").body
+    connected = "UPDATE reconciliation_finding SET payment_id = %s WHERE finding_id = %s"
+    shared_rows(connected, payment["payment_id"], finding_id)
+    body = shared_console.reader.get("/findings").body
+    assert "5000 JPY" in body
+    assert "6000 JPY" in body
 
 
 def a_finding(rows: Rows) -> int:

@@ -1,6 +1,6 @@
 """Reads what only the console shows: unknown outcomes and disputes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -48,6 +48,12 @@ def disputes(connection: Connection, payment_id: UUID) -> Sequence[Mapping[str, 
     """The disputes of a payment, oldest first."""
     query = select(tables.dispute).where(_DISPUTE.payment_id == payment_id).order_by(_DISPUTE.created_at)
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def currencies(connection: Connection, payment_ids: Collection[UUID]) -> Mapping[UUID, str]:
+    """The currency of each of these payments that there is."""
+    query = select(_PAYMENT.payment_id, _PAYMENT.currency).where(_PAYMENT.payment_id.in_(payment_ids))
+    return {row.payment_id: row.currency for row in connection.execute(query)}
 
 
 def exists(connection: Connection, payment_id: UUID) -> bool:
