@@ -110,7 +110,7 @@ READ: Mapping[ObjectKind, tuple[Callable[[Mapping[str, Any]], Snapshot], Mapping
 }
 
 
-@pytest.mark.timeout(120 + DRAWS / 5)
+@pytest.mark.timeout(120 + DRAWS)
 @pytest.mark.parametrize("kind", ObjectKind)
 def test_it_is_recorded_or_found(scene: Scene, rows: Rows, kind: ObjectKind) -> None:
     scene.charge()

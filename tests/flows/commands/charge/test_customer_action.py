@@ -46,6 +46,20 @@ def test_it_succeeds_once_the_customer_has_come_back(scene: Scene, rows: Rows, w
     assert _statuses(rows, waiting) == ["REQUESTED", "REQUIRES_ACTION", "SUCCEEDED"]
 
 
+def test_what_a_stranger_made_cheaper_meanwhile_is_told_as_it_was_captured_and_found(
+    scene: Scene, rows: Rows, waiting: UUID
+) -> None:
+    intent = str(_payment(rows, waiting)["stripe_payment_intent_id"])
+    scene.at_stripe(f"/v1/payment_intents/{intent}", {"amount": "100"})
+    scene.confirm_on_session(intent, "pm_card_visa")
+    scene.deliver(scene.events())
+    told = rows.one("SELECT data FROM outbox WHERE type = 'PaymentSucceeded'")["data"]
+    assert told["amount"] == 100
+    assert rows.one("SELECT amount_captured FROM payment") == {"amount_captured": 100}
+    (finding,) = rows("SELECT kind, object_id FROM reconciliation_finding")
+    assert finding == {"kind": "payment_amount_differs", "object_id": intent}
+
+
 def test_it_fails_if_the_customer_does_not_authenticate(scene: Scene, rows: Rows, waiting: UUID) -> None:
     intent = str(_payment(rows, waiting)["stripe_payment_intent_id"])
     scene.confirm_on_session(intent, THREE_D_SECURE)
