@@ -552,6 +552,7 @@ COMMENT ON COLUMN reconciliation_finding.run_id IS 'The run that found it last; 
 CREATE INDEX reconciliation_finding_open ON reconciliation_finding (finding_id) WHERE status = 'OPEN';
 CREATE INDEX reconciliation_finding_found_at ON reconciliation_finding (found_at);
 CREATE INDEX reconciliation_finding_payment_id ON reconciliation_finding (payment_id);
+CREATE INDEX reconciliation_finding_run_id ON reconciliation_finding (run_id);
 """
 
 LEDGER = """

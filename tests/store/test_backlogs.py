@@ -17,67 +17,15 @@ from payment_worker.flows.maintenance.sweep import SweepLimits, claim_due
 from tests.flows.conftest import clock, context, scene
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
+from tests.store.backlog import NEW_EVENTS, OVER, WAITING, fill
 
 __all__ = ["clock", "context", "scene"]
 
-SETTLED, WAITING = 60_000, 20_000
 MOST_BUFFERS = 60
 """A few rows of a few tables by three-level indexes, with the indexes of what is written; a walk takes thousands."""
 
 MOST_BUFFERS_PER_CLAIMED = 100
 """Ten refunds and their payments are looked at for each that is claimed."""
-
-PAYMENTS = """
-INSERT INTO payment (payment_id, order_id, amount, currency, status, payment_method, capture_method, metadata,
-    fingerprint, version, stripe_payment_intent_id, created_at, updated_at)
-SELECT md5('payment' || n)::uuid, md5('order' || n)::uuid, 100, 'EUR', 'CANCELED', 'pm_1', 'automatic', '{}', 'f', 1,
-    'pi_' || n, now() - interval '2 days', now() - interval '2 days' FROM generate_series(%s, %s) n
-"""
-ATTEMPTS = """
-INSERT INTO payment_attempt (payment_id, number, action, path, parameters, idempotency_key, status, first_sent_at,
-    sent_until, created_at, finished_at, next_action_at)
-SELECT md5('payment' || n)::uuid, 1, 'charge', '/', '{{}}', 'key' || n, {status}, now(), now(), now(),
-    {finished}, {due} FROM generate_series(%s, %s) n
-"""
-EVENTS = """
-INSERT INTO stripe_event (event_id, type, livemode, payload, status, source, created_at, received_at, lease_token,
-    finished_at, next_action_at)
-SELECT 'evt_old_' || n, 'charge.updated', false, '{{}}', {status}, 'webhook', now(), now(), 1, {finished}, {due}
-FROM generate_series(%s, %s) n
-"""
-NEW_EVENTS = """
-INSERT INTO stripe_event (event_id, type, livemode, payload, status, source, created_at, received_at, next_action_at)
-SELECT 'evt_new_' || n, 'payment_intent.created', false, '{}', 'RECEIVED', 'webhook', now(), now(), now()
-FROM generate_series(%s, %s) n
-"""
-REFUNDS = """
-INSERT INTO refund (refund_id, payment_id, amount, currency, status, amount_was_given, version, created_at, updated_at,
-    waits_until)
-SELECT md5('refund' || n)::uuid, md5('payment' || n)::uuid, 1, 'EUR', {status}, true, 1, now(), now(), {due}
-FROM generate_series(%s, %s) n
-"""
-OUTBOX = """
-INSERT INTO outbox (message_id, payment_id, type, data, occurred_at, published_at)
-SELECT md5('message' || n)::uuid, md5('payment' || n)::uuid, 'PaymentFailed', '{{}}', now(), {finished}
-FROM generate_series(%s, %s) n
-"""
-TABLES = {"payment_attempt": ATTEMPTS, "stripe_event": EVENTS, "refund": REFUNDS, "outbox": OUTBOX}
-OVER = {"payment_attempt": "'ABSENT'", "stripe_event": "'PROCESSED'", "refund": "'CANCELED'", "outbox": ""}
-OPEN = {"payment_attempt": "'OPEN'", "stripe_event": "'RECEIVED'", "refund": "'REQUESTED'", "outbox": ""}
-
-
-def _fill(rows: Rows) -> None:
-    rows("SET session_replication_role = replica")
-    for table in ("payment", *TABLES):
-        rows(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
-    rows(PAYMENTS, 1, SETTLED + WAITING)
-    for table, made in TABLES.items():
-        rows(made.format(status=OVER[table], finished="now()", due="NULL"), 1, SETTLED)
-    rows("ANALYZE")
-    due = "now() - interval '1 hour' * random()"
-    for table, made in TABLES.items():
-        rows(made.format(status=OPEN[table], finished="NULL", due=due), SETTLED + 1, SETTLED + WAITING)
-
 
 Plan = dict[str, Any]
 
@@ -111,12 +59,12 @@ def plans(context: Context) -> list[Plan]:
 
 
 def test_no_statement_reads_more_with_a_backlog(scene: Scene, rows: Rows, plans: list[Plan]) -> None:
-    _fill(rows)
+    fill(rows)
     _live(scene)
     plans.clear()  # the first of each found no room in its tables' last pages
 
     _live(scene)
-    rows(NEW_EVENTS, SETTLED + WAITING + 1, SETTLED + 2 * WAITING)
+    rows(NEW_EVENTS, OVER + WAITING + 1, OVER + 2 * WAITING)
     assert not process_together(scene.context, claim_new(scene.context))
 
     assert len({plan["Query Text"] for plan in plans}) > 30, "few statements were seen"
