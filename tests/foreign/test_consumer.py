@@ -12,11 +12,18 @@ import redis
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.waiting import wait_until
 from tests.foreign.conftest import EXAMPLES
+from tests.harness.access_list import as_documented_user
 from tests.harness.rows import Rows
 
 STREAM, DEAD = "payment_worker.events", "payment_worker.events.dead"
 CHARGES = "CREATE TABLE charge (payment_id uuid PRIMARY KEY, outcome text)"
 Consume = Callable[..., Process]
+
+
+@pytest.fixture
+def shop_environment(shop_environment: dict[str, str], redis_url: str) -> dict[str, str]:
+    """An app that may read outcomes and do nothing else, as the docs say."""
+    return {**shop_environment, "REDIS_URL": as_documented_user(redis_url, "reader")}
 
 
 @pytest.fixture

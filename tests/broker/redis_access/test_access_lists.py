@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from payment_worker.devstack.servers.valkey import Valkey
+from tests.harness.access_list import as_documented_user
 from tests.harness.producer import Producer
 
 PAGE = Path(__file__).parents[3] / "docs/how-to/secure.md"
@@ -77,3 +78,25 @@ def _is_permitted(admin: "redis.Redis", name: str, arguments: list[str]) -> bool
     except redis.ResponseError as error:
         pytest.fail(f"{name}: {error}")
     return str(said) == "OK"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "XADD payment_worker.events * event {}",
+        "XDEL payment_worker.events 1-1",
+        "XTRIM payment_worker.events MAXLEN 0",
+        "XGROUP DESTROY payment_worker.events shop",
+        "DEL payment_worker.events",
+        "LPUSH charges {}",
+        "GET payment_worker:publish",
+    ],
+)
+def test_who_reads_outcomes_can_neither_publish_nor_delete_any_nor_charge(
+    command: str, own_valkey: Valkey
+) -> None:
+    with (
+        closing(redis.Redis.from_url(as_documented_user(own_valkey.url(), "reader"))) as reader,
+        pytest.raises(redis.exceptions.NoPermissionError),
+    ):
+        reader.execute_command(*command.split())  # type: ignore[no-untyped-call]
