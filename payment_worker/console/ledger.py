@@ -48,8 +48,8 @@ def payout(console: Console, request: Request) -> Response:
     """`/payouts/{payout_id}`."""
     with console.reading() as connection:
         found = paid_out.find(connection, request.path_params["payout_id"])
-        lines = paid_out.lines(connection, found.stripe_payout_id) if found else ()
+        lines = paid_out.lines(connection, found.stripe_payout_id, limit=ROWS) if found else ()
         is_live = stripe_identity.is_live(connection)
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, "No such payout is imported.")
-    return console.pages.page(request, "payout.html", payout=found, lines=lines, is_live=is_live)
+    return console.pages.page(request, "payout.html", payout=found, lines=lines, rows=ROWS, is_live=is_live)

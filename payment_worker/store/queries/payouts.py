@@ -72,10 +72,10 @@ def find(connection: Connection, stripe_payout_id: str) -> PayoutRow | None:
     return None if row is None else PayoutRow(**row)
 
 
-def lines(connection: Connection, stripe_payout_id: str) -> Sequence[PayoutLine]:
-    """The transactions in a payout, in the order of their creation."""
+def lines(connection: Connection, stripe_payout_id: str, *, limit: int | None = None) -> Sequence[PayoutLine]:
+    """The transactions in a payout, in the order of their creation; the first, if there is a limit."""
     query = select(*(_LINE.c[name] for name in PayoutLine.__slots__)).where(
         _LINE.c.stripe_payout_id == stripe_payout_id
     )
     ordered = query.order_by(_LINE.c.created_at, _LINE.c.stripe_balance_transaction_id)
-    return [PayoutLine(**row) for row in connection.execute(ordered).mappings()]
+    return [PayoutLine(**row) for row in connection.execute(ordered.limit(limit)).mappings()]
