@@ -16,7 +16,7 @@ PROCESSES ?= 4
 REQUIRE_TOOLS ?= 0
 export REQUIRE_TOOLS
 
-.PHONY: bench chaos help demo dev docs test test-long test-celery-matrix test-docker check static format requirements clean
+.PHONY: bench chaos help demo dev docs drift test test-long test-celery-matrix test-docker check static format requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ docs: $(READY) ## the documentation as a site in build/site, to be opened from t
 	$(SITE)
 # Never --quiet: it hides the warnings from --strict, too. The variable spares an advertisement.
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+drift: $(READY) ## does Stripe still behave as the simulator? (STRIPE_SANDBOX_KEY=sk_test_…; without it: what would be checked)
+	@$(BIN)/python -m tests.drift
 
 bench: $(READY) ## what a charge costs beside stock Celery's empty task, with goals (ARGS="--tasks 3000 --json", ARGS="--compare main")
 	@$(BIN)/python -m payment_worker.devstack.bench $(ARGS)

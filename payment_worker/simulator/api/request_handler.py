@@ -28,6 +28,7 @@ from payment_worker.simulator.api.responses import (
     server_error,
 )
 from payment_worker.simulator.control.faults import Fault
+from payment_worker.simulator.resources.events import API_VERSION
 from payment_worker.simulator.state import Context, State
 
 SIMULATED = {"Stripe-Simulator": "payment-worker"}
@@ -68,7 +69,7 @@ class RequestHandler:
             return
         state.journal.count(request.name, None)
         if response is not None:
-            response.headers |= {"Request-Id": request_id, "Date": self._date(), **SIMULATED}
+            response.headers |= self._headers(request_id)
         await send_broken(broken or "reset", response, scope, receive, send)
 
     def _pick_fault(self, request: Request) -> Fault | None:
@@ -158,12 +159,13 @@ class RequestHandler:
             request.account.keys.keep(request.key, status=other.status, body=other.body)
         return other, None
 
-    def _date(self) -> str:
-        return formatdate(self.state.stripe_time(), usegmt=True)
+    def _headers(self, request_id: str) -> dict[str, str]:
+        date = formatdate(self.state.stripe_time(), usegmt=True)
+        return {"Request-Id": request_id, "Date": date, "Stripe-Version": API_VERSION, **SIMULATED}
 
     async def _send(self, send: Send, request: Request | None, request_id: str, response: Response) -> None:
         self.state.journal.count(None if request is None else request.name, response.status)
-        response.headers = {**response.headers, "Request-Id": request_id, "Date": self._date(), **SIMULATED}
+        response.headers = response.headers | self._headers(request_id)
         if request is not None and request.key is not None:
             response.headers["Idempotency-Key"] = request.key
         await send_response(send, response)
