@@ -1,10 +1,10 @@
 """Handles the console's forms: validates each action, checks the permission, executes it, redirects."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
@@ -27,60 +27,39 @@ log = logger(__name__)
 Action = Callable[[Console, Request, Form, User], Done]
 
 
+def _by(console: Console, form: Form, user: User) -> Mapping[str, Any]:
+    """Who acts, why and when."""
+    return {"reason": form.reason, "actor": user.actor, "now": console.writes.now()}
+
+
 def close(console: Console, request: Request, form: Form, user: User) -> Done:
     """Close a finding."""
     finding_id: int = request.path_params["finding_id"]
     with console.writes.begin() as connection:
-        is_closed = finding_id < 2**63 and close_finding(
-            connection, finding_id, reason=form.reason, actor=user.actor, now=console.writes.now()
-        )
+        is_closed = finding_id < 2**63 and close_finding(connection, finding_id, **_by(console, form, user))
     if not is_closed:
         raise FormError("That finding is not open any more.")
     return Done.CLOSED
 
 
-def replay(console: Console, _: Request, form: Form, user: User) -> Done:
-    """Make the chosen events due once more."""
-    event_ids = _chosen(form)
-    with console.writes.begin() as connection:
-        due = replay_events(
-            connection, event_ids, reason=form.reason, actor=user.actor, now=console.writes.now()
-        )
-    if not due:
-        raise FormError("None of these events is there any more.")
-    return Done.REPLAYED
-
-
-def discard(console: Console, _: Request, form: Form, user: User) -> Done:
-    """Set the chosen events aside."""
-    event_ids = _chosen(form)
-    with console.writes.begin() as connection:
-        done = discard_events(
-            connection, event_ids, reason=form.reason, actor=user.actor, now=console.writes.now()
-        )
-    if not done:
-        raise FormError("None of these events waits or is parked any more.")
-    return Done.DISCARDED
-
-
-def _chosen(form: Form) -> list[str]:
-    if not (event_ids := [each for each in form.all("event_id") if "\0" not in each]):
+def decide_events(
+    decide: Callable[..., Sequence[str]], done: Done, console: Console, _: Request, form: Form, user: User
+) -> Done:
+    """Replay or discard the chosen events."""
+    event_ids = [each for each in form.all("event_id") if "\0" not in each]
+    if not event_ids:
         raise FormError("Choose at least one event.")
-    return event_ids
+    with console.writes.begin() as connection:
+        if not decide(connection, event_ids, **_by(console, form, user)):
+            raise FormError("None of these events can be replayed or discarded any more.")
+    return done
 
 
 def send_again(console: Console, request: Request, form: Form, user: User) -> Done:
     """Send a rejected request again."""
     request_id: UUID = request.path_params["request_id"]
     with console.writes.begin() as connection:
-        outcome = replay_request(
-            connection,
-            request_id,
-            send=console.send,
-            reason=form.reason,
-            actor=user.actor,
-            now=console.writes.now(),
-        )
+        outcome = replay_request(connection, request_id, send=console.send, **_by(console, form, user))
     if isinstance(outcome, Replayed):
         return Done.SENT if outcome.is_new else Done.SENT_BEFORE
     raise FormError(f"Not sent again: {outcome.sentence}.")
@@ -88,15 +67,13 @@ def send_again(console: Console, request: Request, form: Form, user: User) -> Do
 
 def pause(console: Console, _: Request, form: Form, user: User) -> Done:
     """Pause a kind of requests to Stripe."""
-    pauses.pause(console.writes, _kind(form), reason=form.reason, actor=user.actor, now=console.writes.now())
+    pauses.pause(console.writes, _kind(form), **_by(console, form, user))
     return Done.PAUSED
 
 
 def resume(console: Console, _: Request, form: Form, user: User) -> Done:
     """End a pause."""
-    pauses.resume(
-        console.writes, [_kind(form)], reason=form.reason, actor=user.actor, now=console.writes.now()
-    )
+    pauses.resume(console.writes, [_kind(form)], **_by(console, form, user))
     return Done.RESUMED
 
 
@@ -109,8 +86,8 @@ def _kind(form: Form) -> str:
 ACTIONS: Final[Mapping[str, tuple[Action, str]]] = MappingProxyType(
     {
         "/findings/{finding_id:int}/close": (close, "/findings"),
-        "/events/replay": (replay, "/events"),
-        "/events/discard": (discard, "/events"),
+        "/events/replay": (partial(decide_events, replay_events, Done.REPLAYED), "/events"),
+        "/events/discard": (partial(decide_events, discard_events, Done.DISCARDED), "/events"),
         "/requests/rejected/{request_id:uuid}/replay": (send_again, "/requests/rejected"),
         "/pause": (pause, "/"),
         "/resume": (resume, "/"),

@@ -132,6 +132,10 @@ def _backlog(readings: Sequence[Reading]) -> Sequence[Backlog]:
         lines.append(Backlog("Held by workers", count(gauges.UNACKNOWLEDGED), held))
         lines.append(Backlog("Circuit breakers open", count(gauges.BREAKERS)))
     if count(gauges.DATABASE_UP):
+        unknown = sum(value for (what, _), value in told.items() if what is gauges.UNKNOWN)
+        ages = [value for (what, _), value in told.items() if what is gauges.UNKNOWN_SECONDS and value]
+        unknown_for = timedelta(seconds=max(ages)) if ages else None
+        lines.append(Backlog("Unknown outcomes", int(unknown), unknown_for))
         lines += [
             Backlog(f"Due: {kind.replace('_', ' ')}", int(value), oldest(gauges.DUE_SECONDS, kind))
             for (what, labels), value in told.items()

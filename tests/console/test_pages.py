@@ -297,6 +297,14 @@ def test_the_overview_shows_what_waits_and_what_was_charged(console: Start, rows
     a_payment(rows, created_at=now, **fees)
     a_payment(rows, created_at=now, amount_refunded=100, amount_refund_reserved=100, **fees)
     a_payment(rows, created_at=now, status="FAILED", failure_reason="card_declined")
+    asked = a_payment(rows, created_at=now - timedelta(days=9), status="REQUESTED")
+    rows(
+        """INSERT INTO payment_attempt (payment_id, number, action, path, parameters, idempotency_key, status,
+               unknown_reason, first_sent_at, sent_until, created_at, next_action_at)
+           SELECT %s, 1, 'charge', '/', '{}', 'k', 'UNKNOWN', 'server_error', at, at, at, at + interval '1 h'
+           FROM (SELECT now() - interval '5 min' AS at) AS long_ago""",
+        str(asked["payment_id"]),
+    )
     rows("INSERT INTO pause VALUES ('refund', 'a bad bank', 'lin', now())")
     running = console()
 
@@ -304,6 +312,7 @@ def test_the_overview_shows_what_waits_and_what_was_charged(console: Start, rows
 
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.body))
     assert "99.98 EUR 1.00 EUR 3.50 EUR 96.48 EUR" in text
+    assert "Unknown outcomes 1 5 min" in text
     assert "refund since" in text
     assert "a bad bank" in text
     for said in (
