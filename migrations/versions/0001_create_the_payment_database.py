@@ -53,7 +53,9 @@ CREATE TABLE payment (
     CONSTRAINT payment_is_never_over_refunded CHECK
         (0 <= amount_refunded AND amount_refunded <= amount_refund_reserved
          AND amount_refund_reserved <= amount_captured),
-    CONSTRAINT payment_captured_means_succeeded CHECK ((amount_captured > 0) = (status = 'SUCCEEDED')),
+    CONSTRAINT payment_succeeded_captured CHECK (status <> 'SUCCEEDED' OR amount_captured > 0),
+    CONSTRAINT payment_captured_was_authorized CHECK
+        (amount_captured = 0 OR status IN ('AUTHORIZED', 'SUCCEEDED', 'CANCELED')),
     CONSTRAINT payment_succeeded_names_its_payment_intent CHECK
         (status <> 'SUCCEEDED' OR stripe_payment_intent_id IS NOT NULL),
     CONSTRAINT payment_failed_has_a_reason CHECK ((status = 'FAILED') = (failure_reason IS NOT NULL)),

@@ -58,6 +58,7 @@ def payment_authorized(
     amount: int,
     currency: str,
     authorized_at: datetime,
+    amount_captured: int | None = None,
     processor_reference: str | None = None,
     capture_before: datetime | None = None,
 ) -> dict[str, object]:
@@ -66,6 +67,7 @@ def payment_authorized(
         paymentId=payment_id,
         orderId=order_id,
         amount=amount,
+        amountCaptured=amount_captured,
         currency=currency,
         processorReference=processor_reference,
         authorizedAt=authorized_at,

@@ -142,6 +142,10 @@ class ChargeRequest(Request):
     ] = Field(
         "automatic", description="`manual` only authorises; `payment_worker.capture` then takes the money."
     )
+    multicapture: YesOrNo = Field(
+        default=False,
+        description="With `manual`: ask Stripe to allow several captures, where account and card may.",
+    )
     description: Description | None = Field(None, description="Shown in Stripe's dashboard and receipts.")
     statement_descriptor_suffix: DescriptorSuffix | None = Field(
         None, description="What the cardholder's statement says after the account's own prefix."
@@ -223,7 +227,12 @@ class CaptureRequest(Request):
     """Arguments of `payment_worker.capture`: take what was authorised, or a part of it."""
 
     payment_id: Id
-    amount: PartAmount | None = Field(None, description="Minor units. Default: all that is authorised.")
+    amount: PartAmount | None = Field(None, description="Minor units. Default: all that is held.")
+    final: Annotated[
+        bool, Field(strict=True), BeforeValidator(lambda given: True if given is None else given)
+    ] = Field(
+        default=True, description="Whether the rest is released. `false` needs a charge with `multicapture`."
+    )
 
 
 class CancelRequest(Request):

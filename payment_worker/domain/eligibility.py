@@ -1,8 +1,10 @@
 """Whether a payment's status allows a capture, cancel, retry or refund, and the reason if not."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, assert_never
 
 from payment_worker.domain.attempts.declines import may_retry, never_again
@@ -64,7 +66,7 @@ def decide_capture(payment: Payment, *, amount: int | None) -> Decision:
     """Decide about a capture of `amount` minor units, or of all that is authorised."""
     match payment.status:
         case PaymentStatus.AUTHORIZED:
-            return _of_authorized(payment, amount or payment.amount_authorized)
+            return _of_authorized(payment, amount or payment.amount_held)
         case PaymentStatus.SUCCEEDED:
             wanted = amount or payment.amount_authorized or payment.amount
             return Done() if wanted == payment.amount_captured else Reject(RejectionReason.ALREADY_CAPTURED)
@@ -77,8 +79,20 @@ def decide_capture(payment: Payment, *, amount: int | None) -> Decision:
             return Reject(RejectionReason.NOT_AUTHORIZED)
 
 
+def decide_captured(payment: Payment, *, amount: int, before: int, is_final: bool) -> Decision:
+    """Whether a capture of `amount` has been made, before which so much was captured already."""
+    taken = payment.amount_captured - before
+    match payment.status:
+        case PaymentStatus.SUCCEEDED if is_final:
+            return Done() if taken == amount else Reject(RejectionReason.ALREADY_CAPTURED)
+        case PaymentStatus.SUCCEEDED | PaymentStatus.AUTHORIZED if not is_final and taken >= amount:
+            return Done()
+        case _:
+            return decide_capture(payment, amount=amount)
+
+
 def _of_authorized(payment: Payment, amount: int) -> Decision:
-    if amount > payment.amount_authorized:
+    if amount > payment.amount_held or amount == 0:
         return Reject(RejectionReason.EXCEEDS_AUTHORIZED)
     currency = CURRENCIES.get(payment.currency)
     if currency and part_fault(amount, currency):
@@ -157,6 +171,16 @@ class RefundRejectionReason(StrEnum):
     NEVER_EXECUTED = "never_executed_by_stripe"
 
 
+NOT_CAPTURED: Final[Mapping[PaymentStatus, RefundRejectionReason]] = MappingProxyType(
+    {
+        PaymentStatus.AUTHORIZED: RefundRejectionReason.PAYMENT_NOT_CAPTURED,
+        PaymentStatus.FAILED: RefundRejectionReason.PAYMENT_FAILED,
+        PaymentStatus.CANCELED: RefundRejectionReason.PAYMENT_CANCELED,
+    }
+)
+"""Why there is nothing to refund of a payment of which nothing was captured."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reserve:
     """Reserve this amount of the payment, in minor units, and execute the refund."""
@@ -184,18 +208,18 @@ def decide_refund(payment: Payment, *, amount: int | None) -> Reserve | Wait | R
     match payment.status:
         case PaymentStatus.SUCCEEDED if payment.is_disputed:
             return RejectRefund(amount or 0, RefundRejectionReason.CHARGE_DISPUTED)
+        case PaymentStatus.AUTHORIZED if payment.amount_captured:
+            return Wait(amount or payment.amount_captured)  # until the last of several captures
+        case PaymentStatus.CANCELED if payment.amount_captured:
+            return _of_captured(payment.amount_refundable, amount)
         case PaymentStatus.SUCCEEDED:
             return _of_captured(payment.amount_refundable, amount)
         case PaymentStatus.REQUESTED | PaymentStatus.PROCESSING | PaymentStatus.REQUIRES_ACTION:
             if amount is not None and amount > payment.amount:
                 return RejectRefund(amount, RefundRejectionReason.EXCEEDS_REFUNDABLE)
             return Wait(amount or payment.amount)
-        case PaymentStatus.AUTHORIZED:
-            return RejectRefund(amount or 0, RefundRejectionReason.PAYMENT_NOT_CAPTURED)
-        case PaymentStatus.FAILED:
-            return RejectRefund(amount or 0, RefundRejectionReason.PAYMENT_FAILED)
-        case PaymentStatus.CANCELED:
-            return RejectRefund(amount or 0, RefundRejectionReason.PAYMENT_CANCELED)
+        case PaymentStatus.AUTHORIZED | PaymentStatus.FAILED | PaymentStatus.CANCELED:
+            return RejectRefund(amount or 0, NOT_CAPTURED[payment.status])
         case _:
             assert_never(payment.status)
 

@@ -84,6 +84,9 @@ PAYMENT_TRANSITIONS: Mapping[PaymentStatus, Mapping[PaymentTrigger, PaymentStatu
 FINAL = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.CANCELED})
 """Final statuses."""
 
+CAPTURING = frozenset({PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED, PaymentStatus.CANCELED})
+"""Statuses in which something may have been captured: before the last of several captures too, or instead of it."""
+
 STATUS_OF_PAYMENT: Mapping[PaymentTrigger, PaymentStatus] = MappingProxyType(
     {
         PaymentTrigger.STARTED: PaymentStatus.PROCESSING,
@@ -133,6 +136,7 @@ class Payment:
     amount: int
     currency: str
     amount_authorized: int = 0
+    """What was held for captures, whatever of it was captured since."""
     amount_captured: int = 0
     amount_refunded: int = 0
     amount_refund_reserved: int = 0
@@ -165,6 +169,11 @@ class Payment:
     def amount_refundable(self) -> int:
         """What further refunds may take."""
         return self.amount_captured - self.amount_refund_reserved
+
+    @property
+    def amount_held(self) -> int:
+        """What captures may still take of an authorisation."""
+        return max(0, self.amount_authorized - self.amount_captured)
 
     @property
     def payment_intent(self) -> str:

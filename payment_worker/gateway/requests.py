@@ -36,6 +36,7 @@ def charge_request(  # noqa: PLR0913 - a charge has these parts
     capture_method: str,
     stripe_customer: str | None = None,
     off_session: bool = True,
+    multicapture: bool = False,
     passed_on: Mapping[str, object] = MappingProxyType({}),
     metadata: dict[str, str] | None = None,
     mac: str,
@@ -61,6 +62,9 @@ def charge_request(  # noqa: PLR0913 - a charge has these parts
             },
             # Without it Stripe captures by itself, asynchronously: its default, and the quicker one.
             "capture_method": "manual" if capture_method == "manual" else None,
+            "payment_method_options": {"card": {"request_multicapture": "if_available"}}
+            if multicapture
+            else None,
             # The charge says until when it can be captured.
             "expand": ["latest_charge"] if capture_method == "manual" else None,
             **passed_on,
@@ -82,9 +86,12 @@ CANCELLATION_REASONS: Final = frozenset({"abandoned", "duplicate", "fraudulent",
 """The reasons that Stripe accepts."""
 
 
-def capture_request(*, stripe_payment_intent_id: str, amount: int) -> Request:
-    """Take so much of what is authorised; Stripe lets go the rest."""
-    return _request(f"/v1/payment_intents/{stripe_payment_intent_id}/capture", {"amount_to_capture": amount})
+def capture_request(*, stripe_payment_intent_id: str, amount: int, is_final: bool = True) -> Request:
+    """Take so much of what is authorised; Stripe lets go the rest if it is the final capture."""
+    return _request(
+        f"/v1/payment_intents/{stripe_payment_intent_id}/capture",
+        {"amount_to_capture": amount, "final_capture": None if is_final else False},
+    )
 
 
 def cancel_request(*, stripe_payment_intent_id: str, reason: str | None) -> Request:

@@ -8,6 +8,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import redis
@@ -202,7 +203,9 @@ def _history(read: _Read) -> Iterator[str]:
     for (payment_id, refund_id), status in present.items():
         life = lives[payment_id, refund_id]
         froms, tos = [row["from_status"] for row in life], [row["to_status"] for row in life]
-        if froms != [None, *tos[:-1]] or tos[-1:] != [status] or any(map(str.__eq__, tos, tos[1:])):
+        # Only an authorisation is seen again, after each of several captures.
+        again = any(after == before != "AUTHORIZED" for before, after in pairwise(tos))
+        if froms != [None, *tos[:-1]] or tos[-1:] != [status] or again:
             steps = list(zip(froms, tos, strict=True))
             yield f"history of payment {payment_id}, refund {refund_id}: {steps}, and it is {status}"
         yield from (
@@ -241,7 +244,7 @@ def _attempts(read: _Read) -> Iterator[str]:
 def _messages(read: _Read) -> Iterator[str]:
     stories: dict[str, list[Json]] = defaultdict(list)
     for message in read.messages:
-        if message["type"] == "RequestRejected":  # changed nothing
+        if message["type"] in {"RequestRejected", "PaymentSuspected"}:  # changed nothing
             continue
         stories[message["subject"]].append(message)
     expected: dict[str, list[tuple[str, str | None]]] = defaultdict(list)

@@ -110,6 +110,11 @@ adopted again. While Stripe does not answer, the task comes back for as long as 
 Takes what is held, once; the rest is released. Sent right after its charge,
 [it waits for it](#where-the-payment-is-not-there).
 
+With `final: false` the rest stays held, and the payment stays `AUTHORIZED`: `amount_captured` says what was taken so
+far, and `PaymentAuthorized` tells again what is left. It needs a charge with `multicapture`, and an account and a card
+that may; Stripe refuses it otherwise, and nothing is taken. The last capture, or the end of the authorisation, makes it
+`SUCCEEDED`; refunds wait until then. A message takes its part once, so send one for each part.
+
 ## payment_worker.cancel [charges]
 
 {cancel}

@@ -7,7 +7,7 @@ that does not exist.
 from uuid import UUID
 
 from payment_worker.domain.discrepancies.findings import Difference, FindingKind
-from payment_worker.domain.payment import Payment, PaymentStatus, shows_status
+from payment_worker.domain.payment import CAPTURING, Payment, shows_status
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.domain.transitions.payments import is_split_as_asked, took_more
 
@@ -28,7 +28,7 @@ def compare_payment(payment: Payment, seen: PaymentIntentSnapshot) -> Difference
         )
     if took_more(payment, seen):
         return _amount_differs(payment, seen)
-    if payment.status is PaymentStatus.SUCCEEDED and seen.amount_received != payment.amount_captured:
+    if payment.status in CAPTURING and seen.amount_received != payment.amount_captured:
         return _payment(
             FindingKind.PAYMENT_AMOUNT_DIFFERS,
             payment,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from payment_worker.domain.dispute import BLOCKING
 from payment_worker.domain.ledger.postings import LedgerAccount, Posting, present
-from payment_worker.domain.payment import PaymentStatus
+from payment_worker.domain.payment import CAPTURING
 from payment_worker.domain.refund import RefundStatus
 
 
@@ -26,6 +26,7 @@ class RecordChange:
     object_id: str
     """Stripe's id of the PaymentIntent, Refund or dispute."""
     amount: int
+    """Of a payment, what was captured since the change before; of a refund or dispute, all of it."""
     currency: str
     stripe_account: str
     recorded_at: datetime
@@ -33,20 +34,22 @@ class RecordChange:
 
 MOVED: Final[Mapping[LedgerAccount, frozenset[str]]] = MappingProxyType(
     {
-        LedgerAccount.SALES: frozenset({PaymentStatus.SUCCEEDED}),
         # Stripe takes a refund's amount when it accepts it, not when the bank has it.
         LedgerAccount.REFUNDS: frozenset({RefundStatus.PENDING, RefundStatus.PROCESSED}),
         LedgerAccount.DISPUTES: frozenset(BLOCKING),
     }
 )
-"""The states of payments, refunds and disputes in which their money is expected to have moved."""
+"""The states of refunds and disputes in which their money is expected to have moved."""
 
 
 def post_change(change: RecordChange) -> tuple[Posting, ...]:
     """What a change of our record posts: nothing where it moves no money."""
     account = _account_of(change)
-    moved = (change.to_status in MOVED[account]) - (change.from_status in MOVED[account])
-    owed = change.amount * moved * (1 if account is LedgerAccount.SALES else -1)
+    if account is LedgerAccount.SALES:
+        owed = change.amount if change.to_status in CAPTURING else 0
+    else:
+        moved = (change.to_status in MOVED[account]) - (change.from_status in MOVED[account])
+        owed = -change.amount * moved
     return present(
         (
             Posting(

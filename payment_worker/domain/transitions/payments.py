@@ -37,7 +37,8 @@ def transition_payment(payment: Payment, snapshot: PaymentIntentSnapshot) -> Pay
         stripe_payment_intent_id=snapshot.stripe_payment_intent_id,
         stripe_charge_id=snapshot.stripe_charge_id or payment.stripe_charge_id,
     )
-    moved = _moved(known, status, snapshot) if status is not payment.status else known
+    is_moved = status is not payment.status or status is PaymentStatus.AUTHORIZED
+    moved = _moved(known, status, snapshot) if is_moved else known
     if moved == payment:
         return Unchanged()
     return Advanced(replace(moved, version=payment.version + 1), contradiction=_otherwise(payment, snapshot))
@@ -103,14 +104,17 @@ def _moved(payment: Payment, status: PaymentStatus, snapshot: PaymentIntentSnaps
             return replace(
                 _cleared(payment),
                 status=status,
-                amount_authorized=snapshot.amount_capturable,
-                capture_before=snapshot.capture_before,
+                # Of several captures, or after an increment, it is seen again.
+                amount_authorized=snapshot.amount_received + snapshot.amount_capturable,
+                amount_captured=snapshot.amount_received,
+                capture_before=snapshot.capture_before or payment.capture_before,
             )
         case PaymentStatus.REQUIRES_ACTION:
             return replace(_cleared(payment), status=status, action_url=snapshot.action_url)
         case PaymentStatus.CANCELED:
             why = snapshot.cancellation_reason or payment.cancellation_reason
-            return replace(_cleared(payment), status=status, cancellation_reason=why)
+            cleared = replace(_cleared(payment), status=status, cancellation_reason=why)
+            return replace(cleared, amount_captured=snapshot.amount_received)
         case _:
             return replace(_cleared(payment), status=status)
 

@@ -25,6 +25,7 @@ from payment_worker.flows.transitions.contradictions import note_finding
 from payment_worker.flows.transitions.provenance import CLOCKS_DIFFER_BY, find_made, keys_of, sent_within
 from payment_worker.flows.transitions.refresh import ObjectKind
 from payment_worker.gateway.transport.retries import Seconds
+from payment_worker.store.payments import history
 
 CLOCKS_DIFFER_LITTLE: Final = timedelta(seconds=10)
 """How far it ordinarily is wrong at most: what exists is nearly always found so near."""
@@ -65,7 +66,7 @@ def _searched(context: Context, attempt: Attempt, payment: Payment, asked_at: da
             if isinstance(seen, Absent):
                 # It existed before: if it is not shown now, the look-up says nothing about the outcome.
                 return Unanswered(attempt.unknown_reason or UnknownReason.NO_ANSWER)
-            return Absent() if _shows_no_effect(attempt, payment, seen) else seen
+            return Absent() if _shows_no_effect(context, attempt, payment, seen) else seen
         case _:
             assert_never(attempt.action)
 
@@ -174,14 +175,14 @@ def _time_left(context: Context, attempt: Attempt) -> Seconds:
     return time_left
 
 
-def _shows_no_effect(attempt: Attempt, payment: Payment, sighting: LookupResult) -> bool:
+def _shows_no_effect(context: Context, attempt: Attempt, payment: Payment, sighting: LookupResult) -> bool:
     """Whether the PaymentIntent is as it was before the attempt, so far."""
     if not isinstance(sighting, Shown) or not isinstance(sighting.seen, PaymentIntentSnapshot):
         return False
     seen = sighting.seen
     match attempt.action:
         case Action.CAPTURE:
-            return seen.trigger is PaymentTrigger.AUTHORIZED
+            return seen.trigger is PaymentTrigger.AUTHORIZED and not _is_captured(context, attempt, seen)
         case Action.CANCEL:
             return not seen.is_final
         case _:
@@ -189,3 +190,13 @@ def _shows_no_effect(attempt: Attempt, payment: Payment, sighting: LookupResult)
             return attempt.unknown_reason is not UnknownReason.SUPERSEDED and shows_previous_attempt(
                 payment, seen
             )
+
+
+def _is_captured(context: Context, attempt: Attempt, seen: PaymentIntentSnapshot) -> bool:
+    """Whether a capture that is not the final one was made."""
+    asked = json.loads(attempt.parameters)
+    if asked.get("final_capture", True):
+        return False
+    with context.database.begin() as connection:
+        before = history.captured_before(connection, attempt)
+    return bool(seen.amount_received >= before + asked["amount_to_capture"])

@@ -14,7 +14,7 @@ from payment_worker.domain.eligibility import (
     Reject,
     RejectionReason,
     decide_cancel,
-    decide_capture,
+    decide_captured,
 )
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
@@ -24,6 +24,7 @@ from payment_worker.flows.rejections import RejectedChange, reject_change
 from payment_worker.flows.result import CommandResult
 from payment_worker.flows.transitions.apply import judge
 from payment_worker.flows.transitions.payments import payment_writes
+from payment_worker.store.payments import history
 
 UNEXPECTED: Final = "payment_intent_unexpected_state"
 """Stripe's own code if none of ours is more specific."""
@@ -100,7 +101,13 @@ def _judged(
 
 def _decide_again(locked: LockedAttempt, after: Payment) -> Decision:
     if locked.attempt.action is Action.CAPTURE:
-        return decide_capture(after, amount=json.loads(locked.attempt.parameters)["amount_to_capture"])
+        asked = json.loads(locked.attempt.parameters)
+        return decide_captured(
+            after,
+            amount=asked["amount_to_capture"],
+            before=history.captured_before(locked.connection, locked.attempt),
+            is_final=asked.get("final_capture", True),
+        )
     return decide_cancel(after)
 
 
@@ -135,6 +142,8 @@ def _end(
 def _asked(locked: LockedAttempt) -> Mapping[str, object]:
     """The task's arguments, as far as our record shows."""
     if locked.attempt.action is Action.CAPTURE:
-        return {"amount": json.loads(locked.attempt.parameters)["amount_to_capture"]}
+        asked = json.loads(locked.attempt.parameters)
+        final = {} if asked.get("final_capture", True) else {"final": False}
+        return {"amount": asked["amount_to_capture"], **final}
     reason = locked.payment.cancellation_reason
     return {"reason": reason} if reason else {}

@@ -24,16 +24,21 @@ def capture(
         if not isinstance(decision, Proceed):
             return decision
         intent = payment.payment_intent
-        return Wanted(capture_request(stripe_payment_intent_id=intent, amount=decision.amount), payment)
+        return Wanted(
+            capture_request(stripe_payment_intent_id=intent, amount=decision.amount, is_final=request.final),
+            payment,
+        )
 
     def is_same(payment: Payment, asked: StripeRequest) -> bool:
-        return bool(asked.parameters["amount_to_capture"] == (request.amount or payment.amount_authorized))
+        amount = request.amount or payment.amount_held or payment.amount_authorized
+        is_final = asked.parameters.get("final_capture", True)
+        return bool(asked.parameters["amount_to_capture"] == amount and is_final is request.final)
 
     change = Change(
         action=Action.CAPTURE,
         payment_id=request.payment_id,
         message_id=message_id,
-        arguments={} if request.amount is None else {"amount": request.amount},
+        arguments=request.model_dump(include={"amount", "final"}, exclude_defaults=True),
         decide=decide,
         is_same=is_same,
     )

@@ -114,6 +114,7 @@ def _asked(request: ChargeRequest, payment: Payment, *, secrets: Sequence[str]) 
         capture_method=request.capture_method,
         stripe_customer=request.stripe_customer,
         off_session=request.is_customer_away,
+        multicapture=request.multicapture,
         passed_on=request.passed_on,
         metadata=dict(request.metadata),
         mac=sign(claim, secrets),

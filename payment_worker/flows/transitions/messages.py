@@ -68,7 +68,8 @@ def _authorized(payment: Payment, now: datetime) -> MessageData:
     return "PaymentAuthorized", messages.payment_authorized(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
-        amount=payment.amount_authorized,
+        amount=payment.amount_held,
+        amount_captured=payment.amount_captured or None,
         currency=payment.currency,
         processor_reference=payment.stripe_charge_id,
         authorized_at=now,

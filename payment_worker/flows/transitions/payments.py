@@ -46,18 +46,25 @@ def judge_payment_intent(
 def payment_writes(
     before: Payment, after: Payment, *, cause: Cause, now: datetime, action_expiry: timedelta | None = None
 ) -> Writes:
-    """The row as it must be; with its history and its message where the status is another."""
+    """The row as it must be; with its history and its message where the status or what is held is another."""
     waits = after.status is PaymentStatus.REQUIRES_ACTION and after.status is not before.status
     expires_at = now + action_expiry if waits and action_expiry else None
     writes: Writes = [payments.changed(after, now=now, action_expires_at=expires_at)]
     count_money(before, after)
     if after.status is not before.status:
         count(PAYMENTS, after.status.lower())
+    if after.status is not before.status or _holds_otherwise(before, after):
         writes.append(_payment_transition(before, after, cause=cause, now=now))
         writes += present(payment_message(after, now=now))
         if after.status not in WITHOUT_OUTCOME:
             writes.append(refunds.woken(after.payment_id, now=now))
     return writes
+
+
+def _holds_otherwise(before: Payment, after: Payment) -> bool:
+    """Whether an authorisation was captured in part, or changed."""
+    amounts = (after.amount_authorized, after.amount_captured)
+    return amounts != (before.amount_authorized, before.amount_captured)
 
 
 def count_money(before: Payment, after: Payment) -> None:
@@ -81,6 +88,7 @@ def _payment_transition(before: Payment, after: Payment, *, cause: Cause, now: d
         "stripe_payment_intent_id",
         "stripe_charge_id",
     )
+    captured_before = {"amount_captured_before": before.amount_captured} if before.amount_captured else {}
     changes = {name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
     return transition(
         payment_id=after.payment_id,
@@ -88,7 +96,7 @@ def _payment_transition(before: Payment, after: Payment, *, cause: Cause, now: d
         after=after.status,
         cause=cause,
         now=now,
-        detail=changes,
+        detail=changes | captured_before,
     )
 
 

@@ -124,7 +124,10 @@ SELECT history_id, history.payment_id, history.refund_id, history.stripe_dispute
         ELSE payment.stripe_payment_intent_id END AS object_id,
     CASE WHEN history.stripe_dispute_id IS NOT NULL THEN (detail->>'amount')::bigint
         WHEN history.refund_id IS NOT NULL THEN refund.amount
-        ELSE coalesce((detail->>'amount_captured')::bigint, payment.amount_captured) END AS amount,
+        WHEN to_status = 'SUCCEEDED' OR detail ? 'amount_captured' THEN
+            coalesce((detail->>'amount_captured')::bigint, payment.amount_captured)
+            - coalesce((detail->>'amount_captured_before')::bigint, 0)
+        ELSE 0 END AS amount,
     CASE WHEN history.stripe_dispute_id IS NOT NULL THEN detail->>'currency'
         WHEN history.refund_id IS NOT NULL THEN refund.currency ELSE payment.currency END AS currency,
     coalesce(payment.stripe_account, '') AS stripe_account, recorded_at

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BigInteger, Connection, cast, func, select
 
+from payment_worker.domain.attempts.attempt import Attempt
 from payment_worker.store import tables
 from payment_worker.store.statements import Row
 
@@ -45,6 +46,19 @@ def transition(
             "recorded_at": now,
         },
     )
+
+
+def captured_before(connection: Connection, attempt: Attempt) -> int:
+    """What was captured of its payment when an attempt was first sent, as we knew it; each capture left a row."""
+    table = tables.payment_history
+    total = cast(table.c.detail["amount_captured"].astext, BigInteger)
+    query = select(func.coalesce(func.max(total), 0)).where(
+        table.c.payment_id == attempt.payment_id,
+        table.c.refund_id.is_(None),
+        table.c.stripe_dispute_id.is_(None),
+        table.c.recorded_at <= attempt.first_sent_at,
+    )
+    return int(connection.execute(query).scalar_one())
 
 
 def dispute_was(connection: Connection, *, payment_id: UUID, stripe_dispute_id: str, status: str) -> bool:

@@ -37,7 +37,7 @@ CASES: dict[MessageType, Case] = {
     "PaymentAuthorized": (
         messages.payment_authorized,
         {"payment_id": PAYMENT, "order_id": ORDER, **MONEY, "authorized_at": NOON},
-        {"processor_reference": "ch_1", "capture_before": NOON},
+        {"processor_reference": "ch_1", "capture_before": NOON, "amount_captured": 5},
     ),
     "PaymentActionRequired": (
         messages.payment_action_required,

@@ -21,7 +21,7 @@ from payment_worker.domain.ledger.movements import Movement, Source, is_unknown,
 from payment_worker.domain.ledger.payouts import Payout, PayoutStatus, post_opening, post_payout
 from payment_worker.domain.ledger.postings import EntryKind, LedgerAccount, Posting
 from payment_worker.domain.ledger.records import RecordChange, post_change
-from payment_worker.domain.payment import PaymentStatus
+from payment_worker.domain.payment import CAPTURING, PaymentStatus
 from payment_worker.domain.refund import RefundStatus
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -201,8 +201,8 @@ def test_a_dispute_holds_the_money_exactly_while_the_bank_does(path: list[Disput
     assert of(LedgerAccount.DISPUTES, postings) == ({"EUR": 1000} if is_held else {})
 
 
-@pytest.mark.parametrize("status", sorted(set(PaymentStatus) - {PaymentStatus.SUCCEEDED}))
-def test_only_a_payment_that_succeeded_moves_money(status: str) -> None:
+@pytest.mark.parametrize("status", sorted(set(PaymentStatus) - CAPTURING))
+def test_only_a_payment_that_may_be_captured_moves_money(status: str) -> None:
     assert post_change(a_change(None, status)) == ()
 
 

@@ -59,20 +59,39 @@ def capture(context: Context, object_id: str, params: dict[str, Any]) -> Json:
         )
     check_digits(amount, intent["currency"], param="amount_to_capture")
     charge = context.account.charges[intent["latest_charge"]]
-    charges.take(context, charge, amount, at_once=True)
     if params.get("metadata"):
         intent["metadata"] = {**intent["metadata"], **params["metadata"]}
-    previous = change(intent, status="succeeded", amount_capturable=0, amount_received=amount)
-    emit(
-        context,
-        "charge.captured",
-        charge,
-        {"captured": False, "amount_captured": 0, "balance_transaction": None},
-    )
+    before = {name: charge[name] for name in ("captured", "amount_captured", "balance_transaction")}
+    received = intent["amount_received"] + amount
+    if not params.get("final_capture", True) and amount < capturable:
+        return _capture_some(context, intent, charge, amount)
+    charges.take(context, charge, amount, at_once=True)
+    previous = change(intent, status="succeeded", amount_capturable=0, amount_received=received)
+    emit(context, "charge.captured", charge, before)
     if amount < capturable:
         released_funds.emit_refund(context, charge, capturable - amount)
     emit(context, "payment_intent.amount_capturable_updated", intent, previous)
     emit(context, "payment_intent.succeeded", intent)
+    return intent
+
+
+def _capture_some(context: Context, intent: Json, charge: Json, amount: int) -> Json:
+    """One of several captures, after which the rest is still held. Raises RequestError."""
+    if intent["payment_method_options"]["card"].get("request_multicapture") != "if_available":
+        raise invalid_request(
+            "You cannot set final_capture to false, because this PaymentIntent does not support multicapture.",
+            param="final_capture",
+            is_kept=True,
+            payment_intent=intent,
+        )
+    charges.take(context, charge, amount, at_once=True, is_final=False)
+    previous = change(
+        intent,
+        amount_capturable=intent["amount_capturable"] - amount,
+        amount_received=intent["amount_received"] + amount,
+    )
+    emit(context, "charge.updated", charge)
+    emit(context, "payment_intent.amount_capturable_updated", intent, previous)
     return intent
 
 
@@ -93,6 +112,12 @@ def expire(context: Context, intent: Json) -> None:
     if intent["status"] != "requires_capture":
         return
     charge = context.account.charges[intent["latest_charge"]]
+    if intent["amount_received"]:  # of several captures the last never came
+        change(charge, captured=True)
+        change(intent, status="succeeded", amount_capturable=0)
+        emit(context, "charge.captured", charge)
+        emit(context, "payment_intent.succeeded", intent)
+        return
     emit(context, "charge.expired", charge)
     released_funds.emit_refund(context, charge, charge["amount"], reason="expired_uncaptured_charge")
     _canceled(context, intent, "expired")

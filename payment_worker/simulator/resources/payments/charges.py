@@ -127,23 +127,23 @@ def decline(record: Json, why: Decline) -> Json:
     )
 
 
-def take(context: Context, record: Json, amount: int, *, at_once: bool) -> None:
-    """The money is ours now: booked at once, or a little later as `automatic_async` does."""
-    change(record, captured=True, amount_captured=amount)
-    connect.split(context, record)
+def take(context: Context, record: Json, amount: int, *, at_once: bool, is_final: bool = True) -> None:
+    """So much more of the money is ours now: booked at once, or a little later as `automatic_async` does."""
+    change(record, captured=is_final, amount_captured=record["amount_captured"] + amount)
+    if is_final:
+        connect.split(context, record)
     if at_once:
-        _book(context, record)
+        _book(context, record, amount)
         return
 
     def book_later(then: Context) -> None:
-        previous = _book(then, record)
+        previous = _book(then, record, amount)
         emit(then, "charge.updated", record, previous)
 
     context.schedule(context.state.settings.balance_transaction_delay_seconds, book_later)
 
 
-def _book(context: Context, record: Json) -> Json:
-    amount = record["amount_captured"]
+def _book(context: Context, record: Json, amount: int) -> Json:
     transaction = book(
         context,
         amount=amount,

@@ -86,6 +86,12 @@ def _automatic(params: dict[str, Any]) -> Json:
     return {"allow_redirects": given.get("allow_redirects", "always"), "enabled": given.get("enabled", True)}
 
 
+def _multicapture(params: dict[str, Any]) -> Json:
+    card = (params.get("payment_method_options") or {}).get("card") or {}
+    asked = card.get("request_multicapture")
+    return {"request_multicapture": asked} if asked else {}
+
+
 def _new(context: Context, params: dict[str, Any], currency: str) -> Json:
     object_id = context.new_id("pi_3")
     named = params.get("allowed_payment_method_types") or params.get("payment_method_types")
@@ -122,6 +128,7 @@ def _new(context: Context, params: dict[str, Any], currency: str) -> Json:
                 "mandate_options": None,
                 "network": None,
                 "request_three_d_secure": "automatic",
+                **_multicapture(params),
             }
         },
         "payment_method_types": named or types_in(currency),
