@@ -228,14 +228,19 @@ class Scene:
 
         wait_until(lambda: not busy(), seconds=20, what="empty queues")
 
-    def hand_on_webhooks(self, *types: str) -> str:
+    def hand_on_webhooks(self, *types: str, event_payload: str = "snapshot") -> str:
         """Have our app take in Stripe's webhooks, and hand them on; returns the endpoint's id."""
 
         def hand_on(payload: str, signature: str) -> None:
             self.producer.receive_stripe_event(payload=payload, signature=signature)
 
         window = self._open.enter_context(Window(hand_on))
-        endpoint = {"url": window.url, "secrets": [SECRET], "types": list(types) or ["*"]}
+        endpoint = {
+            "url": window.url,
+            "secrets": [SECRET],
+            "types": list(types) or ["*"],
+            "event_payload": event_payload,
+        }
         return str(self.simulator.post("webhooks/endpoints", endpoint)["id"])
 
     def post_to_stripe(self, objects: str, *, key: str, **parameters: object) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -11,7 +12,7 @@ from payment_worker.devstack.chaos.checker.records import Records
 from payment_worker.devstack.chaos.consumer import PublishedMessage
 from payment_worker.devstack.chaos.generator import PlannedRequest, Workload
 
-PAYMENT, REFUND, DISPUTE = "payment-1", "refund-1", "du_1"
+PAYMENT, REFUND, DISPUTE, WARNING = str(UUID(int=1)), "refund-1", "du_1", "issfr_1"
 Rows = dict[str, Any]
 
 
@@ -70,6 +71,7 @@ def a_correct_run(**changes: object) -> RunResult:
         PublishedMessage("3", "RefundRequested", REFUND),
         PublishedMessage("4", "RefundProcessed", REFUND),
         PublishedMessage("5", "DisputeOpened", DISPUTE),
+        PublishedMessage("6", "PaymentSuspected", WARNING),
     ]
     parts: dict[str, Any] = {
         "payments": {PAYMENT: payment},
@@ -82,6 +84,8 @@ def a_correct_run(**changes: object) -> RunResult:
         "stripe_refunds_of": {REFUND: [{"id": "re_1", "status": "succeeded", "amount": 40}]},
         "disputes": {DISPUTE: {"payment": PAYMENT, "status": "NEEDS_RESPONSE", "amount": 100}},
         "stripe_disputes": {DISPUTE: {"status": "needs_response", "amount": 100, "payment_intent": "pi_1"}},
+        "warnings": {WARNING: {"payment": PAYMENT, "is_actionable": True}},
+        "stripe_warnings": {WARNING: {"payment_intent": "pi_1", "actionable": True}},
         "forged": frozenset({"pi_copy"}),
         "forged_refunds": frozenset(),
     }
@@ -119,6 +123,7 @@ VIOLATING: dict[str, dict[str, Any]] = {
     "charges that differ": {"payments": {PAYMENT: the(ROW, amount_captured=99)}},
     "refunds that differ": {"stripe_refunds_of": {REFUND: [the(STRIPE_REFUND, amount=39)]}},
     "disputes that differ": {"disputes": {}, "history_of": {PAYMENT: HISTORY[:-1]}},
+    "warnings that differ": {"published": {PAYMENT: [*PUBLISHED, PUBLISHED[-1]]}},
     "histories broken": {"history_of": {PAYMENT: [*HISTORY[:1], *HISTORY[2:]]}},
     "messages missing": {"published": {PAYMENT: PUBLISHED[:1]}},
     "messages out of order": {"published": {PAYMENT: [PUBLISHED[1], PUBLISHED[0], *PUBLISHED[2:]]}},

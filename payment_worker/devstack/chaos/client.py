@@ -6,6 +6,7 @@ the client, which therefore keeps a list of its own, as `docs/explanation/guaran
 
 import heapq
 import time
+from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 from typing import Final, Self
 
@@ -55,6 +56,7 @@ class Client:
         self._sent_ids: set[str] = set()
         self.recorded: set[str] = set()
         self.sent = self.resent = self.send_failures = 0
+        self._began_at = datetime.now(tz=UTC)
         self._stop = Event()
         self._thread = Thread(target=self._run, name="client", daemon=True)
 
@@ -112,7 +114,7 @@ class Client:
         try:
             self._app.send_task(
                 request.task,
-                kwargs=dict(request.arguments),
+                kwargs=self._arguments(request),
                 queue=request.queue,
                 task_id=self._message_id(request),
             )
@@ -121,6 +123,14 @@ class Client:
             return False
         self.sent += 1
         return True
+
+    def _arguments(self, request: PlannedRequest) -> dict[str, object]:
+        if request.not_before is None:
+            return dict(request.arguments)
+        return {
+            **request.arguments,
+            "not_before": (self._began_at + timedelta(seconds=request.not_before)).isoformat(),
+        }
 
     def _message_id(self, request: PlannedRequest) -> str | None:
         """The request's id where only the message id identifies it; else a new id for each copy."""

@@ -30,6 +30,9 @@ TIMINGS: Final[Mapping[str, str]] = {
     "PAYMENT_WORKER_POLL_OVERLAP": "20",
     "PAYMENT_WORKER_RECONCILE_EVERY": "3600",
     "PAYMENT_WORKER_VISIBILITY_TIMEOUT": "30",
+    # Customers never come back, and each payment that is reported as fraud is refunded.
+    "PAYMENT_WORKER_ACTION_EXPIRY": "10",
+    "PAYMENT_WORKER_FRAUD_REFUND_WITHIN": "86400",
     "PAYMENT_WORKER_LOG_FORMAT": "json",
 }
 

@@ -29,7 +29,7 @@ class PublishedMessage:
     message_id: str
     type: str
     subject: str
-    """The refund's id, the dispute's id, or else the payment's."""
+    """The refund's id, the dispute's or the warning's, or else the payment's."""
 
 
 class StreamConsumer:
@@ -97,7 +97,8 @@ class StreamConsumer:
         if error := _schema_error(event):
             self.invalid.append(f"{error}: {text}")
         data = event["data"]
-        subject = data.get("refundId") or data.get("disputeId") or event["subject"]
+        named = (data.get(name) for name in ("refundId", "disputeId", "warningId"))
+        subject = next(filter(None, named), event["subject"])
         self.published[event["subject"]].append(PublishedMessage(event["id"], event["type"], subject))
 
 

@@ -20,10 +20,22 @@ _CARDS: Final[Mapping[str, int]] = {
     "pm_card_processing": 4,
     "pm_card_processingFail": 2,
     "pm_card_createDispute": 3,
+    "pm_card_createIssuerFraudRecord": 3,
+    "pm_usBankAccount_success": 2,
+    "pm_success_de": 2,
+    "pm_failed_de": 1,
+    "pm_disputed_de": 1,
 }
 """Stripe's test payment methods, and how often each is used."""
 
 _CURRENCIES: Final[Mapping[str, int]] = {"EUR": 60, "USD": 20, "JPY": 10, "KWD": 10}
+_CURRENCY_OF: Final[Mapping[str, str]] = {
+    "pm_usBankAccount_success": "USD",
+    "pm_success_de": "EUR",
+    "pm_failed_de": "EUR",
+    "pm_disputed_de": "EUR",
+}
+"""Bank debits, whose currency is not chosen."""
 _MOST: Final = 50_000
 _LEAST: Final = 1_000
 _NO_OP_STATUSES: Final[Mapping[str, frozenset[str]]] = {
@@ -34,10 +46,18 @@ _NO_OP_STATUSES: Final[Mapping[str, frozenset[str]]] = {
 """Payment statuses in which such a request is a no-op and leaves no row of its own."""
 
 _MANUAL_CAPTURE_SHARE: Final = 0.08
+_CAPTURES: Final = (("capture",), ("capture",), ("part",), ("cancel",), ("part", "cancel"), ())
+_SEVERAL_CAPTURES: Final = (("some", "capture"), ("some", "some", "capture"), ("some", "cancel"))
+_SPLIT_SHARE: Final = 0.08
+_LATER_SHARE: Final = 0.05
+_PRESENT_SHARE: Final = 0.05
 _DECLINED: Final = "Declined"
 """Part of the name of every test card that is declined."""
 _STEP: Final = 10
 """Stripe accepts amounts of three-decimal currencies only in multiples of ten."""
+
+SELLER: Final = "acct_seller"
+"""The connected account that has a share of some payments."""
 
 _LONGEST_TAIL_SECONDS: Final = 30.0
 """Time after the last charge for its refunds, and for copies that arrive after the payment is final."""
@@ -54,6 +74,8 @@ class PlannedRequest:
     payment_id: str
     arguments: Mapping[str, Any]
     at: tuple[float, ...]
+    not_before: float | None = None
+    """When it is to be executed at the earliest, in seconds since the start."""
 
     def is_no_op(self, status: str | None) -> bool:
         """Whether the request changes nothing in this payment status, and so may leave no row."""
@@ -97,15 +119,15 @@ class _Generator:
     def _charge(self, at: float) -> PlannedRequest:
         rng = self._random
         payment_id = _uuid(rng)
+        method, currency = _chosen(rng, _CARDS), _chosen(rng, _CURRENCIES)
         arguments: dict[str, Any] = {
             "payment_id": payment_id,
             "order_id": _uuid(rng),
             "amount": rng.randrange(_LEAST, _MOST, _STEP),
-            "currency": _chosen(rng, _CURRENCIES),
-            "payment_method": _chosen(rng, _CARDS),
+            "currency": _CURRENCY_OF.get(method, currency),
+            "payment_method": method,
+            **self._way(method),
         }
-        if rng.random() < _MANUAL_CAPTURE_SHARE:
-            arguments["capture_method"] = "manual"
         return PlannedRequest(
             task="payment_worker.charge",
             queue="charges",
@@ -113,7 +135,22 @@ class _Generator:
             payment_id=payment_id,
             arguments=arguments,
             at=self._copies(at),
+            not_before=self._a_little_after(at) if rng.random() < _LATER_SHARE else None,
         )
+
+    def _way(self, method: str) -> Mapping[str, Any]:
+        """What else a charge is made with: captured later, split with a connected account, or the customer there."""
+        rng = self._random
+        if rng.random() < _PRESENT_SHARE:
+            asked = {"payment_method": "pm_card_threeDSecure2Required"} if rng.random() < 0.5 else {}  # noqa: PLR2004
+            return {"customer_present": True, "return_url": "https://shop.example/done", **asked}
+        if method in _CURRENCY_OF:
+            return {}
+        if rng.random() < _MANUAL_CAPTURE_SHARE:
+            return {"capture_method": "manual", "multicapture": rng.random() < 0.5}  # noqa: PLR2004
+        if rng.random() < _SPLIT_SHARE:
+            return {"application_fee_amount": _LEAST // 10, "transfer_data": {"destination": SELLER}}
+        return {}
 
     def _refunds(self, charge: PlannedRequest) -> Iterator[PlannedRequest]:
         """No refund, a full one, partial ones that fit, or several that together exceed the amount and race."""
@@ -153,11 +190,14 @@ class _Generator:
         at = self._a_little_after(charge.at[0])
         if charge.arguments.get("capture_method") == "manual":
             part = max(amount // rng.randint(1, 3) // _STEP, 1) * _STEP
-            actions = rng.choice((("capture",), ("capture",), ("part",), ("cancel",), ("part", "cancel"), ()))
-            for action in actions:
+            several = charge.arguments["multicapture"]
+            for action in rng.choice(_SEVERAL_CAPTURES if several else _CAPTURES):
                 match action:
                     case "part":
                         yield self._change("capture", charge, at, amount=part)
+                    case "some":
+                        some = max(part // 4 // _STEP, 1) * _STEP
+                        yield self._change("capture", charge, at, amount=some, final=False)
                     case _:
                         yield self._change(action, charge, at)
         if _DECLINED in charge.arguments["payment_method"]:

@@ -14,7 +14,10 @@ _SOON_SECONDS = 3600
 _QUERIES: Mapping[str, str] = {
     "payments under way": "SELECT count(*) FROM payment WHERE status <> ALL(:at_rest)",
     "refunds under way": "SELECT count(*) FROM refund JOIN payment USING (payment_id)"
-    " WHERE refund.status <> ALL(:at_rest) AND payment.status <> 'REQUIRES_ACTION'",
+    " WHERE refund.status <> ALL(:at_rest) AND payment.status NOT IN ('REQUIRES_ACTION', 'AUTHORIZED')",
+    "customers waited for": "SELECT count(*) FROM payment WHERE status = 'REQUIRES_ACTION'",
+    "warnings to decide": "SELECT count(*) FROM early_fraud_warning JOIN payment USING (payment_id)"
+    " WHERE next_action_at IS NOT NULL AND payment.status <> 'AUTHORIZED'",
     "attempts without an outcome": "SELECT count(*) FROM payment_attempt WHERE finished_at IS NULL",
     "events to process": "SELECT count(*) FROM stripe_event WHERE status = 'RECEIVED'",
     "messages to publish": "SELECT count(*) FROM outbox WHERE published_at IS NULL",

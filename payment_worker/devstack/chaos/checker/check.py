@@ -15,6 +15,7 @@ INVARIANTS: Final[Mapping[str, Invariant]] = {
     "charges that differ": money.charges_differ,
     "refunds that differ": money.refunds_differ,
     "disputes that differ": money.disputes_differ,
+    "warnings that differ": money.warnings_differ,
     "histories broken": lifecycle.history_broken,
     "messages missing": lifecycle.messages_missing,
     "messages out of order": lifecycle.messages_out_of_order,

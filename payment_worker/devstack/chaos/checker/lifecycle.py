@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
+from uuid import UUID
 
 from payment_worker.devstack.chaos.checker.invariant import RunResult, Violation
 from payment_worker.devstack.chaos.checker.records import Records, Row
 from payment_worker.devstack.chaos.generator import PlannedRequest
+from payment_worker.flows.commands.refund_suspected import refund_id_of
 
 AT_REST: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "AUTHORIZED", "REQUIRES_ACTION", "PROCESSED"})
 """Statuses in which a payment or refund may stay until somebody acts."""
@@ -44,7 +46,9 @@ def lost(result: RunResult) -> Iterator[Violation]:
             )
     planned = {request.request_id for request in result.workload.requests}
     adopted = {row["stripe_refund_id"] for row in records.refunds.values() if not row["fingerprint"]}
-    for request_id in (records.intents_of.keys() | records.stripe_refunds_of.keys()) - planned - adopted:
+    by_policy = {str(refund_id_of(UUID(row["payment"]), name)) for name, row in records.warnings.items()}
+    known = planned | adopted | by_policy
+    for request_id in (records.intents_of.keys() | records.stripe_refunds_of.keys()) - known:
         yield Violation(request_id, "Stripe has an object that was never requested and has no row")
 
 
@@ -64,14 +68,14 @@ def stuck(result: RunResult) -> Iterator[Violation]:
         if row["status"] not in AT_REST:
             yield Violation(payment_id, f"payment is still {row['status']}")
     for refund_id, row in result.records.refunds.items():
-        if row["status"] not in AT_REST and not awaits_customer_action(result.records, row):
+        if row["status"] not in AT_REST and not awaits_its_payment(result.records, row):
             yield Violation(row["payment"], f"refund {refund_id} is still {row['status']}")
 
 
-def awaits_customer_action(records: Records, refund: Row) -> bool:
-    """Whether a refund may wait because its payment needs the customer's action."""
+def awaits_its_payment(records: Records, refund: Row) -> bool:
+    """Whether a refund may wait: its payment needs the customer's action, or the last of several captures."""
     waits = refund["status"] == "REQUESTED" and refund["waits_until"] is not None
-    return waits and records.payments[refund["payment"]]["status"] == "REQUIRES_ACTION"
+    return waits and records.payments[refund["payment"]]["status"] in {"REQUIRES_ACTION", "AUTHORIZED"}
 
 
 def history_broken(result: RunResult) -> Iterator[Violation]:
@@ -133,5 +137,5 @@ def _published(result: RunResult, payment_id: str) -> list[tuple[str, str]]:
     return [
         (message.type, message.subject)
         for message in result.published.get(payment_id, [])
-        if message.type not in {"RefundRequested", "RequestRejected"}
+        if message.type not in {"RefundRequested", "RequestRejected", "PaymentSuspected"}
     ]

@@ -1,10 +1,11 @@
 """Invariants of money: nothing charged or refunded twice, and our amounts and statuses equal Stripe's."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from payment_worker.devstack.chaos.checker.invariant import RunResult, Violation
-from payment_worker.devstack.chaos.checker.lifecycle import awaits_customer_action
+from payment_worker.devstack.chaos.checker.lifecycle import awaits_its_payment
 from payment_worker.devstack.chaos.checker.records import Records, Row
 
 PAYMENT_STATUS: Final[Mapping[str, str]] = {
@@ -104,7 +105,7 @@ def refunds_differ(result: RunResult) -> Iterator[Violation]:
         name = refund_id if row["fingerprint"] else row["stripe_refund_id"]
         made = result.records.stripe_refunds_of.get(name, [])
         ours = (row["status"], row["stripe_refund_id"], row["amount"])
-        waits = awaits_customer_action(result.records, row)
+        waits = awaits_its_payment(result.records, row)
         theirs = ("REQUESTED" if waits else "FAILED", None, row["amount"])
         if made:
             theirs = (REFUND_STATUS.get(made[-1]["status"], ""), made[-1]["id"], made[-1]["amount"])
@@ -124,6 +125,22 @@ def disputes_differ(result: RunResult) -> Iterator[Violation]:
             yield Violation(
                 _disputed_payment(result.records, name),
                 f"dispute {name} is {ours.get(name)} here and {theirs.get(name)} at Stripe",
+            )
+
+
+def warnings_differ(result: RunResult) -> Iterator[Violation]:
+    """Early fraud warnings without a row or another than Stripe's, or not told exactly once."""
+    records = result.records
+    published = (message for messages in result.published.values() for message in messages)
+    told = Counter(message.subject for message in published if message.type == "PaymentSuspected")
+    owners = {intent["id"]: owner for owner, intents in records.intents_of.items() for intent in intents}
+    for name, theirs in records.stripe_warnings.items():
+        owner = owners.get(theirs["payment_intent"])
+        ours = records.warnings.get(name, {})
+        if owner and (ours.get("is_actionable"), told[name]) != (theirs["actionable"], 1):
+            here, there = ours.get("is_actionable"), theirs["actionable"]
+            yield Violation(
+                owner, f"warning {name} is {here} here and {there} at Stripe, published {told[name]} times"
             )
 
 

@@ -37,6 +37,10 @@ class Records:
     """By Stripe's id."""
     stripe_disputes: Mapping[str, Row]
     """Stripe's disputes, by id."""
+    warnings: Mapping[str, Row]
+    """Early fraud warnings, by Stripe's id."""
+    stripe_warnings: Mapping[str, Row]
+    """Stripe's own, by id."""
     forged: frozenset[str]
     """The ids of PaymentIntents that a stranger made; `intents_of` has none of them."""
     forged_refunds: frozenset[str]
@@ -63,6 +67,7 @@ def read(database: Engine, simulator: Simulator, *, api_key: str) -> Records:
     )
     rejected = _rows(database, "SELECT *, request_id::text AS id FROM rejected_request")
     disputes = _rows(database, "SELECT *, payment_id::text AS payment FROM dispute")
+    warnings = _rows(database, "SELECT *, payment_id::text AS payment FROM early_fraud_warning")
     all_intents = simulator.ledger()["payment_intents"]
     intents = [intent for intent in all_intents if FORGED not in intent["metadata"]]
     stripes = [refund for intent in intents for refund in intent["refunds"]]
@@ -76,7 +81,9 @@ def read(database: Engine, simulator: Simulator, *, api_key: str) -> Records:
         intents_of=_grouped((intent["metadata"].get("payment_id", ""), intent) for intent in intents),
         stripe_refunds_of=_grouped((_name(refund), refund) for refund in stripes),
         disputes={row["stripe_dispute_id"]: row for row in disputes},
-        stripe_disputes={dispute["id"]: dispute for dispute in _disputes_at_stripe(simulator.url, api_key)},
+        stripe_disputes=_listed(simulator.url, "disputes", api_key),
+        warnings={row["stripe_early_fraud_warning_id"]: row for row in warnings},
+        stripe_warnings=_listed(simulator.url, "radar/early_fraud_warnings", api_key),
         forged_refunds=frozenset(refund["id"] for refund in stripes if FORGED in refund["metadata"]),
         forged=frozenset(intent["id"] for intent in all_intents if FORGED in intent["metadata"]),
     )
@@ -88,12 +95,16 @@ def _name(refund: Row) -> str:
     return str(refund["id"] if FORGED in metadata else metadata.get("refund_id", refund["id"]))
 
 
-def _disputes_at_stripe(url: str, api_key: str) -> Iterator[Row]:
-    """List all disputes page by page."""
+def _listed(url: str, path: str, api_key: str) -> Mapping[str, Row]:
+    """All objects of a list, by id."""
+    return {each["id"]: each for each in _pages(url, path, api_key)}
+
+
+def _pages(url: str, path: str, api_key: str) -> Iterator[Row]:
     after = ""
     while True:
         request = Request(  # noqa: S310 our own simulator
-            f"{url}/v1/disputes?limit=100{after}", headers={"Authorization": f"Bearer {api_key}"}
+            f"{url}/v1/{path}?limit=100{after}", headers={"Authorization": f"Bearer {api_key}"}
         )
         with urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 as above
             page = json.load(answer)
