@@ -15,7 +15,7 @@ def document() -> Mapping[str, object]:
 def _component(package: Distribution) -> Mapping[str, object]:
     name = re.sub(r"[-_.]+", "-", package.metadata["Name"]).lower()
     url = f"pkg:pypi/{name}@{package.version}"
-    licence = package.metadata.get("License-Expression")
+    licence = next(iter(package.metadata.get_all("License-Expression") or ()), None)
     known = {"licenses": [{"expression": licence}]} if licence else {}
     return {
         "type": "library",
