@@ -164,9 +164,9 @@ def _task(fields: Mapping[str, Any], queue: str, rules: Rules) -> str:
     task = fields.get("task")
     if not isinstance(task, str):
         raise _malformed("task must be a text")
-    if task not in rules.queues:
+    taken_from = rules.queues.get(task)
+    if not taken_from:  # Celery's own tasks are taken from no queue
         raise RejectedMessageError(Fault.UNKNOWN_TASK, "there is no task of this name")
-    taken_from = rules.queues[task]
     if queue not in taken_from:
         words = f"it must be sent to queue {' or '.join(sorted(taken_from))}"
         raise RejectedMessageError(Fault.WRONG_QUEUE, words)

@@ -95,6 +95,7 @@ MALFORMED: dict[str, list[bytes]] = {
     "task must be a text": [a_message(BODY, headers={"task": [SECRET]})],
     "there is no task of this name": [
         a_message(BODY, headers={"task": "probe.wrok"}),
+        a_message(BODY, headers={"task": "celery.map"}),
         a_message([[], {"payment_id": "a\0b", "note": "\ud800"}, {}], headers={"task": "4242424242424242"}),
     ],
     "only content of type application/json is taken": [
