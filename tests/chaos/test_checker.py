@@ -187,6 +187,17 @@ def test_a_change_that_was_rejected_is_not_lost() -> None:
     assert "lost" not in violated(rejected)
 
 
+def test_a_dispute_that_is_lost_when_it_begins_is_told_as_opened_and_closed() -> None:
+    lost = {"payment": PAYMENT, "status": "LOST", "amount": 100}
+    run = a_correct_run(
+        history_of={PAYMENT: [*HISTORY[:-1], a_transition(DISPUTE, "dispute", None, "LOST")]},
+        disputes={DISPUTE: lost},
+        stripe_disputes={DISPUTE: {"status": "lost", "amount": 100, "payment_intent": "pi_1"}},
+        published={PAYMENT: [*PUBLISHED, PublishedMessage("7", "DisputeClosed", DISPUTE)]},
+    )
+    assert violated(run) == set()
+
+
 def test_a_refund_waits_for_its_customer_without_being_stuck() -> None:
     waits = a_correct_run(
         payments={PAYMENT: the(ROW, status="REQUIRES_ACTION")},

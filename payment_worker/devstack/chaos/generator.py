@@ -141,11 +141,11 @@ class _Generator:
     def _way(self, method: str) -> Mapping[str, Any]:
         """What else a charge is made with: captured later, split with a connected account, or the customer there."""
         rng = self._random
+        if method in _CURRENCY_OF:
+            return {}
         if rng.random() < _PRESENT_SHARE:
             asked = {"payment_method": "pm_card_threeDSecure2Required"} if rng.random() < 0.5 else {}  # noqa: PLR2004
             return {"customer_present": True, "return_url": "https://shop.example/done", **asked}
-        if method in _CURRENCY_OF:
-            return {}
         if rng.random() < _MANUAL_CAPTURE_SHARE:
             return {"capture_method": "manual", "multicapture": rng.random() < 0.5}  # noqa: PLR2004
         if rng.random() < _SPLIT_SHARE:

@@ -64,7 +64,6 @@ IMPLIED: Final = frozenset(
         "charge.refund.updated",
         "charge.dispute.funds_withdrawn",
         "charge.dispute.funds_reinstated",
-        "radar.early_fraud_warning.updated",
     }
 )
 """Event types that say nothing which another event of the same change does not say: the poll does not list them."""

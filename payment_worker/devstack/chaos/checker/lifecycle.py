@@ -128,8 +128,15 @@ def messages_out_of_order(result: RunResult) -> Iterator[Violation]:
 
 def _expected(result: RunResult, payment_id: str) -> list[tuple[str, str]]:
     rows = result.records.history_of.get(payment_id, [])
-    named = ((_MESSAGE_OF.get((row["kind"], row["to_status"])), row["subject"]) for row in rows)
-    return [(message, subject) for message, subject in named if message]
+    return [(message, row["subject"]) for row in rows for message in _messages_of(row)]
+
+
+def _messages_of(row: Row) -> Iterator[str]:
+    message = _MESSAGE_OF.get((row["kind"], row["to_status"]))
+    if message == "DisputeClosed" and row["from_status"] is None:
+        yield "DisputeOpened"  # a bank debit that is taken back is lost when it begins
+    if message:
+        yield message
 
 
 def _published(result: RunResult, payment_id: str) -> list[tuple[str, str]]:
