@@ -68,7 +68,11 @@ def _dispatched(context: Context, event: InboxEvent, subject: Subject) -> Result
     about: About = event.payload["data"]["object"]
     try:
         owned = _owned(context, event, subject, about)
-        return _handled(context, event, subject, about, owned) if isinstance(owned, Payment) else owned
+        if not isinstance(owned, Payment):
+            return owned
+        if owned.stripe_account != event.stripe_account:
+            return Ignored(Reason.FOREIGN)  # who can sign for one account may not tell of another's payments
+        return _handled(context, event, subject, about, owned)
     except (UnreadableError, KeyError, TypeError, AttributeError) as fault:
         return Deferred(Reason.UNREADABLE, type(fault).__name__)
 

@@ -122,7 +122,8 @@ class _Payments:
     def of(self, parsed: _Parsed) -> Locked | Ignored | None:
         """The payment of an event: by its PaymentIntent, or by what its metadata and its key prove together."""
         if known := self._by_intent.get(parsed.payment_intent):
-            return known
+            is_there = known.payment.stripe_account == parsed.event.stripe_account
+            return known if is_there else Ignored(Reason.FOREIGN)
         if parsed.named is None:
             return None
         known = self._by_id.get(parsed.payment_id) if parsed.payment_id else None
