@@ -17,13 +17,14 @@ from payment_worker.flows.context import Context, Policy
 from payment_worker.flows.key_check import KeyCheck
 from payment_worker.flows.metadata_secrets import MetadataSecrets
 from payment_worker.flows.pauses import Pauses
+from payment_worker.gateway.account.key_owner import ApiKey
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.rate_limit.limiter import REDIS_TIMEOUT_SECONDS, RateLimiter
 from payment_worker.gateway.rate_limit.limits import LIVE_RATE, STRIPE, TEST_RATE, Limits, Rate
 from payment_worker.redis.client import redis_client
 from payment_worker.redis.heartbeats import Consumers, Sweeps
 from payment_worker.redis.stream import Stream
-from payment_worker.settings import Settings
+from payment_worker.settings import Settings, named_secret
 from payment_worker.store.connection.database import Database
 from payment_worker.telemetry.metrics import REJECTED, task_label
 from payment_worker.telemetry.recorder import count
@@ -108,11 +109,13 @@ def _open(chosen: Settings) -> Process:
         pauses=Pauses(opened),
         metadata_secrets=MetadataSecrets([each.get_secret_value() for each in chosen.metadata_secrets]),
         stripe=Gateway(
-            api_key=_secret(chosen.stripe_api_key),
+            api_keys={
+                name: ApiKey(secret, KeyCheck(opened, account=name, livemode=bool(is_live(chosen))))
+                for name, secret in api_keys(chosen).items()
+            },
             api_base=chosen.stripe_api_base,
             timeout_seconds=chosen.stripe_timeout,
             rate_limiter=RateLimiter(redis(chosen, timeout_seconds=REDIS_TIMEOUT_SECONDS), limits(chosen)),
-            check_key=KeyCheck(opened, livemode=bool(is_live(chosen))),
         ),
         stream=Stream(
             _secret(chosen.redis_url),
@@ -192,9 +195,16 @@ def is_live(chosen: Settings) -> bool | None:
     return chosen.stripe_mode == "live" if chosen.stripe_mode else None
 
 
-def webhook_secrets(chosen: Settings | None = None) -> tuple[str, ...]:
-    """The webhook endpoint's signing secrets; empty if this process has none."""
-    return tuple(secret.get_secret_value() for secret in (chosen or settings()).stripe_webhook_secret)
+def api_keys(chosen: Settings) -> Mapping[str, str]:
+    """The API keys by the name of their account, which is empty for STRIPE_API_KEY."""
+    named = (named_secret(each.get_secret_value()) for each in chosen.stripe_api_keys)
+    return {"": _secret(chosen.stripe_api_key), **dict(named)}
+
+
+def webhook_secrets(chosen: Settings | None = None) -> Sequence[tuple[str, str]]:
+    """The signing secrets of the webhook endpoints, each after the name of its account; empty if there are none."""
+    secrets = (chosen or settings()).stripe_webhook_secret
+    return tuple(named_secret(each.get_secret_value()) for each in secrets)
 
 
 def keep_rejected(

@@ -70,7 +70,8 @@ COMMENT ON COLUMN payment.amount_refund_reserved IS
     'The part of the captured amount reserved by refunds that have succeeded or may still succeed.';
 COMMENT ON COLUMN payment.fingerprint IS
     'SHA-256 of the request; the same id with another fingerprint is a conflict.';
-COMMENT ON COLUMN payment.stripe_account IS 'The connected account; empty for the platform''s own.';
+COMMENT ON COLUMN payment.stripe_account IS
+    'The account''s name in STRIPE_API_KEYS, or Stripe''s id; empty for the default account.';
 COMMENT ON COLUMN payment.is_disputed IS 'True while a dispute is open or lost: nothing can be refunded.';
 COMMENT ON COLUMN payment.fee IS
     'Fee charged by Stripe, in minor units of settlement_currency. Known some time after success.';
@@ -326,7 +327,8 @@ CREATE TABLE stripe_event (
         ((status = 'RECEIVED') = (next_action_at IS NOT NULL) AND (status = 'RECEIVED') = (finished_at IS NULL))
 );
 COMMENT ON TABLE stripe_event IS 'The inbox: every Stripe event, once, with its result.';
-COMMENT ON COLUMN stripe_event.stripe_account IS 'The connected account; empty for the platform''s own.';
+COMMENT ON COLUMN stripe_event.stripe_account IS
+    'The account''s name in STRIPE_API_KEYS, or Stripe''s id; empty for the default account.';
 COMMENT ON COLUMN stripe_event.lease_token IS
     '0: not claimed yet. Incremented when it is finished or rescheduled; a write under an older one is rejected.';
 COMMENT ON COLUMN stripe_event.outcome IS
@@ -352,7 +354,8 @@ CREATE TABLE event_poll (
 );
 COMMENT ON TABLE event_poll IS
     'One row a Stripe account: how far its events were read, and the window that is being read, if one is.';
-COMMENT ON COLUMN event_poll.stripe_account IS 'The connected account; empty for the platform''s own.';
+COMMENT ON COLUMN event_poll.stripe_account IS
+    'The account''s name in STRIPE_API_KEYS, or Stripe''s id; empty for the default account.';
 COMMENT ON COLUMN event_poll.read_until IS
     'By Stripe''s clock, the newest event that was read: the next window begins a little before it.';
 COMMENT ON COLUMN event_poll.cursor IS 'The last event of the last page that was stored; the list is read backwards.';
@@ -360,13 +363,16 @@ COMMENT ON COLUMN event_poll.cursor IS 'The last event of the last page that was
 
 IDENTITY = """
 CREATE TABLE stripe_identity (
-    is_the_only_one boolean PRIMARY KEY DEFAULT true CHECK (is_the_only_one),
-    stripe_account_id text NOT NULL,
+    stripe_account text PRIMARY KEY DEFAULT '',
+    stripe_account_id text NOT NULL UNIQUE,
     livemode boolean NOT NULL,
     noted_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE stripe_identity IS
-    'The Stripe account and mode of all payments here, noted with the first call. A key of another one sends nothing.';
+    'Stripe''s id and the mode of each account that we have a key of, noted with the first call with its key. '
+    'A key of another one sends nothing.';
+COMMENT ON COLUMN stripe_identity.stripe_account IS
+    'The name of the key in STRIPE_API_KEYS; empty for the account of STRIPE_API_KEY.';
 """
 
 OUTBOX = """
@@ -582,7 +588,8 @@ CREATE TABLE balance_transaction (
 );
 COMMENT ON TABLE balance_transaction IS
     'Every movement of the balance at Stripe, as Stripe tells it. Amounts are minor units of its currency.';
-COMMENT ON COLUMN balance_transaction.stripe_account IS 'The connected account; empty for the platform''s own.';
+COMMENT ON COLUMN balance_transaction.stripe_account IS
+    'The account''s name in STRIPE_API_KEYS, or Stripe''s id; empty for the default account.';
 COMMENT ON COLUMN balance_transaction.object_id IS
     'What it clears in the ledger: a PaymentIntent, a Refund, a dispute; source_amount is what the customer paid.';
 COMMENT ON COLUMN balance_transaction.stripe_payout_id IS 'The automatic payout that paid it out.';

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from payment_worker.console.forms import Done
+from payment_worker.domain.accounts import account_of
 from payment_worker.telemetry.formats import duration, instant, money
 from payment_worker.telemetry.visible import visible
 
@@ -48,7 +49,8 @@ def dashboard(identity: str, *, account: str, is_live: bool) -> str | None:
     prefix = next((each for each in DASHBOARD_PAGES if identity.startswith(each)), None)
     if prefix is None:
         return None
-    parts = [quote(account, safe="")] if account else []
+    connected = account_of(account).connected
+    parts = [quote(connected, safe="")] if connected else []
     parts += [] if is_live else ["test"]
     return "/".join([DASHBOARD, *parts, DASHBOARD_PAGES[prefix], quote(identity, safe="")])
 

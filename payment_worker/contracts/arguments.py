@@ -179,6 +179,12 @@ StripeAccount = Annotated[
     StringConstraints(strict=True, max_length=255, pattern="^acct_[A-Za-z0-9_]+$"),
     AfterValidator(_clean),
 ]
+AccountName = Annotated[
+    str,
+    StringConstraints(strict=True, max_length=40, pattern="^[A-Za-z][A-Za-z0-9_-]*$"),
+    AfterValidator(_clean),
+]
+"""A name of STRIPE_API_KEYS."""
 Mandate = Annotated[
     str,
     StringConstraints(strict=True, max_length=255, pattern="^mandate_[A-Za-z0-9_]+$"),

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from payment_worker.contracts.arguments import (
     MOST,
+    AccountName,
     ChargeAmount,
     ConfirmationToken,
     CurrencyCode,
@@ -33,6 +34,7 @@ from payment_worker.contracts.arguments import (
 )
 from payment_worker.contracts.faults import FieldError, InvalidRequest, fault
 from payment_worker.contracts.request import Request, fingerprint, in_one_piece, parse
+from payment_worker.domain.accounts import account_name
 
 __all__ = [
     "AdoptRequest",
@@ -153,6 +155,10 @@ class ChargeRequest(Request):
     metadata: Annotated[Metadata, BeforeValidator(lambda given: {} if given is None else given)] = Field(
         {}, description="Strings kept with Stripe's objects: at most 47 keys, 40 and 500 characters."
     )
+    account: AccountName | None = Field(
+        None,
+        description="The Stripe account, by its name in `STRIPE_API_KEYS`. Default: that of `STRIPE_API_KEY`.",
+    )
     stripe_account: StripeAccount | None = Field(None, description="The connected account (Connect).")
     not_before: Instant | None = Field(
         None, description="ISO 8601; without a zone, UTC. Until then Stripe is not asked. Default: at once."
@@ -194,7 +200,7 @@ class ChargeRequest(Request):
     @property
     def on_account(self) -> str:
         """The account that it is made on, as our rows name it."""
-        return self.stripe_account or ""
+        return account_name(self.account or "", self.stripe_account or "")
 
     @property
     def is_customer_away(self) -> bool:
@@ -214,13 +220,17 @@ class AdoptRequest(Request):
     payment_id: Id = Field(description="Yours, and the key of the request: the same id adopts once.")
     order_id: OwnId = Field(description="Your number of the order that is paid for: any text.")
     payment_intent: PaymentIntentId = Field(description="Stripe's id of the PaymentIntent.")
+    account: AccountName | None = Field(
+        None,
+        description="The Stripe account, by its name in `STRIPE_API_KEYS`. Default: that of `STRIPE_API_KEY`.",
+    )
     stripe_account: StripeAccount | None = Field(None, description="The connected account that it is on.")
     customer_id: OwnId | None = Field(None, description="Your number of the customer, if known: any text.")
 
     @property
     def on_account(self) -> str:
         """The account that it is on, as our rows name it."""
-        return self.stripe_account or ""
+        return account_name(self.account or "", self.stripe_account or "")
 
 
 class CaptureRequest(Request):

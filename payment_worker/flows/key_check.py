@@ -1,4 +1,4 @@
-"""Blocks all calls to Stripe if the API key belongs to another account or mode than our payments.
+"""Blocks all calls with an API key that belongs to another Stripe account or mode than our payments.
 
 Another account shows none of our objects, which looks like absence, and would execute our requests a second time.
 """
@@ -21,10 +21,11 @@ AGAIN_SECONDS: Final = 10.0
 
 
 class KeyCheck:
-    """Whether this process's key is ours, checked before its first call and then cached. Thread-safe."""
+    """Whether an account's key is its own, checked before its first call and then cached. Thread-safe."""
 
-    def __init__(self, database: Database, *, livemode: bool) -> None:
+    def __init__(self, database: Database, *, account: str, livemode: bool) -> None:
         self._database = database
+        self._account = account
         self._livemode = livemode
         self._lock = threading.Lock()
         self._is_ours = False
@@ -52,18 +53,21 @@ class KeyCheck:
         owner = ask()
         if isinstance(owner, Delay):
             if owner is Delay.ACCOUNT_UNKNOWN:
-                log.error("the stripe key may not read its own account: nothing is sent")
+                log.error(
+                    "the stripe key may not read its own account: nothing is sent", account=self._account
+                )
             return owner
         found = Identity(owner, self._livemode)
         with self._database.begin() as connection:
-            ours = stripe_identity.note_first(connection, found)
+            ours = stripe_identity.note_first(connection, self._account, found)
         if found == ours:
             return None
         log.error(
             "the stripe key belongs to another account or mode: nothing is sent",
+            account=self._account,
             stripe_account_id=found.stripe_account_id,
             livemode=found.livemode,
-            our_stripe_account_id=ours.stripe_account_id,
-            our_livemode=ours.livemode,
+            our_stripe_account_id=ours and ours.stripe_account_id,
+            our_livemode=ours and ours.livemode,
         )
         return Delay.ANOTHER_ACCOUNT

@@ -28,7 +28,7 @@ from payment_worker.domain.attempts.outcome import (
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.domain.snapshots import DisputeSnapshot, PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.gateway.account.key_owner import KeyCheck, any_key
+from payment_worker.gateway.account.key_owner import ApiKey
 from payment_worker.gateway.lists.list_scan import BREATH_SECONDS, ScanQuery, find, shows_what_was_sent
 from payment_worker.gateway.parsing import (
     JSON,
@@ -64,19 +64,26 @@ class Gateway:
     def __init__(
         self,
         *,
-        api_key: str,
+        api_keys: Mapping[str, ApiKey],
         api_base: str,
         timeout_seconds: float,
         rate_limiter: RateLimiter,
-        check_key: KeyCheck = any_key,
     ) -> None:
+        """Set up.
+
+        Args:
+            api_keys: by the name of their account; the default one's is empty.
+            api_base: the base URL of Stripe's API.
+            timeout_seconds: how long one call may take.
+            rate_limiter: of all processes.
+        """
+        self.keys = frozenset(api_keys)
         self.timeout_seconds = timeout_seconds
         self._connection = Connection(
-            api_key=api_key,
+            api_keys=api_keys,
             api_base=api_base,
             timeout_seconds=timeout_seconds,
             rate_limiter=rate_limiter,
-            check_key=check_key,
         )
 
     def send(

@@ -4,11 +4,13 @@ import json
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import stripe
+
+from payment_worker.domain.accounts import account_name
 
 TOLERANCE_SECONDS: Final = 300
 """How old a signature may be where a webhook comes in over HTTP: Stripe's own default.
@@ -46,7 +48,7 @@ class Event:
     event_id: str
     type: str
     stripe_account: str
-    """The connected account; empty for the platform's own. Of an event with a `context`, that."""
+    """As our rows name it; empty for the default account. Of an event with a `context`, that."""
     api_version: str | None
     livemode: bool
     created_at: datetime
@@ -55,21 +57,24 @@ class Event:
 
 
 def verified(
-    payload: str, signature: str, *, secrets: Sequence[str], tolerance_seconds: int | None = None
+    payload: str, signature: str, *, secrets: Sequence[tuple[str, str]], tolerance_seconds: int | None = None
 ) -> Event:
     """The event in a webhook's body.
 
     Args:
-        secrets: all that are valid now; Stripe signs with each while one is rolled.
+        secrets: all that are valid now, each after the name of its account; Stripe signs with each while one is rolled.
         tolerance_seconds: how old the signature may be; any age without it.
 
     Raises:
         BadSignatureError: it may not be from Stripe.
         BadPayloadError: it is signed, but no event.
     """
-    if not any(_is_signed(payload, signature, secret, tolerance_seconds) for secret in secrets):
+    signed = (name for name, secret in secrets if _is_signed(payload, signature, secret, tolerance_seconds))
+    key = next(signed, None)
+    if key is None:
         raise BadSignatureError
-    return event_of(payload)
+    event = event_of(payload)
+    return replace(event, stripe_account=account_name(key, event.stripe_account)) if key else event
 
 
 def _is_signed(payload: str, signature: str, secret: str, tolerance_seconds: int | None) -> bool:

@@ -2,5 +2,6 @@
 
 from payment_worker.settings.environment import SettingsError
 from payment_worker.settings.model import MAX_REDELIVERIES, Role, Settings
+from payment_worker.settings.values import named_secret
 
-__all__ = ["MAX_REDELIVERIES", "Role", "Settings", "SettingsError"]
+__all__ = ["MAX_REDELIVERIES", "Role", "Settings", "SettingsError", "named_secret"]

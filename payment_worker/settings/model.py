@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from payment_worker.settings.environment import SettingsError, told, unknown_in, values_in
 from payment_worker.settings.ports import is_open_http
@@ -16,11 +16,13 @@ from payment_worker.settings.values import (
     DatabaseURL,
     HttpURL,
     MetadataSecrets,
+    NamedKeys,
     Names,
     Networks,
     RedisURL,
     Seconds,
     SigningSecrets,
+    named_secret,
 )
 
 MAX_REDELIVERIES: Final = 10
@@ -35,6 +37,8 @@ _NEEDED: Mapping[Role, tuple[str, ...]] = {
     "webhook": ("stripe_webhook_secret",),
     "console": ("console_auth",),
 }
+_BESIDES: Mapping[Role, tuple[str, ...]] = {"stripe": ("stripe_api_keys",)}
+"""What else only this role reads."""
 _INSTEAD: Mapping[str, str] = {"console_auth": "console_user_header"}
 """A setting that does in the place of a needed one."""
 
@@ -62,6 +66,13 @@ class Settings(BaseModel):
         alias="STRIPE_API_KEY",
         description="Stripe's secret key, `sk_test_…` or `sk_live_…`, or a restricted key.",
     )
+    stripe_api_keys: NamedKeys = Field(
+        (),
+        alias="STRIPE_API_KEYS",
+        description="Keys of further Stripe accounts, each after the name that the argument `account` gives it: "
+        "`eu=sk_live_…`, several comma-separated, or a JSON object. All are of the same mode as STRIPE_API_KEY, the "
+        "key of the default account.",
+    )
     stripe_mode: Literal["test", "live"] | None = Field(
         None,
         alias="PAYMENT_WORKER_STRIPE_MODE",
@@ -72,7 +83,7 @@ class Settings(BaseModel):
         (),
         alias="STRIPE_WEBHOOK_SECRET",
         description="The signing secrets of the webhook endpoint, comma-separated: while one is rolled, two are "
-        "valid.",
+        "valid. That of another account's endpoint after the account's name in STRIPE_API_KEYS: `eu=whsec_…`.",
     )
     metadata_secrets: MetadataSecrets = Field(
         (),
@@ -372,7 +383,7 @@ class Settings(BaseModel):
             SettingsError: one line for every fault, never with a secret's value.
         """
         environ = os.environ if environ is None else environ
-        unneeded = {_NAMES[name] for role in without for name in _NEEDED[role]}
+        unneeded = {_NAMES[name] for role in without for name in (*_NEEDED[role], *_BESIDES.get(role, ()))}
         values, unread = values_in(environ, [name for name in _NAMES.values() if name not in unneeded])
         chosen, invalid = _without_faulty(values)
         wrong = {**unread, **invalid}
@@ -409,8 +420,11 @@ _NAMES: Final[Mapping[str, str]] = {name: str(field.alias) for name, field in Se
 
 def is_live(chosen: Settings) -> bool:
     """Whether the Stripe key is a live one."""
-    key = chosen.stripe_api_key.get_secret_value() if chosen.stripe_api_key else ""
-    return key.startswith(("sk_live_", "rk_live_"))
+    return chosen.stripe_api_key is not None and _mode_of(chosen.stripe_api_key) == "live"
+
+
+def _mode_of(key: SecretStr) -> str:
+    return "live" if key.get_secret_value().startswith(("sk_live_", "rk_live_")) else "test"
 
 
 def _users(chosen: Settings) -> set[str]:
@@ -419,6 +433,18 @@ def _users(chosen: Settings) -> set[str]:
 
 def _mode(chosen: Settings) -> str:
     return "live" if is_live(chosen) else "test"
+
+
+def _key(named: SecretStr) -> SecretStr:
+    return SecretStr(named_secret(named.get_secret_value())[1])
+
+
+def _names(named: Iterable[SecretStr]) -> set[str]:
+    return {named_secret(each.get_secret_value())[0] for each in named} - {""}
+
+
+def _modes(chosen: Settings) -> set[str]:
+    return {_mode_of(_key(each)) for each in chosen.stripe_api_keys}
 
 
 class _Relation(NamedTuple):
@@ -461,6 +487,33 @@ _RELATIONS: Final = (
             not (chosen.stripe_mode and chosen.stripe_api_key) or chosen.stripe_mode == _mode(chosen)
         ),
         "PAYMENT_WORKER_STRIPE_MODE must say what STRIPE_API_KEY is: one is of test mode, the other is live",
+    ),
+    _Relation(
+        "stripe_api_keys",
+        "stripe_api_key",
+        lambda chosen: not chosen.stripe_api_keys or bool(chosen.stripe_api_key),
+        "STRIPE_API_KEY must be set beside STRIPE_API_KEYS: it is the default account's",
+    ),
+    _Relation(
+        "stripe_api_keys",
+        "stripe_api_key",
+        lambda chosen: not chosen.stripe_api_key or _modes(chosen) <= {_mode(chosen)},
+        "STRIPE_API_KEYS must be of the same mode as STRIPE_API_KEY: some are of test mode, others live",
+    ),
+    _Relation(
+        "stripe_api_keys",
+        "stripe_api_key",
+        lambda chosen: chosen.stripe_api_key not in [_key(each) for each in chosen.stripe_api_keys],
+        "STRIPE_API_KEYS has the key of STRIPE_API_KEY: leave it out",
+    ),
+    _Relation(
+        "stripe_webhook_secret",
+        "stripe_api_keys",
+        lambda chosen: (
+            not chosen.stripe_api_key
+            or _names(chosen.stripe_webhook_secret) <= _names(chosen.stripe_api_keys)
+        ),
+        "STRIPE_WEBHOOK_SECRET names an account that has no key in STRIPE_API_KEYS",
     ),
     _Relation(
         "console_operators",

@@ -1,6 +1,7 @@
 """The types of settings and their validation; no error quotes a secret."""
 
 import re
+from collections.abc import Iterable
 from ipaddress import ip_network
 from typing import Annotated, Final
 
@@ -84,10 +85,67 @@ def _no_key_for_browsers(key: SecretStr) -> SecretStr:
     return key
 
 
-def _no_api_keys(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-    if any(secret.get_secret_value().startswith(("sk_", "rk_", "pk_")) for secret in secrets):
+_NAMED_KEY: Final = re.compile(r'\s*"?([^"=:]*)"?\s*[=:]\s*"?([^"]*)"?\s*')
+_NAMED_SECRET: Final = re.compile(r"([^=]*)=(whsec_.*)")
+_ACCOUNT: Final = re.compile(r"(?!acct_)[A-Za-z][A-Za-z0-9_-]{0,39}")
+_OUR_OWN_NAME: Final = "platform"
+"""How we name the account of STRIPE_API_KEY in metrics and tables."""
+
+
+def named_secret(text: str) -> tuple[str, str]:
+    """The account's name, which may be empty, and the secret of `name=secret`."""
+    name, _, secret = text.partition("=")
+    return name, secret
+
+
+def _account_name(name: str) -> str:
+    if not _ACCOUNT.fullmatch(name) or name == _OUR_OWN_NAME:
+        raise ValueError(
+            "an account's name is up to 40 letters, digits, - and _, and begins with a letter; "
+            f"neither {_OUR_OWN_NAME} nor Stripe's acct_…"
+        )
+    return name
+
+
+def _named_keys(value: object) -> object:
+    """As `name=key`, whichever of the accepted forms was given."""
+    if not isinstance(value, str):
+        return value
+    pairs = []
+    for part in value.strip().removeprefix("{").removesuffix("}").split(","):
+        if part.strip():
+            match = _NAMED_KEY.fullmatch(part)
+            if match is None:
+                raise ValueError("must be name=key, several with commas between")
+            pairs.append(f"{match[1].strip()}={match[2].strip()}")
+    return tuple(pairs)
+
+
+def _keys(pairs: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    named = [named_secret(pair.get_secret_value()) for pair in pairs]
+    for name, key in named:
+        _account_name(name)
+        _no_key_for_browsers(SecretStr(key))
+    if any(len(set(each)) < len(named) for each in zip(*named, strict=True)):
+        raise ValueError("names an account or a key twice")
+    return pairs
+
+
+def _endpoint_secrets(secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    """As `name=secret`, with an empty name for the default account's."""
+    named = []
+    for each in secrets:
+        match = _NAMED_SECRET.fullmatch(each.get_secret_value())
+        named.append((_account_name(match[1]), match[2]) if match else ("", each.get_secret_value()))
+    _no_api_keys([secret for _, secret in named])
+    if len({secret for _, secret in named}) < len(set(named)):
+        raise ValueError("has one secret for two accounts: it tells which one an event is of")
+    return tuple(SecretStr(f"{name}={secret}") for name, secret in named)
+
+
+def _no_api_keys(secrets: Iterable[str]) -> None:
+    if any(secret.startswith(("sk_", "rk_", "pk_")) for secret in secrets):
         raise ValueError("this is a key of Stripe's API: an endpoint's signing secret begins with whsec_")
-    return secrets
 
 
 SHORTEST_SECRET = 32
@@ -139,8 +197,9 @@ HttpURL = Annotated[str, AfterValidator(_http)]
 BackendURL = Annotated[SecretStr, AfterValidator(_backend)]
 APIKey = Annotated[SecretStr, AfterValidator(_no_key_for_browsers)]
 SigningSecrets = Annotated[
-    tuple[SecretStr, ...], BeforeValidator(_comma_separated), AfterValidator(_no_api_keys)
+    tuple[SecretStr, ...], BeforeValidator(_comma_separated), AfterValidator(_endpoint_secrets)
 ]
+NamedKeys = Annotated[tuple[SecretStr, ...], BeforeValidator(_named_keys), AfterValidator(_keys)]
 MetadataSecrets = Annotated[
     tuple[SecretStr, ...], BeforeValidator(_comma_separated), AfterValidator(_no_weak_secrets)
 ]

@@ -1,4 +1,4 @@
-"""The row of `stripe_identity`: the Stripe account and mode that this Payment Database belongs to."""
+"""Rows of `stripe_identity`: Stripe's id and the mode of each account that we have a key of."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -19,28 +19,28 @@ class Identity:
     livemode: bool
 
 
-def on_record(connection: Connection) -> Identity | None:
-    """The identity that was stored with the first call; None before it."""
-    row = connection.execute(select(table.c.stripe_account_id, table.c.livemode)).one_or_none()
+def on_record(connection: Connection, account: str) -> Identity | None:
+    """The identity of an account that was stored with its first call; None before it."""
+    query = select(table.c.stripe_account_id, table.c.livemode).where(table.c.stripe_account == account)
+    row = connection.execute(query).one_or_none()
     return row and Identity(*row)
 
 
 def is_live(connection: Connection) -> bool:
     """Whether this database is known to be of a live account."""
-    identity = on_record(connection)
-    return identity is not None and identity.livemode
+    return bool(connection.scalar(select(table.c.livemode).limit(1)))
 
 
-def note_first(connection: Connection, identity: Identity) -> Identity:
-    """Note it unless there is one.
+def note_first(connection: Connection, account: str, identity: Identity) -> Identity | None:
+    """Note an account's identity unless it has one.
 
     Returns:
-        The one on record.
+        The one on record; None where another of our accounts has this identity.
     """
     values = {
-        "is_the_only_one": True,
+        "stripe_account": account,
         "stripe_account_id": identity.stripe_account_id,
         "livemode": identity.livemode,
     }
     connection.execute(insert(table).values(values).on_conflict_do_nothing())
-    return on_record(connection) or identity
+    return on_record(connection, account)

@@ -230,7 +230,7 @@ event_poll = Table(
 stripe_identity = Table(
     "stripe_identity",
     metadata,
-    Column("is_the_only_one", Boolean, primary_key=True),
+    Column("stripe_account", Text, primary_key=True),
     Column("stripe_account_id", Text, nullable=False),
     Column("livemode", Boolean, nullable=False),
     _instant("noted_at"),

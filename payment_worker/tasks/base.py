@@ -64,6 +64,12 @@ def parsed(
         reject(task, {**kwargs, "args": list(args)} if args else kwargs, invalid.errors)
 
 
+def check_account(task: Task, account: str | None, arguments: Mapping[str, object]) -> None:
+    """Reject a request on an account that we have no key of."""
+    if account and account not in bootstrap.api_keys(bootstrap.settings()):
+        reject(task, arguments, [FieldError("account", "unknown", "is no account of STRIPE_API_KEYS")])
+
+
 def reject(task: Task, arguments: Mapping[str, object], errors: Sequence[FieldError]) -> NoReturn:
     """Keep the request and end the task with one clear error.
 

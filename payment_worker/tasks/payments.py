@@ -31,6 +31,7 @@ from payment_worker.flows.result import CommandResult, NoSuchPayment
 from payment_worker.tasks.base import (
     NO_LIMIT,
     apply_result,
+    check_account,
     context,
     growing_countdown,
     parsed,
@@ -116,6 +117,7 @@ def _obey(
 def charge(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | None]:
     """Charge a payment method, once for each `payment_id`."""
     request = parsed(self, ChargeRequest, args, kwargs)
+    check_account(self, request.account, kwargs)
     return apply_result(self, unless_unavailable(self, lambda: charge_flow(context(self), request)), kwargs)
 
 
@@ -123,6 +125,7 @@ def charge(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | No
 def adopt(self: Task, *args: object, **kwargs: object) -> Result:
     """Adopt a PaymentIntent that another program created, once for each `payment_id`."""
     request = parsed(self, AdoptRequest, args, kwargs)
+    check_account(self, request.account, kwargs)
     answer = unless_unavailable(self, lambda: adopt_flow(context(self), request))
     if isinstance(answer, RejectAdoption):
         reason = answer.adoption_rejection

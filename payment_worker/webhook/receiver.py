@@ -36,7 +36,7 @@ class Receiver:
     def __init__(
         self,
         *,
-        secrets: Sequence[str],
+        secrets: Sequence[tuple[str, str]],
         livemode: bool | None,
         storing: Batcher,
         notifier: Notifier,
@@ -45,7 +45,7 @@ class Receiver:
         """Set up.
 
         Args:
-            secrets: all that are valid now.
+            secrets: all that are valid now, each after the name of its account.
             livemode: the mode whose events workers process; None where that is not known.
             storing: where verified events go.
             notifier: told when there is something new.

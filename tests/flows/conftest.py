@@ -10,6 +10,7 @@ from payment_worker import bootstrap
 from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.flows.context import Context, Policy
 from payment_worker.flows.pauses import Pauses
+from payment_worker.gateway.account.key_owner import ApiKey
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.redis.client import redis_client
@@ -35,7 +36,7 @@ def context(environment: dict[str, str], clock: Clock) -> Iterator[Context]:
         yield Context(
             database=database,
             stripe=Gateway(
-                api_key=environment["STRIPE_API_KEY"],
+                api_keys={"": ApiKey(environment["STRIPE_API_KEY"])},
                 api_base=environment["STRIPE_API_BASE"],
                 timeout_seconds=10,
                 rate_limiter=rate_limiter,

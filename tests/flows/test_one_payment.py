@@ -11,6 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from payment_worker import bootstrap
 from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.flows.context import Context
+from payment_worker.gateway.account.key_owner import ApiKey
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.redis.client import redis_client
@@ -35,7 +36,7 @@ def test_nothing_that_befalls_one_payment_breaks_the_promise(
     )
     with closing(DyingDatabase(environment["DATABASE_URL"])) as database:
         stripe = Gateway(
-            api_key=environment["STRIPE_API_KEY"],
+            api_keys={"": ApiKey(environment["STRIPE_API_KEY"])},
             api_base=simulator.url,
             timeout_seconds=0.3,
             rate_limiter=rate_limiter,

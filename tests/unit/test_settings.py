@@ -2,6 +2,7 @@
 
 import pytest
 
+from payment_worker.bootstrap import api_keys, webhook_secrets
 from payment_worker.devstack.chaos.cluster import TIMINGS
 from payment_worker.devstack.stack import IMPATIENT
 from payment_worker.settings import MAX_REDELIVERIES, Role, Settings, SettingsError
@@ -142,3 +143,45 @@ def test_times_that_are_not_set_fit_those_that_are(seconds: float) -> None:
 def test_the_short_times_of_our_own_stacks_are_good(timings: dict[str, str]) -> None:
     read = chosen(**timings)
     assert read.stripe_timeout < read.lease < read.visibility_timeout
+
+
+EU = "sk_test_51EuropeanAccountKey"
+
+
+@pytest.mark.parametrize("text", [f"eu={EU}", f" eu = {EU} ,", f"eu:{EU}", f'{{"eu": "{EU}"}}'])
+def test_further_accounts_are_named_keys_beside_the_default_one(text: str) -> None:
+    read = chosen(
+        STRIPE_API_KEY="sk_test_1", STRIPE_API_KEYS=text, STRIPE_WEBHOOK_SECRET="whsec_1,eu=whsec_2"
+    )
+    assert api_keys(read) == {"": "sk_test_1", "eu": EU}
+    assert webhook_secrets(read) == (("", "whsec_1"), ("eu", "whsec_2"))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"STRIPE_API_KEYS": f"acct_1={EU}"},
+        {"STRIPE_API_KEYS": f"platform={EU}"},
+        {"STRIPE_API_KEYS": f"a/b={EU}"},
+        {"STRIPE_API_KEYS": EU},
+        {"STRIPE_API_KEYS": f"eu={EU},eu=sk_test_2"},
+        {"STRIPE_API_KEYS": f"eu={EU},us={EU}"},
+        {"STRIPE_API_KEYS": "eu=pk_test_51EuropeanAccountKey"},
+        {"STRIPE_API_KEYS": "eu="},
+        {"STRIPE_API_KEYS": "eu=sk_live_51EuropeanAccountKey"},
+        {"STRIPE_API_KEYS": f"eu={EU}", "STRIPE_API_KEY": EU},
+        {"STRIPE_API_KEYS": f"eu={EU}", "STRIPE_API_KEY": ""},
+        {"STRIPE_WEBHOOK_SECRET": "whsec_1,eu=whsec_1", "STRIPE_API_KEYS": f"eu={EU}"},
+        {"STRIPE_WEBHOOK_SECRET": "eu=whsec_1"},
+        {"STRIPE_WEBHOOK_SECRET": "acct_1=whsec_1"},
+    ],
+    ids=str,
+)
+def test_accounts_that_cannot_be_told_apart_are_refused_and_not_shown(setting: dict[str, str]) -> None:
+    (told,) = faults(**{"STRIPE_API_KEY": "sk_test_1", **setting})
+    assert told.startswith("STRIPE_")
+    assert "EuropeanAccount" not in told
+
+
+def test_a_secret_of_another_form_stays_a_secret() -> None:
+    assert webhook_secrets(chosen(STRIPE_WEBHOOK_SECRET="of=another=form")) == (("", "of=another=form"),)

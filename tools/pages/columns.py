@@ -5,7 +5,7 @@ from collections.abc import Mapping
 EVERYWHERE: Mapping[str, str] = {
     "payment_id": "The payment.",
     "refund_id": "The refund.",
-    "stripe_account": "The connected account; null for the platform's own.",
+    "stripe_account": "The account's name in STRIPE_API_KEYS, or Stripe's id; empty for the default account.",
     "currency": "ISO 4217, upper case.",
     "created_at": "When it was first recorded.",
     "updated_at": "When the row was last written.",
@@ -110,7 +110,7 @@ OF: Mapping[str, Mapping[str, str]] = {
         "is_scheduled": "False for one over a named period.",
         "status": "`RUNNING` or `FINISHED`.",
         "step": "What is being compared.",
-        "stripe_account": "The account that is being compared; empty for the platform's own.",
+        "stripe_account": "The account that is being compared; empty for the default one.",
         "cursor": "The position on Stripe's list.",
         "read_back_to": "When the last object read so far was created: lists are read newest first.",
         "refunds": "Refunds that were compared.",

@@ -15,6 +15,9 @@ Further = Annotated[
         help="Any further argument of the task; repeatable. Objects as JSON.",
     ),
 ]
+Account = Annotated[
+    str | None, typer.Option(help="Its name in STRIPE_API_KEYS; the default account if not given.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -41,6 +44,7 @@ def charge(  # noqa: PLR0913 - one option for each argument of the task
     description: Annotated[str | None, typer.Option()] = None,
     statement_descriptor_suffix: Annotated[str | None, typer.Option()] = None,
     metadata: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Repeatable.")] = None,
+    account: Account = None,
     stripe_account: Annotated[str | None, typer.Option(help="The connected account.")] = None,
     argument: Further = None,
     as_json: AsJson = False,
@@ -60,6 +64,7 @@ def charge(  # noqa: PLR0913 - one option for each argument of the task
         "description": description,
         "statement_descriptor_suffix": statement_descriptor_suffix,
         "metadata": _pairs(metadata or [], "--metadata") or None,
+        "account": account,
         "stripe_account": stripe_account,
         **_further(argument),
     }
@@ -103,6 +108,7 @@ def adopt(
     order_id: Annotated[str, typer.Option(help="Your number of the order.")],
     payment_id: Annotated[str | None, typer.Option(help="A new UUID if not given.")] = None,
     customer_id: Annotated[str | None, typer.Option(help="Your number of the customer.")] = None,
+    account: Account = None,
     stripe_account: Annotated[str | None, typer.Option(help="The connected account that it is on.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -113,6 +119,7 @@ def adopt(
         "payment_id": payment_id or str(uuid4()),
         "order_id": order_id,
         "payment_intent": payment_intent,
+        "account": account,
         "stripe_account": stripe_account,
         "customer_id": customer_id,
     }

@@ -28,7 +28,8 @@ def reconcile(
     account: Annotated[
         list[str] | None,
         typer.Option(
-            help="With a period: also reconcile this connected account, even without payments of ours. Repeatable."
+            help="With a period: also reconcile this account, even without payments of ours: Stripe's id of a "
+            "connected one, a name of STRIPE_API_KEYS, or both as NAME/acct_…. Repeatable."
         ),
     ] = None,
     accept: Annotated[

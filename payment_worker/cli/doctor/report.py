@@ -34,7 +34,9 @@ def examine(*, unknown_after_seconds: float) -> Sequence[Check]:
         if chosen.database_url:
             checks += _rows(chosen, timedelta(seconds=unknown_after_seconds))
     # Whose key it is comes first where it is not ours: all else follows from that.
-    return sorted(checks, key=lambda each: not (each.name == ACCOUNT and each.verdict is Verdict.PROBLEM))
+    return sorted(
+        checks, key=lambda each: not (each.name.startswith(ACCOUNT) and each.verdict is Verdict.PROBLEM)
+    )
 
 
 def examine_servers(chosen: Settings) -> Sequence[Check]:

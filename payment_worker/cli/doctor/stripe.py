@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,11 +22,16 @@ STRIPE_SECONDS: Final = 10
 
 
 def stripe(chosen: Settings) -> Iterator[Check]:
-    """Check that Stripe is reachable, then the key's account and the clocks."""
-    key = chosen.stripe_api_key
+    """Check that Stripe is reachable with each key, then the keys' accounts and the clocks."""
+    for account, key in bootstrap.api_keys(chosen).items():
+        for each in _with_key(chosen, account, key):
+            yield replace(each, name=f"{each.name} {account}".strip())
+
+
+def _with_key(chosen: Settings, account: str, key: str) -> Iterator[Check]:
     began = time.monotonic()
     answer = probe(
-        api_key=key.get_secret_value() if key else "",
+        api_key=key,
         api_base=chosen.stripe_api_base,
         timeout_seconds=min(STRIPE_SECONDS, chosen.stripe_timeout),
     )
@@ -42,15 +48,19 @@ def stripe(chosen: Settings) -> Iterator[Check]:
             yield problem(
                 "stripe",
                 f"{where} rejects the key (401{f' {word}' if word else ''})",
-                remedy="set STRIPE_API_KEY to a key that is not revoked",
+                remedy=f"set {_setting(account)} to a key that is not revoked",
             )
         case Reached():
             milliseconds = f"{(time.monotonic() - began) * 1000:.0f} ms"
             yield _reached(chosen, answer, where, milliseconds)
-            yield from _account(chosen, answer.account_id)
-            yield from _webhook_endpoint(chosen)
-    if answer.date:
+            yield from _account(chosen, account, answer.account_id)
+            yield from _webhook_endpoint(chosen, account)
+    if answer.date and not account:
         yield _clocks(chosen, answer.date)
+
+
+def _setting(account: str) -> str:
+    return f"{account} of STRIPE_API_KEYS" if account else "STRIPE_API_KEY"
 
 
 def _reached(chosen: Settings, answer: Reached, where: str, took: str) -> Check:
@@ -72,9 +82,9 @@ def _reached(chosen: Settings, answer: Reached, where: str, took: str) -> Check:
     )
 
 
-def _webhook_endpoint(chosen: Settings) -> Iterator[Check]:
+def _webhook_endpoint(chosen: Settings, account: str) -> Iterator[Check]:
     """Only a difference: events may come by another way, and a restricted key need not read endpoints."""
-    found = endpoints(chosen).list()
+    found = endpoints(chosen, account).list()
     for each, differences in (
         {} if isinstance(found, EndpointsUnavailable) else ours_among(found, None).items()
     ):
@@ -90,7 +100,7 @@ def _mode(chosen: Settings) -> str:
     return "live" if bootstrap.is_live(chosen) else "test"
 
 
-def _account(chosen: Settings, account_id: str | None) -> Iterator[Check]:
+def _account(chosen: Settings, account: str, account_id: str | None) -> Iterator[Check]:
     if account_id is None:
         yield problem(
             ACCOUNT,
@@ -98,26 +108,26 @@ def _account(chosen: Settings, account_id: str | None) -> Iterator[Check]:
             remedy="grant the restricted key read permission for accounts (rak_accounts_kyc_basic_read)",
         )
         return
-    ours = _on_record(chosen)
+    ours = _on_record(chosen, account)
     if ours and ours != Identity(account_id, bool(bootstrap.is_live(chosen))):
         mode = "live" if ours.livemode else "test"
         yield problem(
             ACCOUNT,
             f"the key belongs to {account_id} ({_mode(chosen)} mode), our payments are on "
             f"{ours.stripe_account_id} ({mode} mode): nothing is sent to Stripe",
-            remedy=f"set STRIPE_API_KEY to a key of {ours.stripe_account_id}, or DATABASE_URL to another database",
+            remedy=f"set {_setting(account)} to a key of {ours.stripe_account_id}, or DATABASE_URL to another database",
         )
     else:
         yield fine(ACCOUNT, f"{account_id} ({_mode(chosen)} mode)")
 
 
-def _on_record(chosen: Settings) -> Identity | None:
+def _on_record(chosen: Settings, account: str) -> Identity | None:
     if not chosen.database_url:
         return None
     database = bootstrap.database(chosen, connections=1)
     try:
         with database.begin() as connection:
-            return stripe_identity.on_record(connection)
+            return stripe_identity.on_record(connection, account)
     except DatabaseUnavailableError:
         return None  # reported by the database check
     finally:

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
 
+from payment_worker import bootstrap
 from payment_worker.cli.views.printing import complain, print_json, say
 from payment_worker.domain.webhook_endpoint import WebhookEndpoint, endpoint_differences
 from payment_worker.flows.events.subjects import SUBJECTS
 from payment_worker.gateway.account.webhook_endpoints import EndpointsUnavailable, WebhookEndpoints
 from payment_worker.gateway.webhook import PINNED_VERSION
-from payment_worker.settings import Settings
+from payment_worker.settings import Settings, SettingsError
 
 PATH: Final = "/webhooks/stripe"
 """Where our receiver takes webhooks: so an endpoint is known for ours."""
@@ -17,11 +18,17 @@ PATH: Final = "/webhooks/stripe"
 SECONDS: Final = 10
 
 
-def endpoints(chosen: Settings) -> WebhookEndpoints:
-    """Those of the key's account."""
-    key = chosen.stripe_api_key
+def endpoints(chosen: Settings, account: str) -> WebhookEndpoints:
+    """Those of an account that we have a key of.
+
+    Raises:
+        SettingsError: we have none.
+    """
+    keys = bootstrap.api_keys(chosen)
+    if account not in keys:
+        raise SettingsError([f"STRIPE_API_KEYS: has no account {account}"])
     return WebhookEndpoints(
-        api_key=key.get_secret_value() if key else "",
+        api_key=keys[account],
         api_base=chosen.stripe_api_base,
         timeout_seconds=min(SECONDS, chosen.stripe_timeout),
     )
@@ -35,9 +42,9 @@ def ours_among(found: Sequence[WebhookEndpoint], url: str | None) -> Mapping[Web
     }
 
 
-def check(url: str | None, *, as_json: bool) -> bool:
+def check(url: str | None, *, account: str, as_json: bool) -> bool:
     """Print the differences; whether there is an endpoint, and none differs."""
-    found = endpoints(Settings.from_environment(needed_by=("stripe",))).list()
+    found = endpoints(Settings.from_environment(needed_by=("stripe",)), account).list()
     if isinstance(found, EndpointsUnavailable):
         complain(f"Stripe does not list its webhook endpoints: {found.reason}.")
         return False
@@ -51,9 +58,9 @@ def check(url: str | None, *, as_json: bool) -> bool:
     return bool(compared) and not any(compared.values())
 
 
-def create(url: str, *, is_for_connected: bool) -> bool:
+def create(url: str, *, account: str, is_for_connected: bool) -> bool:
     """Create it and print its secret; whether it was created."""
-    reached = endpoints(Settings.from_environment(needed_by=("stripe",)))
+    reached = endpoints(Settings.from_environment(needed_by=("stripe",)), account)
     found = reached.list()
     if not isinstance(found, EndpointsUnavailable) and not is_for_connected and ours_among(found, url):
         complain(f"There is an endpoint {url}: payment-worker webhook-endpoint check")
@@ -65,5 +72,6 @@ def create(url: str, *, is_for_connected: bool) -> bool:
         complain(f"Stripe did not create it: {made.reason}.")
         return False
     say(made)
-    complain("Its signing secret, shown this once: add it to STRIPE_WEBHOOK_SECRET.")
+    named = f", as {account}=whsec_…" if account else ""
+    complain(f"Its signing secret, shown this once: add it to STRIPE_WEBHOOK_SECRET{named}.")
     return True

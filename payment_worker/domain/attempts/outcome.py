@@ -37,6 +37,7 @@ class Delay(Code):
     PAUSED = "paused", "Somebody paused this kind of request."
     ANOTHER_ACCOUNT = "another_account", "Our API key belongs to another Stripe account or mode."
     ACCOUNT_UNKNOWN = "account_unknown", "Our API key may not read which account it belongs to."
+    NO_API_KEY = "no_api_key", "STRIPE_API_KEYS has no key of this account."
     SCAN_CONTINUES = (
         "scan_continues",
         "A long list was not read to its end; the next round goes on from there.",
@@ -51,7 +52,7 @@ def explained(code: str) -> str:
     return f"{word}: {sentence}{rest}" if sentence else code
 
 
-WRONG_KEY = frozenset({Delay.ANOTHER_ACCOUNT, Delay.ACCOUNT_UNKNOWN})
+WRONG_KEY = frozenset({Delay.ANOTHER_ACCOUNT, Delay.ACCOUNT_UNKNOWN, Delay.NO_API_KEY})
 """Delays that last until another key is deployed, or this one gets another permission."""
 
 REFUSED_OF_US = frozenset({Delay.API_KEY_REJECTED, Delay.ACCESS_DENIED})

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Final, assert_never
 
+from payment_worker.domain.accounts import account_of
 from payment_worker.domain.attempts.outcome import Absent, Delay, Postponed, Unanswered
 from payment_worker.domain.discrepancies.closures import closed_account, closed_list, not_shown
 from payment_worker.domain.discrepancies.findings import StripeList
@@ -161,7 +162,9 @@ def unavailable(context: Context, answer: Unanswered | Postponed, *, account: st
 
 def _note_closed(context: Context, account: str) -> None:
     closed = (
-        closed_account(account) if account else closed_list(StripeList.PAYMENT_INTENTS, stripe_account="")
+        closed_account(account)
+        if account_of(account).connected
+        else closed_list(StripeList.PAYMENT_INTENTS, stripe_account=account)
     )
     with context.database.begin() as connection:
         if account in event_polls.accounts(connection):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Self, assert_never
 
+from payment_worker.domain.accounts import account_of
 from payment_worker.domain.attempts.outcome import Absent, Delay, Postponed
 from payment_worker.domain.discrepancies.closures import (
     Closed,
@@ -154,7 +155,8 @@ class Checker:
         """
         reason = _refusal(answer)
         closed = closed_list(of, stripe_account=account)
-        if account and (of is StripeList.PAYMENT_INTENTS or not self._shows_payments(account)):
+        is_connected = bool(account_of(account).connected)
+        if is_connected and (of is StripeList.PAYMENT_INTENTS or not self._shows_payments(account)):
             closed = closed_account(account)
         self.refused.add(closed)
         if account in self.foreign_objects:

@@ -1,6 +1,7 @@
 """Retrieves the account that an API key belongs to."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from payment_worker.domain.attempts.outcome import Delay
 
@@ -14,3 +15,11 @@ KeyCheck = Callable[[AskOwner], Delay | None]
 
 def any_key(_ask: AskOwner) -> None:
     """Allow every key, whichever account it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key of Stripe's API, and the check of whose it is."""
+
+    secret: str = field(repr=False)
+    check: KeyCheck = any_key

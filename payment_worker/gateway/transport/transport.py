@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import stripe
 
+from payment_worker.domain.accounts import account_of
 from payment_worker.domain.attempts.outcome import Delay, Outcome, Postponed
-from payment_worker.gateway.account.key_owner import KeyCheck, any_key
+from payment_worker.gateway.account.key_owner import ApiKey
 from payment_worker.gateway.parsing import JSON
 from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.gateway.rate_limit.limits import Permit, Throttled, endpoint_of
@@ -35,22 +36,25 @@ class Connection:
     def __init__(
         self,
         *,
-        api_key: str,
+        api_keys: Mapping[str, ApiKey],
         api_base: str,
         timeout_seconds: float,
         rate_limiter: RateLimiter,
-        check_key: KeyCheck = any_key,
     ) -> None:
         self.timeout_seconds = timeout_seconds
         self.clock = StripeClock()
         self._rate_limiter = rate_limiter
-        self._check_key = check_key
-        self._client = stripe.StripeClient(
-            api_key,
-            base_addresses={"api": api_base.rstrip("/")},
-            http_client=DeadlineClient(api_base, timeout_seconds=timeout_seconds),
-            max_network_retries=0,
-        )
+        self._keys = api_keys
+        http = DeadlineClient(api_base, timeout_seconds=timeout_seconds)
+        self._clients = {
+            name: stripe.StripeClient(
+                key.secret,
+                base_addresses={"api": api_base.rstrip("/")},
+                http_client=http,
+                max_network_retries=0,
+            )
+            for name, key in api_keys.items()
+        }
 
     def ask(self, path: str, params: Mapping[str, Any], account: str) -> JSON:
         """Stripe's response to a GET. Raises stripe.StripeError; one of them says that it was not sent."""
@@ -62,10 +66,16 @@ class Connection:
 
     def permit(self, method: str, path: str, account: str, longest_wait: float) -> Permit | Throttled:
         """Wait for the call's permit, if it comes within this time. No transaction may be open meanwhile."""
-        if delay := self._check_key(self._owner):
+        if delay := self._unusable(account_of(account).key):
             count(THROTTLED, delay)
             return Throttled(delay, 0.0)
         return self._acquire(method, path, account, longest_wait)
+
+    def _unusable(self, key: str) -> Delay | None:
+        """Why nothing may be sent with the key of this name."""
+        if key not in self._keys:
+            return Delay.NO_API_KEY
+        return self._keys[key].check(lambda: self._owner(key))
 
     def _acquire(self, method: str, path: str, account: str, longest_wait: float) -> Permit | Throttled:
         permit = self._rate_limiter.acquire(
@@ -77,13 +87,13 @@ class Connection:
             time.sleep(permit.wait_seconds)
         return permit
 
-    def _owner(self) -> str | Delay:
+    def _owner(self, key: str) -> str | Delay:
         """The id of the account that the key belongs to."""
-        permit = self._acquire("get", ACCOUNT, "", LONGEST_PERMIT_WAIT_SECONDS)
+        permit = self._acquire("get", ACCOUNT, key, LONGEST_PERMIT_WAIT_SECONDS)
         if isinstance(permit, Throttled):
             return permit.delay
         try:
-            return str(self.call("get", ACCOUNT, {}, "", permit).data["id"])
+            return str(self.call("get", ACCOUNT, {}, key, permit).data["id"])
         except stripe.PermissionError:
             return Delay.ACCOUNT_UNKNOWN
         except stripe.StripeError as error:
@@ -103,10 +113,11 @@ class Connection:
         options: Mapping[str, Any] = MappingProxyType({}),
     ) -> Any:  # noqa: ANN401 - the SDK gives this answer no name that is public
         """Send one request, and report to the rate limiter whether Stripe responded. Raises stripe.StripeError."""
-        whose = {"stripe_account": account} if account else {}
+        key, connected = account_of(account)
+        whose = {"stripe_account": connected} if connected else {}
         name, began = endpoint_name(method, path), time.monotonic()
         try:
-            answer = self._client.raw_request(method, path, **params, **options, **whose)
+            answer = self._clients[key].raw_request(method, path, **params, **options, **whose)
         except stripe.StripeError as error:
             self.clock.update(error.headers)
             self._note(permit, name, outcome_of(error), error.request_id, began)

@@ -12,6 +12,7 @@ from payment_worker.flows.events.poll import PollOptions, poll
 from payment_worker.flows.key_check import KeyCheck
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.flows.reconciliation.run import reconcile
+from payment_worker.gateway.account.key_owner import ApiKey
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.redis.client import redis_client
@@ -37,12 +38,12 @@ def deploy(scene: Scene, environment: dict[str, str]) -> Deploy:
         rate_limiter = RateLimiter(
             redis_client(environment["REDIS_URL"], timeout_seconds=1), bootstrap.limits(settings)
         )
+        check = KeyCheck(scene.context.database, account="", livemode=bool(bootstrap.is_live(settings)))
         stripe = Gateway(
-            api_key=key,
+            api_keys={"": ApiKey(key, check)},
             api_base=environment["STRIPE_API_BASE"],
             timeout_seconds=10,
             rate_limiter=rate_limiter,
-            check_key=KeyCheck(scene.context.database, livemode=bool(bootstrap.is_live(settings))),
         )
         return replace(scene, context=replace(scene.context, stripe=stripe))
 

@@ -18,6 +18,7 @@ from payment_worker.flows.commands.charge import charge
 from payment_worker.flows.commands.refund import refund
 from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult
+from payment_worker.gateway.account.key_owner import ApiKey
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.gateway.webhook import event_of
@@ -70,7 +71,12 @@ def at(context: Context, environment: dict[str, str]) -> At:
     )
     return lambda url: replace(
         context,
-        stripe=Gateway(api_key="sk_test_terse", api_base=url, timeout_seconds=10, rate_limiter=rate_limiter),
+        stripe=Gateway(
+            api_keys={"": ApiKey("sk_test_terse")},
+            api_base=url,
+            timeout_seconds=10,
+            rate_limiter=rate_limiter,
+        ),
     )
 
 

@@ -1,0 +1,30 @@
+"""Names Stripe accounts in our rows and calls.
+
+Empty is the account of STRIPE_API_KEY, `eu` that of the key named so in STRIPE_API_KEYS. A connected account has
+Stripe's id, `acct_…`, or `eu/acct_…` where it is connected to the account `eu`.
+"""
+
+from typing import Final, NamedTuple
+
+SEPARATOR: Final = "/"
+CONNECTED: Final = "acct_"
+
+
+class Account(NamedTuple):
+    """What the name of an account consists of; each part may be empty."""
+
+    key: str
+    """The name of the API key with which it is asked."""
+    connected: str
+    """Stripe's id of the connected account."""
+
+
+def account_name(key: str, connected: str) -> str:
+    """The name of an account."""
+    return SEPARATOR.join(part for part in (key, connected) if part)
+
+
+def account_of(name: str) -> Account:
+    """The account of this name."""
+    first, _, second = name.partition(SEPARATOR)
+    return Account("", first) if first.startswith(CONNECTED) else Account(first, second)
