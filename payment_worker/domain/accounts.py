@@ -26,5 +26,7 @@ def account_name(key: str, connected: str) -> str:
 
 def account_of(name: str) -> Account:
     """The account of this name."""
-    first, _, second = name.partition(SEPARATOR)
-    return Account("", first) if first.startswith(CONNECTED) else Account(first, second)
+    if name.startswith(CONNECTED):
+        return Account("", name)
+    key, _, connected = name.partition(SEPARATOR)
+    return Account(key, connected)

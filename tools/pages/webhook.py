@@ -27,6 +27,10 @@ In Stripe's dashboard, an endpoint of any API version for these events; all othe
 
 {events}
 
+A further account of `STRIPE_API_KEYS` has an endpoint of its own with the same address and events, and its secret
+stands after its name: `eu=whsec_…`. An event changes payments of the account whose secret signed it, and of those
+connected to it, only.
+
 For connected accounts make a second endpoint, for events on connected accounts, with the same address and events. Each
 endpoint has a signing secret of its own: `STRIPE_WEBHOOK_SECRET` takes both, comma-separated. What no webhook brings,
 the [poll](../how-to/reconcile.md#the-poll) finds.

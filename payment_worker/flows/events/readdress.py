@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from payment_worker.domain.accounts import account_name, account_of
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.arrival import arrival
 from payment_worker.flows.events.finish import Finished, finish
 from payment_worker.flows.events.result import Processed, Reason
 from payment_worker.gateway.webhook import account_in, event_from
 from payment_worker.store import stripe_identity
+from payment_worker.store.connection.database import Connection
 from payment_worker.store.events import inbox
 from payment_worker.store.events.inbox import InboxEvent
 
@@ -21,9 +23,7 @@ def readdress(context: Context, events: Sequence[InboxEvent]) -> Sequence[InboxE
     if not any(event.payload.get("context") for event in events):
         return events
     with context.database.begin() as connection:
-        ours = stripe_identity.on_record(connection)
-        own = ours.stripe_account_id if ours else ""
-        of = [(event, account_in(event.stripe_account, own=own)) for event in events]
+        of = [(event, _account(context, connection, event.stripe_account)) for event in events]
         again = [
             replace(event_from(dict(event.payload)), stripe_account=account)
             for event, account in of
@@ -33,3 +33,12 @@ def readdress(context: Context, events: Sequence[InboxEvent]) -> Sequence[InboxE
         moved = [event for event, account in of if account != event.stripe_account]
         finish(context, connection, [Finished(event, Processed(Reason.READDRESSED)) for event in moved])
     return [event for event in events if event not in moved]
+
+
+def _account(context: Context, connection: Connection, name: str) -> str:
+    """An account as our rows name it, of those that the key whose secret signed the event can reach."""
+    key, named = account_of(name)
+    if key not in context.stripe.keys:
+        key, named = "", name
+    ours = stripe_identity.on_record(connection, key)
+    return account_name(key, account_in(named, own=ours.stripe_account_id if ours else ""))

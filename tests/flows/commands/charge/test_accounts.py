@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from payment_worker import bootstrap
+from payment_worker.flows.events.arrival import arrival
 from payment_worker.flows.events.dispatch import dispatch
-from payment_worker.flows.events.inbox import arrival
 from payment_worker.flows.events.poll import PollOptions, poll
 from payment_worker.flows.events.result import Ignored, Reason
 from payment_worker.flows.key_check import KeyCheck
@@ -131,6 +131,20 @@ def test_the_secret_that_signed_an_event_tells_its_account(two: Scene, rows: Row
     assert _status(rows, payment_id) == "PROCESSING"
     assert signed_with("whsec_eu") == [EventStatus.PROCESSED]
     assert _status(rows, payment_id) == "SUCCEEDED"
+
+
+def test_an_organisation_that_one_account_is_of_does_not_speak_for_another(two: Scene, rows: Rows) -> None:
+    payment_id = two.charge(account="eu", payment_method="pm_card_processing")
+    two.charge()
+    two.simulator.advance(60)
+    events = two.simulator.get("events", account=EU_ACCOUNT)["data"]
+    (done,) = [each for each in events if each["type"] == "payment_intent.succeeded"]
+    body = json.dumps({**done, "context": EU_ACCOUNT})
+    statuses = []
+    for secret in ("whsec_ours", "whsec_eu"):
+        two.deliver([verified(body, signature(body.encode(), secret), secrets=SECRETS)])
+        statuses.append(_status(rows, payment_id))
+    assert statuses == ["PROCESSING", "SUCCEEDED"]
 
 
 @pytest.mark.parametrize("kind", ["refund.created", "charge.dispute.created"])
