@@ -228,9 +228,9 @@ def keep_rejected(
     count(REJECTED, task_label(task))
 
 
-def note_consumed(worker: str, taken: Collection[str], *, of: Collection[str]) -> None:
+def record_consumed(worker: str, taken: Collection[str], *, of: Collection[str]) -> None:
     """Record which of all queues a worker consumes, if Redis is reachable."""
-    _consumers().note(worker, taken, of=of)
+    _consumers().record(worker, taken, of=of)
 
 
 @cache

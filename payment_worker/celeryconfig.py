@@ -157,7 +157,7 @@ worker_consumer = "payment_worker.broker.consumer:Consumer"
 # Stores requests that cannot be run.
 keep_rejected = "payment_worker.bootstrap:keep_rejected"
 # Records which queues a worker consumes.
-note_consumed = "payment_worker.bootstrap:note_consumed"
+record_consumed = "payment_worker.bootstrap:record_consumed"
 # Prefork by default (`-P threads` for volume).
 worker_pool = "payment_worker.broker.pool:TaskPool"
 # A child is replaced now and then: libraries leak memory.

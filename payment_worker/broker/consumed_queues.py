@@ -11,7 +11,7 @@ from payment_worker.redis.heartbeats import NOTED_EVERY_SECONDS
 
 
 class NoteConsumed(Protocol):
-    """Records the consumed queues; raises nothing while Redis is unreachable. See `note_consumed` in celeryconfig."""
+    """Records the consumed queues; raises nothing while Redis is unreachable. See `record_consumed` in celeryconfig."""
 
     def __call__(self, worker: str, taken: Collection[str], *, of: Collection[str]) -> None:
         """Record that a worker consumes these of all queues."""
@@ -28,7 +28,7 @@ class Consuming(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
 
     def start(self, consumer: Any) -> None:  # noqa: ANN401
         """Called at each connection to Redis."""
-        self._note(consumer)
+        self._record(consumer)
         self._notes = consumer.timer.call_repeatedly(NOTED_EVERY_SECONDS, self._note, (consumer,))
 
     def stop(self, _consumer: Any) -> None:  # noqa: ANN401
@@ -39,15 +39,15 @@ class Consuming(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
     def shutdown(self, consumer: Any) -> None:  # noqa: ANN401
         """Record that a worker that ends consumes nothing any more."""
         self.stop(consumer)
-        _note(consumer, ())
+        _record(consumer, ())
 
-    def _note(self, consumer: Any) -> None:  # noqa: ANN401
+    def _record(self, consumer: Any) -> None:  # noqa: ANN401
         # Not what it was started with: `cancel_consumer` and `add_consumer` change it.
-        _note(consumer, [queue.name for queue in consumer.task_consumer.queues])
+        _record(consumer, [queue.name for queue in consumer.task_consumer.queues])
 
 
-def _note(consumer: Any, taken: Collection[str]) -> None:  # noqa: ANN401
+def _record(consumer: Any, taken: Collection[str]) -> None:  # noqa: ANN401
     conf = consumer.app.conf
     # Found when it is needed: what only routes or watches tasks need not load its code.
-    note: NoteConsumed = symbol_by_name(conf.note_consumed)  # type: ignore[no-untyped-call] # kombu has no types
+    note: NoteConsumed = symbol_by_name(conf.record_consumed)  # type: ignore[no-untyped-call] # kombu has no types
     note(consumer.hostname, taken, of=[queue.name for queue in conf.task_queues])

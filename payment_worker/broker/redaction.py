@@ -55,13 +55,13 @@ class RedactedTask(Task):  # type: ignore[misc] # Celery has no types
         try:
             return self.run(*args, **kwargs)
         except Retry as retry:
-            reason = None if retry.exc is None else told(retry.exc)
+            reason = None if retry.exc is None else redacted(retry.exc)
             failure = Retry(retry.message, reason, retry.when, retry.is_eager, retry.sig)
         except (Ignore, Reject, RequestRejectedError) as decision:
             failure = decision
             failure.__cause__ = failure.__context__ = None
         except Exception as error:  # noqa: BLE001 whatever it is, it is told
-            failure = told(error).with_traceback(error.__traceback__)
+            failure = redacted(error).with_traceback(error.__traceback__)
         # Out here it is not linked to the error that it replaces, which would be printed beside it.
         raise failure
 
@@ -76,6 +76,6 @@ class RedactedTask(Task):  # type: ignore[misc] # Celery has no types
         return super().apply_async(args, kwargs, **{**options, **redacted})
 
 
-def told(error: BaseException) -> TaskBrokeError:
+def redacted(error: BaseException) -> TaskBrokeError:
     """What may be shown of an error: its class, and its innermost frame in our code."""
     return TaskBrokeError(described(error, besides=__name__))

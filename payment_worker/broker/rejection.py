@@ -60,11 +60,11 @@ def rejected_message(message: Any) -> RejectedMessage:  # noqa: ANN401 kombu has
     if UNREADABLE in headers and isinstance(value, dict):
         # A message that kombu could not open: encoded, what is sensitive in it would not be recognised.
         headers, value = value.get("headers"), _decoded(value)
-    told = headers if isinstance(headers, dict) else {}
+    known = headers if isinstance(headers, dict) else {}
     return RejectedMessage(
-        request_id=_plain(told.get("id")) or _delivered_as(message),
+        request_id=_plain(known.get("id")) or _delivered_as(message),
         # A name goes into the log as well.
-        task=mask_text(_plain(told.get("task")) or UNKNOWN),
+        task=mask_text(_plain(known.get("task")) or UNKNOWN),
         arguments=_arguments(value),
     )
 

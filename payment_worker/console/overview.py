@@ -112,19 +112,19 @@ def _counts(
 
 def _backlog(readings: Sequence[Reading]) -> Sequence[Backlog]:
     """Queues, inbox, outbox, due rows and the breaker, as far as the servers answer."""
-    told = {(each.what, each.labels): each.value for each in readings}
+    values = {(each.what, each.labels): each.value for each in readings}
 
     def count(gauge: Gauge, *labels: str) -> int:
-        return int(told.get((gauge, labels), 0))
+        return int(values.get((gauge, labels), 0))
 
     def oldest(gauge: Gauge, *labels: str) -> timedelta | None:
-        return timedelta(seconds=told[gauge, labels]) if told.get((gauge, labels)) else None
+        return timedelta(seconds=values[gauge, labels]) if values.get((gauge, labels)) else None
 
     lines: list[Backlog] = []
     if count(gauges.REDIS_UP):
         lines += [
             Backlog(f"Queue {queue}", int(value), note=f"workers: {count(gauges.CONSUMERS, queue)}")
-            for (what, labels), value in told.items()
+            for (what, labels), value in values.items()
             if what is gauges.QUEUE
             for queue in labels
         ]
@@ -132,13 +132,13 @@ def _backlog(readings: Sequence[Reading]) -> Sequence[Backlog]:
         lines.append(Backlog("Held by workers", count(gauges.UNACKNOWLEDGED), held))
         lines.append(Backlog("Circuit breakers open", count(gauges.BREAKERS)))
     if count(gauges.DATABASE_UP):
-        unknown = sum(value for (what, _), value in told.items() if what is gauges.UNKNOWN)
-        ages = [value for (what, _), value in told.items() if what is gauges.UNKNOWN_SECONDS and value]
+        unknown = sum(value for (what, _), value in values.items() if what is gauges.UNKNOWN)
+        ages = [value for (what, _), value in values.items() if what is gauges.UNKNOWN_SECONDS and value]
         unknown_for = timedelta(seconds=max(ages)) if ages else None
         lines.append(Backlog("Unknown outcomes", int(unknown), unknown_for))
         lines += [
             Backlog(f"Due: {kind.replace('_', ' ')}", int(value), oldest(gauges.DUE_SECONDS, kind))
-            for (what, labels), value in told.items()
+            for (what, labels), value in values.items()
             if what is gauges.DUE
             for kind in labels
         ]

@@ -50,7 +50,7 @@ def _wait(port_base: int, screen: Screen, stack: Stack) -> int:
     # What was given is known there, and may be a secret.
     made = {name: value for name, value in stack.settings.items() if name not in os.environ}
     with env_file.written(made, port_base) as file:
-        _tell(screen, stack, port_base, file)
+        _print_addresses(screen, stack, port_base, file)
         never = Event()
         while all(process.running for process in stack.processes.values()):
             never.wait(_LOOK_EVERY_SECONDS)
@@ -60,7 +60,7 @@ def _wait(port_base: int, screen: Screen, stack: Stack) -> int:
     return PROBLEMS
 
 
-def _tell(screen: Screen, stack: Stack, port_base: int, file: Path) -> None:
+def _print_addresses(screen: Screen, stack: Stack, port_base: int, file: Path) -> None:
     user, password = stack.flower_login
     screen.title("Ready")
     say = screen.line

@@ -37,7 +37,7 @@ def main(arguments: list[str], execute: Callable[[str, list[str]], object] = os.
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     alarm = _wake_on(signal.SIGCHLD, signal.SIGTERM)
     program = _start(libc, options["identity"], arguments[split + 1 :], execute)
-    _tell(int(options["pid-to"]), program)
+    _report_pid(int(options["pid-to"]), program)
     status = _watch(program, alarm)
     if status is None:
         status = _end(program, int(options.get("last-signal", signal.SIGKILL)), alarm)
@@ -94,7 +94,7 @@ def _become(libc: ctypes.CDLL, identity: str) -> None:
         os.setresuid(_NOBODY, _NOBODY, _NOBODY)
 
 
-def _tell(descriptor: int, pid: int) -> None:
+def _report_pid(descriptor: int, pid: int) -> None:
     # The starter may be gone already: then standard input is at its end, which is heard next.
     with contextlib.suppress(BrokenPipeError):
         os.write(descriptor, f"{pid}\n".encode())

@@ -104,13 +104,13 @@ class Process:
                 )
             finally:
                 os.close(write_end)
-            told = os.read(read_end, 32)
+            line = os.read(read_end, 32)
         self.exit_status = None
-        if not told:
+        if not line:
             # Signals to a pid of 0 would reach ourselves.
             self._collect()
             raise ProcessEndedError(f"{self.command[0]} has no guardian\n{self.tail()}")
-        self.pid = int(told)
+        self.pid = int(line)
         return self
 
     def wait_ready(self, *, seconds: float = 60) -> Self:
@@ -254,7 +254,7 @@ class Process:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    # It may have ended between being listed and being told.
+    # It may have ended between being listed and being signalled.
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
 

@@ -26,8 +26,8 @@ def wait_until(
     deadline = time.monotonic() + seconds
     while not (value := condition()):
         if time.monotonic() >= deadline:
-            told = what or getattr(condition, "__name__", "the condition")
-            raise DeadlineMissedError(f"not within {seconds} s: {told} (last seen: {value!r})")
+            condition_name = what or getattr(condition, "__name__", "the condition")
+            raise DeadlineMissedError(f"not within {seconds} s: {condition_name} (last seen: {value!r})")
         never.wait(pause)
         pause = min(pause * 1.2, every_seconds * 10)
     return value

@@ -15,7 +15,7 @@ def close_finding(connection: Connection, finding_id: int, *, reason: str, actor
     """Close a finding; whether it was open until now."""
     is_closed = findings.decide(connection, finding_id, reason=reason, actor=actor, now=now)
     if is_closed:
-        operator_actions.note(
+        operator_actions.record(
             connection, ActionKind.FINDING_CLOSED, [finding_id], reason=reason, actor=actor, now=now
         )
     return is_closed
@@ -27,7 +27,7 @@ def discard_events(
     """Set events aside that wait or are parked; the ids of those that were."""
     outcome = f"{Reason.DISCARDED}: {actor}: {reason}"
     done = event_list.discard(connection, event_ids=event_ids, outcome=outcome, now=now)
-    operator_actions.note(connection, ActionKind.EVENT_DISCARDED, done, reason=reason, actor=actor, now=now)
+    operator_actions.record(connection, ActionKind.EVENT_DISCARDED, done, reason=reason, actor=actor, now=now)
     return done
 
 
@@ -43,5 +43,5 @@ def replay_events(
     """Make these events due, or, without ids, all that are parked; the ids of those that are due now."""
     outcome = ": ".join(filter(None, (Reason.REPLAYED, actor, reason)))
     due = event_list.replay(connection, event_ids=event_ids, type_=type_, reason=outcome, now=now)
-    operator_actions.note(connection, ActionKind.EVENT_REPLAYED, due, reason=reason, actor=actor, now=now)
+    operator_actions.record(connection, ActionKind.EVENT_REPLAYED, due, reason=reason, actor=actor, now=now)
     return due

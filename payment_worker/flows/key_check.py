@@ -59,7 +59,7 @@ class KeyCheck:
             return owner
         found = Identity(owner, self._livemode)
         with self._database.begin() as connection:
-            ours = stripe_identity.note_first(connection, self._account, found)
+            ours = stripe_identity.record_first(connection, self._account, found)
         if found == ours:
             return None
         log.error(

@@ -54,7 +54,7 @@ def keep_rejected(
         received_at=now,
     )
     if identity := rejected_requests.keep(connection, request):
-        _tell(connection, identity, request)
+        _publish(connection, identity, request)
 
 
 def _ids(arguments: Mapping[str, object], kept: Mapping[str, object]) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _uuid(value: object) -> UUID | None:
         return None
 
 
-def _tell(connection: Connection, identity: UUID, request: RejectedRequest) -> None:
+def _publish(connection: Connection, identity: UUID, request: RejectedRequest) -> None:
     payment_id, order_id = _uuid(request.arguments.get("payment_id")), request.arguments.get("order_id")
     data = messages.request_rejected(
         request_id=identity,

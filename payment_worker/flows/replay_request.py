@@ -82,8 +82,8 @@ def replay_request(
         return obstacle
     # Sent before the commit: a crash in between sends it once more, under the same id, which is harmless.
     send(request, message_id)
-    rejected_requests.note_replay(connection, request.request_id, actor=actor, now=now)
-    operator_actions.note(
+    rejected_requests.record_replay(connection, request.request_id, actor=actor, now=now)
+    operator_actions.record(
         connection, ActionKind.REQUEST_REPLAYED, [request.request_id], reason=reason, actor=actor, now=now
     )
     return Replayed(request.request_id, message_id, actor, is_new=True)

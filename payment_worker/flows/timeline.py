@@ -45,14 +45,14 @@ def story_of(connection: Connection, payment_id: UUID) -> Story:
     refunds = timeline.refunds(connection, payment_id)
     history = timeline.history(connection, payment_id)
     warnings = timeline.early_fraud_warnings(connection, payment_id)
-    heard = _events(connection, payment, refunds, history, warnings)
+    events = _events(connection, payment, refunds, history, warnings)
     entries = [
-        *_heard(heard),
+        *_event_lines(events),
         *_asked(timeline.attempts(connection, payment_id)),
         *map(_recorded, history),
         *map(_warned, warnings),
         *map(_found, timeline.findings(connection, payment_id)),
-        *_told(timeline.messages(connection, payment_id)),
+        *_message_lines(timeline.messages(connection, payment_id)),
     ]
     return Story(
         payment=payment,
@@ -64,7 +64,7 @@ def story_of(connection: Connection, payment_id: UUID) -> Story:
 def records_of(connection: Connection, payment_id: UUID) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every row of a payment's whole history, each with the kind of record that it is, for an audit.
 
-    Without what the customer told: parameters, metadata and the payloads of events.
+    Without the customer's data: parameters, metadata and the payloads of events.
     """
     payment, refunds = timeline.payment(connection, payment_id), timeline.refunds(connection, payment_id)
     history = timeline.history(connection, payment_id)
@@ -101,8 +101,8 @@ def _events(
     )
 
 
-def _heard(heard: Iterable[Listed]) -> Iterable[Line]:
-    for event in heard:
+def _event_lines(events: Iterable[Listed]) -> Iterable[Line]:
+    for event in events:
         outcome = f"{event.status}: {sentence(event.outcome)}" if event.outcome else event.status
         yield Line(
             at=event.received_at,
@@ -203,7 +203,7 @@ def _found(row: Mapping[str, Any]) -> Line:
     )
 
 
-def _told(messages: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
+def _message_lines(messages: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
     for row in messages:
         yield Line(
             at=row["published_at"] or row["occurred_at"],

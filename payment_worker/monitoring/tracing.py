@@ -85,9 +85,9 @@ class _Spans:
             method, kind=SpanKind.CLIENT, attributes=attributes, record_exception=False
         ) as span:
 
-            def note_status(status: int) -> None:
+            def record_status(status: int) -> None:
                 span.set_attribute("http.response.status_code", status)
                 if status >= ERRORS_FROM:
                     span.set_status(StatusCode.ERROR)
 
-            yield note_status
+            yield record_status

@@ -30,7 +30,7 @@ class Sweeps:
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - redis-py's types say async or not
         self._client = client
 
-    def note(self, sweep: str, *, now: datetime) -> None:
+    def record(self, sweep: str, *, now: datetime) -> None:
         """Record that a sweep succeeded, if Redis is reachable."""
         with suppress(redis.RedisError):
             self._client.hset(SWEEPS_KEY, sweep, int(now.timestamp()))
@@ -60,7 +60,7 @@ class Consumers:
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - redis-py's types say async or not
         self._client = client
 
-    def note(self, worker: str, taken: Collection[str], *, of: Collection[str]) -> None:
+    def record(self, worker: str, taken: Collection[str], *, of: Collection[str]) -> None:
         """Record which of all queues a worker consumes, if Redis is reachable."""
         with suppress(redis.RedisError):
             now, _ = self._client.time()

@@ -83,9 +83,9 @@ class Stream:
         Raises:
             StreamUnavailableError: it is not known whether they were added.
         """
-        told = [json.dumps(_envelope(message), separators=(",", ":")) for message in messages]
+        envelopes = [json.dumps(_envelope(message), separators=(",", ":")) for message in messages]
         try:
-            last = self._append(keys=[self.name], args=[after or "", self.max_length, *told])
+            last = self._append(keys=[self.name], args=[after or "", self.max_length, *envelopes])
         except redis.RedisError as error:
             raise StreamUnavailableError(str(trouble(error))) from None
         return Forgotten() if last is None else str(last.decode())

@@ -43,6 +43,6 @@ def unknown_in(environ: Mapping[str, str], names: Collection[str]) -> Iterator[s
             yield f"{name}: no such setting" + (f"; {known[alike[0]]}{file} is alike" if alike else "")
 
 
-def told(detail: ErrorDetails) -> str:
+def error_text(detail: ErrorDetails) -> str:
     """Pydantic's error about a value, as one line."""
     return f"{detail['loc'][0]}: {str(detail['msg']).removeprefix('Value error, ')}"

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from payment_worker.settings.environment import SettingsError, told, unknown_in, values_in
+from payment_worker.settings.environment import SettingsError, error_text, unknown_in, values_in
 from payment_worker.settings.ports import is_open_http
 from payment_worker.settings.values import (
     APIKey,
@@ -543,5 +543,5 @@ def _without_faulty(values: Mapping[str, Any]) -> tuple[Settings, dict[str, str]
         return Settings.model_validate(values), {}
     except ValidationError as error:
         details = error.errors(include_input=False, include_url=False)
-    wrong = {str(detail["loc"][0]): told(detail) for detail in details}
+    wrong = {str(detail["loc"][0]): error_text(detail) for detail in details}
     return Settings.model_validate({name: values[name] for name in values.keys() - wrong}), wrong

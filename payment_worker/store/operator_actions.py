@@ -33,7 +33,7 @@ class OperatorAction:
     recorded_at: datetime
 
 
-def note(
+def record(
     connection: Connection,
     action: ActionKind,
     subjects: Iterable[object],

@@ -48,7 +48,7 @@ def begin(connection: Connection, pause: Pause) -> bool:
     ).first()
     if begun is None:
         return False
-    operator_actions.note(
+    operator_actions.record(
         connection,
         ActionKind.PAUSED,
         [pause.kind],
@@ -71,5 +71,5 @@ def end(
     if kinds:
         ending = ending.where(tables.pause.c.kind.in_(kinds))
     ended = sorted(connection.execute(ending).scalars())
-    operator_actions.note(connection, ActionKind.RESUMED, ended, reason=reason, actor=actor, now=now)
+    operator_actions.record(connection, ActionKind.RESUMED, ended, reason=reason, actor=actor, now=now)
     return ended

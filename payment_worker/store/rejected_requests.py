@@ -80,7 +80,7 @@ def lock(connection: Connection, request_id: UUID) -> RejectedRequest | None:
     return None if row is None else _request(row)
 
 
-def note_replay(connection: Connection, request_id: UUID, *, actor: str, now: datetime) -> None:
+def record_replay(connection: Connection, request_id: UUID, *, actor: str, now: datetime) -> None:
     """Note who sent it again, and when."""
     replayed = {"replayed_at": now, "replayed_by": actor}
     connection.execute(update(rejected).where(rejected.c.request_id == request_id).values(replayed))

@@ -31,8 +31,8 @@ def is_live(connection: Connection) -> bool:
     return bool(connection.scalar(select(table.c.livemode).limit(1)))
 
 
-def note_first(connection: Connection, account: str, identity: Identity) -> Identity | None:
-    """Note an account's identity unless it has one.
+def record_first(connection: Connection, account: str, identity: Identity) -> Identity | None:
+    """Record an account's identity unless it has one.
 
     Returns:
         The one on record; None where another of our accounts has this identity.

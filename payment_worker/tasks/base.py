@@ -76,9 +76,9 @@ def reject(task: Task, arguments: Mapping[str, object], errors: Sequence[FieldEr
     Raises:
         RequestRejectedError: always; no retry is spent on it.
     """
-    told = [error.as_dict() for error in errors]
+    fields = [error.as_dict() for error in errors]
     unless_unavailable(
-        task, lambda: bootstrap.keep_rejected(task.name, arguments, told, request_id=task.request.id)
+        task, lambda: bootstrap.keep_rejected(task.name, arguments, fields, request_id=task.request.id)
     )
     message = "; ".join(f"{error.field} {error.message}" for error in errors)
     log.warning("request rejected", fault=message, task=task.name, request_id=task.request.id)

@@ -19,7 +19,7 @@ from payment_worker.tasks.base import NO_LIMIT, growing_countdown, reject
 CHARGE: Final = "payment_worker.charge"
 CHARGES: Final = "charges"
 
-LOOKS: Final = 4
+MAX_LOOKUPS: Final = 4
 """Such a request is retried this often in any case, after 1, 2, 4 and 8 seconds: its charge may be a little late.
 
 After that it is retried only while its charge may be queued, or held by a worker.
@@ -40,24 +40,24 @@ class Missing(StrEnum):
 
 def is_patient(task: Task, lack: Missing) -> bool:
     """Whether the task comes back in any case."""
-    return _looked(task, lack) < LOOKS
+    return _lookups(task, lack) < MAX_LOOKUPS
 
 
-def look_again(task: Task, lack: Missing) -> NoReturn:
+def retry_lookup(task: Task, lack: Missing) -> NoReturn:
     """Retry the task a little later."""
-    looked = _looked(task, lack)
-    headers = {**(task.request.headers or {}), str(lack): looked + 1}
-    raise task.retry(countdown=growing_countdown(looked), headers=headers, max_retries=NO_LIMIT)
+    lookups = _lookups(task, lack)
+    headers = {**(task.request.headers or {}), str(lack): lookups + 1}
+    raise task.retry(countdown=growing_countdown(lookups), headers=headers, max_retries=NO_LIMIT)
 
 
-def look_for_payment(task: Task, payment_id: UUID, arguments: Mapping[str, object]) -> NoReturn:
+def wait_for_payment(task: Task, payment_id: UUID, arguments: Mapping[str, object]) -> NoReturn:
     """Retry the task for a payment that does not exist, or reject the request if its charge will not arrive."""
     if is_patient(task, Missing.PAYMENT) or _charge_may_come(payment_id):
-        look_again(task, Missing.PAYMENT)
+        retry_lookup(task, Missing.PAYMENT)
     reject(task, arguments, [FieldError("payment_id", "unknown_payment", "names no payment that we know")])
 
 
-def _looked(task: Task, lack: Missing) -> int:
+def _lookups(task: Task, lack: Missing) -> int:
     said = (task.request.headers or {}).get(lack)
     return said if isinstance(said, int) else 0
 

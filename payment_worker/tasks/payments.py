@@ -38,7 +38,7 @@ from payment_worker.tasks.base import (
     reject,
     unless_unavailable,
 )
-from payment_worker.tasks.missing_payment import Missing, is_patient, look_again, look_for_payment
+from payment_worker.tasks.missing_payment import Missing, is_patient, retry_lookup, wait_for_payment
 
 Result = Mapping[str, str | None]
 
@@ -53,7 +53,7 @@ def capture(self: Task, *args: object, **kwargs: object) -> Result:
             context(self), request, message_id=message_id(self), patient=is_patient(self, Missing.ANSWER)
         )
 
-    return _obey(self, request, run, kwargs)
+    return _run(self, request, run, kwargs)
 
 
 @app.task(bind=True, name="payment_worker.cancel", typing=False)
@@ -66,7 +66,7 @@ def cancel(self: Task, *args: object, **kwargs: object) -> Result:
             context(self), request, message_id=message_id(self), patient=is_patient(self, Missing.ANSWER)
         )
 
-    return _obey(self, request, run, kwargs)
+    return _run(self, request, run, kwargs)
 
 
 @app.task(bind=True, name="payment_worker.retry_charge", typing=False)
@@ -77,7 +77,7 @@ def retry_charge(self: Task, *args: object, **kwargs: object) -> Result:
     def run() -> CommandResult | NoSuchPayment | Busy:
         return retry_flow(context(self), request, message_id=message_id(self))
 
-    return _obey(self, request, run, kwargs)
+    return _run(self, request, run, kwargs)
 
 
 @app.task(bind=True, name="payment_worker.retry_declined", typing=False)
@@ -99,7 +99,7 @@ def message_id(task: Task) -> UUID:
     return bootstrap.message_id(task.request.id)
 
 
-def _obey(
+def _run(
     task: Task,
     request: CaptureRequest | CancelRequest | RetryChargeRequest,
     run: Callable[[], CommandResult | NoSuchPayment | Busy],
@@ -109,8 +109,8 @@ def _obey(
     if isinstance(answer, CommandResult):
         return apply_result(task, answer, arguments)
     if isinstance(answer, Busy):
-        look_again(task, Missing.ANSWER)
-    return look_for_payment(task, request.payment_id, arguments)
+        retry_lookup(task, Missing.ANSWER)
+    return wait_for_payment(task, request.payment_id, arguments)
 
 
 @app.task(bind=True, name="payment_worker.charge", typing=False)

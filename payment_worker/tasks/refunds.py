@@ -13,7 +13,7 @@ from payment_worker.flows.commands.refund import refund as refund_flow
 from payment_worker.flows.commands.refund_suspected import refund_suspected as refund_suspected_flow
 from payment_worker.flows.result import NoSuchPayment
 from payment_worker.tasks.base import apply_result, context, parsed, unless_unavailable
-from payment_worker.tasks.missing_payment import look_for_payment
+from payment_worker.tasks.missing_payment import wait_for_payment
 
 
 @app.task(bind=True, name="payment_worker.refund", typing=False)
@@ -22,7 +22,7 @@ def refund(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | No
     request = parsed(self, RefundRequest, args, kwargs)
     answer = unless_unavailable(self, lambda: refund_flow(context(self), request))
     if isinstance(answer, NoSuchPayment):
-        look_for_payment(self, request.payment_id, kwargs)
+        wait_for_payment(self, request.payment_id, kwargs)
     return apply_result(self, answer, kwargs)
 
 

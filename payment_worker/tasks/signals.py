@@ -40,7 +40,7 @@ def _end(*, sender: Task, state: str | None, retval: object, **_: object) -> Non
     observe(TASK_SECONDS, task, seconds=seconds)
     is_sweep = state == states.SUCCESS and task in SWEEPS
     if is_sweep:
-        bootstrap.process().sweeps.note(task, now=bootstrap.now())
+        bootstrap.process().sweeps.record(task, now=bootstrap.now())
     # A periodic task that found something has logged that itself; thousands of runs a day find nothing.
     tell = log.debug if is_sweep else log.info
     tell("task finished", outcome=end, duration_seconds=round(seconds, 3), **_came_to(retval))

@@ -57,7 +57,7 @@ def configure(*, log_format: Literal["auto", "json", "console"], level: str) -> 
 def _quieten_routine() -> None:
     """Leave out what Celery says at INFO of each message that comes and goes, with what matters inside the text.
 
-    Each task is told of in one line of ours, by `payment_worker.tasks.signals`. Celery's warnings and errors stay.
+    Each task has one line of ours, by `payment_worker.tasks.signals`. Celery's warnings and errors stay.
     """
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -88,8 +88,8 @@ def about(**known: object) -> Iterator[None]:
 
 def learned(**known: object) -> None:
     """Bind what is known from here on, until the block of `about` ends."""
-    told = {name: _plain(value) for name, value in known.items() if value is not None}
-    structlog.contextvars.bind_contextvars(**told)
+    fields = {name: _plain(value) for name, value in known.items() if value is not None}
+    structlog.contextvars.bind_contextvars(**fields)
 
 
 def forget() -> None:

@@ -23,11 +23,11 @@ class _Nobody:
         return _NOTHING
 
 
-def _note_nothing(_status: int) -> None:
+def _ignore_status(_status: int) -> None:
     pass
 
 
-_NOTHING = nullcontext(_note_nothing)
+_NOTHING = nullcontext(_ignore_status)
 
 _tracer: Tracer = _Nobody()
 

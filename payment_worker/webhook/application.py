@@ -34,8 +34,8 @@ def application(receiver: Receiver, readiness: Readiness, *, close: Callable[[],
         return JSONResponse({"ready": True})
 
     async def metrics(_: Request) -> Response:
-        told = await run_in_threadpool(receiver.metrics.exposition)
-        return Response(told, media_type=receiver.metrics.content_type)
+        exposition = await run_in_threadpool(receiver.metrics.exposition)
+        return Response(exposition, media_type=receiver.metrics.content_type)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -43,10 +43,10 @@ class Notifier:
         while not self._closing.is_set():
             self._is_new.wait()
             self._is_new.clear()
-            self._tell()
+            self._notify()
             self._closing.wait(PAUSE_SECONDS)
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         try:
             self._send()
             self._metrics.hint(is_sent=True)

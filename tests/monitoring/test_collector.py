@@ -165,9 +165,9 @@ def test_pauses_queues_breakers_and_sweeps_are_gauges(
     redis_client.hset("unacked", "tag", "held")
     redis_client.zadd("unacked_index", {"tag": an_hour_ago().timestamp()})
     redis_client.hset("payment_worker:rate_limit:{platform}:breaker", "open_until", "1")
-    Sweeps(redis_client).note("resume_stalled", now=an_hour_ago())
+    Sweeps(redis_client).record("resume_stalled", now=an_hour_ago())
     for worker in ("one@here", "two@here"):
-        Consumers(redis_client).note(worker, ["charges"], of=QUEUES)
+        Consumers(redis_client).record(worker, ["charges"], of=QUEUES)
     told = _told(state)
     assert told["paused_seconds", "all"] == 0
     assert told["queue_messages", "charges"] == 3

@@ -310,7 +310,7 @@ def _ask_rarely(connection: Connection, payment_id: UUID, now: datetime) -> None
     reconciliation_candidates.of_payment(connection, payment_id, run_id=1)
     reconciliation_runs.first_of_those_after(connection, a_day)
     findings.close(connection, 1, run_id=1, now=now)
-    rejected_requests.note_replay(connection, uuid4(), actor="test", now=now)
+    rejected_requests.record_replay(connection, uuid4(), actor="test", now=now)
     assert attempt is None or attempts.count_absent(connection, attempt[1]) == 0
 
 

@@ -48,10 +48,10 @@ The tables are the authoritative record.
 
 def page() -> str:
     """The text of the page."""
-    return PAGE.format(told=_told(), counted=_counted(), webhook=_webhook())
+    return PAGE.format(told=_described(), counted=_counted(), webhook=_webhook())
 
 
-def _told() -> str:
+def _described() -> str:
     return "\n".join(f"| `{each.name}` | {_labels(each.labels)} | {each.means} |" for each in GAUGES)
 
 

@@ -77,7 +77,7 @@ def webhook(
     """
     from payment_worker.webhook.server import serve
 
-    with _told_where_not(host, port):
+    with _address_in_use_reported(host, port):
         serve(host=host, port=port)
 
 
@@ -93,12 +93,12 @@ def console(
     from payment_worker.cli.doctor.report import examine_servers
     from payment_worker.console.server import serve
 
-    with _told_where_not(host, port):
+    with _address_in_use_reported(host, port):
         serve(host=host, port=port, examine=examine_servers)
 
 
 @contextmanager
-def _told_where_not(host: str, port: int) -> Iterator[None]:
+def _address_in_use_reported(host: str, port: int) -> Iterator[None]:
     try:
         yield
     except OSError as error:

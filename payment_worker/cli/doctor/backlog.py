@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from payment_worker.cli.doctor.check import Check, fine, note, problem
+from payment_worker.cli.doctor.check import Check, fine, problem, warning
 from payment_worker.domain.attempts.outcome import explained
 from payment_worker.settings import Settings
 from payment_worker.store import pauses
@@ -63,7 +63,7 @@ def _paused(connection: Connection, now: datetime) -> Check:
     ]
     if not standing:
         return fine("pauses", "nothing is paused")
-    return note("pauses", "; ".join(standing), remedy="payment-worker resume")
+    return warning("pauses", "; ".join(standing), remedy="payment-worker resume")
 
 
 def _overdue(connection: Connection, chosen: Settings, now: datetime) -> Check:
@@ -160,7 +160,7 @@ def _rejected(connection: Connection, now: datetime) -> Check:
     many = backlog.rejected(connection, since=now - REJECTED_WITHIN, name=NAMED)
     if not many.count:
         return fine("rejected requests", f"none within {duration(REJECTED_WITHIN)}")
-    return note(
+    return warning(
         "rejected requests",
         f"within {duration(REJECTED_WITHIN)}: {many.count}",
         remedy="read their errors, fix the app that sent them, and replay those that are valid by now",

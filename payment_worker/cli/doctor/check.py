@@ -38,7 +38,9 @@ def fine(name: str, says: str) -> Check:
     return Check(name=name, verdict=Verdict.FINE, says=says)
 
 
-def note(name: str, says: str, *, remedy: str, ids: Sequence[str] = (), shown_by: str | None = None) -> Check:
+def warning(
+    name: str, says: str, *, remedy: str, ids: Sequence[str] = (), shown_by: str | None = None
+) -> Check:
     """A check that passed with something an operator should know."""
     return Check(name=name, verdict=Verdict.NOTE, says=says, remedy=remedy, ids=ids, shown_by=shown_by)
 

@@ -10,7 +10,7 @@ from redis.exceptions import NoPermissionError, RedisError
 
 from payment_worker import bootstrap
 from payment_worker.celery import app
-from payment_worker.cli.doctor.check import Check, fine, note, problem
+from payment_worker.cli.doctor.check import Check, fine, problem, warning
 from payment_worker.cli.remedies import for_database, for_redis
 from payment_worker.monitoring.queues import NO_QUEUE, misdirected
 from payment_worker.redis.client import hosts
@@ -51,7 +51,7 @@ def _database(connection: Connection, began: float) -> Iterator[Check]:
     if is_behind:
         yield problem("migrations", "not all migrations were run", remedy="payment-worker migrate")
     elif unknown := migrate.unknown_revision(connection):
-        yield note(
+        yield warning(
             "migrations",
             f"revision {unknown} is unknown to this version: a newer version has migrated the database",
             remedy="nothing to do during an upgrade; else install the newer version",
@@ -103,11 +103,11 @@ def _eviction(policy: str | None) -> Iterator[Check]:
         unread = (
             f"make sure that maxmemory-policy is {KEEPS_ALL}; the ACL permission +info lets doctor read it"
         )
-        yield note("eviction", "maxmemory-policy cannot be read", remedy=unread)
+        yield warning("eviction", "maxmemory-policy cannot be read", remedy=unread)
     elif policy.startswith("allkeys-"):
         yield problem("eviction", f"{policy}: a full Redis deletes waiting requests", remedy=remedy)
     elif policy != KEEPS_ALL:  # volatile-…: no queue and no stream of ours expires
-        yield note("eviction", f"{policy}: a full Redis deletes keys that have an expiry", remedy=remedy)
+        yield warning("eviction", f"{policy}: a full Redis deletes keys that have an expiry", remedy=remedy)
 
 
 def workers(chosen: Settings) -> Iterator[Check]:
@@ -125,8 +125,8 @@ def workers(chosen: Settings) -> Iterator[Check]:
             f"if one runs: celery -A payment_worker control add_consumer {unread[0]}",
         )
         return
-    told = ", ".join(f"{queue} {count}" for queue, count in counts.items())
-    yield fine("workers", f"workers per queue: {told}")
+    pending = ", ".join(f"{queue} {count}" for queue, count in counts.items())
+    yield fine("workers", f"workers per queue: {pending}")
 
 
 def beat(chosen: Settings) -> Iterator[Check]:
@@ -138,7 +138,7 @@ def beat(chosen: Settings) -> Iterator[Check]:
     except RedisError:
         return  # said above
     if swept_at is None:
-        yield note("beat", "no sweep has run since Redis was started or emptied", remedy=start)
+        yield warning("beat", "no sweep has run since Redis was started or emptied", remedy=start)
         return
     ago = max(bootstrap.now() - swept_at, timedelta())
     # Three sweeps missed in a row is no chance.
@@ -151,7 +151,7 @@ def secrets(chosen: Settings) -> Iterator[Check]:
     """Check that a webhook signing secret is set; without one events arrive by the poll alone."""
     count = len(chosen.stripe_webhook_secret)
     if count == 0:
-        yield note(
+        yield warning(
             "webhook secret",
             "not set: events arrive by the poll alone, a minute or more late",
             remedy="set STRIPE_WEBHOOK_SECRET to the endpoint's signing secret, whsec_…",
@@ -164,13 +164,13 @@ def metadata_secrets(chosen: Settings) -> Iterator[Check]:
     """Check that the secrets of our metadata MAC are a setting, and so survive a loss of the database."""
     configured = [each.get_secret_value() for each in chosen.metadata_secrets]
     if not configured:
-        yield note(
+        yield warning(
             "metadata secret",
             "stored in the database only: if both are lost, no payment can be restored from Stripe",
             remedy="set PAYMENT_WORKER_METADATA_SECRETS to a new secret and, after a comma, the stored one",
         )
     elif _stored_metadata_secret(chosen) not in {*configured, None}:
-        yield note(
+        yield warning(
             "metadata secret",
             "the one stored in the database is not among the configured: what it signed proves nothing",
             remedy="add it to PAYMENT_WORKER_METADATA_SECRETS after a comma: SELECT secret FROM metadata_secret",

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from payment_worker import bootstrap
 from payment_worker.cli.doctor import backlog
-from payment_worker.cli.doctor.check import ACCOUNT, Check, Verdict, fine, note, problem
+from payment_worker.cli.doctor.check import ACCOUNT, Check, Verdict, fine, problem, warning
 from payment_worker.cli.views.printing import console, print_json
 from payment_worker.settings import Role, Settings, SettingsError
 from payment_worker.store.connection.database import DatabaseUnavailableError
@@ -73,17 +73,17 @@ def _settings() -> tuple[Check, Settings | None]:
         remedy = "correct them in the environment; docs/reference/settings.md lists every setting"
         fault = problem("settings", "; ".join(error.faults), remedy=remedy)
     else:
-        return _told(chosen), chosen
+        return _settings_check(chosen), chosen
     try:
         return fault, Settings.from_environment(needed_by=())
     except SettingsError:
         return fault, None
 
 
-def _told(chosen: Settings) -> Check:
+def _settings_check(chosen: Settings) -> Check:
     if chosen.visibility_timeout > chosen.lease:
         return fine("settings", "complete and valid")
-    return note(
+    return warning(
         "settings",
         "PAYMENT_WORKER_VISIBILITY_TIMEOUT is not more than PAYMENT_WORKER_LEASE",
         remedy="raise it: until then Redis redelivers messages, harmlessly, while their tasks are still running",

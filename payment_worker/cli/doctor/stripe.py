@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from payment_worker import bootstrap
-from payment_worker.cli.doctor.check import ACCOUNT, Check, fine, note, problem
+from payment_worker.cli.doctor.check import ACCOUNT, Check, fine, problem, warning
 from payment_worker.cli.views.webhook_endpoint import endpoints, ours_among
 from payment_worker.flows.clocks import MOST_SKEW
 from payment_worker.gateway.account.reachability import KeyRefused, NotReached, Reached, probe
@@ -89,7 +89,7 @@ def _webhook_endpoint(chosen: Settings, account: str) -> Iterator[Check]:
         {} if isinstance(found, EndpointsUnavailable) else ours_among(found, None).items()
     ):
         if differences:
-            yield note(
+            yield warning(
                 "webhook endpoint",
                 f"{each.stripe_webhook_endpoint_id}: {'; '.join(differences)}",
                 remedy="change it in Stripe's dashboard, or payment-worker webhook-endpoint create a new one",

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from payment_worker.cli.database import now, operator, records
-from payment_worker.cli.views.printing import complain, console, is_narrow, print_json, table, told
+from payment_worker.cli.views.printing import complain, console, is_narrow, print_json, stacked, table
 from payment_worker.flows.decisions import discard_events, replay_events
 from payment_worker.flows.events.result import sentence
 from payment_worker.store.events import event_list
@@ -28,7 +28,7 @@ def show(*, status: str | None, type_: str | None, limit: int, as_json: bool) ->
 def listed(found: Sequence[Listed], *, now: datetime) -> Table:
     """Events as a table, or as a list where the screen has no room for one."""
     if is_narrow():
-        return told(_narrow(found, now))
+        return stacked(_narrow(found, now))
     shown = table("Event", "Type", "Status", "Tries", "Outcome", "Age")
     for event in found:
         age = duration(now - event.received_at)

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from payment_worker.cli.database import records
-from payment_worker.cli.views.printing import console, is_narrow, print_json, table, told
+from payment_worker.cli.views.printing import console, is_narrow, print_json, stacked, table
 from payment_worker.contracts.requests import ReconcileRequest, parse
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.store.connection.database import Connection
@@ -50,7 +50,7 @@ def _newest(connection: Connection, search: Search, limit: int) -> list[Payment]
 
 def _listed(found: Sequence[Payment]) -> Table:
     if is_narrow():
-        return told(_narrow(found))
+        return stacked(_narrow(found))
     shown = table("Requested (UTC)", "Payment", "Order", "Amount", "Status", "Reason")
     shown.columns[1].no_wrap = True  # it is there to be copied
     for each in found:

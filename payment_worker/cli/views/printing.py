@@ -73,7 +73,7 @@ def is_narrow() -> bool:
     return console().width < _TABLE_WIDTH
 
 
-def told(rows: Iterable[tuple[str, str, str]]) -> Table:
+def stacked(rows: Iterable[tuple[str, str, str]]) -> Table:
     """What a narrow screen has in the place of a table: a label, what it is about, and the rest dim beneath it.
 
     Lines are broken between words, and an id is one.

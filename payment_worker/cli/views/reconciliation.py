@@ -52,7 +52,7 @@ def run(
         _say({"running": "elsewhere"}, "Another reconciliation is at work; this one left.", as_json=as_json)
         return PROBLEMS
     is_clean = not _open(context) and not done.not_accepted
-    _say(done, _told(done), as_json=as_json)
+    _say(done, _summary(done), as_json=as_json)
     return DONE if done.run.is_finished and is_clean else PROBLEMS
 
 
@@ -78,7 +78,7 @@ def _say(as_value: object, as_text: str, *, as_json: bool) -> None:
         console().print(escape(as_text))
 
 
-def _told(done: Reconciled) -> str:
+def _summary(done: Reconciled) -> str:
     run = done.run
     lines = [
         f"Run {run.run_id}: {instant(run.since)} until {instant(run.until)}",

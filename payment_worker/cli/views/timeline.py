@@ -18,8 +18,8 @@ from payment_worker.cli.views.printing import (
     is_narrow,
     print_json,
     print_json_line,
+    stacked,
     table,
-    told,
 )
 from payment_worker.cli.views.rejected import MOST, canonical, print_each
 from payment_worker.flows.timeline import Line, Story, records_of, story_of
@@ -77,21 +77,21 @@ def show(identity: str, *, as_json: bool) -> bool:
         unaccepted = rejected_requests.carrying(connection, canonical(identity), limit=MOST)
         payment_id = _payment_of(connection, _id(identity))
         story = story_of(connection, payment_id) if payment_id else None
-        heard = [] if story else event_list.about(connection, object_ids=[], event_ids=[identity])
-    if story is None and not heard and not unaccepted:
+        events = [] if story else event_list.about(connection, object_ids=[], event_ids=[identity])
+    if story is None and not events and not unaccepted:
         complain(f"Not found: {identity}.")
         if as_json:
             print_json(None)
         return False
     if as_json:
-        found = asdict(story) if story else {"events": heard}
+        found = asdict(story) if story else {"events": events}
         print_json({**found, "rejected_requests": unaccepted})
         return True
     if story:
         _print(story)
-    elif heard:
+    elif events:
         console().print("This event is about no payment of ours.\n")
-        console().print(listed(heard, now=now()))
+        console().print(listed(events, now=now()))
     print_each(unaccepted)
     return True
 
@@ -117,7 +117,7 @@ def _print(story: Story) -> None:
     for line in [*map(escape, _lines(payment)), *refunds]:
         out.print(Padding.indent(line, 2))
     out.print()
-    out.print(told(_narrow(story.entries)) if is_narrow() else _wide(story.entries))
+    out.print(stacked(_narrow(story.entries)) if is_narrow() else _wide(story.entries))
 
 
 def _wide(entries: Iterable[Line]) -> Table:

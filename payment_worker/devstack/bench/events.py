@@ -14,7 +14,7 @@ EVENTS_OF_A_CHARGE: Final = 4
 """`payment_intent.created`, `charge.succeeded`, `payment_intent.succeeded`, and `charge.updated` with its fee."""
 
 LATER_SECONDS: Final = 60.0
-"""Of Stripe's time, after which it has told of a charge all that it ever will."""
+"""Of Stripe's time, after which it has created all events of a charge."""
 
 
 def events(*, tasks: int) -> list[Figure]:
@@ -56,9 +56,9 @@ def each_event(bench: Bench, tasks: int) -> list[Figure]:
     with bench.worker(pool="prefork", concurrency=2) as worker:
         bench.charges(worker, tasks)
     bench.simulator.advance(LATER_SECONDS)
-    told = bench.simulator.get("events")["data"][-EVENTS_OF_A_CHARGE * tasks :]
+    events = bench.simulator.get("events")["data"][-EVENTS_OF_A_CHARGE * tasks :]
     with bench.receiver() as (receiver, port):
-        requests = [request(each) for each in told]
+        requests = [request(each) for each in events]
         cpu, began = _cpu(receiver), time.monotonic()
         deliver(requests, port=port)
         acknowledged = len(requests) / (time.monotonic() - began)

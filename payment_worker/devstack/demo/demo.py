@@ -21,10 +21,10 @@ def run() -> int:
         0 when they agree to the cent, 1 when anything differs or fails, 2 when the given settings are
         unusable, 130 after Ctrl-C.
     """
-    return show(_tell)
+    return show(_run_scenarios)
 
 
-def _tell(screen: Screen, stack: Stack) -> int:
+def _run_scenarios(screen: Screen, stack: Stack) -> int:
     began = time.monotonic()
     with closing_engine(stack.settings["DATABASE_URL"]) as database:
         screen.title("The scenarios")

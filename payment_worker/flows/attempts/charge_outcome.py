@@ -13,7 +13,7 @@ from payment_worker.domain.transitions.verdicts import Advanced, Contradicted, C
 from payment_worker.flows.attempts.lifecycle import Continue, LockedAttempt
 from payment_worker.flows.result import CommandResult
 from payment_worker.flows.transitions.apply import judge
-from payment_worker.flows.transitions.contradictions import note_finding
+from payment_worker.flows.transitions.contradictions import record_finding
 from payment_worker.flows.transitions.payments import payment_writes
 from payment_worker.store.payments import payments
 
@@ -28,7 +28,7 @@ def payment_intent_shown(
         return locked.reschedule(unknown_reason_after_absence(attempt.unknown_reason), code="unconfirmed")
     if _is_anothers(locked, seen):
         second = second_payment_intent(payment, seen.stripe_payment_intent_id)
-        note_finding(locked.context, locked.connection, second)
+        record_finding(locked.context, locked.connection, second)
         return locked.reschedule(UnknownReason.CONTRADICTS_RECORD, code=Contradiction.ANOTHER_PAYMENT_INTENT)
     cause = locked.cause("answered", stripe_request_id=stripe_request_id)
     judgement = judge(locked.context, locked.connection, payment, seen)

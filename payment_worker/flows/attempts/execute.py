@@ -66,7 +66,7 @@ def _perform(context: Context, attempt: Attempt, payment: Payment) -> CommandRes
         if step is Step.SEND and not context.pauses.hold(attempt.action):
             outcome = _send(context, attempt, payment)
             attempt = _sent(attempt, outcome, now=context.clock(), stripe_now=context.stripe.now())
-            outcome = _looked_at(context, attempt, payment, outcome)
+            outcome = _looked_up(context, attempt, payment, outcome)
             if isinstance(outcome, Unanswered) and outcome.unknown_reason in MUST_LOOK:
                 attempt = replace(
                     attempt,
@@ -125,7 +125,7 @@ def _sent(attempt: Attempt, outcome: Outcome, *, now: datetime, stripe_now: date
     )
 
 
-def _looked_at(context: Context, attempt: Attempt, payment: Payment, outcome: Outcome) -> Outcome:
+def _looked_up(context: Context, attempt: Attempt, payment: Payment, outcome: Outcome) -> Outcome:
     """A rejection, with the current PaymentIntent in place of our assumption about it.
 
     If it cannot be retrieved now, the same request is rejected again later.

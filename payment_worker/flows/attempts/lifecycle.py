@@ -81,8 +81,8 @@ class LockedAttempt:
 
     def cause(self, cause: str, **detail: object) -> Cause:
         """The cause of a change that this attempt makes."""
-        told = {name: value for name, value in detail.items() if value is not None}
-        return self.context.cause(cause, attempt=self.attempt.number, **told)
+        shown = {name: value for name, value in detail.items() if value is not None}
+        return self.context.cause(cause, attempt=self.attempt.number, **shown)
 
     def based(self, seen: PaymentIntentSnapshot, *, is_present: bool) -> PaymentIntentSnapshot:
         """The snapshot in a response, with the row's version before the call if it shows the current state."""
@@ -115,8 +115,8 @@ class LockedAttempt:
         )
         write(self.connection, [reschedule])
         count(RESCHEDULED, attempt.action, code)
-        told = {"detail": detail} if detail else {}
-        log.warning("attempt rescheduled", **self._ids(), reason=code, **told, tries=tries)
+        extra = {"detail": detail} if detail else {}
+        log.warning("attempt rescheduled", **self._ids(), reason=code, **extra, tries=tries)
         if self.refund:
             return refund_result(self.refund, Unfinished.OURS, due_again_at)
         return payment_result(self.payment, Unfinished.OURS, due_again_at)

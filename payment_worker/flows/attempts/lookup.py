@@ -21,7 +21,7 @@ from payment_worker.domain.payment import Payment, PaymentTrigger
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.domain.transitions.payments import shows_previous_attempt
 from payment_worker.flows.context import Context
-from payment_worker.flows.transitions.contradictions import note_finding
+from payment_worker.flows.transitions.contradictions import record_finding
 from payment_worker.flows.transitions.provenance import CLOCKS_DIFFER_BY, find_made, keys_of, sent_within
 from payment_worker.flows.transitions.refresh import ObjectKind
 from payment_worker.gateway.transport.retries import Seconds
@@ -121,7 +121,7 @@ def _made(context: Context, attempt: Attempt, payment: Payment, shown: Shown) ->
         stripe_account=payment.stripe_account,
     )
     with context.database.begin() as connection:
-        note_finding(context, connection, copy)
+        record_finding(context, connection, copy)
     return None
 
 

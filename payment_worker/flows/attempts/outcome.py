@@ -33,7 +33,7 @@ from payment_worker.flows.attempts.modify_outcome import change_never_executed, 
 from payment_worker.flows.attempts.refund_outcome import refund_failed, refund_shown
 from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, Unfinished, payment_result, refund_result
-from payment_worker.flows.transitions.contradictions import note_finding
+from payment_worker.flows.transitions.contradictions import record_finding
 from payment_worker.gateway.requests import Request
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.payments import attempts, payments, refunds
@@ -62,9 +62,9 @@ def record(
             return present(connection, attempt)
         refund = refunds.find(connection, attempt.refund_id) if attempt.refund_id else None
         locked = LockedAttempt(context, connection, found[0], refund, attempt, context.clock(), asked_at)
-        noted = _note(locked, outcome)
+        recorded = _record(locked, outcome)
     context.notify_relay()
-    return noted
+    return recorded
 
 
 def present(connection: Connection, attempt: Attempt) -> CommandResult:
@@ -78,7 +78,7 @@ def present(connection: Connection, attempt: Attempt) -> CommandResult:
     return payment_result(payment, unfinished, due_again_at)
 
 
-def _note(locked: LockedAttempt, outcome: Outcome | Absent | ScanIncomplete) -> CommandResult | Continue:
+def _record(locked: LockedAttempt, outcome: Outcome | Absent | ScanIncomplete) -> CommandResult | Continue:
     match outcome:
         case Shown(seen, stripe_request_id, is_present):
             return _seen(locked, seen, stripe_request_id, is_present=is_present)
@@ -159,7 +159,7 @@ def _absent(locked: LockedAttempt) -> CommandResult | Continue:
             if locked.refund
             else payment_missing_there(locked.payment)
         )
-        note_finding(locked.context, locked.connection, missing)
+        record_finding(locked.context, locked.connection, missing)
         return locked.reschedule(
             UnknownReason.CONTRADICTS_RECORD, code="not found, though Stripe has shown it"
         )
@@ -215,4 +215,4 @@ def _next_attempt(locked: LockedAttempt) -> Continue:
         number=before.number + 1,
         request_id=before.request_id,
     )
-    return Continue(attempts.note(locked.connection, following), locked.payment)
+    return Continue(attempts.insert(locked.connection, following), locked.payment)

@@ -61,7 +61,7 @@ def _take(context: Context, request: AdoptRequest) -> Conflict | RejectAdoption 
     asked = fetch_original_request(context.stripe, request.payment_intent, account=request.on_account)
     match asked:
         case OriginalRequest():
-            return _refused(context, request) or _note(context, request, asked)
+            return _refused(context, request) or _record(context, request, asked)
         case Absent():
             return RejectAdoption(AdoptionRejection.NO_SUCH_PAYMENT_INTENT)
         case Unreadable():
@@ -91,7 +91,7 @@ def _known(context: Context, request: AdoptRequest) -> Payment | Conflict | None
         return payment
 
 
-def _note(
+def _record(
     context: Context, request: AdoptRequest, asked: OriginalRequest
 ) -> RejectAdoption | Conflict | None:
     """Insert the payment; None if the row exists now, whoever inserted it."""
@@ -102,10 +102,10 @@ def _note(
     payment, now = _payment_of(request, seen), context.clock()
     with context.database.begin() as connection:
         columns = {**asked.columns, "metadata": asked.metadata}
-        noted = payments.insert_payment(
+        recorded = payments.insert_payment(
             connection, payment, request=columns, fingerprint=fingerprint(request), created_at=now
         )
-        if noted:
+        if recorded:
             write(connection, _first_writes(context, connection, payment, seen, now))
             if asked.balance_transaction:
                 booked = asked.balance_transaction
@@ -147,18 +147,18 @@ def _first_writes(
         now=now,
         detail={"amount": payment.amount, "currency": payment.currency},
     )
-    told = present(payment_message(payment, now=now))
+    messages = present(payment_message(payment, now=now))
     if seen.trigger is None:
         # Its customer has not paid yet, as in REQUIRES_ACTION.
         waits = replace(payment, status=PaymentStatus.REQUIRES_ACTION, version=2)
         expiry = context.policy.action_expiry
         return [
             first,
-            *told,
+            *messages,
             *payment_writes(payment, waits, cause=cause, now=now, action_expiry=expiry),
         ]
     judgement = judge(context, connection, payment, seen.as_of(payment.version))
-    return [first, *told, *judgement.writes(cause=cause, now=now)]
+    return [first, *messages, *judgement.writes(cause=cause, now=now)]
 
 
 LISTS: Final[Mapping[ObjectKind, str]] = MappingProxyType(
@@ -175,7 +175,7 @@ def _caught_up(context: Context, request: AdoptRequest) -> CommandResult | Strip
     context.notify_relay()
     with context.database.begin() as connection:
         payment = payments.find(connection, request.payment_id)
-    assert payment is not None  # noqa: S101 - it is noted, and payments are never deleted
+    assert payment is not None  # noqa: S101 - it is recorded, and payments are never deleted
     return payment_result(payment)
 
 

@@ -28,7 +28,7 @@ def charge(context: Context, request: ChargeRequest) -> CommandResult | Conflict
     now = context.clock()
     payment = _payment_of(request)
     due_at = request.not_before if request.not_before and request.not_before > now else None
-    attempt = _note(context, request, payment, now, due_at=due_at)
+    attempt = _record(context, request, payment, now, due_at=due_at)
     if attempt is None:
         return _asked_before(context, request)
     count(PAYMENTS, payment.status.lower())
@@ -54,7 +54,7 @@ def _payment_of(request: ChargeRequest) -> Payment:
     )
 
 
-def _note(
+def _record(
     context: Context, request: ChargeRequest, payment: Payment, now: datetime, *, due_at: datetime | None
 ) -> Attempt | None:
     with context.database.begin() as connection:

@@ -63,7 +63,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class _Noted:
+class _Recorded:
     attempt: Attempt
     payment: Payment
 
@@ -84,20 +84,20 @@ def ask_for(context: Context, change: Change, *, patient: bool) -> CommandResult
         payment = payments.lock(connection, change.payment_id)
         if payment is None:
             return NoSuchPayment()
-        noted = _note(context, connection, change, payment, patient=patient)
+        recorded = _record(context, connection, change, payment, patient=patient)
     context.notify_relay()
-    match noted:
-        case _Noted(attempt, before):
+    match recorded:
+        case _Recorded(attempt, before):
             return execute_attempt(context, attempt, before)
         case _Waiting(attempt_id, answer):
             return run_if_due(context, attempt_id) or answer
         case _:
-            return noted
+            return recorded
 
 
-def _note(
+def _record(
     context: Context, connection: Connection, change: Change, payment: Payment, *, patient: bool
-) -> _Noted | _Waiting | CommandResult | Busy:
+) -> _Recorded | _Waiting | CommandResult | Busy:
     now = context.clock()
     if waiting := stripe_requests.unanswered(connection, change.payment_id):
         if waiting.action is change.action and change.is_same(payment, waiting):
@@ -116,7 +116,7 @@ def _note(
         case Reject(rejection_reason):
             return _refuse(connection, change, payment, rejection_reason, now)
         case Wanted() as wanted:
-            return _note_attempt(context, connection, change, payment, wanted)
+            return _insert_attempt(context, connection, change, payment, wanted)
 
 
 def _give_up(context: Context, connection: Connection, attempt_id: int, *, reason: object) -> CommandResult:
@@ -161,9 +161,9 @@ def _refuse(
     return replace(payment_result(payment), reason=rejection_reason.value)
 
 
-def _note_attempt(
+def _insert_attempt(
     context: Context, connection: Connection, change: Change, before: Payment, wanted: Wanted
-) -> _Noted:
+) -> _Recorded:
     after, now = wanted.after, context.clock()
     attempt = new_attempt(
         context,
@@ -178,4 +178,4 @@ def _note_attempt(
         cause = context.cause(f"{change.action} requested", attempt=attempt.number)
         write(connection, payment_writes(before, after, cause=cause, now=now))
     automatic_retries.cancel_retries(connection, after.payment_id)
-    return _Noted(attempts.note(connection, attempt), after)
+    return _Recorded(attempts.insert(connection, attempt), after)

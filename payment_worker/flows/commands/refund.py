@@ -41,23 +41,23 @@ class _AskedBefore:
 
 def refund(context: Context, request: RefundRequest) -> CommandResult | Conflict | NoSuchPayment:
     """Refund once for this `refund_id`; a repeated request returns the current status."""
-    noted = _note(context, request)
+    recorded = _record(context, request)
     context.notify_relay()
-    match noted:
+    match recorded:
         case _Reserved(attempt, payment):
             return execute_attempt(context, attempt, payment)
         case _AskedBefore(answer, waiting):
             return _go_on(context, answer, waiting)
         case _:
-            return noted
+            return recorded
 
 
 def continue_refund(context: Context, refund_id: UUID) -> CommandResult | None:
     """Look again at a refund that waits for its payment; None where it does not wait any more."""
     with context.database.begin() as connection:
-        if (noted := refunds.find(connection, refund_id)) is None:
+        if (recorded := refunds.find(connection, refund_id)) is None:
             return None
-        payment = payments.lock(connection, noted.payment_id)
+        payment = payments.lock(connection, recorded.payment_id)
         # Read again: what was read before the lock may have changed while we waited for it.
         waiting, request = refunds.find(connection, refund_id), refunds.request_of(connection, refund_id)
         if waiting is None or payment is None or request is None or request["waits_until"] is None:
@@ -90,7 +90,7 @@ def _go_on(context: Context, answer: CommandResult, waiting: DueAttempt | None) 
     return run_if_due(context, waiting.attempt_id) or in_other_hands
 
 
-def _note(
+def _record(
     context: Context, request: RefundRequest
 ) -> _Reserved | _AskedBefore | CommandResult | Conflict | NoSuchPayment:
     with context.database.begin() as connection:
@@ -113,7 +113,7 @@ def _note(
             refund_application_fee=request.refund_application_fee,
         )
         after = _decided(new, decision)
-        row = refunds.noted(
+        row = refunds.new_row(
             after,
             request={
                 "requested_by": request.requested_by,
@@ -192,7 +192,7 @@ def _write(
             moved = payment_writes(payment, reserved, cause=cause, now=now)
             write(connection, [*writes, *moved, *present(refund_message(reserved, refund, now=now))])
             return _Reserved(
-                attempts.note(connection, _attempt(context, connection, reserved, refund, now)), reserved
+                attempts.insert(connection, _attempt(context, connection, reserved, refund, now)), reserved
             )
         case _:
             assert_never(decision)

@@ -24,7 +24,7 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.events.result import UNANSWERED, Deferred, Ignored, Processed, Reason, Result
 from payment_worker.flows.events.subjects import KINDS, About, Subject, proof_of, shown
 from payment_worker.flows.transitions.apply import Applied, NoPayment, NotShown, Overtaken, apply_snapshot
-from payment_worker.flows.transitions.contradictions import missing_there, note_finding, unreadable
+from payment_worker.flows.transitions.contradictions import missing_there, record_finding, unreadable
 from payment_worker.flows.transitions.judgement import NO_PROOF, RefundProof, Verdict
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target
 from payment_worker.gateway.client import NotFetched, Unreadable
@@ -136,11 +136,11 @@ def _not_shown(context: Context, target: Target, answer: NotFetched) -> Result:
                 missing = missing_there(connection, target)
                 if missing is None:
                     return Ignored(Reason.ABSENT)
-                note_finding(context, connection, missing)
+                record_finding(context, connection, missing)
             return Processed(Reason.CONTRADICTED)
         case Unreadable():
             with context.database.begin() as connection:
-                note_finding(context, connection, unreadable(target))
+                record_finding(context, connection, unreadable(target))
             return Deferred(Reason.UNREADABLE)
         case Unanswered() | Postponed():
             return unavailable(context, answer, account=target.account)
@@ -152,7 +152,7 @@ def unavailable(context: Context, answer: Unanswered | Postponed, *, account: st
     """Reschedule an event because the object could not be retrieved; a closed account of ours is one finding."""
     match answer:
         case Postponed(Delay.ACCESS_DENIED):
-            _note_closed(context, account)
+            _record_closed(context, account)
             return Deferred(Reason.FORBIDDEN, counts=False, delay=ASKED_AGAIN_AFTER)
         case Postponed(delay):
             return Deferred(Reason.UNAVAILABLE, delay, counts=False)
@@ -160,7 +160,7 @@ def unavailable(context: Context, answer: Unanswered | Postponed, *, account: st
             return Deferred(Reason.UNAVAILABLE, unknown_reason)
 
 
-def _note_closed(context: Context, account: str) -> None:
+def _record_closed(context: Context, account: str) -> None:
     closed = (
         closed_account(account)
         if account_of(account).connected
@@ -169,4 +169,4 @@ def _note_closed(context: Context, account: str) -> None:
     with context.database.begin() as connection:
         if account in event_polls.accounts(connection):
             hidden = not_shown(closed, stripe_account=account, reason=Delay.ACCESS_DENIED)
-            note_finding(context, connection, hidden)
+            record_finding(context, connection, hidden)

@@ -19,7 +19,7 @@ from payment_worker.store.statements import write
 def handle_charge(context: Context, event: InboxEvent, payment: Payment, about: About) -> Result:
     """Refresh the PaymentIntent of a charge, whose own snapshot says too little, and record fee and net."""
     result: Result = Processed(Reason.UNCHANGED)
-    if may_tell_more(payment, event.type, about):
+    if may_show_more(payment, event.type, about):
         intent = str(id_of(about["payment_intent"]))
         result = apply(context, event, payment, ObjectKind.PAYMENT_INTENT, intent)
     transaction = id_of(about.get("balance_transaction"))
@@ -28,7 +28,7 @@ def handle_charge(context: Context, event: InboxEvent, payment: Payment, about: 
     return _book(context, payment, transaction, result)
 
 
-def may_tell_more(payment: Payment, event_type: str, about: About) -> bool:
+def may_show_more(payment: Payment, event_type: str, about: About) -> bool:
     """Whether the payment of a charge may have another status than we recorded."""
     if payment.status in WITHOUT_OUTCOME:
         return True

@@ -15,7 +15,7 @@ from payment_worker.domain.transitions.disputes import DisputeMoved
 from payment_worker.domain.transitions.verdicts import Advanced
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.apply import result_of
-from payment_worker.flows.events.charge import may_tell_more
+from payment_worker.flows.events.charge import may_show_more
 from payment_worker.flows.events.fees import LacksFee
 from payment_worker.flows.events.finish import Finished, finish
 from payment_worker.flows.events.refund import may_refund_more
@@ -161,7 +161,7 @@ def _result(
     context: Context, connection: Connection, parsed: _Parsed, locked: Locked
 ) -> Processed | LacksFee | None:
     match parsed.subject:
-        case Subject.CHARGE if may_tell_more(locked.payment, parsed.event.type, parsed.about):
+        case Subject.CHARGE if may_show_more(locked.payment, parsed.event.type, parsed.about):
             return None
         case Subject.CHARGE:
             transaction = id_of(parsed.about.get("balance_transaction"))

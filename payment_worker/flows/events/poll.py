@@ -121,7 +121,7 @@ def _store(context: Context, poll: Poll, page: Page[Event]) -> int:
             source="poll",
             now=now,
         )
-        event_polls.note(connection, poll, now=now)
+        event_polls.save(connection, poll, now=now)
     return len(new)
 
 
@@ -130,8 +130,8 @@ def _not_read(context: Context, poll: Poll, answer: NotListed) -> None:
     if isinstance(answer, Absent) and poll.window:
         # The cursor's event is older than what Stripe keeps: the window is opened anew, at its newest end.
         with context.database.begin() as connection:
-            event_polls.note(connection, replace(poll, window=None), now=context.clock())
+            event_polls.save(connection, replace(poll, window=None), now=context.clock())
     elif poll.stripe_account and isinstance(answer, Postponed) and answer.delay is Delay.ACCESS_DENIED:
         # It had its turn: else connected accounts that are closed to us would come before all others each time.
         with context.database.begin() as connection:
-            event_polls.note(connection, poll, now=context.clock())
+            event_polls.save(connection, poll, now=context.clock())

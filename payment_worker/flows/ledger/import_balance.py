@@ -64,11 +64,11 @@ def read_account(context: Context, state: BalanceImport, options: ImportOptions)
         state = _after(state, page, since, now=context.clock())
         with context.database.begin() as connection:
             _store(context, connection, state, page)
-            balance_imports.note(connection, state)
+            balance_imports.save(connection, state)
         options.on_page(state, page.oldest_at or since)
         if state.cursor is None:
             if options.since and is_whole:
-                _note_missing(context, state, since, began_at)
+                _record_missing(context, state, since, began_at)
             return state
         if not options.go_on():
             return None
@@ -111,7 +111,7 @@ def _store(
     movements, account = [each.movement for each in page.objects], state.stripe_account
     now = context.clock()
     for difference in _differences(connection, movements, page, account):
-        findings.note(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
+        findings.record(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
     balance_transactions.keep(connection, movements, stripe_account=account, now=now)
     known = ledger_entries.links(connection, {each.source.object_id for each in movements if each.source})
     ledger_entries.post(connection, [_entry(each, state, known) for each in movements], now=now)
@@ -161,7 +161,7 @@ def _fixed(movement: Movement) -> dict[str, object]:
     return {name: getattr(movement, name) for name in balance_transactions.FIXED}
 
 
-def _note_missing(context: Context, state: BalanceImport, since: datetime, began_at: datetime) -> None:
+def _record_missing(context: Context, state: BalanceImport, since: datetime, began_at: datetime) -> None:
     with context.database.begin() as connection:
         gone = balance_transactions.not_shown(
             connection,
@@ -177,7 +177,7 @@ def _note_missing(context: Context, state: BalanceImport, since: datetime, began
                 stripe_account=state.stripe_account,
                 detail={"ours": "posted", "theirs": None},
             )
-            findings.note(connection, missing, status=FindingStatus.OPEN, run_id=None, now=context.clock())
+            findings.record(connection, missing, status=FindingStatus.OPEN, run_id=None, now=context.clock())
 
 
 def _not_read(context: Context, state: BalanceImport, answer: NotListed) -> None:
@@ -185,6 +185,6 @@ def _not_read(context: Context, state: BalanceImport, answer: NotListed) -> None
     if isinstance(answer, Absent) and state.cursor:
         # Nothing is ever removed from this list: the cursor is of another Stripe, such as a simulator that was reset.
         with context.database.begin() as connection:
-            balance_imports.note(
+            balance_imports.save(
                 connection, replace(state, window_since=None, window_newest=None, cursor=None)
             )

@@ -135,7 +135,7 @@ def _itemize(context: Context, payout_id: str, stripe_account: str) -> None:
         if after is None:
             break
     with context.database.begin() as connection:
-        payouts.note_itemized(connection, payout_id, total)
+        payouts.mark_itemized(connection, payout_id, total)
         if total != payout.amount:
             differs = Difference(
                 kind=FindingKind.PAYOUT_SUM_DIFFERS,
@@ -143,4 +143,4 @@ def _itemize(context: Context, payout_id: str, stripe_account: str) -> None:
                 stripe_account=stripe_account,
                 detail={"ours": total, "theirs": payout.amount},
             )
-            findings.note(connection, differs, status=FindingStatus.OPEN, run_id=None, now=context.clock())
+            findings.record(connection, differs, status=FindingStatus.OPEN, run_id=None, now=context.clock())

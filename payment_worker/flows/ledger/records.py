@@ -31,8 +31,8 @@ def post_records(context: Context, *, go_on: Callable[[], bool]) -> bool:
             now = context.clock()
             page = ledger_entries.changes(connection, after=after, limit=BATCH)
             ledger_entries.post(connection, [_entry(each) for each in page], now=now)
-            if settled := _settled(page, before=now - SURELY_COMMITTED):
-                ledger_entries.note_posted_until(connection, settled)
+            if last_committed := _last_committed(page, before=now - SURELY_COMMITTED):
+                ledger_entries.save_posted_until(connection, last_committed)
         if len(page) < BATCH:
             return True
         after = page[-1].history_id
@@ -54,11 +54,11 @@ def _entry(change: RecordChange) -> Entry:
     )
 
 
-def _settled(page: Sequence[RecordChange], *, before: datetime) -> int | None:
+def _last_committed(page: Sequence[RecordChange], *, before: datetime) -> int | None:
     """The last row before which all were recorded so long ago that no earlier one can still appear."""
-    settled = None
+    last_committed = None
     for change in page:
         if change.recorded_at >= before:
             break
-        settled = change.history_id
-    return settled
+        last_committed = change.history_id
+    return last_committed

@@ -68,7 +68,7 @@ def import_balance(context: Context, options: ImportOptions) -> Sequence[Account
         is_posted = post_records(context, go_on=options.go_on)
         results = [_import(context, state, options) for state in states]
         if is_posted and all(each.is_read for each in results):
-            _note_uncleared(context, options)
+            _record_uncleared(context, options)
     return results
 
 
@@ -80,7 +80,7 @@ def _import(context: Context, state: BalanceImport, options: ImportOptions) -> A
         result = _read_and_prove(context, _state(context, state), replace(options, since=since))
     with context.database.begin() as connection:
         for proof in result.proofs:
-            _note_difference(context, connection, proof)
+            _record_difference(context, connection, proof)
     if result.is_read:
         follow_payouts(context, stripe_account=state.stripe_account, tell_from=state.begins_at)
         context.notify_relay()
@@ -103,15 +103,15 @@ def _read_and_prove(context: Context, state: BalanceImport, options: ImportOptio
             return AccountImport(stripe_account=account, is_read=False)
         state, options = read, replace(options, since=None)
         after = fetch_balance(context.stripe, account=account)
-        if not _is_told(after):
+        if not _is_fetched(after):
             log.warning("balance not shown", stripe_account=account, answer=str(after))
             break
-        if is_whole and _is_told(before) and before == after:
+        if is_whole and _is_fetched(before) and before == after:
             return AccountImport(stripe_account=account, is_read=True, proofs=_prove(context, state, after))
     return AccountImport(stripe_account=account, is_read=True)
 
 
-def _is_told(answer: Sequence[Held] | NotFetched) -> TypeGuard[Sequence[Held]]:
+def _is_fetched(answer: Sequence[Held] | NotFetched) -> TypeGuard[Sequence[Held]]:
     return isinstance(answer, Sequence)
 
 
@@ -131,7 +131,7 @@ def _prove(context: Context, state: BalanceImport, held: Sequence[Held]) -> Sequ
             for each in sorted(ours.keys() | theirs.keys())
         ]
         for proof in proofs:
-            balance_proofs.note(connection, proof, now=now)
+            balance_proofs.record(connection, proof, now=now)
     return proofs
 
 
@@ -154,7 +154,7 @@ def _open(context: Context, state: BalanceImport, held: Sequence[Held]) -> bool:
     with context.database.begin() as connection:
         if older.objects or older.left_out:
             _post_opening(context, connection, state, held)
-        balance_imports.note(connection, replace(state, is_opened=True))
+        balance_imports.save(connection, replace(state, is_opened=True))
     return True
 
 
@@ -190,7 +190,7 @@ def _name(proof: BalanceProof) -> str:
     return f"{proof.stripe_account} {proof.currency}".strip()
 
 
-def _note_difference(context: Context, connection: Connection, proof: BalanceProof) -> None:
+def _record_difference(context: Context, connection: Connection, proof: BalanceProof) -> None:
     differs = Difference(
         kind=FindingKind.BALANCE_DIFFERS,
         object_id=_name(proof),
@@ -199,12 +199,12 @@ def _note_difference(context: Context, connection: Connection, proof: BalancePro
     )
     now = context.clock()
     if proof.difference:
-        findings.note(connection, differs, status=FindingStatus.OPEN, run_id=None, now=now)
+        findings.record(connection, differs, status=FindingStatus.OPEN, run_id=None, now=now)
     else:
         findings.close_by_object(connection, differs.kind, differs.object_id, now=now)
 
 
-def _note_uncleared(context: Context, options: ImportOptions) -> None:
+def _record_uncleared(context: Context, options: ImportOptions) -> None:
     """Note the objects on which our records and Stripe do not agree for too long; close what is cleared by now."""
     now = context.clock()
     with context.database.begin() as connection:
@@ -220,5 +220,5 @@ def _note_uncleared(context: Context, options: ImportOptions) -> None:
                 refund_id=about.refund_id if about else None,
                 detail={"ours": each.ours, "theirs": -each.theirs, "currency": each.currency},
             )
-            findings.note(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
+            findings.record(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
         ledger_entries.close_cleared(connection, now=now)

@@ -26,7 +26,7 @@ from payment_worker.flows.transitions.apply import (
     Overtaken,
     apply_snapshot,
 )
-from payment_worker.flows.transitions.contradictions import missing_there, note_finding, unreadable
+from payment_worker.flows.transitions.contradictions import missing_there, record_finding, unreadable
 from payment_worker.flows.transitions.judgement import RefundProof
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target
 from payment_worker.gateway.client import NotFetched, Unreadable
@@ -118,8 +118,8 @@ class Checker:
     def cause(self, stripe_id: str) -> Cause:
         """The cause of a repair: this object, which an operator may have accepted."""
         reason = self.accepted.get(stripe_id)
-        told = {} if reason is None else {"accepted": stripe_id, "reason": reason}
-        return self.context.cause("reconciliation", run_id=self.run.run_id, **told)
+        accepted_detail = {} if reason is None else {"accepted": stripe_id, "reason": reason}
+        return self.context.cause("reconciliation", run_id=self.run.run_id, **accepted_detail)
 
     def leaves(self, stripe_id: str | None) -> bool:
         """Whether an object is skipped because a worker is executing an attempt on it.
@@ -129,9 +129,9 @@ class Checker:
         """
         return self.run.is_scheduled or stripe_id is not None
 
-    def note(self, connection: Connection, difference: Difference, status: FindingStatus) -> Tally:
+    def record(self, connection: Connection, difference: Difference, status: FindingStatus) -> Tally:
         """Record a difference in the open transaction."""
-        note_finding(self.context, connection, difference, status=status, run_id=self.run.run_id)
+        record_finding(self.context, connection, difference, status=status, run_id=self.run.run_id)
         is_open = status is FindingStatus.OPEN
         return Tally(left_open=int(is_open), repaired=int(not is_open))
 
@@ -141,7 +141,7 @@ class Checker:
 
     def left(self, connection: Connection, difference: Difference) -> CheckResult:
         """Record a difference that is left open, in the open transaction."""
-        tally = self.note(connection, difference, FindingStatus.OPEN)
+        tally = self.record(connection, difference, FindingStatus.OPEN)
         return CheckResult(tally, frozenset({difference.kind}))
 
     def unseen(self, answer: object, of: StripeList, *, account: str) -> CheckResult:
@@ -163,7 +163,7 @@ class Checker:
             return CheckResult(left=UNSEEN)
         hidden = not_shown(closed, stripe_account=account, reason=reason)
         with self.context.database.begin() as connection:
-            return CheckResult(self.note(connection, hidden, FindingStatus.OPEN), UNSEEN)
+            return CheckResult(self.record(connection, hidden, FindingStatus.OPEN), UNSEEN)
 
     def _shows_payments(self, account: str) -> bool:
         """Whether an account is open to us for all that a list of it is not."""
@@ -201,7 +201,7 @@ class Checker:
                     return self.left(connection, left)
             case Applied(_, Difference() as before):
                 with self.context.database.begin() as connection:
-                    return CheckResult(self.note(connection, before, FindingStatus.REPAIRED))
+                    return CheckResult(self.record(connection, before, FindingStatus.REPAIRED))
             case Applied() | Overtaken() | NoPayment():
                 return CheckResult()
             case NotShown(its, answer):
@@ -223,7 +223,7 @@ class Checker:
     def unreadable(self, target: Target) -> CheckResult:
         """Record that an object of a payment cannot be parsed, so that nothing else is known about it."""
         with self.context.database.begin() as connection:
-            return CheckResult(self.note(connection, unreadable(target), FindingStatus.OPEN), UNSEEN)
+            return CheckResult(self.record(connection, unreadable(target), FindingStatus.OPEN), UNSEEN)
 
     def left_out(self, kind: ObjectKind, objects: Sequence[UnreadableObject]) -> Tally:
         """Note those objects of a page that cannot be read and are of a payment of ours; others are not our matter."""

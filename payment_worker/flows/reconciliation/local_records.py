@@ -144,7 +144,7 @@ def unknown_attempts(checker: Checker) -> StepResult:
                     "first_sent_at": each.first_sent_at.isoformat(),
                 },
             )
-            tally += checker.note(connection, difference, FindingStatus.OPEN)
+            tally += checker.record(connection, difference, FindingStatus.OPEN)
     return StepResult(tally=tally)
 
 
@@ -154,7 +154,7 @@ def open_findings(checker: Checker) -> StepResult:
         page = findings.still_open(connection, after=int(checker.run.cursor or 0), limit=LOOKS)
     closed = 0
     for finding in page:
-        if FindingKind(finding.kind) not in _look_again(checker, finding).left:
+        if FindingKind(finding.kind) not in _check_again(checker, finding).left:
             with checker.context.database.begin() as connection:
                 now = checker.context.clock()
                 closed += findings.close(connection, finding.finding_id, run_id=checker.run.run_id, now=now)
@@ -162,7 +162,7 @@ def open_findings(checker: Checker) -> StepResult:
     return StepResult(tally=Tally(closed=closed), cursor=cursor)
 
 
-def _look_again(checker: Checker, finding: Finding) -> CheckResult:
+def _check_again(checker: Checker, finding: Finding) -> CheckResult:
     if finding.kind not in UNSEEN or finding.kind in IN_LEDGER:
         # Of a newer version, which knows what it means; or one that the balance import checks again.
         return CheckResult(left=UNSEEN)

@@ -78,7 +78,7 @@ def _on_another_payment(checker: Checker, seen: RefundSnapshot) -> Tally:
         stripe_account=checker.run.stripe_account,
     )
     with checker.context.database.begin() as connection:
-        return checker.note(connection, claim, FindingStatus.OPEN)
+        return checker.record(connection, claim, FindingStatus.OPEN)
 
 
 def _compare(

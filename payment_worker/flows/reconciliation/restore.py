@@ -44,7 +44,7 @@ def restore_payment(
         now=now,
         detail={"amount": payment.amount, "currency": payment.currency},
     )
-    told = present(payment_message(payment, now=requested.at))
+    messages = present(payment_message(payment, now=requested.at))
     with checker.context.database.begin() as connection:
         # The metadata may be others than on the list, and the order is read from them.
         proven = is_proven(checker.context, connection, seen.named, account=account)
@@ -58,14 +58,14 @@ def restore_payment(
             created_at=requested.at,
         ):
             return None
-        write(connection, [first, *told, *writes])
+        write(connection, [first, *messages, *writes])
         if requested.balance_transaction:
             write(
                 connection,
                 [payments.with_balance_transaction(payment_id, requested.balance_transaction, now=now)],
             )
         found = payment_missing_here(seen, payment_id=payment_id, stripe_account=account)
-        return CheckResult(checker.note(connection, found, FindingStatus.REPAIRED))
+        return CheckResult(checker.record(connection, found, FindingStatus.REPAIRED))
 
 
 def _as_requested(requested: OriginalRequest, payment_id: UUID, order_id: str, account: str) -> Payment:

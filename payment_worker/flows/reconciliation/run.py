@@ -175,12 +175,16 @@ def _go_through(
     with context.database.begin() as connection:
         # A payment on an account may be known to Stripe alone, after a restore: events still name the account.
         known = {*event_polls.accounts(connection), *besides}
-        heard_of = set() if run.is_scheduled else {*event_polls.accounts_heard_of(connection)} - known
-    accounts = sorted(known | heard_of)
+        accounts_with_events = (
+            set() if run.is_scheduled else {*event_polls.accounts_with_events(connection)} - known
+        )
+    accounts = sorted(known | accounts_with_events)
     refused: set[Closed] = set()
     while True:
         try:
-            stride = _stride(Checker(context, run, refused, foreign_objects=heard_of, accepted=accepted))
+            stride = _stride(
+                Checker(context, run, refused, foreign_objects=accounts_with_events, accepted=accepted)
+            )
         except StripeUnreachableError:
             log.warning("reconciliation postponed: Stripe unreachable", run_id=run.run_id, step=run.step)
             return Reconciled(run, stripe_is_unreachable=True)

@@ -22,7 +22,7 @@ from payment_worker.domain.transitions.verdicts import (
     Stale,
 )
 from payment_worker.flows.context import Context
-from payment_worker.flows.transitions.contradictions import note_finding
+from payment_worker.flows.transitions.contradictions import record_finding
 from payment_worker.flows.transitions.disputes import judge_dispute
 from payment_worker.flows.transitions.judgement import (
     KEY_UNKNOWN,
@@ -116,7 +116,7 @@ def judge(
         case _:
             assert_never(snapshot)
     if judgement.contradiction and judgement.left:
-        note_finding(context, connection, judgement.left, run_id=run_id)
+        record_finding(context, connection, judgement.left, run_id=run_id)
     return judgement
 
 

@@ -25,7 +25,7 @@ UNREADABLE_KINDS = {
 }
 
 
-def note_finding(
+def record_finding(
     context: Context,
     connection: Connection,
     difference: Difference,
@@ -34,7 +34,7 @@ def note_finding(
     run_id: int | None = None,
 ) -> None:
     """Record a difference as a finding, by default an open one."""
-    findings.note(connection, difference, status=status, run_id=run_id, now=context.clock())
+    findings.record(connection, difference, status=status, run_id=run_id, now=context.clock())
 
 
 def claim_contradicted(
@@ -51,7 +51,7 @@ def claim_contradicted(
     is_second = payment.stripe_payment_intent_id is not None
     if not is_second or not is_of(context, connection, payment, named, account=account):
         claim = unverified_metadata(payment_intent, payment_id=payment.payment_id, stripe_account=account)
-    note_finding(context, connection, claim)
+    record_finding(context, connection, claim)
     return claim.kind
 
 

@@ -85,7 +85,7 @@ def _messages(moved: DisputeMoved, now: datetime, *, was_lost: bool) -> list[Row
     Its end is published again only if an appeal changed it.
     """
     dispute = moved.dispute
-    told: list[Row] = []
+    rows: list[Row] = []
     if moved.opened:
         data = messages.dispute_opened(
             dispute_id=dispute.stripe_dispute_id,
@@ -97,7 +97,7 @@ def _messages(moved: DisputeMoved, now: datetime, *, was_lost: bool) -> list[Row
             evidence_due_by=dispute.evidence_due_by,
             opened_at=now,
         )
-        told.append(_message(moved, "DisputeOpened", data, now, version=1))
+        rows.append(_message(moved, "DisputeOpened", data, now, version=1))
     if moved.closed and not was_lost:
         data = messages.dispute_closed(
             dispute_id=dispute.stripe_dispute_id,
@@ -109,8 +109,8 @@ def _messages(moved: DisputeMoved, now: datetime, *, was_lost: bool) -> list[Row
             closed_at=now,
         )
         # It closes once, and once more if a published loss is reversed.
-        told.append(_message(moved, "DisputeClosed", data, now, version=2 if moved.undoes_a_loss else 1))
-    return told
+        rows.append(_message(moved, "DisputeClosed", data, now, version=2 if moved.undoes_a_loss else 1))
+    return rows
 
 
 def _message(

@@ -179,7 +179,7 @@ def _adoption_writes(
     adopted = replace(cause, cause=f"adopted: {cause.cause}")
     request = {"amount_was_given": True, "waits_until": None, "fingerprint": None}
     return [
-        refunds.noted(refund, request=request, now=now),
+        refunds.new_row(refund, request=request, now=now),
         *payment_writes(payment, after, cause=adopted, now=now),
         refund_transition(None, refund, cause=adopted, now=now),
         *present(refund_message(after, refund, now=now)),

@@ -174,11 +174,11 @@ class DeadlineClient(stripe.HTTPClient):
         Raises:
             stripe.APIConnectionError: it was not answered, or not in time.
         """
-        with self._watch.call() as call, spans.call(method.upper(), url) as note_status:
+        with self._watch.call() as call, spans.call(method.upper(), url) as record_status:
             answer = self._answer(method.upper(), url, headers or {}, post_data)
             if call.is_over:  # what was cut may look whole: a body may end with its connection
                 raise _unanswered("not in time")
-            note_status(answer.status)
+            record_status(answer.status)
         return answer.data, answer.status, answer.headers
 
     def _answer(

@@ -32,7 +32,7 @@ def with_retries(call: Callable[[], Outcome], *, time_left: Seconds, call_second
     """
     unknown_reason: Unanswered | None = None
 
-    def noted() -> Outcome:
+    def attempted() -> Outcome:
         nonlocal unknown_reason
         outcome = call()
         if isinstance(outcome, Unanswered):
@@ -46,7 +46,7 @@ def with_retries(call: Callable[[], Outcome], *, time_left: Seconds, call_second
         retry_error_callback=_last_outcome,
         before_sleep=_count,
     )
-    outcome: Outcome = retrying(noted)
+    outcome: Outcome = retrying(attempted)
     return unknown_reason if unknown_reason and isinstance(outcome, Postponed) else outcome
 
 

@@ -120,17 +120,17 @@ class Connection:
             answer = self._clients[key].raw_request(method, path, **params, **options, **whose)
         except stripe.StripeError as error:
             self.clock.update(error.headers)
-            self._note(permit, name, outcome_of(error), error.request_id, began)
+            self._report(permit, name, outcome_of(error), error.request_id, began)
             raise
         self.clock.update(answer.headers)
-        self._note(permit, name, None, answer.request_id, began)
+        self._report(permit, name, None, answer.request_id, began)
         return answer
 
     def breaker_is_open(self, account: str) -> bool:
         """Whether the circuit breaker is open."""
         return self._rate_limiter.breaker_is_open(account)
 
-    def _note(
+    def _report(
         self, permit: Permit, name: str, outcome: Outcome | None, request_id: str | None, began: float
     ) -> None:
         observe(STRIPE_SECONDS, name, answer_name(outcome), seconds=time.monotonic() - began)

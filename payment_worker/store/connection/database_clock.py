@@ -42,9 +42,9 @@ class DatabaseClock:
 
     def measure(self, connection: Connection) -> None:
         """Ask the server."""
-        told: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
-        self._measured = told, elapsed_seconds()
-        self.machine_skew = self._machine() - told
+        database_now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        self._measured = database_now, elapsed_seconds()
+        self.machine_skew = self._machine() - database_now
         self._is_expired = False
 
     def now(self) -> datetime | None:

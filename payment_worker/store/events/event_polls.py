@@ -38,7 +38,7 @@ def accounts(connection: Connection) -> Sequence[str]:
     return ["", *_connected(connection, tables.payment.c.stripe_account)]
 
 
-def accounts_heard_of(connection: Connection) -> Sequence[str]:
+def accounts_with_events(connection: Connection) -> Sequence[str]:
     """The connected accounts that events came from, with or without payments of ours."""
     return _connected(connection, tables.stripe_event.c.stripe_account)
 
@@ -86,7 +86,7 @@ def unknown(connection: Connection, stripe_account: str, event_ids: Sequence[str
     return set(event_ids) - set(connection.execute(query).scalars())
 
 
-def note(connection: Connection, poll: Poll, *, now: datetime) -> None:
+def save(connection: Connection, poll: Poll, *, now: datetime) -> None:
     """Store how far the events of an account are read now. The position never moves back."""
     window = poll.window
     values = {

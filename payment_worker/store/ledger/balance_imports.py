@@ -46,7 +46,7 @@ def imports(connection: Connection, *, begins_at: datetime) -> Sequence[BalanceI
     return [*new, *known.values()]
 
 
-def note(connection: Connection, state: BalanceImport) -> None:
+def save(connection: Connection, state: BalanceImport) -> None:
     """Store how far an account is read now. The position never moves back."""
     new = insert(table).values(asdict(state))
     changed = {name: value for name, value in asdict(state).items() if name != "begins_at"}

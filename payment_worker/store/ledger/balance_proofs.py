@@ -30,7 +30,7 @@ class BalanceProof:
         return self.available + self.pending + self.reserved - self.ledger
 
 
-def note(connection: Connection, proof: BalanceProof, *, now: datetime) -> None:
+def record(connection: Connection, proof: BalanceProof, *, now: datetime) -> None:
     """Store it in place of the one before."""
     values: Mapping[str, Any] = {name: getattr(proof, name) for name in BalanceProof.__slots__}
     new = insert(table).values(**values, proven_at=now)

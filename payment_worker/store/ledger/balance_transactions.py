@@ -41,11 +41,15 @@ def keep(
         for each in sorted(movements, key=lambda each: each.stripe_balance_transaction_id)
     ]
     new = insert(table)
-    told = new.excluded
+    proposed = new.excluded
     connection.execute(
         new.on_conflict_do_update(
             index_elements=["stripe_balance_transaction_id"],
-            set_={"status": told.status, "available_on": told.available_on, "seen_at": told.seen_at},
+            set_={
+                "status": proposed.status,
+                "available_on": proposed.available_on,
+                "seen_at": proposed.seen_at,
+            },
         ),
         rows,
     )

@@ -152,7 +152,7 @@ def posted_until(connection: Connection) -> int:
     return connection.scalar(select(progress.c.history_id)) or 0
 
 
-def note_posted_until(connection: Connection, history_id: int) -> None:
+def save_posted_until(connection: Connection, history_id: int) -> None:
     """Note up to which row of the history all is posted."""
     new = insert(progress).values(is_only=True, history_id=history_id)
     connection.execute(new.on_conflict_do_update(index_elements=["is_only"], set_={"history_id": history_id}))

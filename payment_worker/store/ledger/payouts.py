@@ -85,7 +85,7 @@ def itemize(connection: Connection, stripe_payout_id: str, transaction_ids: Sequ
     connection.execute(update(lines).where(chosen).values(stripe_payout_id=stripe_payout_id))
 
 
-def note_itemized(connection: Connection, stripe_payout_id: str, amount: int) -> None:
+def mark_itemized(connection: Connection, stripe_payout_id: str, amount: int) -> None:
     """Note what all that a payout paid out comes to."""
     one = table.c.stripe_payout_id == stripe_payout_id
     connection.execute(update(table).where(one).values(itemized_amount=amount))

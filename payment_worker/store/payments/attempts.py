@@ -135,7 +135,7 @@ def key(subject: UUID, action: Action, number: int, *, request_id: UUID | None) 
     return f"{subject}:{action}:{number}" + (f":{request_id}" if request_id else "")
 
 
-def noted(attempt: Attempt, *, scheduled_at: datetime | None = None) -> Row:
+def new_row(attempt: Attempt, *, scheduled_at: datetime | None = None) -> Row:
     """The row of a new attempt, leased to its creator.
 
     Args:
@@ -165,13 +165,13 @@ def noted(attempt: Attempt, *, scheduled_at: datetime | None = None) -> Row:
     )
 
 
-def note(connection: Connection, attempt: Attempt) -> Attempt:
+def insert(connection: Connection, attempt: Attempt) -> Attempt:
     """Insert a new attempt.
 
     Returns:
         The same with its id.
     """
-    row = noted(attempt)
+    row = new_row(attempt)
     inserted = connection.execute(row.table.insert().values(**row.values).returning(table.c.attempt_id))
     return replace(attempt, attempt_id=inserted.scalar_one())
 
@@ -187,7 +187,7 @@ def claimed(
     """The update that gives an attempt, locked now, to its next owner."""
     values: dict[str, Any] = {"lease_token": attempt.lease_token + 1, "next_action_at": leased_until}
     if sends:
-        values |= {"sent_until": leased_until, **_looked(None)}
+        values |= {"sent_until": leased_until, **_progress(None)}
         if attempt.never_sent:
             values |= {"never_sent": False, "first_sent_at": now, "stripe_sent_at": stripe_now}
     return table.update().where(table.c.attempt_id == attempt.attempt_id).values(**values)
@@ -214,7 +214,7 @@ def finished(
             "finished_at": now,
             **_requested(stripe_request_id or attempt.stripe_request_id),
             **({"retry_at": retry_at} if retry_at else {}),
-            **(_looked(None) if attempt.lookup_progress else {}),
+            **(_progress(None) if attempt.lookup_progress else {}),
         },
     )
 
@@ -240,7 +240,7 @@ def reschedule(
         never_sent=attempt.never_sent,
         stripe_sent_at=attempt.stripe_sent_at,
         **_requested(stripe_request_id or attempt.stripe_request_id),
-        **_looked(attempt.lookup_progress),
+        **_progress(attempt.lookup_progress),
     )
 
 
@@ -295,7 +295,7 @@ def _requested(stripe_request_id: str | None) -> Mapping[str, str]:
     return {"stripe_request_id": stripe_request_id} if stripe_request_id else {}
 
 
-def _looked(lookup_progress: LookupProgress | None) -> Mapping[str, Any]:
+def _progress(lookup_progress: LookupProgress | None) -> Mapping[str, Any]:
     return {
         "lookup_started_at": lookup_progress and lookup_progress.at,
         "lookup_cursor": lookup_progress and lookup_progress.after,

@@ -40,7 +40,7 @@ def create_payment(
     """
     record = {column.name: getattr(payment, column.name) for column in payments.COLUMNS}
     first = Row(tables.payment, {**record, **request, "created_at": now, "updated_at": now})
-    rows = [first, attempts.noted(attempt, scheduled_at=now if is_scheduled else None), *others]
+    rows = [first, attempts.new_row(attempt, scheduled_at=now if is_scheduled else None), *others]
     statement = _statement(tuple((row.table, tuple(row.values)) for row in rows))
     parameters = {f"set{n}_{name}": value for n, row in enumerate(rows) for name, value in row.values.items()}
     attempt_id = statement.execute(connection, parameters).scalar()

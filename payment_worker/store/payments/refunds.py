@@ -48,7 +48,7 @@ def request_of(connection: Connection, refund_id: UUID) -> RowMapping | None:
     )
 
 
-def noted(refund: Refund, *, request: Mapping[str, object], now: datetime) -> Row:
+def new_row(refund: Refund, *, request: Mapping[str, object], now: datetime) -> Row:
     """The row of a new refund; `request` has the columns that the record does not."""
     values = {column.name: getattr(refund, column.name) for column in COLUMNS}
     return Row(tables.refund, {**values, **request, "created_at": now, "updated_at": now})

@@ -48,7 +48,7 @@ class Finding:
 COLUMNS: Final = [table.c[name] for name in Finding.__slots__]
 
 
-def note(
+def record(
     connection: Connection,
     difference: Difference,
     *,
@@ -69,26 +69,26 @@ def note(
         found_at=now,
         resolved_at=None if status is FindingStatus.OPEN else now,
     )
-    told = new.excluded
-    goes_on = (table.c.status == FindingStatus.OPEN) & (told.status == FindingStatus.OPEN)
+    proposed = new.excluded
+    goes_on = (table.c.status == FindingStatus.OPEN) & (proposed.status == FindingStatus.OPEN)
     connection.execute(
         new.on_conflict_do_update(
             constraint="reconciliation_finding_is_noted_once",
             set_={
-                "status": told.status,
-                "detail": told.detail,
-                "payment_id": told.payment_id,
-                "refund_id": told.refund_id,
-                "run_id": told.run_id,
-                "found_at": case((goes_on, table.c.found_at), else_=told.found_at),
-                "resolved_at": told.resolved_at,
+                "status": proposed.status,
+                "detail": proposed.detail,
+                "payment_id": proposed.payment_id,
+                "refund_id": proposed.refund_id,
+                "run_id": proposed.run_id,
+                "found_at": case((goes_on, table.c.found_at), else_=proposed.found_at),
+                "resolved_at": proposed.resolved_at,
             },
             where=or_(
-                table.c.status != told.status,
-                table.c.detail != told.detail,
-                told.status == FindingStatus.REPAIRED,
+                table.c.status != proposed.status,
+                table.c.detail != proposed.detail,
+                proposed.status == FindingStatus.REPAIRED,
                 # The last run that met it decides when everything that it hid may be compared.
-                told.kind.in_(CLOSURES),
+                proposed.kind.in_(CLOSURES),
             ),
         )
     )

@@ -31,7 +31,7 @@ def _see(database_url: str) -> None:
     database = Database(database_url)
     with database.begin() as connection:
         now = datetime.now(tz=UTC)
-        findings.note(connection, SEEN, status=FindingStatus.OPEN, run_id=None, now=now)
+        findings.record(connection, SEEN, status=FindingStatus.OPEN, run_id=None, now=now)
     database.close()
 
 

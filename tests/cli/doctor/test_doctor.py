@@ -20,7 +20,7 @@ from tests.harness.rows import Rows
 def test_a_healthy_system_is_reported_line_by_line(
     run: Run, environment: dict[str, str], redis_client: "redis.Redis"
 ) -> None:
-    Sweeps(redis_client).note("resume_stalled", now=datetime.now(tz=UTC))
+    Sweeps(redis_client).record("resume_stalled", now=datetime.now(tz=UTC))
     ran = run("doctor")
 
     assert (ran.status, ran.err) == (0, "")
@@ -85,7 +85,7 @@ def test_every_unreachable_server_is_reported_without_its_password(bare: Run) ->
 def test_a_queue_that_no_worker_consumes_is_reported_with_a_remedy(
     run: Run, redis_client: "redis.Redis"
 ) -> None:
-    Consumers(redis_client).note("worker@here", ("events", "maintenance"), of=QUEUES)
+    Consumers(redis_client).record("worker@here", ("events", "maintenance"), of=QUEUES)
     ran = run("doctor")
 
     assert ran.status == 1
@@ -98,7 +98,7 @@ def test_a_queue_that_no_worker_consumes_is_reported_with_a_remedy(
 
 
 def test_a_beat_that_fell_silent_is_reported(run: Run, redis_client: "redis.Redis") -> None:
-    Sweeps(redis_client).note("resume_stalled", now=datetime.now(tz=UTC) - timedelta(hours=2))
+    Sweeps(redis_client).record("resume_stalled", now=datetime.now(tz=UTC) - timedelta(hours=2))
     (said,) = problems_in(run("doctor", "--json")).values()
     assert said.startswith("the last sweep was 2 h")
 

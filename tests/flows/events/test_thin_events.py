@@ -105,7 +105,7 @@ def test_one_of_ours_that_names_no_object_waits_for_a_person(scene: Scene, rows:
 def identify(scene: Scene) -> None:
     """What the first call to Stripe does: note whose key it is."""
     with scene.context.database.begin() as connection:
-        stripe_identity.note_first(connection, "", Identity(OUR_ACCOUNT, livemode=False))
+        stripe_identity.record_first(connection, "", Identity(OUR_ACCOUNT, livemode=False))
 
 
 @pytest.mark.parametrize("is_thin", [False, True])
