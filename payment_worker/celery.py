@@ -17,7 +17,8 @@ register()
 # If Flower is started without naming our configuration it is used anyway: without it the page is open to everybody.
 os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
 
-app = Celery("payment_worker", task_cls=RedactedTask, include=["payment_worker.tasks"])
+# Without Celery's own fixups: where DJANGO_SETTINGS_MODULE is set they would load another app's Django.
+app = Celery("payment_worker", task_cls=RedactedTask, include=["payment_worker.tasks"], fixups=())
 app.config_from_object("payment_worker.celeryconfig")
 
 
