@@ -22,10 +22,10 @@ STREAM: Final = "payment_worker.events"
 _KEPT_TABLES: Final = ("alembic_version", "metadata_secret")
 """What the migration fills."""
 _EMPTY_TABLES: Final = """
-DO $$ BEGIN
+DO $$ DECLARE name text; BEGIN
     SET LOCAL session_replication_role = replica;  -- some tables refuse to be emptied
-    EXECUTE (SELECT 'TRUNCATE ' || string_agg(format('%%I', tablename), ', ') FROM pg_tables
-        WHERE schemaname = current_schema() AND tablename <> ALL (%s));
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename <> ALL (%s)
+    LOOP EXECUTE format('DELETE FROM %%I', name); END LOOP;
 END $$
 """
 
@@ -92,8 +92,15 @@ class PaymentWorkerStack:
         """Empty tables and queues, and let a simulator that has been reset send webhooks again."""
         with closing(redis.Redis.from_url(self.redis_url)) as client:
             client.flushdb()
-        self.rows(_EMPTY_TABLES, list(_KEPT_TABLES))
+        wait_until(self._empty_tables, seconds=30, what="the tables are empty")
         stripe_simulator.send_webhooks(self.webhook_url, self._stack.settings["STRIPE_WEBHOOK_SECRET"])
+
+    def _empty_tables(self) -> bool:
+        try:
+            self.rows(_EMPTY_TABLES, list(_KEPT_TABLES))
+        except psycopg2.errors.DeadlockDetected:  # the worker is at work, and locks rows in another order
+            return False
+        return True
 
 
 @contextmanager
