@@ -34,6 +34,9 @@ def handle(cursor: Any, message: dict[str, Any]) -> None:  # noqa: ANN401 psycop
     kind, payment_id = message["type"], message["subject"]
     if kind in {"PaymentSucceeded", "PaymentFailed", "PaymentAuthorized", "PaymentCanceled"}:
         cursor.execute("UPDATE charge SET outcome = %s WHERE payment_id::text = %s", (kind, payment_id))
+    elif kind in {"RefundProcessed", "RefundFailed"}:
+        refund_id = message["data"]["refundId"]
+        cursor.execute("UPDATE refund SET outcome = %s WHERE refund_id::text = %s", (kind, refund_id))
     elif kind == "RequestRejected" and message["data"]["task"] == "payment_worker.charge":
         # Not the charge that was accepted before, if this one had the same id and other arguments.
         rejected = "UPDATE charge SET outcome = %s WHERE payment_id::text = %s AND outcome IS NULL"

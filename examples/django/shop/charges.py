@@ -1,4 +1,4 @@
-"""Places an order and has it charged."""
+"""Places an order, has it charged, and has charges refunded."""
 
 import os
 from datetime import timedelta
@@ -7,7 +7,7 @@ from celery import Celery
 from django.db import transaction
 from django.utils import timezone
 
-from shop.models import Charge, Order
+from shop.models import Charge, Order, Refund
 
 payment_worker = Celery(broker=os.environ["REDIS_URL"], set_as_current=False)
 SEND_AGAIN_AFTER = timedelta(minutes=1)
@@ -21,6 +21,14 @@ def place_order(*, amount: int, currency: str, payment_method: str) -> Order:
         # Robust: the order stands even if Redis is unreachable now. `send_charges` sends what was not sent.
         transaction.on_commit(lambda: send(charge), robust=True)
     return order
+
+
+def refund(charge: Charge, *, amount: int) -> Refund:
+    """Decide to give so much of a charge back."""
+    with transaction.atomic():
+        refund = Refund.objects.create(charge=charge, amount=amount)
+        transaction.on_commit(lambda: send_refund(refund), robust=True)
+    return refund
 
 
 def send(charge: Charge) -> None:
@@ -38,11 +46,26 @@ def send(charge: Charge) -> None:
     )
 
 
-def send_unanswered() -> int:
-    """Send the charges again of which nothing was heard for a minute; how many there were."""
-    waiting = Charge.objects.select_related("order").filter(
-        outcome=None, created_at__lte=timezone.now() - SEND_AGAIN_AFTER
+def send_refund(refund: Refund) -> None:
+    """Ask for the refund; as harmless as `send`."""
+    payment_worker.send_task(
+        "payment_worker.refund",
+        queue="refunds",
+        kwargs={
+            "refund_id": str(refund.refund_id),
+            "payment_id": str(refund.charge_id),
+            "amount": refund.amount,
+        },
     )
-    for charge in waiting:
+
+
+def send_unanswered() -> int:
+    """Send again what was not answered for a minute; how many charges and refunds there were."""
+    waiting = {"outcome": None, "created_at__lte": timezone.now() - SEND_AGAIN_AFTER}
+    charges = Charge.objects.select_related("order").filter(**waiting)
+    refunds = Refund.objects.filter(**waiting)
+    for charge in charges:
         send(charge)
-    return len(waiting)
+    for each in refunds:
+        send_refund(each)
+    return len(charges) + len(refunds)

@@ -1,4 +1,4 @@
-"""Orders, and the charges that are asked of Payment Worker."""
+"""Orders, and the charges and refunds that Payment Worker is sent."""
 
 from uuid import uuid4
 
@@ -27,3 +27,16 @@ class Charge(models.Model):
 
     class Meta:
         db_table = "charge"
+
+
+class Refund(models.Model):
+    """The same for a refund that was decided."""
+
+    refund_id = models.UUIDField(primary_key=True, default=uuid4)
+    charge = models.ForeignKey(Charge, on_delete=models.PROTECT)
+    amount = models.BigIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    outcome = models.CharField(max_length=50, null=True)  # noqa: DJ001 none yet
+
+    class Meta:
+        db_table = "refund"
