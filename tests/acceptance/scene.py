@@ -228,8 +228,10 @@ class Scene:
 
         wait_until(lambda: not busy(), seconds=20, what="empty queues")
 
-    def hand_on_webhooks(self, *types: str, event_payload: str = "snapshot") -> str:
-        """Have our app take in Stripe's webhooks, and hand them on; returns the endpoint's id."""
+    def hand_on_webhooks(
+        self, *types: str, event_payload: str = "snapshot", secret: str = SECRET, account: str | None = None
+    ) -> str:
+        """Have our app take in Stripe's webhooks, of one account or of all, and hand them on; the endpoint's id."""
 
         def hand_on(payload: str, signature: str) -> None:
             self.producer.receive_stripe_event(payload=payload, signature=signature)
@@ -237,7 +239,8 @@ class Scene:
         window = self._open.enter_context(Window(hand_on))
         endpoint = {
             "url": window.url,
-            "secrets": [SECRET],
+            "secrets": [secret],
+            "account": account,
             "types": list(types) or ["*"],
             "event_payload": event_payload,
         }

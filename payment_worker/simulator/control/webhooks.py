@@ -30,7 +30,8 @@ def _add_endpoint(request: ControlRequest) -> Json:
         accounts="all",
         enabled=True,
     )
-    endpoint = Endpoint(id=request.state.ids.new("we_1"), **_checked_endpoint(fields))
+    owner = (request.account_id, request.livemode) if request.account_id else None
+    endpoint = Endpoint(id=request.state.ids.new("we_1"), owner=owner, **_checked_endpoint(fields))
     request.state.webhooks.endpoints[endpoint.id] = endpoint
     return asdict(endpoint)
 

@@ -20,7 +20,7 @@ class Endpoint:
     accounts: str = "all"
     enabled: bool = True
     owner: tuple[str, bool] | None = None
-    """Account and mode of one made through Stripe's API; None: the events of all accounts are sent here."""
+    """The account and mode that it is of; None: the events of all accounts are sent here."""
     description: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     created: int = 0
