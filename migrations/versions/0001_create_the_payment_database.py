@@ -628,7 +628,7 @@ CREATE TABLE ledger_entry (
     entry_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     stripe_account text NOT NULL,
     kind text NOT NULL CHECK (kind IN
-        ('balance_transaction', 'record', 'payout_paid', 'payout_returned', 'opening')),
+        ('balance_transaction', 'record', 'payout_paid', 'payout_returned', 'opening', 'reclassification')),
     reference text NOT NULL,
     occurred_at timestamptz NOT NULL,
     recorded_at timestamptz NOT NULL,
@@ -650,12 +650,14 @@ CREATE TABLE ledger_posting (
     refund_id uuid,
     stripe_dispute_id text,
     stripe_payout_id text,
-    CONSTRAINT ledger_posting_of_customers_names_its_object CHECK
-        ((ledger_account = 'customers') = (object_id IS NOT NULL))
+    CONSTRAINT ledger_posting_to_be_cleared_names_its_object CHECK
+        (ledger_account NOT IN ('customers', 'unexplained') OR object_id IS NOT NULL)
 );
 COMMENT ON TABLE ledger_posting IS
     'Debits (+) and credits (-). Those of an entry sum to zero in each currency. Append-only.';
-COMMENT ON COLUMN ledger_posting.object_id IS 'What it clears; Stripe''s id.';
+COMMENT ON COLUMN ledger_posting.object_id IS
+    'Stripe''s id of what it clears; of `unexplained` the balance transaction, of `other_movements` another app''s '
+    'object.';
 COMMENT ON COLUMN ledger_posting.payment_id IS 'Where it was known when this was posted; likewise the next two.';
 CREATE INDEX ledger_posting_entry_id ON ledger_posting (entry_id);
 CREATE INDEX ledger_posting_payment_id ON ledger_posting (payment_id) WHERE payment_id IS NOT NULL;
@@ -690,14 +692,15 @@ CREATE TABLE ledger_uncleared (
     stripe_account text NOT NULL,
     object_id text NOT NULL,
     currency text NOT NULL,
+    ledger_account text NOT NULL,
     ours bigint NOT NULL,
     theirs bigint NOT NULL,
     since timestamptz NOT NULL,
     PRIMARY KEY (stripe_account, object_id, currency)
 );
 COMMENT ON TABLE ledger_uncleared IS
-    'What our records and Stripe do not agree on, or not yet: the objects whose postings of customers do not come to '
-    'zero. Kept by a trigger.';
+    'What our records and Stripe do not agree on, or not yet: the objects whose postings of `customers` do not come to '
+    'zero; and the balance transactions that are `unexplained`. Kept by a trigger.';
 CREATE INDEX ledger_uncleared_since ON ledger_uncleared (since);
 
 CREATE FUNCTION post_in_balance() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -710,18 +713,19 @@ BEGIN
         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
         ON CONFLICT (stripe_account, ledger_account, currency) DO UPDATE
             SET amount = held.amount + excluded.amount, volume = held.volume + excluded.volume;
-    INSERT INTO ledger_uncleared AS known (stripe_account, object_id, currency, ours, theirs, since)
-        SELECT added.stripe_account, added.object_id, added.currency,
+    INSERT INTO ledger_uncleared AS known
+            (stripe_account, object_id, currency, ledger_account, ours, theirs, since)
+        SELECT added.stripe_account, added.object_id, added.currency, added.ledger_account,
             coalesce(sum(added.amount) FILTER (WHERE kind = 'record'), 0),
             coalesce(sum(added.amount) FILTER (WHERE kind <> 'record'), 0),
             min(occurred_at)
-        FROM added JOIN ledger_entry USING (entry_id) WHERE ledger_account = 'customers'
-        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        FROM added JOIN ledger_entry USING (entry_id) WHERE ledger_account IN ('customers', 'unexplained')
+        GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3
         ON CONFLICT (stripe_account, object_id, currency) DO UPDATE
             SET ours = known.ours + excluded.ours, theirs = known.theirs + excluded.theirs,
                 since = least(known.since, excluded.since);
     DELETE FROM ledger_uncleared AS known USING added
-        WHERE added.ledger_account = 'customers' AND known.stripe_account = added.stripe_account
+        WHERE added.ledger_account IN ('customers', 'unexplained') AND known.stripe_account = added.stripe_account
             AND known.object_id = added.object_id AND known.currency = added.currency
             AND known.ours + known.theirs = 0;
     RETURN NULL;

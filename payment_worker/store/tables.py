@@ -437,6 +437,7 @@ ledger_uncleared = Table(
     Column("stripe_account", Text, primary_key=True),
     Column("object_id", Text, primary_key=True),
     Column("currency", Text, primary_key=True),
+    Column("ledger_account", Text, nullable=False),
     Column("ours", BigInteger, nullable=False),
     Column("theirs", BigInteger, nullable=False),
     _instant("since"),

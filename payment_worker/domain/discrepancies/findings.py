@@ -153,7 +153,7 @@ class FindingKind(Code):
     TRANSACTION_UNKNOWN = (
         "transaction_unknown",
         "A balance transaction cannot be placed.",
-        "Look at it in Stripe's dashboard, then close this.",
+        "Look at it in Stripe's dashboard; a newer version may know its type.",
     )
     TRANSACTION_UNREADABLE = (
         "transaction_unreadable",
@@ -170,6 +170,11 @@ class FindingKind(Code):
         "Stripe does not show a posted balance transaction.",
         _KEY,
     )
+    RECORDED_FEE_DIFFERS = (
+        "recorded_fee_differs",
+        "Our record of a payment has another fee, net or currency than its balance transaction.",
+        _BY_HAND,
+    )
     NOT_AT_STRIPE = (
         "not_at_stripe",
         "Our record says that money moved, and no balance transaction does.",
@@ -177,8 +182,8 @@ class FindingKind(Code):
     )
     NOT_IN_OUR_RECORDS = (
         "not_in_our_records",
-        "Money of a customer's moved of which we have no record.",
-        "payment-worker reconcile --since finds what was lost; close what another app did.",
+        "Money moved for what is ours, or claims to be, and we have no record of it.",
+        "payment-worker reconcile --since finds what was lost; close what is a copy.",
     )
     NOT_CLEARED = (
         "not_cleared",
@@ -203,6 +208,7 @@ IN_LEDGER: Final = UNCLEARED | {
     FindingKind.TRANSACTION_UNREADABLE,
     FindingKind.TRANSACTION_DIFFERS,
     FindingKind.TRANSACTION_MISSING_THERE,
+    FindingKind.RECORDED_FEE_DIFFERS,
     FindingKind.PAYOUT_SUM_DIFFERS,
 }
 """Findings of the ledger, which the balance import checks again; reconciliation does not."""

@@ -1,6 +1,7 @@
 """The ledger postings of each type of Stripe's balance transactions."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -77,6 +78,11 @@ class Source:
     amount: int
     currency: str
     """What the customer paid in, which may not be what the balance is kept in."""
+    stripe_payment_intent_id: str | None = None
+    named_payment_id: str | None = None
+    """The payment that its metadata names, rightly or not."""
+    is_signed: bool = False
+    """Whether its metadata carries a MAC, as those of our objects do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,17 +105,14 @@ class Movement:
     created_at: datetime
 
 
-def is_unknown(movement: Movement) -> bool:
-    """Whether it cannot be placed: a type that nobody knew when this was written, or a source that is not shown."""
-    known = CUSTOMER_TYPES | FEE_TYPES | PAYOUT_TYPES | OTHER_TYPES | {ADJUSTMENT}
-    is_sourceless = movement.type in CUSTOMER_TYPES and movement.source is None
-    return movement.type not in known or is_sourceless or bool(_remainder(movement))
-
-
-def post_movement(movement: Movement, *, is_in_opening: bool = False) -> tuple[Posting, ...]:
+def post_movement(
+    movement: Movement, *, is_ours: bool = True, is_in_opening: bool = False
+) -> tuple[Posting, ...]:
     """What a balance transaction posts.
 
     Args:
+        is_ours: whether its source belongs to a payment of ours, or claims to. If not, another app on the same Stripe
+            account moved the money.
         is_in_opening: whether it was there when the import began: the opening balance already holds it.
     """
     balance = LedgerAccount.OPENING_BALANCE if is_in_opening else LedgerAccount.STRIPE_BALANCE
@@ -121,8 +124,9 @@ def post_movement(movement: Movement, *, is_in_opening: bool = False) -> tuple[P
                 ledger_account=LedgerAccount.UNEXPLAINED,
                 currency=movement.currency,
                 amount=-_remainder(movement),
+                object_id=movement.stripe_balance_transaction_id,
             ),
-            *_counterpart(movement),
+            *_counterpart(movement, is_ours=is_ours),
         )
     )
 
@@ -132,12 +136,18 @@ def _remainder(movement: Movement) -> int:
     return movement.net + movement.fee - movement.amount
 
 
-def _counterpart(movement: Movement) -> tuple[Posting, ...]:
-    source = movement.source
-    if source is not None and movement.type in CUSTOMER_TYPES | {ADJUSTMENT}:
+def _counterpart(movement: Movement, *, is_ours: bool) -> tuple[Posting, ...]:
+    source = movement.source if movement.type in CUSTOMER_TYPES | {ADJUSTMENT} else None
+    if source and is_ours:
         return _cleared(movement, source)
     account = _OTHER_SIDE.get(movement.type, LedgerAccount.UNEXPLAINED)
-    return (Posting(ledger_account=account, currency=movement.currency, amount=-movement.amount),)
+    object_id = movement.stripe_balance_transaction_id if account is LedgerAccount.UNEXPLAINED else None
+    if source:
+        account, object_id = LedgerAccount.OTHER_MOVEMENTS, source.object_id
+    other = Posting(
+        ledger_account=account, currency=movement.currency, amount=-movement.amount, object_id=object_id
+    )
+    return (other,)
 
 
 _OTHER_SIDE: Final[Mapping[str, LedgerAccount]] = MappingProxyType(
@@ -148,6 +158,23 @@ _OTHER_SIDE: Final[Mapping[str, LedgerAccount]] = MappingProxyType(
         ADJUSTMENT: LedgerAccount.OTHER_MOVEMENTS,
     }
 )
+
+
+def is_unexplained(postings: Iterable[Posting]) -> bool:
+    """Whether a balance transaction cannot be placed: its type is new, or Stripe does not show what it was made for."""
+    return any(posting.ledger_account is LedgerAccount.UNEXPLAINED for posting in postings)
+
+
+def reclassify(posted: Iterable[Posting], placed: Iterable[Posting]) -> tuple[Posting, ...]:
+    """What is to be posted where a balance transaction was posted otherwise than it is placed now."""
+    left: Counter[tuple[LedgerAccount, str, str | None]] = Counter()
+    for sign, postings in ((-1, posted), (1, placed)):
+        for each in postings:
+            left[each.ledger_account, each.currency, each.object_id] += sign * each.amount
+    return present(
+        Posting(ledger_account=account, currency=currency, amount=amount, object_id=object_id)
+        for (account, currency, object_id), amount in left.items()
+    )
 
 
 def _cleared(movement: Movement, source: Source) -> tuple[Posting, ...]:

@@ -26,7 +26,7 @@ class LedgerAccount(StrEnum):
     BANK = "bank"
     CURRENCY_EXCHANGE = "currency_exchange"
     OTHER_MOVEMENTS = "other_movements"
-    """What is no payment: top-ups, transfers, reserves, application fees."""
+    """What is no payment of ours: top-ups, transfers, reserves, application fees, other apps' payments."""
     OPENING_BALANCE = "opening_balance"
     """What was there before the import begins."""
     UNEXPLAINED = "unexplained"
@@ -46,6 +46,8 @@ class EntryKind(StrEnum):
     """The bank sent back a payout that it had."""
     OPENING = "opening"
     """What a Stripe account held when its import began; the reference is account and currency."""
+    RECLASSIFICATION = "reclassification"
+    """A balance transaction is moved to another account; the reference is the transaction, and which time it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +58,8 @@ class Posting:
     currency: str
     amount: int
     object_id: str | None = None
-    """What is to be cleared; for `customers` alone."""
+    """What it is about: of `customers`, what is to be cleared; of `unexplained`, the balance transaction; of
+    `other_movements`, the PaymentIntent, Refund or dispute of another app."""
 
 
 def present(postings: Iterable[Posting]) -> tuple[Posting, ...]:

@@ -13,16 +13,16 @@ from typing import Final
 
 from payment_worker.domain.attempts.outcome import Absent
 from payment_worker.domain.discrepancies.findings import Difference, FindingKind
-from payment_worker.domain.ledger.movements import PAYOUT_TYPES, Movement, is_unknown, post_movement
-from payment_worker.domain.ledger.postings import EntryKind
+from payment_worker.domain.ledger.movements import Movement
 from payment_worker.flows.context import Context
+from payment_worker.flows.ledger.movements import post_movements
 from payment_worker.flows.ledger.payouts import keep_payouts
 from payment_worker.gateway.lists.balance import ListedMovement, movements_page
 from payment_worker.gateway.lists.lists import NotListed, Page
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.ledger import balance_imports, balance_transactions, ledger_entries
+from payment_worker.store.ledger import balance_imports, balance_transactions
 from payment_worker.store.ledger.balance_imports import BalanceImport
-from payment_worker.store.ledger.ledger_entries import Entry, Links, LinksById
+from payment_worker.store.ledger.balance_transactions import Differing
 from payment_worker.store.reconciliation import findings
 from payment_worker.store.reconciliation.findings import FindingStatus
 from payment_worker.telemetry import logger
@@ -42,6 +42,8 @@ class ImportOptions:
     """How long our records and Stripe's balance may differ about an object before that is a finding."""
     since: datetime | None = None
     """From when to read again; None for what is new."""
+    only: str | None = None
+    """The one account to import; None for all."""
     go_on: Callable[[], bool] = lambda: True
     """Called after each page; False ends the import, and the next one continues."""
     on_page: Callable[[BalanceImport, datetime], None] = lambda *_: None
@@ -110,40 +112,25 @@ def _store(
 ) -> None:
     movements, account = [each.movement for each in page.objects], state.stripe_account
     now = context.clock()
-    for difference in _differences(connection, movements, page, account):
+    before = balance_transactions.differing(connection, movements)
+    unexplained = post_movements(connection, state, movements, now=now)
+    differing = _differences(before, unexplained, page, account)
+    for difference in [*differing, *_recorded_otherwise(connection, movements, account)]:
         findings.record(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
-    balance_transactions.keep(connection, movements, stripe_account=account, now=now)
-    known = ledger_entries.links(connection, {each.source.object_id for each in movements if each.source})
-    ledger_entries.post(connection, [_entry(each, state, known) for each in movements], now=now)
     payouts = {each.payout.stripe_payout_id: each.payout for each in page.objects if each.payout}
     keep_payouts(connection, payouts.values(), stripe_account=account, tell_from=state.begins_at, now=now)
 
 
-def _entry(movement: Movement, state: BalanceImport, known: LinksById) -> Entry:
-    about = known.get(movement.source.object_id, Links()) if movement.source else Links()
-    if movement.type in PAYOUT_TYPES:
-        about = Links(stripe_payout_id=movement.source_id)
-    return Entry(
-        kind=EntryKind.BALANCE_TRANSACTION,
-        reference=movement.stripe_balance_transaction_id,
-        stripe_account=state.stripe_account,
-        occurred_at=movement.created_at,
-        postings=post_movement(movement, is_in_opening=movement.created_at < state.begins_at),
-        links=about,
-    )
-
-
 def _differences(
-    connection: Connection, movements: Sequence[Movement], page: Page[ListedMovement], account: str
+    before: Differing, unexplained: Sequence[Movement], page: Page[ListedMovement], account: str
 ) -> Sequence[Difference]:
     found = [
-        (FindingKind.TRANSACTION_DIFFERS, each.stripe_balance_transaction_id, before, _fixed(each))
-        for each, before in balance_transactions.differing(connection, movements)
+        (FindingKind.TRANSACTION_DIFFERS, each.stripe_balance_transaction_id, ours, _fixed(each))
+        for each, ours in before
     ]
     found += [
         (FindingKind.TRANSACTION_UNKNOWN, each.stripe_balance_transaction_id, {}, _fixed(each))
-        for each in movements
-        if is_unknown(each)
+        for each in unexplained
     ]
     found += [(FindingKind.TRANSACTION_UNREADABLE, each.object_id, {}, {}) for each in page.left_out]
     return [
@@ -154,6 +141,21 @@ def _differences(
             detail={"ours": ours or None, "theirs": theirs or "cannot be read"},
         )
         for kind, object_id, ours, theirs in found
+    ]
+
+
+def _recorded_otherwise(
+    connection: Connection, movements: Sequence[Movement], account: str
+) -> Sequence[Difference]:
+    return [
+        Difference(
+            kind=FindingKind.RECORDED_FEE_DIFFERS,
+            object_id=each.stripe_balance_transaction_id,
+            stripe_account=account,
+            payment_id=payment_id,
+            detail={"ours": ours, "theirs": {name: getattr(each, name) for name in ours}},
+        )
+        for each, payment_id, ours in balance_transactions.recorded_otherwise(connection, movements)
     ]
 
 

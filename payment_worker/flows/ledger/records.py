@@ -5,14 +5,16 @@ lower number may appear after a higher one. All rows after the place of which ev
 read each time; a row that is posted already is not posted again.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from payment_worker.domain.ledger.postings import EntryKind
 from payment_worker.domain.ledger.records import RecordChange, post_change
 from payment_worker.flows.context import Context
+from payment_worker.flows.ledger.movements import claim_movements
 from payment_worker.store.ledger import ledger_entries
+from payment_worker.store.ledger.balance_imports import BalanceImport
 from payment_worker.store.ledger.ledger_entries import Entry, Links
 
 BATCH: Final = 1000
@@ -22,8 +24,12 @@ SURELY_COMMITTED: Final = timedelta(minutes=2)
 """Longer than a transaction lives: PostgreSQL ends one that is idle for a minute, and a statement after 15 seconds."""
 
 
-def post_records(context: Context, *, go_on: Callable[[], bool]) -> bool:
-    """Post every change of our records that moves money; whether all were."""
+def post_records(context: Context, states: Collection[BalanceImport], *, go_on: Callable[[], bool]) -> bool:
+    """Post every change of our records that moves money; whether all were.
+
+    Args:
+        states: how far each account is imported.
+    """
     with context.database.begin() as connection:
         after = ledger_entries.posted_until(connection)
     while go_on():
@@ -31,6 +37,8 @@ def post_records(context: Context, *, go_on: Callable[[], bool]) -> bool:
             now = context.clock()
             page = ledger_entries.changes(connection, after=after, limit=BATCH)
             ledger_entries.post(connection, [_entry(each) for each in page], now=now)
+            ours = {each.object_id for each in page if each.object_id}
+            claim_movements(connection, ours, states, now=now)
             if last_committed := _last_committed(page, before=now - SURELY_COMMITTED):
                 ledger_entries.save_posted_until(connection, last_committed)
         if len(page) < BATCH:

@@ -12,6 +12,7 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.import_balance import ImportOptions, read_account
 from payment_worker.flows.ledger.payouts import follow_payouts
 from payment_worker.flows.ledger.records import post_records
+from payment_worker.flows.ledger.uncleared import record_uncleared
 from payment_worker.gateway.client import NotFetched
 from payment_worker.gateway.lists.balance import Held, fetch_balance, older_movements
 from payment_worker.gateway.lists.lists import Page
@@ -36,9 +37,6 @@ CUTS: Final = 5
 
 DEEP: Final = timedelta(days=8)
 """How far back an account is read again when its balance first differs: longer than any funds stay pending."""
-
-AT_A_TIME: Final = 500
-"""Uncleared objects that one import records as findings, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +63,11 @@ def import_balance(context: Context, options: ImportOptions) -> Sequence[Account
             first = event_polls.first_payment_at(connection)
             begins_at = first and (first - CLOCKS_DIFFER_BY).replace(microsecond=0)
             states = balance_imports.imports(connection, begins_at=begins_at) if begins_at else ()
-        is_posted = post_records(context, go_on=options.go_on)
-        results = [_import(context, state, options) for state in states]
+        is_posted = post_records(context, states, go_on=options.go_on)
+        wanted = [each for each in states if options.only in {None, each.stripe_account}]
+        results = [_import(context, each, options) for each in wanted]
         if is_posted and all(each.is_read for each in results):
-            _record_uncleared(context, options)
+            record_uncleared(context, states, clear_within=options.clear_within)
     return results
 
 
@@ -202,23 +201,3 @@ def _record_difference(context: Context, connection: Connection, proof: BalanceP
         findings.record(connection, differs, status=FindingStatus.OPEN, run_id=None, now=now)
     else:
         findings.close_by_object(connection, differs.kind, differs.object_id, now=now)
-
-
-def _record_uncleared(context: Context, options: ImportOptions) -> None:
-    """Note the objects on which our records and Stripe do not agree for too long; close what is cleared by now."""
-    now = context.clock()
-    with context.database.begin() as connection:
-        left = ledger_entries.uncleared(connection, before=now - options.clear_within, limit=AT_A_TIME)
-        known = ledger_entries.links(connection, [each.object_id for each in left])
-        for each in left:
-            about = known.get(each.object_id)
-            difference = Difference(
-                kind=each.kind,
-                object_id=each.object_id,
-                stripe_account=each.stripe_account,
-                payment_id=about.payment_id if about else None,
-                refund_id=about.refund_id if about else None,
-                detail={"ours": each.ours, "theirs": -each.theirs, "currency": each.currency},
-            )
-            findings.record(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
-        ledger_entries.close_cleared(connection, now=now)

@@ -12,6 +12,7 @@ from payment_worker.gateway.client import Gateway, NotFetched, fetch
 from payment_worker.gateway.fields import amount, currency, id_of, identity, moment, signed_amount, text
 from payment_worker.gateway.lists.lists import NotListed, Page, read_page
 from payment_worker.gateway.parsing import JSON, UnreadableError
+from payment_worker.gateway.requests import MAC
 
 _TRANSACTIONS = "/v1/balance_transactions"
 _NO_RECONCILIATION = "in_progress"
@@ -53,6 +54,12 @@ def movements_page(
     """A page of the balance transactions from then on, with the objects that caused them."""
     params = {"created": {"gte": int(since.timestamp())}, "expand": ["data.source"]}
     return read_page(stripe, _TRANSACTIONS, params, _listed, after=after, account=account)
+
+
+def movements_of(stripe: Gateway, source_id: str, *, account: str) -> Page[ListedMovement] | NotListed:
+    """The balance transactions of a charge, a Refund or a dispute."""
+    params = {"source": source_id, "expand": ["data.source"]}
+    return read_page(stripe, _TRANSACTIONS, params, _listed, after=None, account=account)
 
 
 def older_movements(stripe: Gateway, *, before: datetime, account: str) -> Page[Movement] | NotListed:
@@ -135,12 +142,16 @@ def _source(source: JSON) -> Source | None:
     kind = source.get("object")
     if kind not in {"charge", "refund", "dispute"}:
         return None
-    own = identity(source["id"])
+    own, payment_intent = identity(source["id"]), id_of(source.get("payment_intent"))
     is_captured = kind == "charge" and bool(source.get("amount_captured"))
+    metadata = source.get("metadata") or {}
     return Source(
-        object_id=(kind == "charge" and id_of(source.get("payment_intent"))) or own,
+        object_id=(kind == "charge" and payment_intent) or own,
         amount=amount(source["amount_captured"] if is_captured else source["amount"]),
         currency=currency(source["currency"]),
+        stripe_payment_intent_id=payment_intent,
+        named_payment_id=text(metadata.get("payment_id")),
+        is_signed=MAC in metadata,
     )
 
 

@@ -1,13 +1,15 @@
 """Rows of `balance_transaction`: every balance transaction of Stripe."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, RowMapping, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from payment_worker.domain.ledger.movements import Movement
+from payment_worker.domain.ledger.movements import Movement, Source
 from payment_worker.store import tables
 
 table: Final = tables.balance_transaction
@@ -16,9 +18,15 @@ FIXED: Final = ("type", "amount", "fee", "net", "currency")
 """What of a balance transaction never changes at Stripe, and is posted."""
 
 
-def differing(
-    connection: Connection, movements: Sequence[Movement]
-) -> list[tuple[Movement, dict[str, object]]]:
+Differing = Sequence[tuple[Movement, dict[str, object]]]
+"""Balance transactions, and how they were stored otherwise."""
+
+
+RECORDED: Final = ("fee", "net", "currency")
+"""What of the balance transaction of a charge our record of the payment has."""
+
+
+def differing(connection: Connection, movements: Sequence[Movement]) -> Differing:
     """Those of these that were otherwise when they were stored, and how they were."""
     by_id = {each.stripe_balance_transaction_id: each for each in movements}
     columns = [table.c.stripe_balance_transaction_id, *(table.c[name] for name in FIXED)]
@@ -27,6 +35,34 @@ def differing(
         (by_id[row["stripe_balance_transaction_id"]], {name: row[name] for name in FIXED})
         for row in rows
         if any(row[name] != getattr(by_id[row["stripe_balance_transaction_id"]], name) for name in FIXED)
+    ]
+
+
+def recorded_otherwise(
+    connection: Connection, movements: Sequence[Movement]
+) -> list[tuple[Movement, UUID, dict[str, object]]]:
+    """Those of these whose fee, net or currency another one is in our record of their payment; which, and how."""
+    by_id = {each.stripe_balance_transaction_id: each for each in movements}
+    intents = {each.source.stripe_payment_intent_id for each in movements if each.source}
+    payment = tables.payment.c
+    query = select(
+        payment.payment_id,
+        payment.stripe_balance_transaction_id,
+        payment.fee,
+        payment.net,
+        payment.settlement_currency.label("currency"),
+    ).where(payment.stripe_payment_intent_id.in_(intents - {None}))
+    rows = [
+        row for row in connection.execute(query).mappings() if row["stripe_balance_transaction_id"] in by_id
+    ]
+    return [
+        (
+            by_id[row["stripe_balance_transaction_id"]],
+            row["payment_id"],
+            {name: row[name] for name in RECORDED},
+        )
+        for row in rows
+        if any(row[name] != getattr(by_id[row["stripe_balance_transaction_id"]], name) for name in RECORDED)
     ]
 
 
@@ -76,6 +112,26 @@ def _row(movement: Movement, stripe_account: str, now: datetime) -> dict[str, An
         "created_at": movement.created_at,
         "seen_at": now,
     }
+
+
+def find(
+    connection: Connection, transaction_ids: Collection[str], *, stripe_account: str
+) -> Sequence[Movement]:
+    """Those of these that are an account's, as they were stored."""
+    chosen = table.c.stripe_balance_transaction_id.in_(transaction_ids) & (
+        table.c.stripe_account == stripe_account
+    )
+    return [_movement(row) for row in connection.execute(select(table).where(chosen)).mappings()]
+
+
+def _movement(row: RowMapping) -> Movement:
+    source = None
+    if row["object_id"] is not None:
+        source = Source(
+            object_id=row["object_id"], amount=row["source_amount"], currency=row["source_currency"]
+        )
+    own = {field.name: row[field.name] for field in fields(Movement) if field.name != "source"}
+    return Movement(**own, source=source)
 
 
 def not_shown(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, case, exists, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from payment_worker.domain.discrepancies.findings import UNCLEARED, FindingKind
-from payment_worker.domain.ledger.postings import EntryKind, Posting
+from payment_worker.domain.ledger.postings import EntryKind, LedgerAccount, Posting
 from payment_worker.domain.ledger.records import RecordChange
 from payment_worker.store import tables
 from payment_worker.store.reconciliation.findings import FindingStatus
@@ -104,6 +104,22 @@ UNION ALL
 SELECT stripe_dispute_id, payment_id, NULL, stripe_dispute_id FROM dispute WHERE stripe_dispute_id = ANY(:ids)
 """)
 
+_SUSPENDED: Final = text("""
+SELECT object_id FROM ledger_uncleared
+WHERE stripe_account = :stripe_account AND object_id = ANY(:ids) AND ledger_account = 'unexplained'
+""")
+
+_ANOTHER_APPS: Final = text("""
+SELECT DISTINCT reference FROM ledger_posting JOIN ledger_entry USING (entry_id)
+WHERE object_id = ANY(:ids) AND ledger_account = 'other_movements' AND kind = 'balance_transaction'
+""")
+
+_POSTED: Final = text("""
+SELECT reference, ledger_account, currency, amount, object_id
+FROM ledger_entry JOIN ledger_posting USING (entry_id)
+WHERE kind IN ('balance_transaction', 'reclassification') AND reference = ANY(:references)
+""")
+
 
 LinksById = Mapping[str, Links]
 """What of ours an object of Stripe's is, by its id."""
@@ -115,6 +131,66 @@ def links(connection: Connection, object_ids: Collection[str]) -> LinksById:
     return {
         row["object_id"]: Links(**{name: row[name] for name in row if name != "object_id"}) for row in rows
     }
+
+
+def charges(connection: Connection, object_ids: Collection[str]) -> Mapping[str, str]:
+    """The charges of those of these that are PaymentIntents of ours."""
+    payment = tables.payment.c
+    query = select(payment.stripe_payment_intent_id, payment.stripe_charge_id).where(
+        payment.stripe_payment_intent_id.in_(object_ids), payment.stripe_charge_id.is_not(None)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def existing(connection: Connection, payment_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these payments that we have."""
+    chosen = tables.payment.c.payment_id.in_(payment_ids)
+    return set(connection.scalars(select(tables.payment.c.payment_id).where(chosen)))
+
+
+def suspended(connection: Connection, transaction_ids: Collection[str], *, stripe_account: str) -> set[str]:
+    """Those of these balance transactions that are posted to `unexplained`."""
+    wanted = {"ids": sorted(transaction_ids), "stripe_account": stripe_account}
+    return set(connection.scalars(_SUSPENDED, wanted))
+
+
+def of_another_app(connection: Connection, object_ids: Collection[str]) -> Sequence[str]:
+    """The balance transactions of these objects that were posted as another app's."""
+    return connection.scalars(_ANOTHER_APPS, {"ids": sorted(object_ids)}).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What a balance transaction has posted so far."""
+
+    entries: int
+    postings: Sequence[Posting]
+
+
+def posted(connection: Connection, transaction_ids: Collection[str]) -> dict[str, Posted]:
+    """What these balance transactions have posted, their reclassifications included."""
+    ids = {reference: each for each in transaction_ids for reference in references(each)}
+    found: dict[str, dict[str, list[Posting]]] = {}
+    for row in connection.execute(_POSTED, {"references": sorted(ids)}).mappings():
+        posting = Posting(
+            ledger_account=LedgerAccount(row["ledger_account"]),
+            currency=row["currency"],
+            amount=row["amount"],
+            object_id=row["object_id"],
+        )
+        found.setdefault(ids[row["reference"]], {}).setdefault(row["reference"], []).append(posting)
+    return {
+        each: Posted(len(entries), [line for lines in entries.values() for line in lines])
+        for each, entries in found.items()
+    }
+
+
+def references(transaction_id: str) -> Sequence[str]:
+    """The references of what a balance transaction posts: at first, and when it is reclassified, twice at most.
+
+    It leaves `unexplained` once, and another app's movements once.
+    """
+    return [transaction_id, f"{transaction_id} 1", f"{transaction_id} 2"]
 
 
 _CHANGES: Final = text("""
@@ -190,13 +266,16 @@ def uncleared(connection: Connection, *, before: datetime, limit: int) -> Sequen
     """What has not been cleared since before then, oldest first."""
     table = tables.ledger_uncleared
     columns = [table.c[name] for name in Uncleared.__slots__]
-    query = select(*columns).where(table.c.since < before).order_by(table.c.since).limit(limit)
+    due = (table.c.ledger_account == LedgerAccount.CUSTOMERS) & (table.c.since < before)
+    query = select(*columns).where(due).order_by(table.c.since).limit(limit)
     return [Uncleared(**row) for row in connection.execute(query).mappings()]
 
 
 _FINDING: Final = tables.reconciliation_finding
 _UNCLEARED: Final = tables.ledger_uncleared
+IN_CLEARING: Final = UNCLEARED | {FindingKind.TRANSACTION_UNKNOWN}
 _KIND: Final = case(
+    (_UNCLEARED.c.ledger_account == LedgerAccount.UNEXPLAINED, FindingKind.TRANSACTION_UNKNOWN),
     (_UNCLEARED.c.theirs == 0, FindingKind.NOT_AT_STRIPE),
     (_UNCLEARED.c.ours == 0, FindingKind.NOT_IN_OUR_RECORDS),
     else_=FindingKind.NOT_CLEARED,
@@ -204,11 +283,11 @@ _KIND: Final = case(
 
 
 def close_cleared(connection: Connection, *, now: datetime) -> int:
-    """Close the findings about objects that are cleared by now, or differ in another way; how many were open."""
+    """Close the findings about what is cleared or explained by now, or differs in another way; how many were open."""
     stands = exists().where(_UNCLEARED.c.object_id == _FINDING.c.object_id, _FINDING.c.kind == _KIND)
     closed = (
         _FINDING.update()
-        .where(_FINDING.c.kind.in_(UNCLEARED), _FINDING.c.status == FindingStatus.OPEN, ~stands)
+        .where(_FINDING.c.kind.in_(IN_CLEARING), _FINDING.c.status == FindingStatus.OPEN, ~stands)
         .values(status=FindingStatus.CLOSED, resolved_at=now)
     )
     return connection.execute(closed).rowcount

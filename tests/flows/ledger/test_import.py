@@ -2,11 +2,15 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from payment_worker.contracts.requests import AdoptRequest, parse
+from payment_worker.flows.commands.adopt import adopt
 from payment_worker.flows.ledger.import_balance import ImportOptions
 from payment_worker.flows.ledger.run import AccountImport, import_balance
+from payment_worker.flows.result import CommandResult
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 
@@ -106,13 +110,78 @@ def test_our_word_alone_is_not_cleared_and_after_some_days_a_finding(scene: Scen
     assert (uncleared(rows), findings(rows)) == ([], set())
 
 
-def test_what_others_took_on_the_account_is_not_in_our_records(scene: Scene, rows: Rows) -> None:
+def test_a_payment_from_before_the_import_is_part_of_the_opening_balance(scene: Scene, rows: Rows) -> None:
+    taken = another_apps_charge(scene)
+    scene.advance(2 * DAY)
     scene.charge()
-    taken = {"amount": 1000, "currency": "eur", "payment_method": "pm_card_visa"}
-    foreign = scene.simulator.post("payment_intents", taken)
+    scene.simulator.advance(10)
+    assert proven(scene) == {"EUR": 0}
+    assert balance(rows, "opening_balance") == {"EUR": -(1000 - 59)}
+    adopted = {"payment_id": str(uuid4()), "order_id": "7", "payment_intent": taken["id"]}
+    assert isinstance(adopt(scene.context, parse(AdoptRequest, adopted)), CommandResult)
+    proven(scene)
+    assert (uncleared(rows), findings(rows)) == ([taken["id"]], set())
+    assert proven(scene, clear_within=timedelta()) == {"EUR": 0}
+    assert (uncleared(rows), findings(rows)) == ([], set())
+    assert (balance(rows, "opening_balance"), balance(rows, "sales")) == ({}, {"EUR": -6000})
+
+
+def another_apps_charge(scene: Scene, **differing: object) -> dict[str, Any]:
+    """A payment in euros that another app on the same Stripe account took."""
+    taken = {"amount": 1000, "currency": "eur", "payment_method": "pm_card_visa", **differing}
+    made: dict[str, Any] = scene.simulator.post("payment_intents", taken)
+    return made
+
+
+def test_what_another_app_took_on_the_account_is_another_movement(scene: Scene, rows: Rows) -> None:
+    scene.charge()
+    taken = another_apps_charge(scene)
+    scene.simulator.post(f"payment_intents/{taken['id']}/refund", {"amount": 300})
     scene.advance(10)
     assert proven(scene, clear_within=timedelta()) == {"EUR": 0}
-    assert findings(rows) == {("not_in_our_records", foreign["id"])}
+    assert (findings(rows), uncleared(rows)) == (set(), [])
+    assert balance(rows, "other_movements") == {"EUR": -700}
+    named = rows("SELECT object_id FROM ledger_posting WHERE ledger_account = 'other_movements' ORDER BY 1")
+    assert (named[0]["object_id"], named[1]["object_id"][:3]) == (taken["id"], "re_")
+
+
+@pytest.mark.parametrize("claim", ["names a payment of ours", "is signed"])
+def test_what_claims_to_be_ours_is_a_finding(scene: Scene, rows: Rows, claim: str) -> None:
+    payment_id = scene.charge()
+    metadata = (
+        {"payment_id": str(payment_id)}
+        if claim == "names a payment of ours"
+        else scene.metadata_of(payment_id)
+    )
+    taken = another_apps_charge(scene, metadata=metadata)
+    scene.advance(10)
+    assert proven(scene, clear_within=timedelta()) == {"EUR": 0}
+    assert findings(rows) == {("not_in_our_records", taken["id"])}
+
+
+def test_what_another_app_took_is_ours_once_its_payment_is_adopted(scene: Scene, rows: Rows) -> None:
+    scene.charge()
+    scene.simulator.post("exchange", {"currency": "chf", "settles_in": "eur", "rate": 1.05})
+    taken = another_apps_charge(scene, currency="chf")
+    scene.simulator.post(f"payment_intents/{taken['id']}/refund", {"amount": 300})
+    scene.advance(10)
+    proven(scene)
+    adopted = adopt(
+        scene.context,
+        parse(AdoptRequest, {"payment_id": str(uuid4()), "order_id": "7", "payment_intent": taken["id"]}),
+    )
+    assert isinstance(adopted, CommandResult)
+    assert (
+        proven(scene, clear_within=timedelta())
+        == proven(scene, since=scene.context.clock() - timedelta(days=2))
+        == {"EUR": 0}
+    )
+    assert (findings(rows), uncleared(rows)) == (set(), [])
+    assert (balance(rows, "other_movements"), balance(rows, "sales")["CHF"], balance(rows, "refunds")) == (
+        {},
+        -1000,
+        {"CHF": 300},
+    )
 
 
 def test_a_type_of_tomorrow_is_kept_and_named(scene: Scene, rows: Rows) -> None:
@@ -122,11 +191,27 @@ def test_a_type_of_tomorrow_is_kept_and_named(scene: Scene, rows: Rows) -> None:
     )
     scene.simulator.post("balance_transactions", {"type": "topup", "amount": 900, "currency": "eur"})
     scene.simulator.post("balance_transactions", {"type": "stripe_fee", "amount": -10, "currency": "eur"})
+    scene.simulator.advance(10)
     assert proven(scene)["EUR"] == 0
     assert findings(rows) == {("transaction_unknown", moved["id"])}
     assert balance(rows, "unexplained") == {"EUR": 5}
     assert balance(rows, "other_movements") == {"EUR": -900}
-    assert balance(rows, "fees")["EUR"] == 10
+    assert balance(rows, "fees")["EUR"] == 175 + 10
+
+
+def test_a_type_that_a_newer_version_knows_is_placed_when_it_is_read_again(scene: Scene, rows: Rows) -> None:
+    scene.charge()
+    moved = scene.simulator.post(
+        "balance_transactions", {"type": "of_next_year", "amount": -5, "currency": "eur"}
+    )
+    scene.simulator.advance(10)
+    proven(scene)
+    assert uncleared(rows) == [moved["id"]]
+    scene.simulator.post(f"objects/{moved['id']}", {"fields": {"type": "topup"}})
+    proven(scene, since=scene.context.clock() - timedelta(days=1))
+    proven(scene, since=scene.context.clock() - timedelta(days=1))
+    assert (balance(rows, "unexplained"), balance(rows, "other_movements")) == ({}, {"EUR": 5})
+    assert ("transaction_unknown", moved["id"]) not in findings(rows)
 
 
 def test_what_appears_late_is_found_when_the_balance_differs(scene: Scene, rows: Rows) -> None:
@@ -188,6 +273,23 @@ def test_what_somebody_wrote_into_the_books_is_named(scene: Scene, rows: Rows) -
     named = {kind for kind, _ in findings(rows)}
     assert named == {"transaction_missing_there", "transaction_differs"}
     assert ("transaction_missing_there", "txn_forged") in findings(rows)
+
+
+def test_a_fee_that_is_recorded_otherwise_is_named(scene: Scene, rows: Rows) -> None:
+    payment_id = scene.charge()
+    scene.simulator.advance(10)
+    scene.deliver(scene.events())
+    assert proven(scene) == {"EUR": 0}
+    assert (rows.one("SELECT fee FROM payment")["fee"], findings(rows)) == (175, set())
+    rows("UPDATE payment SET fee = 174")
+    assert proven(scene) == {"EUR": 0}
+    assert {kind for kind, _ in findings(rows)} == {"recorded_fee_differs"}
+    found = rows.one("SELECT payment_id::text AS id, detail FROM reconciliation_finding")
+    assert (found["id"], found["detail"]["ours"]["fee"], found["detail"]["theirs"]["fee"]) == (
+        str(payment_id),
+        174,
+        175,
+    )
 
 
 @pytest.mark.parametrize("path", ["/v1/balance$", "/v1/balance_transactions"])

@@ -110,14 +110,14 @@ STILL_NEEDED = {
     "an appeal of a lost one": "INSERT INTO dispute (stripe_dispute_id, payment_id, status, amount, currency,"
     " created_at, updated_at)"
     " SELECT 'dp_1', payment_id, 'APPEAL_UNDER_REVIEW', 1, 'EUR', now(), now() FROM payment",
-    "money that is not cleared": "INSERT INTO ledger_uncleared (stripe_account, object_id, currency, ours, theirs,"
-    " since) SELECT '', stripe_payment_intent_id, 'EUR', 1, 0, now() FROM payment",
-    "a refund that is not cleared": "INSERT INTO ledger_uncleared (stripe_account, object_id, currency, ours, theirs,"
-    " since) SELECT '', stripe_refund_id, 'EUR', 0, 1, now() FROM refund",
+    "money that is not cleared": "INSERT INTO ledger_uncleared (stripe_account, object_id, currency, ledger_account,"
+    " ours, theirs, since) SELECT '', stripe_payment_intent_id, 'EUR', 'customers', 1, 0, now() FROM payment",
+    "a refund that is not cleared": "INSERT INTO ledger_uncleared (stripe_account, object_id, currency, ledger_account,"
+    " ours, theirs, since) SELECT '', stripe_refund_id, 'EUR', 'customers', 0, 1, now() FROM refund",
     "a dispute that is not cleared": "INSERT INTO dispute (stripe_dispute_id, payment_id, status, amount, currency,"
     " created_at, updated_at) SELECT 'dp_1', payment_id, 'LOST', 1, 'EUR', now(), now() FROM payment;"
-    "INSERT INTO ledger_uncleared (stripe_account, object_id, currency, ours, theirs, since)"
-    " VALUES ('', 'dp_1', 'EUR', 0, 1, now())",
+    "INSERT INTO ledger_uncleared (stripe_account, object_id, currency, ledger_account, ours, theirs, since)"
+    " VALUES ('', 'dp_1', 'EUR', 'customers', 0, 1, now())",
     "late news": "UPDATE payment SET updated_at = now() + interval '7 years'",
 }
 

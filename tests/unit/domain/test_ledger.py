@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from payment_worker.domain.dispute import DisputeStatus
 from payment_worker.domain.ledger import movements, payouts, records
-from payment_worker.domain.ledger.movements import Movement, Source, is_unknown, post_movement
+from payment_worker.domain.ledger.movements import Movement, Source, is_unexplained, post_movement, reclassify
 from payment_worker.domain.ledger.payouts import Payout, PayoutStatus, post_opening, post_payout
 from payment_worker.domain.ledger.postings import EntryKind, LedgerAccount, Posting
 from payment_worker.domain.ledger.records import RecordChange, post_change
@@ -123,13 +123,31 @@ def test_whatever_stripe_says_an_entry_sums_to_zero_in_each_currency(
     assert of(balance, postings) == ({currency: net} if net else {})
 
 
-@given(type_=TYPES, amount=AMOUNTS, fee=AMOUNTS, net=AMOUNTS, source=SOURCES)
-def test_what_is_unexplained_is_said_to_be(
-    type_: str, amount: int, fee: int, net: int, source: Source | None
+@given(
+    before=st.booleans(),
+    after=st.booleans(),
+    was=TYPES,
+    amount=AMOUNTS,
+    currency=CURRENCIES,
+    source=SOURCES,
+)
+def test_what_is_reclassified_comes_to_what_it_would_be_posted_as_now(
+    *, before: bool, after: bool, was: str, amount: int, currency: str, source: Source | None
 ) -> None:
-    said = a_movement(type=type_, amount=amount, fee=fee, net=net, source=source)
-    if of(LedgerAccount.UNEXPLAINED, post_movement(said)):
-        assert is_unknown(said)
+    said = a_movement(amount=amount, net=amount - 59, currency=currency, source=source)
+    posted = post_movement(replace(said, type=was), is_ours=before)
+    placed = post_movement(said, is_ours=after)
+    changed = reclassify(posted, placed)
+    assert sums(changed) == {}
+    assert reclassify((*posted, *changed), placed) == ()
+    assert of(LedgerAccount.STRIPE_BALANCE, changed) == {}
+
+
+@pytest.mark.parametrize("type_", ["charge", "refund", "adjustment"])
+def test_what_another_app_moved_is_another_movement_under_its_own_id(type_: str) -> None:
+    said = a_movement(type=type_)
+    (other,) = [each for each in post_movement(said, is_ours=False) if each.object_id]
+    assert (other.ledger_account, other.amount, other.object_id) == ("other_movements", -1000, "pi_1")
 
 
 def test_every_type_that_the_pinned_api_version_has_is_placed_once() -> None:
@@ -137,13 +155,15 @@ def test_every_type_that_the_pinned_api_version_has_is_placed_once() -> None:
     assert len(named) > 50
     assert set(named) == {each for group in KNOWN for each in group}
     assert sum(map(len, KNOWN)) == len(named)
-    assert [each for each in named if is_unknown(a_movement(type=each))] == []
+    assert [each for each in named if is_unexplained(post_movement(a_movement(type=each)))] == []
 
 
 def test_a_type_of_tomorrow_is_kept_in_suspense() -> None:
     said = a_movement(type="of_next_year", source=None, fee=0, net=1000)
-    assert is_unknown(said)
-    assert of(LedgerAccount.UNEXPLAINED, post_movement(said)) == {"EUR": -1000}
+    postings = post_movement(said)
+    assert is_unexplained(postings)
+    assert of(LedgerAccount.UNEXPLAINED, postings) == {"EUR": -1000}
+    assert [each.object_id for each in postings] == [None, "txn_1"]
 
 
 def test_a_charge_clears_the_payment_that_succeeded() -> None:
@@ -168,7 +188,7 @@ def test_a_charge_that_settles_in_another_currency_balances_in_both() -> None:
 @pytest.mark.parametrize("source", [None, Source(object_id="re_1", amount=300, currency="EUR")])
 def test_a_refund_whose_source_is_not_shown_is_never_guessed(source: Source | None) -> None:
     said = a_movement(type="refund", amount=-300, fee=0, net=-300, source=source)
-    assert is_unknown(said) is (source is None)
+    assert is_unexplained(post_movement(said)) is (source is None)
     account = LedgerAccount.CUSTOMERS if source else LedgerAccount.UNEXPLAINED
     assert of(account, post_movement(said)) == {"EUR": 300}
 
@@ -215,7 +235,7 @@ def test_a_dispute_takes_the_amount_and_its_fee() -> None:
 
 def test_an_adjustment_of_something_else_is_another_movement() -> None:
     said = a_movement(type="adjustment", source=None, fee=0, net=1000)
-    assert not is_unknown(said)
+    assert not is_unexplained(post_movement(said))
     assert of(LedgerAccount.OTHER_MOVEMENTS, post_movement(said)) == {"EUR": -1000}
 
 

@@ -1,0 +1,114 @@
+"""Stores and posts balance transactions, and reclassifies those that were posted before we knew whose they are.
+
+Theory of operation. A Stripe account may be shared with other apps. What moved money for a PaymentIntent, Refund or
+dispute of ours is to be cleared by our records, and so is what claims to be ours: its metadata carries a MAC, or names
+a payment that we have. All else is posted to `other_movements` under its object's id. If our record comes to have that
+object after all, because its payment was adopted or its attempt had no answer yet, it is moved to `customers`.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from payment_worker.domain.ledger.movements import (
+    PAYOUT_TYPES,
+    Movement,
+    Source,
+    is_unexplained,
+    post_movement,
+    reclassify,
+)
+from payment_worker.domain.ledger.postings import EntryKind
+from payment_worker.flows.transitions.ownership import as_uuid
+from payment_worker.store.connection.database import Connection
+from payment_worker.store.ledger import balance_transactions, ledger_entries
+from payment_worker.store.ledger.balance_imports import BalanceImport
+from payment_worker.store.ledger.ledger_entries import Entry, Links, LinksById
+
+
+def post_movements(
+    connection: Connection, state: BalanceImport, movements: Sequence[Movement], *, now: datetime
+) -> Sequence[Movement]:
+    """Store these and post those that are not posted yet; which of them cannot be placed."""
+    account = state.stripe_account
+    balance_transactions.keep(connection, movements, stripe_account=account, now=now)
+    known = _known(connection, [each.source for each in movements if each.source])
+    entries = {each.stripe_balance_transaction_id: _entry(each, state, known) for each in movements}
+    if suspended := ledger_entries.suspended(connection, entries, stripe_account=account):
+        reclassified = _reclassified(connection, [entries[each] for each in suspended], now=now)
+        ledger_entries.post(connection, reclassified, now=now)
+    ledger_entries.post(connection, list(entries.values()), now=now)
+    return [
+        each for each in movements if is_unexplained(entries[each.stripe_balance_transaction_id].postings)
+    ]
+
+
+def claim_movements(
+    connection: Connection, object_ids: Collection[str], states: Collection[BalanceImport], *, now: datetime
+) -> None:
+    """Move to `customers` what was posted as another app's and is about these objects, which are ours."""
+    transaction_ids = ledger_entries.of_another_app(connection, object_ids) if object_ids else ()
+    if not transaction_ids:
+        return
+    known = ledger_entries.links(connection, object_ids)
+    entries = [
+        _entry(each, state, known)
+        for state in states
+        for each in balance_transactions.find(
+            connection, transaction_ids, stripe_account=state.stripe_account
+        )
+    ]
+    ledger_entries.post(connection, _reclassified(connection, entries, now=now), now=now)
+
+
+def _known(connection: Connection, sources: Collection[Source]) -> LinksById:
+    """What of ours the objects, PaymentIntents and payments are that these are about, or name."""
+    ids = {each for source in sources for each in (source.object_id, source.stripe_payment_intent_id) if each}
+    named = {payment_id for source in sources if (payment_id := as_uuid(source.named_payment_id))}
+    claimed = {str(each): Links() for each in ledger_entries.existing(connection, named)} if named else {}
+    return {**claimed, **ledger_entries.links(connection, ids)}
+
+
+def _entry(movement: Movement, state: BalanceImport, known: LinksById) -> Entry:
+    source, about = movement.source, Links()
+    if movement.type in PAYOUT_TYPES:
+        about = Links(stripe_payout_id=movement.source_id)
+    elif source:
+        of_payment = known.get(source.stripe_payment_intent_id or "", Links())
+        about = known.get(source.object_id, Links(payment_id=of_payment.payment_id))
+    return Entry(
+        kind=EntryKind.BALANCE_TRANSACTION,
+        reference=movement.stripe_balance_transaction_id,
+        stripe_account=state.stripe_account,
+        occurred_at=movement.created_at,
+        postings=post_movement(
+            movement,
+            is_ours=source is not None and _is_ours(source, known),
+            is_in_opening=movement.created_at < state.begins_at,
+        ),
+        links=about,
+    )
+
+
+def _is_ours(source: Source, known: LinksById) -> bool:
+    ids = (source.object_id, source.stripe_payment_intent_id, str(as_uuid(source.named_payment_id)))
+    return source.is_signed or any(each in known for each in ids)
+
+
+def _reclassified(connection: Connection, entries: Sequence[Entry], *, now: datetime) -> Sequence[Entry]:
+    """What these would post now beyond what they have posted."""
+    posted = ledger_entries.posted(connection, [each.reference for each in entries])
+    reclassified = []
+    for each in entries:
+        before = posted.get(each.reference)
+        postings = reclassify(before.postings, each.postings) if before else ()
+        if before and postings:
+            again = replace(
+                each,
+                kind=EntryKind.RECLASSIFICATION,
+                reference=ledger_entries.references(each.reference)[before.entries],
+                occurred_at=now,
+                postings=postings,
+            )
+            reclassified.append(again)
+    return reclassified

@@ -1,0 +1,81 @@
+"""Records what our records and Stripe's balance do not agree on for too long, after asking Stripe about it once.
+
+Theory of operation. The import begins shortly before our first payment. A payment that is adopted may be older: then
+its balance transaction was never imported. So Stripe is asked for the transactions of whatever seems not to be there,
+before that becomes a finding. One from before the beginning is posted against the opening balance, which holds it.
+"""
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Final
+
+from payment_worker.domain.discrepancies.findings import Difference, FindingKind
+from payment_worker.flows.context import Context
+from payment_worker.flows.ledger.movements import post_movements
+from payment_worker.gateway.lists.balance import movements_of
+from payment_worker.gateway.lists.lists import Page
+from payment_worker.store.connection.database import Connection
+from payment_worker.store.ledger import ledger_entries
+from payment_worker.store.ledger.balance_imports import BalanceImport
+from payment_worker.store.ledger.ledger_entries import Links, Uncleared
+from payment_worker.store.reconciliation import findings
+from payment_worker.store.reconciliation.findings import FindingStatus
+
+AT_A_TIME: Final = 500
+"""Uncleared objects that one import records as findings, the oldest first."""
+
+LOOKED_UP: Final = 100
+"""Objects whose balance transactions one import asks for."""
+
+
+def record_uncleared(context: Context, states: Collection[BalanceImport], *, clear_within: timedelta) -> None:
+    """Record the objects on which our records and Stripe do not agree for so long; close what is cleared by now."""
+    before = context.clock() - clear_within
+    with context.database.begin() as connection:
+        left = ledger_entries.uncleared(connection, before=before, limit=AT_A_TIME)
+        absent = [each for each in left if each.kind is FindingKind.NOT_AT_STRIPE]
+        noted = findings.open_objects(
+            connection, FindingKind.NOT_AT_STRIPE, [each.object_id for each in absent]
+        )
+        charges = ledger_entries.charges(connection, [each.object_id for each in absent])
+    to_ask = [each for each in absent if each.object_id not in noted]
+    asked = {
+        each.object_id
+        for each in to_ask[:LOOKED_UP]
+        if _is_looked_up(context, each, charges.get(each.object_id, each.object_id), states)
+    }
+    postponed = {each.object_id for each in to_ask} - asked
+    with context.database.begin() as connection:
+        left = ledger_entries.uncleared(connection, before=before, limit=AT_A_TIME)
+        known = ledger_entries.links(connection, [each.object_id for each in left])
+        for each in left:
+            if each.object_id not in postponed:
+                _record(context, connection, each, known.get(each.object_id, Links()))
+        ledger_entries.close_cleared(connection, now=context.clock())
+
+
+def _is_looked_up(
+    context: Context, each: Uncleared, source_id: str, states: Collection[BalanceImport]
+) -> bool:
+    """Post what balance transactions Stripe shows of an object; whether Stripe answered."""
+    page = movements_of(context.stripe, source_id, account=each.stripe_account)
+    if not isinstance(page, Page):
+        return False
+    with context.database.begin() as connection:
+        for state in states:
+            if state.stripe_account == each.stripe_account:
+                movements = [listed.movement for listed in page.objects]
+                post_movements(connection, state, movements, now=context.clock())
+    return True
+
+
+def _record(context: Context, connection: Connection, each: Uncleared, about: Links) -> None:
+    difference = Difference(
+        kind=each.kind,
+        object_id=each.object_id,
+        stripe_account=each.stripe_account,
+        payment_id=about.payment_id,
+        refund_id=about.refund_id,
+        detail={"ours": each.ours, "theirs": -each.theirs, "currency": each.currency},
+    )
+    findings.record(connection, difference, status=FindingStatus.OPEN, run_id=None, now=context.clock())
