@@ -117,14 +117,25 @@ UNCLEARED: Final = Gauge(
     means="Minor units of payments, refunds and disputes that our records and Stripe's balance do not agree on yet.",
     labels=("currency",),
 )
-UNCLEARED_SECONDS: Final = Gauge(
-    name="payment_worker_ledger_uncleared_oldest_seconds",
-    means="Age of the oldest of these; 0 without any.",
-    labels=("currency",),
-)
 EXPLAINED: Final = Gauge(
     name="payment_worker_ledger_explained_ratio",
-    means="The part of all movements of the balance that is cleared and has a known type; 1 for all.",
+    means="The part of all movements of the balance that is cleared and has a known type; 1 for all. What is younger "
+    "than `age` (any, 1d, 4d) counts as explained.",
+    labels=("currency", "age"),
+)
+UNEXPLAINED: Final = Gauge(
+    name="payment_worker_ledger_unexplained",
+    means="Minor units of balance transactions in suspense: of a type that nobody knows, or without a source.",
+    labels=("currency",),
+)
+OLDEST_SECONDS: Final = Gauge(
+    name="payment_worker_ledger_oldest_seconds",
+    means="Age of the oldest of all that is not cleared or in suspense; 0 without any.",
+    labels=("currency",),
+)
+OLDEST_AMOUNT: Final = Gauge(
+    name="payment_worker_ledger_oldest_amount",
+    means="Minor units of that oldest one.",
     labels=("currency",),
 )
 IMPORTED_SECONDS: Final = Gauge(
@@ -175,7 +186,8 @@ GAUGES: Final = (
     *(DATABASE_UP, REDIS_UP, ATTEMPTS, UNKNOWN, UNKNOWN_SECONDS, REFUSED, DUE, DUE_SECONDS, BREACHES),
     *(OUTBOX, OUTBOX_SECONDS, INBOX, INBOX_SECONDS, FINDINGS, FINDINGS_SECONDS, REJECTED),
     *(PAUSED_SECONDS, POLLED_SECONDS, RECONCILED_SECONDS),
-    *(BALANCE_DIFFERENCE, BALANCE_AVAILABLE, UNCLEARED, UNCLEARED_SECONDS, EXPLAINED, IMPORTED_SECONDS),
+    *(BALANCE_DIFFERENCE, BALANCE_AVAILABLE, UNCLEARED, EXPLAINED, IMPORTED_SECONDS),
+    *(UNEXPLAINED, OLDEST_SECONDS, OLDEST_AMOUNT),
     REFUNDS_PENDING,
     *(QUEUE, MISDIRECTED, CONSUMERS, UNACKNOWLEDGED, UNACKNOWLEDGED_SECONDS, STREAM, BREAKERS, SWEPT_SECONDS),
 )

@@ -8,7 +8,7 @@ from payment_worker.monitoring import gauges
 from payment_worker.monitoring.gauges import Reading, age
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.queries import ledger
-from payment_worker.store.queries.ledger import BalanceRow
+from payment_worker.store.queries.ledger import AGES, BalanceRow
 
 
 def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
@@ -25,10 +25,16 @@ def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
 
 
 def _readings(rows: list[BalanceRow], labels: tuple[str], now: datetime) -> Iterator[Reading]:
-    oldest = min((row.oldest_uncleared_at for row in rows if row.oldest_uncleared_at), default=None)
+    oldest_at, amount = min(
+        ((row.oldest_at, row.oldest_amount) for row in rows if row.oldest_at), default=(None, 0)
+    )
     # Two differences may not hide each other.
     yield Reading(gauges.BALANCE_DIFFERENCE, sum(abs(row.difference or 0) for row in rows), labels)
     yield Reading(gauges.BALANCE_AVAILABLE, sum(row.available or 0 for row in rows), labels)
     yield Reading(gauges.UNCLEARED, sum(row.uncleared for row in rows), labels)
-    yield Reading(gauges.UNCLEARED_SECONDS, age(oldest, now), labels)
-    yield Reading(gauges.EXPLAINED, min(row.explained_share for row in rows), labels)
+    yield Reading(gauges.UNEXPLAINED, sum(row.unexplained for row in rows), labels)
+    yield Reading(gauges.OLDEST_SECONDS, age(oldest_at, now), labels)
+    yield Reading(gauges.OLDEST_AMOUNT, amount, labels)
+    for share in AGES:
+        explained = min(row.explained_shares[share] for row in rows)
+        yield Reading(gauges.EXPLAINED, explained, (*labels, share))

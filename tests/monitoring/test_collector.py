@@ -210,12 +210,20 @@ def test_what_is_not_cleared_or_differs_is_a_gauge_by_currency(state: State, row
     _insert(rows, "balance_proof", stripe_account="", ledger=700, **proven)
     _insert(rows, "balance_proof", stripe_account="acct_1", ledger=500, **proven)
     waiting = {"object_id": "pi_1", "currency": "EUR", "ours": 300, "theirs": -100, "since": an_hour_ago()}
-    _insert(rows, "ledger_uncleared", stripe_account="", **waiting)
+    _insert(rows, "ledger_uncleared", stripe_account="", ledger_account="customers", **waiting)
+    days_ago = an_hour_ago() - timedelta(days=2)
+    suspended = {"object_id": "txn_1", "currency": "EUR", "ours": 0, "theirs": -50, "since": days_ago}
+    _insert(rows, "ledger_uncleared", stripe_account="", ledger_account="unexplained", **suspended)
+    moved = {"ledger_account": "stripe_balance", "currency": "EUR", "amount": 700, "volume": 1000}
+    _insert(rows, "ledger_balance", stripe_account="", **moved)
     read = {"begins_at": an_hour_ago(), "is_opened": True, "imported_at": an_hour_ago()}
     _insert(rows, "balance_import", stripe_account="", **read)
     told = _told(state)
     assert told["balance_difference", "EUR"] == 200  # 100 too much and 100 too little are not nothing
     assert (told["balance_available", "EUR"], told["ledger_uncleared", "EUR"]) == (1000, 200)
-    assert 3600 <= told["ledger_uncleared_oldest_seconds", "EUR"] < 3700
+    assert (told["ledger_unexplained", "EUR"], told["ledger_oldest_amount", "EUR"]) == (50, 50)
+    two_days = 2 * 86_400 + 3600
+    assert two_days <= told["ledger_oldest_seconds", "EUR"] < two_days + 100
     assert 3600 <= told[("balance_imported_seconds",)] < 3700
-    assert told["ledger_explained_ratio", "EUR"] == 1.0
+    explained = {age: told["ledger_explained_ratio", "EUR", age] for age in ("any", "1d", "4d")}
+    assert explained == {"any": 0.75, "1d": 0.95, "4d": 1.0}

@@ -97,7 +97,14 @@ def _import(context: Context, *, since: datetime | None, shown: bool) -> Sequenc
 
 def _as_json(row: BalanceRow) -> dict[str, Any]:
     names = ("stripe_account", "currency", "stripe", "available", "ledger", "difference", "uncleared")
-    more = ("oldest_uncleared_at", "unexplained", "explained_share", "proven_at")
+    more = (
+        "oldest_uncleared_at",
+        "unexplained",
+        "oldest_at",
+        "oldest_amount",
+        "explained_shares",
+        "proven_at",
+    )
     return {name: getattr(row, name) for name in (*names, *more)}
 
 
@@ -105,16 +112,18 @@ def _print(rows: Sequence[BalanceRow], named: Sequence[Finding]) -> None:
     if not rows:
         say("Nothing is imported yet: there was no payment.")
         return
-    shown = table("account", "Stripe", "ledger", "difference", "uncleared", "oldest", "explained")
+    shown = table("account", "Stripe", "ledger", "difference", "unexplained", "oldest", "explained")
     for row in rows:
         shown.add_row(
             row.stripe_account or "platform",
             _money(row.stripe, row.currency),
             _money(row.ledger, row.currency),
             _money(row.difference, row.currency),
-            _money(row.uncleared, row.currency),
-            instant(row.oldest_uncleared_at)[:16] if row.oldest_uncleared_at else "",
-            f"{100 * row.explained_share:.3f} %",
+            _money(row.uncleared + row.unexplained, row.currency),
+            f"{_money(row.oldest_amount, row.currency)} {instant(row.oldest_at)[:16]}"
+            if row.oldest_at
+            else "",
+            f"{100 * row.explained_shares['any']:.3f} %",
         )
     console().print(shown)
     for each in named:

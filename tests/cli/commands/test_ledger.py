@@ -43,7 +43,8 @@ def test_a_balance_that_is_explained_leaves_with_0(run: Run) -> None:
     (row,) = rows_of(run)
     assert (row["stripe_account"], row["currency"]) == ("", "EUR")
     assert (row["stripe"], row["ledger"], row["difference"], row["uncleared"]) == (4125, 4125, 0, 0)
-    assert (row["oldest_uncleared_at"], row["explained_share"]) == (None, 1.0)
+    assert (row["oldest_uncleared_at"], row["oldest_at"], row["unexplained"]) == (None, None, 0)
+    assert row["explained_shares"] == {"any": 1.0, "1d": 1.0, "4d": 1.0}
 
 
 def test_a_difference_leaves_with_1_and_names_what_makes_it(run: Run, refunded: Scene, rows: Rows) -> None:
