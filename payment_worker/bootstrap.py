@@ -132,7 +132,12 @@ def now() -> datetime:
     return datetime.now(tz=UTC)
 
 
-def context(*, actor: str, notify_relay: Callable[[], None] = lambda: None) -> Context:
+def context(
+    *,
+    actor: str,
+    notify_relay: Callable[[], None] = lambda: None,
+    notify_import: Callable[[str], None] = lambda _: None,
+) -> Context:
     """The context of a flow, with this actor."""
     held = process()
     return Context(
@@ -146,6 +151,7 @@ def context(*, actor: str, notify_relay: Callable[[], None] = lambda: None) -> C
         metadata_secrets=held.metadata_secrets,
         actor=f"{actor} on {_host()}",
         notify_relay=notify_relay,
+        notify_import=notify_import,
     )
 
 

@@ -300,9 +300,13 @@ class MaintenanceRequest(Request):
 
 
 class ImportBalanceRequest(Request):
-    """Arguments of `payment_worker.import_balance`: the time from which Stripe's list is read again."""
+    """Arguments of `payment_worker.import_balance`: the time from which Stripe's list is read again, and of whom."""
 
     since: Instant | None = Field(None, description="ISO 8601; without a zone, UTC.")
+    stripe_account: StripeAccount | Literal[""] | None = Field(
+        None,
+        description="Only this connected account, or with an empty text the platform's own; default: all.",
+    )
 
 
 class ReconcileRequest(Request):

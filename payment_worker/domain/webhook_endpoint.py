@@ -24,7 +24,7 @@ def endpoint_differences(
         yield "it is disabled: nothing is delivered"
     sent = set(endpoint.events)
     if "*" not in sent and (missing := sorted(set(events) - sent)):
-        yield f"it lacks {', '.join(missing)}: these events are only found by the poll"
+        yield f"it lacks {', '.join(missing)}: it is found later, by the poll or the balance import"
     if needless := sorted(sent - set(events)):
         yield f"it has {', '.join(needless)}: events that are stored and ignored"
     if endpoint.api_version != api_version:

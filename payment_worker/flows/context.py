@@ -48,6 +48,8 @@ class Context:
     """Who acts, for the history: the task or the command, and where it runs."""
     notify_relay: Callable[[], None]
     """Tells the publisher that the outbox has something new: a hint, which may be lost."""
+    notify_import: Callable[[str], None] = lambda _: None
+    """Has the balance of a Stripe account imported: a hint, since beat does so every few minutes."""
     metadata_secrets: MetadataSecrets = field(default_factory=MetadataSecrets)
     """What signs the metadata of our objects at Stripe; the database's own where none is set."""
 

@@ -87,7 +87,9 @@ def reject(task: Task, arguments: Mapping[str, object], errors: Sequence[FieldEr
 
 def context(task: Task) -> Context:
     """The context, with this task as the actor."""
-    return bootstrap.context(actor=f"{task.name} {task.request.id}", notify_relay=notify_relay)
+    return bootstrap.context(
+        actor=f"{task.name} {task.request.id}", notify_relay=notify_relay, notify_import=notify_import
+    )
 
 
 def notify_relay() -> None:
@@ -97,6 +99,14 @@ def notify_relay() -> None:
             app.send_task("payment_worker.publish_events", countdown=GATHERING_SECONDS)
         except Exception as error:  # noqa: BLE001 - a hint: beat's sweep publishes all the same
             log.info("relay not notified", error=type(error).__name__)
+
+
+def notify_import(stripe_account: str) -> None:
+    """Have the balance of an account imported."""
+    try:
+        app.send_task("payment_worker.import_balance", kwargs={"stripe_account": stripe_account})
+    except Exception as error:  # noqa: BLE001 - a hint: beat has it imported all the same
+        log.info("import not notified", error=type(error).__name__)
 
 
 def notify_processing() -> None:

@@ -48,6 +48,8 @@ def dispatch(context: Context, event: InboxEvent) -> Result:
     subject = subject_of(context, event)
     if isinstance(subject, Ignored):
         return subject
+    if subject is Subject.BALANCE:
+        return Processed(Reason.BALANCE)
     result = _dispatched(context, event, subject)
     if isinstance(result, Deferred) and result.reason is Reason.FORBIDDEN and event.payload.get("context"):
         return result if _has_payments(context, event.stripe_account) else Ignored(Reason.FOREIGN)

@@ -95,6 +95,8 @@ def _parse(context: Context, event: InboxEvent) -> _Parsed | Finished | None:
     subject = subject_of(context, event)
     if isinstance(subject, Ignored):
         return Finished(event, subject)
+    if subject is Subject.BALANCE:
+        return Finished(event, Processed(Reason.BALANCE))
     try:
         about = event.payload["data"]["object"]
         intent = payment_intent_of(subject, about)

@@ -102,6 +102,9 @@ def process_together(context: Context, events: Sequence[InboxEvent]) -> Sequence
         _log_finished(each.event, finished_as(each.result), each.result, payment_id=each.payment_id)
     if any(each.result.reason is Reason.CHANGED for each in finished):
         context.notify_relay()
+    moved = {each.event.stripe_account for each in finished if each.result.reason is Reason.BALANCE}
+    for stripe_account in sorted(moved):
+        context.notify_import(stripe_account)
     done = {(each.event.stripe_account, each.event.event_id) for each in finished}
     return [each.handed_out for each in events if (each.stripe_account, each.event_id) not in done]
 
@@ -173,6 +176,8 @@ def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
             write(connection, [row])
     _log_finished(event, status, result)
     context.notify_relay()
+    if result.reason is Reason.BALANCE:
+        context.notify_import(event.stripe_account)
     return status
 
 

@@ -14,6 +14,7 @@ class Reason(StrEnum):
     CHANGED = "CHANGED"
     UNCHANGED = "UNCHANGED"
     CONTRADICTED = "CONTRADICTED"
+    BALANCE = "BALANCE"
     UNUSED = "UNUSED"
     MODE = "MODE"
     FOREIGN = "FOREIGN"
@@ -36,6 +37,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         Reason.CHANGED: "our record was moved forward",
         Reason.UNCHANGED: "nothing new in it",
         Reason.CONTRADICTED: "it contradicts our record: a finding says how",
+        Reason.BALANCE: "the balance of its account is imported",
         Reason.UNUSED: "not a type that we use",
         Reason.MODE: "of the other mode: live and test are kept apart",
         Reason.FOREIGN: "not one of our payments",

@@ -28,6 +28,8 @@ class Subject(Enum):
     CHARGE = auto()
     DISPUTE = auto()
     EARLY_FRAUD_WARNING = auto()
+    BALANCE = auto()
+    """A payout, or the balance: no matter of a payment, but a reason to import the balance."""
 
 
 SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
@@ -53,6 +55,12 @@ SUBJECTS: Final[Mapping[str, Subject]] = MappingProxyType(
         "charge.dispute.funds_reinstated": Subject.DISPUTE,
         "radar.early_fraud_warning.created": Subject.EARLY_FRAUD_WARNING,
         "radar.early_fraud_warning.updated": Subject.EARLY_FRAUD_WARNING,
+        "payout.paid": Subject.BALANCE,
+        "payout.failed": Subject.BALANCE,
+        "payout.canceled": Subject.BALANCE,
+        "payout.updated": Subject.BALANCE,
+        "payout.reconciliation_completed": Subject.BALANCE,
+        "balance.available": Subject.BALANCE,
     }
 )
 """The event types that we handle; all others are ignored."""
@@ -64,9 +72,11 @@ IMPLIED: Final = frozenset(
         "charge.refund.updated",
         "charge.dispute.funds_withdrawn",
         "charge.dispute.funds_reinstated",
+        *(event_type for event_type, subject in SUBJECTS.items() if subject is Subject.BALANCE),
     }
 )
-"""Event types that say nothing which another event of the same change does not say: the poll does not list them."""
+"""Event types that say nothing which another event of the same change, or the balance import that beat enqueues, does
+not say: the poll does not list them."""
 
 KINDS: Final[Mapping[Subject, ObjectKind]] = MappingProxyType(
     {

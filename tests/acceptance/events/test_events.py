@@ -66,6 +66,19 @@ def test_a_charge_that_is_refunded_brings_its_refund(scene: Scene) -> None:
     _refunded_in_the_dashboard(scene)
 
 
+@pytest.mark.only("payout.created", "payout.paid", "payout.reconciliation_completed")
+def test_a_payout_is_told_without_waiting_for_beat(scene: Scene) -> None:
+    scene.payment(scene.charge(), "SUCCEEDED")
+    scene.simulator.advance(3 * 86_400)
+    sent = scene.simulator.post("payouts")["payouts"]
+    scene.simulator.advance(86_400)
+    for payout in sent:
+        scene.rows.wait_for(
+            "SELECT 1 FROM outbox WHERE type = 'PayoutPaid' AND stripe_payout_id = %s", payout["id"]
+        )
+    assert sent
+
+
 def _refunded_in_the_dashboard(scene: Scene) -> None:
     row = scene.payment(scene.charge(), "SUCCEEDED")
     _happens(scene, row, "refund", amount=1_500)

@@ -1,10 +1,12 @@
 """A payout is followed to the bank and back, told once, and compared with what it is made of."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.flows.ledger.test_import import balance, findings, proven
+from payment_worker.flows.events.poll import TYPES
+from tests.flows.ledger.test_import import balance, findings, imported, proven
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 
@@ -91,3 +93,37 @@ def test_a_payout_that_is_not_the_sum_of_its_lines_is_named(scene: Scene, rows: 
     scene.simulator.post(f"objects/{made['id']}", {"fields": {"amount": NET + 1}})
     proven(scene)
     assert findings(rows) == {("payout_sum_differs", made["id"])}
+
+
+EVENTS = ("payout.updated", "payout.paid", "payout.failed", "payout.reconciliation_completed")
+
+
+def test_events_of_payouts_have_the_balance_of_their_account_imported_at_once(
+    scene: Scene, rows: Rows, payout: dict[str, Any]
+) -> None:
+    scene.advance(DAY)
+    scene.simulator.post(f"payouts/{payout['id']}/fail")
+    asked: list[str] = []
+    listening = replace(scene, context=replace(scene.context, notify_import=asked.append))
+    events = scene.events(types=EVENTS)
+    assert {event.type for event in events} == set(EVENTS)
+    assert set(listening.deliver(events)) == {"PROCESSED"}
+    assert asked == [""] * len(events)
+    assert {
+        row["outcome"] for row in rows("SELECT outcome FROM stripe_event WHERE type LIKE 'payout.%%'")
+    } == {"BALANCE"}
+
+
+def test_the_poll_does_not_list_what_every_import_finds() -> None:
+    assert not [each for each in TYPES if each.startswith(("payout.", "balance."))]
+    assert len(TYPES) <= 20
+
+
+def test_one_account_is_imported_alone(scene: Scene, rows: Rows, payout: dict[str, Any]) -> None:
+    scene.charge(stripe_account="acct_1")
+    scene.simulator.advance(10)
+    assert [each.stripe_account for each in imported(scene, only="acct_1")] == ["acct_1"]
+    assert rows("SELECT * FROM payout") == []
+    assert [each.stripe_account for each in imported(scene, only="")] == [""]
+    assert rows.one("SELECT stripe_payout_id AS id FROM payout")["id"] == payout["id"]
+    assert imported(scene, only="acct_foreign") == []

@@ -86,6 +86,8 @@ def _send(
     record["balance_transaction"] = _book(context, record, -amount, "payout")
     context.object_id = record["id"]
     emit(context, "payout.created", record)
+    if members is not None:
+        emit(context, "payout.reconciliation_completed", record)
     context.schedule(settings.payout_arrival_delay_seconds, lambda then: arrive(then, record))
     return record
 
