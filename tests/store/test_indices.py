@@ -44,7 +44,7 @@ from payment_worker.store import beat_schedule, operator_actions, outbox, reject
 from payment_worker.store.connection import probes
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.events import event_keys
-from payment_worker.store.ledger import balance_transactions
+from payment_worker.store.ledger import balance_transactions, ledger_entries
 from payment_worker.store.payments import (
     attempts,
     automatic_retries,
@@ -277,6 +277,7 @@ def _show(connection: Connection, payment_id: UUID, now: datetime) -> None:
     console.unknown_attempts(connection, limit=10)
     console.disputes(connection, payment_id)
     console.exists(connection, payment_id)
+    console.currencies(connection, [payment_id])
     operator_actions.newest(connection, limit=10)
 
 
@@ -295,6 +296,12 @@ def _ask_rarely(connection: Connection, payment_id: UUID, now: datetime) -> None
     beat_schedule.claim(connection, "sweep", every=timedelta(minutes=1))
     probes.check_inbox_is_writable(connection)
     balance_transactions.nets(connection, at=a_day)
+    balance_transactions.find(connection, ["txn_1"], stripe_account="")
+    ledger_entries.of_another_app(connection, ["pi_1"])
+    ledger_entries.suspended(connection, ["txn_1"], stripe_account="")
+    ledger_entries.posted(connection, ["txn_1"])
+    ledger_entries.charges(connection, ["pi_1"])
+    ledger_entries.existing(connection, {payment_id})
     stripe_identity.is_live(connection)
     balance_transactions.not_shown(connection, stripe_account="", since=a_day, before=now, limit=10)
     outbox.published_at(connection, uuid4())
@@ -309,6 +316,7 @@ def _ask_rarely(connection: Connection, payment_id: UUID, now: datetime) -> None
     reconciliation.is_unfinished(connection, f"{payment_id}:charge:1")
     reconciliation_candidates.of_payment(connection, payment_id, run_id=1)
     reconciliation_runs.first_of_those_after(connection, a_day)
+    findings.open_objects(connection, "not_at_stripe", ["pi_1"])
     findings.close(connection, 1, run_id=1, now=now)
     rejected_requests.record_replay(connection, uuid4(), actor="test", now=now)
     assert attempt is None or attempts.count_absent(connection, attempt[1]) == 0

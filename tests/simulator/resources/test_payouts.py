@@ -111,7 +111,12 @@ def test_an_automatic_payout_lists_its_transactions(
     assert sum(record["net"] for record in members) == 0
     simulator.advance(_DAY)
     assert client.v1.payouts.retrieve(payout.id).status == "paid"
-    assert event_types(client, type="payout.*") == ["payout.created", "payout.updated", "payout.paid"]
+    assert event_types(client, type="payout.*") == [
+        "payout.created",
+        "payout.reconciliation_completed",
+        "payout.updated",
+        "payout.paid",
+    ]
 
 
 def test_a_failed_payout_is_in_the_next_one(client: stripe.StripeClient, simulator: Simulator) -> None:
