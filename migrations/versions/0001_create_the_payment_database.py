@@ -412,7 +412,7 @@ REJECTED = """
 CREATE TABLE rejected_request (
     request_id uuid PRIMARY KEY,
     task text NOT NULL,
-    arguments jsonb NOT NULL,
+    arguments jsonb NOT NULL CHECK (jsonb_typeof(arguments) = 'object'),
     errors jsonb NOT NULL,
     ids text[] NOT NULL,
     is_complete boolean NOT NULL,
@@ -420,7 +420,10 @@ CREATE TABLE rejected_request (
     replayed_at timestamptz,
     replayed_by text,
     CHECK ((replayed_at IS NULL) = (replayed_by IS NULL)),
-    CHECK (replayed_at IS NULL OR is_complete)
+    CHECK (replayed_at IS NULL OR is_complete),
+    CONSTRAINT rejected_request_errors_are_whole CHECK (errors = jsonb_path_query_array(errors,
+        'strict $[*] ? (@.field.type() == "string" && @.code.type() == "string" && @.message.type() == "string")',
+        '{}', true))
 );
 COMMENT ON TABLE rejected_request IS
     'Requests that were rejected, so that nobody''s money request vanishes.';

@@ -27,6 +27,7 @@ from tests.harness.rows import Rows
 
 PLANTED = examples(60, long=2000)
 PAYMENT = "11111111-1111-4111-8111-111111111111"
+REJECTED = "22222222-2222-4222-8222-222222222222"
 FINDING = """
 INSERT INTO reconciliation_finding (kind, object_id, payment_id, status, detail, found_at)
 VALUES ('payment_missing_there', 'pi_1', %s, 'OPEN', '{}', now()) RETURNING finding_id
@@ -41,7 +42,7 @@ COMMANDS = (
     ("events", "list"),
     ("findings", "list"),
     ("requests", "rejected", "list"),
-    ("requests", "rejected", "show", "1"),
+    ("requests", "rejected", "show", REJECTED),
     ("list",),
 )
 TEXTS = st.sampled_from(
@@ -76,7 +77,6 @@ VALUES: tuple[tuple[Any, st.SearchStrategy[Any]], ...] = (
     (BigInteger | Integer | Numeric, INTEGERS),
 )
 KEYS = {
-    "errors",
     "payment_id",
     "refund_id",
     "attempt_id",
@@ -109,6 +109,7 @@ def story(run: Run, worker: Callable[..., Process], producer: Producer, rows: Ro
     run("refund", PAYMENT, "--amount", "200")
     rows.wait_for("SELECT 1 FROM refund WHERE status = 'PROCESSED'")
     rows.wait_for("SELECT 1 FROM rejected_request")
+    rows("UPDATE rejected_request SET request_id = %s", REJECTED)
     assert run("reconcile", "--since", (datetime.now(tz=UTC) - timedelta(hours=1)).isoformat()).status == 0
     rows(FINDING, PAYMENT)
     return database_url

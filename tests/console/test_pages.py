@@ -331,6 +331,7 @@ def test_the_overview_shows_what_waits_and_what_was_charged(console: Start, rows
 
 def test_a_bug_is_a_page_and_a_line_in_the_log_and_shows_no_data(console: Start, rows: Rows) -> None:
     running = console()
+    rows("ALTER TABLE rejected_request DROP CONSTRAINT rejected_request_errors_are_whole")
     rows(
         """INSERT INTO rejected_request (request_id, task, arguments, errors, ids, is_complete, received_at)
            VALUES (%s, 'x', '{}', '["planted4714"]', '{}', true, now())""",

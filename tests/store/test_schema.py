@@ -136,3 +136,17 @@ def test_every_unfinished_attempt_has_a_time_at_which_it_is_due(rows: Rows, paym
             " VALUES (%s, 1, 'charge', '/', '{}', 'k', 'OPEN', now(), now(), now())",
             payment_id,
         )
+
+
+@pytest.mark.parametrize(
+    "errors",
+    ['{"field": "x", "code": "x", "message": "x"}', '["x"]', "[null]", '[{"field": "x", "code": "x"}]']
+    + [f'[{{"field": "x", "code": "x", "message": {value}}}]' for value in ("null", "7", '["x"]')]
+    + ['[[{"field": "x", "code": "x", "message": "x"}]]'],
+)
+def test_an_error_of_a_rejected_request_has_a_field_a_code_and_a_message(rows: Rows, errors: str) -> None:
+    rejected = """INSERT INTO rejected_request (request_id, task, arguments, errors, ids, is_complete, received_at)
+                  VALUES (gen_random_uuid(), 'x', '{}', %s, '{}', true, now())"""
+    rows(rejected, '[{"field": "x", "code": "x", "message": "x"}]')
+    with pytest.raises(psycopg2.errors.CheckViolation):
+        rows(rejected, errors)
