@@ -1,14 +1,13 @@
 """Makes changes at Stripe that the worker did not request: dashboard refunds and captures, dispute decisions."""
 
-import random
 from collections import Counter
 from contextlib import suppress
-from threading import Event, Thread
-from typing import Final, Self
+from typing import Final
 
 from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from payment_worker.devstack.chaos.random_actions import RandomActions
 from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 
 ONE_IN: Final = 15
@@ -23,35 +22,20 @@ _DISPUTE: Final = text(
 _STEP: Final = 10
 
 
-class ExternalChanges:
+class ExternalChanges(RandomActions):
     """Makes changes in a thread. `done` counts those that Stripe accepted."""
 
     def __init__(self, *, database: Engine, simulator: Simulator, seed: int, every_seconds: float) -> None:
         self._database, self._simulator = database, simulator
-        self._random = random.Random(f"external changes {seed}")  # noqa: S311 a run must be repeatable
-        self._every_seconds = every_seconds
+        super().__init__("external changes", seed=seed, every_seconds=every_seconds)
         self.done: Counter[str] = Counter()
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="external-changes", daemon=True)
 
-    def stop(self) -> None:
-        """End the thread."""
-        self._stop.set()
-        self._thread.join()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._random.uniform(0.5, 1.5) * self._every_seconds):
-            action = self._random.choice(("refund", "refund", "capture", "cancel", "decide"))
-            # The database may be unreachable, and Stripe rejects changes that the object's status forbids.
-            with suppress(SQLAlchemyError, SimulatorError, OSError):
-                self.done[action] += self._change(action)
+    def act(self) -> None:
+        """Make one change."""
+        action = self._random.choice(("refund", "refund", "capture", "cancel", "decide"))
+        # The database may be unreachable, and Stripe rejects changes that the object's status forbids.
+        with suppress(SQLAlchemyError, SimulatorError, OSError):
+            self.done[action] += self._change(action)
 
     def _change(self, action: str) -> bool:
         match action:

@@ -1,14 +1,13 @@
 """Puts messages into every queue that no worker can execute: each must be set aside, and none may end a worker."""
 
 import json
-import random
 from contextlib import suppress
 from itertools import count
-from threading import Event, Thread
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import redis
 
+from payment_worker.devstack.chaos.random_actions import RandomActions
 from payment_worker.devstack.waiting import wait_until
 
 QUEUES: Final = ("charges", "refunds", "events", "maintenance")
@@ -21,28 +20,17 @@ _TIMEOUT_SECONDS: Final = 2.0
 _DEPTH: Final = 200
 
 
-class Poison:
+class Poison(RandomActions):
     """Sends malformed messages in a thread."""
 
     def __init__(self, redis_url: str, *, seed: int, every_seconds: float) -> None:
         self._redis: Any = redis.Redis.from_url(redis_url, socket_timeout=_TIMEOUT_SECONDS)
-        self._random = random.Random(f"poison {seed}")  # noqa: S311 a run must be repeatable
-        self._every_seconds = every_seconds
+        super().__init__("poison", seed=seed, every_seconds=every_seconds)
+        self._numbers = count(1)
         self.sent = 0
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="poison", daemon=True)
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._stop.set()
-        self._thread.join()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        super().__exit__()
         self._redis.close()
 
     def all_taken(self, *, seconds: float = 60) -> None:
@@ -53,13 +41,12 @@ class Poison:
         queued = [message for queue in QUEUES for message in self._redis.lrange(queue, 0, -1)]
         return any(_MARK.encode() in each for each in [*queued, *self._redis.hvals(_UNACKNOWLEDGED)])
 
-    def _run(self) -> None:
-        numbers = count(1)
-        while not self._stop.wait(self._random.uniform(0.5, 1.5) * self._every_seconds):
-            with suppress(redis.RedisError):
-                message = self._message(f"{_MARK}-{next(numbers)}")
-                self._redis.lpush(self._random.choice(QUEUES), message)
-                self.sent += 1
+    def act(self) -> None:
+        """Send one message."""
+        with suppress(redis.RedisError):
+            message = self._message(f"{_MARK}-{next(self._numbers)}")
+            self._redis.lpush(self._random.choice(QUEUES), message)
+            self.sent += 1
 
     def _message(self, name: str) -> str:
         headers: dict[str, Any] = {"task": "payment_worker.charge", "id": name, "lang": "py"}

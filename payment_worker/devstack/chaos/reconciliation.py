@@ -26,7 +26,7 @@ def findings(
 ) -> tuple[str, list[str]]:
     """Reconcile everything since then. Returns a summary of what was compared, and a line for each finding.
 
-    Of what a stranger made, a line for each PaymentIntent that was not found: of all others each finding is wrong.
+    Of what a forger made, a line for each PaymentIntent that was not found: of all others each finding is wrong.
     """
     until = datetime.now(tz=UTC)
     send("payment_worker.reconcile", since=(since - _MARGIN).isoformat(), until=until.isoformat())
@@ -46,4 +46,4 @@ def findings(
         if row["object_id"] not in records.forged | records.forged_refunds
     ]
     unseen = records.forged - {row["object_id"] for row in found}
-    return compared, [*wrong, *(f"{each} was made by a stranger and not found" for each in sorted(unseen))]
+    return compared, [*wrong, *(f"{each} was made by a forger and not found" for each in sorted(unseen))]

@@ -13,10 +13,10 @@ from sqlalchemy import Engine
 
 from payment_worker.devstack.chaos import (
     external_changes,
+    forger,
     poison,
     reconciliation,
     report,
-    stranger,
     stripe_faults,
 )
 from payment_worker.devstack.chaos.checker.check import check
@@ -27,13 +27,13 @@ from payment_worker.devstack.chaos.client import Client
 from payment_worker.devstack.chaos.cluster import Cluster, running
 from payment_worker.devstack.chaos.consumer import StreamConsumer
 from payment_worker.devstack.chaos.external_changes import ExternalChanges
+from payment_worker.devstack.chaos.forger import Forger
 from payment_worker.devstack.chaos.generator import Workload, generate
 from payment_worker.devstack.chaos.nemesis import Nemesis
 from payment_worker.devstack.chaos.options import Options
 from payment_worker.devstack.chaos.poison import Poison
 from payment_worker.devstack.chaos.progress import Progress
 from payment_worker.devstack.chaos.quiescence import unfinished_work
-from payment_worker.devstack.chaos.stranger import Stranger
 from payment_worker.devstack.demo.balance import imported_balance
 from payment_worker.devstack.launch import closing_engine
 
@@ -63,7 +63,7 @@ class Run:
     consumer: StreamConsumer
     nemesis: Nemesis
     external_changes: ExternalChanges
-    stranger: Stranger
+    forger: Forger
     poison: Poison
     progress: Progress
     began_at: datetime
@@ -95,7 +95,7 @@ def run(options: Options) -> int:
                 client=entered.enter_context(Client(workload, redis_url=redis_url, database=database)),
                 nemesis=entered.enter_context(Nemesis(cluster, seed=options.seed, every_seconds=kill_every)),
                 external_changes=entered.enter_context(_external_changes(options, cluster, database)),
-                stranger=entered.enter_context(_stranger(options, cluster)),
+                forger=entered.enter_context(_forger(options, cluster)),
                 poison=entered.enter_context(_poison(options, redis_url)),
                 progress=progress,
                 began_at=datetime.now(tz=UTC),
@@ -110,12 +110,12 @@ def _external_changes(options: Options, cluster: Cluster, database: Engine) -> E
     )
 
 
-def _stranger(options: Options, cluster: Cluster) -> Stranger:
-    return Stranger(
+def _forger(options: Options, cluster: Cluster) -> Forger:
+    return Forger(
         simulator=cluster.simulator,
         api_key=cluster.settings["STRIPE_API_KEY"],
         seed=options.seed,
-        every_seconds=options.seconds / max(1, options.payments // stranger.ONE_IN),
+        every_seconds=options.seconds / max(1, options.payments // forger.ONE_IN),
     )
 
 
@@ -152,7 +152,7 @@ def _run_and_check(one: Run) -> int:
     )
     one.progress.say(f"Changes made at Stripe: {report.listed(one.external_changes.done)}")
     one.progress.say(
-        f"Forged at Stripe: {report.listed(one.stranger.done)}; {one.poison.sent} malformed messages sent"
+        f"Forged at Stripe: {report.listed(one.forger.done)}; {one.poison.sent} malformed messages sent"
     )
     one.progress.say(
         f"Quiescent {quiescent_seconds:.0f} s after the last fault; {one.progress.seconds:.0f} s in all"
@@ -176,7 +176,7 @@ def _send_and_inject_faults(one: Run) -> int:
         never.wait(_POLL_EVERY_SECONDS)
         one.nemesis.check()
         one.progress.line(_status_line(one, {}))
-    for each in (one.external_changes, one.stranger, one.poison):
+    for each in (one.external_changes, one.forger, one.poison):
         each.stop()
     one.nemesis.stop()
     return stripe_faults.clear(one.cluster.simulator)
@@ -228,7 +228,7 @@ def _unexplained(one: Run) -> list[str]:
         settings["STRIPE_API_BASE"],
         settings["STRIPE_API_KEY"],
         send=one.client.send,
-        foreign=stranger.forged(one.cluster.simulator),
+        foreign=forger.forged(one.cluster.simulator),
     )
     one.progress.say(f"Balance explained in {sum(line.agrees for line in balance.lines)} currencies")
     differing = [

@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 
 from sqlalchemy import Engine, text
 
-from payment_worker.devstack.chaos.stranger import FORGED
+from payment_worker.devstack.chaos.forger import FORGED
 from payment_worker.devstack.servers.simulator import Simulator
 
 Row = Mapping[str, Any]

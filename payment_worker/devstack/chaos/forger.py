@@ -1,17 +1,16 @@
 """Forges objects in the Stripe account: copies of our PaymentIntents and Refunds, metadata and MAC included."""
 
 import json
-import random
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from http.client import HTTPException
-from threading import Event, Thread
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
+from payment_worker.devstack.chaos.random_actions import RandomActions
 from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 
 ONE_IN: Final = 6
@@ -24,37 +23,22 @@ FORGED: Final = "forged"
 _MAC: Final = "payment_worker_mac"
 
 
-class Stranger:
+class Forger(RandomActions):
     """Forges objects in a thread, with keys of its own: what Stripe cannot tell from ours but by those keys."""
 
     def __init__(self, *, simulator: Simulator, api_key: str, seed: int, every_seconds: float) -> None:
         self._simulator, self._api_key = simulator, api_key
-        self._random = random.Random(f"stranger {seed}")  # noqa: S311 a run must be repeatable
-        self._every_seconds = every_seconds
+        super().__init__("forger", seed=seed, every_seconds=every_seconds)
         self.done: Counter[str] = Counter()
-        self._stop = Event()
-        self._thread = Thread(target=self._run, name="stranger", daemon=True)
 
-    def stop(self) -> None:
-        """End the thread."""
-        self._stop.set()
-        self._thread.join()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._random.uniform(0.5, 1.5) * self._every_seconds):
-            forge = self._random.choice(
-                (self._copy, self._copy, self._cheap, self._without_mac, self._refund, self._clear)
-            )
-            # Stripe rejects what an object's status forbids, and its faults are for everybody: cut answers, too.
-            with suppress(SimulatorError, OSError, ValueError, HTTPException):
-                self.done[forge.__name__.strip("_").replace("_", " ")] += forge()
+    def act(self) -> None:
+        """Forge one object."""
+        forge = self._random.choice(
+            (self._copy, self._copy, self._cheap, self._without_mac, self._refund, self._clear)
+        )
+        # Stripe rejects what an object's status forbids, and its faults are for everybody: cut answers, too.
+        with suppress(SimulatorError, OSError, ValueError, HTTPException):
+            self.done[forge.__name__.strip("_").replace("_", " ")] += forge()
 
     def _copy(self) -> bool:
         return self._paid(self._any("payment_intents", "payment_id"))
