@@ -47,16 +47,34 @@ def open_dispute(
     inquiry = status.startswith("warning")
     disputed = charge["amount_captured"] - charge["amount_refunded"] if amount is None else amount
     object_id = context.new_id("du_1")
+    record = _dispute(context, charge, object_id, reason=reason, status=status, amount=disputed)
+    context.account.disputes[object_id] = record
+    context.object_id = object_id
+    previous = change(charge, disputed=True)
+    emit(context, "charge.updated", charge, previous)
+    emit(context, "charge.dispute.created", record)
+    close_warnings(context, charge)
+    if not inquiry:
+        _move_funds(context, record, -disputed, FEE, "charge.dispute.funds_withdrawn")
+    if status in CLOSED:
+        emit(context, "charge.dispute.closed", record)
+    return record
+
+
+def _dispute(
+    context: Context, charge: Json, object_id: str, *, reason: str, status: str, amount: int
+) -> Json:
+    inquiry = status.startswith("warning")
     card = charge["payment_method_details"].get("card", {"brand": "visa"})
     kind = {
         "brand": card["brand"],
         "case_type": "inquiry" if inquiry else "chargeback",
         "network": card["brand"],
     }
-    record: Json = {
+    return {
         "id": object_id,
         "object": "dispute",
-        "amount": disputed,
+        "amount": amount,
         "balance_transactions": [],
         "charge": charge["id"],
         "created": context.now,
@@ -79,17 +97,6 @@ def open_dispute(
         "reason": reason,
         "status": status,
     }
-    context.account.disputes[object_id] = record
-    context.object_id = object_id
-    previous = change(charge, disputed=True)
-    emit(context, "charge.updated", charge, previous)
-    emit(context, "charge.dispute.created", record)
-    close_warnings(context, charge)
-    if not inquiry:
-        _move_funds(context, record, -disputed, FEE, "charge.dispute.funds_withdrawn")
-    if status in CLOSED:
-        emit(context, "charge.dispute.closed", record)
-    return record
 
 
 def _move_funds(context: Context, record: Json, amount: int, fee: int, kind: str) -> None:
