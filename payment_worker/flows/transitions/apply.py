@@ -190,20 +190,27 @@ def apply_snapshot(
             case Applied(KeyUnknown()) | Applied(AwaitsAttempt()) if not proof.is_asked and (
                 run_id is not None or isinstance(applied.verdict, KeyUnknown)
             ):
-                # An attempt that is at work tells soon; what no attempt, or one that was restored, has made, its key.
-                keys = keys_of(context, target.kind, target.stripe_id, account=target.account)
-                if not isinstance(keys, frozenset):
-                    return NotShown(target, keys)
-                proof = replace(proof, made_under=next(iter(keys), None), is_asked=True)
+                looked_up = _look_up_key(context, target, proof)
+                if isinstance(looked_up, NotShown):
+                    return looked_up
+                proof = looked_up
             case Applied(PaymentBehind()) if payment_check is PaymentCheck.NONE and _intent(snapshot):
-                its = replace(target, kind=ObjectKind.PAYMENT_INTENT, stripe_id=str(_intent(snapshot)))
-                payment = apply_snapshot(context, its, cause=cause, run_id=run_id)
+                intent = replace(target, kind=ObjectKind.PAYMENT_INTENT, stripe_id=str(_intent(snapshot)))
+                payment = apply_snapshot(context, intent, cause=cause, run_id=run_id)
                 if not isinstance(payment, Applied):
                     return payment
                 is_wrong = isinstance(payment.verdict, Contradicted)
                 payment_check = PaymentCheck.CONTRADICTED if is_wrong else PaymentCheck.CURRENT
             case _:
                 return applied
+
+
+def _look_up_key(context: Context, target: Target, proof: RefundProof) -> RefundProof | NotShown:
+    """The proof with the idempotency key that made the object, for an object that no finished attempt has made."""
+    keys = keys_of(context, target.kind, target.stripe_id, account=target.account)
+    if not isinstance(keys, frozenset):
+        return NotShown(target, keys)
+    return replace(proof, made_under=next(iter(keys), None), is_asked=True)
 
 
 def _intent(snapshot: Snapshot) -> str | None:
