@@ -91,7 +91,7 @@ def _scalar(value: object) -> object:
         case int():
             return _integer(value)
         case float() if math.isfinite(value):
-            return value
+            return _float(value)
         case bytes() | bytearray():
             return f"({len(value)} bytes)"
         case _:
@@ -104,6 +104,12 @@ def _integer(value: int) -> object:
     text = str(value)
     hidden = without_card_numbers(text)
     return value if hidden == text else hidden
+
+
+def _float(value: float) -> object:
+    """JSON's 4.2e15 is a whole number as well; those of cards have at most 19 digits."""
+    hidden = _integer(int(value)) if value.is_integer() and abs(value) < 1e19 else value  # noqa: PLR2004
+    return hidden if isinstance(hidden, str) else value
 
 
 @dataclass(slots=True)

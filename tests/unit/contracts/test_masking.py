@@ -89,6 +89,8 @@ def test_a_name_that_is_secret_itself_is_masked() -> None:
 
 def test_a_card_number_sent_as_a_number_is_masked() -> None:
     assert masked({"note": 4242424242424242}) == {"note": "***4242"}
+    assert masked({"note": -4.242424242424242e15}) == {"note": "-***4242"}
+    assert masked({"note": 0.5, "more": 1e300}) == {"note": 0.5, "more": 1e300}
 
 
 def test_whether_something_telling_was_given_at_all_stays_visible() -> None:
