@@ -17,8 +17,8 @@ from payment_worker.gateway.webhook import (
 from payment_worker.store.connection.database import DatabaseUnavailableError
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.exceptions import described
-from payment_worker.webhook import body
 from payment_worker.webhook.batcher import Batcher
+from payment_worker.webhook.body import Bodies, CrowdedError, TooLargeError
 from payment_worker.webhook.log_throttle import LogThrottle
 from payment_worker.webhook.metrics import Metrics
 from payment_worker.webhook.notifier import Notifier
@@ -54,6 +54,7 @@ class Receiver:
         self.metrics = metrics
         self._secrets = secrets
         self._livemode = livemode
+        self._bodies = Bodies()
         self._storing = storing
         self._notifier = notifier
         self._throttle = LogThrottle()
@@ -80,13 +81,15 @@ class Receiver:
     async def _outcome(self, request: Request) -> tuple[Outcome, Event | None]:
         try:
             event = verified(
-                (await body.read(request)).decode(),
+                (await self._bodies.read(request)).decode(),
                 request.headers.get("stripe-signature", ""),
                 secrets=self._secrets,
                 tolerance_seconds=TOLERANCE_SECONDS,
             )
-        except body.TooLargeError:
+        except TooLargeError:
             return Outcome.TOO_LARGE, None
+        except CrowdedError:
+            return Outcome.UNAVAILABLE, None
         except TimeoutError:
             return Outcome.TOO_SLOW, None
         except ClientDisconnect:

@@ -124,6 +124,22 @@ def test_more_of_them_than_it_has_files_for_silence_it_for_a_moment_only(sender:
         assert sender.send(written(an_event())).status == 200
 
 
+def test_many_large_bodies_without_end_are_refused_before_memory_is_short(sender: Receiver) -> None:
+    head = b"POST /webhooks/stripe HTTP/1.1\r\nHost: here\r\nContent-Length: 1000000\r\n\r\n"
+    with ExitStack() as held:
+        lines = [held.enter_context(_connected(sender, head + b"x" * 900_000)) for _ in range(45)]
+        wait_until(lambda: any(map(_is_refused, lines)), seconds=30)
+        assert sender.send(written(an_event())).status == 200
+    assert sender.send(written(an_event(padding="x" * 900_000))).status == 200
+
+
+def _is_refused(line: socket.socket) -> bool:
+    line.settimeout(0.01)
+    with suppress(TimeoutError):
+        return line.recv(65_536).startswith(b"HTTP/1.1 503")
+    return False
+
+
 def test_a_head_without_end_is_refused(sender: Receiver) -> None:
     with _connected(sender, ASKING + b"X: " + b"a" * 70_000) as line:
         assert line.recv(65_536).startswith(b"HTTP/1.1 400")
