@@ -29,7 +29,7 @@ class Consuming(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
     def start(self, consumer: Any) -> None:  # noqa: ANN401
         """Called at each connection to Redis."""
         self._record(consumer)
-        self._notes = consumer.timer.call_repeatedly(NOTED_EVERY_SECONDS, self._note, (consumer,))
+        self._notes = consumer.timer.call_repeatedly(NOTED_EVERY_SECONDS, self._record, (consumer,))
 
     def stop(self, _consumer: Any) -> None:  # noqa: ANN401
         """Called when Redis is gone, and before the worker ends."""
