@@ -292,7 +292,16 @@ class FetchEventRequest(Request):
     """Arguments of `payment_worker.fetch_stripe_event`: an event that came by a way that proves nothing."""
 
     event_id: EventId = Field(description="Stripe's id of the event; of a thin one, its `snapshot_event`.")
+    account: AccountName | None = Field(
+        None,
+        description="The Stripe account, by its name in `STRIPE_API_KEYS`. Default: that of `STRIPE_API_KEY`.",
+    )
     stripe_account: StripeAccount | None = Field(None, description="The connected account that it is of.")
+
+    @property
+    def on_account(self) -> str:
+        """The account that it is of, as our rows name it."""
+        return account_name(self.account or "", self.stripe_account or "")
 
 
 class MaintenanceRequest(Request):

@@ -24,6 +24,7 @@ from payment_worker.gateway.webhook import BadPayloadError, BadSignatureError, E
 from payment_worker.store.events.inbox import EventStatus
 from payment_worker.tasks.base import (
     NO_LIMIT,
+    check_account,
     context,
     growing_countdown,
     notify_processing,
@@ -68,8 +69,9 @@ def _verified(task: Task, request: StripeEventRequest) -> Event:
 def fetch_stripe_event(self: Task, *args: object, **kwargs: object) -> Result:
     """Store an event that another app was told of, as Stripe shows it to our key."""
     request = parsed(self, FetchEventRequest, args, kwargs)
+    check_account(self, request.account, kwargs)
     fetched = unless_unavailable(
-        self, lambda: fetch_event(context(self), request.event_id, account=request.stripe_account or "")
+        self, lambda: fetch_event(context(self), request.event_id, account=request.on_account)
     )
     retries = self.request.retries
     if isinstance(fetched, Absent | Unreadable) and retries >= MOST_LOOKS:

@@ -83,5 +83,22 @@ def test_a_charge_of_later_is_made_by_the_sweep_when_it_is_due(scene: Scene) -> 
     assert post["at"] >= due["not_before"].timestamp() - 1
 
 
+def test_an_event_by_its_id_alone_is_fetched_and_a_forged_id_is_rejected(scene: Scene) -> None:
+    payment_id = scene.charge(payment_method="pm_card_processing")
+    intent = scene.payment(payment_id, "PROCESSING")["stripe_payment_intent_id"]
+    scene.simulator.post(f"payment_intents/{intent}/complete")
+    (event,) = scene.simulator.get("events", type="payment_intent.succeeded", object=intent)["data"]
+    away = scene.simulator.fault("unavailable", endpoint="events.retrieve", times=2)
+    for _ in range(3):
+        scene.producer.send("payment_worker.fetch_stripe_event", "events", {"event_id": event["id"]})
+    scene.payment(payment_id, "SUCCEEDED")
+    scene.simulator.delete(f"faults/{away}")
+    forged = scene.producer.send("payment_worker.fetch_stripe_event", "events", {"event_id": "evt_forged"})
+    kept = scene.rows.wait_for(
+        "SELECT errors FROM rejected_request WHERE request_id = %s", forged, seconds=60
+    )
+    assert kept["errors"][0]["code"] == "no_such_event"
+
+
 def test_the_books_agree(scene: Scene) -> None:
     scene.books.must_agree()
