@@ -14,6 +14,7 @@ __all__ = [
     "dispute_closed",
     "dispute_opened",
     "envelope",
+    "on_account",
     "payment_action_required",
     "payment_authorized",
     "payment_canceled",
@@ -29,6 +30,11 @@ __all__ = [
     "request_rejected",
     "schema",
 ]
+
+
+def on_account(data: dict[str, object], stripe_account: str) -> dict[str, object]:
+    """The data of a message about a payment on this account; of the default account, as they are."""
+    return {**data, "stripeAccount": stripe_account} if stripe_account else data
 
 
 def payment_requested(

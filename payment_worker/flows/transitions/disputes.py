@@ -122,6 +122,6 @@ def _message(
         payment_id=moved.dispute.payment_id,
         identity=identity,
         message_type=message_type,
-        data=data,
+        data=messages.on_account(data, moved.payment.stripe_account),
         now=now,
     )

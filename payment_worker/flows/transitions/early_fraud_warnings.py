@@ -46,6 +46,7 @@ def _message(payment: Payment, warning: EarlyFraudWarning, now: datetime) -> Row
         processor_reference=warning.stripe_charge_id,
         suspected_at=warning.warned_at,
     )
+    data = messages.on_account(data, payment.stripe_account)
     subject = uuid5(payment.payment_id, warning.stripe_early_fraud_warning_id)
     message_type = "PaymentSuspected"
     identity = outbox.message_id(subject=subject, message_type=message_type, version=1)

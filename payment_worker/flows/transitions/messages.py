@@ -17,13 +17,13 @@ MessageData = tuple[str, dict[str, object]]
 def payment_message(payment: Payment, *, now: datetime) -> Row | None:
     """The message about the status that a payment has reached, if there is one."""
     message = _payment_data(payment, now)
-    return _row(payment.payment_id, payment.payment_id, payment.version, message, now) if message else None
+    return _row(payment, payment.payment_id, payment.version, message, now) if message else None
 
 
 def refund_message(payment: Payment, refund: Refund, *, now: datetime) -> Row | None:
     """The message about the status that a refund has reached, if there is one."""
     message = _refund_data(payment, refund, now)
-    return _row(payment.payment_id, refund.refund_id, refund.version, message, now) if message else None
+    return _row(payment, refund.refund_id, refund.version, message, now) if message else None
 
 
 def _payment_data(payment: Payment, now: datetime) -> MessageData | None:
@@ -155,9 +155,10 @@ def _refund_data(payment: Payment, refund: Refund, now: datetime) -> MessageData
             return None
 
 
-def _row(payment_id: UUID, subject: UUID, version: int, message: MessageData, now: datetime) -> Row:
+def _row(payment: Payment, subject: UUID, version: int, message: MessageData, now: datetime) -> Row:
     message_type, data = message
+    data = messages.on_account(data, payment.stripe_account)
     identity = outbox.message_id(subject=subject, message_type=message_type, version=version)
     return outbox.message(
-        payment_id=payment_id, identity=identity, message_type=message_type, data=data, now=now
+        payment_id=payment.payment_id, identity=identity, message_type=message_type, data=data, now=now
     )

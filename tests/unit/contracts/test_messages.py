@@ -140,7 +140,9 @@ EVERY_TYPE = pytest.mark.parametrize("message_type", MESSAGE_TYPES)
 
 def built(message_type: MessageType, *, optional: bool) -> dict[str, object]:
     builder, required, beside = CASES[message_type]
-    return builder(**required, **(beside if optional else {}))
+    data = builder(**required, **(beside if optional else {}))
+    is_of_a_payment = not message_type.startswith(("Payout", "RequestRejected"))
+    return messages.on_account(data, "eu" if optional and is_of_a_payment else "")
 
 
 def faults(form: dict[str, Any], data: object) -> list[str]:

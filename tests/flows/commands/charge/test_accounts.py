@@ -86,6 +86,14 @@ def test_every_call_for_a_payment_is_made_with_its_accounts_key(two: Scene, rows
     assert rows.one("SELECT status FROM refund")["status"] == "PROCESSED"
 
 
+def test_outcomes_tell_the_account(two: Scene, rows: Rows) -> None:
+    two.refund(two.charge(account="eu"))
+    assert {each["data"].get("stripeAccount") for each in rows("SELECT data FROM outbox")} == {"eu"}
+    two.refund(two.charge())
+    told = rows("SELECT data->>'stripeAccount' AS name, count(*) AS n FROM outbox GROUP BY 1 ORDER BY 1")
+    assert told == [{"name": "eu", "n": 4}, {"name": None, "n": 4}]
+
+
 def test_an_account_may_have_connected_ones_of_its_own(two: Scene, rows: Rows) -> None:
     two.charge(account="eu", stripe_account=CONNECTED)
     two.charge(stripe_account=CONNECTED)
