@@ -63,18 +63,28 @@ class Consumer:
 
     def run(self) -> None:
         """Handle what comes, until it is stopped."""
+        while True:
+            try:
+                self._run_once()
+            except redis.ResponseError as error:
+                if not str(error).startswith("NOGROUP"):
+                    raise
+                self._create_group()  # it is the first to run, or Redis has lost its memory
+
+    def _run_once(self) -> None:
+        # What it holds comes first: what failed, or what it was given before it died.
+        if entry := self._next("0") or self._next(">"):
+            self._take(*entry)
+        else:
+            # Their consumer died. Only their owner changes, no delivery is counted.
+            self._stream.xautoclaim(STREAM, self._group, self._name, ADOPT_AFTER_MS, justid=True)
+
+    def _create_group(self) -> None:
         try:
             self._stream.xgroup_create(STREAM, self._group, id="0", mkstream=True)
         except redis.ResponseError as error:
-            if not str(error).startswith("BUSYGROUP"):  # it is there already
+            if not str(error).startswith("BUSYGROUP"):  # another one was quicker
                 raise
-        while True:
-            # What it holds comes first: what failed, or what it was given before it died.
-            if entry := self._next("0") or self._next(">"):
-                self._take(*entry)
-            else:
-                # Their consumer died. Only their owner changes, no delivery is counted.
-                self._stream.xautoclaim(STREAM, self._group, self._name, ADOPT_AFTER_MS, justid=True)
 
     def _next(self, position: str) -> Entry | None:
         # One at a time: so each reading is one delivery of this message alone, and a payment's stay in order.

@@ -73,6 +73,18 @@ def test_what_a_consumer_held_when_it_died_is_handled_by_another(
         _wait_for_outcome(shop_rows, payment_id)
 
 
+def test_after_redis_lost_its_memory_it_goes_on(
+    consume: Consume, redis_client: "redis.Redis", shop_rows: Rows, payment_id: str
+) -> None:
+    _publish(redis_client, payment_id)
+    with consume():
+        _wait_for_outcome(shop_rows, payment_id)
+        redis_client.delete(STREAM)
+        later = _asked_for(shop_rows)
+        _publish(redis_client, later)
+        _wait_for_outcome(shop_rows, later)
+
+
 def test_what_cannot_be_handled_is_set_aside_and_handled_once_it_can_be(
     consume: Consume,
     redis_client: "redis.Redis",
