@@ -59,13 +59,15 @@ def payment_intent_snapshot(intent: JSON) -> PaymentIntentSnapshot:
     try:
         error, metadata = intent.get("last_payment_error"), intent.get("metadata") or {}
         transfer = intent.get("transfer_data") or {}
+        received, capturable = _received(intent), amount(intent.get("amount_capturable") or 0)
+        amount(received + capturable)  # together what was authorised
         return PaymentIntentSnapshot(
             stripe_payment_intent_id=identity(intent["id"]),
             trigger=_payment_trigger(intent["status"], error),
             amount=amount(intent["amount"]),
             currency=currency(intent["currency"]),
-            amount_received=_received(intent),
-            amount_capturable=amount(intent.get("amount_capturable") or 0),
+            amount_received=received,
+            amount_capturable=capturable,
             stripe_charge_id=id_of(intent.get("latest_charge")),
             decline=decline_of(error) if error else None,
             payment_id=metadata.get("payment_id"),

@@ -136,3 +136,13 @@ def test_why_it_was_canceled_is_read() -> None:
         payment_intent_snapshot(an_intent("canceled", cancellation_reason="automatic")).cancellation_reason
         == "automatic"
     )
+
+
+def test_amounts_that_no_row_could_hold_together_are_unreadable() -> None:
+    most = 2**63 - 1
+    assert (
+        payment_intent_snapshot(an_intent("requires_capture", amount_capturable=most)).amount_capturable
+        == most
+    )
+    with pytest.raises(UnreadableError):
+        payment_intent_snapshot(an_intent("requires_capture", amount_capturable=most, amount_received=1))
