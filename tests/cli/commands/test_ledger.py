@@ -166,6 +166,43 @@ def test_a_months_journal_and_trial_balance_sum_to_zero_and_repeat(
     assert sum(json.loads(line)["amount"] for line in told) == 0
 
 
+ANOTHER_MONTHS = """
+WITH entry AS (
+    INSERT INTO ledger_entry (stripe_account, kind, reference, occurred_at, recorded_at)
+    SELECT '', 'balance_transaction', %s, min(occurred_at) + %s * interval '40 days', now() FROM ledger_entry
+    RETURNING entry_id
+)
+INSERT INTO ledger_posting (entry_id, ledger_account, stripe_account, currency, amount)
+SELECT entry_id, account, '', 'EUR', amount FROM entry, (VALUES (%s, 5), ('fees', -5)) AS line (account, amount)
+"""
+TRIAL_BALANCE = """
+SELECT ledger_account, coalesce(sum(amount) FILTER (WHERE occurred_at < %s), 0)::text AS opening,
+    coalesce(sum(amount) FILTER (WHERE occurred_at >= %s AND amount > 0), 0)::text AS debits,
+    coalesce(-sum(amount) FILTER (WHERE occurred_at >= %s AND amount < 0), 0)::text AS credits,
+    sum(amount)::text AS closing
+FROM ledger_entry JOIN ledger_posting USING (entry_id) WHERE occurred_at < %s::timestamptz + interval '1 month'
+GROUP BY 1 ORDER BY 1
+"""
+
+
+@pytest.mark.usefixtures("payout")
+def test_a_trial_balance_is_what_was_posted_before_and_in_the_month(
+    run: Run, rows: Rows, tmp_path: Path
+) -> None:
+    begin = rows.one("SELECT date_trunc('month', min(occurred_at), 'UTC') AS at FROM ledger_entry")["at"]
+    rows(ANOTHER_MONTHS, "txn_before", -1, "bank")
+    rows(ANOTHER_MONTHS, "txn_after", 2, "disputes")
+    assert run("ledger", "export", "--month", f"{begin:%Y-%m}", "--to", str(tmp_path)).status == 0
+    written = (tmp_path / f"ledger-{begin:%Y-%m}-trial-balance.csv").read_text(encoding="utf-8")
+    lines = [
+        {name: line[name] for name in ("ledger_account", "opening", "debits", "credits", "closing")}
+        for line in csv.DictReader(io.StringIO(written))
+    ]
+    assert lines == rows(TRIAL_BALANCE, *[begin] * 4)
+    opening = {line["ledger_account"]: line["opening"] for line in lines if line["opening"] != "0"}
+    assert opening == {"bank": "5", "fees": "-5"}
+
+
 @pytest.mark.parametrize("month", ["2026-13", "november", "2026-1", "0000-01"])
 def test_a_month_that_is_none_is_wrong_usage(run: Run, month: str) -> None:
     assert run("ledger", "export", "--month", month).status == 2
