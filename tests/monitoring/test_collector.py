@@ -218,6 +218,10 @@ def test_what_is_not_cleared_or_differs_is_a_gauge_by_currency(state: State, row
     _insert(rows, "ledger_balance", stripe_account="", **moved)
     read = {"begins_at": an_hour_ago(), "is_opened": True, "imported_at": an_hour_ago()}
     _insert(rows, "balance_import", stripe_account="", **read)
+    for amount, status in ((70, "PENDING"), (30, "PENDING"), (500, "PROCESSED")):
+        asked = {"amount": amount, "currency": "EUR", "status": status, "stripe_refund_id": f"re_{amount}"}
+        at = {"amount_was_given": True, "created_at": an_hour_ago(), "updated_at": an_hour_ago()}
+        _insert(rows, "refund", refund_id=str(uuid4()), payment_id=_a_payment(rows), **asked, **at)
     told = _told(state)
     assert told["balance_difference", "EUR"] == 200  # 100 too much and 100 too little are not nothing
     assert (told["balance_available", "EUR"], told["ledger_uncleared", "EUR"]) == (1000, 200)
@@ -225,5 +229,6 @@ def test_what_is_not_cleared_or_differs_is_a_gauge_by_currency(state: State, row
     two_days = 2 * 86_400 + 3600
     assert two_days <= told["ledger_oldest_seconds", "EUR"] < two_days + 100
     assert 3600 <= told[("balance_imported_seconds",)] < 3700
+    assert told["refunds_pending", "EUR"] == 100
     explained = {age: told["ledger_explained_ratio", "EUR", age] for age in ("any", "1d", "4d")}
     assert explained == {"any": 0.75, "1d": 0.95, "4d": 1.0}
