@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import Final, NoReturn
+from typing import Final, Generic, NoReturn, TypeVar
 from uuid import UUID
 
 import uvicorn
@@ -34,8 +34,10 @@ BACKLOG: Final = 100
 SHUTDOWN_SECONDS: Final = 20
 """For requests that are under way when the process is told to stop: longer than any statement takes."""
 
-FRESH_SECONDS: Final = 3.0
-"""How long what the checks found is shown again: several people who reload cost no more than one."""
+FRESH_SECONDS: Final = 10.0
+"""How long what the checks found, and what waits, is shown again: they cost more than all else on a page."""
+
+Found = TypeVar("Found")
 
 Examine = Callable[[Settings], Sequence[Check]]
 
@@ -82,7 +84,7 @@ def _config(chosen: Settings, examine: Examine) -> uvicorn.Config:
         send=_send,
         tokens=tokens,
         checks=Remembered(lambda: examine(chosen)),
-        readings=state.readings,
+        readings=Remembered(state.readings),
         clock=bootstrap.now,
         pages=Pages(clock=bootstrap.now, token=tokens.make),
         flower_url=chosen.console_flower_url,
@@ -112,20 +114,20 @@ def _send(request: RejectedRequest, message_id: UUID) -> None:
     celery.send_task(request.task, kwargs=dict(request.arguments), task_id=str(message_id))
 
 
-class Remembered:
-    """The checks, made again once what they found is a few seconds old."""
+class Remembered(Generic[Found]):
+    """Checks or readings, made again once what they found is some seconds old."""
 
-    def __init__(self, examine: Callable[[], Sequence[Check]]) -> None:
-        self._examine = examine
+    def __init__(self, look: Callable[[], Sequence[Found]]) -> None:
+        self._look = look
         self._lock = Lock()
-        self._found: Sequence[Check] = ()
+        self._found: Sequence[Found] = ()
         self._until = 0.0
 
-    def __call__(self) -> Sequence[Check]:
+    def __call__(self) -> Sequence[Found]:
         """What was found."""
         with self._lock:
             if time.monotonic() >= self._until:
-                self._found = self._examine()
+                self._found = self._look()
                 self._until = time.monotonic() + FRESH_SECONDS
             return self._found
 
