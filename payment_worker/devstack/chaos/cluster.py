@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from payment_worker.devstack import programs
+from payment_worker.devstack.chaos.generator import SECOND_ACCOUNT, SECOND_ACCOUNT_ID, SECOND_KEY
 from payment_worker.devstack.ports import LOOPBACK, free_port
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.servers.postgresql import PostgreSQL
@@ -81,8 +82,9 @@ def running(*, seed: int, quietly: bool) -> Iterator[Cluster]:
         valkey = started.enter_context(Valkey())
         database_url = postgresql.create_database("payments")
         upgrade(database_url)
-        port, secret = free_port(), f"whsec_{secrets.token_hex(16)}"
-        simulator = _simulator(directory, seed=seed, port=port, secret=secret)
+        port, secret, second = free_port(), *(f"whsec_{secrets.token_hex(16)}" for _ in range(2))
+        endpoints = {"acct_simulator": secret, SECOND_ACCOUNT_ID: second}
+        simulator = _simulator(directory, seed=seed, port=port, endpoints=endpoints)
         started.callback(simulator.stop)
         settings = {
             **TIMINGS,
@@ -91,7 +93,8 @@ def running(*, seed: int, quietly: bool) -> Iterator[Cluster]:
             "REDIS_URL": valkey.url(),
             "STRIPE_API_BASE": simulator.url,
             "STRIPE_API_KEY": f"sk_test_{secrets.token_hex(12)}",
-            "STRIPE_WEBHOOK_SECRET": secret,
+            "STRIPE_API_KEYS": f"{SECOND_ACCOUNT}={SECOND_KEY}",
+            "STRIPE_WEBHOOK_SECRET": f"{secret},{SECOND_ACCOUNT}={second}",
         }
         processes = _programs(settings, directory, port)
         # Together: each of them spends its first two seconds importing.
@@ -109,15 +112,15 @@ def running(*, seed: int, quietly: bool) -> Iterator[Cluster]:
         )
 
 
-def _simulator(directory: Path, *, seed: int, port: int, secret: str) -> Simulator:
+def _simulator(directory: Path, *, seed: int, port: int, endpoints: Mapping[str, str]) -> Simulator:
     url = f"http://{LOOPBACK}:{port}/webhooks/stripe"
-    arguments = ("--seed", str(seed), "--webhook-url", url, "--webhook-secret", secret)
-    simulator = Simulator.start(directory, arguments=arguments)
+    simulator = Simulator.start(directory, arguments=("--seed", str(seed)))
     simulator.post("settings", SIMULATOR_TIMINGS)
     # As the docs recommend: the event types that the worker handles, and one that it ignores.
-    for endpoint in simulator.get("webhooks")["endpoints"]:
-        types = [*SUBJECTS, "charge.captured"]
-        simulator.post(f"webhooks/endpoints/{endpoint['id']}", {"types": types})
+    types = [*SUBJECTS, "charge.captured"]
+    for account, secret in endpoints.items():
+        fields = {"url": url, "secrets": [secret], "types": types, "account": account}
+        simulator.post("webhooks/endpoints", fields)
     return simulator
 
 

@@ -7,17 +7,19 @@ from typing import Final
 from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from payment_worker.devstack.chaos.generator import SECOND_ACCOUNT_ID
 from payment_worker.devstack.chaos.random_actions import RandomActions
 from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 
 ONE_IN: Final = 15
 """One change for this many payments."""
 _PAYMENT: Final = text(
-    "SELECT stripe_payment_intent_id, amount FROM payment"
+    "SELECT stripe_payment_intent_id, amount, stripe_account FROM payment"
     " WHERE status = :status AND stripe_payment_intent_id IS NOT NULL ORDER BY random() LIMIT 1"
 )
 _DISPUTE: Final = text(
-    "SELECT stripe_dispute_id, amount FROM dispute WHERE status = 'NEEDS_RESPONSE' ORDER BY random() LIMIT 1"
+    "SELECT stripe_dispute_id, dispute.amount, stripe_account FROM dispute JOIN payment USING (payment_id)"
+    " WHERE dispute.status = 'NEEDS_RESPONSE' ORDER BY random() LIMIT 1"
 )
 _STEP: Final = 10
 
@@ -40,24 +42,23 @@ class ExternalChanges(RandomActions):
     def _change(self, action: str) -> bool:
         match action:
             case "refund":
-                intent, amount = self._any(_PAYMENT, status="SUCCEEDED")
+                intent, amount, account = self._any(_PAYMENT, status="SUCCEEDED")
                 part = max(amount // 5 // _STEP, 1) * _STEP
-                return self._post(intent, f"payment_intents/{intent}/refund", amount=part)
+                return self._post(intent, f"payment_intents/{intent}/refund", account, amount=part)
             case "decide":
-                dispute, _ = self._any(_DISPUTE)
-                return self._post(
-                    dispute, f"disputes/{dispute}/close", status=self._random.choice(("won", "lost"))
-                )
+                dispute, _, account = self._any(_DISPUTE)
+                decision = self._random.choice(("won", "lost"))
+                return self._post(dispute, f"disputes/{dispute}/close", account, status=decision)
             case _:
-                intent, _ = self._any(_PAYMENT, status="AUTHORIZED")
-                return self._post(intent, f"payment_intents/{intent}/{action}")
+                intent, _, account = self._any(_PAYMENT, status="AUTHORIZED")
+                return self._post(intent, f"payment_intents/{intent}/{action}", account)
 
-    def _any(self, query: TextClause, **parameters: str) -> tuple[str, int]:
+    def _any(self, query: TextClause, **parameters: str) -> tuple[str, int, str]:
         with self._database.connect() as connection:
             row = connection.execute(query, parameters).one_or_none()
-        return ("", 0) if row is None else (str(row[0]), int(row[1]))
+        return ("", 0, "") if row is None else (str(row[0]), int(row[1]), str(row[2]))
 
-    def _post(self, subject: str, path: str, **fields: object) -> bool:
+    def _post(self, subject: str, path: str, account: str, **fields: object) -> bool:
         if subject:
-            self._simulator.post(path, fields)
+            self._simulator.post(path, {**fields, **({"account": SECOND_ACCOUNT_ID} if account else {})})
         return bool(subject)

@@ -59,6 +59,15 @@ _STEP: Final = 10
 SELLER: Final = "acct_seller"
 """The connected account that has a share of some payments."""
 
+SECOND_ACCOUNT: Final = "eu"
+"""The name of the second Stripe account."""
+
+SECOND_KEY: Final = "sk_test_51EuropeanAccountKey"
+SECOND_ACCOUNT_ID: Final = "acct_1EuropeanAccount"
+"""The simulator reads it from the key, as it is in Stripe's own keys."""
+
+_SECOND_SHARE: Final = 0.12
+
 _LONGEST_TAIL_SECONDS: Final = 30.0
 """Time after the last charge for its refunds, and for copies that arrive after the payment is final."""
 
@@ -139,8 +148,10 @@ class _Generator:
         )
 
     def _way(self, method: str) -> Mapping[str, Any]:
-        """What else a charge is made with: captured later, split with a connected account, or the customer there."""
+        """What else a charge is made with: another account, captured later, split with a connected one, a customer."""
         rng = self._random
+        if rng.random() < _SECOND_SHARE:
+            return {"account": SECOND_ACCOUNT}
         if method in _CURRENCY_OF:
             return {}
         if rng.random() < _PRESENT_SHARE:

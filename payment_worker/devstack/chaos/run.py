@@ -28,7 +28,7 @@ from payment_worker.devstack.chaos.cluster import Cluster, running
 from payment_worker.devstack.chaos.consumer import StreamConsumer
 from payment_worker.devstack.chaos.external_changes import ExternalChanges
 from payment_worker.devstack.chaos.forger import Forger
-from payment_worker.devstack.chaos.generator import Workload, generate
+from payment_worker.devstack.chaos.generator import SECOND_ACCOUNT, SECOND_KEY, Workload, generate
 from payment_worker.devstack.chaos.nemesis import Nemesis
 from payment_worker.devstack.chaos.options import Options
 from payment_worker.devstack.chaos.poison import Poison
@@ -133,7 +133,9 @@ def _run_and_check(one: Run) -> int:
     if not unfinished:
         one.consumer.catch_up()
         one.poison.all_taken()
-    records = read(one.database, one.cluster.simulator, api_key=one.cluster.settings["STRIPE_API_KEY"])
+    records = read(
+        one.database, one.cluster.simulator, api_keys=[one.cluster.settings["STRIPE_API_KEY"], SECOND_KEY]
+    )
     violations = check(RunResult(workload=one.workload, records=records, published=one.consumer.published))
     compared, findings = _reconcile(one, unfinished, records)
     if not unfinished:
@@ -229,10 +231,11 @@ def _unexplained(one: Run) -> list[str]:
         settings["STRIPE_API_KEY"],
         send=one.client.send,
         foreign=forger.forged(one.cluster.simulator),
+        further={SECOND_ACCOUNT: SECOND_KEY},
     )
     one.progress.say(f"Balance explained in {sum(line.agrees for line in balance.lines)} currencies")
     differing = [
-        f"balance {line.currency}: {line.stripe} at Stripe, {line.ledger} in the ledger,"
+        f"balance {line.stripe_account} {line.currency}: {line.stripe} at Stripe, {line.ledger} in the ledger,"
         f" {line.unexplained} unexplained"
         for line in balance.lines
         if not line.agrees

@@ -1,8 +1,9 @@
 """Has the balance imported, and compares the ledger with what the simulator itself says that it holds."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.request import Request, urlopen
 
@@ -71,23 +72,26 @@ def imported_balance(
     *,
     send: Callable[[str], object],
     foreign: Collection[str] = (),
+    further: Mapping[str, str] = MappingProxyType({}),
 ) -> Balance:
     """Have the balance imported until all of it is explained; what it is in the end, if that does not come to be.
 
     Args:
         foreign: objects that others made, which our records rightly do not have.
+        further: keys of other accounts, by their names.
     """
+    keys = {"": api_key, **further}
 
     def imported() -> Balance | None:
         _import(database, send)
-        found = _read(database, api_base, api_key, foreign)
+        found = _read(database, api_base, keys, foreign)
         return found if found.agrees else None
 
     try:
         agreed = wait_until(imported, seconds=_PATIENCE_SECONDS, what="an explained balance")
     except DeadlineMissedError:
         agreed = None
-    return agreed or _read(database, api_base, api_key, foreign)
+    return agreed or _read(database, api_base, keys, foreign)
 
 
 def _import(database: Engine, send: Callable[[str], object]) -> None:
@@ -108,7 +112,7 @@ def _import(database: Engine, send: Callable[[str], object]) -> None:
         return  # the worker may have been killed with it: it is sent again
 
 
-def _read(database: Engine, api_base: str, api_key: str, foreign: Collection[str]) -> Balance:
+def _read(database: Engine, api_base: str, api_keys: Mapping[str, str], foreign: Collection[str]) -> Balance:
     with database.connect() as connection:
         rows = connection.execute(_LINES).mappings().all()
         waiting = connection.execute(
@@ -120,7 +124,7 @@ def _read(database: Engine, api_base: str, api_key: str, foreign: Collection[str
         if row.object_id not in foreign or row.ours
     ]
     accounts = {row["stripe_account"] for row in rows}
-    held = {account: _held(api_base, api_key, account) for account in accounts}
+    held = {account: _held(api_base, api_keys, account) for account in accounts}
     ours = {(row["stripe_account"], row["currency"]): row for row in rows}
     keys = ours.keys() | {(account, currency) for account, each in held.items() for currency in each}
     empty = dict.fromkeys(BalanceLine.__slots__[3:], 0)
@@ -141,9 +145,11 @@ def _read(database: Engine, api_base: str, api_key: str, foreign: Collection[str
     )
 
 
-def _held(api_base: str, api_key: str, account: str) -> dict[str, int]:
+def _held(api_base: str, api_keys: Mapping[str, str], account: str) -> dict[str, int]:
     """What the simulator has, by currency, asked for without any of our code."""
-    headers = {"Authorization": f"Bearer {api_key}", **({"Stripe-Account": account} if account else {})}
+    key = api_keys.get(account)
+    connected = {} if key else {"Stripe-Account": account}
+    headers = {"Authorization": f"Bearer {key or api_keys['']}", **connected}
     with urlopen(Request(f"{api_base.rstrip('/')}/v1/balance", headers=headers), timeout=10) as answer:  # noqa: S310 our own
         balance: dict[str, Any] = json.load(answer)
     held: dict[str, int] = {}

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.request import Request, urlopen
@@ -47,7 +47,7 @@ class Records:
     """The ids of Refunds that a stranger made."""
 
 
-def read(database: Engine, simulator: Simulator, *, api_key: str) -> Records:
+def read(database: Engine, simulator: Simulator, *, api_keys: Sequence[str]) -> Records:
     """Read both sides, once nothing changes any more."""
     payments = _rows(database, "SELECT *, payment_id::text AS id FROM payment")
     refunds = _rows(
@@ -81,9 +81,9 @@ def read(database: Engine, simulator: Simulator, *, api_key: str) -> Records:
         intents_of=_grouped((intent["metadata"].get("payment_id", ""), intent) for intent in intents),
         stripe_refunds_of=_grouped((_name(refund), refund) for refund in stripes),
         disputes={row["stripe_dispute_id"]: row for row in disputes},
-        stripe_disputes=_listed(simulator.url, "disputes", api_key),
+        stripe_disputes=_listed(simulator.url, "disputes", api_keys),
         warnings={row["stripe_early_fraud_warning_id"]: row for row in warnings},
-        stripe_warnings=_listed(simulator.url, "radar/early_fraud_warnings", api_key),
+        stripe_warnings=_listed(simulator.url, "radar/early_fraud_warnings", api_keys),
         forged_refunds=frozenset(refund["id"] for refund in stripes if FORGED in refund["metadata"]),
         forged=frozenset(intent["id"] for intent in all_intents if FORGED in intent["metadata"]),
     )
@@ -95,9 +95,9 @@ def _name(refund: Row) -> str:
     return str(refund["id"] if FORGED in metadata else metadata.get("refund_id", refund["id"]))
 
 
-def _listed(url: str, path: str, api_key: str) -> Mapping[str, Row]:
-    """All objects of a list, by id."""
-    return {each["id"]: each for each in _pages(url, path, api_key)}
+def _listed(url: str, path: str, api_keys: Sequence[str]) -> Mapping[str, Row]:
+    """All objects of a list, on the account of each key, by id."""
+    return {each["id"]: each for api_key in api_keys for each in _pages(url, path, api_key)}
 
 
 def _pages(url: str, path: str, api_key: str) -> Iterator[Row]:
