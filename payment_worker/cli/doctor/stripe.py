@@ -1,24 +1,28 @@
 """Doctor's checks of Stripe: reachable, the right account and mode, and clocks that agree."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from payment_worker import bootstrap
 from payment_worker.cli.doctor.check import ACCOUNT, Check, fine, problem, warning
 from payment_worker.cli.views.webhook_endpoint import endpoints, ours_among
+from payment_worker.domain.accounts import account_of
 from payment_worker.flows.clocks import MOST_SKEW
 from payment_worker.gateway.account.reachability import KeyRefused, NotReached, Reached, probe
 from payment_worker.gateway.account.webhook_endpoints import EndpointsUnavailable
 from payment_worker.settings import Settings
 from payment_worker.store import stripe_identity
-from payment_worker.store.connection.database import DatabaseUnavailableError
+from payment_worker.store.connection.database import Connection, DatabaseUnavailableError
+from payment_worker.store.events import event_polls
 from payment_worker.store.stripe_identity import Identity
 from payment_worker.telemetry.formats import duration
 
 STRIPE_SECONDS: Final = 10
+
+T = TypeVar("T")
 
 
 def stripe(chosen: Settings) -> Iterator[Check]:
@@ -26,6 +30,7 @@ def stripe(chosen: Settings) -> Iterator[Check]:
     for account, key in bootstrap.api_keys(chosen).items():
         for each in _with_key(chosen, account, key):
             yield replace(each, name=f"{each.name} {account}".strip())
+    yield from _without_key(chosen)
 
 
 def _with_key(chosen: Settings, account: str, key: str) -> Iterator[Check]:
@@ -108,7 +113,7 @@ def _account(chosen: Settings, account: str, account_id: str | None) -> Iterator
             remedy="grant the restricted key read permission for accounts (rak_accounts_kyc_basic_read)",
         )
         return
-    ours = _on_record(chosen, account)
+    ours = _stored(chosen, lambda connection: stripe_identity.on_record(connection, account))
     if ours and ours != Identity(account_id, bool(bootstrap.is_live(chosen))):
         mode = "live" if ours.livemode else "test"
         yield problem(
@@ -121,13 +126,23 @@ def _account(chosen: Settings, account: str, account_id: str | None) -> Iterator
         yield fine(ACCOUNT, f"{account_id} ({_mode(chosen)} mode)")
 
 
-def _on_record(chosen: Settings, account: str) -> Identity | None:
+def _without_key(chosen: Settings) -> Iterator[Check]:
+    used = {account_of(each).key for each in _stored(chosen, event_polls.accounts) or ()}
+    for missing in sorted(used - bootstrap.api_keys(chosen).keys()):
+        yield problem(
+            f"{ACCOUNT} {missing}",
+            f"STRIPE_API_KEYS has no key of {missing}: nothing is sent for its payments",
+            remedy=f"add a key of this account as {missing}=sk_…: an account's name may not be changed",
+        )
+
+
+def _stored(chosen: Settings, read: Callable[[Connection], T]) -> T | None:
     if not chosen.database_url:
         return None
     database = bootstrap.database(chosen, connections=1)
     try:
         with database.begin() as connection:
-            return stripe_identity.on_record(connection, account)
+            return read(connection)
     except DatabaseUnavailableError:
         return None  # reported by the database check
     finally:

@@ -30,6 +30,16 @@ def test_what_it_creates_is_as_it_should_be_and_is_created_once(run: Run, simula
     assert len(simulator.get("webhooks")["endpoints"]) == 1
 
 
+def test_each_account_has_an_endpoint_of_its_own(run: Run) -> None:
+    settings = {"STRIPE_API_KEYS": "eu=sk_test_51EuropeanAccountKey"}
+    made = run("webhook-endpoint", "create", URL, "--account", "eu", settings=settings)
+    assert (made.status, "eu=whsec_" in made.err) == (0, True)
+    assert run("webhook-endpoint", "check", "--account", "eu", settings=settings).status == 0
+    assert run("webhook-endpoint", "check", settings=settings).status == 1
+    unknown = run("webhook-endpoint", "check", "--account", "jp", settings=settings)
+    assert (unknown.status, "no account jp" in unknown.err) == (2, True)
+
+
 def test_every_difference_is_said(run: Run, simulator: Simulator) -> None:
     run("webhook-endpoint", "create", URL)
     (endpoint,) = simulator.get("webhooks")["endpoints"]

@@ -18,6 +18,12 @@ from tests.cli.doctor.conftest import PAYMENT, problems_in
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 
+ON_ACCOUNT = """
+INSERT INTO payment (payment_id, order_id, amount, currency, status, capture_method, fingerprint, stripe_account,
+                     failure_reason, created_at, updated_at)
+VALUES (%s, '1', 500, 'EUR', 'FAILED', 'automatic', 'x', %s, 'card_declined', now(), now())
+"""
+
 
 def test_a_key_that_stripe_refuses_is_reported(
     run: Run, simulator: Simulator, environment: dict[str, str]
@@ -102,6 +108,25 @@ def test_a_key_of_another_account_is_reported_first(run: Run, rows: Rows) -> Non
         "stripe account": "the key belongs to acct_simulator (test mode), our payments are on acct_ours (test mode):"
         " nothing is sent to Stripe"
     }
+
+
+EU = {"STRIPE_API_KEYS": "eu=sk_test_51EuropeanAccountKey"}
+
+
+def test_each_account_is_looked_at_with_its_key(run: Run, simulator: Simulator) -> None:
+    simulator.fault("unauthorized", times=None, account="acct_1EuropeanAccount")
+    ran = run("doctor", "--json", settings=EU)
+    named = {each["name"]: each for each in json.loads(ran.out)["checks"]}
+    assert (named["stripe"]["verdict"], named["stripe eu"]["verdict"]) == ("fine", "problem")
+    assert named["stripe eu"]["remedy"] == "set eu of STRIPE_API_KEYS to a key that is not revoked"
+
+
+def test_payments_on_an_account_without_a_key_are_reported(run: Run, rows: Rows) -> None:
+    rows(ON_ACCOUNT, PAYMENT, "eu")
+    assert problems_in(run("doctor", "--json"))["stripe account eu"].startswith(
+        "STRIPE_API_KEYS has no key of eu"
+    )
+    assert "stripe account eu" not in problems_in(run("doctor", "--json", settings=EU))
 
 
 def test_a_key_that_may_not_read_its_account_is_reported_with_the_permission(
