@@ -11,6 +11,7 @@ import pytest
 
 from payment_worker.contracts.messages import schema
 from payment_worker.devstack.processes import Process
+from payment_worker.devstack.servers.simulator import Simulator
 from tests.harness.rows import Rows
 from tests.harness.tools import missing, tool
 
@@ -30,7 +31,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [npm, "install", *flags], cwd=directory, capture_output=True, text=True, timeout=100, check=False
     )
     if done.returncode != 0:
-        missing("npm could not install celery-node and ioredis: the foreign clients were not run")
+        missing("npm could not install celery-node, ioredis and stripe: the foreign clients were not run")
     return directory
 
 
@@ -68,3 +69,21 @@ def test_a_node_app_charges_and_another_reads_what_came_of_it(
     for message in told:
         assert message["subject"] == payment_id
         jsonschema.validate(message["data"], schema(message["type"]))
+
+
+def test_stripes_own_library_for_node_takes_the_simulator_as_it_comes(
+    app: Path, simulator: Simulator
+) -> None:
+    node = tool("node", comes_with="Node.js")
+    done = subprocess.run(
+        [node, "stripe.mjs"],
+        cwd=app,
+        env={**os.environ, "STRIPE_API_BASE": simulator.url},
+        timeout=60,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines() == ["succeeded", "succeeded", "501 not_built"], done.stderr
+    (intent,) = simulator.ledger()["payment_intents"]
+    assert (intent["captured"], intent["refunded"]) == (1099, 500)

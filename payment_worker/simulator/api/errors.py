@@ -129,4 +129,5 @@ def unknown_path(method: str, path: str) -> RequestError:
 def not_built(what: str) -> RequestError:
     """Stripe can do it, the simulator cannot."""
     message = f"{what}: Stripe has this, its simulator does not. docs/simulator.md lists what is built."
-    return RequestError(501, {"message": message, "type": "api_error", "code": "not_built"})
+    error = {"message": message, "type": "api_error", "code": "not_built"}
+    return RequestError(501, error, headers={"Stripe-Should-Retry": "false"})

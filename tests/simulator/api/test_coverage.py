@@ -41,6 +41,7 @@ def test_what_is_not_built_is_answered_with_501_and_a_sentence(client: stripe.St
     assert caught.value.http_status == 501
     assert "POST /v1/checkout/sessions: Stripe has this, its simulator does not" in str(caught.value)
     assert the_error(caught.value)["code"] == "not_built"
+    assert dict(caught.value.headers or {})["stripe-should-retry"] == "false"
     with pytest.raises(stripe.APIError, match="GET /v1/customers/cus_1/tax_ids"):
         client.v1.customers.tax_ids.list("cus_1")
 
