@@ -1,8 +1,6 @@
 """Prints reconciliation findings as a table, CSV or JSON."""
 
-import csv
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -15,12 +13,12 @@ from rich.table import Table
 from payment_worker.cli.database import now, operator, records
 from payment_worker.cli.errors import PROBLEMS
 from payment_worker.cli.views.printing import complain, console, print_json, table
+from payment_worker.cli.views.spreadsheet import write_csv
 from payment_worker.contracts.requests import ReconcileRequest, parse
 from payment_worker.flows.decisions import close_finding
 from payment_worker.store.reconciliation import findings, reconciliation_runs
 from payment_worker.store.reconciliation.findings import Finding, FindingStatus
 from payment_worker.store.reconciliation.reconciliation_runs import Run
-from payment_worker.telemetry.visible import visible
 
 RUNS: Final = 5
 """Reconciliations that the report begins with."""
@@ -121,18 +119,8 @@ def _closing(finding: Finding) -> str:
 
 
 def _write_csv(found: Sequence[Finding]) -> None:
-    writer = csv.DictWriter(sys.stdout, fieldnames=list(Finding.__slots__), lineterminator="\n")
-    writer.writeheader()
-    for finding in found:
-        detail = json.dumps(finding.detail, sort_keys=True)
-        values = {**asdict(finding), "detail": detail}
-        writer.writerow({name: _cell(value) for name, value in values.items()})
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str):
-        return visible(value)
-    return value.isoformat() if isinstance(value, datetime) else value
+    rows = [{**asdict(each), "detail": json.dumps(each.detail, sort_keys=True)} for each in found]
+    write_csv(rows, names=list(Finding.__slots__))
 
 
 def _minute(at: datetime) -> str:

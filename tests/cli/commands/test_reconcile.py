@@ -58,6 +58,10 @@ def test_the_report_is_there_for_programs_and_spreadsheets(run: Run) -> None:
     assert row["kind"] == "unverified_metadata"
     assert json.loads(row["detail"])["theirs"] == "not proven to be ours"
     assert run("report", "--show", "repaired", "--csv").out.splitlines()[1:] == []
+    finding_id = told["findings"][0]["finding_id"]
+    run("findings", "close", str(finding_id), "--reason", "=HYPERLINK(1)")
+    (row,) = csv.DictReader(io.StringIO(run("report", "--show", "closed", "--csv").out))
+    assert row["close_reason"] == "'=HYPERLINK(1)"
 
 
 def test_where_both_records_agree_it_leaves_with_0(run: Run) -> None:
