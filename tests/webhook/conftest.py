@@ -53,7 +53,7 @@ def shared_sender(
     settings = {
         "DATABASE_URL": postgresql.create_database(_SHARED, template=migrated_template),
         "REDIS_URL": valkey.url(0),
-        "STRIPE_WEBHOOK_SECRET": SECRET,
+        "STRIPE_WEBHOOK_SECRET": f"{SECRET},eu=whsec_eu",
     }
     port = free_port()
     process = programs.webhook(settings, directory=tmp_path_factory.mktemp("webhook"), port=port)

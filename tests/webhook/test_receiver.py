@@ -71,6 +71,18 @@ def test_an_event_is_stored_once_however_often_it_comes(shared_sender: Receiver,
     assert shared_rows.one(STORED, event["id"])
 
 
+def test_the_secret_tells_the_account_whatever_the_body_says(
+    shared_sender: Receiver, shared_rows: Rows
+) -> None:
+    event = an_event()
+    for body in (written(event), written({**event, "account": "acct_1"})):
+        for secret in (SECRET, "whsec_eu"):
+            assert shared_sender.send(body, signature(body, secret)).outcome == "stored"
+    query = "SELECT stripe_account FROM stripe_event WHERE event_id = %s ORDER BY 1"
+    accounts = [row["stripe_account"] for row in shared_rows(query, event["id"])]
+    assert accounts == ["", "acct_1", "eu", "eu/acct_1"]
+
+
 def test_the_same_event_of_two_accounts_is_two_events(shared_sender: Receiver, shared_rows: Rows) -> None:
     event = an_event()
 

@@ -69,6 +69,7 @@ def test_it_serves_with_that_role_and_no_key_of_stripes(role_url: str, receiver:
             "DATABASE_URL": role_url,
             "STRIPE_API_KEY": "",
             "STRIPE_API_KEY_FILE": "/nowhere/stripe_api_key",
+            "STRIPE_API_KEYS_FILE": "/nowhere/stripe_api_keys",
             "PAYMENT_WORKER_STRIPE_MODE": "live",
         }
     )
