@@ -22,6 +22,7 @@ from payment_worker.devstack.processes import Process, ProcessEndedError
 from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from tests.harness.books import told
+from tests.harness.length import long
 
 _LOGIN = "operator:a password"
 _PROVIDER = "flower.views.auth.GoogleAuth2LoginHandler"
@@ -83,9 +84,9 @@ def test_nobody_can_do_anything_through_it(flower: str, action: str) -> None:
     "settings",
     [
         {},
-        {"FLOWER_BASIC_AUTH": ""},
+        long({"FLOWER_BASIC_AUTH": ""}),
         {"FLOWER_AUTH_PROVIDER": _PROVIDER},
-        {"FLOWER_AUTH_PROVIDER": _PROVIDER, "FLOWER_AUTH": ""},
+        long({"FLOWER_AUTH_PROVIDER": _PROVIDER, "FLOWER_AUTH": ""}),
         {"FLOWER_AUTH": _OPERATORS},
     ],
     ids=str,
