@@ -68,12 +68,22 @@ def migrated_server() -> Iterator[Path]:
 
 
 @pytest.fixture
-def own_postgresql(migrated_server: Path) -> Iterator[PostgreSQL]:
+def copied_server(migrated_server: Path) -> Callable[[], PostgreSQL]:
+    """Makes servers that are not yet started, each with a migrated database `payments`."""
+
+    def copied() -> PostgreSQL:
+        server = PostgreSQL(durable=False)
+        # It keeps owners and modes, and spares initdb and the migrations.
+        subprocess.run(["cp", "-a", f"{migrated_server}/.", server.directory], check=True)
+        return server
+
+    return copied
+
+
+@pytest.fixture
+def own_postgresql(copied_server: Callable[[], PostgreSQL]) -> Iterator[PostgreSQL]:
     """A PostgreSQL server that this test may stop, kill and pause, with a migrated database `payments`."""
-    server = PostgreSQL(durable=False)
-    # It keeps owners and modes, and initdb and the migrations cost a second each.
-    subprocess.run(["cp", "-a", f"{migrated_server}/.", server.directory], check=True)
-    with server:
+    with copied_server() as server:
         yield server
 
 

@@ -1,6 +1,6 @@
 """`DATABASE_URL` is taken as libpq takes it, and after a fail-over the pool finds the new primary by itself."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -20,12 +20,13 @@ WRITE = "INSERT INTO pause (kind, paused_by, paused_at) VALUES ('all', 'ada', no
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[PostgreSQL, PostgreSQL]]:
+def pair(copied_server: Callable[[], PostgreSQL]) -> Iterator[tuple[PostgreSQL, PostgreSQL]]:
     """Two servers with the same role, as a primary and its standby have it."""
     with ExitStack() as started:
-        servers = [started.enter_context(PostgreSQL(durable=False)) for _ in range(2)]
+        servers = [started.enter_context(copied_server()) for _ in range(2)]
         for server in servers:
             server.execute("CREATE ROLE app SUPERUSER LOGIN PASSWORD 'app'")
+            server.drop_database("payments")
             server.create_database("payments")
         first, second = servers
         yield first, second
