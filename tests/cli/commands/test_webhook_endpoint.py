@@ -47,7 +47,12 @@ def test_every_difference_is_said(run: Run, simulator: Simulator) -> None:
     simulator.post(f"webhooks/endpoints/{endpoint['id']}", changed)
     ran = run("webhook-endpoint", "check", "--url", URL)
     assert ran.status == 1
-    for part in ("is disabled", "lacks charge.dispute.closed", "has invoice.paid", "the account's default"):
+    for part in (
+        "is disabled",
+        "it lacks balance.available, charge.dispute.closed",
+        "has invoice.paid",
+        "the account's default",
+    ):
         assert part in ran.out
 
 
