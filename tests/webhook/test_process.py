@@ -108,13 +108,13 @@ def test_no_payload_and_no_secret_is_logged(
 
 def test_what_cannot_be_stored_is_answered_alone_and_logged_without_its_text(receiver: Start) -> None:
     sender = receiver()
-    # Too large for a float, it becomes one that JSON has no word for: PostgreSQL refuses it, and quotes it.
+    # Too large for a float, it becomes one that JSON has no word for.
     broken = written(an_event(planted4718=0)).replace(b'"planted4718": 0', b'"planted4718": 1e999')
     bodies = [broken, *(written(an_event()) for _ in range(20))]
 
     with ThreadPoolExecutor(len(bodies)) as threads:
         answers = list(threads.map(sender.send, bodies))
 
-    assert [answer.status for answer in answers] == [500, *(200 for _ in bodies[1:])]
-    assert "webhook failed" in sender.process.output()
+    assert [answer.status for answer in answers] == [400, *(200 for _ in bodies[1:])]
+    assert "planted4718" not in answers[0].body
     assert "planted4718" not in sender.process.output()
