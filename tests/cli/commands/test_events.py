@@ -19,12 +19,12 @@ VALUES (%s, %s, false, 'pi_1', '{"data": {"object": {"id": "pi_1"}}}', %s, %s, '
 
 @pytest.fixture
 def inbox(rows: Rows) -> None:
-    """Three events: parked a day ago, ignored an hour ago, received just now."""
+    """Three events: parked and ignored a day ago, received just now; ages that no slow machine changes."""
     now = datetime.now(tz=UTC)
-    day, hour = now - timedelta(days=1, hours=2, seconds=30), now - timedelta(hours=1, seconds=30)
+    earlier, later = (now - timedelta(days=1, hours=hours, seconds=30) for hours in (2, 1))
     for event_id, type_, status, outcome, tries, at in (
-        ("evt_parked", "charge.refunded", "PARKED", "the Refunds could not be listed", 12, day),
-        ("evt_ignored", "customer.created", "IGNORED", "not a type that we use", 1, hour),
+        ("evt_parked", "charge.refunded", "PARKED", "the Refunds could not be listed", 12, earlier),
+        ("evt_ignored", "customer.created", "IGNORED", "not a type that we use", 1, later),
         ("evt_received", "refund.created", "RECEIVED", None, 0, now),
     ):
         waits = status == "RECEIVED"
@@ -42,7 +42,9 @@ def test_the_newest_are_listed_first_with_what_came_of_them(run: Run) -> None:
     assert received.startswith(
         "evt_received  refund.created    RECEIVED  0                                       "
     )
-    assert ignored == "evt_ignored   customer.created  IGNORED   1      not a type that we use           1 h"
+    assert (
+        ignored == "evt_ignored   customer.created  IGNORED   1      not a type that we use           1 d 1 h"
+    )
     assert (
         parked == "evt_parked    charge.refunded   PARKED    12     the Refunds could not be listed  1 d 2 h"
     )
@@ -54,7 +56,7 @@ def test_a_narrow_screen_has_a_list_in_the_place_of_the_table(run: Run) -> None:
 
     _, _, _, *earlier = ran.screen.splitlines()
     assert earlier == [
-        "1 h ago      evt_ignored  IGNORED",
+        "1 d 1 h ago  evt_ignored  IGNORED",
         "             customer.created",
         "             tries: 1 · not a type that we use",
         "1 d 2 h ago  evt_parked  PARKED",

@@ -39,7 +39,7 @@ def _payment(rows: Rows, payment_id: UUID) -> dict[str, Any]:
     return rows.one("SELECT * FROM payment WHERE payment_id = %s", str(payment_id))
 
 
-def _told(rows: Rows) -> Counter[str]:
+def _published(rows: Rows) -> Counter[str]:
     return Counter(row["type"] for row in rows("SELECT type FROM outbox"))
 
 
@@ -59,7 +59,7 @@ def test_what_is_paid_is_a_payment_that_succeeded(scene: Scene, rows: Rows) -> N
     assert (payment["order_id"], payment["customer_id"]) == ("order 7", "42")
     assert (payment["metadata"], payment["description"]) == ({"cart": "7"}, "two books")
     assert payment["stripe_payment_intent_id"] == intent
-    assert _told(rows) == {"PaymentRequested": 1, "PaymentSucceeded": 1}
+    assert _published(rows) == {"PaymentRequested": 1, "PaymentSucceeded": 1}
     scene.deliver(scene.events())
     assert scene.refund(payment_id, amount=1000).status == "PROCESSED"
     assert scene.refund(payment_id).status == "PROCESSED"
@@ -75,7 +75,7 @@ def test_what_its_customer_is_yet_to_pay_is_waited_for(scene: Scene, rows: Rows)
     scene.confirm_on_session(intent, "pm_card_visa")
     scene.deliver(scene.events())
     assert _payment(rows, payment_id)["status"] == "SUCCEEDED"
-    assert _told(rows) == {"PaymentRequested": 1, "PaymentActionRequired": 1, "PaymentSucceeded": 1}
+    assert _published(rows) == {"PaymentRequested": 1, "PaymentActionRequired": 1, "PaymentSucceeded": 1}
 
 
 def test_what_its_customer_never_pays_is_canceled(scene: Scene, rows: Rows) -> None:
@@ -138,7 +138,7 @@ def test_while_stripe_is_silent_it_is_left_for_later(scene: Scene, rows: Rows, e
     assert adopt(scene.context, request) == StripeAway()
     scene.simulator.delete(f"faults/{silence}")
     assert isinstance(adopt(scene.context, request), CommandResult)
-    assert _told(rows) == {"PaymentRequested": 1, "PaymentSucceeded": 1}
+    assert _published(rows) == {"PaymentRequested": 1, "PaymentSucceeded": 1}
 
 
 def test_it_is_found_on_its_account_alone(scene: Scene, rows: Rows) -> None:

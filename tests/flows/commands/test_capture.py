@@ -18,7 +18,7 @@ def _payment(rows: Rows, payment_id: UUID) -> dict[str, object]:
     return rows.one("SELECT * FROM payment WHERE payment_id = %s", str(payment_id))
 
 
-def _told(rows: Rows, payment_id: UUID) -> list[str]:
+def _published(rows: Rows, payment_id: UUID) -> list[str]:
     found = rows("SELECT type FROM outbox WHERE payment_id = %s ORDER BY position", str(payment_id))
     return [row["type"] for row in found]
 
@@ -50,7 +50,7 @@ def test_all_of_it_is_captured(scene: Scene, rows: Rows, held: UUID) -> None:
     answer = scene.capture(held)
     assert (answer.status, answer.reason) == ("SUCCEEDED", None)
     assert _payment(rows, held)["amount_captured"] == 5000
-    assert _told(rows, held) == ["PaymentRequested", "PaymentAuthorized", "PaymentSucceeded"]
+    assert _published(rows, held) == ["PaymentRequested", "PaymentAuthorized", "PaymentSucceeded"]
 
 
 def test_a_part_of_it_is_captured_and_the_rest_let_go(scene: Scene, rows: Rows, held: UUID) -> None:
@@ -120,7 +120,7 @@ def test_a_capture_that_finds_the_authorization_expired_records_that(
     answer = scene.capture(held)
     assert (answer.status, answer.reason) == ("CANCELED", "authorization_expired")
     assert _payment(rows, held)["status"] == "CANCELED"
-    assert _told(rows, held)[-2:] == ["PaymentCanceled", "RequestRejected"]
+    assert _published(rows, held)[-2:] == ["PaymentCanceled", "RequestRejected"]
     assert _reasons(rows) == [("payment_worker.capture", "authorization_expired")]
 
 

@@ -26,7 +26,7 @@ def _statuses(rows: Rows, payment_id: UUID) -> list[str]:
     return [row["to_status"] for row in rows(query, str(payment_id))]
 
 
-def _told(rows: Rows) -> list[str]:
+def _published(rows: Rows) -> list[str]:
     return [row["type"] for row in rows("SELECT type FROM outbox ORDER BY position")]
 
 
@@ -42,7 +42,7 @@ def test_another_card_may_succeed_on_the_same_payment_intent(
     answer = scene.retry(declined, payment_method="pm_card_visa", message_id=message)
     assert (answer.status, answer.stripe_id, answer.reason) == ("SUCCEEDED", intent, None)
     assert _statuses(rows, declined) == ["REQUESTED", "FAILED", "REQUESTED", "SUCCEEDED"]
-    assert _told(rows) == ["PaymentRequested", "PaymentFailed", "PaymentRequested", "PaymentSucceeded"]
+    assert _published(rows) == ["PaymentRequested", "PaymentFailed", "PaymentRequested", "PaymentSucceeded"]
     ledger = scene.simulator.ledger()["payment_intents"]
     assert [(each["effects"], each["attempts"]) for each in ledger] == [(1, 2)]
     keys = [row["idempotency_key"] for row in rows("SELECT * FROM payment_attempt ORDER BY number")]
@@ -200,7 +200,7 @@ def test_what_the_customer_paid_meanwhile_is_not_taken_again(
 def test_a_try_that_stripe_refuses_fails_with_its_code(scene: Scene, rows: Rows, declined: UUID) -> None:
     answer = scene.retry(declined, payment_method="pm_nobody_knows")
     assert (answer.status, answer.reason) == ("FAILED", "resource_missing")
-    assert _told(rows)[-2:] == ["PaymentRequested", "PaymentFailed"]
+    assert _published(rows)[-2:] == ["PaymentRequested", "PaymentFailed"]
     assert scene.retry(declined, payment_method="pm_card_visa").status == "SUCCEEDED"
 
 

@@ -18,7 +18,7 @@ FINDINGS = "SELECT kind, object_id, status FROM reconciliation_finding ORDER BY 
 EVENT = "SELECT status, outcome FROM stripe_event"
 
 
-def _told(scene: Scene, type_: str, about: Mapping[str, Any]) -> Event:
+def _event_about(scene: Scene, type_: str, about: Mapping[str, Any]) -> Event:
     """An event of an endpoint that is pinned to an older version of the API."""
     (some, *_) = scene.events(types=["payment_intent.succeeded"])
     body = {**some.payload, "type": type_, "api_version": OLD, "data": {"object": dict(about)}}
@@ -35,7 +35,7 @@ def test_no_such_object_ends_an_event_on_which_nothing_of_ours_depends(
 ) -> None:
     scene.charge()
     about = {"id": "re_released", "payment_intent": _intent(rows), "amount": 5000, "status": "succeeded"}
-    assert scene.deliver([_told(scene, type_, about)]) == [EventStatus.IGNORED]
+    assert scene.deliver([_event_about(scene, type_, about)]) == [EventStatus.IGNORED]
     assert rows(EVENT) == [{"status": "IGNORED", "outcome": "ABSENT"}]
     assert rows(FINDINGS) == []
 
@@ -44,7 +44,7 @@ def test_no_such_refund_that_our_record_has_is_a_finding(scene: Scene, rows: Row
     scene.refund(scene.charge(), amount=700)
     rows("UPDATE refund SET stripe_refund_id = 're_gone'")
     about = {"id": "re_gone", "payment_intent": _intent(rows)}
-    assert scene.deliver([_told(scene, "refund.updated", about)]) == [EventStatus.PROCESSED]
+    assert scene.deliver([_event_about(scene, "refund.updated", about)]) == [EventStatus.PROCESSED]
     assert rows(FINDINGS) == [{"kind": "refund_missing_there", "object_id": "re_gone", "status": "OPEN"}]
 
 
@@ -54,7 +54,7 @@ def test_no_such_dispute_that_our_record_has_is_a_finding(scene: Scene, rows: Ro
     scene.deliver(scene.events(types=["charge.dispute.created"]))
     rows("UPDATE dispute SET stripe_dispute_id = 'du_gone'")
     about = {"id": "du_gone", "payment_intent": _intent(rows)}
-    assert scene.deliver([_told(scene, "charge.dispute.closed", about)])[0] is EventStatus.PROCESSED
+    assert scene.deliver([_event_about(scene, "charge.dispute.closed", about)])[0] is EventStatus.PROCESSED
     assert rows(FINDINGS) == [{"kind": "dispute_missing_there", "object_id": "du_gone", "status": "OPEN"}]
 
 

@@ -34,7 +34,7 @@ def _payment(rows: Rows, payment_id: UUID) -> dict[str, Any]:
     return rows.one("SELECT * FROM payment WHERE payment_id = %s", str(payment_id))
 
 
-def _told(rows: Rows) -> Counter[str]:
+def _published(rows: Rows) -> Counter[str]:
     return Counter(row["type"] for row in rows("SELECT type FROM outbox"))
 
 
@@ -65,14 +65,14 @@ def test_it_is_under_way_until_the_bank_has_decided(
         "PROCESSING",
         0,
     )
-    assert _told(rows) == {"PaymentRequested": 1, "PaymentProcessing": 1}
+    assert _published(rows) == {"PaymentRequested": 1, "PaymentProcessing": 1}
     told = rows.one("SELECT data FROM outbox WHERE type = 'PaymentProcessing'")["data"]
     assert told["processorReference"] == _payment(rows, payment_id)["stripe_payment_intent_id"]
     assert slow.refund(payment_id).status == "REQUESTED"  # it waits for the bank, too
     slow.advance(5 * DAY)
     slow.deliver(slow.events())
     assert _payment(rows, payment_id)["status"] == "SUCCEEDED"
-    assert _told(rows)["PaymentSucceeded"] == 1
+    assert _published(rows)["PaymentSucceeded"] == 1
 
 
 def test_a_bank_that_refuses_days_later_is_a_failure_then(slow: Scene, rows: Rows) -> None:
@@ -82,7 +82,7 @@ def test_a_bank_that_refuses_days_later_is_a_failure_then(slow: Scene, rows: Row
     slow.deliver(slow.events())
     payment = _payment(rows, payment_id)
     assert (payment["status"], payment["failure_reason"]) == ("FAILED", "INSUFFICIENT_FUNDS")
-    assert _told(rows) == {"PaymentRequested": 1, "PaymentProcessing": 1, "PaymentFailed": 1}
+    assert _published(rows) == {"PaymentRequested": 1, "PaymentProcessing": 1, "PaymentFailed": 1}
 
 
 def test_a_debit_that_is_taken_back_after_it_succeeded_is_a_dispute_that_is_lost(
@@ -101,7 +101,7 @@ def test_a_debit_that_is_taken_back_after_it_succeeded_is_a_dispute_that_is_lost
         "status": "LOST",
         "reason": "insufficient_funds",
     }
-    assert (_told(rows)["DisputeOpened"], _told(rows)["DisputeClosed"]) == (1, 1)
+    assert (_published(rows)["DisputeOpened"], _published(rows)["DisputeClosed"]) == (1, 1)
     assert slow.refund(payment_id).reason == "charge_disputed"
 
 

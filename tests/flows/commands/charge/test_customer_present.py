@@ -31,7 +31,7 @@ def _payment(rows: Rows, payment_id: UUID) -> dict[str, Any]:
     return rows.one("SELECT * FROM payment WHERE payment_id = %s", str(payment_id))
 
 
-def _told(rows: Rows) -> Counter[str]:
+def _published(rows: Rows) -> Counter[str]:
     return Counter(row["type"] for row in rows("SELECT type FROM outbox"))
 
 
@@ -47,7 +47,7 @@ def test_the_customers_redirect_is_published_once(scene: Scene, rows: Rows, wait
     scene.deliver([*scene.events(), *scene.events()])
     payment = _payment(rows, waiting)
     assert payment["status"] == "REQUIRES_ACTION"
-    assert _told(rows) == {"PaymentRequested": 1, "PaymentActionRequired": 1}
+    assert _published(rows) == {"PaymentRequested": 1, "PaymentActionRequired": 1}
     told = rows.one("SELECT data FROM outbox WHERE type = 'PaymentActionRequired'")["data"]
     assert told["actionUrl"] == f"https://hooks.stripe.com/3d_secure_2/{payment['stripe_payment_intent_id']}"
     (sent,) = [each["params"] for each in scene.simulator.journal()]
@@ -60,7 +60,7 @@ def test_a_customer_who_comes_back_twice_pays_once(scene: Scene, rows: Rows, wai
     scene.simulator.post(f"payment_intents/{intent}/complete")
     scene.deliver([*scene.events(), *reversed(scene.events())])
     assert _payment(rows, waiting)["status"] == "SUCCEEDED"
-    assert _told(rows) == {"PaymentRequested": 1, "PaymentActionRequired": 1, "PaymentSucceeded": 1}
+    assert _published(rows) == {"PaymentRequested": 1, "PaymentActionRequired": 1, "PaymentSucceeded": 1}
     assert scene.simulator.ledger()["payment_intents"][0]["effects"] == 1
     scene.advance(30 * DAY)
     assert _expire(scene) == 0
@@ -72,7 +72,7 @@ def test_a_customer_who_goes_on_from_another_device_pays_the_same(
     scene.confirm_on_session(_payment(rows, waiting)["stripe_payment_intent_id"], "pm_card_visa")
     scene.deliver(scene.events())
     assert _payment(rows, waiting)["status"] == "SUCCEEDED"
-    assert _told(rows)["PaymentSucceeded"] == 1
+    assert _published(rows)["PaymentSucceeded"] == 1
 
 
 def test_a_customer_who_never_comes_back_is_waited_for_so_long_and_no_longer(
@@ -84,7 +84,7 @@ def test_a_customer_who_never_comes_back_is_waited_for_so_long_and_no_longer(
     assert _expire(scene) == 1
     payment = _payment(rows, waiting)
     assert (payment["status"], payment["cancellation_reason"]) == ("CANCELED", "abandoned")
-    assert _told(rows) == {"PaymentRequested": 1, "PaymentActionRequired": 1, "PaymentCanceled": 1}
+    assert _published(rows) == {"PaymentRequested": 1, "PaymentActionRequired": 1, "PaymentCanceled": 1}
     assert scene.simulator.ledger()["payment_intents"][0]["status"] == "canceled"
     assert len(scene.simulator.journal(endpoint="payment_intents.cancel")) == 1
 
@@ -115,7 +115,7 @@ def test_a_customer_who_pays_at_the_last_moment_has_paid(scene: Scene, rows: Row
     payment = _payment(rows, waiting)
     assert (payment["status"], payment["cancellation_reason"]) == ("SUCCEEDED", None)
     # Nobody asked for a cancellation, so nobody is told that there was none.
-    assert _told(rows) == {"PaymentRequested": 1, "PaymentActionRequired": 1, "PaymentSucceeded": 1}
+    assert _published(rows) == {"PaymentRequested": 1, "PaymentActionRequired": 1, "PaymentSucceeded": 1}
     assert rows("SELECT 1 FROM rejected_request") == []
 
 
@@ -136,7 +136,7 @@ def test_it_waits_anew_once_it_is_tried_again(scene: Scene, rows: Rows, waiting:
     scene.advance(DAY // 2)
     scene.retry(waiting)
     assert _payment(rows, waiting)["status"] == "REQUIRES_ACTION"
-    assert _told(rows)["PaymentActionRequired"] == 2
+    assert _published(rows)["PaymentActionRequired"] == 2
     retried = scene.simulator.journal(endpoint="payment_intents.confirm")[0]["params"]
     assert (retried["return_url"], "off_session" in retried) == (DONE, False)
     scene.advance(DAY - 60)
