@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from payment_worker.console.guesses import Guesses
+from payment_worker.console.login_throttle import Guesses
 from payment_worker.settings import Settings
 
 LONGEST_NAME: Final = 100

@@ -17,7 +17,7 @@ from payment_worker.console.access import User
 from payment_worker.console.context import Console
 from payment_worker.console.forms import Done, Form, FormError
 from payment_worker.flows import pauses
-from payment_worker.flows.decisions import close_finding, discard_events, replay_events
+from payment_worker.flows.operator_decisions import close_finding, discard_events, replay_events
 from payment_worker.flows.replay_request import Replayed, replay_request
 from payment_worker.telemetry import logger
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from payment_worker.console.guesses import MOST_BY_ADDRESS, MOST_IN_ALL, WINDOW_SECONDS, Guesses
+from payment_worker.console.login_throttle import MOST_BY_ADDRESS, MOST_IN_ALL, WINDOW_SECONDS, Guesses
 from payment_worker.devstack import programs
 from payment_worker.settings import Settings, SettingsError
 from tests.console.conftest import OPERATOR, PAGES, READER, Page, Running, Start, Visitor

@@ -15,7 +15,7 @@ from payment_worker.cli.errors import PROBLEMS
 from payment_worker.cli.views.printing import complain, console, print_json, table
 from payment_worker.cli.views.spreadsheet import write_csv
 from payment_worker.contracts.requests import ReconcileRequest, parse
-from payment_worker.flows.decisions import close_finding
+from payment_worker.flows.operator_decisions import close_finding
 from payment_worker.store.reconciliation import findings, reconciliation_runs
 from payment_worker.store.reconciliation.findings import Finding, FindingStatus
 from payment_worker.store.reconciliation.reconciliation_runs import Run

@@ -8,8 +8,8 @@ from rich.table import Table
 
 from payment_worker.cli.database import now, operator, records
 from payment_worker.cli.views.printing import complain, console, is_narrow, print_json, stacked, table
-from payment_worker.flows.decisions import discard_events, replay_events
 from payment_worker.flows.events.result import sentence
+from payment_worker.flows.operator_decisions import discard_events, replay_events
 from payment_worker.store.events import event_list
 from payment_worker.store.events.event_list import Listed
 from payment_worker.telemetry.formats import duration

@@ -15,11 +15,11 @@ from payment_worker.domain.attempts.backoff import next_try
 from payment_worker.domain.attempts.outcome import Delay
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.arrival import arrival
+from payment_worker.flows.events.correct_account import readdress
 from payment_worker.flows.events.dispatch import dispatch
 from payment_worker.flows.events.fees import record_fees
 from payment_worker.flows.events.finish import Finished, finished_as
-from payment_worker.flows.events.group import Group, process_group
-from payment_worker.flows.events.readdress import readdress
+from payment_worker.flows.events.process_many import Group, process_group
 from payment_worker.flows.events.result import Deferred, Ignored, Processed, Reason, Result
 from payment_worker.gateway.webhook import Event
 from payment_worker.store.connection.database import Database, DatabaseUnavailableError
