@@ -64,10 +64,10 @@ TELLING = [command for command in COMMANDS if command not in SILENT]
 
 
 def raw(text: str) -> set[str]:
-    """What of a text a terminal would obey, or hide."""
+    """What of a text a terminal would obey, or hide; CSV ends its lines with CR and LF."""
     return {
         character
-        for character in text
+        for character in text.replace("\r\n", "\n")
         if character != "\n" and unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"}
     }
 
