@@ -241,10 +241,13 @@ def _attempts(read: _Read) -> Iterator[str]:
     yield from (f"key {key}: of no attempt" for key in sent - keys.keys())
 
 
+CHANGED_NO_PAYMENT = frozenset({"RequestRejected", "PaymentSuspected", "PayoutPaid", "PayoutFailed"})
+
+
 def _messages(read: _Read) -> Iterator[str]:
     stories: dict[str, list[Json]] = defaultdict(list)
     for message in read.messages:
-        if message["type"] in {"RequestRejected", "PaymentSuspected"}:  # changed nothing
+        if message["type"] in CHANGED_NO_PAYMENT:
             continue
         stories[message["subject"]].append(message)
     expected: dict[str, list[tuple[str, str | None]]] = defaultdict(list)
