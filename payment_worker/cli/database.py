@@ -7,21 +7,35 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from payment_worker.settings import Settings
-from payment_worker.store.connection.database import Connection, Database
+from payment_worker.store.connection.database import (
+    ANSWER_TIMEOUT_SECONDS,
+    STATEMENT_TIMEOUT_SECONDS,
+    Connection,
+    Database,
+)
+from payment_worker.store.queries.backlog import limit_statement_time
 
 
 @contextmanager
-def records() -> Iterator[Connection]:
+def records(*, statement_seconds: int = STATEMENT_TIMEOUT_SECONDS) -> Iterator[Connection]:
     """One transaction.
+
+    Args:
+        statement_seconds: how long a statement may take; more than any may that others wait for.
 
     Raises:
         SettingsError: the settings do not name a database.
         DatabaseUnavailableError: it cannot serve now.
     """
     url = Settings.from_environment(needed_by=("database",)).database_url
-    database = Database(url.get_secret_value() if url else "", connections=1)
+    database = Database(
+        url.get_secret_value() if url else "",
+        connections=1,
+        answer_seconds=statement_seconds + ANSWER_TIMEOUT_SECONDS - STATEMENT_TIMEOUT_SECONDS,
+    )
     try:
         with database.begin() as connection:
+            limit_statement_time(connection, seconds=statement_seconds)
             yield connection
     finally:
         database.close()

@@ -18,6 +18,9 @@ from payment_worker.store.queries.journal import Month
 
 _MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 
+STATEMENT_SECONDS: Final = 600
+"""A trial balance of a month with 335,000 balance transactions took 26 s on a busy machine."""
+
 Rows = Callable[[Connection, Month], Iterator[Mapping[str, Any]]]
 
 _FILES: Final[Mapping[str, tuple[Rows, tuple[str, ...]]]] = {
@@ -30,7 +33,7 @@ def export(month: str, *, directory: Path, as_json: bool) -> None:
     """Write both files into the directory, and print their names."""
     period = _period(month)
     # In one transaction, so that both are of the same instant.
-    with records() as connection:
+    with records(statement_seconds=STATEMENT_SECONDS) as connection:
         for name, (read, columns) in _FILES.items():
             path = directory / f"ledger-{month}-{name}.{'jsonl' if as_json else 'csv'}"
             with path.open("w", encoding="utf-8", newline="") as out:
