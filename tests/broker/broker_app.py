@@ -85,7 +85,7 @@ def work(
     }
     _journal.rpush("facts", json.dumps(facts))
     _journal.rpush("begun", payment_id)
-    if not _journal.exists("limit_statement_time"):
+    if not _journal.exists("no_waiting"):
         try:
             Event().wait(seconds)
         except SoftTimeLimitExceeded:
@@ -119,7 +119,7 @@ def hold(*, payment_id: str, seconds: float) -> None:
         Mutex(channel.client, channel.unacked_mutex_key, channel.unacked_mutex_expire),
     ):
         _journal.rpush("begun", payment_id)
-        if not _journal.exists("limit_statement_time"):
+        if not _journal.exists("no_waiting"):
             Event().wait(seconds)
 
 

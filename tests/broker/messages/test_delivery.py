@@ -23,7 +23,7 @@ def test_the_work_of_a_killed_worker_is_done_by_another(pool: str, scene: Scene)
     scene.wait_for("begun", "p1")
 
     first.kill()
-    scene.journal.set("limit_statement_time", "yes")
+    scene.journal.set("no_waiting", "yes")
     scene.worker(pool=pool, visibility_seconds=2)
 
     scene.wait_for("ended", "p1", seconds=10)
@@ -41,7 +41,7 @@ def test_the_work_of_a_worker_killed_while_it_gives_back_is_done_by_another(scen
     scene.wait_for("begun", "p1", "lock")
 
     first.kill()
-    scene.journal.set("limit_statement_time", "yes")
+    scene.journal.set("no_waiting", "yes")
     scene.worker(pool="threads", visibility_seconds=2)
 
     # The lock outlives its owner for 10 s; kombu's own for 5 minutes.
@@ -151,7 +151,7 @@ def test_a_task_beyond_its_time_is_ended_and_comes_back(deaf: bool, limit: str, 
 
     scene.send("work", "p1", seconds=30, deaf=deaf)
     worker.wait_for_output(f"{limit} time limit")
-    scene.journal.set("limit_statement_time", "yes")
+    scene.journal.set("no_waiting", "yes")
 
     scene.wait_for("ended", "p1")
     scene.wait_until_empty()

@@ -40,7 +40,7 @@ def test_whatever_its_priority(priority: Any, scene: Scene) -> None:  # noqa: AN
     scene.wait_for("begun", "p1")
 
     first.kill()
-    scene.journal.set("limit_statement_time", "yes")
+    scene.journal.set("no_waiting", "yes")
     second = scene.worker(pool="threads", visibility_seconds=1)
 
     scene.wait_for("ended", "p1")
@@ -59,7 +59,7 @@ def test_whatever_others_wrote_into_the_bindings(binding: str, scene: Scene) -> 
     scene.wait_for("begun", "p1")
 
     first.kill()
-    scene.journal.set("limit_statement_time", "yes")
+    scene.journal.set("no_waiting", "yes")
     scene.worker(pool="threads", visibility_seconds=1)
 
     scene.wait_for("ended", "p1")
