@@ -66,8 +66,10 @@ def import_balance(context: Context, options: ImportOptions) -> Sequence[Account
         is_posted = post_records(context, states, go_on=options.go_on)
         wanted = [each for each in states if options.only in {None, each.stripe_account}]
         results = [_import(context, each, options) for each in wanted]
-        if is_posted and all(each.is_read for each in results):
-            record_uncleared(context, states, clear_within=options.clear_within)
+        if is_posted:
+            # Of an account that cannot be read nothing is known to be missing there.
+            read = [state for state, result in zip(wanted, results, strict=True) if result.is_read]
+            record_uncleared(context, read, clear_within=options.clear_within)
     return results
 
 

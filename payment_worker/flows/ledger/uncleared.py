@@ -9,6 +9,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
+from payment_worker.domain.attempts.outcome import Absent
 from payment_worker.domain.discrepancies.findings import Difference, FindingKind
 from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.movements import post_movements
@@ -29,24 +30,25 @@ LOOKED_UP: Final = 100
 
 
 def record_uncleared(context: Context, states: Collection[BalanceImport], *, clear_within: timedelta) -> None:
-    """Record the objects on which our records and Stripe do not agree for so long; close what is cleared by now."""
-    before = context.clock() - clear_within
+    """Record the objects on which our records and Stripe do not agree for so long; close what is cleared by now.
+
+    Args:
+        states: the accounts, whose lists were read to the end.
+        clear_within: how long both may differ about an object.
+    """
+    before, accounts = context.clock() - clear_within, [each.stripe_account for each in states]
     with context.database.begin() as connection:
-        left = ledger_entries.uncleared(connection, before=before, limit=AT_A_TIME)
+        left = ledger_entries.uncleared(connection, accounts, before=before, limit=AT_A_TIME)
         absent = [each for each in left if each.kind is FindingKind.NOT_AT_STRIPE]
-        noted = findings.open_objects(
-            connection, FindingKind.NOT_AT_STRIPE, [each.object_id for each in absent]
-        )
         charges = ledger_entries.charges(connection, [each.object_id for each in absent])
-    to_ask = [each for each in absent if each.object_id not in noted]
     asked = {
         each.object_id
-        for each in to_ask[:LOOKED_UP]
+        for each in absent[:LOOKED_UP]
         if _is_looked_up(context, each, charges.get(each.object_id, each.object_id), states)
     }
-    postponed = {each.object_id for each in to_ask} - asked
+    postponed = {each.object_id for each in absent} - asked
     with context.database.begin() as connection:
-        left = ledger_entries.uncleared(connection, before=before, limit=AT_A_TIME)
+        left = ledger_entries.uncleared(connection, accounts, before=before, limit=AT_A_TIME)
         known = ledger_entries.links(connection, [each.object_id for each in left])
         for each in left:
             if each.object_id not in postponed:
@@ -60,7 +62,7 @@ def _is_looked_up(
     """Post what balance transactions Stripe shows of an object; whether Stripe answered."""
     page = movements_of(context.stripe, source_id, account=each.stripe_account)
     if not isinstance(page, Page):
-        return False
+        return isinstance(page, Absent)  # "there is no such object" is an answer
     with context.database.begin() as connection:
         for state in states:
             if state.stripe_account == each.stripe_account:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, case, exists, select, text
+from sqlalchemy import Connection, bindparam, case, exists, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from payment_worker.domain.discrepancies.findings import UNCLEARED, FindingKind
@@ -262,15 +262,6 @@ class Uncleared:
         return FindingKind.NOT_CLEARED if self.ours else FindingKind.NOT_IN_OUR_RECORDS
 
 
-def uncleared(connection: Connection, *, before: datetime, limit: int) -> Sequence[Uncleared]:
-    """What has not been cleared since before then, oldest first."""
-    table = tables.ledger_uncleared
-    columns = [table.c[name] for name in Uncleared.__slots__]
-    due = (table.c.ledger_account == LedgerAccount.CUSTOMERS) & (table.c.since < before)
-    query = select(*columns).where(due).order_by(table.c.since).limit(limit)
-    return [Uncleared(**row) for row in connection.execute(query).mappings()]
-
-
 _FINDING: Final = tables.reconciliation_finding
 _UNCLEARED: Final = tables.ledger_uncleared
 IN_CLEARING: Final = UNCLEARED | {FindingKind.TRANSACTION_UNKNOWN}
@@ -280,6 +271,32 @@ _KIND: Final = case(
     (_UNCLEARED.c.ours == 0, FindingKind.NOT_IN_OUR_RECORDS),
     else_=FindingKind.NOT_CLEARED,
 )
+
+
+def uncleared(
+    connection: Connection, accounts: Collection[str], *, before: datetime, limit: int
+) -> Sequence[Uncleared]:
+    """What has not been cleared on these accounts since before then and is no open finding, oldest first."""
+    table = _UNCLEARED.c
+    amounts = func.jsonb_build_object("ours", table.ours, "theirs", -table.theirs, "currency", table.currency)
+    is_recorded = exists().where(
+        _FINDING.c.object_id == table.object_id,
+        _FINDING.c.kind == _KIND,
+        _FINDING.c.status == FindingStatus.OPEN,
+        _FINDING.c.detail.contains(amounts),
+    )
+    query = (
+        select(*(table[name] for name in Uncleared.__slots__))
+        .where(
+            table.ledger_account == LedgerAccount.CUSTOMERS,
+            table.stripe_account.in_(accounts),
+            table.since < before,
+            ~is_recorded,
+        )
+        .order_by(table.since)
+        .limit(limit)
+    )
+    return [Uncleared(**row) for row in connection.execute(query).mappings()]
 
 
 def close_cleared(connection: Connection, *, now: datetime) -> int:

@@ -143,14 +143,6 @@ def still_open(connection: Connection, *, after: int, limit: int) -> Sequence[Fi
     return [Finding(**row) for row in connection.execute(query).mappings()]
 
 
-def open_objects(connection: Connection, kind: str, object_ids: Collection[str]) -> set[str]:
-    """Those of these objects about which a finding of this kind is open."""
-    chosen = (table.c.kind == kind) & table.c.object_id.in_(object_ids)
-    return set(
-        connection.scalars(select(table.c.object_id).where(chosen, table.c.status == FindingStatus.OPEN))
-    )
-
-
 def open_since(connection: Connection, differences: Collection[tuple[str, str]]) -> datetime | None:
     """When the first of these, by kind and object, was found that are open; None if none is."""
     at: datetime | None = connection.scalar(

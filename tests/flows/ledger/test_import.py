@@ -10,6 +10,7 @@ from payment_worker.contracts.requests import AdoptRequest, parse
 from payment_worker.flows.commands.adopt import adopt
 from payment_worker.flows.ledger.import_balance import ImportOptions
 from payment_worker.flows.ledger.run import AccountImport, import_balance
+from payment_worker.flows.ledger.uncleared import AT_A_TIME
 from payment_worker.flows.result import CommandResult
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
@@ -108,6 +109,40 @@ def test_our_word_alone_is_not_cleared_and_after_some_days_a_finding(scene: Scen
     scene.advance(1001)
     imported(scene, clear_within=timedelta())
     assert (uncleared(rows), findings(rows)) == ([], set())
+
+
+def test_what_stripe_says_is_not_there_is_a_finding_too(scene: Scene, rows: Rows) -> None:
+    scene.simulator.post("settings", {"balance_transaction_delay_seconds": 1000})
+    scene.charge()
+    row = rows.one("SELECT stripe_payment_intent_id AS intent, stripe_charge_id AS charge FROM payment")
+    scene.simulator.fault("not_found", params={"source": row["charge"]}, times=None)
+    imported(scene, clear_within=timedelta())
+    assert findings(rows) == {("not_at_stripe", row["intent"])}
+
+
+@pytest.mark.parametrize("kind", ["forbidden", "unavailable"])
+def test_an_account_that_cannot_be_read_holds_up_no_findings_of_others(
+    kind: str, scene: Scene, rows: Rows
+) -> None:
+    scene.simulator.post("settings", {"balance_transaction_delay_seconds": 1000})
+    scene.charge()
+    scene.charge(stripe_account="acct_1")
+    scene.simulator.fault(kind, path="/v1/balance", account="acct_1", times=None)
+    assert {each.is_read for each in imported(scene, clear_within=timedelta())} == {True, False}
+    (intent,) = rows("SELECT stripe_payment_intent_id AS id FROM payment WHERE stripe_account = ''")
+    assert findings(rows) == {("not_at_stripe", intent["id"])}
+
+
+def test_objects_whose_findings_are_open_hold_up_no_newer_ones(scene: Scene, rows: Rows) -> None:
+    scene.charge()
+    rows(
+        "INSERT INTO ledger_uncleared SELECT '', 'ch_' || n, 'EUR', 'customers', 0, n,"
+        " now() - n * interval '1 second' FROM generate_series(1, %s) n",
+        AT_A_TIME + 1,
+    )
+    for _ in range(2):
+        imported(scene, clear_within=timedelta())
+    assert {("not_in_our_records", f"ch_{n + 1}") for n in range(AT_A_TIME + 1)} <= findings(rows)
 
 
 def test_a_payment_from_before_the_import_is_part_of_the_opening_balance(scene: Scene, rows: Rows) -> None:
