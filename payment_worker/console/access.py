@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from payment_worker.console.login_throttle import Guesses
+from payment_worker.console.login_throttle import LoginThrottle
 from payment_worker.settings import Settings
 
 LONGEST_NAME: Final = 100
@@ -48,7 +48,7 @@ class Access:
         self._operators = frozenset(chosen.console_operators)
         self._header = chosen.console_user_header
         self._proxies = [ip_network(each) for each in chosen.console_proxies]
-        self._guesses = Guesses()
+        self._throttle = LoginThrottle()
 
     def authenticate(self, request: Request) -> User | Denied:
         """Who sends this request."""
@@ -59,13 +59,13 @@ class Access:
         if given is None:
             return Denied()
         address = self.client_address(request)
-        if wait := self._guesses.wait_seconds(address):
+        if wait := self._throttle.wait_seconds(address):
             return Denied(wait)
         name, password = given
         # Compared for an unknown name, too: how long it takes must not tell which names there are.
         is_right = hmac.compare_digest(_digest(password), self._passwords.get(name, _digest("")))
         is_right &= name in self._passwords
-        self._guesses.count(address, is_right=is_right)
+        self._throttle.count(address, is_right=is_right)
         return self._user(name) if is_right else Denied()
 
     def client_address(self, request: Request) -> str:

@@ -18,7 +18,7 @@ _NETWORK_BITS: Final = 64
 """One customer of a provider has as many addresses of IPv6."""
 
 
-class Guesses:
+class LoginThrottle:
     """Counts wrong passwords of the last minutes in this process. For one thread, the event loop's."""
 
     def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from payment_worker.console.login_throttle import MOST_BY_ADDRESS, MOST_IN_ALL, WINDOW_SECONDS, Guesses
+from payment_worker.console.login_throttle import MOST_BY_ADDRESS, MOST_IN_ALL, WINDOW_SECONDS, LoginThrottle
 from payment_worker.devstack import programs
 from payment_worker.settings import Settings, SettingsError
 from tests.console.conftest import OPERATOR, PAGES, READER, Page, Running, Start, Visitor
@@ -166,39 +166,39 @@ def test_after_ten_wrong_passwords_an_address_has_to_wait(console: Start) -> Non
     assert running.stranger.get("/healthz").status == 200
 
 
-def _counted(guesses: Guesses, addresses: Iterable[str]) -> Sequence[bool]:
+def _counted(throttle: LoginThrottle, addresses: Iterable[str]) -> Sequence[bool]:
     """Counts a wrong password from each; whether it was looked at."""
     looked_at = []
     for address in addresses:
-        looked_at.append(not guesses.wait_seconds(address))
+        looked_at.append(not throttle.wait_seconds(address))
         if looked_at[-1]:
-            guesses.count(address, is_right=False)
+            throttle.count(address, is_right=False)
     return looked_at
 
 
 def test_from_many_addresses_a_hundred_guesses_are_checked_and_operators_still_get_in() -> None:
-    guesses = Guesses()
-    guesses.count("203.0.113.1", is_right=True)
+    throttle = LoginThrottle()
+    throttle.count("203.0.113.1", is_right=True)
     addresses = [f"198.51.{n}.7" for n in range(MOST_IN_ALL + 1)]
-    assert _counted(guesses, addresses) == [True] * MOST_IN_ALL + [False]
-    assert guesses.wait_seconds("192.0.2.1") > 0
-    assert guesses.wait_seconds("203.0.113.1") == 0
-    assert _counted(guesses, ["203.0.113.1"] * 11) == [True] * MOST_BY_ADDRESS + [False]
+    assert _counted(throttle, addresses) == [True] * MOST_IN_ALL + [False]
+    assert throttle.wait_seconds("192.0.2.1") > 0
+    assert throttle.wait_seconds("203.0.113.1") == 0
+    assert _counted(throttle, ["203.0.113.1"] * 11) == [True] * MOST_BY_ADDRESS + [False]
 
 
 def test_the_addresses_of_one_network_of_ipv6_are_one() -> None:
-    guesses = Guesses()
+    throttle = LoginThrottle()
     addresses = [f"2001:db8::{n}" for n in range(11)]
-    assert _counted(guesses, addresses) == [True] * MOST_BY_ADDRESS + [False]
-    assert guesses.wait_seconds("2001:db8:0:1::1") == guesses.wait_seconds("::ffff:192.0.2.1") == 0
+    assert _counted(throttle, addresses) == [True] * MOST_BY_ADDRESS + [False]
+    assert throttle.wait_seconds("2001:db8:0:1::1") == throttle.wait_seconds("::ffff:192.0.2.1") == 0
 
 
 def test_old_guesses_are_forgotten() -> None:
     now = 1000.0
-    guesses = Guesses(seconds=lambda: now)
+    throttle = LoginThrottle(seconds=lambda: now)
     for _ in range(MOST_BY_ADDRESS):
-        guesses.count("192.0.2.1", is_right=False)
+        throttle.count("192.0.2.1", is_right=False)
         now += 1
-    assert guesses.wait_seconds("192.0.2.1") == WINDOW_SECONDS - MOST_BY_ADDRESS
+    assert throttle.wait_seconds("192.0.2.1") == WINDOW_SECONDS - MOST_BY_ADDRESS
     now = 1000.0 + WINDOW_SECONDS
-    assert guesses.wait_seconds("192.0.2.1") == 0
+    assert throttle.wait_seconds("192.0.2.1") == 0

@@ -15,7 +15,7 @@ from payment_worker.domain.attempts.backoff import next_try
 from payment_worker.domain.attempts.outcome import Delay
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.arrival import arrival
-from payment_worker.flows.events.correct_account import readdress
+from payment_worker.flows.events.correct_accounts import correct_accounts
 from payment_worker.flows.events.dispatch import dispatch
 from payment_worker.flows.events.fees import record_fees
 from payment_worker.flows.events.finish import Finished, finished_as
@@ -94,7 +94,7 @@ def process_together(context: Context, events: Sequence[InboxEvent]) -> Sequence
     """Process claimed events together; returns those that have to be processed alone."""
     if not events:
         return ()
-    events = readdress(context, events)
+    events = correct_accounts(context, events)
     group = _unless_broken(lambda: process_group(context, events), Group((), ()))
     no_fees: Sequence[Finished] = ()
     finished = [*group.finished, *_unless_broken(lambda: record_fees(context, group.lacking), no_fees)]
@@ -137,7 +137,7 @@ def process_claimed(
     if event.tries >= MOST_TRIES:
         # The last run ended with its worker's death, so that nothing parked the event.
         return _close(context, event, Deferred(Reason.FATAL))
-    if not readdress(context, [event]):
+    if not correct_accounts(context, [event]):
         return EventStatus.PROCESSED
     return process_event(context, event)
 

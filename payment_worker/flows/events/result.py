@@ -27,7 +27,7 @@ class Reason(StrEnum):
     UNANSWERED = "UNANSWERED"
     BROKEN = "BROKEN"
     FATAL = "FATAL"
-    READDRESSED = "READDRESSED"
+    ACCOUNT_CORRECTED = "ACCOUNT_CORRECTED"
     REPLAYED = "REPLAYED"
     DISCARDED = "DISCARDED"
 
@@ -50,7 +50,7 @@ SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
         Reason.UNANSWERED: "an attempt that has no answer yet may have made its object, or another",
         Reason.BROKEN: "processing it raised an error",
         Reason.FATAL: "processing it ended the worker each time",
-        Reason.READDRESSED: "stored again under the account that its context names",
+        Reason.ACCOUNT_CORRECTED: "stored again under the account that its context names",
         Reason.REPLAYED: "a person had it processed once more",
         Reason.DISCARDED: "a person set it aside",
     }

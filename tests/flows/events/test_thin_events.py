@@ -125,7 +125,7 @@ def test_an_organisation_names_our_own_account(scene: Scene, rows: Rows, *, is_t
     body = {**(thin(event.payload) if is_thin else event.payload), "context": OUR_ACCOUNT}
     assert scene.deliver([event_of(json.dumps(body))]) == [EventStatus.PROCESSED]
     assert rows(INBOX) == [
-        {"stripe_account": OUR_ACCOUNT, "status": "PROCESSED", "outcome": "READDRESSED"},
+        {"stripe_account": OUR_ACCOUNT, "status": "PROCESSED", "outcome": "ACCOUNT_CORRECTED"},
         {"stripe_account": "", "status": "PROCESSED", "outcome": "CHANGED"},
     ]
     assert payment(rows, payment_id)["status"] == "SUCCEEDED"

@@ -15,7 +15,7 @@ from payment_worker.store.events import inbox
 from payment_worker.store.events.inbox import InboxEvent
 
 
-def readdress(context: Context, events: Sequence[InboxEvent]) -> Sequence[InboxEvent]:
+def correct_accounts(context: Context, events: Sequence[InboxEvent]) -> Sequence[InboxEvent]:
     """Store those events again that name our own account, or one on it by way of ours; returns the others.
 
     Organisations' destinations send them. The receiver knows no key, and so not which account is our own.
@@ -31,7 +31,7 @@ def readdress(context: Context, events: Sequence[InboxEvent]) -> Sequence[InboxE
         ]
         inbox.keep(connection, [arrival(event) for event in again], source="webhook", now=context.clock())
         moved = [event for event, account in of if account != event.stripe_account]
-        finish(context, connection, [Finished(event, Processed(Reason.READDRESSED)) for event in moved])
+        finish(context, connection, [Finished(event, Processed(Reason.ACCOUNT_CORRECTED)) for event in moved])
     return [event for event in events if event not in moved]
 
 
