@@ -5,15 +5,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Final
 
 from payment_worker.settings import Settings
-from payment_worker.store.connection.database import (
-    ANSWER_TIMEOUT_SECONDS,
-    STATEMENT_TIMEOUT_SECONDS,
-    Connection,
-    Database,
-)
-from payment_worker.store.queries.backlog import limit_statement_time
+from payment_worker.store.connection.database import STATEMENT_TIMEOUT_SECONDS, Connection, Database
+
+LATENCY_SECONDS: Final = 5
+"""An answer may come so much later than the statement's end."""
 
 
 @contextmanager
@@ -21,7 +19,7 @@ def records(*, statement_seconds: int = STATEMENT_TIMEOUT_SECONDS) -> Iterator[C
     """One transaction.
 
     Args:
-        statement_seconds: how long a statement may take; more than any may that others wait for.
+        statement_seconds: how long a statement may take.
 
     Raises:
         SettingsError: the settings do not name a database.
@@ -31,11 +29,11 @@ def records(*, statement_seconds: int = STATEMENT_TIMEOUT_SECONDS) -> Iterator[C
     database = Database(
         url.get_secret_value() if url else "",
         connections=1,
-        answer_seconds=statement_seconds + ANSWER_TIMEOUT_SECONDS - STATEMENT_TIMEOUT_SECONDS,
+        statement_seconds=statement_seconds,
+        answer_seconds=statement_seconds + LATENCY_SECONDS,
     )
     try:
         with database.begin() as connection:
-            limit_statement_time(connection, seconds=statement_seconds)
             yield connection
     finally:
         database.close()

@@ -44,6 +44,7 @@ class Database:
         *,
         connections: int = 5,
         answer_seconds: float = ANSWER_TIMEOUT_SECONDS,
+        statement_seconds: int = STATEMENT_TIMEOUT_SECONDS,
         machine_clock: Callable[[], datetime] = machine_now,
     ) -> None:
         self._clock = DatabaseClock(machine_clock)
@@ -55,7 +56,7 @@ class Database:
                 "connection_factory": self._watch.connection,
                 # Keepalives wait while bytes are on their way.
                 "tcp_user_timeout": round(answer_seconds * 1000),
-                "options": f"-c statement_timeout={STATEMENT_TIMEOUT_SECONDS}s"
+                "options": f"-c statement_timeout={statement_seconds}s"
                 f" -c lock_timeout={LOCK_TIMEOUT_SECONDS}s -c idle_in_transaction_session_timeout=60s -c timezone=UTC",
             },
             pool_size=connections,

@@ -166,6 +166,19 @@ def test_a_months_journal_and_trial_balance_sum_to_zero_and_repeat(
     assert sum(json.loads(line)["amount"] for line in told) == 0
 
 
+@pytest.mark.usefixtures("payout")
+def test_a_months_export_may_take_ten_minutes(run: Run, rows: Rows, tmp_path: Path) -> None:
+    rows("ALTER TABLE ledger_posting RENAME TO posting")
+    rows(
+        "CREATE VIEW ledger_posting AS SELECT * FROM posting"
+        " WHERE current_setting('statement_timeout')::interval >= interval '10 minutes'"
+    )
+    month = rows.one("SELECT to_char(min(occurred_at) AT TIME ZONE 'UTC', 'YYYY-MM') AS m FROM ledger_entry")
+    assert run("ledger", "export", "--month", month["m"], "--to", str(tmp_path)).status == 0
+    for written in tmp_path.iterdir():
+        assert len(written.read_text(encoding="utf-8").splitlines()) > 1, written.name
+
+
 ANOTHER_MONTHS = """
 WITH entry AS (
     INSERT INTO ledger_entry (stripe_account, kind, reference, occurred_at, recorded_at)
