@@ -76,9 +76,9 @@ def test_two_workers_and_beat_share_a_few_connections(scene: Scene, directly: Ro
 
 
 def test_work_that_one_does_at_a_time_is_done_by_one_and_free_again(
-    database: Database, directly: Rows
+    pooler: Pooler, database: Database, directly: Rows
 ) -> None:
-    with closing(Database(database.engine.url.render_as_string(hide_password=False))) as elsewhere:
+    with closing(Database(pooler.url)) as elsewhere:
         with alone(database, POLL_LOCK) as is_ours, alone(elsewhere, POLL_LOCK) as is_theirs:
             assert (is_ours, is_theirs) == (True, False)
         with elsewhere.begin() as busy:
