@@ -204,3 +204,12 @@ def test_a_refund_waits_for_its_customer_without_being_stuck() -> None:
         refunds={REFUND: the(REFUND_ROW, status="REQUESTED", waits_until="soon")},
     )
     assert "stuck" not in violated(waits)
+
+
+@pytest.mark.parametrize(("status", "differs"), [("FAILED", False), ("CANCELED", False), ("SUCCEEDED", True)])
+def test_a_payment_of_which_stripe_knows_nothing_has_failed_or_was_canceled(
+    status: str, *, differs: bool
+) -> None:
+    untouched = the(ROW, status=status, amount_captured=0, amount_refunded=0)
+    run = a_correct_run(payments={PAYMENT: untouched}, intents_of={})
+    assert ("charges that differ" in violated(run)) is differs

@@ -83,16 +83,17 @@ def charges_differ(result: RunResult) -> Iterator[Violation]:
     """Payments whose status or amounts differ from Stripe's."""
     for payment_id, row in result.records.payments.items():
         ours = (row["status"], row["amount_captured"], row["amount_refunded"])
-        theirs = _payment_at_stripe(result.records.intents_of.get(payment_id, []), row["payment_method"])
+        theirs = _payment_at_stripe(result.records.intents_of.get(payment_id, []), row)
         if ours != theirs:
             yield Violation(payment_id, f"payment is {ours} here and {theirs} at Stripe")
 
 
-def _payment_at_stripe(intents: list[Row], payment_method: str) -> tuple[str, int, int]:
+def _payment_at_stripe(intents: list[Row], row: Row) -> tuple[str, int, int]:
     if not intents:
-        return ("FAILED", 0, 0)
+        # It failed before Stripe made anything of it, or was canceled before its `not_before`.
+        return ("CANCELED" if row["status"] == "CANCELED" else "FAILED", 0, 0)
     status = PAYMENT_STATUS.get(intents[-1]["status"], intents[-1]["status"])
-    if status == "FAILED" and payment_method == _AUTHENTICATION:
+    if status == "FAILED" and row["payment_method"] == _AUTHENTICATION:
         status = "REQUIRES_ACTION"
     captured = sum(intent["captured"] for intent in intents)
     return (status, captured, sum(intent["refunded"] for intent in intents))
