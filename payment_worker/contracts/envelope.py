@@ -16,6 +16,7 @@ MessageType = Literal[
     "PaymentFailed",
     "PaymentCanceled",
     "RefundRequested",
+    "RefundPending",
     "RefundProcessed",
     "RefundFailed",
     "DisputeOpened",

@@ -25,6 +25,7 @@ __all__ = [
     "payout_failed",
     "payout_paid",
     "refund_failed",
+    "refund_pending",
     "refund_processed",
     "refund_requested",
     "request_rejected",
@@ -185,6 +186,30 @@ def refund_requested(
         currency=currency,
         reason=reason,
         requestedAt=requested_at,
+    )
+
+
+def refund_pending(
+    *,
+    refund_id: UUID,
+    payment_id: UUID,
+    amount: int,
+    currency: str,
+    pending_since: datetime,
+    order_id: str | None = None,
+    reason: str | None = None,
+    processor_reference: str | None = None,
+) -> dict[str, object]:
+    """Data of `RefundPending`. Amount in minor units; the reason is Stripe's `pending_reason`."""
+    return _data(
+        refundId=refund_id,
+        paymentId=payment_id,
+        orderId=order_id,
+        amount=amount,
+        currency=currency,
+        reason=reason,
+        processorReference=processor_reference,
+        pendingSince=pending_since,
     )
 
 

@@ -102,6 +102,7 @@ class RefundSnapshot:
     failure_reason: str | None = None
     reason: str | None = None
     pending_reason: str | None = None
+    """Why it is pending, in Stripe's word."""
     is_transfer_reversed: bool = False
     """Whether the refund's share of the transfer is reversed (Connect)."""
     refund_id: str | None = None
@@ -109,6 +110,12 @@ class RefundSnapshot:
     payment_id: str | None = None
     mac: str | None = None
     """What proves it (`metadata_mac.py`)."""
+    as_of_version: int | None = None
+    """Our refund's version before the Refund was retrieved; None for a snapshot of unknown time."""
+
+    def as_of(self, as_of_version: int | None) -> Self:
+        """The same snapshot, retrieved when our refund had this version."""
+        return replace(self, as_of_version=as_of_version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

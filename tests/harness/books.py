@@ -46,6 +46,7 @@ PAYMENT_MESSAGES: Mapping[str, str] = {
     "REQUIRES_ACTION": "PaymentActionRequired",
 }
 REFUND_MESSAGES: Mapping[str, str] = {
+    "PENDING": "RefundPending",
     "PROCESSED": "RefundProcessed",
     "FAILED": "RefundFailed",
     "CANCELED": "RefundFailed",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from payment_worker.domain import refund as refunds
 from payment_worker.domain.payment import Payment
-from payment_worker.domain.refund import LOST, RELEASED, Refund, RefundStatus
+from payment_worker.domain.refund import LOST, RELEASED, Refund, RefundStatus, RefundTrigger
 from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.domain.transitions.verdicts import (
     Advanced,
@@ -12,6 +12,7 @@ from payment_worker.domain.transitions.verdicts import (
     Contradiction,
     PaymentBehind,
     RefundVerdict,
+    Stale,
     Unchanged,
 )
 
@@ -28,10 +29,7 @@ def transition_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot
         return Contradicted(Contradiction.EXISTS_AFTER_ALL)
     status = refunds.next_status(refund.status, snapshot.trigger)
     if status is refund.status:
-        if refund.stripe_refund_id:
-            return Unchanged()
-        known = replace(refund, stripe_refund_id=snapshot.stripe_refund_id, version=refund.version + 1)
-        return Advanced(payment, known)
+        return _same_status(payment, refund, snapshot)
     pending_reason = snapshot.pending_reason if status is RefundStatus.PENDING else None
     known = replace(refund, stripe_refund_id=snapshot.stripe_refund_id, pending_reason=pending_reason)
     moved = move_refund(payment, known, status, failure_reason=snapshot.failure_reason)
@@ -40,6 +38,19 @@ def transition_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot
         if is_reversed_as_asked(refund, snapshot)
         else replace(moved, contradiction=Contradiction.NOT_REVERSED)
     )
+
+
+def _same_status(payment: Payment, refund: Refund, snapshot: RefundSnapshot) -> RefundVerdict:
+    """A Refund in the status that we know: its id may be new, or the reason why it is still pending."""
+    is_pending = refund.status is RefundStatus.PENDING and snapshot.trigger is RefundTrigger.PENDED
+    pending_reason = (snapshot.pending_reason if is_pending else None) or refund.pending_reason
+    known = replace(refund, stripe_refund_id=snapshot.stripe_refund_id, pending_reason=pending_reason)
+    if known == refund:
+        return Unchanged()
+    if pending_reason != refund.pending_reason and snapshot.as_of_version != refund.version:
+        # Reasons have no order, so that one of unknown age may be an older one.
+        return Stale()
+    return Advanced(payment, replace(known, version=refund.version + 1))
 
 
 def is_reversed_as_asked(refund: Refund, snapshot: RefundSnapshot) -> bool:

@@ -71,4 +71,4 @@ class Contradicted:
 
 
 PaymentVerdict = Advanced | Unchanged | Stale | Contradicted
-RefundVerdict = Advanced | Unchanged | PaymentBehind | Contradicted
+RefundVerdict = Advanced | Unchanged | Stale | PaymentBehind | Contradicted

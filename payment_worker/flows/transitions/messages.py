@@ -130,6 +130,17 @@ def _refund_data(payment: Payment, refund: Refund, now: datetime) -> MessageData
                 reason=refund.reason,
                 requested_at=now,
             )
+        case RefundStatus.PENDING:
+            return "RefundPending", messages.refund_pending(
+                refund_id=refund.refund_id,
+                payment_id=refund.payment_id,
+                order_id=payment.order_id,
+                amount=refund.amount,
+                currency=refund.currency,
+                reason=refund.pending_reason,
+                processor_reference=refund.stripe_refund_id,
+                pending_since=now,
+            )
         case RefundStatus.PROCESSED:
             return "RefundProcessed", messages.refund_processed(
                 refund_id=refund.refund_id,

@@ -8,7 +8,7 @@ from uuid import UUID
 from payment_worker.domain.snapshots import DisputeSnapshot, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.flows.context import Context
 from payment_worker.gateway.client import NotFetched, fetch_dispute, fetch_payment_intent, fetch_refund
-from payment_worker.store.payments import disputes, payments
+from payment_worker.store.payments import disputes, payments, refunds
 
 Snapshot = PaymentIntentSnapshot | RefundSnapshot | DisputeSnapshot
 
@@ -37,8 +37,7 @@ def fetch(context: Context, target: Target) -> Snapshot | NotFetched:
         case ObjectKind.PAYMENT_INTENT:
             return _payment_intent(context, target)
         case ObjectKind.REFUND:
-            # Its states only move forward, so that no snapshot of it is too old.
-            return fetch_refund(context.stripe, target.stripe_id, account=target.account)
+            return _refund(context, target)
         case ObjectKind.DISPUTE:
             return _dispute(context, target)
         case _:
@@ -52,6 +51,13 @@ def _payment_intent(context: Context, target: Target) -> PaymentIntentSnapshot |
     if payment and isinstance(fetched, PaymentIntentSnapshot):
         return fetched.as_of(payment.version)
     return fetched
+
+
+def _refund(context: Context, target: Target) -> RefundSnapshot | NotFetched:
+    with context.database.begin() as connection:
+        ours = refunds.find_by_stripe(connection, target.stripe_id)
+    fetched = fetch_refund(context.stripe, target.stripe_id, account=target.account)
+    return fetched.as_of(ours.version) if ours and isinstance(fetched, RefundSnapshot) else fetched
 
 
 def _dispute(context: Context, target: Target) -> DisputeSnapshot | NotFetched:

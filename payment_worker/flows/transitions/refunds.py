@@ -189,7 +189,7 @@ def _adoption_writes(
 def refund_writes(
     before: tuple[Payment, Refund], advanced: Advanced, *, cause: Cause, now: datetime
 ) -> Writes:
-    """The refund's row and its payment's as they must be, with history and message where the status is another."""
+    """The rows of the refund and its payment, with history and message if the status or the pending reason changes."""
     payment, refund = before
     after = advanced.refund
     assert after is not None  # noqa: S101 - a refund's verdict always carries it
@@ -197,7 +197,7 @@ def refund_writes(
     count_money(payment, advanced.payment)
     if advanced.payment != payment:
         writes.append(payments.changed(advanced.payment, now=now))
-    if after.status is not refund.status:
+    if (after.status, after.pending_reason) != (refund.status, refund.pending_reason):
         writes.append(refund_transition(refund.status, after, cause=cause, now=now))
         writes += present(refund_message(advanced.payment, after, now=now))
     return writes
@@ -205,11 +205,13 @@ def refund_writes(
 
 def refund_transition(before: str | None, after: Refund, *, cause: Cause, now: datetime) -> Row:
     """The history of one step of a refund, which is counted."""
-    count(REFUNDS, after.status.lower())
+    if after.status != before:
+        count(REFUNDS, after.status.lower())
     detail = {
         "amount": after.amount,
         "currency": after.currency,
         "stripe_refund_id": after.stripe_refund_id,
+        "pending_reason": after.pending_reason,
         "failure_reason": after.failure_reason,
     }
     return transition(

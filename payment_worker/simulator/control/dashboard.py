@@ -107,6 +107,15 @@ def _refund_charge(request: ControlRequest) -> Json:
     )
 
 
+def _refund_waits(request: ControlRequest) -> Json:
+    context = request.context()
+    record = refunds.retrieve(context, request.path["id"], {})
+    refunds.wait(
+        context, record, reason=request.fields(pending_reason="insufficient_funds")["pending_reason"]
+    )
+    return record
+
+
 def _refund_succeeds(request: ControlRequest) -> Json:
     context = request.context()
     record = refunds.retrieve(context, request.path["id"], {})
@@ -138,6 +147,7 @@ def routes(state: State) -> list[Route]:
         ("/payment_intents/{id}/expire", _expire),
         ("/payment_intents/{id}/refund", _refund_intent),
         ("/charges/{id}/refund", _refund_charge),
+        ("/refunds/{id}/wait", _refund_waits),
         ("/refunds/{id}/succeed", _refund_succeeds),
         ("/refunds/{id}/fail", _refund_fails),
         ("/refunds/{id}/cancel", _refund_canceled),

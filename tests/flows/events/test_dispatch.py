@@ -148,6 +148,29 @@ def test_r2_a_refunds_webhook_before_our_own_answer_makes_one_row(
     assert told(rows)[2:] == ["RefundRequested", "RefundProcessed"]
 
 
+def test_a_pending_refund_says_what_it_waits_for_whatever_comes_late(scene: Scene, rows: Rows) -> None:
+    payment_id = scene.charge(payment_method="pm_card_pendingRefund")
+    assert scene.refund(payment_id, amount=700).status == "PENDING"
+    refund = one(rows, "refund", "stripe_refund_id")[0]
+    scene.simulator.post(f"refunds/{refund}/wait", {"pending_reason": "insufficient_funds"})
+    # Those of the first reason come too, after those of the second.
+    scene.deliver(reversed(scene.events()))
+    scene.deliver(_again(each) for each in scene.events())
+    assert one(rows, "refund", "status, pending_reason") == ("PENDING", "insufficient_funds")
+    assert one(rows, "payment", "amount_refunded, amount_refund_reserved") == (0, 700)
+    pending = rows("SELECT data FROM outbox WHERE type = 'RefundPending' ORDER BY position")
+    assert [row["data"]["reason"] for row in pending] == ["processing", "insufficient_funds"]
+
+    scene.simulator.post(f"refunds/{refund}/succeed")
+    scene.deliver(scene.events())
+    assert one(rows, "refund", "status, pending_reason") == ("PROCESSED", None)
+    assert told(rows)[2:] == ["RefundRequested", "RefundPending", "RefundPending", "RefundProcessed"]
+    steps = rows(
+        "SELECT detail ->> 'pending_reason' AS reason FROM payment_history WHERE to_status = 'PENDING'"
+    )
+    assert [row["reason"] for row in steps] == ["processing", "insufficient_funds"]
+
+
 def test_r4_a_refund_that_fails_days_later_releases_its_amount_and_is_published(
     scene: Scene, rows: Rows
 ) -> None:

@@ -69,6 +69,11 @@ CASES: dict[MessageType, Case] = {
         {"refund_id": REFUND, "payment_id": PAYMENT, **MONEY, "requested_at": NOON},
         {"order_id": ORDER, "reason": "duplicate"},
     ),
+    "RefundPending": (
+        messages.refund_pending,
+        {"refund_id": REFUND, "payment_id": PAYMENT, **MONEY, "pending_since": NOON},
+        {"order_id": ORDER, "reason": "insufficient_funds", "processor_reference": "re_1"},
+    ),
     "RefundProcessed": (
         messages.refund_processed,
         {"refund_id": REFUND, "payment_id": PAYMENT, **MONEY, "processed_at": NOON},

@@ -21,6 +21,7 @@ _MESSAGE_OF: Final[Mapping[tuple[str, str], str]] = {
     ("payment", "REQUIRES_ACTION"): "PaymentActionRequired",
     ("payment", "PROCESSING"): "PaymentProcessing",
     ("payment", "REQUESTED"): "PaymentRequested",
+    ("refund", "PENDING"): "RefundPending",
     ("refund", "PROCESSED"): "RefundProcessed",
     ("refund", "FAILED"): "RefundFailed",
     ("refund", "CANCELED"): "RefundFailed",

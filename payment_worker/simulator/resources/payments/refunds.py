@@ -99,6 +99,14 @@ def _reference(context: Context, record: Json) -> None:
     emit(context, "charge.refund.updated", record, previous)
 
 
+def wait(context: Context, record: Json, *, reason: str) -> None:
+    """A pending refund waits for something else; nothing if it is not pending."""
+    if record["status"] == "pending":
+        previous = change(record, pending_reason=reason)
+        emit(context, "refund.updated", record, previous)
+        emit(context, "charge.refund.updated", record, previous)
+
+
 def succeed(context: Context, record: Json) -> None:
     """The bank took a pending refund; nothing if it is not pending."""
     if record["status"] in ("pending", "requires_action"):
