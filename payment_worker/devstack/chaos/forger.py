@@ -30,6 +30,8 @@ class Forger(RandomActions):
         self._simulator, self._api_key = simulator, api_key
         super().__init__("forger", seed=seed, every_seconds=every_seconds)
         self.done: Counter[str] = Counter()
+        self.cleared: set[str] = set()
+        """The objects of ours whose MAC it took off."""
 
     def act(self) -> None:
         """Forge one object."""
@@ -65,6 +67,7 @@ class Forger(RandomActions):
         ours = self._any(path, name)
         if ours is None:
             return False
+        self.cleared.add(ours["id"])
         self._ask(f"{path}/{ours['id']}", {f"metadata[{_MAC}]": ""})
         return True
 

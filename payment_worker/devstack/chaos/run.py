@@ -218,7 +218,12 @@ def _reconcile(one: Run, unfinished: Mapping[str, int], records: Records) -> tup
     if unfinished:
         return "not reconciled: work is unfinished", []
     return reconciliation.findings(
-        one.database, send=one.client.send, since=one.began_at, payments=one.options.payments, records=records
+        one.database,
+        send=one.client.send,
+        since=one.began_at,
+        payments=one.options.payments,
+        records=records,
+        cleared=one.forger.cleared,
     )
 
 
