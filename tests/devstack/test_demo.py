@@ -5,6 +5,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import clean_environment
 from tests.harness.rows import Rows
@@ -27,6 +29,7 @@ def test_the_demo_ends_with_equal_books(tmp_path: Path) -> None:
     assert "14 payments, both books equal to the cent, nothing taken twice" in screen
 
 
+@pytest.mark.long
 def test_the_demo_uses_what_it_is_given_and_skips_what_would_hurt_it(
     environment: dict[str, str], rows: Rows, tmp_path: Path
 ) -> None:

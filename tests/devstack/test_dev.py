@@ -91,6 +91,7 @@ def test_the_tutorial_makes_what_the_makefile_has() -> None:
     assert all(f"\n{target}:" in makefile for target in TARGETS)
 
 
+@pytest.mark.long
 def test_the_commands_of_the_tutorial_print_what_it_says(dev: Dev) -> None:
     programs = f'export PATH="{Path(sys.executable).parent}:$PATH" NO_COLOR=1'
     status, out, err = _run(dev.settings, "bash", "-euc", "\n".join((programs, *COMMANDS)), cwd=ROOT)

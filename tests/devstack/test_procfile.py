@@ -9,6 +9,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import pytest
+
 from payment_worker.devstack.demo.example_app import Shop
 from payment_worker.devstack.ports import free_port
 from payment_worker.devstack.processes import Process
@@ -37,6 +39,7 @@ def _answers(url: str) -> Callable[[], bool]:
     return asked
 
 
+@pytest.mark.long
 def test_honcho_starts_what_the_example_configures(
     environment: dict[str, str], rows: Rows, tmp_path: Path
 ) -> None:

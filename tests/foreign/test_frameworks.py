@@ -73,6 +73,7 @@ def manage(django_shop: Manage) -> Manage:
     return partial(django_shop, "manage.py")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)  # it begins with pip, and starts a stack of its own
 def test_the_django_shops_own_tests_pass(django_shop: Manage) -> None:
     # Its conftest takes no REDIS_URL: one that answers to nobody shows that.

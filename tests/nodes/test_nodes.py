@@ -3,6 +3,7 @@
 The same tests run on processes (`make test`) and on containers of our image (`make test-docker`).
 """
 
+import pytest
 from pytest_celery import CeleryTestSetup, CeleryWorkerCluster
 
 from tests.nodes.world import World
@@ -27,6 +28,7 @@ def test_a_killed_worker_finishes_what_it_began_once_it_is_restarted(
     world.must_agree()
 
 
+@pytest.mark.long
 def test_what_waits_in_a_broker_that_is_restarted_is_charged(
     celery_setup: CeleryTestSetup, world: World
 ) -> None:
@@ -39,6 +41,7 @@ def test_what_waits_in_a_broker_that_is_restarted_is_charged(
     world.must_agree()
 
 
+@pytest.mark.long
 def test_two_workers_share_what_waits_and_double_nothing(
     two_workers: CeleryWorkerCluster, world: World
 ) -> None:

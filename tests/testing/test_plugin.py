@@ -95,6 +95,7 @@ def _pytest(directory: Path, *, conftest: str = "", **environ: str) -> subproces
     )
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)  # another pytest: its imports alone take a minute on a busy machine
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
     done = _pytest(tmp_path, conftest=HIDES_THE_WHEELS, PATH="", DATABASE_URL="postgresql://the-apps-own/db")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.acceptance.scene import Scene
+from tests.harness.length import long
 
 ANOTHER = "acct_1AnotherAccount0"
 WAITS = "SELECT error_code FROM payment_attempt WHERE payment_id = %s AND error_code = 'another_account'"
@@ -12,7 +13,7 @@ WAITS = "SELECT error_code FROM payment_attempt WHERE payment_id = %s AND error_
 
 @pytest.mark.parametrize(
     ("key", "settings"),
-    [("sk_test_51AnotherAccount0Key", {}), ("sk_live_simulator", {"PAYMENT_WORKER_STRIPE_MODE": "live"})],
+    [("sk_test_51AnotherAccount0Key", {}), long("sk_live_simulator", {"PAYMENT_WORKER_STRIPE_MODE": "live"})],
     ids=["another account", "the other mode"],
 )
 def test_a_worker_with_another_key_sends_nothing_and_the_right_one_goes_on(

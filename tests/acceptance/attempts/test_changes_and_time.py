@@ -32,7 +32,11 @@ PATIENT = {
 }
 
 
-@pytest.mark.parametrize("redis_forgets", [False, True], ids=["redelivered", "forgotten by Redis"])
+@pytest.mark.parametrize(
+    "redis_forgets",
+    [pytest.param(False, marks=pytest.mark.long), True],
+    ids=["redelivered", "forgotten by Redis"],
+)
 def test_a_worker_that_dies_amid_it_loses_and_doubles_nothing(
     new_scene: Callable[..., Scene], *, redis_forgets: bool
 ) -> None:

@@ -1,4 +1,4 @@
-"""Five hundred charges and two hundred refunds, every message sent twice or thrice, end with one effect each."""
+"""Hundreds of charges and refunds, every message sent twice or thrice, end with one effect each."""
 
 import random
 from collections import Counter
@@ -8,8 +8,9 @@ import pytest
 
 from payment_worker.devstack.waiting import wait_until
 from tests.acceptance.scene import PATIENT, Json, Scene, a_charge, a_refund
+from tests.harness.length import examples
 
-CHARGES, REFUNDS = 500, 200
+CHARGES, REFUNDS = examples(120, long=500), examples(60, long=200)
 # What each leads to; `manual` is no payment method but a way to capture.
 METHODS: Mapping[str, str] = {
     "pm_card_visa": "SUCCEEDED",

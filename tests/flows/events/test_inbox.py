@@ -20,6 +20,7 @@ from payment_worker.flows.events.subjects import SUBJECTS, Subject
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.store.events import event_list
 from tests.flows.scene import Clock, Scene
+from tests.harness.length import long
 from tests.harness.rows import Rows
 
 BROKEN = """
@@ -57,7 +58,7 @@ def test_a_parked_event_is_processed_once_it_is_replayed_and_can_be(scene: Scene
     assert (row["status"], row["tries"]) == ("IGNORED", 1)
 
 
-@pytest.mark.parametrize("fault", ["unauthorized", "rate_limited", "lock_timeout"])
+@pytest.mark.parametrize("fault", ["lock_timeout", long("unauthorized"), long("rate_limited")])
 def test_no_event_is_parked_while_stripe_is_throttled_or_down(scene: Scene, rows: Rows, fault: str) -> None:
     refunded = scene.charge()
     scene.charge(payment_method="pm_card_processing")

@@ -84,6 +84,7 @@ def test_every_page_has_one_title_so_that_its_contents_are_shown(site: Path) -> 
     }
 
 
+@pytest.mark.long
 def test_it_is_searched_from_a_directory_with_no_server(site: Path, tmp_path: Path) -> None:
     page = f"file://{site}/reference/tables.html?q=dispute"
     # Root has no sandbox to put it in.
@@ -102,6 +103,7 @@ def test_it_is_searched_from_a_directory_with_no_server(site: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     "link", [long("nowhere.md"), "runbook.md#nowhere", long("#nowhere"), long("/nowhere")]
 )
+@pytest.mark.long
 def test_a_link_that_leads_nowhere_breaks_it(checkout: Path, build: Build, link: str) -> None:
     page = checkout / "docs" / "how-to" / "trace.md"
     page.write_text(f"{page.read_text(encoding='utf-8')}\n[There]({link})\n", encoding="utf-8")
@@ -112,6 +114,7 @@ def test_a_link_that_leads_nowhere_breaks_it(checkout: Path, build: Build, link:
     assert link in built.stderr
 
 
+@pytest.mark.long
 def test_a_page_that_nobody_finds_breaks_it(checkout: Path, build: Build) -> None:
     (checkout / "docs" / "how-to" / "hidden.md").write_text("# Hidden\n", encoding="utf-8")
 
