@@ -677,6 +677,18 @@ CREATE TABLE ledger_balance (
 COMMENT ON TABLE ledger_balance IS
     'The sum of all postings of an account, and of their amounts without the sign. Kept by a trigger.';
 
+CREATE TABLE ledger_daily_balance (
+    stripe_account text NOT NULL,
+    ledger_account text NOT NULL,
+    currency text NOT NULL,
+    day date NOT NULL,
+    debits bigint NOT NULL,
+    credits bigint NOT NULL,
+    PRIMARY KEY (day, stripe_account, ledger_account, currency)
+);
+COMMENT ON TABLE ledger_daily_balance IS
+    'The postings of an account on one day (UTC, of occurred_at), both without the sign. Kept by a trigger.';
+
 CREATE TABLE balance_proof (
     stripe_account text NOT NULL,
     currency text NOT NULL,
@@ -716,6 +728,12 @@ BEGIN
         GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
         ON CONFLICT (stripe_account, ledger_account, currency) DO UPDATE
             SET amount = held.amount + excluded.amount, volume = held.volume + excluded.volume;
+    INSERT INTO ledger_daily_balance AS held (stripe_account, ledger_account, currency, day, debits, credits)
+        SELECT added.stripe_account, ledger_account, currency, (occurred_at AT TIME ZONE 'UTC')::date,
+            coalesce(sum(amount) FILTER (WHERE amount > 0), 0), coalesce(-sum(amount) FILTER (WHERE amount < 0), 0)
+        FROM added JOIN ledger_entry USING (entry_id) GROUP BY 1, 2, 3, 4 ORDER BY 4, 1, 2, 3
+        ON CONFLICT (day, stripe_account, ledger_account, currency) DO UPDATE
+            SET debits = held.debits + excluded.debits, credits = held.credits + excluded.credits;
     INSERT INTO ledger_uncleared AS known
             (stripe_account, object_id, currency, ledger_account, ours, theirs, since)
         SELECT added.stripe_account, added.object_id, added.currency, added.ledger_account,
@@ -811,7 +829,8 @@ TABLES = (
 )
 
 DROP = """
-DROP TABLE payout, balance_proof, ledger_uncleared, ledger_balance, ledger_posting, ledger_entry, ledger_progress,
+DROP TABLE payout, balance_proof, ledger_uncleared, ledger_balance, ledger_daily_balance,
+    ledger_posting, ledger_entry, ledger_progress,
     balance_import, balance_transaction;
 DROP FUNCTION post_in_balance, refuse_to_change_the_ledger;
 DROP TABLE metadata_secret, reconciliation_finding, reconciliation_candidate, reconciliation_match, reconciliation_run,

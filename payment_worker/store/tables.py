@@ -419,6 +419,17 @@ ledger_balance = Table(
     Column("volume", BigInteger, nullable=False),
 )
 
+ledger_daily_balance = Table(
+    "ledger_daily_balance",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("stripe_account", Text, primary_key=True),
+    Column("ledger_account", Text, primary_key=True),
+    Column("currency", Text, primary_key=True),
+    Column("debits", BigInteger, nullable=False),
+    Column("credits", BigInteger, nullable=False),
+)
+
 balance_proof = Table(
     "balance_proof",
     metadata,

@@ -56,3 +56,7 @@ def test_what_both_sides_posted_is_cleared_in_whichever_order(rows: Rows) -> Non
         {"ledger_account": "customers", "amount": 0},
         {"ledger_account": "sales", "amount": 0},
     ]
+    assert rows("SELECT ledger_account, debits, credits FROM ledger_daily_balance ORDER BY 1") == [
+        {"ledger_account": "customers", "debits": 1000, "credits": 1000},
+        {"ledger_account": "sales", "debits": 1000, "credits": 1000},
+    ]

@@ -42,23 +42,13 @@ WHERE occurred_at >= :since AND occurred_at < :until
 ORDER BY occurred_at, kind, reference, currency, amount DESC, ledger_account, posting_id
 """)  # noqa: S608 - the names above
 
-# From what is now, back to then: what was posted since the month began is read, however much was before.
 _TRIAL_BALANCE: Final = text("""
-WITH since AS MATERIALIZED (
-    SELECT posting.stripe_account, ledger_account, currency,
-        sum(amount) FILTER (WHERE occurred_at < :until AND amount > 0) AS debits,
-        -sum(amount) FILTER (WHERE occurred_at < :until AND amount < 0) AS credits,
-        sum(amount) FILTER (WHERE occurred_at >= :until) AS amount_after,
-        sum(abs(amount)) FILTER (WHERE occurred_at >= :until) AS volume_after
-    FROM ledger_entry JOIN ledger_posting AS posting USING (entry_id) WHERE occurred_at >= :since GROUP BY 1, 2, 3
-), closed AS (
-    SELECT stripe_account, ledger_account, currency, coalesce(debits, 0)::bigint AS debits,
-        coalesce(credits, 0)::bigint AS credits, (amount - coalesce(amount_after, 0))::bigint AS closing
-    FROM ledger_balance LEFT JOIN since USING (stripe_account, ledger_account, currency)
-    WHERE volume > coalesce(volume_after, 0)
-)
-SELECT stripe_account, ledger_account, currency, closing - debits + credits AS opening, debits, credits, closing
-FROM closed ORDER BY 1, 3, 2
+SELECT stripe_account, ledger_account, currency,
+    coalesce(sum(debits - credits) FILTER (WHERE day < :since), 0)::bigint AS opening,
+    coalesce(sum(debits) FILTER (WHERE day >= :since), 0)::bigint AS debits,
+    coalesce(sum(credits) FILTER (WHERE day >= :since), 0)::bigint AS credits,
+    sum(debits - credits)::bigint AS closing
+FROM ledger_daily_balance WHERE day < :until GROUP BY 1, 2, 3 ORDER BY 1, 3, 2
 """)
 
 

@@ -89,16 +89,18 @@ FROM held FULL JOIN balance_proof AS proof USING (stripe_account, currency)
 ORDER BY 1, 2
 """)  # noqa: S608 - the texts above
 
-# From what is now, back to then: what was posted since is read, not what was posted before.
+# Of whole days what they came to, and of the day itself what was posted until then.
 _AT: Final = text(f"""
-WITH since AS MATERIALIZED (
-    SELECT posting.stripe_account, currency, ledger_account, object_id, amount
-    FROM ledger_entry JOIN ledger_posting AS posting USING (entry_id) WHERE occurred_at > :at
-), then_held AS (
+WITH then_held AS (
     SELECT stripe_account, ledger_account, currency, sum(amount) AS amount, sum(volume) AS volume
     FROM (
-        SELECT stripe_account, ledger_account, currency, amount, volume FROM ledger_balance
-        UNION ALL SELECT stripe_account, ledger_account, currency, -amount, -abs(amount) FROM since
+        SELECT stripe_account, ledger_account, currency, debits - credits AS amount, debits + credits AS volume
+        FROM ledger_daily_balance
+        WHERE day < (CAST(:at AS timestamptz) AT TIME ZONE 'UTC')::date
+        UNION ALL
+        SELECT posting.stripe_account, ledger_account, currency, amount, abs(amount)
+        FROM ledger_entry JOIN ledger_posting AS posting USING (entry_id)
+        WHERE occurred_at <= :at AND occurred_at >= date_trunc('day', CAST(:at AS timestamptz), 'UTC')
     ) AS each GROUP BY 1, 2, 3
 ), held AS (
     SELECT stripe_account, currency,
@@ -122,8 +124,9 @@ WITH since AS MATERIALIZED (
     FROM (
         SELECT stripe_account, currency, ledger_account, object_id, ours + theirs AS amount FROM ledger_uncleared
         UNION ALL
-        SELECT stripe_account, currency, ledger_account, object_id, -amount FROM since
-        WHERE ledger_account IN ('customers', 'unexplained')
+        SELECT posting.stripe_account, currency, ledger_account, object_id, -amount
+        FROM ledger_entry JOIN ledger_posting AS posting USING (entry_id)
+        WHERE occurred_at > :at AND ledger_account IN ('customers', 'unexplained')
     ) AS each GROUP BY stripe_account, currency, ledger_account, object_id HAVING sum(amount) <> 0
 ), waiting AS ({_WAITING})
 SELECT stripe_account, currency, {_COLUMNS}

@@ -24,7 +24,8 @@ from tests.harness.rows import Rows
 
 EMPTY_LEDGER = """
 SET session_replication_role = replica;
-DELETE FROM ledger_posting; DELETE FROM ledger_entry; DELETE FROM ledger_balance; DELETE FROM ledger_uncleared;
+DELETE FROM ledger_posting; DELETE FROM ledger_entry; DELETE FROM ledger_uncleared;
+DELETE FROM ledger_balance; DELETE FROM ledger_daily_balance;
 DELETE FROM ledger_progress; DELETE FROM balance_import; DELETE FROM balance_transaction; DELETE FROM balance_proof;
 DELETE FROM payout;
 SET session_replication_role = origin;
@@ -48,6 +49,8 @@ ENDS = (
     # Which steps our record takes is told by the order of events; what they come to is not.
     RECORDS,
     "SELECT ledger_account, currency, amount FROM ledger_balance WHERE amount <> 0 ORDER BY 1, 2",
+    "SELECT ledger_account, currency, sum(debits - credits) FROM ledger_daily_balance GROUP BY 1, 2"
+    " HAVING sum(debits - credits) <> 0 ORDER BY 1, 2",
     "SELECT object_id FROM ledger_uncleared",
     "SELECT kind, object_id FROM reconciliation_finding",
     "SELECT currency, available + pending + reserved - ledger FROM balance_proof WHERE ledger <> 0 ORDER BY 1",
@@ -98,7 +101,8 @@ def test_any_order_of_events_and_imports_ends_in_the_same_journal(
     events: list[Event],
 ) -> None:
     expected = end_of(scene, rows, payment_id, [*events, IMPORT])
-    posted, records, balances, uncleared, findings, proofs = expected
+    posted, records, balances, days, uncleared, findings, proofs = expected
+    assert days == balances
     assert (len(posted) > 200, len(records)) == (True, 3)
     assert {account for account, *_ in balances} >= {
         "stripe_balance",
