@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import typer
 
-from payment_worker.cli.database import records
+from payment_worker.cli.database import LONG_STATEMENT_SECONDS, records
 from payment_worker.cli.views.printing import say
 from payment_worker.cli.views.spreadsheet import write_csv
 from payment_worker.store.connection.database import Connection
@@ -17,9 +17,6 @@ from payment_worker.store.queries import journal
 from payment_worker.store.queries.journal import Month
 
 _MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
-
-STATEMENT_SECONDS: Final = 600
-"""A trial balance of a month with 335,000 balance transactions took 26 s on a busy machine."""
 
 Rows = Callable[[Connection, Month], Iterator[Mapping[str, Any]]]
 
@@ -33,7 +30,7 @@ def export(month: str, *, directory: Path, as_json: bool) -> None:
     """Write both files into the directory, and print their names."""
     period = _period(month)
     # In one transaction, so that both are of the same instant.
-    with records(statement_seconds=STATEMENT_SECONDS) as connection:
+    with records(statement_seconds=LONG_STATEMENT_SECONDS) as connection:
         for name, (read, columns) in _FILES.items():
             path = directory / f"ledger-{month}-{name}.{'jsonl' if as_json else 'csv'}"
             with path.open("w", encoding="utf-8", newline="") as out:

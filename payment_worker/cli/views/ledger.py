@@ -8,7 +8,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from payment_worker import bootstrap
-from payment_worker.cli.database import operator
+from payment_worker.cli.database import LONG_STATEMENT_SECONDS, operator, records
 from payment_worker.cli.errors import PROBLEMS
 from payment_worker.cli.views.printing import Screen, complain, console, print_json, say, table
 from payment_worker.contracts.requests import ImportBalanceRequest, parse
@@ -57,7 +57,7 @@ def balance(*, at: str | None, as_json: bool) -> int:
             with context.database.begin() as connection:
                 begin = queries.imported_since(connection)
             results = _import(context, since=begin, shown=not as_json)
-    with context.database.begin() as connection:
+    with records(statement_seconds=LONG_STATEMENT_SECONDS) as connection:
         rows = queries.balances(connection, at=moment)
         found = (
             [] if moment else findings.found(connection, statuses=[FindingStatus.OPEN], limit=MOST_FINDINGS)

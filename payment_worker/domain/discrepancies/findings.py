@@ -16,6 +16,7 @@ class StripeList(StrEnum):
     PAYMENT_INTENTS = "payment_intents"
     REFUNDS = "refunds"
     DISPUTES = "disputes"
+    EARLY_FRAUD_WARNINGS = "radar/early_fraud_warnings"
 
 
 _BY_HAND: Final = "See whether the row or Stripe's object was changed by hand."

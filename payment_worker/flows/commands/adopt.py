@@ -18,13 +18,14 @@ from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, Conflict, payment_result
 from payment_worker.flows.transitions.apply import NotShown, Overtaken, apply_snapshot, judge
+from payment_worker.flows.transitions.early_fraud_warnings import record_warning
 from payment_worker.flows.transitions.judgement import Writes
 from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.flows.transitions.payments import payment_writes, present
 from payment_worker.flows.transitions.provenance import keys_of
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable
-from payment_worker.gateway.lists.lists import Page, ids_page
+from payment_worker.gateway.lists.lists import Page, early_fraud_warnings_page, ids_page
 from payment_worker.gateway.restore import OriginalRequest, fetch_original_request
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.payments import payments, stripe_requests
@@ -172,11 +173,30 @@ def _caught_up(context: Context, request: AdoptRequest) -> CommandResult | Strip
     is_applied = _apply(context, request, ObjectKind.PAYMENT_INTENT, request.payment_intent)
     if not (is_applied and all(_apply_all(context, request, kind, path) for kind, path in LISTS.items())):
         return StripeAway()
-    context.notify_relay()
     with context.database.begin() as connection:
         payment = payments.find(connection, request.payment_id)
     assert payment is not None  # noqa: S101 - it is recorded, and payments are never deleted
+    if not _record_warnings(context, request, payment):
+        return StripeAway()
+    context.notify_relay()
     return payment_result(payment)
+
+
+def _record_warnings(context: Context, request: AdoptRequest, payment: Payment) -> bool:
+    """Record the early fraud warnings that the PaymentIntent has already; whether Stripe has shown them."""
+    after: str | None = None
+    while True:
+        page = early_fraud_warnings_page(
+            context.stripe, request.payment_intent, after=after, account=request.on_account
+        )
+        if not isinstance(page, Page):
+            return False
+        with context.database.begin() as connection:
+            for warning in page.objects:
+                record_warning(context, connection, payment, warning)
+        if page.cursor is None:
+            return True
+        after = page.cursor
 
 
 def _apply_all(context: Context, request: AdoptRequest, kind: ObjectKind, path: str) -> bool:

@@ -23,6 +23,7 @@ from payment_worker.gateway.lists.lists import (
     Page,
     Period,
     disputes_page,
+    early_fraud_warnings_page,
     payment_intents_page,
     refunds_page,
 )
@@ -46,6 +47,7 @@ PAGES: Final[Mapping[StripeList, Callable[..., Page[Any] | NotListed]]] = Mappin
         StripeList.PAYMENT_INTENTS: payment_intents_page,
         StripeList.REFUNDS: refunds_page,
         StripeList.DISPUTES: disputes_page,
+        StripeList.EARLY_FRAUD_WARNINGS: early_fraud_warnings_page,
     }
 )
 
@@ -176,7 +178,11 @@ def _check_again(checker: Checker, finding: Finding) -> CheckResult:
         return CheckResult(left=UNSEEN)
     if kind in CLOSURES:
         return _shown_again(checker, finding, of)
-    if finding.payment_id is None or not _is_decided(checker, kind, finding.payment_id):
+    if (
+        of is StripeList.EARLY_FRAUD_WARNINGS
+        or finding.payment_id is None
+        or not _is_decided(checker, kind, finding.payment_id)
+    ):
         return CheckResult(left=frozenset({kind}))
     match of:
         case StripeList.DISPUTES:

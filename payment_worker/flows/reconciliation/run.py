@@ -25,6 +25,7 @@ from payment_worker.flows.reconciliation.checker import (
     Tally,
 )
 from payment_worker.flows.reconciliation.disputes import listed_disputes
+from payment_worker.flows.reconciliation.early_fraud_warnings import listed_early_fraud_warnings
 from payment_worker.flows.reconciliation.local_records import (
     open_findings,
     our_payments,
@@ -53,6 +54,7 @@ class Step(Code):
     LOST_PAYMENTS = "lost_payments", "lost payments"
     REFUNDS = "refunds", "Stripe's refunds"
     DISPUTES = "disputes", "Stripe's disputes"
+    EARLY_FRAUD_WARNINGS = "early_fraud_warnings", "Stripe's early fraud warnings"
     OUR_PAYMENTS = "our_payments", "our payments"
     OUR_REFUNDS = "our_refunds", "our refunds"
     STILL_PAYMENTS = "still_payments", "unchanged payments"
@@ -65,6 +67,7 @@ LISTS: Final[Mapping[Step, tuple[StripeList, Callable[[Checker, Period], StepRes
     Step.PAYMENT_INTENTS: (StripeList.PAYMENT_INTENTS, payment_intents),
     Step.REFUNDS: (StripeList.REFUNDS, listed_refunds),
     Step.DISPUTES: (StripeList.DISPUTES, listed_disputes),
+    Step.EARLY_FRAUD_WARNINGS: (StripeList.EARLY_FRAUD_WARNINGS, listed_early_fraud_warnings),
 }
 """Steps that read Stripe's lists, once for each account."""
 

@@ -10,7 +10,7 @@ import stripe
 
 from payment_worker.gateway.transport.errors import refusal_in
 
-READ: Final = ("payment_intents", "charges", "refunds", "disputes", "events")
+READ: Final = ("payment_intents", "charges", "refunds", "disputes", "radar/early_fraud_warnings", "events")
 """The lists that look-ups, the poll and reconciliation read."""
 
 _NETWORK: Final = (

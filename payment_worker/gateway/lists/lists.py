@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from payment_worker.domain.attempts.outcome import Absent, Postponed, Unanswered, UnknownReason
 from payment_worker.domain.balance_transaction import BalanceTransaction
+from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.domain.snapshots import DisputeSnapshot, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.fields import id_of
@@ -20,6 +21,7 @@ from payment_worker.gateway.parsing import (
     balance_transaction_of,
     booking_in,
     dispute_snapshot,
+    early_fraud_warning_of,
     payment_intent_snapshot,
     refund_snapshot,
 )
@@ -128,6 +130,15 @@ def disputes_page(
     """A page of the disputes of a period."""
     params = {"created": period.as_parameter()}
     return read_page(stripe, "/v1/disputes", params, dispute_snapshot, after=after, account=account)
+
+
+def early_fraud_warnings_page(
+    stripe: Gateway, of: Period | str, *, after: str | None, account: str
+) -> Page[EarlyFraudWarning] | NotListed:
+    """A page of the early fraud warnings of a period, or of a PaymentIntent, whose id is given."""
+    params = {"payment_intent": of} if isinstance(of, str) else {"created": of.as_parameter()}
+    path = "/v1/radar/early_fraud_warnings"
+    return read_page(stripe, path, params, early_fraud_warning_of, after=after, account=account)
 
 
 def ids_page(

@@ -100,6 +100,7 @@ def test_what_is_held_is_captured_or_canceled(scene: Scene, rows: Rows) -> None:
 def test_what_was_refunded_and_disputed_before_is_known(scene: Scene, rows: Rows) -> None:
     intent = _made(scene, PAID)
     scene.at_stripe("/v1/refunds", {"payment_intent": intent, "amount": "1000"})
+    scene.simulator.post("early_fraud_warnings", {"payment_intent": intent})
     scene.simulator.post("disputes", {"payment_intent": intent})
     scene.deliver(scene.events())  # of nobody's payment yet
     payment = _payment(rows, _adopted(scene, intent))
@@ -108,6 +109,7 @@ def test_what_was_refunded_and_disputed_before_is_known(scene: Scene, rows: Rows
         1000,
         True,
     )
+    assert _published(rows)["PaymentSuspected"] == 1
     assert _findings(scene, rows) == []
 
 

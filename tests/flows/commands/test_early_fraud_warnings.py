@@ -12,6 +12,7 @@ import pytest
 from payment_worker.flows.commands.refund_suspected import claim_due_warnings, refund_id_of, refund_suspected
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.poll import TYPES
+from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.store.events.inbox import EventStatus
 from tests.flows.scene import Clock, Scene
 from tests.harness.rows import Rows
@@ -61,6 +62,21 @@ def test_without_a_policy_it_is_published_and_no_more(scene: Scene, rows: Rows) 
     assert (message["warningId"], message["fraudType"]) == (warning_id, "made_with_stolen_card")
     assert sweep(scene) == []
     assert rows("SELECT 1 FROM refund") == []
+
+
+def test_a_reconciliation_records_what_no_event_told_once(scene: Scene, rows: Rows) -> None:
+    warning_id = warn(scene, rows, scene.charge())
+    another_apps = scene.simulator.post("payment_intents", {"amount": 100, "currency": "eur"})["id"]
+    scene.simulator.post("early_fraud_warnings", {"payment_intent": another_apps})
+    now = scene.clock()
+    for repaired in (1, 0):
+        done = reconcile(scene.context, since=now - timedelta(days=1), until=now, on_page=lambda _: True)
+        assert done
+        assert done.run.repaired == repaired
+    assert rows.one("SELECT stripe_early_fraud_warning_id AS id FROM early_fraud_warning")["id"] == warning_id
+    scene.deliver(scene.events(types=WARNINGS))
+    assert told(rows)["PaymentSuspected"] == 1
+    assert rows("SELECT 1 FROM reconciliation_finding") == []
 
 
 def test_the_policy_refunds_what_is_left_once(eager: Scene, rows: Rows) -> None:

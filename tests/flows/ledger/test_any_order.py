@@ -49,8 +49,8 @@ ENDS = (
     # Which steps our record takes is told by the order of events; what they come to is not.
     RECORDS,
     "SELECT ledger_account, currency, amount FROM ledger_balance WHERE amount <> 0 ORDER BY 1, 2",
-    "SELECT ledger_account, currency, sum(debits - credits) FROM ledger_daily_balance GROUP BY 1, 2"
-    " HAVING sum(debits - credits) <> 0 ORDER BY 1, 2",
+    """SELECT ledger_account, currency, sum(debits - credits) AS amount FROM ledger_daily_balance
+    GROUP BY 1, 2 HAVING sum(debits - credits) <> 0 ORDER BY 1, 2""",
     "SELECT object_id FROM ledger_uncleared",
     "SELECT kind, object_id FROM reconciliation_finding",
     "SELECT currency, available + pending + reserved - ledger FROM balance_proof WHERE ledger <> 0 ORDER BY 1",

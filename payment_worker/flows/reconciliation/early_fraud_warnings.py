@@ -1,0 +1,27 @@
+"""Records the early fraud warnings that Stripe lists and we have not, page by page."""
+
+from payment_worker.domain.discrepancies.findings import StripeList
+from payment_worker.flows.reconciliation.checker import Checker, StepResult, Tally
+from payment_worker.flows.transitions.early_fraud_warnings import record_warning
+from payment_worker.gateway.lists.lists import Page, Period, early_fraud_warnings_page
+from payment_worker.store.queries import reconciliation
+
+
+def listed_early_fraud_warnings(checker: Checker, period: Period) -> StepResult:
+    """Record what is new on a page of an account's early fraud warnings; those of other apps' payments are skipped."""
+    run, context = checker.run, checker.context
+    page = early_fraud_warnings_page(context.stripe, period, after=run.cursor, account=run.stripe_account)
+    if not isinstance(page, Page):
+        closed = checker.unseen(page, StripeList.EARLY_FRAUD_WARNINGS, account=run.stripe_account)
+        return StepResult(tally=closed.tally)
+    intents = {intent for warning in page.objects if (intent := warning.stripe_payment_intent_id)}
+    repaired = 0
+    with context.database.begin() as connection:
+        owners = {
+            each.payment.stripe_payment_intent_id: each.payment
+            for each in reconciliation.known_payments(connection, payment_intents=intents)
+        }
+        for warning in page.objects:
+            if payment := owners.get(warning.stripe_payment_intent_id):
+                repaired += record_warning(context, connection, payment, warning)
+    return StepResult(tally=Tally(repaired=repaired), cursor=page.cursor, read_back_to=page.oldest_at)
