@@ -8,7 +8,7 @@ from celery import Celery
 from celery.bin.base import CLIContext
 from click import get_current_context
 
-from payment_worker.broker.redaction import RedactedTask
+from payment_worker.broker.shown_arguments import RedactedTask
 from payment_worker.broker.transport import register
 from payment_worker.settings import Settings, SettingsError
 

@@ -180,6 +180,7 @@ task_send_sent_event = False
 # ── Beat ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 # One process; a second is harmless, because running each of these tasks twice is.
 _schedule_seconds = {
+    # The sweep: what is due and nobody works on, such as attempts whose worker died.
     "resume_stalled": _settings.resume_every,
     "publish_events": _settings.publish_every,
     "poll_stripe_events": _settings.poll_every,
@@ -200,7 +201,7 @@ beat_schedule = {
     for name, seconds in _schedule_seconds.items()
 }
 # Its state is stored in rows: see the module.
-beat_scheduler = "payment_worker.tasks.schedule:Scheduler"
+beat_scheduler = "payment_worker.tasks.beat_scheduler:Scheduler"
 # A task that could not be enqueued is retried after this.
 beat_max_loop_interval = 5
 # `inspect ping` answers for beat as well.

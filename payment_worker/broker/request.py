@@ -9,7 +9,7 @@ from celery.worker import state
 from celery.worker.request import Request as CeleryRequest
 from redis.exceptions import RedisError
 
-from payment_worker.broker.redaction import RequestRejectedError, shown
+from payment_worker.broker.shown_arguments import RequestRejectedError, shown
 
 logger = logging.getLogger(__name__)
 

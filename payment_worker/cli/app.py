@@ -14,8 +14,9 @@ from payment_worker.cli.commands import (
     events,
     findings,
     ledger,
+    list_payments,
+    migrate,
     pause,
-    payments,
     reconcile,
     rejected,
     serve,
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 _WRONG_USAGE: Final = 2
 for group in (
-    *(serve, enqueue, show, payments, events, rejected, findings),
+    *(serve, migrate, enqueue, show, list_payments, events, rejected, findings),
     *(doctor, pause, reconcile, ledger, webhook_endpoint, erase),
 ):
     group.add_to(app)

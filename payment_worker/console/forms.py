@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 from starlette.requests import Request
 
-from payment_worker.domain.code import Code
+from payment_worker.domain.explained_code import Code
 from payment_worker.settings import Settings
 
 TOKEN_SECONDS: Final = 43_200

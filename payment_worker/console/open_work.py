@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from payment_worker.console.context import Console
 from payment_worker.domain.attempts.outcome import explained
-from payment_worker.domain.discrepancies.findings import FindingKind
+from payment_worker.domain.findings.kinds import FindingKind
 from payment_worker.flows.events.result import sentence
 from payment_worker.flows.replay_request import obstacle_of
 from payment_worker.store import operator_actions, rejected_requests, stripe_identity

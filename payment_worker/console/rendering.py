@@ -13,8 +13,8 @@ from starlette.responses import HTMLResponse
 
 from payment_worker.console.forms import Done
 from payment_worker.domain.accounts import account_of
+from payment_worker.telemetry.escaping import visible
 from payment_worker.telemetry.formats import duration, instant, money
-from payment_worker.telemetry.visible import visible
 
 DASHBOARD: Final = "https://dashboard.stripe.com"
 DASHBOARD_PAGES: Final[Mapping[str, str]] = {

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from payment_worker.contracts import requests
-from payment_worker.domain.code import Code
+from payment_worker.domain.explained_code import Code
 from payment_worker.store import operator_actions, rejected_requests
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.operator_actions import ActionKind

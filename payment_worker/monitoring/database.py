@@ -7,7 +7,7 @@ from typing import Final
 
 from payment_worker.domain.attempts.attempt import UNFINISHED, Action, AttemptStatus
 from payment_worker.domain.attempts.outcome import UnknownReason
-from payment_worker.domain.discrepancies.findings import FindingKind
+from payment_worker.domain.findings.kinds import FindingKind
 from payment_worker.flows.pauses import KINDS
 from payment_worker.monitoring import gauges, ledger
 from payment_worker.monitoring.gauges import Reading, age

@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from celery import Task
 
 from payment_worker import bootstrap
-from payment_worker.broker.redaction import RequestRejectedError
+from payment_worker.broker.shown_arguments import RequestRejectedError
 from payment_worker.celery import app
 from payment_worker.contracts.requests import FieldError, InvalidRequest, Request, parse
 from payment_worker.flows.context import Context

@@ -12,7 +12,7 @@ from celery import Task, states
 from celery.signals import task_postrun, task_prerun
 
 from payment_worker import bootstrap
-from payment_worker.broker.redaction import RequestRejectedError, shown
+from payment_worker.broker.shown_arguments import RequestRejectedError, shown
 from payment_worker.redis.heartbeats import SWEEPS
 from payment_worker.telemetry import forget, learned, logger
 from payment_worker.telemetry.metrics import OTHER, QUEUE_TASKS, QUEUES, TASK_SECONDS, TASKS_ENDED, task_label

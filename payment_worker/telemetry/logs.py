@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import structlog
 
-from payment_worker.telemetry.visible import visible
+from payment_worker.telemetry.escaping import visible
 
 
 def configure(*, log_format: Literal["auto", "json", "console"], level: str) -> None:

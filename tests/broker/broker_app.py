@@ -18,7 +18,7 @@ from celery.exceptions import Reject, SoftTimeLimitExceeded
 from celery.signals import task_received
 from kombu.transport.redis import Mutex
 
-from payment_worker.broker.redaction import RedactedTask
+from payment_worker.broker.shown_arguments import RedactedTask
 from payment_worker.broker.transport import register
 from payment_worker.contracts.masking import masked
 

@@ -96,13 +96,13 @@ OVERRIDES: Final = (
     Override(
         upstream=Request.__init__,
         cures="A sender's link, chain or time limit is applied; all arguments are shown.",
-        test="tests/broker/messages/test_delivery.py, tests/broker/messages/test_redaction.py",
+        test="tests/broker/messages/test_delivery.py, tests/broker/messages/test_shown_arguments.py",
         digest="12a69f43de28e832",
     ),
     Override(
         upstream=Request.info,
         cures="`inspect` shows all arguments.",
-        test="tests/broker/messages/test_redaction.py",
+        test="tests/broker/messages/test_shown_arguments.py",
         digest="9824569b01f6e1e2",
     ),
     Override(
@@ -120,13 +120,13 @@ OVERRIDES: Final = (
     Override(
         upstream=Task.__call__,
         cures="An exception's arguments are in logs, events and results.",
-        test="tests/broker/messages/test_redaction.py",
+        test="tests/broker/messages/test_shown_arguments.py",
         digest="fa1c8a768c57475d",
     ),
     Override(
         upstream=Task.apply_async,
         cures="The sender's `argsrepr` shows all arguments.",
-        test="tests/broker/messages/test_redaction.py",
+        test="tests/broker/messages/test_shown_arguments.py",
         digest="d468fb2fbd3c0397",
     ),
     Override(

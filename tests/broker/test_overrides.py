@@ -8,7 +8,15 @@ import pytest
 from celery import __version__ as celery_version
 from kombu import __version__ as kombu_version
 
-from payment_worker.broker import consumer, pool, redaction, request, transport, unacked, worker_heartbeat
+from payment_worker.broker import (
+    consumer,
+    pool,
+    request,
+    shown_arguments,
+    transport,
+    unacked,
+    worker_heartbeat,
+)
 from tests.broker.overrides import OVERRIDES, Override, digest
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +49,7 @@ def test_every_method_that_we_override_is_listed() -> None:
     assert "_lookup" in _overridden(transport)
     assert "restore_by_tag" in _overridden(unacked)
 
-    for module in (consumer, worker_heartbeat, pool, redaction, request, transport, unacked):
+    for module in (consumer, worker_heartbeat, pool, shown_arguments, request, transport, unacked):
         assert _overridden(module) - NOT_OVERRIDDEN <= listed, module.__name__
 
 

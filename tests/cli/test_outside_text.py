@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 
-from payment_worker.telemetry.visible import visible
+from payment_worker.telemetry.escaping import visible
 from tests.cli.conftest import Run
 from tests.harness.rows import Rows
 

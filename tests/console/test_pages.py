@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from payment_worker.devstack.servers.postgresql import PostgreSQL
-from payment_worker.domain.discrepancies.findings import FindingKind
+from payment_worker.domain.findings.kinds import FindingKind
 from tests.cli.test_outside_text import PAYMENT, PLANT, POISON, SHOWN, raw
 from tests.console.conftest import PAGES, Running, Start, Visitor, a_payment
 from tests.harness.rows import Rows

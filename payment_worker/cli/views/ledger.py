@@ -12,7 +12,7 @@ from payment_worker.cli.database import LONG_STATEMENT_SECONDS, operator, record
 from payment_worker.cli.errors import PROBLEMS
 from payment_worker.cli.views.printing import Screen, complain, console, print_json, say, table
 from payment_worker.contracts.requests import ImportBalanceRequest, parse
-from payment_worker.domain.discrepancies.findings import IN_LEDGER
+from payment_worker.domain.findings.kinds import IN_LEDGER
 from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.import_balance import ImportOptions
 from payment_worker.flows.ledger.run import AccountImport, import_balance

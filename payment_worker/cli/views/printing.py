@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from payment_worker.telemetry.visible import visible, visible_json
+from payment_worker.telemetry.escaping import visible, visible_json
 
 _FILE_WIDTH: Final = 160
 """A file has no edge; rich takes 80 columns for one, which breaks most lines."""

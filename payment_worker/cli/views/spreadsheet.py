@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Final, TextIO
 
-from payment_worker.telemetry.visible import visible
+from payment_worker.telemetry.escaping import visible
 
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """A text that begins so is a formula to a spreadsheet; one that begins with an apostrophe never is."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from payment_worker.domain.code import Code
+from payment_worker.domain.explained_code import Code
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from payment_worker.domain import payment as payment_states
 from payment_worker.domain.attempts.attempt import AttemptStatus, unknown_reason_after_absence
 from payment_worker.domain.attempts.outcome import UnknownReason
-from payment_worker.domain.discrepancies.payments import second_payment_intent
+from payment_worker.domain.findings.payments import second_payment_intent
 from payment_worker.domain.payment import PaymentStatus, PaymentTrigger
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot
 from payment_worker.domain.transitions.payments import fail_payment

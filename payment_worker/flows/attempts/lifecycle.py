@@ -8,6 +8,7 @@ from uuid import UUID
 
 from payment_worker.domain.attempts.attempt import Action, Attempt, AttemptStatus, absence_is_believed
 from payment_worker.domain.attempts.backoff import LONGEST_PAUSE, next_try
+from payment_worker.domain.attempts.idempotency_key import idempotency_key
 from payment_worker.domain.attempts.outcome import Delay, UnknownReason
 from payment_worker.domain.eligibility import automatic_retry_at
 from payment_worker.domain.payment import Payment
@@ -190,7 +191,9 @@ def new_attempt(
         action=action,
         path=request.path,
         parameters=request.parameters,
-        idempotency_key=attempts.key(refund_id or payment.payment_id, action, number, request_id=request_id),
+        idempotency_key=idempotency_key(
+            refund_id or payment.payment_id, action, number, request_id=request_id
+        ),
         status=AttemptStatus.OPEN,
         unknown_reason=None,
         first_sent_at=now,

@@ -16,7 +16,7 @@ from payment_worker.domain.attempts.outcome import (
     Unanswered,
     UnknownReason,
 )
-from payment_worker.domain.discrepancies.payments import unverified_metadata
+from payment_worker.domain.findings.payments import unverified_metadata
 from payment_worker.domain.payment import Payment, PaymentTrigger
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.domain.transitions.payments import shows_previous_attempt

@@ -23,9 +23,9 @@ from payment_worker.domain.attempts.outcome import (
     Unanswered,
     UnknownReason,
 )
-from payment_worker.domain.discrepancies.payments import payment_missing_there
-from payment_worker.domain.discrepancies.refunds import refund_missing_there
 from payment_worker.domain.eligibility import RefundRejectionReason
+from payment_worker.domain.findings.payments import payment_missing_there
+from payment_worker.domain.findings.refunds import refund_missing_there
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.flows.attempts.charge_outcome import charge_refused, payment_intent_shown, retry_refused
 from payment_worker.flows.attempts.lifecycle import CHARGES, Continue, LockedAttempt, new_attempt

@@ -7,8 +7,8 @@ from typing import Final, assert_never
 
 from payment_worker.domain.accounts import account_of
 from payment_worker.domain.attempts.outcome import Absent, Delay, Postponed, Unanswered
-from payment_worker.domain.discrepancies.closures import closed_account, closed_list, not_shown
-from payment_worker.domain.discrepancies.findings import StripeList
+from payment_worker.domain.findings.closures import closed_account, closed_list, not_shown
+from payment_worker.domain.findings.kinds import StripeList
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.transitions.disputes import DisputeMoved
 from payment_worker.domain.transitions.verdicts import (

@@ -5,8 +5,8 @@ from typing import Final
 from uuid import UUID
 
 from payment_worker.domain.attempts.outcome import Postponed, Unanswered
-from payment_worker.domain.discrepancies.findings import FindingKind
 from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
+from payment_worker.domain.findings.kinds import FindingKind
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import DisputeSnapshot, Named, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.domain.transitions.verdicts import AwaitsAttempt

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from payment_worker.domain.attempts.outcome import Absent
-from payment_worker.domain.discrepancies.findings import Difference, FindingKind
+from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.domain.ledger.movements import Movement
 from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.movements import post_movements

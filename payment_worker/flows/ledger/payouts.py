@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from payment_worker.contracts import messages
 from payment_worker.contracts.messages import MessageType
-from payment_worker.domain.discrepancies.findings import Difference, FindingKind
+from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.domain.ledger.payouts import Payout, PayoutStatus, post_payout
 from payment_worker.domain.ledger.postings import EntryKind
 from payment_worker.flows.context import Context

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, TypeGuard
 
-from payment_worker.domain.discrepancies.findings import Difference, FindingKind
+from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.domain.ledger.payouts import post_opening
 from payment_worker.domain.ledger.postings import EntryKind, LedgerAccount
 from payment_worker.flows.context import Context

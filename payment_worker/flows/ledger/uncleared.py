@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Final
 
 from payment_worker.domain.attempts.outcome import Absent
-from payment_worker.domain.discrepancies.findings import Difference, FindingKind
+from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.movements import post_movements
 from payment_worker.gateway.lists.balance import movements_of

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from payment_worker.store.connection.database import Database
 from payment_worker.store.payments import payments
-from payment_worker.store.queries import erasure
+from payment_worker.store.removal import erasure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Deletes and archives rows that are past their retention, in small batches."""
+"""Deletes and archives rows that are past their retention (`PAYMENT_WORKER_RETENTION_…`), in small batches."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Final
 
 from payment_worker.flows.context import Context
 from payment_worker.store.connection.advisory_lock import PRUNE_LOCK, alone
-from payment_worker.store.queries import retention as archive
-from payment_worker.store.queries.retention import Prune
+from payment_worker.store.removal import retention as archive
+from payment_worker.store.removal.retention import Prune
 
 BATCH: Final = 500
 """Rows in one transaction: milliseconds of locks on rows that nothing else uses."""

@@ -7,14 +7,14 @@ from typing import Final, Self, assert_never
 
 from payment_worker.domain.accounts import account_of
 from payment_worker.domain.attempts.outcome import Absent, Delay, Postponed
-from payment_worker.domain.discrepancies.closures import (
+from payment_worker.domain.findings.closures import (
     Closed,
     closed_account,
     closed_list,
     closures,
     not_shown,
 )
-from payment_worker.domain.discrepancies.findings import Difference, FindingKind, StripeList
+from payment_worker.domain.findings.kinds import Difference, FindingKind, StripeList
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.transitions.verdicts import AwaitsAttempt, KeyUnknown
 from payment_worker.flows.context import Context

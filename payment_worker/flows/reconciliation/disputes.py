@@ -1,6 +1,6 @@
 """Compares Stripe's disputes with our rows, page by page."""
 
-from payment_worker.domain.discrepancies.findings import StripeList
+from payment_worker.domain.findings.kinds import StripeList
 from payment_worker.flows.reconciliation.checker import Checker, StepResult, Tally, target_of
 from payment_worker.flows.transitions.refresh import ObjectKind
 from payment_worker.gateway.lists.lists import Page, Period, disputes_page

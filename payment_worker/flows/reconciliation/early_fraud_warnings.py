@@ -1,6 +1,6 @@
 """Records the early fraud warnings that Stripe lists and we have not, page by page."""
 
-from payment_worker.domain.discrepancies.findings import StripeList
+from payment_worker.domain.findings.kinds import StripeList
 from payment_worker.flows.reconciliation.checker import Checker, StepResult, Tally
 from payment_worker.flows.transitions.early_fraud_warnings import record_warning
 from payment_worker.gateway.lists.lists import Page, Period, early_fraud_warnings_page

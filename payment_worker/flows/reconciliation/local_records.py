@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
-from payment_worker.domain.discrepancies.closures import CLOSURES
-from payment_worker.domain.discrepancies.findings import (
+from payment_worker.domain.findings.closures import CLOSURES
+from payment_worker.domain.findings.kinds import (
     IN_LEDGER,
     TOO_LONG,
     Difference,

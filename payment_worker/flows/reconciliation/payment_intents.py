@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from payment_worker.domain.attempts.idempotency_key import is_charge_key
 from payment_worker.domain.attempts.outcome import Absent
 from payment_worker.domain.balance_transaction import BalanceTransaction
-from payment_worker.domain.discrepancies.findings import Difference, FindingKind, StripeList
-from payment_worker.domain.discrepancies.payments import (
+from payment_worker.domain.findings.kinds import Difference, FindingKind, StripeList
+from payment_worker.domain.findings.payments import (
     compare_payment,
     payment_missing_here,
     second_payment_intent,
@@ -28,7 +29,7 @@ from payment_worker.flows.reconciliation.checker import (
 from payment_worker.flows.reconciliation.restore import restore_payment
 from payment_worker.flows.transitions.apply import NotShown
 from payment_worker.flows.transitions.ownership import as_uuid, is_of, is_proven
-from payment_worker.flows.transitions.provenance import charged_under, is_charge_key, keys_of
+from payment_worker.flows.transitions.provenance import charged_under, keys_of
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
 from payment_worker.gateway.lists.lists import ListedPaymentIntent, Page, Period, payment_intents_page

@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from payment_worker.domain.discrepancies.findings import Difference, StripeList
-from payment_worker.domain.discrepancies.payments import unverified_metadata
-from payment_worker.domain.discrepancies.refunds import compare_refund
+from payment_worker.domain.findings.kinds import Difference, StripeList
+from payment_worker.domain.findings.payments import unverified_metadata
+from payment_worker.domain.findings.refunds import compare_refund
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.snapshots import RefundSnapshot

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from payment_worker.domain.discrepancies.payments import payment_missing_here
+from payment_worker.domain.findings.payments import payment_missing_here
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.transitions.verdicts import Advanced
 from payment_worker.flows.reconciliation.checker import Checker, CheckResult

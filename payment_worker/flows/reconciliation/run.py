@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from payment_worker.domain.code import Code
-from payment_worker.domain.discrepancies.closures import Closed, closures
-from payment_worker.domain.discrepancies.findings import StripeList
+from payment_worker.domain.explained_code import Code
+from payment_worker.domain.findings.closures import Closed, closures
+from payment_worker.domain.findings.kinds import StripeList
 from payment_worker.flows.context import Context
 from payment_worker.flows.reconciliation.checker import (
     Accepted,

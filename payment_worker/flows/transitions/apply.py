@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
-from payment_worker.domain.discrepancies.findings import Difference
+from payment_worker.domain.attempts.idempotency_key import is_refund_key
+from payment_worker.domain.findings.kinds import Difference
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.snapshots import DisputeSnapshot, PaymentIntentSnapshot, RefundSnapshot
@@ -36,7 +37,6 @@ from payment_worker.flows.transitions.judgement import (
 from payment_worker.flows.transitions.ownership import is_proven_refund
 from payment_worker.flows.transitions.payments import judge_payment_intent
 from payment_worker.flows.transitions.provenance import (
-    is_refund_key,
     keys_of,
     may_be_unanswered,
     refunded_under,

@@ -1,13 +1,13 @@
 """Records findings where a Stripe object contradicts our record."""
 
-from payment_worker.domain.discrepancies.disputes import dispute_missing_there
-from payment_worker.domain.discrepancies.findings import Difference, FindingKind
-from payment_worker.domain.discrepancies.payments import (
+from payment_worker.domain.findings.disputes import dispute_missing_there
+from payment_worker.domain.findings.kinds import Difference, FindingKind
+from payment_worker.domain.findings.payments import (
     payment_missing_there,
     second_payment_intent,
     unverified_metadata,
 )
-from payment_worker.domain.discrepancies.refunds import refund_missing_there
+from payment_worker.domain.findings.refunds import refund_missing_there
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import Named
 from payment_worker.flows.context import Context

@@ -5,8 +5,8 @@ from functools import partial
 from uuid import uuid5
 
 from payment_worker.contracts import messages
-from payment_worker.domain.discrepancies.disputes import compare_dispute
 from payment_worker.domain.dispute import DisputeStatus
+from payment_worker.domain.findings.disputes import compare_dispute
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import DisputeSnapshot
 from payment_worker.domain.transitions.disputes import DisputeMoved, transition_dispute

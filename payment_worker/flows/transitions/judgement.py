@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum, auto
 from typing import Final
 
-from payment_worker.domain.discrepancies.findings import Difference
+from payment_worker.domain.findings.kinds import Difference
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.transitions.disputes import DisputeMoved
 from payment_worker.domain.transitions.verdicts import (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from payment_worker.domain.discrepancies.payments import compare_payment
+from payment_worker.domain.findings.payments import compare_payment
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.domain.transitions.payments import transition_payment

@@ -131,16 +131,6 @@ def _keys_on_list(
                 return page
 
 
-def is_charge_key(key: str, payment_id: UUID) -> bool:
-    """Whether it is a key as we make them to charge this payment: all that is left of one whose row was lost."""
-    return key.startswith(f"{payment_id}:{Action.CHARGE}:")
-
-
-def is_refund_key(key: str | None, refund_id: object) -> bool:
-    """Whether it is a key as we make them for this refund, whose row may be lost."""
-    return key is not None and key.startswith(f"{refund_id}:{Action.REFUND}:")
-
-
 def charged_under(
     context: Context, connection: Connection, payment_id: UUID, idempotency_key: str | None
 ) -> bool:

@@ -6,9 +6,9 @@ from functools import partial
 from typing import Final
 from uuid import UUID, uuid5
 
-from payment_worker.domain.discrepancies.findings import Difference
-from payment_worker.domain.discrepancies.payments import unverified_metadata
-from payment_worker.domain.discrepancies.refunds import compare_refund
+from payment_worker.domain.findings.kinds import Difference
+from payment_worker.domain.findings.payments import unverified_metadata
+from payment_worker.domain.findings.refunds import compare_refund
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.refund import LOST, Refund, RefundStatus
 from payment_worker.domain.snapshots import RefundSnapshot

@@ -1,7 +1,7 @@
 """The circuit breaker of a Stripe account: opens after so many failures in a row, and closes when a probe is answered.
 
 Workers share it through Redis. While it is open no call is sent until the cool-down ends; then one call, the probe, is.
-`redis_limiter.py` reads it before each call.
+`redis_limiter.py` reads it before each call. How many failures, and for how long: `PAYMENT_WORKER_BREAKER_…`.
 """
 
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 
-from payment_worker.domain.code import Code
+from payment_worker.domain.explained_code import Code
 
 
 class Outage(Code):

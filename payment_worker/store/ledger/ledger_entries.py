@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, bindparam, case, exists, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from payment_worker.domain.discrepancies.findings import UNCLEARED, FindingKind
+from payment_worker.domain.findings.kinds import UNCLEARED, FindingKind
 from payment_worker.domain.ledger.postings import EntryKind, LedgerAccount, Posting
 from payment_worker.domain.ledger.records import RecordChange
 from payment_worker.store import tables

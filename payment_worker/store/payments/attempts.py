@@ -126,15 +126,6 @@ def count_absent(connection: Connection, attempt: Attempt) -> int:
     return connection.execute(query).scalar_one()
 
 
-def key(subject: UUID, action: Action, number: int, *, request_id: UUID | None) -> str:
-    """The idempotency key of an attempt.
-
-    Made of ids alone, so that even a database restored from before it was noted makes the same one again for the same
-    request, and another one for another: what has no id of its own is told apart by the message that asked for it.
-    """
-    return f"{subject}:{action}:{number}" + (f":{request_id}" if request_id else "")
-
-
 def new_row(attempt: Attempt, *, scheduled_at: datetime | None = None) -> Row:
     """The row of a new attempt, leased to its creator.
 

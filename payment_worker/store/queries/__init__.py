@@ -1,1 +1,1 @@
-"""Reads that span tables: backlogs, a payment's timeline, reconciliation, and what retention archives."""
+"""Reads that span tables: backlogs, a payment's timeline, reconciliation, the ledger, the console."""

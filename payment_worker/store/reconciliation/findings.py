@@ -10,8 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection, case, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
-from payment_worker.domain.discrepancies.closures import CLOSURES
-from payment_worker.domain.discrepancies.findings import Difference
+from payment_worker.domain.findings.closures import CLOSURES
+from payment_worker.domain.findings.kinds import Difference
 from payment_worker.store import tables
 
 table: Final = tables.reconciliation_finding

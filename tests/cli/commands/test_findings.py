@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from payment_worker.domain.discrepancies.findings import Difference, FindingKind
+from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.store.connection.database import Database
 from payment_worker.store.reconciliation import findings
 from payment_worker.store.reconciliation.findings import FindingStatus

@@ -1,4 +1,4 @@
-"""A PaymentIntent that another program made becomes a payment of ours, once; then all works as if we had made it."""
+"""A PaymentIntent that another program made, such as Checkout, becomes a payment of ours, once, and works like one."""
 
 from collections import Counter
 from datetime import timedelta

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from payment_worker.domain.discrepancies.findings import StripeList
+from payment_worker.domain.findings.kinds import StripeList
 from payment_worker.flows.reconciliation.run import Reconciled, reconcile
 from payment_worker.store.reconciliation.reconciliation_runs import Run
 from tests.flows.scene import Scene

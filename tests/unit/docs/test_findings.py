@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from payment_worker.domain.discrepancies.findings import FindingKind
+from payment_worker.domain.findings.kinds import FindingKind
 
 PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "reconcile.md"
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from payment_worker.domain.discrepancies.findings import REPAIRABLE, FindingKind
-from payment_worker.domain.discrepancies.payments import compare_payment
-from payment_worker.domain.discrepancies.refunds import STATUS_OF_REFUND, compare_refund
+from payment_worker.domain.findings.kinds import REPAIRABLE, FindingKind
+from payment_worker.domain.findings.payments import compare_payment
+from payment_worker.domain.findings.refunds import STATUS_OF_REFUND, compare_refund
 from payment_worker.domain.payment import STATUS_OF_PAYMENT, Payment, PaymentStatus, PaymentTrigger
 from payment_worker.domain.refund import Refund, RefundStatus, RefundTrigger
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from payment_worker.domain.code import Code
+from payment_worker.domain.explained_code import Code
 
 
 class StripeList(StrEnum):

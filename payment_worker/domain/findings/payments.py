@@ -6,7 +6,7 @@ that does not exist.
 
 from uuid import UUID
 
-from payment_worker.domain.discrepancies.findings import Difference, FindingKind
+from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.domain.payment import CAPTURING, Payment, shows_status
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.domain.transitions.payments import is_split_as_asked, took_more

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from payment_worker.domain.discrepancies.findings import Difference, FindingKind, StripeList
+from payment_worker.domain.findings.kinds import Difference, FindingKind, StripeList
 
 CLOSURES: Final = frozenset({FindingKind.ACCOUNT_UNREADABLE, FindingKind.LIST_UNREADABLE})
 """Findings about objects that Stripe denies us."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from payment_worker.domain.discrepancies.findings import Difference, FindingKind
+from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import LOST, RELEASED, Refund, RefundStatus, RefundTrigger
 from payment_worker.domain.snapshots import RefundSnapshot

@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 import redis
 
-from payment_worker.broker.redaction import shown
+from payment_worker.broker.shown_arguments import shown
 from payment_worker.devstack.waiting import wait_until
 from tests.broker.scene import Scene
 from tests.harness.length import long

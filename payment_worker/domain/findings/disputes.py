@@ -1,7 +1,7 @@
 """Compares the status of a dispute with a snapshot of it."""
 
-from payment_worker.domain.discrepancies.findings import Difference, FindingKind
 from payment_worker.domain.dispute import DisputeStatus
+from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import DisputeSnapshot
 

@@ -1,0 +1,1 @@
+"""Findings: their kinds, and the comparison of each object of ours with Stripe's."""

@@ -1,0 +1,1 @@
+"""Archives, deletes and erases rows whose time is over."""
