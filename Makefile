@@ -48,7 +48,7 @@ MATRIX = $(PYTHON) -m venv build/celery-$(1) && \
 test-docker: $(READY) ## tests on containers of our image and of compose.yaml, which get killed; needs an engine
 	@docker info >/dev/null 2>&1 || { echo "No container engine answers: 'docker info' says why. make test needs none."; exit 1; }
 	DOCKER_BUILDKIT=1 docker build --quiet --tag payment-worker:test .
-	TEST_NODES=containers $(BIN)/python -m pytest tests/nodes tests/deployed $(ARGS)
+	TEST_LENGTH=long TEST_NODES=containers $(BIN)/python -m pytest tests/nodes tests/deployed $(ARGS)
 
 chaos: $(READY) ## payments while processes and servers are killed, then every invariant (N=300 SEED=7 SECONDS=60)
 	@$(BIN)/python -m payment_worker.devstack.chaos $(if $(N),--payments $(N)) $(if $(SEED),--seed $(SEED)) \
