@@ -152,6 +152,10 @@ is taken back unless `reverse_transfer` or `refund_application_fee` says so; Str
 
 {refund_refusals}
 
+Stripe may accept a refund and wait with it: for the bank, for money in your balance, for the charge itself. It is
+`PENDING` then, and `RefundPending` says why, again if that changes. It is neither done nor failed: do not refund in
+another way.
+
 Where a card's issuer reports a payment as fraud (Stripe's early fraud warning), `PaymentSuspected` says so once and the
 table `early_fraud_warning` has a row; a dispute is likely to follow. With `PAYMENT_WORKER_FRAUD_REFUND_WITHIN` the
 worker requests a refund of what is left by itself: reason `fraudulent`, the warning as its `note`, its `refund_id` made

@@ -119,7 +119,15 @@ def _simulator(directory: Path, *, seed: int, port: int, endpoints: Mapping[str,
     # As the docs recommend: the event types that the worker handles, and one that it ignores.
     types = [*SUBJECTS, "charge.captured"]
     for account, secret in endpoints.items():
-        fields = {"url": url, "secrets": [secret], "types": types, "account": account}
+        # The second account has an event destination for thin events.
+        payload = "thin" if account == SECOND_ACCOUNT_ID else "snapshot"
+        fields = {
+            "url": url,
+            "secrets": [secret],
+            "types": types,
+            "account": account,
+            "event_payload": payload,
+        }
         simulator.post("webhooks/endpoints", fields)
     return simulator
 
