@@ -1,6 +1,7 @@
 """Counts the work that is still unfinished in our rows and at the simulator."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,6 +29,16 @@ def unfinished_work(database: Engine, simulator: Simulator) -> dict[str, int]:
     """How much of what is unfinished; empty when nothing is."""
     counts = {**_rows(database), **_stripe(simulator)}
     return {name: count for name, count in counts.items() if count}
+
+
+def polled_since(database: Engine, then: datetime) -> bool:
+    """Whether the events of every account were listed since then: what no webhook brought is known."""
+    try:
+        with database.connect() as connection:
+            last: datetime | None = connection.execute(text("SELECT min(polled_at) FROM event_poll")).scalar()
+    except SQLAlchemyError:
+        return False
+    return last is not None and last > then
 
 
 def _rows(database: Engine) -> dict[str, int]:

@@ -33,7 +33,7 @@ from payment_worker.devstack.chaos.nemesis import Nemesis
 from payment_worker.devstack.chaos.options import Options
 from payment_worker.devstack.chaos.poison import Poison
 from payment_worker.devstack.chaos.progress import Progress
-from payment_worker.devstack.chaos.quiescence import unfinished_work
+from payment_worker.devstack.chaos.quiescence import polled_since, unfinished_work
 from payment_worker.devstack.demo.balance import imported_balance
 from payment_worker.devstack.launch import closing_engine
 
@@ -187,10 +187,11 @@ def _send_and_inject_faults(one: Run) -> int:
 
 
 def _wait_until_quiescent(one: Run) -> Mapping[str, int]:
-    """Wait until nothing is unfinished. Returns what is, if that has stopped getting less."""
+    """Wait until nothing is unfinished, nor is an event unread. Returns what is, if that has stopped getting less."""
     never, least, least_at = Event(), float("inf"), time.monotonic()
     done = 0
     quiescent_since: float | None = None
+    quiescent_at = datetime.now(tz=UTC)
     while True:
         one.nemesis.check()
         unfinished = _unfinished(one)
@@ -200,8 +201,9 @@ def _wait_until_quiescent(one: Run) -> Mapping[str, int]:
         if one.consumer.count + len(one.client.recorded) > done:
             # Each request that is recorded brings events: on a slow machine there is more to do at first.
             done, least_at = one.consumer.count + len(one.client.recorded), now
-        quiescent_since = None if unfinished else quiescent_since or now
-        if quiescent_since and now - quiescent_since >= _STAYS_QUIESCENT_SECONDS:
+        if unfinished or not quiescent_since:
+            quiescent_since, quiescent_at = None if unfinished else now, datetime.now(tz=UTC)
+        elif now - quiescent_since >= _STAYS_QUIESCENT_SECONDS and polled_since(one.database, quiescent_at):
             return {}
         if unfinished and now - least_at > _NO_PROGRESS_SECONDS:
             return unfinished
