@@ -16,8 +16,10 @@ from payment_worker.store.events.inbox import InboxEvent
 from payment_worker.store.payments import payments
 
 BEFORE_ITS_EVENT: Final = timedelta(minutes=1)
-"""How long before its event a balance transaction was created, usually in the same second. One whose transaction is not
-on the first page of the list is processed alone."""
+"""How long before its event a balance transaction was created, usually in the same second."""
+
+MOST_PAGES: Final = 4
+"""Of the list. An event whose balance transaction is on none of them is processed alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +67,16 @@ def _retrieve(context: Context, account: str, lacking: Sequence[LacksFee]) -> Se
 def _list(context: Context, account: str, lacking: Sequence[LacksFee]) -> Sequence[BalanceTransaction]:
     created = [datetime.fromtimestamp(each.event.payload["created"], tz=UTC) for each in lacking]
     period = Period(since=min(created) - BEFORE_ITS_EVENT, until=max(created))
-    page = balance_transactions_page(context.stripe, period, account=account)
-    return page.objects if isinstance(page, Page) else ()
+    missing = {each.stripe_balance_transaction_id for each in lacking}
+    shown: list[BalanceTransaction] = []
+    after = None
+    for _ in range(MOST_PAGES):
+        page = balance_transactions_page(context.stripe, period, after=after, account=account)
+        if not isinstance(page, Page):
+            break
+        shown += page.objects
+        missing -= {each.stripe_balance_transaction_id for each in page.objects}
+        if not missing or page.cursor is None:
+            break
+        after = page.cursor
+    return shown

@@ -107,12 +107,12 @@ def payment_intents_page(
 
 
 def balance_transactions_page(
-    stripe: Gateway, period: Period, *, account: str
+    stripe: Gateway, period: Period, *, after: str | None, account: str
 ) -> Page[BalanceTransaction] | NotListed:
-    """The newest balance transactions of a period."""
+    """A page of the balance transactions of a period."""
     params = {"created": period.as_parameter()}
     return read_page(
-        stripe, "/v1/balance_transactions", params, balance_transaction_of, after=None, account=account
+        stripe, "/v1/balance_transactions", params, balance_transaction_of, after=after, account=account
     )
 
 

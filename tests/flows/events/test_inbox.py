@@ -168,6 +168,22 @@ def test_fees_of_many_charges_are_recorded_with_one_request(scene: Scene, rows: 
     assert [tuple(each.values()) for each in fees] == [(5000, "EUR")] * 3
 
 
+def test_fees_are_found_behind_a_page_of_other_transactions(scene: Scene, rows: Rows) -> None:
+    for _ in range(2):
+        scene.charge()
+    scene.simulator.advance(60)
+    events = scene.events(types=["charge.updated"])
+    topup = {"type": "topup", "amount": 1, "currency": "eur", "created": events[-1].payload["created"]}
+    for _ in range(101):
+        scene.simulator.post("balance_transactions", topup)
+    receive_all(scene.context, events, source="webhook")
+    scene.simulator.fault("server_error", endpoint="balance_transactions.retrieve", times=None)
+
+    assert not process_together(scene.context, claim_new(scene.context))
+
+    assert {row["outcome"] for row in rows(EVENT)} == {"CHANGED"}
+
+
 def test_the_fee_of_one_charge_is_retrieved(scene: Scene, rows: Rows) -> None:
     scene.charge()
     scene.simulator.advance(60)
