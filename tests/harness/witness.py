@@ -19,6 +19,8 @@ class Witness:
 
     def __init__(self, redis_url: str) -> None:
         self._app = Celery("witness", broker=redis_url, set_as_current=False)
+        # Celery imports it at first use: in two threads at once, that can end in a deadlock.
+        self._receiver_class = self._app.events.Receiver
         self._heard: list[dict[str, Any]] = []
         self._stopped = Event()
         self._thread = Thread(target=self._listen, name="witness", daemon=True)
@@ -48,7 +50,7 @@ class Witness:
     def _listen(self) -> None:
         while not self._stopped.is_set():
             with suppress(OSError, redis.ConnectionError), self._app.connection_for_read() as connection:
-                self._receiver = self._app.events.Receiver(connection, handlers={"*": self._heard.append})
+                self._receiver = self._receiver_class(connection, handlers={"*": self._heard.append})
                 self._receiver.capture(limit=None, timeout=None, wakeup=False)
 
     def _is_subscribed(self) -> bool:
