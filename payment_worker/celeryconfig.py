@@ -66,6 +66,7 @@ task_taken_from: dict[str, tuple[str, ...]] = {
         "charges": (
             "charge",
             "adopt",
+            "continue_adoption",
             "capture",
             "cancel",
             "retry_charge",

@@ -38,6 +38,7 @@ CREATE TABLE payment (
     transfer_destination text,
     transfer_amount bigint CHECK (transfer_amount > 0),
     not_before timestamptz,
+    adoption_due_at timestamptz,
     stripe_customer text,
     stripe_payment_intent_id text,
     stripe_charge_id text,
@@ -84,6 +85,8 @@ COMMENT ON COLUMN payment.action_expires_at IS
     'Until when it waits for its customer; then it is canceled.';
 COMMENT ON COLUMN payment.not_before IS
     'When it is charged, if the caller set a time: its attempt is due then.';
+COMMENT ON COLUMN payment.adoption_due_at IS
+    'When its adoption is continued, if not all was read yet that Stripe had of it before.';
 COMMENT ON COLUMN payment.payment_method IS
     'Stripe''s payment method, as the caller gave it; null where it gave a confirmation token.';
 COMMENT ON COLUMN payment.cancellation_reason IS
@@ -96,6 +99,7 @@ CREATE INDEX payment_created_at ON payment (created_at);
 CREATE INDEX payment_unfinished ON payment (updated_at)
     WHERE status IN ('REQUESTED', 'PROCESSING', 'REQUIRES_ACTION', 'AUTHORIZED');
 CREATE INDEX payment_action_expires ON payment (action_expires_at) WHERE status = 'REQUIRES_ACTION';
+CREATE INDEX payment_adoption_due ON payment (adoption_due_at) WHERE adoption_due_at IS NOT NULL;
 CREATE INDEX payment_stripe_charge_id ON payment (stripe_charge_id);
 CREATE INDEX payment_stripe_account ON payment (stripe_account) WHERE stripe_account <> '';
 """

@@ -56,6 +56,7 @@ payment = Table(
     Column("transfer_destination", Text),
     Column("transfer_amount", BigInteger),
     Column("not_before", DateTime(timezone=True)),
+    Column("adoption_due_at", DateTime(timezone=True)),
     Column("stripe_customer", Text),
     Column("stripe_payment_intent_id", Text),
     Column("stripe_charge_id", Text),

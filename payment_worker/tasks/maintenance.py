@@ -13,6 +13,7 @@ from payment_worker import bootstrap
 from payment_worker.celery import app
 from payment_worker.contracts.requests import MaintenanceRequest
 from payment_worker.domain.attempts.attempt import Action
+from payment_worker.flows.commands.adopt import claim_due_adoptions
 from payment_worker.flows.commands.expire_action import claim_expired_actions
 from payment_worker.flows.commands.refund_suspected import claim_due_warnings
 from payment_worker.flows.commands.retry_charge import claim_due_retries
@@ -76,6 +77,7 @@ POLICIES: Final[Mapping[str, tuple[Callable[[Context], Sequence[UUID | str | int
         {
             "retries": (claim_due_retries, "payment_worker.retry_declined", "attempt_id"),
             "expired_actions": (claim_expired_actions, "payment_worker.expire_action", "payment_id"),
+            "adoptions": (claim_due_adoptions, "payment_worker.continue_adoption", "payment_id"),
             "fraud_warnings": (
                 claim_due_warnings,
                 "payment_worker.refund_suspected",

@@ -20,6 +20,7 @@ from payment_worker.domain.adoption import SENTENCES
 from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.commands.adopt import RejectAdoption, StripeAway
 from payment_worker.flows.commands.adopt import adopt as adopt_flow
+from payment_worker.flows.commands.adopt import continue_adoption as continue_adoption_flow
 from payment_worker.flows.commands.cancel import cancel as cancel_flow
 from payment_worker.flows.commands.capture import capture as capture_flow
 from payment_worker.flows.commands.charge import charge as charge_flow
@@ -133,6 +134,17 @@ def adopt(self: Task, *args: object, **kwargs: object) -> Result:
     if isinstance(answer, StripeAway):
         raise self.retry(countdown=growing_countdown(self.request.retries), max_retries=NO_LIMIT)
     return apply_result(self, answer, kwargs)
+
+
+@app.task(bind=True, name="payment_worker.continue_adoption", typing=False)
+def continue_adoption(self: Task, *, payment_id: str, **_newer: object) -> Mapping[str, Any]:
+    """Read what Stripe has of an adopted payment, after the worker that adopted it died or Stripe was away."""
+    answer = unless_unavailable(self, lambda: continue_adoption_flow(context(self), UUID(payment_id)))
+    return (
+        answer.as_result()
+        if isinstance(answer, CommandResult)
+        else {"payment_id": payment_id, "status": "due again"}
+    )
 
 
 @app.task(bind=True, name="payment_worker.execute_attempt", typing=False)

@@ -15,6 +15,7 @@ TASKS: Final = (
     *(
         "charge",
         "adopt",
+        "continue_adoption",
         "capture",
         "cancel",
         "retry_charge",
@@ -126,7 +127,15 @@ SWEPT: Final = Metric(
     name="payment_worker_resumed",
     means="Due or abandoned rows that the sweep enqueued.",
     labels={
-        "kind": ("attempts", "events", "waiting_refunds", "retries", "expired_actions", "fraud_warnings")
+        "kind": (
+            "attempts",
+            "events",
+            "waiting_refunds",
+            "retries",
+            "expired_actions",
+            "adoptions",
+            "fraud_warnings",
+        )
     },
 )
 EVENTS: Final = Metric(

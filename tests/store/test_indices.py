@@ -27,7 +27,7 @@ from payment_worker.cli.app import app
 from payment_worker.contracts.requests import AdoptRequest, parse
 from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.flows.attempts.execute import run_claimed
-from payment_worker.flows.commands.adopt import adopt
+from payment_worker.flows.commands.adopt import adopt, claim_due_adoptions
 from payment_worker.flows.commands.expire_action import claim_expired_actions
 from payment_worker.flows.commands.retry_charge import claim_due_retries, retry_declined
 from payment_worker.flows.context import Context
@@ -225,6 +225,7 @@ def _sweep(context: Context) -> None:
     for attempt_id in claim_due_retries(context):
         retry_declined(context, attempt_id)
     claim_expired_actions(context)
+    claim_due_adoptions(context)
 
 
 def _look(scene: Scene, command: Command) -> None:

@@ -1,14 +1,16 @@
 """Adopts a PaymentIntent that another program created, such as Checkout or Elements, as a payment of ours.
 
 The PaymentIntent is retrieved twice: before the payment's row is inserted, and again after that. So a change in between
-is recorded even if its event arrived before the row.
+is recorded even if its event arrived before the row. What there was before, such as refunds and disputes, is read after
+that too: until it is, the row's `adoption_due_at` says when the sweep has it continued, whoever dies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final, assert_never
+from uuid import UUID
 
 from payment_worker.contracts.requests import AdoptRequest, fingerprint
 from payment_worker.domain.adoption import AdoptionRejection, check_adoption
@@ -34,6 +36,9 @@ from payment_worker.store.statements import write
 
 CAUSE: Final = "adopted"
 
+BATCH: Final = 100
+"""Adoptions that one sweep enqueues."""
+
 
 @dataclass(frozen=True, slots=True)
 class RejectAdoption:
@@ -54,7 +59,43 @@ def adopt(context: Context, request: AdoptRequest) -> CommandResult | Conflict |
         return known
     if known is None and (refused := _take(context, request)):
         return refused
-    return _caught_up(context, request)
+    return continue_adoption(context, request.payment_id)
+
+
+def claim_due_adoptions(context: Context) -> Sequence[UUID]:
+    """The adopted payments of which not everything was read, though it was to be by now, by their ids."""
+    now = context.clock()
+    with context.database.begin() as connection:
+        return payments.claim_due_adoptions(
+            connection, now=now, until=now + context.policy.lease, limit=BATCH
+        )
+
+
+def continue_adoption(context: Context, payment_id: UUID) -> CommandResult | StripeAway:
+    """Apply what Stripe shows of an adopted payment now, and what it has of it already: refunds and the like."""
+    adopted = _found(context, payment_id)
+    is_applied = _apply(context, adopted, ObjectKind.PAYMENT_INTENT, _payment_intent(adopted))
+    if not (is_applied and all(_apply_all(context, adopted, kind, path) for kind, path in LISTS.items())):
+        return StripeAway()
+    adopted = _found(context, payment_id)
+    if not _record_warnings(context, adopted):
+        return StripeAway()
+    with context.database.begin() as connection:
+        payments.end_adoption(connection, payment_id)
+    context.notify_relay()
+    return payment_result(adopted)
+
+
+def _found(context: Context, payment_id: UUID) -> Payment:
+    with context.database.begin() as connection:
+        payment = payments.find(connection, payment_id)
+    assert payment is not None  # noqa: S101 - it is recorded, and payments are never deleted
+    return payment
+
+
+def _payment_intent(adopted: Payment) -> str:
+    assert adopted.stripe_payment_intent_id is not None  # noqa: S101 - it was adopted by it
+    return adopted.stripe_payment_intent_id
 
 
 def _take(context: Context, request: AdoptRequest) -> Conflict | RejectAdoption | StripeAway | None:
@@ -102,7 +143,8 @@ def _record(
         return RejectAdoption(rejection)
     payment, now = _payment_of(request, seen), context.clock()
     with context.database.begin() as connection:
-        columns = {**asked.columns, "metadata": asked.metadata}
+        due_at = now + context.policy.lease  # longer than what follows takes, unless this worker dies
+        columns = {**asked.columns, "metadata": asked.metadata, "adoption_due_at": due_at}
         recorded = payments.insert_payment(
             connection, payment, request=columns, fingerprint=fingerprint(request), created_at=now
         )
@@ -168,53 +210,43 @@ LISTS: Final[Mapping[ObjectKind, str]] = MappingProxyType(
 """Objects that may have been created for a PaymentIntent before it was adopted."""
 
 
-def _caught_up(context: Context, request: AdoptRequest) -> CommandResult | StripeAway:
-    """Apply what Stripe shows of the payment now, and the refunds and disputes that it has already."""
-    is_applied = _apply(context, request, ObjectKind.PAYMENT_INTENT, request.payment_intent)
-    if not (is_applied and all(_apply_all(context, request, kind, path) for kind, path in LISTS.items())):
-        return StripeAway()
-    with context.database.begin() as connection:
-        payment = payments.find(connection, request.payment_id)
-    assert payment is not None  # noqa: S101 - it is recorded, and payments are never deleted
-    if not _record_warnings(context, request, payment):
-        return StripeAway()
-    context.notify_relay()
-    return payment_result(payment)
-
-
-def _record_warnings(context: Context, request: AdoptRequest, payment: Payment) -> bool:
+def _record_warnings(context: Context, adopted: Payment) -> bool:
     """Record the early fraud warnings that the PaymentIntent has already; whether Stripe has shown them."""
     after: str | None = None
     while True:
         page = early_fraud_warnings_page(
-            context.stripe, request.payment_intent, after=after, account=request.on_account
+            context.stripe, _payment_intent(adopted), after=after, account=adopted.stripe_account
         )
         if not isinstance(page, Page):
             return False
         with context.database.begin() as connection:
             for warning in page.objects:
-                record_warning(context, connection, payment, warning)
+                record_warning(context, connection, adopted, warning)
         if page.cursor is None:
             return True
         after = page.cursor
 
 
-def _apply_all(context: Context, request: AdoptRequest, kind: ObjectKind, path: str) -> bool:
+def _apply_all(context: Context, adopted: Payment, kind: ObjectKind, path: str) -> bool:
     after: str | None = None
     while True:
-        page = ids_page(context.stripe, path, request.payment_intent, after=after, account=request.on_account)
+        page = ids_page(
+            context.stripe, path, _payment_intent(adopted), after=after, account=adopted.stripe_account
+        )
         if not isinstance(page, Page):
             return False
-        if not all(_apply(context, request, kind, stripe_id) for stripe_id in page.objects):
+        if not all(_apply(context, adopted, kind, stripe_id) for stripe_id in page.objects):
             return False
         if page.cursor is None:
             return True
         after = page.cursor
 
 
-def _apply(context: Context, request: AdoptRequest, kind: ObjectKind, stripe_id: str) -> bool:
+def _apply(context: Context, adopted: Payment, kind: ObjectKind, stripe_id: str) -> bool:
     """Apply an object in its current state; whether Stripe has shown it."""
-    target = Target(kind=kind, stripe_id=stripe_id, payment_id=request.payment_id, account=request.on_account)
+    target = Target(
+        kind=kind, stripe_id=stripe_id, payment_id=adopted.payment_id, account=adopted.stripe_account
+    )
     match apply_snapshot(context, target, cause=context.cause(CAUSE)):
         case Overtaken() | NotShown(_, Unanswered() | Postponed()):
             return False

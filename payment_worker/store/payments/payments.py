@@ -175,6 +175,31 @@ def claim_expired_actions(
     return connection.scalars(claim.returning(table.c.payment_id)).all()
 
 
+def claim_due_adoptions(
+    connection: Connection, *, now: datetime, until: datetime, limit: int
+) -> Sequence[UUID]:
+    """Payments whose adoption is to be continued; no other sweep gets them before `until`."""
+    due = (
+        select(table.c.payment_id)
+        .where(table.c.adoption_due_at <= now)
+        .order_by(table.c.adoption_due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    claim = table.update().where(table.c.payment_id.in_(due)).values(adoption_due_at=until)
+    return connection.scalars(claim.returning(table.c.payment_id)).all()
+
+
+def end_adoption(connection: Connection, payment_id: UUID) -> None:
+    """Note that all was read that Stripe had of an adopted payment."""
+    due_at = connection.scalar(select(table.c.adoption_due_at).where(table.c.payment_id == payment_id))
+    if due_at:
+        connection.execute(
+            table.update().where(table.c.payment_id == payment_id).values(adoption_due_at=None)
+        )
+
+
 def extend_action(payment_id: UUID, *, until: datetime) -> Change:
     """The change that lets a payment wait for its customer for longer."""
     return Change(tables.payment, {"payment_id": payment_id}, {"action_expires_at": until})

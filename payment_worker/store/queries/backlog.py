@@ -18,6 +18,7 @@ from payment_worker.store.reconciliation.findings import FindingStatus
 
 _ATTEMPT: Final = tables.payment_attempt.c
 _EVENT: Final = tables.stripe_event.c
+_PAYMENT: Final = tables.payment.c
 _REFUND: Final = tables.refund.c
 _OUTBOX: Final = tables.outbox.c
 
@@ -27,6 +28,11 @@ _DUE: Final[Mapping[str, tuple[ColumnElement[Any], ColumnElement[datetime], Colu
             "attempts": (_ATTEMPT.payment_id, _ATTEMPT.next_action_at, _ATTEMPT.finished_at.is_(None)),
             "events": (_EVENT.event_id, _EVENT.next_action_at, _EVENT.status == EventStatus.RECEIVED),
             "waiting_refunds": (_REFUND.refund_id, _REFUND.waits_until, _REFUND.waits_until.is_not(None)),
+            "adoptions": (
+                _PAYMENT.payment_id,
+                _PAYMENT.adoption_due_at,
+                _PAYMENT.adoption_due_at.is_not(None),
+            ),
             "messages": (_OUTBOX.payment_id, _OUTBOX.occurred_at, _OUTBOX.published_at.is_(None)),
         }
     )

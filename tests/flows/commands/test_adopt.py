@@ -9,7 +9,13 @@ import pytest
 
 from payment_worker.contracts.requests import AdoptRequest, parse
 from payment_worker.domain.adoption import AdoptionRejection
-from payment_worker.flows.commands.adopt import RejectAdoption, StripeAway, adopt
+from payment_worker.flows.commands.adopt import (
+    RejectAdoption,
+    StripeAway,
+    adopt,
+    claim_due_adoptions,
+    continue_adoption,
+)
 from payment_worker.flows.commands.expire_action import claim_expired_actions, expire_action
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.flows.result import CommandResult, Conflict
@@ -111,6 +117,32 @@ def test_what_was_refunded_and_disputed_before_is_known(scene: Scene, rows: Rows
     )
     assert _published(rows)["PaymentSuspected"] == 1
     assert _findings(scene, rows) == []
+
+
+def test_what_was_before_is_read_though_nobody_asks_again(scene: Scene, rows: Rows) -> None:
+    # As after a worker that died right after the payment's row was there, and a Redis that forgot its message.
+    intent = _made(scene, PAID)
+    scene.at_stripe("/v1/refunds", {"payment_intent": intent, "amount": "1000"})
+    scene.simulator.post("early_fraud_warnings", {"payment_intent": intent})
+    scene.simulator.post("disputes", {"payment_intent": intent})
+    scene.deliver(scene.events())
+    request = _request(intent)
+    silence = scene.simulator.fault("unavailable", endpoint="refunds.list", times=None)
+    assert adopt(scene.context, request) == StripeAway()
+    assert claim_due_adoptions(scene.context) == []  # its worker may be at it still
+    scene.advance(300)
+    assert claim_due_adoptions(scene.context) == [request.payment_id]
+    assert claim_due_adoptions(scene.context) == []  # no other sweep gets it
+    assert continue_adoption(scene.context, request.payment_id) == StripeAway()
+    scene.simulator.delete(f"faults/{silence}")
+    scene.advance(300)
+    assert claim_due_adoptions(scene.context) == [request.payment_id]
+    assert isinstance(continue_adoption(scene.context, request.payment_id), CommandResult)
+    payment = _payment(rows, request.payment_id)
+    assert (payment["amount_refunded"], payment["is_disputed"]) == (1000, True)
+    assert _published(rows)["PaymentSuspected"] == 1
+    scene.advance(300)
+    assert claim_due_adoptions(scene.context) == []
 
 
 def test_the_same_request_again_changes_nothing(scene: Scene, rows: Rows) -> None:
