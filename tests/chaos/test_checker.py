@@ -10,7 +10,7 @@ from payment_worker.devstack.chaos.checker.check import INVARIANTS, check
 from payment_worker.devstack.chaos.checker.invariant import RunResult
 from payment_worker.devstack.chaos.checker.records import Records
 from payment_worker.devstack.chaos.consumer import PublishedMessage
-from payment_worker.devstack.chaos.generator import PlannedRequest, Workload
+from payment_worker.devstack.chaos.generator import ADOPTED_AS, PlannedRequest, Workload
 
 PAYMENT, REFUND, DISPUTE, WARNING = str(UUID(int=1)), "refund-1", "du_1", "issfr_1"
 Rows = dict[str, Any]
@@ -64,6 +64,7 @@ def a_correct_run(**changes: object) -> RunResult:
         "refunded": 40,
         "effects": 1,
         "attempts": 1,
+        "metadata": {},
     }
     published = [
         PublishedMessage("1", "PaymentRequested", PAYMENT),
@@ -150,6 +151,13 @@ def test_a_second_refund_at_stripe_is_doubled() -> None:
 
 def test_a_charge_without_an_attempt_is_doubled() -> None:
     assert "doubled" in violated(a_correct_run(intents_of={PAYMENT: [the(INTENT, attempts=2)]}))
+
+
+def test_what_checkout_charged_is_not_doubled_by_its_adoption() -> None:
+    from_checkout = the(INTENT, metadata={ADOPTED_AS: PAYMENT})
+    adopted = a_correct_run(intents_of={PAYMENT: [from_checkout]}, attempts_of={})
+    assert "doubled" not in violated(adopted)
+    assert "doubled" in violated(a_correct_run(intents_of={PAYMENT: [INTENT]}, attempts_of={}))
 
 
 def test_a_charge_that_nobody_requested_is_lost() -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from payment_worker.devstack.chaos.generator import PlannedRequest, Workload
+from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 
 RESEND_AFTER_SECONDS: Final = 20.0
 """How long a request may have no row before it is resent. A refund waits up to 15 s for an unknown payment."""
@@ -40,13 +41,15 @@ _STATUSES = text("SELECT payment_id::text, status FROM payment WHERE payment_id 
 class Client:
     """Sends the workload in a thread. `recorded`, `sent` and `resent` may be read at any time."""
 
-    def __init__(self, workload: Workload, *, redis_url: str, database: Engine) -> None:
+    def __init__(self, workload: Workload, *, redis_url: str, database: Engine, simulator: Simulator) -> None:
         self._app = Celery("chaos-client", broker=redis_url, set_as_current=False)
         self._app.conf.update(
             broker_transport_options={"socket_timeout": 3, "socket_connect_timeout": 2},
             task_publish_retry=False,
         )
-        self._database = database
+        self._database, self._simulator = database, simulator
+        self._made: dict[str, str] = {}
+        """The PaymentIntents that Checkout made, by the request that adopts them."""
         self._requests = {request.request_id: request for request in workload.requests}
         self._changes = {request.request_id for request in workload.changes}
         self._due = [(at, request.request_id) for request in self._requests.values() for at in request.at]
@@ -118,13 +121,19 @@ class Client:
                 queue=request.queue,
                 task_id=self._message_id(request),
             )
-        except (OperationalError, redis.exceptions.RedisError, OSError):
+        except (OperationalError, redis.exceptions.RedisError, SimulatorError, OSError):
             self.send_failures += 1
             return False
         self.sent += 1
         return True
 
     def _arguments(self, request: PlannedRequest) -> dict[str, object]:
+        if request.checkout:
+            if request.request_id not in self._made:
+                self._made[request.request_id] = self._simulator.post("payment_intents", request.checkout)[
+                    "id"
+                ]
+            return {**request.arguments, "payment_intent": self._made[request.request_id]}
         if request.not_before is None:
             return dict(request.arguments)
         return {

@@ -68,6 +68,25 @@ SECOND_ACCOUNT_ID: Final = "acct_1EuropeanAccount"
 
 _SECOND_SHARE: Final = 0.12
 
+_ADOPTED_SHARE: Final = 0.06
+_ADOPTED_CARDS: Final = {
+    name: share
+    for name, share in _CARDS.items()
+    if name
+    in {
+        "pm_card_visa",
+        "pm_card_bypassPending",
+        "pm_card_pendingRefund",
+        "pm_card_refundFail",
+        "pm_card_createDispute",
+        "pm_card_createIssuerFraudRecord",
+    }
+}
+"""Customers pay with these in Checkout."""
+
+ADOPTED_AS: Final = "cart"
+"""In the metadata of a PaymentIntent that Checkout makes: the id of the payment that adopts it."""
+
 _LONGEST_TAIL_SECONDS: Final = 30.0
 """Time after the last charge for its refunds, and for copies that arrive after the payment is final."""
 
@@ -85,6 +104,13 @@ class PlannedRequest:
     at: tuple[float, ...]
     not_before: float | None = None
     """When it is to be executed at the earliest, in seconds since the start."""
+    checkout: Mapping[str, Any] | None = None
+    """The PaymentIntent that Checkout makes before this request adopts it."""
+
+    @property
+    def amount(self) -> int:
+        """What a charge takes, in minor units."""
+        return int((self.checkout or self.arguments)["amount"])
 
     def is_no_op(self, status: str | None) -> bool:
         """Whether the request changes nothing in this payment status, and so may leave no row."""
@@ -120,10 +146,33 @@ class _Generator:
         self._tail = min(_LONGEST_TAIL_SECONDS, seconds / 2)
 
     def workload(self, payments: int) -> Workload:
-        charges = [self._charge(self._random.uniform(0, self._seconds - self._tail)) for _ in range(payments)]
+        charges = [
+            self._payment(self._random.uniform(0, self._seconds - self._tail)) for _ in range(payments)
+        ]
         refunds = [refund for charge in charges for refund in self._refunds(charge)]
         changes = [change for charge in charges for change in self._changes(charge)]
         return Workload(charges=tuple(charges), refunds=tuple(refunds), changes=tuple(changes))
+
+    def _payment(self, at: float) -> PlannedRequest:
+        return self._adoption(at) if self._random.random() < _ADOPTED_SHARE else self._charge(at)
+
+    def _adoption(self, at: float) -> PlannedRequest:
+        rng = self._random
+        payment_id = _uuid(rng)
+        return PlannedRequest(
+            task="payment_worker.adopt",
+            queue="charges",
+            request_id=payment_id,
+            payment_id=payment_id,
+            arguments={"payment_id": payment_id, "order_id": _uuid(rng)},
+            at=self._copies(at),
+            checkout={
+                "amount": rng.randrange(_LEAST, _MOST, _STEP),
+                "currency": _chosen(rng, _CURRENCIES).lower(),
+                "payment_method": _chosen(rng, _ADOPTED_CARDS),
+                "metadata": {ADOPTED_AS: payment_id},
+            },
+        )
 
     def _charge(self, at: float) -> PlannedRequest:
         rng = self._random
@@ -165,7 +214,7 @@ class _Generator:
 
     def _refunds(self, charge: PlannedRequest) -> Iterator[PlannedRequest]:
         """No refund, a full one, partial ones that fit, or several that together exceed the amount and race."""
-        rng, amount = self._random, int(charge.arguments["amount"])
+        rng, amount = self._random, charge.amount
         # Some at once, while the charge's outcome is still unknown; the racing ones all at the same time.
         at = self._a_little_after(charge.at[0])
         match rng.choices(("none", "whole", "parts", "race"), (45, 15, 20, 20))[0]:
@@ -197,7 +246,9 @@ class _Generator:
 
     def _changes(self, charge: PlannedRequest) -> Iterator[PlannedRequest]:
         """Captures and cancellations of manual-capture charges, sometimes racing, and retries of declined ones."""
-        rng, amount = self._random, int(charge.arguments["amount"])
+        if charge.checkout:
+            return
+        rng, amount = self._random, charge.amount
         at = self._a_little_after(charge.at[0])
         if charge.arguments.get("capture_method") == "manual":
             part = max(amount // rng.randint(1, 3) // _STEP, 1) * _STEP

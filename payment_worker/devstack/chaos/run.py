@@ -92,7 +92,9 @@ def run(options: Options) -> int:
                 cluster=cluster,
                 database=database,
                 consumer=entered.enter_context(StreamConsumer(redis_url)),
-                client=entered.enter_context(Client(workload, redis_url=redis_url, database=database)),
+                client=entered.enter_context(
+                    Client(workload, redis_url=redis_url, database=database, simulator=cluster.simulator)
+                ),
                 nemesis=entered.enter_context(Nemesis(cluster, seed=options.seed, every_seconds=kill_every)),
                 external_changes=entered.enter_context(_external_changes(options, cluster, database)),
                 forger=entered.enter_context(_forger(options, cluster)),

@@ -7,6 +7,7 @@ from typing import Final
 from payment_worker.devstack.chaos.checker.invariant import RunResult, Violation
 from payment_worker.devstack.chaos.checker.lifecycle import awaits_its_payment
 from payment_worker.devstack.chaos.checker.records import Records, Row
+from payment_worker.devstack.chaos.generator import ADOPTED_AS
 
 PAYMENT_STATUS: Final[Mapping[str, str]] = {
     "succeeded": "SUCCEEDED",
@@ -39,7 +40,8 @@ def doubled(result: RunResult) -> Iterator[Violation]:
             yield Violation(payment_id, f"{effects} times charged, with {len(intents)} PaymentIntents")
         charged, attempted = (
             sum(intent["attempts"] for intent in intents),
-            _charge_attempts(records, payment_id),
+            _charge_attempts(records, payment_id)
+            + sum(ADOPTED_AS in intent["metadata"] for intent in intents),
         )
         if charged > attempted:
             yield Violation(payment_id, f"the issuer got {charged} charges for {attempted} attempts")

@@ -10,6 +10,7 @@ from urllib.request import Request, urlopen
 from sqlalchemy import Engine, text
 
 from payment_worker.devstack.chaos.forger import FORGED
+from payment_worker.devstack.chaos.generator import ADOPTED_AS
 from payment_worker.devstack.servers.simulator import Simulator
 
 Row = Mapping[str, Any]
@@ -30,7 +31,7 @@ class Records:
     rejected: Mapping[str, Row]
     """By the request's id."""
     intents_of: Mapping[str, list[Row]]
-    """Stripe's PaymentIntents, by the payment that their metadata names."""
+    """Stripe's PaymentIntents, by the payment that their metadata names, or that adopts them."""
     stripe_refunds_of: Mapping[str, list[Row]]
     """Stripe's Refunds, by the refund that their metadata names, or by Stripe's id where they name none."""
     disputes: Mapping[str, Row]
@@ -78,7 +79,7 @@ def read(database: Engine, simulator: Simulator, *, api_keys: Sequence[str]) -> 
         history_of=_grouped((row["payment"], row) for row in history),
         attempts_of=_grouped((row["payment"], row) for row in attempts),
         rejected={row["id"]: row for row in rejected},
-        intents_of=_grouped((intent["metadata"].get("payment_id", ""), intent) for intent in intents),
+        intents_of=_grouped((_owner(intent["metadata"]), intent) for intent in intents),
         stripe_refunds_of=_grouped((_name(refund), refund) for refund in stripes),
         disputes={row["stripe_dispute_id"]: row for row in disputes},
         stripe_disputes=_listed(simulator.url, "disputes", api_keys),
@@ -87,6 +88,11 @@ def read(database: Engine, simulator: Simulator, *, api_keys: Sequence[str]) -> 
         forged_refunds=frozenset(refund["id"] for refund in stripes if FORGED in refund["metadata"]),
         forged=frozenset(intent["id"] for intent in all_intents if FORGED in intent["metadata"]),
     )
+
+
+def _owner(metadata: Row) -> str:
+    """The payment that made a PaymentIntent, or is to adopt it."""
+    return str(metadata.get("payment_id") or metadata.get(ADOPTED_AS, ""))
 
 
 def _name(refund: Row) -> str:
