@@ -25,8 +25,14 @@ def _reset(request: ControlRequest) -> Json:
 
 
 def _settings(request: ControlRequest) -> Json:
-    request.state.settings.change(request.body)
-    return request.state.settings.to_dict()
+    state = request.state
+    clock_skew = state.settings.clock_skew_seconds
+    state.settings.change(request.body)
+    if state.settings.clock_skew_seconds != clock_skew:
+        # Stripe's clock never jumps: an event that became visible after that would be older than its list shows.
+        for account in state.accounts.values():
+            account.late_events.clear()
+    return state.settings.to_dict()
 
 
 def _disconnect(request: ControlRequest) -> Json:

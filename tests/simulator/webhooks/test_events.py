@@ -61,6 +61,18 @@ def test_an_older_event_can_appear_after_a_newer_one(
     assert len(simulator.get("events", type="charge.succeeded")["data"]) == 1
 
 
+def test_what_is_late_shows_before_the_clock_is_set(
+    client: stripe.StripeClient, simulator: Simulator
+) -> None:
+    simulator.post("settings", {"event_lag_seconds": 60, "clock_skew_seconds": -400})
+    a_charge(client)
+    assert event_types(client) == []
+    simulator.post("settings", {"event_lag_seconds": 0})
+    assert event_types(client) == []
+    simulator.post("settings", {"clock_skew_seconds": 0})
+    assert "charge.succeeded" in event_types(client)
+
+
 def test_one_change_can_make_two_events(client: stripe.StripeClient, simulator: Simulator) -> None:
     simulator.post("settings", {"event_copies": 2})
     a_charge(client)
