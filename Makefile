@@ -16,6 +16,9 @@ PROCESSES ?= 6
 REQUIRE_TOOLS ?= 0
 export REQUIRE_TOOLS
 
+# Modules are compiled once, not in each of the hundreds of processes that the tests start, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: bench chaos help demo dev docs drift test test-long test-celery-matrix test-docker check static format requirements clean
 
 help: ## this list
