@@ -3,7 +3,8 @@
 A number counts if at most three other characters are between any two of its digits, and the digits have the prefix and
 the length of a card network's numbers and pass the Luhn check; an expiry may follow. Random numbers pass Luhn one time
 in ten, so the prefixes matter: timestamps in milliseconds begin with 1, and must not get a payment rejected.
-Excluded are formats known to be something else: UUIDs, hashes, timestamps, telephone numbers, fractions, lists.
+Excluded are formats known to be something else: UUIDs, hashes, Stripe's ids, timestamps, telephone numbers, fractions,
+lists.
 """
 
 import re
@@ -16,6 +17,7 @@ from payment_worker.contracts.plain_text import PlainText, plain, unescaped
 _MOST_BETWEEN: Final = 3
 _MAY_HOLD_ONE = re.compile(r"\d(?:\D{0,3}\d){12}")
 _GROUP = re.compile(r"\d+")
+_MAY_BE_ONE = re.compile(r"\d{13}")
 _EXPIRY = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?\d\d\d{0,4}")
 """An expiry that is written right behind a number, perhaps with the code from the card's back."""
 
@@ -29,6 +31,11 @@ _SOMETHING_ELSE = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_STRIPE_ID: Final = re.compile(
+    r"\b(?:acct|ch|ctoken|cus|dp|du|evt|mandate|pi|pm|po|py|pyr|re|req|seti|src|txn)_[0-9a-z]{14,64}\b",
+    re.IGNORECASE,
+)
+"""Random letters and digits: read as digits with a few others between them, one in two million is a card number."""
 _LONGEST_TELEPHONE: Final = 13
 """Digits. The norm allows 15, as many as American Express has."""
 
@@ -82,6 +89,7 @@ def _in_plain(seen: PlainText) -> list[Span]:
 def _runs(text: str) -> Iterator[list[Span]]:
     """Groups of digits that stand close enough to be one number's."""
     others = [match.span() for match in _SOMETHING_ELSE.finditer(text) if _is_something_else(match.group())]
+    others += [match.span() for match in _STRIPE_ID.finditer(text) if not _MAY_BE_ONE.search(match.group())]
     run: list[Span] = []
     for group in (match.span() for match in _GROUP.finditer(text)):
         is_other = any(begin <= group[0] and group[1] <= end for begin, end in others)

@@ -68,10 +68,18 @@ def test_grouped_and_foreign_digits_are_digits(text: str) -> None:
         "2026-11-22 2026-11-23",
         "52345678-1234-4234-9234-123456789012",
         "pm_1NirD82eZvKYlo2C",
+        "pm_1O1o7xEi6Q965ZP947555734",  # a Stripe id: with letters between its digits one in two million is a card
+        "refund of pi_39lg9I64Lg2f042a9T2bd280, please",
     ],
 )
 def test_other_numbers_are_left_alone(text: str) -> None:
     assert not has_card_number(text)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("around", ["pm_{}", "pi_3Nir{}abc", "card_{}", "pm_card {}"])
+def test_a_card_number_in_what_looks_like_a_stripe_id_is_found(number: str, around: str) -> None:
+    assert has_card_number(around.format(number))
 
 
 @given(st.uuids())
