@@ -32,7 +32,8 @@ _SOMETHING_ELSE = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _STRIPE_ID: Final = re.compile(
-    r"\b(?:acct|ch|ctoken|cus|dp|du|evt|mandate|pi|pm|po|py|pyr|re|req|seti|src|txn)_[0-9a-z]{14,64}\b",
+    r"\b(?:acct|ch|cs_live|cs_test|ctoken|cus|dp|du|evt|fee|fr|in|issfr|mandate|pi|pm|po|prv|py|pyr|re|req|seti|src|sub"
+    r"|tok|tr|trr|txn|we)_[0-9a-z]{14,64}\b",
     re.IGNORECASE,
 )
 """Random letters and digits: read as digits with a few others between them, one in two million is a card number."""

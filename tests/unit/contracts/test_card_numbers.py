@@ -70,6 +70,7 @@ def test_grouped_and_foreign_digits_are_digits(text: str) -> None:
         "pm_1NirD82eZvKYlo2C",
         "pm_1O1o7xEi6Q965ZP947555734",  # a Stripe id: with letters between its digits one in two million is a card
         "refund of pi_39lg9I64Lg2f042a9T2bd280, please",
+        "issfr_1O1o7xEi6Q965ZP947555734",
     ],
 )
 def test_other_numbers_are_left_alone(text: str) -> None:
