@@ -55,10 +55,10 @@ def sweeps(beat: Callable[..., Process]) -> None:
 
 @pytest.fixture
 def scene(scene: Scene) -> Scene:
-    """Its pauses are read anew each time."""
+    """Its pauses are read anew each time, and its lease leaves no time for a second call in one run."""
     never_young = iter(range(0, 10**9, 10))
     pauses = Pauses(scene.context.database, seconds=lambda: float(next(never_young)))
-    policy = replace(scene.context.policy, lease=timedelta(seconds=10.3))
+    policy = replace(scene.context.policy, lease=timedelta(seconds=10.2))
     return replace(scene, context=replace(scene.context, pauses=pauses, policy=policy))
 
 

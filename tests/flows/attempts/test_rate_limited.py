@@ -24,8 +24,8 @@ CALLS = 50
 
 @pytest.fixture
 def scene(scene: Scene) -> Scene:
-    """Its lease leaves time for one call and little more: what is limited is put off at once."""
-    policy = replace(scene.context.policy, lease=timedelta(seconds=10.3))
+    """Its lease leaves no time for a second call in one run: what is limited is put off at once."""
+    policy = replace(scene.context.policy, lease=timedelta(seconds=10.2))
     return replace(scene, context=replace(scene.context, policy=policy))
 
 
