@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
@@ -23,6 +23,9 @@ from tests.harness.length import LONG
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 from tests.harness.window import Window
+
+if TYPE_CHECKING:
+    from payment_worker.store.connection.database import Database
 
 pytest_plugins = ["payment_worker.testing.plugin"]
 _STRIPE_KEYS = {"STRIPE_API_KEY": "sk_test_simulator", "STRIPE_WEBHOOK_SECRET": "whsec_simulator"}
@@ -115,6 +118,16 @@ def database_url(postgresql: PostgreSQL, migrated_template: str) -> Iterator[str
     name = f"test_{next(_numbers)}"
     yield postgresql.create_database(name, template=migrated_template)
     postgresql.drop_database(name)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator["Database"]:
+    """Connections to this test's database."""
+    # Not at the top: tests of the servers alone must run without the worker's code.
+    from payment_worker.store.connection.database import Database  # noqa: PLC0415
+
+    with closing(Database(database_url)) as connections:
+        yield connections
 
 
 @pytest.fixture
