@@ -104,6 +104,7 @@ def test_the_commands_of_the_tutorial_print_what_it_says(dev: Dev) -> None:
         assert re.search(".*?".join(parts), printed), f"{line!r} is not in\n{out}"
 
 
+@pytest.mark.long
 def test_what_dev_says_about_another_shell_is_true(dev: Dev) -> None:
     (take,) = re.findall(r"eval .+", dev.screen)
     (charge,) = re.findall(r"\S+/celery --broker .+", dev.screen)

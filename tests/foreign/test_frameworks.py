@@ -144,6 +144,7 @@ def shop(fastapi_path: str, shop_environment: dict[str, str], tmp_path: Path) ->
     return FastAPIShop({**shop_environment, **own}, tmp_path)
 
 
+@pytest.mark.long
 def test_an_order_in_fastapi_is_charged_at_once_or_when_redis_is_back(
     shop: FastAPIShop, worker: Worker, consume: Consume, shop_rows: Rows
 ) -> None:

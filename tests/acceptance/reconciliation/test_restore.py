@@ -166,6 +166,7 @@ def test_a_reconciliation_before_any_worker_starts_brings_back_what_stripe_did(
     assert trade.money() == money
 
 
+@pytest.mark.long
 def test_requests_that_come_before_the_reconciliation_wait_while_all_is_paused(
     scene: Scene, database: _Database, own_valkey: Valkey
 ) -> None:
