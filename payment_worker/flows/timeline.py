@@ -51,7 +51,7 @@ def story_of(connection: Connection, payment_id: UUID) -> Story:
         *_asked(timeline.attempts(connection, payment_id)),
         *map(_recorded, history),
         *map(_warned, warnings),
-        *map(_found, timeline.findings(connection, payment_id)),
+        *_findings(timeline.findings(connection, payment_id)),
         *_message_lines(timeline.messages(connection, payment_id)),
     ]
     return Story(
@@ -134,7 +134,7 @@ def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
             at=row["created_at"],
             rank=3,
             kind="attempt",
-            what=f"{name} is noted, then asked of Stripe",
+            what=f"{name} is recorded",
             cause=row["idempotency_key"],
             actor="the worker",
             ids=ids,
@@ -155,8 +155,10 @@ def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
                 at=row["next_action_at"],
                 rank=1,
                 kind="attempt",
-                what=f"{name} is {row['status']}; whoever is free goes on with it",
-                cause=reason or "its owner has it until then",
+                what=f"{name} is sent to Stripe"
+                if row["never_sent"]
+                else f"{name} is {row['status']}; a worker goes on with it",
+                cause=reason or ("not before then" if row["never_sent"] else "a worker has it until then"),
                 actor="the sweep",
                 ids=ids,
                 is_ahead=True,
@@ -190,17 +192,28 @@ def _warned(row: Mapping[str, Any]) -> Line:
     )
 
 
-def _found(row: Mapping[str, Any]) -> Line:
-    return Line(
-        at=row["found_at"],
-        rank=2,
-        kind="finding",
-        what=f"{row['kind']} of {row['object_id']} is {row['status']}",
-        cause=row["close_reason"]
-        or (f"reconciliation {row['run_id']}" if row["run_id"] else "an event or an answer"),
-        actor=row["closed_by"] or "payment_worker",
-        ids={},
-    )
+def _findings(findings: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
+    for row in findings:
+        found = f"{row['kind']} of {row['object_id']}"
+        yield Line(
+            at=row["found_at"],
+            rank=2,
+            kind="finding",
+            what=found if row["closed_by"] else f"{found} is {row['status']}",
+            cause=f"reconciliation {row['run_id']}" if row["run_id"] else "an event or an answer",
+            actor="payment_worker",
+            ids={},
+        )
+        if row["closed_by"]:
+            yield Line(
+                at=row["closed_at"],
+                rank=2,
+                kind="finding",
+                what=f"{found} is {row['status']}",
+                cause=row["close_reason"],
+                actor=row["closed_by"],
+                ids={},
+            )
 
 
 def _message_lines(messages: Iterable[Mapping[str, Any]]) -> Iterable[Line]:

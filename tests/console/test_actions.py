@@ -79,6 +79,10 @@ def test_a_finding_is_closed_with_who_and_why(shared_console: Running, shared_ro
         "actor": GRACE,
     }
     assert "a &lt;b&gt;tip&lt;/b&gt;" in operator.get("/actions").body
+    (closed,) = re.findall(
+        rf'id="finding-{finding_id}".*?</td>', operator.get("/findings?status=CLOSED").body, re.DOTALL
+    )
+    assert f"{row['closed_at']:%Y-%m-%d %H:%M:%S}" in closed
     again = operator.post(f"/findings/{finding_id}/close", form)
     assert (again.status, "not open any more" in again.body) == (400, True)
     assert len(shared_rows(ACTIONS, str(finding_id))) == 1

@@ -113,6 +113,9 @@ def test_which_refund_of_an_order_failed_is_found_with_its_reason(
     assert _refunds(body) == [lost]
     assert "expired_or_canceled_card" in body
     assert _listed(body) == [str(payment["payment_id"])]
+    assert body.count("made at Stripe") == 1
+    asked_for = a_refund(shared_rows, payment, fingerprint="of a request")
+    assert "made at Stripe" not in shared_console.reader.get("/refunds", q=asked_for).body
     assert "expired_or_canceled_card" in shared_console.reader.get(f"/payments/{payment['payment_id']}").body
     assert found(q=f"order {unique}", least="0.11") == found(q=f"nothing {unique}") == set()
     assert shared_console.reader.get("/refunds", status="SUCCEEDED").status == 400

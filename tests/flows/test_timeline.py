@@ -1,6 +1,7 @@
 """What one asks about later is there: Stripe's request, the arguments of what was refused, and a count of each step."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ import pytest
 
 from payment_worker.domain.attempts.outcome import Rejected
 from payment_worker.flows.attempts.outcome import record
+from payment_worker.flows.timeline import story_of
 from payment_worker.store.payments import attempts
 from payment_worker.telemetry import recorder
 from payment_worker.telemetry.metrics import PAYMENTS, REFUNDS
@@ -103,3 +105,30 @@ def test_a_late_rejection_undoes_no_refund_that_an_event_has_shown(scene: Scene,
     assert rows.one("SELECT amount_refunded AS given FROM payment")["given"] == 700
     assert rows("SELECT 1 FROM payment_attempt WHERE finished_at IS NULL") == []
     assert rows("SELECT 1 FROM outbox WHERE type = 'RefundFailed'") == []
+
+
+def test_a_finding_that_was_closed_is_told_when_it_was_found_and_when_it_was_closed(
+    scene: Scene, rows: Rows
+) -> None:
+    payment_id = scene.charge()
+    rows(
+        "INSERT INTO reconciliation_finding (kind, object_id, payment_id, status, detail, found_at, resolved_at,"
+        " closed_at, closed_by, close_reason) VALUES ('payment_amount_differs', 'pi_1', %s, 'CLOSED', '{}',"
+        " now() - interval '1 hour', now(), now(), 'ada', 'a tip')",
+        str(payment_id),
+    )
+    with scene.context.database.begin() as connection:
+        lines = [line for line in story_of(connection, payment_id).entries if line.kind == "finding"]
+    assert [(line.what, line.cause, line.actor) for line in lines] == [
+        ("payment_amount_differs of pi_1", "an event or an answer", "payment_worker"),
+        ("payment_amount_differs of pi_1 is CLOSED", "a tip", "ada"),
+    ]
+    assert lines[1].at - lines[0].at == timedelta(hours=1)
+
+
+def test_a_charge_of_later_is_told_as_sent_then(scene: Scene) -> None:
+    at = scene.clock() + timedelta(days=30)
+    payment_id = scene.charge(not_before=at.isoformat())
+    with scene.context.database.begin() as connection:
+        last = story_of(connection, payment_id).entries[-1]
+    assert (last.what, last.cause, last.is_ahead) == ("charge 1 is sent to Stripe", "not before then", True)

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Column, ColumnElement, CompoundSelect, Connection, Select, Uuid, select, tuple_, union
 
 from payment_worker.store import tables
+from payment_worker.store.queries.timeline import MADE_AT_STRIPE
 
 _PAYMENT: Final = tables.payment.c
 _REFUND: Final = tables.refund.c
@@ -86,7 +87,7 @@ def payments(connection: Connection, search: Search, *, before: Place | None, li
 
 def refunds(connection: Connection, search: Search, *, before: Place | None, limit: int) -> Page:
     """One page of the refunds that are wanted, each with its order: all of a payment's, or the one that is named."""
-    listed = select(tables.refund)
+    listed = select(tables.refund, MADE_AT_STRIPE)
     if search.is_by_id:
         named = [select(_REFUND.refund_id).where(each) for _, each in _equal(_OF_REFUND, search.identity)]
         wanted = select(_REFUND.refund_id).where(_REFUND.payment_id.in_(_payments_of(search, _OF_PAYMENT)))

@@ -1,7 +1,7 @@
 """Reads all rows of a payment's timeline, found from any id."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Table, or_, select
@@ -23,6 +23,7 @@ ATTEMPT_COLUMNS = (
     "stripe_request_id",
     "tries",
     "next_action_at",
+    "never_sent",
     "created_at",
     "finished_at",
 )
@@ -74,10 +75,14 @@ def payment(connection: Connection, payment_id: UUID) -> Record:
     return dict(connection.execute(query).mappings().one())
 
 
+MADE_AT_STRIPE: Final = tables.refund.c.fingerprint.is_(None).label("is_made_at_stripe")
+"""Whether no app asked us for a refund: somebody made it in Stripe's dashboard, or another program did."""
+
+
 def refunds(connection: Connection, payment_id: UUID) -> Sequence[Record]:
     """Its refunds, oldest first."""
     columns = [column for column in tables.refund.c if column.name != "fingerprint"]
-    return _of(connection, tables.refund, columns, payment_id, "created_at")
+    return _of(connection, tables.refund, [*columns, MADE_AT_STRIPE], payment_id, "created_at")
 
 
 def early_fraud_warnings(connection: Connection, payment_id: UUID) -> Sequence[Record]:
@@ -113,7 +118,16 @@ def messages(connection: Connection, payment_id: UUID) -> Sequence[Record]:
     return _of(connection, table, columns, payment_id, "position")
 
 
-FINDING_COLUMNS = ("kind", "object_id", "status", "run_id", "found_at", "closed_by", "close_reason")
+FINDING_COLUMNS = (
+    "kind",
+    "object_id",
+    "status",
+    "run_id",
+    "found_at",
+    "closed_by",
+    "close_reason",
+    "closed_at",
+)
 
 
 def findings(connection: Connection, payment_id: UUID) -> Sequence[Record]:

@@ -100,11 +100,11 @@ def test_the_screen_shows_every_step_with_its_cause_and_actor(story: dict[str, A
     assert recorded == [
         "When (UTC)  What  Why  Who",
         "AT  payment  → REQUESTED  requested  payment_worker.charge TASK on HOST",
-        "AT  attempt  charge 1 is noted, then asked of Stripe  11111111…:charge:1  the worker",
+        "AT  attempt  charge 1 is recorded  11111111…:charge:1  the worker",
         "AT  attempt  charge 1 is EXECUTED  REQ  Stripe",
         "AT  payment  REQUESTED → SUCCEEDED (PI, CH, REQ)  answered  payment_worker.charge TASK on HOST",
         "AT  refund 22222222  → REQUESTED  requested  payment_worker.refund TASK on HOST",
-        "AT  attempt  refund 1 is noted, then asked of Stripe  22222222…:refund:1  the worker",
+        "AT  attempt  refund 1 is recorded  22222222…:refund:1  the worker",
         "AT  attempt  refund 1 is EXECUTED  REQ  Stripe",
         "AT  refund 22222222  REQUESTED → PROCESSED (RE, REQ)  answered  payment_worker.refund TASK on HOST",
     ]
@@ -141,7 +141,7 @@ def test_what_is_still_to_come_is_shown_last(
     shown = run("show", payment_id, settings={"COLUMNS": "200"}).screen.splitlines()
     *_, last = (line for line in shown if "due " in line)
 
-    assert "charge 1 is UNKNOWN; whoever is free goes on with it" in last
+    assert "charge 1 is UNKNOWN; a worker goes on with it" in last
 
 
 @pytest.mark.parametrize(
