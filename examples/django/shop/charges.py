@@ -10,6 +10,11 @@ from django.utils import timezone
 from shop.models import Charge, Order, Refund
 
 payment_worker = Celery(broker=os.environ["REDIS_URL"], set_as_current=False)
+# A Redis that is away or never answers may not hold up whoever buys: what was not sent is sent again.
+payment_worker.conf.update(
+    task_publish_retry=False,
+    broker_transport_options={"socket_connect_timeout": 5, "socket_timeout": 5},
+)
 SEND_AGAIN_AFTER = timedelta(minutes=1)
 
 
