@@ -15,6 +15,7 @@ from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.queries import backlog
 from payment_worker.store.queries.backlog import OpenAttempts
+from payment_worker.telemetry.metrics import account_label
 
 STATEMENT_SECONDS: Final = 5
 """Prometheus waits for 10 s by default."""
@@ -42,8 +43,11 @@ def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
     if reconciled_at := backlog.reconciled_at(connection):
         yield Reading(gauges.RECONCILED_SECONDS, age(reconciled_at, now))
     yield from ledger.read(connection, now=now)
-    if polled := [at for _, at in backlog.accounts_polled(connection)]:
-        yield Reading(gauges.POLLED_SECONDS, age(min(polled), now))
+    polled: dict[str, datetime] = {}
+    for stripe_account, at in backlog.accounts_polled(connection):
+        label = account_label(stripe_account)
+        polled[label] = min(at, polled.get(label, at))
+    yield from (Reading(gauges.POLLED_SECONDS, age(at, now), (label,)) for label, at in polled.items())
 
 
 def _attempts(unfinished: Sequence[OpenAttempts], now: datetime) -> Iterator[Reading]:

@@ -95,8 +95,9 @@ PAUSED_SECONDS: Final = Gauge(
 )
 POLLED_SECONDS: Final = Gauge(
     name="payment_worker_polled_seconds",
-    means="Time since the last poll of Stripe's events, for the account that has waited longest; missing before the "
-    "first poll.",
+    means="Time since the last poll of Stripe's events; of the accounts that are connected to one, for the one that "
+    "has waited longest; missing before the first poll.",
+    labels=("account",),
 )
 RECONCILED_SECONDS: Final = Gauge(
     name="payment_worker_reconciled_seconds",

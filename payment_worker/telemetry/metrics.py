@@ -5,6 +5,7 @@ Counts begin at 0 with each worker and are no account of money: the tables are.
 
 from typing import Final
 
+from payment_worker.domain.accounts import account_of
 from payment_worker.domain.attempts.attempt import UNFINISHED, Action, AttemptStatus
 from payment_worker.domain.attempts.outcome import WRONG_KEY, Delay, UnknownReason
 from payment_worker.domain.payment import PaymentStatus
@@ -45,12 +46,23 @@ def task_label(name: str) -> str:
     return short if short in TASKS else OTHER
 
 
+DEFAULT_ACCOUNT: Final = "default"
+ACCOUNTS: Final = (DEFAULT_ACCOUNT,)
+"""Those that are known without settings."""
+
+
+def account_label(stripe_account: str) -> str:
+    """The label of an account: its key's name in STRIPE_API_KEYS, also for all accounts that are connected to it."""
+    return account_of(stripe_account).key or DEFAULT_ACCOUNT
+
+
 ATTEMPTS: Final = Metric(
     name="payment_worker_attempts",
     means="Finished attempts, by outcome.",
     labels={
         "action": list(Action),
         "outcome": [status.lower() for status in AttemptStatus if status not in UNFINISHED],
+        "account": ACCOUNTS,
     },
 )
 RESCHEDULED: Final = Metric(
@@ -61,7 +73,7 @@ RESCHEDULED: Final = Metric(
 PAYMENTS: Final = Metric(
     name="payment_worker_payments",
     means="Payments that reached a status.",
-    labels={"status": [status.lower() for status in PaymentStatus]},
+    labels={"status": [status.lower() for status in PaymentStatus], "account": ACCOUNTS},
 )
 REFUNDS: Final = Metric(
     name="payment_worker_refunds",
@@ -71,29 +83,29 @@ REFUNDS: Final = Metric(
 CAPTURED: Final = Metric(
     name="payment_worker_captured_minor_units",
     means="Amount captured, in minor units of its currency.",
-    labels={"currency": ()},
+    labels={"currency": (), "account": ()},
 )
 REFUNDED: Final = Metric(
     name="payment_worker_refunded_minor_units",
     means="Amount refunded, in minor units of its currency.",
-    labels={"currency": ()},
+    labels={"currency": (), "account": ()},
 )
 RETURNED: Final = Metric(
     name="payment_worker_refunds_returned_minor_units",
     means="Amount of refunds that failed after they had succeeded, in minor units of its currency.",
-    labels={"currency": ()},
+    labels={"currency": (), "account": ()},
 )
 STRIPE_SECONDS: Final = Metric(
     name="payment_worker_stripe_request_seconds",
     means="Duration of a request to Stripe, by endpoint and result.",
-    labels={"endpoint": (), "answer": ()},
+    labels={"endpoint": (), "account": (), "answer": ()},
     buckets_seconds=CALL_SECONDS,
 )
 THROTTLED: Final = Metric(
     name="payment_worker_stripe_requests_throttled",
     means="Requests that were not sent: the circuit breaker is open, our rate limit is reached, or the key is of "
     "another account.",
-    labels={"reason": [Delay.STRIPE_DOWN, Delay.THROTTLED, *sorted(WRONG_KEY)]},
+    labels={"reason": [Delay.STRIPE_DOWN, Delay.THROTTLED, *sorted(WRONG_KEY)], "account": ACCOUNTS},
 )
 CLOCKS_APART: Final = Metric(
     name="payment_worker_clocks_apart",

@@ -54,7 +54,8 @@ def _told(port: int, name: str, labels: dict[str, str], count: float) -> Scrape:
 @pytest.mark.parametrize("port", ["prefork", long("threads")], indirect=True)
 def test_what_happened_is_counted(port: int, producer: Producer, rows: Rows) -> None:
     first = scrape(port)
-    assert first.value("payment_worker_attempts_total", action="charge", outcome="executed") == 0
+    charged = {"action": "charge", "outcome": "executed", "account": "default"}
+    assert first.value("payment_worker_attempts_total", **charged) == 0
 
     paid = _charged(producer, rows)
     _charged(producer, rows, payment_method="pm_card_chargeDeclined")
@@ -66,17 +67,29 @@ def test_what_happened_is_counted(port: int, producer: Producer, rows: Rows) -> 
     rows.wait_for("SELECT * FROM rejected_request WHERE task LIKE '%%no_such_task'")
 
     seconds = "payment_worker_stripe_request_seconds"
-    created = {"endpoint": "payment_intents.create"}
+    created = {"endpoint": "payment_intents.create", "account": "default"}
     counts: list[tuple[str, dict[str, str], float]] = [
         ("payment_worker_tasks_total", {"task": "charge", "end": "rejected"}, 1),
         ("payment_worker_queue_tasks_total", {"queue": "refunds"}, 1),
         ("payment_worker_queue_tasks_total", {"queue": "charges"}, 3),
-        ("payment_worker_attempts_total", {"action": "charge", "outcome": "executed"}, 1),
-        ("payment_worker_attempts_total", {"action": "charge", "outcome": "declined"}, 1),
-        ("payment_worker_attempts_total", {"action": "refund", "outcome": "executed"}, 1),
-        ("payment_worker_payments_total", {"status": "succeeded"}, 1),
-        ("payment_worker_captured_minor_units_total", {"currency": "EUR"}, 1200),
-        ("payment_worker_refunded_minor_units_total", {"currency": "EUR"}, 200),
+        (
+            "payment_worker_attempts_total",
+            {"action": "charge", "outcome": "executed", "account": "default"},
+            1,
+        ),
+        (
+            "payment_worker_attempts_total",
+            {"action": "charge", "outcome": "declined", "account": "default"},
+            1,
+        ),
+        (
+            "payment_worker_attempts_total",
+            {"action": "refund", "outcome": "executed", "account": "default"},
+            1,
+        ),
+        ("payment_worker_payments_total", {"status": "succeeded", "account": "default"}, 1),
+        ("payment_worker_captured_minor_units_total", {"currency": "EUR", "account": "default"}, 1200),
+        ("payment_worker_refunded_minor_units_total", {"currency": "EUR", "account": "default"}, 200),
         ("payment_worker_rejected_requests_total", {"task": "charge"}, 1),
         ("payment_worker_rejected_requests_total", {"task": "other"}, 1),
     ]
@@ -103,7 +116,9 @@ def test_a_child_that_dies_takes_no_count_with_it(
     for _ in range(3):
         _charged(producer, rows)
 
-    _told(port, "payment_worker_captured_minor_units_total", {"currency": "EUR"}, 6 * 1200)
+    _told(
+        port, "payment_worker_captured_minor_units_total", {"currency": "EUR", "account": "default"}, 6 * 1200
+    )
 
 
 def test_a_port_that_is_taken_is_reported_at_once(

@@ -25,7 +25,7 @@ from payment_worker.store.payments import attempts
 from payment_worker.store.payments.history import Cause
 from payment_worker.store.statements import write
 from payment_worker.telemetry import logger
-from payment_worker.telemetry.metrics import ATTEMPTS, RESCHEDULED
+from payment_worker.telemetry.metrics import ATTEMPTS, RESCHEDULED, account_label
 from payment_worker.telemetry.recorder import count
 
 log = logger(__name__)
@@ -143,7 +143,8 @@ class LockedAttempt:
         )
         write(self.connection, [*writes, ended])
         answer = refund_result(refund) if refund else payment_result(payment)
-        count(ATTEMPTS, self.attempt.action, status.lower())
+        account = account_label(self.payment.stripe_account)
+        count(ATTEMPTS, self.attempt.action, status.lower(), account)
         log.info(
             "attempt finished",
             **self._ids(),

@@ -39,7 +39,7 @@ from payment_worker.store.connection.database import Connection
 from payment_worker.store.payments import attempts, payments, refunds
 from payment_worker.store.statements import write
 from payment_worker.telemetry import logger
-from payment_worker.telemetry.metrics import ATTEMPTS
+from payment_worker.telemetry.metrics import ATTEMPTS, account_label
 from payment_worker.telemetry.recorder import count
 
 log = logger(__name__)
@@ -204,7 +204,12 @@ def _next_attempt(locked: LockedAttempt) -> Continue:
         before, status=AttemptStatus.ABSENT, error_code=before.unknown_reason, now=locked.now
     )
     write(locked.connection, [ended])
-    count(ATTEMPTS, before.action, AttemptStatus.ABSENT.lower())
+    count(
+        ATTEMPTS,
+        before.action,
+        AttemptStatus.ABSENT.lower(),
+        account_label(locked.payment.stripe_account),
+    )
     following = new_attempt(
         locked.context,
         locked.payment,

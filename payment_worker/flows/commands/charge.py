@@ -19,7 +19,7 @@ from payment_worker.store.connection.database import Connection
 from payment_worker.store.payments import attempts, create_payment, payments
 from payment_worker.store.payments.history import transition
 from payment_worker.store.statements import write
-from payment_worker.telemetry.metrics import PAYMENTS
+from payment_worker.telemetry.metrics import PAYMENTS, account_label
 from payment_worker.telemetry.recorder import count
 
 
@@ -31,7 +31,7 @@ def charge(context: Context, request: ChargeRequest) -> CommandResult | Conflict
     attempt = _record(context, request, payment, now, due_at=due_at)
     if attempt is None:
         return _asked_before(context, request)
-    count(PAYMENTS, payment.status.lower())
+    count(PAYMENTS, payment.status.lower(), account_label(payment.stripe_account))
     if due_at:
         context.notify_relay()
         return payment_result(payment, Unfinished.OURS, due_at)

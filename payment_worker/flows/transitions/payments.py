@@ -14,7 +14,7 @@ from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.store.payments import payments, refunds
 from payment_worker.store.payments.history import Cause, transition
 from payment_worker.store.statements import Row
-from payment_worker.telemetry.metrics import CAPTURED, PAYMENTS, REFUNDED, RETURNED
+from payment_worker.telemetry.metrics import CAPTURED, PAYMENTS, REFUNDED, RETURNED, account_label
 from payment_worker.telemetry.recorder import count
 
 WITHOUT_OUTCOME = frozenset(
@@ -52,7 +52,7 @@ def payment_writes(
     writes: Writes = [payments.changed(after, now=now, action_expires_at=expires_at)]
     count_money(before, after)
     if after.status is not before.status:
-        count(PAYMENTS, after.status.lower())
+        count(PAYMENTS, after.status.lower(), account_label(after.stripe_account))
     if after.status is not before.status or _holds_otherwise(before, after):
         writes.append(_payment_transition(before, after, cause=cause, now=now))
         writes += present(payment_message(after, now=now))
@@ -69,12 +69,12 @@ def _holds_otherwise(before: Payment, after: Payment) -> bool:
 
 def count_money(before: Payment, after: Payment) -> None:
     """Count what was captured, refunded or returned by a change of a payment's row."""
-    currency = after.currency
+    labels = (after.currency, account_label(after.stripe_account))
     refunded = after.amount_refunded - before.amount_refunded
     if after.amount_captured > before.amount_captured:
-        count(CAPTURED, currency, by=after.amount_captured - before.amount_captured)
+        count(CAPTURED, *labels, by=after.amount_captured - before.amount_captured)
     if refunded:
-        count(REFUNDED if refunded > 0 else RETURNED, currency, by=abs(refunded))
+        count(REFUNDED if refunded > 0 else RETURNED, *labels, by=abs(refunded))
 
 
 def _payment_transition(before: Payment, after: Payment, *, cause: Cause, now: datetime) -> Row:

@@ -17,7 +17,7 @@ from payment_worker.gateway.transport.errors import NotSentError, outcome_of
 from payment_worker.gateway.transport.http import DeadlineClient
 from payment_worker.gateway.transport.stripe_clock import StripeClock
 from payment_worker.telemetry import learned
-from payment_worker.telemetry.metrics import STRIPE_SECONDS, THROTTLED
+from payment_worker.telemetry.metrics import DEFAULT_ACCOUNT, STRIPE_SECONDS, THROTTLED, account_label
 from payment_worker.telemetry.recorder import count, observe
 
 ACCOUNT: Final = "/v1/account"
@@ -67,7 +67,7 @@ class Connection:
     def permit(self, method: str, path: str, account: str, longest_wait: float) -> Permit | Throttled:
         """Wait for the call's permit, if it comes within this time. No transaction may be open meanwhile."""
         if delay := self._unusable(account_of(account).key):
-            count(THROTTLED, delay)
+            count(THROTTLED, delay, account_label(account))
             return Throttled(delay, 0.0)
         return self._acquire(method, path, account, longest_wait)
 
@@ -82,7 +82,7 @@ class Connection:
             endpoint_of(method, path), account=account, longest_wait=longest_wait
         )
         if isinstance(permit, Throttled):
-            count(THROTTLED, permit.delay)
+            count(THROTTLED, permit.delay, account_label(account))
         elif permit.wait_seconds:
             time.sleep(permit.wait_seconds)
         return permit
@@ -115,15 +115,15 @@ class Connection:
         """Send one request, and report to the rate limiter whether Stripe responded. Raises stripe.StripeError."""
         key, connected = account_of(account)
         whose = {"stripe_account": connected} if connected else {}
-        name, began = endpoint_name(method, path), time.monotonic()
+        labels, began = (endpoint_name(method, path), key or DEFAULT_ACCOUNT), time.monotonic()
         try:
             answer = self._clients[key].raw_request(method, path, **params, **options, **whose)
         except stripe.StripeError as error:
             self.clock.update(error.headers)
-            self._report(permit, name, outcome_of(error), error.request_id, began)
+            self._report(permit, labels, outcome_of(error), error.request_id, began)
             raise
         self.clock.update(answer.headers)
-        self._report(permit, name, None, answer.request_id, began)
+        self._report(permit, labels, None, answer.request_id, began)
         return answer
 
     def breaker_is_open(self, account: str) -> bool:
@@ -131,9 +131,14 @@ class Connection:
         return self._rate_limiter.breaker_is_open(account)
 
     def _report(
-        self, permit: Permit, name: str, outcome: Outcome | None, request_id: str | None, began: float
+        self,
+        permit: Permit,
+        labels: tuple[str, str],
+        outcome: Outcome | None,
+        request_id: str | None,
+        began: float,
     ) -> None:
-        observe(STRIPE_SECONDS, name, answer_name(outcome), seconds=time.monotonic() - began)
+        observe(STRIPE_SECONDS, *labels, answer_name(outcome), seconds=time.monotonic() - began)
         learned(stripe_request_id=request_id)
         self._rate_limiter.report(permit, outcome)
 
