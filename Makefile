@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 # Tests wait more than they compute. Each process has servers of its own; 0: all in this one. Files in their order:
 # by default those with most tests come first, and the slowest, which have few, one after the other at the end.
-PROCESSES ?= 6
+PROCESSES ?= 4
 # Some tests need promtool, pgbouncer, Node.js or Chromium, which no wheel brings, and are skipped without one.
 # 1: they fail instead.
 REQUIRE_TOOLS ?= 0

@@ -50,7 +50,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
     """The session's PostgreSQL server. A test that hurts its server takes `own_postgresql`."""
-    with PostgreSQL(durable=False) as server:
+    # Nothing is vacuumed or analyzed but by a test, so that the order of rows and their plans are not left to chance.
+    with PostgreSQL(durable=False, settings={"autovacuum": "off"}) as server:
         yield server
 
 

@@ -25,7 +25,7 @@ from tests.harness.length import LONG, examples
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
 
-PLANTED = examples(60, long=2000)
+PLANTED = examples(30, long=2000)
 PAYMENT = "11111111-1111-4111-8111-111111111111"
 REJECTED = "22222222-2222-4222-8222-222222222222"
 FINDING = """

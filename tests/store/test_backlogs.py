@@ -58,6 +58,7 @@ def plans(context: Context) -> list[Plan]:
     return found
 
 
+@pytest.mark.long
 def test_no_statement_reads_more_with_a_backlog(scene: Scene, rows: Rows, plans: list[Plan]) -> None:
     fill(rows)
     _live(scene)

@@ -37,6 +37,7 @@ def test_a_burst_is_stored_without_an_error(receiver: Start, rows: Rows) -> None
     assert f"payment_worker_webhook_seconds_count {float(BURST)}" in told
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_burst_of_our_payments_in_any_order_is_processed(
     receiver: Start,

@@ -10,7 +10,7 @@ from payment_worker.devstack.waiting import wait_until
 from tests.acceptance.scene import PATIENT, Json, Scene, a_charge, a_refund
 from tests.harness.length import examples
 
-CHARGES, REFUNDS = examples(120, long=500), examples(60, long=200)
+CHARGES, REFUNDS = examples(60, long=500), examples(30, long=200)
 # What each leads to; `manual` is no payment method but a way to capture.
 METHODS: Mapping[str, str] = {
     "pm_card_visa": "SUCCEEDED",

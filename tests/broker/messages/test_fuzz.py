@@ -17,7 +17,7 @@ from tests.broker.messages.raw import QUEUE
 from tests.broker.scene import Scene
 from tests.harness.length import examples
 
-MESSAGES = int(os.environ.get("BROKER_FUZZ_MESSAGES", examples(2000, long=100_000)))
+MESSAGES = int(os.environ.get("BROKER_FUZZ_MESSAGES", examples(1000, long=100_000)))
 SEED = int(os.environ.get("BROKER_FUZZ_SEED", "1"))
 AT_ONCE = 1_000
 

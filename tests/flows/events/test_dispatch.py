@@ -167,6 +167,7 @@ def test_a_pending_refund_says_what_it_waits_for_whatever_comes_late(scene: Scen
     assert told(rows)[2:] == ["RefundRequested", "RefundPending", "RefundPending", "RefundProcessed"]
     steps = rows(
         "SELECT detail ->> 'pending_reason' AS reason FROM payment_history WHERE to_status = 'PENDING'"
+        " ORDER BY history_id"
     )
     assert [row["reason"] for row in steps] == ["processing", "insufficient_funds"]
 
