@@ -164,7 +164,7 @@ class _Generator:
             queue="charges",
             request_id=payment_id,
             payment_id=payment_id,
-            arguments={"payment_id": payment_id, "order_id": _uuid(rng)},
+            arguments={"payment_id": payment_id, "order_id": _uuid(rng), "customer_id": _customer(rng)},
             at=self._copies(at),
             checkout={
                 "amount": rng.randrange(_LEAST, _MOST, _STEP),
@@ -181,6 +181,7 @@ class _Generator:
         arguments: dict[str, Any] = {
             "payment_id": payment_id,
             "order_id": _uuid(rng),
+            "customer_id": _customer(rng),
             "amount": rng.randrange(_LEAST, _MOST, _STEP),
             "currency": _CURRENCY_OF.get(method, currency),
             "payment_method": method,
@@ -292,3 +293,7 @@ def _chosen(rng: random.Random, weights: Mapping[str, int]) -> str:
 
 def _uuid(rng: random.Random) -> str:
     return str(UUID(int=rng.getrandbits(128), version=4))
+
+
+def _customer(rng: random.Random) -> str:
+    return f"customer {rng.randrange(50)}"

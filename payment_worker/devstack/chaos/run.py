@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from payment_worker.devstack.chaos import (
     external_changes,
     forger,
+    operator,
     poison,
     reconciliation,
     report,
@@ -30,6 +31,7 @@ from payment_worker.devstack.chaos.external_changes import ExternalChanges
 from payment_worker.devstack.chaos.forger import Forger
 from payment_worker.devstack.chaos.generator import SECOND_ACCOUNT, SECOND_KEY, Workload, generate
 from payment_worker.devstack.chaos.nemesis import Nemesis
+from payment_worker.devstack.chaos.operator import Operator
 from payment_worker.devstack.chaos.options import Options
 from payment_worker.devstack.chaos.poison import Poison
 from payment_worker.devstack.chaos.progress import Progress
@@ -65,6 +67,7 @@ class Run:
     external_changes: ExternalChanges
     forger: Forger
     poison: Poison
+    operator: Operator
     progress: Progress
     began_at: datetime
 
@@ -99,6 +102,7 @@ def run(options: Options) -> int:
                 external_changes=entered.enter_context(_external_changes(options, cluster, database)),
                 forger=entered.enter_context(_forger(options, cluster)),
                 poison=entered.enter_context(_poison(options, redis_url)),
+                operator=entered.enter_context(_operator(options, cluster, database)),
                 progress=progress,
                 began_at=datetime.now(tz=UTC),
             )
@@ -118,6 +122,15 @@ def _forger(options: Options, cluster: Cluster) -> Forger:
         api_key=cluster.settings["STRIPE_API_KEY"],
         seed=options.seed,
         every_seconds=options.seconds / max(1, options.payments // forger.ONE_IN),
+    )
+
+
+def _operator(options: Options, cluster: Cluster, database: Engine) -> Operator:
+    return Operator(
+        database=database,
+        settings=cluster.settings,
+        seed=options.seed,
+        every_seconds=options.seconds / max(1, options.payments // operator.ONE_IN),
     )
 
 
@@ -155,6 +168,7 @@ def _run_and_check(one: Run) -> int:
         f"{failed_requests} requests to Stripe failed; faults injected: {report.listed(one.nemesis.injected)}"
     )
     one.progress.say(f"Changes made at Stripe: {report.listed(one.external_changes.done)}")
+    one.progress.say(f"Commands of an operator: {report.listed(one.operator.done)}")
     one.progress.say(
         f"Forged at Stripe: {report.listed(one.forger.done)}; {one.poison.sent} malformed messages sent"
     )
@@ -180,7 +194,7 @@ def _send_and_inject_faults(one: Run) -> int:
         never.wait(_POLL_EVERY_SECONDS)
         one.nemesis.check()
         one.progress.line(_status_line(one, {}))
-    for each in (one.external_changes, one.forger, one.poison):
+    for each in (one.external_changes, one.forger, one.poison, one.operator):
         each.stop()
     one.nemesis.stop()
     return stripe_faults.clear(one.cluster.simulator)
@@ -269,6 +283,7 @@ def _report(
     errors = [f"never quiescent: {report.listed(unfinished)}"] if unfinished else []
     errors += [f"message against its schema: {each}" for each in one.consumer.invalid]
     errors += [f"reconciliation finding: {each}" for each in findings]
+    errors += [f"a command broke: {each}" for each in one.operator.broken]
     errors += [f"unexpected exit: {each}" for each in one.nemesis.unexpected_exits]
     by_payment = report.by_payment(violations)
     failed = bool(errors or by_payment)
