@@ -21,9 +21,10 @@ from payment_worker.store.connection.database import Connection
 from payment_worker.store.queries import search as queries
 from payment_worker.store.queries import timeline
 from payment_worker.store.queries.search import Page, Place, Search
+from payment_worker.telemetry.metrics import DEFAULT_ACCOUNT
 
 ROWS: Final = 50
-FIELDS: Final = ("q", "status", "disputed", "currency", "least", "most", "since", "until")
+FIELDS: Final = ("q", "status", "disputed", "account", "currency", "least", "most", "since", "until")
 CENTS: Final = 2
 """Decimals of an amount that is looked for in no particular currency."""
 LARGEST: Final = 2**63 - 1
@@ -94,10 +95,12 @@ def _asked(given: Mapping[str, str], before: str, statuses: Statuses) -> _Asked:
         except (ValueError, OverflowError):
             faults.append(f"{given[name]} is no day: write 2031-12-31.")
     until = days.get("until")
+    of_payments = statuses is PaymentStatus  # a refund's row has neither
     search = Search(
         identity=given["q"] or None,
         status=given["status"] or None,
-        is_disputed=bool(given["disputed"]),
+        is_disputed=bool(given["disputed"]) and of_payments,
+        account=_account(given["account"]) if of_payments else None,
         currency=currency or None,
         least=amounts.get("least"),
         most=amounts.get("most"),
@@ -110,6 +113,10 @@ def _asked(given: Mapping[str, str], before: str, statuses: Statuses) -> _Asked:
         place = None
         faults.append("The list cannot go on from there.")
     return _Asked(search, place, faults)
+
+
+def _account(text: str) -> str | None:
+    return "" if text == DEFAULT_ACCOUNT else text or None
 
 
 def _minor(text: str, exponent: int) -> int | None:

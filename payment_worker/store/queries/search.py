@@ -21,7 +21,7 @@ _DISPUTE: Final = tables.dispute.c
 
 LISTED: Final = (
     *("payment_id", "order_id", "customer_id", "amount", "currency", "status", "amount_refunded"),
-    *("is_disputed", "failure_reason", "decline_code", "created_at"),
+    *("is_disputed", "failure_reason", "decline_code", "created_at", "stripe_account"),
 )
 _OF_PAYMENT: Final = (
     _PAYMENT.payment_id,
@@ -55,6 +55,8 @@ class Search:
     status: str | None = None
     is_disputed: bool = False
     """Whether only those payments are wanted whose money a dispute holds."""
+    account: str | None = None
+    """The Stripe account of payments, as their rows name it."""
     currency: str | None = None
     least: int | None = None
     most: int | None = None
@@ -171,6 +173,8 @@ def _filters(search: Search, columns: Any) -> Iterator[ColumnElement[bool]]:  # 
         yield columns.status == search.status
     if search.is_disputed:
         yield columns.is_disputed
+    if search.account is not None:
+        yield columns.stripe_account == search.account
     if search.currency:
         yield columns.currency == search.currency
     if search.least is not None:
