@@ -105,39 +105,39 @@ RECONCILED_SECONDS: Final = Gauge(
 )
 BALANCE_DIFFERENCE: Final = Gauge(
     name="payment_worker_balance_difference",
-    means="By how many minor units Stripe's balance and the ledger's differed at the last proof, of all accounts.",
-    labels=("currency",),
+    means="By how many minor units Stripe's balance and the ledger's differed at the last proof.",
+    labels=("currency", "account"),
 )
 BALANCE_AVAILABLE: Final = Gauge(
     name="payment_worker_balance_available",
-    means="Minor units available at Stripe at the last proof, all accounts added up.",
-    labels=("currency",),
+    means="Minor units available at Stripe at the last proof.",
+    labels=("currency", "account"),
 )
 UNCLEARED: Final = Gauge(
     name="payment_worker_ledger_uncleared",
     means="Minor units of payments, refunds and disputes that our records and Stripe's balance do not agree on yet.",
-    labels=("currency",),
+    labels=("currency", "account"),
 )
 EXPLAINED: Final = Gauge(
     name="payment_worker_ledger_explained_ratio",
     means="The part of all movements of the balance that is cleared and has a known type; 1 for all. What is younger "
     "than `age` (any, 1d, 4d) counts as explained.",
-    labels=("currency", "age"),
+    labels=("currency", "account", "age"),
 )
 UNEXPLAINED: Final = Gauge(
     name="payment_worker_ledger_unexplained",
     means="Minor units of balance transactions in suspense: of a type that nobody knows, or without a source.",
-    labels=("currency",),
+    labels=("currency", "account"),
 )
 OLDEST_SECONDS: Final = Gauge(
     name="payment_worker_ledger_oldest_seconds",
     means="Age of the oldest of all that is not cleared or in suspense; 0 without any.",
-    labels=("currency",),
+    labels=("currency", "account"),
 )
 OLDEST_AMOUNT: Final = Gauge(
     name="payment_worker_ledger_oldest_amount",
     means="Minor units of that oldest one.",
-    labels=("currency",),
+    labels=("currency", "account"),
 )
 IMPORTED_SECONDS: Final = Gauge(
     name="payment_worker_balance_imported_seconds",
@@ -147,7 +147,7 @@ IMPORTED_SECONDS: Final = Gauge(
 REFUNDS_PENDING: Final = Gauge(
     name="payment_worker_refunds_pending",
     means="Minor units of refunds that Stripe has accepted and the bank does not have yet.",
-    labels=("currency",),
+    labels=("currency", "account"),
 )
 QUEUE: Final = Gauge(
     name="payment_worker_queue_messages",

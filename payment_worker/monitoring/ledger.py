@@ -1,6 +1,6 @@
-"""Reads the gauges of the ledger: what differs, what is not cleared, and what waits for money, by currency."""
+"""Reads the gauges of the ledger by currency and account: what differs, is not cleared, or waits for money."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -9,22 +9,28 @@ from payment_worker.monitoring.gauges import Reading, age
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.queries import ledger
 from payment_worker.store.queries.ledger import AGES, BalanceRow
+from payment_worker.telemetry.metrics import account_label
+
+Labels = tuple[str, str]
+"""Currency and account."""
 
 
 def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
-    """All gauges of the ledger's rows. Accounts are summed up: their ids are no labels."""
+    """All gauges of the ledger's rows. Accounts that are connected to one are added up with it."""
     if imported_at := ledger.imported_until(connection):
         yield Reading(gauges.IMPORTED_SECONDS, age(imported_at, now))
-    for currency, amount in ledger.pending_refunds(connection).items():
-        yield Reading(gauges.REFUNDS_PENDING, amount, (currency,))
-    by_currency: defaultdict[str, list[BalanceRow]] = defaultdict(list)
+    pending: Counter[Labels] = Counter()
+    for currency, stripe_account, amount in ledger.pending_refunds(connection):
+        pending[currency, account_label(stripe_account)] += amount
+    yield from (Reading(gauges.REFUNDS_PENDING, amount, labels) for labels, amount in pending.items())
+    balances: defaultdict[Labels, list[BalanceRow]] = defaultdict(list)
     for row in ledger.balances(connection):
-        by_currency[row.currency].append(row)
-    for currency, rows in by_currency.items():
-        yield from _readings(rows, (currency,), now)
+        balances[row.currency, account_label(row.stripe_account)].append(row)
+    for labels, rows in balances.items():
+        yield from _readings(rows, labels, now)
 
 
-def _readings(rows: list[BalanceRow], labels: tuple[str], now: datetime) -> Iterator[Reading]:
+def _readings(rows: list[BalanceRow], labels: Labels, now: datetime) -> Iterator[Reading]:
     oldest_at, amount = min(
         ((row.oldest_at, row.oldest_amount) for row in rows if row.oldest_at), default=(None, 0)
     )

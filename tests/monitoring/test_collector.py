@@ -205,10 +205,11 @@ def test_a_redis_that_is_gone_is_reported(database_url: str, own_valkey: Valkey)
         assert told[("database_up",)] == 1
 
 
-def test_what_is_not_cleared_or_differs_is_a_gauge_by_currency(state: State, rows: Rows) -> None:
+def test_what_is_not_cleared_or_differs_is_a_gauge_by_currency_and_account(state: State, rows: Rows) -> None:
     proven = {"currency": "EUR", "available": 500, "pending": 100, "reserved": 0, "proven_at": an_hour_ago()}
     _insert(rows, "balance_proof", stripe_account="", ledger=700, **proven)
     _insert(rows, "balance_proof", stripe_account="acct_1", ledger=500, **proven)
+    _insert(rows, "balance_proof", stripe_account="eu", ledger=600, **proven)
     waiting = {"object_id": "pi_1", "currency": "EUR", "ours": 300, "theirs": -100, "since": an_hour_ago()}
     _insert(rows, "ledger_uncleared", stripe_account="", ledger_account="customers", **waiting)
     days_ago = an_hour_ago() - timedelta(days=2)
@@ -223,12 +224,21 @@ def test_what_is_not_cleared_or_differs_is_a_gauge_by_currency(state: State, row
         at = {"amount_was_given": True, "created_at": an_hour_ago(), "updated_at": an_hour_ago()}
         _insert(rows, "refund", refund_id=str(uuid4()), payment_id=_a_payment(rows), **asked, **at)
     told = _told(state)
-    assert told["balance_difference", "EUR"] == 200  # 100 too much and 100 too little are not nothing
-    assert (told["balance_available", "EUR"], told["ledger_uncleared", "EUR"]) == (1000, 200)
-    assert (told["ledger_unexplained", "EUR"], told["ledger_oldest_amount", "EUR"]) == (50, 50)
+    assert (told["balance_difference", "EUR", "eu"], told["balance_available", "EUR", "eu"]) == (0, 500)
+    assert (
+        told["balance_difference", "EUR", "default"] == 200
+    )  # 100 too much and 100 too little are not nothing
+    assert (told["balance_available", "EUR", "default"], told["ledger_uncleared", "EUR", "default"]) == (
+        1000,
+        200,
+    )
+    assert (told["ledger_unexplained", "EUR", "default"], told["ledger_oldest_amount", "EUR", "default"]) == (
+        50,
+        50,
+    )
     two_days = 2 * 86_400 + 3600
-    assert two_days <= told["ledger_oldest_seconds", "EUR"] < two_days + 100
+    assert two_days <= told["ledger_oldest_seconds", "EUR", "default"] < two_days + 100
     assert 3600 <= told[("balance_imported_seconds",)] < 3700
-    assert told["refunds_pending", "EUR"] == 100
-    explained = {age: told["ledger_explained_ratio", "EUR", age] for age in ("any", "1d", "4d")}
+    assert told["refunds_pending", "EUR", "default"] == 100
+    explained = {age: told["ledger_explained_ratio", "EUR", "default", age] for age in ("any", "1d", "4d")}
     assert explained == {"any": 0.75, "1d": 0.95, "4d": 1.0}

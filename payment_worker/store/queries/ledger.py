@@ -160,10 +160,13 @@ def imported_until(connection: Connection) -> datetime | None:
     return at
 
 
-def pending_refunds(connection: Connection) -> dict[str, int]:
-    """Refunds that Stripe has accepted and the bank does not have yet, in minor units by currency."""
-    query = text("SELECT currency, sum(amount) AS amount FROM refund WHERE status = 'PENDING' GROUP BY 1")
-    return {row.currency: int(row.amount) for row in connection.execute(query)}
+def pending_refunds(connection: Connection) -> Sequence[tuple[str, str, int]]:
+    """Refunds that Stripe has accepted and the bank does not have yet: currency, account, minor units."""
+    query = text(
+        "SELECT refund.currency, stripe_account, sum(refund.amount) AS amount"
+        " FROM refund JOIN payment USING (payment_id) WHERE refund.status = 'PENDING' GROUP BY 1, 2"
+    )
+    return [(row.currency, row.stripe_account, int(row.amount)) for row in connection.execute(query)]
 
 
 def imported_since(connection: Connection) -> datetime | None:
