@@ -1,4 +1,4 @@
-"""Tasks that capture, cancel and retry payments."""
+"""Tasks that charge, adopt, capture, cancel and retry payments."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,5 +1,6 @@
 """Imports run downwards only: the contracts in pyproject.toml are the architecture, and they hold."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -36,3 +37,13 @@ def test_nothing_that_decides_asks_the_machine_what_time_it_is() -> None:
     }
     ours = {name for name in asking if not name.startswith(("simulator/", "devstack/"))}
     assert ours == ASKS_THE_MACHINE
+
+
+def test_no_modules_first_sentence_could_stand_above_another_one() -> None:
+    package = ROOT / "payment_worker"
+    heads: dict[str, list[str]] = {}
+    for path in package.rglob("*.py"):
+        head = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+        heads.setdefault(head, []).append(path.relative_to(package).as_posix())
+    assert "" not in heads
+    assert [paths for paths in heads.values() if len(paths) > 1] == []
