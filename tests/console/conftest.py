@@ -17,6 +17,7 @@ from payment_worker.devstack.ports import LOOPBACK, free_port
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.devstack.servers.valkey import Valkey
+from tests.harness.fork_server import forked
 from tests.harness.rows import Rows
 
 READER, OPERATOR = "ada:reads-only-4711", "grace:may-act-4712"
@@ -114,7 +115,7 @@ def console(environment: dict[str, str], tmp_path: Path) -> Iterator[Start]:
             port = free_port()
             chosen = {**environment, **SETTINGS, **(settings or {})}
             process = programs.console(chosen, directory=tmp_path, port=port)
-            return Running(started.enter_context(process.start()).wait_ready(), port)
+            return Running(started.enter_context(forked(process).start()).wait_ready(), port)
 
         yield start
 
@@ -132,7 +133,7 @@ def shared_console(
     }
     port = free_port()
     process = programs.console(settings, directory=tmp_path_factory.mktemp("console"), port=port)
-    with process.start():
+    with forked(process).start():
         yield Running(process.wait_ready(), port)
 
 

@@ -10,12 +10,13 @@ from payment_worker.console.login_throttle import MOST_BY_ADDRESS, MOST_IN_ALL, 
 from payment_worker.devstack import programs
 from payment_worker.settings import Settings, SettingsError
 from tests.console.conftest import OPERATOR, PAGES, READER, Page, Running, Start, Visitor
+from tests.harness.fork_server import forked
 
 EVERY_PATH = (*PAGES, "/payments/11111111-1111-4111-8111-111111111111", "/style.css", "/icon.svg", "/nowhere")
 
 
 def test_it_does_not_start_without_authentication(environment: dict[str, str], tmp_path: Path) -> None:
-    process = programs.console(environment, directory=tmp_path, port=0).start()
+    process = forked(programs.console(environment, directory=tmp_path, port=0)).start()
     process.wait()
     assert process.exit_status == 2
     assert process.output() == "Invalid settings:\n  PAYMENT_WORKER_CONSOLE_AUTH: must be set\n"

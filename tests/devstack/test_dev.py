@@ -22,6 +22,8 @@ from payment_worker.devstack.waiting import wait_until
 from tests.harness.port_base import free_port_base
 from tests.harness.rows import Rows
 
+pytestmark = pytest.mark.long
+
 PAYMENT_WORKER = [sys.executable, "-m", "payment_worker"]
 ROOT = Path(__file__).parents[2]
 BLOCKS = re.findall(
@@ -91,7 +93,6 @@ def test_the_tutorial_makes_what_the_makefile_has() -> None:
     assert all(f"\n{target}:" in makefile for target in TARGETS)
 
 
-@pytest.mark.long
 def test_the_commands_of_the_tutorial_print_what_it_says(dev: Dev) -> None:
     programs = f'export PATH="{Path(sys.executable).parent}:$PATH" NO_COLOR=1'
     status, out, err = _run(dev.settings, "bash", "-euc", "\n".join((programs, *COMMANDS)), cwd=ROOT)
@@ -104,7 +105,6 @@ def test_the_commands_of_the_tutorial_print_what_it_says(dev: Dev) -> None:
         assert re.search(".*?".join(parts), printed), f"{line!r} is not in\n{out}"
 
 
-@pytest.mark.long
 def test_what_dev_says_about_another_shell_is_true(dev: Dev) -> None:
     (take,) = re.findall(r"eval .+", dev.screen)
     (charge,) = re.findall(r"\S+/celery --broker .+", dev.screen)
@@ -136,7 +136,6 @@ def test_ctrl_c_leaves_no_process_and_no_settings_behind(dev: Dev) -> None:
     _leaves_nothing(dev, signal.SIGINT, status=130)
 
 
-@pytest.mark.long
 def test_a_kill_leaves_no_process_and_no_settings_behind(tmp_path: Path) -> None:
     with _dev(tmp_path) as dev:
         _leaves_nothing(dev, signal.SIGKILL, status=-signal.SIGKILL)

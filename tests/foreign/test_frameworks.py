@@ -84,6 +84,7 @@ def test_the_django_shops_own_tests_pass(django_shop: Manage) -> None:
     assert "3 passed" in printed
 
 
+@pytest.mark.long
 def test_an_order_in_django_is_charged_exactly_if_it_is_committed(
     manage: Manage, worker: Worker, consume: Consume, rows: Rows, shop_rows: Rows
 ) -> None:

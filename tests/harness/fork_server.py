@@ -40,6 +40,7 @@ PROGRAMS: Final = (
     *CELERY,
     "payment_worker.cli.app",
     "payment_worker.cli.doctor.report",
+    "payment_worker.console.server",
     "payment_worker.cli.views.timeline",
     "payment_worker.flows.timeline",
     "payment_worker.tasks",

@@ -10,13 +10,14 @@ from payment_worker.devstack import programs
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.devstack.waiting import wait_until
+from tests.harness.fork_server import forked
 from tests.harness.rows import Rows
 from tests.webhook.conftest import Receiver, Start
 from tests.webhook.sending import SECRET, an_event, signature, written
 
 
 def _ended(settings: dict[str, str], directory: Path, port: int) -> Process:
-    process = programs.webhook(settings, directory=directory, port=port).start()
+    process = forked(programs.webhook(settings, directory=directory, port=port)).start()
     process.wait()
     return process
 
