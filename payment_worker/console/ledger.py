@@ -26,11 +26,16 @@ def balance(console: Console, request: Request) -> Response:
     midnight = datetime.combine(day, time(), tzinfo=UTC)
     with console.reading() as connection:
         found = balances.balances(connection)
+        uncleared = balances.uncleared(connection, limit=ROWS)
+        is_live = stripe_identity.is_live(connection)
         booked = totals.booked(connection, since=midnight, until=midnight + DAY)
     return console.pages.page(
         request,
         "balance.html",
         found=found,
+        uncleared=uncleared,
+        is_live=is_live,
+        rows=ROWS,
         booked=booked,
         day=day,
         days=(day - DAY, day + DAY if day < today else None),

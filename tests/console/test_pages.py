@@ -414,8 +414,22 @@ def test_the_balance_a_days_bookings_and_payouts_are_shown(
                    '2001-02-03T23:59:59Z', now())""",
         *(f"txn_{uuid4().hex}", charge_id, payout_id),
     )
+    shared_rows(
+        """INSERT INTO ledger_uncleared (stripe_account, object_id, currency, ledger_account, ours, theirs, since)
+           VALUES ('acct_7', 'pi_uncleared', 'EUR', 'customers', 1234, -1200, now())"""
+    )
     balance = shared_console.reader.get("/balance", day="2001-02-03").body
-    for said in ("acct_7 EUR", "48.24 EUR", "48.00 EUR", "0.24 EUR", "49.99 EUR", "1.75 EUR"):
+    for said in (
+        "pi_uncleared",
+        "12.34 EUR",
+        "12.00 EUR",
+        "acct_7 EUR",
+        "48.24 EUR",
+        "48.00 EUR",
+        "0.24 EUR",
+        "49.99 EUR",
+        "1.75 EUR",
+    ):
         assert said in balance, said
     assert "Nothing is imported of this day" in shared_console.reader.get("/balance", day="2001-02-04").body
     assert "0.04 EUR" in shared_console.reader.get("/payouts").body

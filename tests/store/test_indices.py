@@ -279,6 +279,7 @@ def _show(connection: Connection, payment_id: UUID, now: datetime) -> None:
         search.payments(connection, wanted, before=None, limit=10)
         search.refunds(connection, wanted, before=None, limit=10)
     console.unknown_attempts(connection, limit=10)
+    ledger.uncleared(connection, limit=10)
     console.disputes(connection, payment_id)
     console.exists(connection, payment_id)
     console.currencies(connection, [payment_id])

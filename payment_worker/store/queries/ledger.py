@@ -154,6 +154,14 @@ def _whole(row: RowMapping) -> dict[str, Any]:
     return {name: int(row[name]) if name in _NUMBERS and row[name] is not None else row[name] for name in row}
 
 
+def uncleared(connection: Connection, *, limit: int) -> Sequence[RowMapping]:
+    """The objects that our records and Stripe's balance do not agree on, or of an unknown type, oldest first."""
+    query = (
+        "SELECT stripe_account, object_id, currency, ours, theirs, since FROM ledger_uncleared ORDER BY since"
+    )
+    return connection.execute(text(f"{query} LIMIT :limit"), {"limit": limit}).mappings().all()
+
+
 def imported_until(connection: Connection) -> datetime | None:
     """When the list was read to its end of the account that waits longest; None before the first."""
     at: datetime | None = connection.scalar(text("SELECT min(imported_at) FROM balance_import"))
