@@ -16,11 +16,10 @@ from payment_worker.store.payments import payments
 from payment_worker.store.statements import write
 
 
-def handle_charge(context: Context, event: InboxEvent, payment: Payment, about: About) -> Result:
+def handle_charge(context: Context, event: InboxEvent, payment: Payment, about: About, intent: str) -> Result:
     """Refresh the PaymentIntent of a charge, whose own snapshot says too little, and record fee and net."""
     result: Result = Processed(Reason.UNCHANGED)
     if may_show_more(payment, event.type, about):
-        intent = str(id_of(about["payment_intent"]))
         result = apply(context, event, payment, ObjectKind.PAYMENT_INTENT, intent)
     transaction = id_of(about.get("balance_transaction"))
     if transaction is None or not isinstance(result, Processed):

@@ -69,40 +69,50 @@ def _dispatched(context: Context, event: InboxEvent, subject: Subject) -> Result
     event = completed
     about: About = event.payload["data"]["object"]
     try:
-        owned = _owned(context, event, subject, about)
+        intent = _payment_intent(context, event, subject, about)
+        if not isinstance(intent, str):
+            return intent
+        owned = _owned(context, event, subject, about, intent=intent)
         if not isinstance(owned, Payment):
             return owned
         if owned.stripe_account != event.stripe_account:
             return Ignored(Reason.FOREIGN)  # who can sign for one account may not tell of another's payments
-        return _handled(context, event, subject, about, owned)
+        return _handled(context, event, subject, about, owned, intent=intent)
     except (UnreadableError, KeyError, TypeError, AttributeError) as fault:
         return Deferred(Reason.UNREADABLE, type(fault).__name__)
 
 
-def _handled(context: Context, event: InboxEvent, subject: Subject, about: About, payment: Payment) -> Result:
+def _handled(
+    context: Context, event: InboxEvent, subject: Subject, about: About, payment: Payment, *, intent: str
+) -> Result:
     match subject:
         case Subject.CHARGE:
-            return handle_charge(context, event, payment, about)
+            return handle_charge(context, event, payment, about, intent)
         case Subject.REFUNDED_CHARGE:
-            return handle_refunded_charge(context, event, payment, about)
+            return handle_refunded_charge(context, event, payment, about, intent)
         case Subject.EARLY_FRAUD_WARNING:
             return handle_early_fraud_warning(context, payment, about)
         case _:
             return apply_shown(context, event, payment, subject, about)
 
 
-def _owned(context: Context, event: InboxEvent, subject: Subject, about: About) -> Payment | Result:
-    """The payment that the object belongs to; if unknown although it may be ours, the object is retrieved."""
-    account = event.stripe_account
-    intent = payment_intent_of(subject, about)
+def _payment_intent(context: Context, event: InboxEvent, subject: Subject, about: About) -> str | Result:
+    """The PaymentIntent that the object is, or belongs to."""
+    account, intent = event.stripe_account, payment_intent_of(subject, about)
     if intent is None and subject in NAMELESS and event.api_version != PINNED_VERSION:
         # Objects of old versions name their charge alone.
         fetched = FETCHES[subject](context.stripe, about["id"], account=account)
         if isinstance(fetched, Unanswered | Postponed):
             return unavailable(context, fetched, account=account)
         intent = fetched.stripe_payment_intent_id if isinstance(fetched, SHOWN) else None
-    if intent is None:
-        return Ignored(Reason.FOREIGN)
+    return Ignored(Reason.FOREIGN) if intent is None else str(intent)
+
+
+def _owned(
+    context: Context, event: InboxEvent, subject: Subject, about: About, *, intent: str
+) -> Payment | Result:
+    """The payment that the object belongs to; if unknown although it may be ours, the object is retrieved."""
+    account = event.stripe_account
     named = None if subject in NAMELESS else named_in(about)
     with context.database.begin() as connection:
         owned = _payment(context, connection, event, subject, about, intent=intent, named=named)

@@ -7,7 +7,6 @@ from payment_worker.flows.events.apply import apply, unavailable
 from payment_worker.flows.events.result import Deferred, Processed, Reason, Result
 from payment_worker.flows.events.subjects import About
 from payment_worker.flows.transitions.refresh import ObjectKind
-from payment_worker.gateway.fields import id_of
 from payment_worker.store.events.inbox import InboxEvent
 
 
@@ -16,11 +15,12 @@ def may_refund_more(payment: Payment, charge: About) -> bool:
     return bool(charge["amount_refunded"] > payment.amount_refunded)
 
 
-def handle_refunded_charge(context: Context, event: InboxEvent, payment: Payment, about: About) -> Result:
+def handle_refunded_charge(
+    context: Context, event: InboxEvent, payment: Payment, about: About, intent: str
+) -> Result:
     """Apply every Refund of a charge, which says how much of it is refunded but not by which."""
     if not may_refund_more(payment, about):
         return Processed(Reason.UNCHANGED)
-    intent = str(id_of(about["payment_intent"]))
     looked: Result = Processed(Reason.UNCHANGED)
     if payment.status is not PaymentStatus.SUCCEEDED:
         first = apply(context, event, payment, ObjectKind.PAYMENT_INTENT, intent)
