@@ -35,7 +35,7 @@ def run(*, tasks: int) -> list[Figure]:
     headline = events(tasks=tasks)
     with ExitStack() as stack:
         bench = Bench(stack)
-        return [*headline, *costs(bench, tasks), *delays(bench), *volume(bench, tasks)]
+        return [*headline, *costs(bench, tasks), backlog(bench, tasks), *delays(bench), *volume(bench, tasks)]
 
 
 def costs(bench: Bench, tasks: int) -> list[Figure]:
@@ -63,6 +63,18 @@ def costs(bench: Bench, tasks: int) -> list[Figure]:
             value=statistics.median(runs[2].rate for runs in turns),
         ),
     ]
+
+
+def backlog(bench: Bench, tasks: int) -> Figure:
+    """How fast what waited for the end of a pause is charged, beside what is charged as it comes."""
+    with bench.worker(pool="prefork", concurrency=2) as process, bench.beat():
+        ratios = [bench.held_charges(tasks) / bench.charges(process, tasks).rate for _ in range(3)]
+    return Figure(
+        name="charges after a pause : as they come",
+        unit="% of the rate",
+        value=100 * statistics.median(ratios),
+        at_least=90,
+    )
 
 
 def _ratio(ours: list[float], theirs: list[float]) -> float:

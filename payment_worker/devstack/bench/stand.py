@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +29,8 @@ from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
+from payment_worker.flows.pauses import READ_EVERY_SECONDS, pause, resume
+from payment_worker.store.connection.database import Database
 from payment_worker.store.connection.migrate import upgrade
 
 WARM_UP: Final = 200
@@ -161,6 +163,35 @@ class Bench:
             (count,) = cursor.fetchone() or (0,)
         connection.close()
         return int(count)
+
+    def held_charges(self, tasks: int) -> float:
+        """Let so many charges wait for the end of a pause: how many a second are executed then, from first to last."""
+        with closing(Database(self.database_url)) as database:
+            pause(database, "charge", reason="bench", actor="bench", now=database.now())
+            time.sleep(READ_EVERY_SECONDS)
+            self.send_charges(tasks)
+            self.wait_for_charges()
+            resumed_at = database.now()
+            resume(database, ["charge"], reason="bench", actor="bench", now=resumed_at)
+        wait_until(
+            lambda: self._finished_since(resumed_at)[0] >= tasks,
+            seconds=QUIET_SECONDS,
+            what="all that waited is charged",
+        )
+        count, seconds = self._finished_since(resumed_at)
+        return (count - 1) / seconds
+
+    def _finished_since(self, then: datetime) -> tuple[int, float]:
+        """How many attempts, and how long after the first of them the last one was."""
+        query = (
+            "SELECT count(*), coalesce(extract(epoch FROM max(finished_at) - min(finished_at)), 0)"
+            " FROM payment_attempt WHERE finished_at > %s"
+        )
+        with psycopg2.connect(self.database_url) as connection, connection.cursor() as cursor:
+            cursor.execute(query, (then,))
+            count, seconds = cursor.fetchone() or (0, 0)
+        connection.close()
+        return int(count), float(seconds)
 
     def charges(self, process: Process, tasks: int) -> Run:
         """So many charges at once."""
