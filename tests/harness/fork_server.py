@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any, Final, NoReturn
 
 from payment_worker.devstack import guardian
@@ -52,7 +53,7 @@ _KILLED: Final = 137
 
 
 class ForkServer:
-    """The process that has imported everything."""
+    """The process that has imported everything. Any thread may ask it."""
 
     def __init__(self, imported: Sequence[str]) -> None:
         self._socket, its = socket.socketpair()
@@ -62,6 +63,7 @@ class ForkServer:
             env=clean_environment({}),
         )
         its.close()
+        self._asking = Lock()
 
     def close(self) -> None:
         """End it. What it has forked ends with whoever asked for it."""
@@ -118,8 +120,9 @@ class ForkServer:
     ) -> int:
         read_end, write_end = os.pipe()
         message = json.dumps([what, list(arguments), dict(environment), str(directory)]).encode()
-        socket.send_fds(self._socket, [len(message).to_bytes(4, "big")], [write_end, *streams])
-        self._socket.sendall(message)
+        with self._asking:
+            socket.send_fds(self._socket, [len(message).to_bytes(4, "big")], [write_end, *streams])
+            self._socket.sendall(message)
         os.close(write_end)
         return read_end
 
