@@ -63,7 +63,7 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
         "attempts": len(due.attempts),
         "events": len(due.events),
         "waiting_refunds": len(due.waiting_refunds),
-        **{kind: _enqueue_claimed(self, kind) for kind in POLICIES},
+        **{kind: _enqueue_claimed(self, kind) for kind in FOLLOW_UPS},
     }
     for kind, many in counts.items():
         count(SWEPT, kind, by=many)
@@ -72,7 +72,7 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
     return counts
 
 
-POLICIES: Final[Mapping[str, tuple[Callable[[Context], Sequence[UUID | str | int]], str, str]]] = (
+FOLLOW_UPS: Final[Mapping[str, tuple[Callable[[Context], Sequence[UUID | str | int]], str, str]]] = (
     MappingProxyType(
         {
             "retries": (claim_due_retries, "payment_worker.retry_declined", "attempt_id"),
@@ -90,7 +90,7 @@ POLICIES: Final[Mapping[str, tuple[Callable[[Context], Sequence[UUID | str | int
 
 
 def _enqueue_claimed(task: Task, kind: str) -> int:
-    claim, name, argument = POLICIES[kind]
+    claim, name, argument = FOLLOW_UPS[kind]
     claimed = unless_unavailable(task, lambda: claim(context(task)))
     for each in claimed:
         app.send_task(name, kwargs={argument: str(each) if isinstance(each, UUID) else each})

@@ -74,7 +74,7 @@ def claim_due_adoptions(context: Context) -> Sequence[UUID]:
 def continue_adoption(context: Context, payment_id: UUID) -> CommandResult | StripeAway:
     """Apply what Stripe shows of an adopted payment now, and what it has of it already: refunds and the like."""
     adopted = _found(context, payment_id)
-    is_applied = _apply(context, adopted, ObjectKind.PAYMENT_INTENT, _payment_intent(adopted))
+    is_applied = _apply(context, adopted, ObjectKind.PAYMENT_INTENT, adopted.payment_intent)
     if not (is_applied and all(_apply_all(context, adopted, kind, path) for kind, path in LISTS.items())):
         return StripeAway()
     adopted = _found(context, payment_id)
@@ -91,11 +91,6 @@ def _found(context: Context, payment_id: UUID) -> Payment:
         payment = payments.find(connection, payment_id)
     assert payment is not None  # noqa: S101 - it is recorded, and payments are never deleted
     return payment
-
-
-def _payment_intent(adopted: Payment) -> str:
-    assert adopted.stripe_payment_intent_id is not None  # noqa: S101 - it was adopted by it
-    return adopted.stripe_payment_intent_id
 
 
 def _take(context: Context, request: AdoptRequest) -> Conflict | RejectAdoption | StripeAway | None:
@@ -215,7 +210,7 @@ def _record_warnings(context: Context, adopted: Payment) -> bool:
     after: str | None = None
     while True:
         page = early_fraud_warnings_page(
-            context.stripe, _payment_intent(adopted), after=after, account=adopted.stripe_account
+            context.stripe, adopted.payment_intent, after=after, account=adopted.stripe_account
         )
         if not isinstance(page, Page):
             return False
@@ -231,7 +226,7 @@ def _apply_all(context: Context, adopted: Payment, kind: ObjectKind, path: str) 
     after: str | None = None
     while True:
         page = ids_page(
-            context.stripe, path, _payment_intent(adopted), after=after, account=adopted.stripe_account
+            context.stripe, path, adopted.payment_intent, after=after, account=adopted.stripe_account
         )
         if not isinstance(page, Page):
             return False

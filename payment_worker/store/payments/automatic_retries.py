@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from payment_worker.domain.attempts.attempt import Action
 from payment_worker.store import tables
+from payment_worker.store.due_rows import claim_rows
 
 table: Final = tables.payment_attempt
 
@@ -23,18 +24,8 @@ def retries_since(connection: Connection, payment_id: UUID, *, since: datetime) 
 
 def claim_due_retries(connection: Connection, *, now: datetime, until: datetime, limit: int) -> Sequence[int]:
     """Declined attempts whose payment is due for a retry; no other sweep gets them before `until`."""
-    due = (
-        select(table.c.attempt_id)
-        .where(table.c.retry_at <= now)
-        .order_by(table.c.retry_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    claim = (
-        table.update().where(table.c.attempt_id.in_(due)).values(retry_at=until).returning(table.c.attempt_id)
-    )
-    return connection.execute(claim).scalars().all()
+    claim = claim_rows(table.c.attempt_id, table.c.retry_at, now=now, until=until, limit=limit)
+    return connection.scalars(claim).all()
 
 
 def payment_to_retry(connection: Connection, attempt_id: int) -> UUID | None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.store import tables
+from payment_worker.store.due_rows import claim_rows
 from payment_worker.store.statements import Change, Row
 
 table: Final = tables.early_fraud_warning
@@ -52,15 +53,6 @@ def changed(stripe_early_fraud_warning_id: str, *, now: datetime, **values: obje
 
 def claim_due(connection: Connection, *, now: datetime, until: datetime, limit: int) -> Sequence[str]:
     """Warnings about which the policy has to decide; no other sweep gets them before `until`."""
-    due = (
-        select(table.c.stripe_early_fraud_warning_id)
-        .where(table.c.next_action_at <= now)
-        .order_by(table.c.next_action_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    claim = table.update().where(table.c.stripe_early_fraud_warning_id.in_(due))
-    return connection.scalars(
-        claim.values(next_action_at=until).returning(table.c.stripe_early_fraud_warning_id)
-    ).all()
+    key = table.c.stripe_early_fraud_warning_id
+    claim = claim_rows(key, table.c.next_action_at, now=now, until=until, limit=limit)
+    return connection.scalars(claim).all()

@@ -25,6 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.store import tables
+from payment_worker.store.due_rows import claim_rows
 from payment_worker.store.statements import Change
 
 COLUMNS = [tables.payment.c[field.name] for field in fields(Payment)]
@@ -163,32 +164,19 @@ def claim_expired_actions(
     connection: Connection, *, now: datetime, until: datetime, limit: int
 ) -> Sequence[UUID]:
     """Payments that have waited for their customer for too long; no other sweep gets them before `until`."""
-    due = (
-        select(table.c.payment_id)
-        .where(table.c.status == PaymentStatus.REQUIRES_ACTION, table.c.action_expires_at <= now)
-        .order_by(table.c.action_expires_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
+    waits = table.c.status == PaymentStatus.REQUIRES_ACTION
+    claim = claim_rows(
+        table.c.payment_id, table.c.action_expires_at, waits, now=now, until=until, limit=limit
     )
-    claim = table.update().where(table.c.payment_id.in_(due)).values(action_expires_at=until)
-    return connection.scalars(claim.returning(table.c.payment_id)).all()
+    return connection.scalars(claim).all()
 
 
 def claim_due_adoptions(
     connection: Connection, *, now: datetime, until: datetime, limit: int
 ) -> Sequence[UUID]:
     """Payments whose adoption is to be continued; no other sweep gets them before `until`."""
-    due = (
-        select(table.c.payment_id)
-        .where(table.c.adoption_due_at <= now)
-        .order_by(table.c.adoption_due_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    claim = table.update().where(table.c.payment_id.in_(due)).values(adoption_due_at=until)
-    return connection.scalars(claim.returning(table.c.payment_id)).all()
+    claim = claim_rows(table.c.payment_id, table.c.adoption_due_at, now=now, until=until, limit=limit)
+    return connection.scalars(claim).all()
 
 
 def end_adoption(connection: Connection, payment_id: UUID) -> None:
