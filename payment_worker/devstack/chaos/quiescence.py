@@ -17,6 +17,7 @@ _QUERIES: Mapping[str, str] = {
     "refunds under way": "SELECT count(*) FROM refund JOIN payment USING (payment_id)"
     " WHERE refund.status <> ALL(:at_rest) AND payment.status NOT IN ('REQUIRES_ACTION', 'AUTHORIZED')",
     "customers waited for": "SELECT count(*) FROM payment WHERE status = 'REQUIRES_ACTION'",
+    "adoptions to continue": "SELECT count(*) FROM payment WHERE adoption_due_at IS NOT NULL",
     "warnings to decide": "SELECT count(*) FROM early_fraud_warning JOIN payment USING (payment_id)"
     " WHERE next_action_at IS NOT NULL AND payment.status <> 'AUTHORIZED'",
     "attempts without an outcome": "SELECT count(*) FROM payment_attempt WHERE finished_at IS NULL",
