@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from payment_worker.console.context import Console
 from payment_worker.console.payment import rejected_with
+from payment_worker.domain.accounts import PLATFORM
 from payment_worker.domain.money import CURRENCIES
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.refund import RefundStatus
@@ -21,7 +22,6 @@ from payment_worker.store.connection.database import Connection
 from payment_worker.store.queries import search as queries
 from payment_worker.store.queries import timeline
 from payment_worker.store.queries.search import Page, Place, Search
-from payment_worker.telemetry.metrics import DEFAULT_ACCOUNT
 
 ROWS: Final = 50
 FIELDS: Final = ("q", "status", "disputed", "account", "currency", "least", "most", "since", "until")
@@ -116,7 +116,7 @@ def _asked(given: Mapping[str, str], before: str, statuses: Statuses) -> _Asked:
 
 
 def _account(text: str) -> str | None:
-    return "" if text == DEFAULT_ACCOUNT else text or None
+    return "" if text == PLATFORM else text or None
 
 
 def _minor(text: str, exponent: int) -> int | None:

@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 
 SEPARATOR: Final = "/"
 CONNECTED: Final = "acct_"
+PLATFORM: Final = "platform"
+"""What people and metrics call the account of STRIPE_API_KEY, which has no name in our rows."""
 
 
 class Account(NamedTuple):

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from payment_worker.domain.accounts import PLATFORM
 from payment_worker.gateway.rate_limit.circuit_breaker import open_breakers
-from payment_worker.gateway.rate_limit.limiter import PLATFORM
 from payment_worker.monitoring import gauges
 from payment_worker.monitoring.gauges import Reading, age
 from payment_worker.redis.heartbeats import Consumers, Sweeps

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from payment_worker.domain.accounts import PLATFORM
 from payment_worker.settings import postgresql, redis
 from payment_worker.settings.ports import check_host
 
@@ -88,8 +89,6 @@ def _no_key_for_browsers(key: SecretStr) -> SecretStr:
 _NAMED_KEY: Final = re.compile(r'\s*"?([^"=:]*)"?\s*[=:]\s*"?([^"]*)"?\s*')
 _NAMED_SECRET: Final = re.compile(r"([^=]*)=(whsec_.*)")
 _ACCOUNT: Final = re.compile(r"(?!acct_)[A-Za-z][A-Za-z0-9_-]{0,39}")
-_OUR_OWN_NAME: Final = "platform"
-"""How we name the account of STRIPE_API_KEY in metrics and tables."""
 
 
 def named_secret(text: str) -> tuple[str, str]:
@@ -99,10 +98,10 @@ def named_secret(text: str) -> tuple[str, str]:
 
 
 def _account_name(name: str) -> str:
-    if not _ACCOUNT.fullmatch(name) or name == _OUR_OWN_NAME:
+    if not _ACCOUNT.fullmatch(name) or name == PLATFORM:
         raise ValueError(
             "an account's name is up to 40 letters, digits, - and _, and begins with a letter; "
-            f"neither {_OUR_OWN_NAME} nor Stripe's acct_…"
+            f"neither {PLATFORM} nor Stripe's acct_…"
         )
     return name
 

@@ -5,7 +5,7 @@ Counts begin at 0 with each worker and are no account of money: the tables are.
 
 from typing import Final
 
-from payment_worker.domain.accounts import account_of
+from payment_worker.domain.accounts import PLATFORM, account_of
 from payment_worker.domain.attempts.attempt import UNFINISHED, Action, AttemptStatus
 from payment_worker.domain.attempts.outcome import WRONG_KEY, Delay, UnknownReason
 from payment_worker.domain.payment import PaymentStatus
@@ -46,14 +46,13 @@ def task_label(name: str) -> str:
     return short if short in TASKS else OTHER
 
 
-DEFAULT_ACCOUNT: Final = "default"
-ACCOUNTS: Final = (DEFAULT_ACCOUNT,)
+ACCOUNTS: Final = (PLATFORM,)
 """Those that are known without settings."""
 
 
 def account_label(stripe_account: str) -> str:
     """The label of an account: its key's name in STRIPE_API_KEYS, also for all accounts that are connected to it."""
-    return account_of(stripe_account).key or DEFAULT_ACCOUNT
+    return account_of(stripe_account).key or PLATFORM
 
 
 ATTEMPTS: Final = Metric(

@@ -158,7 +158,7 @@ def test_filters_leave_what_is_wanted(shared_console: Running, shared_rows: Rows
     assert found(until="2001-02-02") == set()
     shared_rows("UPDATE payment SET stripe_account = 'eu' WHERE payment_id = %s", yens)
     assert found(account="eu", **on_that_day) == {yens}
-    assert found(account="default", **on_that_day) == {euros, str(failed["payment_id"])}
+    assert found(account="platform", **on_that_day) == {euros, str(failed["payment_id"])}
     assert shared_console.reader.get("/refunds", account="eu", disputed="yes").status == 200
 
 

@@ -226,19 +226,22 @@ def test_what_is_not_cleared_or_differs_is_a_gauge_by_currency_and_account(state
     told = _told(state)
     assert (told["balance_difference", "EUR", "eu"], told["balance_available", "EUR", "eu"]) == (0, 500)
     assert (
-        told["balance_difference", "EUR", "default"] == 200
+        told["balance_difference", "EUR", "platform"] == 200
     )  # 100 too much and 100 too little are not nothing
-    assert (told["balance_available", "EUR", "default"], told["ledger_uncleared", "EUR", "default"]) == (
+    assert (told["balance_available", "EUR", "platform"], told["ledger_uncleared", "EUR", "platform"]) == (
         1000,
         200,
     )
-    assert (told["ledger_unexplained", "EUR", "default"], told["ledger_oldest_amount", "EUR", "default"]) == (
+    assert (
+        told["ledger_unexplained", "EUR", "platform"],
+        told["ledger_oldest_amount", "EUR", "platform"],
+    ) == (
         50,
         50,
     )
     two_days = 2 * 86_400 + 3600
-    assert two_days <= told["ledger_oldest_seconds", "EUR", "default"] < two_days + 100
+    assert two_days <= told["ledger_oldest_seconds", "EUR", "platform"] < two_days + 100
     assert 3600 <= told[("balance_imported_seconds",)] < 3700
-    assert told["refunds_pending", "EUR", "default"] == 100
-    explained = {age: told["ledger_explained_ratio", "EUR", "default", age] for age in ("any", "1d", "4d")}
+    assert told["refunds_pending", "EUR", "platform"] == 100
+    explained = {age: told["ledger_explained_ratio", "EUR", "platform", age] for age in ("any", "1d", "4d")}
     assert explained == {"any": 0.75, "1d": 0.95, "4d": 1.0}

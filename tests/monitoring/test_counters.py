@@ -54,7 +54,7 @@ def _told(port: int, name: str, labels: dict[str, str], count: float) -> Scrape:
 @pytest.mark.parametrize("port", ["prefork", long("threads")], indirect=True)
 def test_what_happened_is_counted(port: int, producer: Producer, rows: Rows) -> None:
     first = scrape(port)
-    charged = {"action": "charge", "outcome": "executed", "account": "default"}
+    charged = {"action": "charge", "outcome": "executed", "account": "platform"}
     assert first.value("payment_worker_attempts_total", **charged) == 0
 
     paid = _charged(producer, rows)
@@ -67,29 +67,29 @@ def test_what_happened_is_counted(port: int, producer: Producer, rows: Rows) -> 
     rows.wait_for("SELECT * FROM rejected_request WHERE task LIKE '%%no_such_task'")
 
     seconds = "payment_worker_stripe_request_seconds"
-    created = {"endpoint": "payment_intents.create", "account": "default"}
+    created = {"endpoint": "payment_intents.create", "account": "platform"}
     counts: list[tuple[str, dict[str, str], float]] = [
         ("payment_worker_tasks_total", {"task": "charge", "end": "rejected"}, 1),
         ("payment_worker_queue_tasks_total", {"queue": "refunds"}, 1),
         ("payment_worker_queue_tasks_total", {"queue": "charges"}, 3),
         (
             "payment_worker_attempts_total",
-            {"action": "charge", "outcome": "executed", "account": "default"},
+            {"action": "charge", "outcome": "executed", "account": "platform"},
             1,
         ),
         (
             "payment_worker_attempts_total",
-            {"action": "charge", "outcome": "declined", "account": "default"},
+            {"action": "charge", "outcome": "declined", "account": "platform"},
             1,
         ),
         (
             "payment_worker_attempts_total",
-            {"action": "refund", "outcome": "executed", "account": "default"},
+            {"action": "refund", "outcome": "executed", "account": "platform"},
             1,
         ),
-        ("payment_worker_payments_total", {"status": "succeeded", "account": "default"}, 1),
-        ("payment_worker_captured_minor_units_total", {"currency": "EUR", "account": "default"}, 1200),
-        ("payment_worker_refunded_minor_units_total", {"currency": "EUR", "account": "default"}, 200),
+        ("payment_worker_payments_total", {"status": "succeeded", "account": "platform"}, 1),
+        ("payment_worker_captured_minor_units_total", {"currency": "EUR", "account": "platform"}, 1200),
+        ("payment_worker_refunded_minor_units_total", {"currency": "EUR", "account": "platform"}, 200),
         ("payment_worker_rejected_requests_total", {"task": "charge"}, 1),
         ("payment_worker_rejected_requests_total", {"task": "other"}, 1),
     ]
@@ -117,7 +117,10 @@ def test_a_child_that_dies_takes_no_count_with_it(
         _charged(producer, rows)
 
     _told(
-        port, "payment_worker_captured_minor_units_total", {"currency": "EUR", "account": "default"}, 6 * 1200
+        port,
+        "payment_worker_captured_minor_units_total",
+        {"currency": "EUR", "account": "platform"},
+        6 * 1200,
     )
 
 

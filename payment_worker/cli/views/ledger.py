@@ -12,6 +12,7 @@ from payment_worker.cli.database import LONG_STATEMENT_SECONDS, operator, record
 from payment_worker.cli.errors import PROBLEMS
 from payment_worker.cli.views.printing import Screen, complain, console, print_json, say, table
 from payment_worker.contracts.requests import ImportBalanceRequest, parse
+from payment_worker.domain.accounts import PLATFORM
 from payment_worker.domain.findings.kinds import IN_LEDGER
 from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.import_balance import ImportOptions
@@ -36,7 +37,7 @@ def run_import(*, since: str | None, as_json: bool) -> int:
     if results is None:
         complain(BUSY)
         return PROBLEMS
-    unread = [each.stripe_account or "platform" for each in results if not each.is_read]
+    unread = [each.stripe_account or PLATFORM for each in results if not each.is_read]
     differing = sum(bool(proof.difference) for each in results for proof in each.proofs)
     if as_json:
         print_json({"accounts": len(results), "unread": unread, "differing": differing})
@@ -115,7 +116,7 @@ def _print(rows: Sequence[BalanceRow], named: Sequence[Finding]) -> None:
     shown = table("account", "Stripe", "ledger", "difference", "unexplained", "oldest", "explained")
     for row in rows:
         shown.add_row(
-            row.stripe_account or "platform",
+            row.stripe_account or PLATFORM,
             _money(row.stripe, row.currency),
             _money(row.ledger, row.currency),
             _money(row.difference, row.currency),
@@ -146,7 +147,7 @@ def _progress(*, shown: bool) -> Iterator[Callable[[BalanceImport, datetime], No
         task = bar.add_task("begins", total=1.0)
 
         def on_page(state: BalanceImport, read_back_to: datetime) -> None:
-            account = state.stripe_account or "platform"
+            account = state.stripe_account or PLATFORM
             part = _part(state, read_back_to)
             bar.update(task, description=f"{account}: back to {instant(read_back_to)[:16]}", completed=part)
 

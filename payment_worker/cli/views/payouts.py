@@ -7,6 +7,7 @@ from payment_worker.cli.database import records
 from payment_worker.cli.errors import PROBLEMS
 from payment_worker.cli.views.printing import complain, console, print_json, say, table
 from payment_worker.cli.views.spreadsheet import write_csv
+from payment_worker.domain.accounts import PLATFORM
 from payment_worker.store.queries import payouts as queries
 from payment_worker.store.queries.payouts import PayoutLine, PayoutRow
 from payment_worker.telemetry.formats import instant, money
@@ -27,7 +28,7 @@ def list_newest(*, limit: int, as_json: bool, as_csv: bool) -> int:
         for each in found:
             shown.add_row(
                 each.stripe_payout_id,
-                each.stripe_account or "platform",
+                each.stripe_account or PLATFORM,
                 money(each.amount, each.currency),
                 each.state,
                 each.arrival_date.isoformat(),

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 import redis
 
+from payment_worker.domain.accounts import PLATFORM
 from payment_worker.domain.attempts.outcome import Outcome, Unanswered
 from payment_worker.gateway.rate_limit.circuit_breaker import FAILURES, CircuitBreaker
 from payment_worker.gateway.rate_limit.limits import Limits, Permit, Throttled
@@ -26,9 +27,6 @@ REDIS_TIMEOUT_SECONDS: Final = 1.0
 
 REDIS_AGAIN_SECONDS: Final = 5.0
 """How long Redis is not tried again after it was unreachable."""
-
-PLATFORM: Final = "platform"
-"""Our own account, where no connected one is named."""
 
 
 class RateLimiter:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import stripe
 
-from payment_worker.domain.accounts import account_of
+from payment_worker.domain.accounts import PLATFORM, account_of
 from payment_worker.domain.attempts.outcome import Delay, Outcome, Postponed
 from payment_worker.gateway.account.key_owner import ApiKey
 from payment_worker.gateway.parsing import JSON
@@ -17,7 +17,7 @@ from payment_worker.gateway.transport.errors import NotSentError, outcome_of
 from payment_worker.gateway.transport.http import DeadlineClient
 from payment_worker.gateway.transport.stripe_clock import StripeClock
 from payment_worker.telemetry import learned
-from payment_worker.telemetry.metrics import DEFAULT_ACCOUNT, STRIPE_SECONDS, THROTTLED, account_label
+from payment_worker.telemetry.metrics import STRIPE_SECONDS, THROTTLED, account_label
 from payment_worker.telemetry.recorder import count, observe
 
 ACCOUNT: Final = "/v1/account"
@@ -115,7 +115,7 @@ class Connection:
         """Send one request, and report to the rate limiter whether Stripe responded. Raises stripe.StripeError."""
         key, connected = account_of(account)
         whose = {"stripe_account": connected} if connected else {}
-        labels, began = (endpoint_name(method, path), key or DEFAULT_ACCOUNT), time.monotonic()
+        labels, began = (endpoint_name(method, path), key or PLATFORM), time.monotonic()
         try:
             answer = self._clients[key].raw_request(method, path, **params, **options, **whose)
         except stripe.StripeError as error:
