@@ -27,7 +27,7 @@ from payment_worker.flows.transitions.payments import payment_writes, present
 from payment_worker.flows.transitions.provenance import keys_of
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable
-from payment_worker.gateway.lists.lists import Page, early_fraud_warnings_page, ids_page
+from payment_worker.gateway.lists.pages import Page, early_fraud_warnings_page, ids_page
 from payment_worker.gateway.restore import OriginalRequest, fetch_original_request
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.payments import payments, stripe_requests

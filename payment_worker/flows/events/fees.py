@@ -11,7 +11,7 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.events.finish import Finished, finish
 from payment_worker.flows.events.result import Processed, Reason
 from payment_worker.gateway.client import fetch_balance_transaction
-from payment_worker.gateway.lists.lists import Page, Period, balance_transactions_page
+from payment_worker.gateway.lists.pages import Page, Period, balance_transactions_page
 from payment_worker.store.events.inbox import InboxEvent
 from payment_worker.store.payments import payments
 

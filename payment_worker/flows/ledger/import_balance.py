@@ -18,7 +18,7 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.movements import post_movements
 from payment_worker.flows.ledger.payouts import keep_payouts
 from payment_worker.gateway.lists.balance import ListedMovement, movements_page
-from payment_worker.gateway.lists.lists import NotListed, Page
+from payment_worker.gateway.lists.pages import NotListed, Page
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.ledger import balance_imports, balance_transactions
 from payment_worker.store.ledger.balance_imports import BalanceImport

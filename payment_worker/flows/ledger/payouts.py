@@ -11,7 +11,7 @@ from payment_worker.domain.ledger.payouts import Payout, PayoutStatus, post_payo
 from payment_worker.domain.ledger.postings import EntryKind
 from payment_worker.flows.context import Context
 from payment_worker.gateway.lists.balance import fetch_payout, payout_lines_page
-from payment_worker.gateway.lists.lists import Page
+from payment_worker.gateway.lists.pages import Page
 from payment_worker.store import outbox
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.ledger import ledger_entries, payouts

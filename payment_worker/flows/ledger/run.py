@@ -15,7 +15,7 @@ from payment_worker.flows.ledger.records import post_records
 from payment_worker.flows.ledger.uncleared import record_uncleared
 from payment_worker.gateway.client import NotFetched
 from payment_worker.gateway.lists.balance import Held, fetch_balance, older_movements
-from payment_worker.gateway.lists.lists import Page
+from payment_worker.gateway.lists.pages import Page
 from payment_worker.store.connection.advisory_lock import LEDGER_LOCK, alone
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.events import event_polls

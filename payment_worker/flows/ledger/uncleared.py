@@ -14,7 +14,7 @@ from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.movements import post_movements
 from payment_worker.gateway.lists.balance import movements_of
-from payment_worker.gateway.lists.lists import Page
+from payment_worker.gateway.lists.pages import Page
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.ledger import ledger_entries
 from payment_worker.store.ledger.balance_imports import BalanceImport

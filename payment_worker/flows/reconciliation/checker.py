@@ -30,7 +30,7 @@ from payment_worker.flows.transitions.contradictions import missing_there, recor
 from payment_worker.flows.transitions.judgement import RefundProof
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target
 from payment_worker.gateway.client import NotFetched, Unreadable
-from payment_worker.gateway.lists.lists import Page, Period, UnreadableObject, payment_intents_page
+from payment_worker.gateway.lists.pages import Page, Period, UnreadableObject, payment_intents_page
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.payments.history import Cause
 from payment_worker.store.queries import reconciliation

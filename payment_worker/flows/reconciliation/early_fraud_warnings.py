@@ -3,7 +3,7 @@
 from payment_worker.domain.findings.kinds import StripeList
 from payment_worker.flows.reconciliation.checker import Checker, StepResult, Tally
 from payment_worker.flows.transitions.early_fraud_warnings import record_warning
-from payment_worker.gateway.lists.lists import Page, Period, early_fraud_warnings_page
+from payment_worker.gateway.lists.pages import Page, Period, early_fraud_warnings_page
 from payment_worker.store.queries import reconciliation
 
 

@@ -18,7 +18,7 @@ from payment_worker.flows.reconciliation.checker import UNSEEN, Checker, CheckRe
 from payment_worker.flows.reconciliation.payment_intents import examine_payment
 from payment_worker.flows.reconciliation.refunds import examine_refund
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
-from payment_worker.gateway.lists.lists import (
+from payment_worker.gateway.lists.pages import (
     NotListed,
     Page,
     Period,

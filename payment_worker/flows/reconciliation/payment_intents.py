@@ -32,7 +32,7 @@ from payment_worker.flows.transitions.ownership import as_uuid, is_of, is_proven
 from payment_worker.flows.transitions.provenance import charged_under, keys_of
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
-from payment_worker.gateway.lists.lists import ListedPaymentIntent, Page, Period, payment_intents_page
+from payment_worker.gateway.lists.pages import ListedPaymentIntent, Page, Period, payment_intents_page
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.payments import attempts, payments, stripe_requests
 from payment_worker.store.queries import reconciliation

@@ -14,7 +14,7 @@ from payment_worker.flows.transitions.ownership import as_uuid, is_proven_refund
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.flows.transitions.refunds import known_refund, may_be_ours, named_refund
 from payment_worker.gateway.client import fetch_refund
-from payment_worker.gateway.lists.lists import Page, Period, refunds_page
+from payment_worker.gateway.lists.pages import Page, Period, refunds_page
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.payments import attempts, payments
 from payment_worker.store.queries import reconciliation

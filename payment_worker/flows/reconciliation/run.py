@@ -36,7 +36,7 @@ from payment_worker.flows.reconciliation.local_records import (
 )
 from payment_worker.flows.reconciliation.payment_intents import lost_payments, payment_intents
 from payment_worker.flows.reconciliation.refunds import listed_refunds
-from payment_worker.gateway.lists.lists import Period
+from payment_worker.gateway.lists.pages import Period
 from payment_worker.store.connection.advisory_lock import RECONCILE_LOCK, alone
 from payment_worker.store.events import event_polls
 from payment_worker.store.payments import payments, refunds

@@ -19,7 +19,7 @@ from payment_worker.flows.clocks import stripe_skew
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.refresh import ObjectKind
 from payment_worker.gateway.client import MADE_UNDER_A_KEY, NotFetched
-from payment_worker.gateway.lists.lists import Page, Period, events_page
+from payment_worker.gateway.lists.pages import Page, Period, events_page
 from payment_worker.gateway.transport.retries import Seconds
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.events import event_keys, inbox

@@ -10,7 +10,7 @@ from payment_worker.domain.ledger.movements import Movement, Source
 from payment_worker.domain.ledger.payouts import Payout, PayoutStatus
 from payment_worker.gateway.client import Gateway, NotFetched, fetch
 from payment_worker.gateway.fields import amount, currency, id_of, identity, moment, signed_amount, text
-from payment_worker.gateway.lists.lists import NotListed, Page, read_page
+from payment_worker.gateway.lists.pages import NotListed, Page, read_page
 from payment_worker.gateway.parsing import JSON, UnreadableError
 from payment_worker.gateway.requests import MAC
 
