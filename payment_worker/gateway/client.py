@@ -41,9 +41,9 @@ from payment_worker.gateway.parsing import (
 )
 from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.gateway.rate_limit.limits import Permit, Throttled
+from payment_worker.gateway.transport.connection import Connection
 from payment_worker.gateway.transport.errors import is_replayed, no_such_account, outcome_of, sighting_of
 from payment_worker.gateway.transport.retries import Seconds, with_retries
-from payment_worker.gateway.transport.transport import Connection
 
 MADE_UNDER_A_KEY: Final[Mapping[Action, Sequence[str]]] = MappingProxyType(
     {

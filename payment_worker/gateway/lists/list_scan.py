@@ -20,9 +20,9 @@ from payment_worker.domain.attempts.outcome import (
 )
 from payment_worker.gateway.parsing import JSON, UnreadableError
 from payment_worker.gateway.requests import MAC
+from payment_worker.gateway.transport.connection import Connection
 from payment_worker.gateway.transport.errors import outcome_of, sighting_of
 from payment_worker.gateway.transport.retries import Seconds
-from payment_worker.gateway.transport.transport import Connection
 
 PAGE: Final = 100
 """Objects a page; Stripe's limit."""
