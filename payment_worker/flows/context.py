@@ -9,7 +9,7 @@ from payment_worker.flows.metadata_secrets import MetadataSecrets
 from payment_worker.flows.pauses import Pauses
 from payment_worker.gateway.client import Gateway
 from payment_worker.store.connection.database import Database
-from payment_worker.store.payments.history import Cause
+from payment_worker.store.records.history import Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from payment_worker.domain.attempts.attempt import Action
 from payment_worker.store import pauses
 from payment_worker.store.connection.database import Database
 from payment_worker.store.pauses import ALL, Pause
-from payment_worker.store.payments import attempts, refunds
+from payment_worker.store.records import attempts, refunds
 from payment_worker.telemetry import logger
 
 log = logger(__name__)

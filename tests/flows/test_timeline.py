@@ -10,7 +10,7 @@ import pytest
 from payment_worker.domain.attempts.outcome import Rejected
 from payment_worker.flows.attempts.outcome import record
 from payment_worker.flows.timeline import story_of
-from payment_worker.store.payments import attempts
+from payment_worker.store.records import attempts
 from payment_worker.telemetry import recorder
 from payment_worker.telemetry.metrics import PAYMENTS, REFUNDS
 from payment_worker.telemetry.recorder import Metric

@@ -45,7 +45,10 @@ from payment_worker.store.connection import probes
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.events import event_keys
 from payment_worker.store.ledger import balance_transactions, ledger_entries
-from payment_worker.store.payments import (
+from payment_worker.store.queries import console, ledger, reconciliation, search, totals
+from payment_worker.store.queries.search import Search
+from payment_worker.store.reconciliation import findings, reconciliation_candidates, reconciliation_runs
+from payment_worker.store.records import (
     attempts,
     automatic_retries,
     early_fraud_warnings,
@@ -53,9 +56,6 @@ from payment_worker.store.payments import (
     payments,
     stripe_requests,
 )
-from payment_worker.store.queries import console, ledger, reconciliation, search, totals
-from payment_worker.store.queries.search import Search
-from payment_worker.store.reconciliation import findings, reconciliation_candidates, reconciliation_runs
 from tests.flows.conftest import clock, context, scene
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows

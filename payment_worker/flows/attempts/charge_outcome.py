@@ -15,7 +15,7 @@ from payment_worker.flows.result import CommandResult
 from payment_worker.flows.transitions.apply import judge
 from payment_worker.flows.transitions.contradictions import record_finding
 from payment_worker.flows.transitions.payments import payment_writes
-from payment_worker.store.payments import payments
+from payment_worker.store.records import payments
 
 
 def payment_intent_shown(

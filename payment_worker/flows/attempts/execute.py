@@ -36,7 +36,7 @@ from payment_worker.flows.attempts.outcome import record
 from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.transport.errors import NO_SUCH_ACCOUNT
-from payment_worker.store.payments import attempts, refunds
+from payment_worker.store.records import attempts, refunds
 from payment_worker.store.statements import write
 from payment_worker.telemetry import about, learned
 

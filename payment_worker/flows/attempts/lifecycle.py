@@ -21,8 +21,8 @@ from payment_worker.flows.transitions.judgement import Writes
 from payment_worker.gateway.requests import Request
 from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import attempts
-from payment_worker.store.payments.history import Cause
+from payment_worker.store.records import attempts
+from payment_worker.store.records.history import Cause
 from payment_worker.store.statements import write
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.metrics import ATTEMPTS, RESCHEDULED, account_label

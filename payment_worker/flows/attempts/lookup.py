@@ -25,7 +25,7 @@ from payment_worker.flows.transitions.contradictions import record_finding
 from payment_worker.flows.transitions.provenance import CLOCKS_DIFFER_BY, find_made, keys_of, sent_within
 from payment_worker.flows.transitions.refresh import ObjectKind
 from payment_worker.gateway.transport.retries import Seconds
-from payment_worker.store.payments import history
+from payment_worker.store.records import history
 
 CLOCKS_DIFFER_LITTLE: Final = timedelta(seconds=10)
 """How far it ordinarily is wrong at most: what exists is nearly always found so near."""

@@ -24,7 +24,7 @@ from payment_worker.flows.rejections import RejectedChange, reject_change
 from payment_worker.flows.result import CommandResult
 from payment_worker.flows.transitions.apply import judge
 from payment_worker.flows.transitions.payments import payment_writes
-from payment_worker.store.payments import history
+from payment_worker.store.records import history
 
 UNEXPECTED: Final = "payment_intent_unexpected_state"
 """Stripe's own code if none of ours is more specific."""

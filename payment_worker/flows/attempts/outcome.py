@@ -36,7 +36,7 @@ from payment_worker.flows.result import CommandResult, Unfinished, payment_resul
 from payment_worker.flows.transitions.contradictions import record_finding
 from payment_worker.gateway.requests import Request
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import attempts, payments, refunds
+from payment_worker.store.records import attempts, payments, refunds
 from payment_worker.store.statements import write
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.metrics import ATTEMPTS, account_label

@@ -30,8 +30,8 @@ from payment_worker.gateway.client import Unreadable
 from payment_worker.gateway.lists.pages import Page, early_fraud_warnings_page, ids_page
 from payment_worker.gateway.restore import OriginalRequest, fetch_original_request
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import payments, stripe_requests
-from payment_worker.store.payments.history import transition
+from payment_worker.store.records import payments, stripe_requests
+from payment_worker.store.records.history import transition
 from payment_worker.store.statements import write
 
 CAUSE: Final = "adopted"

@@ -11,7 +11,7 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, NoSuchPayment
 from payment_worker.gateway.requests import capture_request
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments.stripe_requests import StripeRequest
+from payment_worker.store.records.stripe_requests import StripeRequest
 
 
 def capture(

@@ -16,8 +16,8 @@ from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.flows.transitions.payments import present
 from payment_worker.gateway.requests import Request, charge_request
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import attempts, create_payment, payments
-from payment_worker.store.payments.history import transition
+from payment_worker.store.records import attempts, create_payment, payments
+from payment_worker.store.records.history import transition
 from payment_worker.store.statements import write
 from payment_worker.telemetry.metrics import PAYMENTS, account_label
 from payment_worker.telemetry.recorder import count

@@ -20,8 +20,8 @@ from payment_worker.flows.result import CommandResult, NoSuchPayment, Unfinished
 from payment_worker.flows.transitions.payments import payment_writes
 from payment_worker.gateway.requests import Request
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import attempts, automatic_retries, payments, stripe_requests
-from payment_worker.store.payments.stripe_requests import StripeRequest
+from payment_worker.store.records import attempts, automatic_retries, payments, stripe_requests
+from payment_worker.store.records.stripe_requests import StripeRequest
 from payment_worker.store.statements import write
 
 

@@ -22,8 +22,8 @@ from payment_worker.flows.transitions.refunds import refund_transition
 from payment_worker.gateway.requests import refund_request
 from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import attempts, payments, refunds
-from payment_worker.store.payments.attempts import DueAttempt
+from payment_worker.store.records import attempts, payments, refunds
+from payment_worker.store.records.attempts import DueAttempt
 from payment_worker.store.statements import Write, write
 
 

@@ -13,7 +13,7 @@ from payment_worker.flows.commands.refund import refund
 from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import disputes, early_fraud_warnings, payments
+from payment_worker.store.records import disputes, early_fraud_warnings, payments
 from payment_worker.store.statements import write
 
 BATCH: Final = 100

@@ -14,8 +14,8 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, NoSuchPayment
 from payment_worker.gateway.requests import retry_request
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import automatic_retries, payments, stripe_requests
-from payment_worker.store.payments.stripe_requests import StripeRequest
+from payment_worker.store.records import automatic_retries, payments, stripe_requests
+from payment_worker.store.records.stripe_requests import StripeRequest
 
 BATCH: Final = 100
 """Automatic retries that one sweep enqueues: none of them is urgent."""

@@ -12,7 +12,7 @@ from payment_worker.flows.transitions.refresh import ObjectKind
 from payment_worker.gateway.client import Unreadable, fetch_balance_transaction
 from payment_worker.gateway.fields import id_of
 from payment_worker.store.events.inbox import InboxEvent
-from payment_worker.store.payments import payments
+from payment_worker.store.records import payments
 from payment_worker.store.statements import write
 
 

@@ -31,7 +31,7 @@ from payment_worker.gateway.webhook import PINNED_VERSION
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.events import event_polls
 from payment_worker.store.events.inbox import InboxEvent
-from payment_worker.store.payments import payments, refunds
+from payment_worker.store.records import payments, refunds
 
 FETCHES: Final = MappingProxyType(
     {

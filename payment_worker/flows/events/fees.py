@@ -13,7 +13,7 @@ from payment_worker.flows.events.result import Processed, Reason
 from payment_worker.gateway.client import fetch_balance_transaction
 from payment_worker.gateway.lists.pages import Page, Period, balance_transactions_page
 from payment_worker.store.events.inbox import InboxEvent
-from payment_worker.store.payments import payments
+from payment_worker.store.records import payments
 
 BEFORE_ITS_EVENT: Final = timedelta(minutes=1)
 """How long before its event a balance transaction was created, usually in the same second."""

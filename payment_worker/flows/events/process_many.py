@@ -37,8 +37,8 @@ from payment_worker.gateway.fields import id_of
 from payment_worker.gateway.parsing import UnreadableError, named_in
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.events.inbox import InboxEvent
-from payment_worker.store.payments import payments
-from payment_worker.store.payments.payments import Locked
+from payment_worker.store.records import payments
+from payment_worker.store.records.payments import Locked
 from payment_worker.store.statements import write
 
 UNCHANGED: Final = Processed(Reason.UNCHANGED)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from payment_worker.store.connection.database import Database
-from payment_worker.store.payments import payments
+from payment_worker.store.records import payments
 from payment_worker.store.removal import erasure
 
 

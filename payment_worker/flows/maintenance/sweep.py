@@ -7,8 +7,8 @@ from uuid import UUID
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.payments import WITHOUT_OUTCOME
 from payment_worker.store.events import inbox
-from payment_worker.store.payments import attempts, refunds
-from payment_worker.store.payments.attempts import DueAttempt
+from payment_worker.store.records import attempts, refunds
+from payment_worker.store.records.attempts import DueAttempt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,11 +32,11 @@ from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Targe
 from payment_worker.gateway.client import NotFetched, Unreadable
 from payment_worker.gateway.lists.pages import Page, Period, UnreadableObject, payment_intents_page
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments.history import Cause
 from payment_worker.store.queries import reconciliation
 from payment_worker.store.reconciliation.findings import FindingStatus
 from payment_worker.store.reconciliation.reconciliation_candidates import Candidate
 from payment_worker.store.reconciliation.reconciliation_runs import Run
+from payment_worker.store.records.history import Cause
 
 
 class StripeUnreachableError(Exception):

@@ -27,11 +27,11 @@ from payment_worker.gateway.lists.pages import (
     payment_intents_page,
     refunds_page,
 )
-from payment_worker.store.payments import payments
 from payment_worker.store.queries import reconciliation
 from payment_worker.store.queries.reconciliation import Ours
 from payment_worker.store.reconciliation import findings
 from payment_worker.store.reconciliation.findings import Finding, FindingStatus
+from payment_worker.store.records import payments
 
 ROWS: Final = 500
 """Our rows that are read at once."""

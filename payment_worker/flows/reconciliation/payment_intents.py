@@ -34,11 +34,11 @@ from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
 from payment_worker.gateway.lists.pages import ListedPaymentIntent, Page, Period, payment_intents_page
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import attempts, payments, stripe_requests
 from payment_worker.store.queries import reconciliation
 from payment_worker.store.queries.reconciliation import KnownPayment
 from payment_worker.store.reconciliation import reconciliation_candidates
 from payment_worker.store.reconciliation.reconciliation_candidates import Candidate
+from payment_worker.store.records import attempts, payments, stripe_requests
 from payment_worker.store.statements import write
 
 LOST: Final = 50

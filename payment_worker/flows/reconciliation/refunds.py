@@ -16,10 +16,10 @@ from payment_worker.flows.transitions.refunds import known_refund, may_be_ours, 
 from payment_worker.gateway.client import fetch_refund
 from payment_worker.gateway.lists.pages import Page, Period, refunds_page
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import attempts, payments
 from payment_worker.store.queries import reconciliation
 from payment_worker.store.queries.reconciliation import KnownRefund
 from payment_worker.store.reconciliation.findings import FindingStatus
+from payment_worker.store.records import attempts, payments
 
 
 def listed_refunds(checker: Checker, period: Period) -> StepResult:

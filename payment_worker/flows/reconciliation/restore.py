@@ -11,9 +11,9 @@ from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.flows.transitions.ownership import as_uuid, is_proven
 from payment_worker.flows.transitions.payments import judge_payment_intent, present
 from payment_worker.gateway.restore import OriginalRequest, fetch_original_request
-from payment_worker.store.payments import payments
-from payment_worker.store.payments.history import transition
 from payment_worker.store.reconciliation.findings import FindingStatus
+from payment_worker.store.records import payments
+from payment_worker.store.records.history import transition
 from payment_worker.store.statements import write
 
 

@@ -39,9 +39,9 @@ from payment_worker.flows.reconciliation.refunds import listed_refunds
 from payment_worker.gateway.lists.pages import Period
 from payment_worker.store.connection.advisory_lock import RECONCILE_LOCK, alone
 from payment_worker.store.events import event_polls
-from payment_worker.store.payments import payments, refunds
 from payment_worker.store.reconciliation import findings, reconciliation_runs
 from payment_worker.store.reconciliation.reconciliation_runs import Run
+from payment_worker.store.records import payments, refunds
 from payment_worker.telemetry import logger
 
 log = logger(__name__)

@@ -45,8 +45,8 @@ from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Targe
 from payment_worker.flows.transitions.refunds import judge_refund, may_be_ours
 from payment_worker.gateway.client import NotFetched
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import payments, refunds
-from payment_worker.store.payments.history import Cause
+from payment_worker.store.records import payments, refunds
+from payment_worker.store.records.history import Cause
 from payment_worker.store.statements import Write, write
 
 MOST_FETCHES: Final = 3

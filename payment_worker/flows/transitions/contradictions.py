@@ -14,9 +14,9 @@ from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.ownership import is_of, named_payment
 from payment_worker.flows.transitions.refresh import ObjectKind, Target
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import disputes, payments, refunds
 from payment_worker.store.reconciliation import findings
 from payment_worker.store.reconciliation.findings import FindingStatus
+from payment_worker.store.records import disputes, payments, refunds
 
 UNREADABLE_KINDS = {
     ObjectKind.PAYMENT_INTENT: FindingKind.PAYMENT_UNREADABLE,

@@ -14,8 +14,8 @@ from payment_worker.domain.transitions.verdicts import Contradicted, Contradicti
 from payment_worker.flows.transitions.judgement import Judgement, PaymentCheck, Verdict, Writes
 from payment_worker.store import outbox
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import disputes, history, payments
-from payment_worker.store.payments.history import Cause, transition
+from payment_worker.store.records import disputes, history, payments
+from payment_worker.store.records.history import Cause, transition
 from payment_worker.store.statements import Row
 
 

@@ -9,7 +9,7 @@ from payment_worker.domain.payment import Payment
 from payment_worker.flows.context import Context
 from payment_worker.store import outbox
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import early_fraud_warnings, payments
+from payment_worker.store.records import early_fraud_warnings, payments
 from payment_worker.store.statements import Row, write
 
 

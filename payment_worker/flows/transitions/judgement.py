@@ -19,7 +19,7 @@ from payment_worker.domain.transitions.verdicts import (
     Stale,
     Unchanged,
 )
-from payment_worker.store.payments.history import Cause
+from payment_worker.store.records.history import Cause
 from payment_worker.store.statements import Write
 
 Writes = list[Write]

@@ -14,7 +14,7 @@ from payment_worker.domain.transitions.verdicts import AwaitsAttempt
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.provenance import charged_under
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import attempts, payments
+from payment_worker.store.records import attempts, payments
 from payment_worker.telemetry import learned
 
 

@@ -11,8 +11,8 @@ from payment_worker.domain.transitions.payments import transition_payment
 from payment_worker.domain.transitions.verdicts import Advanced
 from payment_worker.flows.transitions.judgement import Judgement, Writes, nothing
 from payment_worker.flows.transitions.messages import payment_message
-from payment_worker.store.payments import payments, refunds
-from payment_worker.store.payments.history import Cause, transition
+from payment_worker.store.records import payments, refunds
+from payment_worker.store.records.history import Cause, transition
 from payment_worker.store.statements import Row
 from payment_worker.telemetry.metrics import CAPTURED, PAYMENTS, REFUNDED, RETURNED, account_label
 from payment_worker.telemetry.recorder import count

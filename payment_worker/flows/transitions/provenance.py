@@ -23,7 +23,7 @@ from payment_worker.gateway.lists.pages import Page, Period, events_page
 from payment_worker.gateway.transport.retries import Seconds
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.events import event_keys, inbox
-from payment_worker.store.payments import refunds, stripe_requests
+from payment_worker.store.records import refunds, stripe_requests
 
 CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
 """How far our idea of Stripe's clock may be wrong when a list by creation time is read to prove absence."""

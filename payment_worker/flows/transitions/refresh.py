@@ -8,7 +8,7 @@ from uuid import UUID
 from payment_worker.domain.snapshots import DisputeSnapshot, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.flows.context import Context
 from payment_worker.gateway.client import NotFetched, fetch_dispute, fetch_payment_intent, fetch_refund
-from payment_worker.store.payments import disputes, payments, refunds
+from payment_worker.store.records import disputes, payments, refunds
 
 Snapshot = PaymentIntentSnapshot | RefundSnapshot | DisputeSnapshot
 

@@ -19,8 +19,8 @@ from payment_worker.flows.transitions.messages import refund_message
 from payment_worker.flows.transitions.ownership import as_uuid
 from payment_worker.flows.transitions.payments import count_money, payment_writes, present
 from payment_worker.store.connection.database import Connection
-from payment_worker.store.payments import payments, refunds
-from payment_worker.store.payments.history import Cause, transition
+from payment_worker.store.records import payments, refunds
+from payment_worker.store.records.history import Cause, transition
 from payment_worker.store.statements import Row
 from payment_worker.telemetry.metrics import REFUNDS
 from payment_worker.telemetry.recorder import count

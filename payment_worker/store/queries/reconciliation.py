@@ -12,7 +12,7 @@ from payment_worker.domain.attempts.attempt import UNFINISHED, AttemptStatus
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.refund import Refund, RefundStatus
 from payment_worker.store import tables
-from payment_worker.store.payments import payments, refunds
+from payment_worker.store.records import payments, refunds
 
 payment: Final = tables.payment.c
 refund: Final = tables.refund.c

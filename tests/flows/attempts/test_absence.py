@@ -11,7 +11,7 @@ from payment_worker.flows.attempts.lifecycle import Continue
 from payment_worker.flows.attempts.outcome import record
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.sweep import claim_due
-from payment_worker.store.payments import attempts
+from payment_worker.store.records import attempts
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 

@@ -19,7 +19,7 @@ from payment_worker.gateway.parsing import (
     payment_intent_snapshot,
     refund_snapshot,
 )
-from payment_worker.store.payments.history import Cause
+from payment_worker.store.records.history import Cause
 from tests.flows.scene import Scene
 from tests.harness.length import examples
 from tests.harness.rows import Rows

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, func, select
 
 from payment_worker.domain.attempts.attempt import Action, AttemptStatus
 from payment_worker.store import tables
-from payment_worker.store.payments.attempts import newest_unfinished
+from payment_worker.store.records.attempts import newest_unfinished
 
 table: Final = tables.payment_attempt
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from payment_worker.domain.attempts.attempt import Attempt
 from payment_worker.domain.payment import Payment
 from payment_worker.store import tables
-from payment_worker.store.payments import attempts, payments
+from payment_worker.store.records import attempts, payments
 from payment_worker.store.statements import Compiled, Row
 
 Shape = tuple[Table, tuple[str, ...]]

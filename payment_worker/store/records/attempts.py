@@ -12,7 +12,7 @@ from payment_worker.domain.attempts.attempt import UNFINISHED, Action, Attempt, 
 from payment_worker.domain.attempts.outcome import Delay, UnknownReason
 from payment_worker.domain.payment import Payment
 from payment_worker.store import tables
-from payment_worker.store.payments import payments
+from payment_worker.store.records import payments
 from payment_worker.store.statements import Change, Row
 
 table: Final = tables.payment_attempt
