@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from email.utils import formatdate
 
 from payment_worker.simulator.api.endpoints.endpoint import Endpoint
-from payment_worker.simulator.api.endpoints.endpoints import is_stripes
+from payment_worker.simulator.api.endpoints.routes import is_stripes
 from payment_worker.simulator.api.endpoints.run_endpoint import run_endpoint
 from payment_worker.simulator.api.errors import (
     RequestError,

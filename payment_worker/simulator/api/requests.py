@@ -5,7 +5,7 @@ from typing import Any
 
 from payment_worker.simulator.api.authentication import Caller, authenticate
 from payment_worker.simulator.api.endpoints.endpoint import Endpoint
-from payment_worker.simulator.api.endpoints.endpoints import route
+from payment_worker.simulator.api.endpoints.routes import route
 from payment_worker.simulator.api.errors import no_access
 from payment_worker.simulator.api.parameters.parameters import decode
 from payment_worker.simulator.api.responses import Receive, Scope

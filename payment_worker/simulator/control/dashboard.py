@@ -2,7 +2,7 @@
 
 from starlette.routing import Route
 
-from payment_worker.simulator.api.endpoints.endpoints import ENDPOINTS
+from payment_worker.simulator.api.endpoints.routes import ENDPOINTS
 from payment_worker.simulator.api.errors import RequestError
 from payment_worker.simulator.api.parameters.parameters import check
 from payment_worker.simulator.control.routing import ControlError, ControlRequest, Json, json_route

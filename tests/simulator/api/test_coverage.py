@@ -8,7 +8,7 @@ import stripe
 
 from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.simulator.api.endpoints.coverage import table
-from payment_worker.simulator.api.endpoints.endpoints import ENDPOINTS, stripe_operations
+from payment_worker.simulator.api.endpoints.routes import ENDPOINTS, stripe_operations
 from tests.simulator.builders import the_error
 
 _CALL = re.compile(r'self\._request(?:_stream)?\(\s*"(get|post|delete)",\s*"(/v1/[^"]+)"')

@@ -6,7 +6,7 @@
 import re
 import sys
 
-from payment_worker.simulator.api.endpoints.endpoints import ENDPOINTS, stripe_operations
+from payment_worker.simulator.api.endpoints.routes import ENDPOINTS, stripe_operations
 
 _RESOURCE = re.compile(r"/v1/([a-z_]+)")
 
