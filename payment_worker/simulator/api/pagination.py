@@ -5,7 +5,7 @@ from itertools import dropwhile, islice
 from typing import Any
 
 from payment_worker.simulator.api.errors import invalid_request, no_such
-from payment_worker.simulator.api.parameters.parameters import Check, instants, integer, strings, text
+from payment_worker.simulator.api.parameters.checks import Check, instants, integer, strings, text
 
 Json = dict[str, Any]
 

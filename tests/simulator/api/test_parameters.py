@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from payment_worker.simulator.api.errors import RequestError
-from payment_worker.simulator.api.parameters.parameters import (
+from payment_worker.simulator.api.parameters.checks import (
     decode,
     integer,
     merged_metadata,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from payment_worker.simulator.api import pagination
-from payment_worker.simulator.api.parameters.parameters import Check, integer, text
+from payment_worker.simulator.api.parameters.checks import Check, integer, text
 from payment_worker.simulator.api.parameters.schemas import EXPAND
 from payment_worker.simulator.state import Context, Json
 

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from payment_worker.simulator.api.endpoints.endpoint import Endpoint, creates, lists, retrieves, updates
 from payment_worker.simulator.api.parameters.account_schemas import UPDATE_WEBHOOK_ENDPOINT, WEBHOOK_ENDPOINT
-from payment_worker.simulator.api.parameters.parameters import boolean, strings, text
+from payment_worker.simulator.api.parameters.checks import boolean, strings, text
 from payment_worker.simulator.api.parameters.schemas import EXPAND
 from payment_worker.simulator.resources import accounts, event_lists, webhook_endpoints
 from payment_worker.simulator.resources.balance.endpoints import ENDPOINTS as BALANCE

@@ -5,7 +5,7 @@ from typing import Any
 from payment_worker.simulator.api.endpoints.endpoint import Endpoint
 from payment_worker.simulator.api.errors import RequestError
 from payment_worker.simulator.api.expand import check_expand, expanded
-from payment_worker.simulator.api.parameters.parameters import check
+from payment_worker.simulator.api.parameters.checks import check
 from payment_worker.simulator.api.responses import Response, error_response
 from payment_worker.simulator.api.serialization import to_json
 from payment_worker.simulator.state import Context

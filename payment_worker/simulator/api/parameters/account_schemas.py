@@ -1,6 +1,6 @@
 """Parameter schemas of what belongs to an account: payouts, customers, payment methods, webhook endpoints."""
 
-from payment_worker.simulator.api.parameters.parameters import (
+from payment_worker.simulator.api.parameters.checks import (
     Check,
     anything,
     boolean,

@@ -1,6 +1,6 @@
 """Parameter schemas: which parameters each endpoint takes. Those without effect here are accepted unchecked."""
 
-from payment_worker.simulator.api.parameters.parameters import (
+from payment_worker.simulator.api.parameters.checks import (
     Check,
     anything,
     boolean,

@@ -21,7 +21,7 @@ from payment_worker.simulator.api.parameters.account_schemas import (
     UPDATE_PAYMENT_METHOD,
     UPDATE_SETUP,
 )
-from payment_worker.simulator.api.parameters.parameters import text
+from payment_worker.simulator.api.parameters.checks import text
 from payment_worker.simulator.api.parameters.schemas import EXPAND
 from payment_worker.simulator.resources import search
 from payment_worker.simulator.resources.customers import (

@@ -9,7 +9,7 @@ from payment_worker.simulator.api.endpoints.endpoint import (
     searches,
     updates,
 )
-from payment_worker.simulator.api.parameters.parameters import anything, boolean, metadata, text
+from payment_worker.simulator.api.parameters.checks import anything, boolean, metadata, text
 from payment_worker.simulator.api.parameters.schemas import (
     CANCEL,
     CAPTURE,
