@@ -7,7 +7,7 @@ from payment_worker.simulator.api.authentication import Caller, authenticate
 from payment_worker.simulator.api.endpoints.endpoint import Endpoint
 from payment_worker.simulator.api.endpoints.routes import route
 from payment_worker.simulator.api.errors import no_access
-from payment_worker.simulator.api.parameters.checks import decode
+from payment_worker.simulator.api.parameters.form import decode
 from payment_worker.simulator.api.responses import Receive, Scope
 from payment_worker.simulator.control.faults import Facts
 from payment_worker.simulator.control.journal import Entry

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from payment_worker.simulator.api.errors import RequestError
-from payment_worker.simulator.api.parameters.checks import decode
+from payment_worker.simulator.api.parameters.form import decode
 from payment_worker.simulator.api.serialization import to_json
 from payment_worker.simulator.state import Account, Context, State
 

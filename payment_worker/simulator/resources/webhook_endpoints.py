@@ -4,7 +4,7 @@ from typing import Any
 
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import invalid_request, no_such
-from payment_worker.simulator.api.parameters.checks import merged_metadata
+from payment_worker.simulator.api.parameters.metadata import merged_metadata
 from payment_worker.simulator.state import Context, Json
 from payment_worker.simulator.webhooks.deliveries import Endpoint
 

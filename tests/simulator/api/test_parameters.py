@@ -5,13 +5,9 @@ from typing import Any
 import pytest
 
 from payment_worker.simulator.api.errors import RequestError
-from payment_worker.simulator.api.parameters.checks import (
-    decode,
-    integer,
-    merged_metadata,
-    metadata,
-    off_session,
-)
+from payment_worker.simulator.api.parameters.checks import integer, off_session
+from payment_worker.simulator.api.parameters.form import decode
+from payment_worker.simulator.api.parameters.metadata import merged_metadata, metadata
 
 
 @pytest.mark.parametrize(

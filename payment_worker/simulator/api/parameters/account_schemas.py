@@ -8,11 +8,11 @@ from payment_worker.simulator.api.parameters.checks import (
     hash_of_anything,
     integer,
     mapping,
-    metadata,
     one_of,
     strings,
     text,
 )
+from payment_worker.simulator.api.parameters.metadata import metadata
 from payment_worker.simulator.api.parameters.schemas import CREATE, EXPAND
 
 CUSTOMER: dict[str, Check] = {

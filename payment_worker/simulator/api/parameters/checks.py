@@ -1,48 +1,15 @@
-"""Parses form and query text into nested parameters, and checks their types."""
+"""Checks request parameters: which an endpoint takes and needs, and of which type each is."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qsl
 
 from payment_worker.simulator.api.errors import invalid_request, missing_parameter, unknown_parameter
 
 Check = Callable[[str, Any], Any]
 """Takes a parameter's name and decoded value, answers the value to use or raises RequestError."""
 
-METADATA_KEYS, METADATA_KEY_LENGTH, METADATA_VALUE_LENGTH = 50, 40, 500
 _REPLACED = {"payment_method_types": "allowed_payment_method_types"}
 """Parameters that the pinned version has no more, with an error code of their own, and what came instead."""
-
-
-def decode(text: str) -> dict[str, Any]:
-    """Decode `a[b]=c&expand[]=d` into nested dicts and lists of strings."""
-    root: dict[str, Any] = {}
-    nested = False
-    for name, value in parse_qsl(text, keep_blank_values=True):
-        if "[" in name:
-            nested = True
-            _place(root, name.replace("]", "").split("["), value)
-        else:
-            root[name] = value
-    return {name: _as_list(value) for name, value in root.items()} if nested else root
-
-
-def _place(root: dict[str, Any], path: list[str], value: str) -> None:
-    for part in path[:-1]:
-        inner = root.setdefault(part, {})
-        if not isinstance(inner, dict):
-            raise invalid_request(
-                "Invalid request: a parameter was given both as a value and as a hash.", param=part
-            )
-        root = inner
-    root[path[-1] or str(len(root))] = value
-
-
-def _as_list(value: Any) -> Any:  # noqa: ANN401 - a decoded parameter is a string, a dict or a list
-    if not isinstance(value, dict):
-        return value
-    plain = {name: _as_list(inner) for name, inner in value.items()}
-    return list(plain.values()) if plain and all(name.isdigit() for name in plain) else plain
 
 
 def check(
@@ -132,22 +99,6 @@ def strings(name: str, value: Any) -> list[str]:  # noqa: ANN401 - what came ove
     return value
 
 
-def metadata(name: str, value: Any) -> dict[str, str]:  # noqa: ANN401 - what came over the wire
-    """At most 50 keys of 40 characters with values of 500; an empty value removes its key, "" all of them."""
-    if value == "":
-        return {"": ""}
-    if not isinstance(value, dict):
-        raise invalid_request("Invalid object", param=name)
-    if len(value) > METADATA_KEYS:
-        raise invalid_request(f"Metadata may have at most {METADATA_KEYS} keys.", param=name)
-    for key, item in value.items():
-        if len(key) > METADATA_KEY_LENGTH:
-            raise invalid_request("Metadata keys may be at most 40 characters.", param=name)
-        if not isinstance(item, str) or len(item) > METADATA_VALUE_LENGTH:
-            raise invalid_request("Metadata values may be at most 500 characters.", param=f"{name}[{key}]")
-    return value
-
-
 def mapping(**accepted: Check) -> Check:
     """A hash with these keys only."""
 
@@ -181,12 +132,3 @@ def instants(name: str, value: Any) -> dict[str, int]:  # noqa: ANN401 - what ca
 def anything(_name: str, value: Any) -> Any:  # noqa: ANN401 - kept as it came
     """A parameter Stripe takes and the simulator does not look into."""
     return value
-
-
-def merged_metadata(old: Mapping[str, str], given: Mapping[str, str] | None) -> dict[str, str]:
-    """Metadata after an update: given keys replace, empty values remove, the mark for "" clears."""
-    if given is None:
-        return dict(old)
-    if given == {"": ""}:
-        return {}
-    return {key: value for key, value in {**old, **given}.items() if value != ""}

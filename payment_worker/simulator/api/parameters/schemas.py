@@ -7,12 +7,12 @@ from payment_worker.simulator.api.parameters.checks import (
     clearable,
     integer,
     mapping,
-    metadata,
     off_session,
     one_of,
     strings,
     text,
 )
+from payment_worker.simulator.api.parameters.metadata import metadata
 
 _DESCRIPTOR = clearable(text(22))
 _TYPES = one_of("automatic", "automatic_async", "manual")

@@ -2,7 +2,8 @@
 
 from payment_worker.simulator.api.endpoints.endpoint import Endpoint, acts, creates, lists, retrieves, updates
 from payment_worker.simulator.api.parameters.account_schemas import PAYOUT
-from payment_worker.simulator.api.parameters.checks import instants, metadata, text
+from payment_worker.simulator.api.parameters.checks import instants, text
+from payment_worker.simulator.api.parameters.metadata import metadata
 from payment_worker.simulator.api.parameters.schemas import EXPAND
 from payment_worker.simulator.resources.balance import balance, balance_transactions, payouts
 

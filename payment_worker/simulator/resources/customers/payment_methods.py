@@ -4,7 +4,7 @@ from typing import Any
 
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import RequestError, invalid_request, no_such, not_built
-from payment_worker.simulator.api.parameters.checks import merged_metadata
+from payment_worker.simulator.api.parameters.metadata import merged_metadata
 from payment_worker.simulator.resources.customers.bank_debits import method_details
 from payment_worker.simulator.resources.customers.customers import check_customer
 from payment_worker.simulator.resources.customers.test_methods import (

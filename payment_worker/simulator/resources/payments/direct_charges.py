@@ -3,7 +3,7 @@
 from typing import Any
 
 from payment_worker.simulator.api.errors import RequestError, invalid_request
-from payment_worker.simulator.api.parameters.checks import merged_metadata
+from payment_worker.simulator.api.parameters.metadata import merged_metadata
 from payment_worker.simulator.resources.customers.customers import check_customer
 from payment_worker.simulator.resources.customers.payment_methods import method_for
 from payment_worker.simulator.resources.customers.test_methods import AUTHENTICATION_REQUIRED, TOKENS

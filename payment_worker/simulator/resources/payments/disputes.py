@@ -4,7 +4,7 @@ from typing import Any
 
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import invalid_request, no_such
-from payment_worker.simulator.api.parameters.checks import merged_metadata
+from payment_worker.simulator.api.parameters.metadata import merged_metadata
 from payment_worker.simulator.resources.balance.balance_transactions import book
 from payment_worker.simulator.resources.events import emit
 from payment_worker.simulator.resources.payments.early_fraud_warnings import close_warnings

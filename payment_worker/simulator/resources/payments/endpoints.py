@@ -9,7 +9,8 @@ from payment_worker.simulator.api.endpoints.endpoint import (
     searches,
     updates,
 )
-from payment_worker.simulator.api.parameters.checks import anything, boolean, metadata, text
+from payment_worker.simulator.api.parameters.checks import anything, boolean, text
+from payment_worker.simulator.api.parameters.metadata import metadata
 from payment_worker.simulator.api.parameters.schemas import (
     CANCEL,
     CAPTURE,

@@ -4,7 +4,7 @@ from typing import Any
 
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import invalid_request, no_such
-from payment_worker.simulator.api.parameters.checks import merged_metadata
+from payment_worker.simulator.api.parameters.metadata import merged_metadata
 from payment_worker.simulator.resources.customers import confirmation_tokens
 from payment_worker.simulator.resources.customers.bank_debits import types_in
 from payment_worker.simulator.resources.customers.customers import check_customer
