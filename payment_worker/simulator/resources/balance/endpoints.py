@@ -5,10 +5,10 @@ from payment_worker.simulator.api.parameters.account_schemas import PAYOUT
 from payment_worker.simulator.api.parameters.checks import instants, text
 from payment_worker.simulator.api.parameters.metadata import metadata
 from payment_worker.simulator.api.parameters.schemas import EXPAND
-from payment_worker.simulator.resources.balance import balance, balance_transactions, payouts
+from payment_worker.simulator.resources.balance import balance_transactions, payouts, totals
 
 ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint("balance.retrieve", "GET", "/v1/balance", balance.retrieve, "balance", EXPAND),
+    Endpoint("balance.retrieve", "GET", "/v1/balance", totals.retrieve, "balance", EXPAND),
     lists(
         "balance_transactions",
         balance_transactions.list_transactions,
