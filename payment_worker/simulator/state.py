@@ -13,8 +13,8 @@ from payment_worker.simulator.clock import Clock
 from payment_worker.simulator.control.faults import Faults
 from payment_worker.simulator.control.journal import Journal
 from payment_worker.simulator.control.settings import Settings
-from payment_worker.simulator.resources.customers.test_methods import Behaviour
 from payment_worker.simulator.resources.identifiers import Identifiers
+from payment_worker.simulator.resources.payers.test_methods import Behaviour
 from payment_worker.simulator.webhooks.dispatcher import WebhookDispatcher
 
 Json = dict[str, Any]

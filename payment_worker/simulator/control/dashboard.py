@@ -6,8 +6,8 @@ from payment_worker.simulator.api.endpoints.routes import ENDPOINTS
 from payment_worker.simulator.api.errors import RequestError
 from payment_worker.simulator.api.parameters.checks import check
 from payment_worker.simulator.control.routing import ControlError, ControlRequest, Json, json_route
-from payment_worker.simulator.resources.customers.test_methods import AUTHENTICATION_FAILED, Decline
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.payers.test_methods import AUTHENTICATION_FAILED, Decline
 from payment_worker.simulator.resources.payments import authorizations, confirmation, payment_intents, refunds
 from payment_worker.simulator.state import Context, State
 

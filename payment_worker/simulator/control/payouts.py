@@ -5,7 +5,7 @@ from starlette.routing import Route
 from payment_worker.simulator.control.routing import ControlError, ControlRequest, Json, json_route
 from payment_worker.simulator.resources.balance import payouts
 from payment_worker.simulator.resources.balance.balance_transactions import book
-from payment_worker.simulator.resources.customers import setup_intents
+from payment_worker.simulator.resources.payers import setup_intents
 from payment_worker.simulator.state import State, change
 
 

@@ -11,8 +11,8 @@ from stripe.params import PaymentIntentCreateParams, RefundCreateParams
 from stripe.radar import EarlyFraudWarning
 
 from payment_worker.devstack.servers.simulator import Simulator
-from payment_worker.simulator.resources.customers.bank_debits import CURRENCIES
-from payment_worker.simulator.resources.customers.test_methods import TEST_METHODS
+from payment_worker.simulator.resources.payers.bank_debits import CURRENCIES
+from payment_worker.simulator.resources.payers.test_methods import TEST_METHODS
 from tests.simulator.api.shapes import answer_faults, request_faults
 from tests.simulator.builders import a_charge, a_refund, charge_params, the_body, the_error
 

@@ -10,7 +10,7 @@ from payment_worker.simulator.api.parameters.checks import boolean, strings, tex
 from payment_worker.simulator.api.parameters.schemas import EXPAND
 from payment_worker.simulator.resources import accounts, event_lists, webhook_endpoints
 from payment_worker.simulator.resources.balance.endpoints import ENDPOINTS as BALANCE
-from payment_worker.simulator.resources.customers.endpoints import ENDPOINTS as CUSTOMERS
+from payment_worker.simulator.resources.payers.endpoints import ENDPOINTS as CUSTOMERS
 from payment_worker.simulator.resources.payments.endpoints import ENDPOINTS as PAYMENTS
 
 _HOOKS, _HOOK = "webhook_endpoints", "webhook_endpoint"

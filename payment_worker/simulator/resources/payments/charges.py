@@ -5,10 +5,10 @@ from typing import Any
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import no_such
 from payment_worker.simulator.resources.balance.balance_transactions import book, charge_fee
-from payment_worker.simulator.resources.customers.bank_debits import charge_details
-from payment_worker.simulator.resources.customers.payment_methods import BILLING_DETAILS
-from payment_worker.simulator.resources.customers.test_methods import Behaviour, Decline
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.payers.bank_debits import charge_details
+from payment_worker.simulator.resources.payers.payment_methods import BILLING_DETAILS
+from payment_worker.simulator.resources.payers.test_methods import Behaviour, Decline
 from payment_worker.simulator.resources.payments import connect
 from payment_worker.simulator.state import Context, Json, change
 

@@ -3,14 +3,14 @@
 from typing import Any
 
 from payment_worker.simulator.api.errors import RequestError, doc_url, invalid_request
-from payment_worker.simulator.resources.customers.bank_debits import mandate_for
-from payment_worker.simulator.resources.customers.payment_methods import method_for
-from payment_worker.simulator.resources.customers.test_methods import (
+from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.payers.bank_debits import mandate_for
+from payment_worker.simulator.resources.payers.payment_methods import method_for
+from payment_worker.simulator.resources.payers.test_methods import (
     AUTHENTICATION_REQUIRED,
     Behaviour,
     Decline,
 )
-from payment_worker.simulator.resources.events import emit
 from payment_worker.simulator.resources.payments import charges
 from payment_worker.simulator.resources.payments.authorizations import expire
 from payment_worker.simulator.resources.payments.disputes import open_dispute

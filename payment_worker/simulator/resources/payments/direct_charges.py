@@ -4,10 +4,10 @@ from typing import Any
 
 from payment_worker.simulator.api.errors import RequestError, invalid_request
 from payment_worker.simulator.api.parameters.metadata import merged_metadata
-from payment_worker.simulator.resources.customers.customers import check_customer
-from payment_worker.simulator.resources.customers.payment_methods import method_for
-from payment_worker.simulator.resources.customers.test_methods import AUTHENTICATION_REQUIRED, TOKENS
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.payers.customers import check_customer
+from payment_worker.simulator.resources.payers.payment_methods import method_for
+from payment_worker.simulator.resources.payers.test_methods import AUTHENTICATION_REQUIRED, TOKENS
 from payment_worker.simulator.resources.payments import charges
 from payment_worker.simulator.resources.payments.confirmation import failure
 from payment_worker.simulator.resources.payments.currencies import check_amount, checked_currency

@@ -5,11 +5,11 @@ from typing import Any
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import invalid_request, no_such
 from payment_worker.simulator.api.parameters.metadata import merged_metadata
-from payment_worker.simulator.resources.customers import confirmation_tokens
-from payment_worker.simulator.resources.customers.bank_debits import types_in
-from payment_worker.simulator.resources.customers.customers import check_customer
-from payment_worker.simulator.resources.customers.payment_methods import method_for
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.payers import confirmation_tokens
+from payment_worker.simulator.resources.payers.bank_debits import types_in
+from payment_worker.simulator.resources.payers.customers import check_customer
+from payment_worker.simulator.resources.payers.payment_methods import method_for
 from payment_worker.simulator.resources.payments import connect
 from payment_worker.simulator.resources.payments.confirmation import allowed_types, confirm_intent
 from payment_worker.simulator.resources.payments.currencies import check_amount, checked_currency

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from payment_worker.simulator.api.errors import invalid_request
-from payment_worker.simulator.resources.customers.test_methods import Behaviour
+from payment_worker.simulator.resources.payers.test_methods import Behaviour
 from payment_worker.simulator.state import Context, Json
 
 CURRENCIES: Final = {"us_bank_account": None, "sepa_debit": "eur", "bacs_debit": "gbp"}

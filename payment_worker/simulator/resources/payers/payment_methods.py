@@ -5,15 +5,15 @@ from typing import Any
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import RequestError, invalid_request, no_such, not_built
 from payment_worker.simulator.api.parameters.metadata import merged_metadata
-from payment_worker.simulator.resources.customers.bank_debits import method_details
-from payment_worker.simulator.resources.customers.customers import check_customer
-from payment_worker.simulator.resources.customers.test_methods import (
+from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.payers.bank_debits import method_details
+from payment_worker.simulator.resources.payers.customers import check_customer
+from payment_worker.simulator.resources.payers.test_methods import (
     BANK_ACCOUNTS,
     TEST_METHODS,
     TOKENS,
     Behaviour,
 )
-from payment_worker.simulator.resources.events import emit
 from payment_worker.simulator.state import Context, Json, change
 
 BILLING_DETAILS: Json = {

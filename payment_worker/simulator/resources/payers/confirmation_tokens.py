@@ -3,7 +3,7 @@
 from typing import Any
 
 from payment_worker.simulator.api.errors import invalid_request, no_such
-from payment_worker.simulator.resources.customers.payment_methods import method_for
+from payment_worker.simulator.resources.payers.payment_methods import method_for
 from payment_worker.simulator.state import Context, Json
 
 _LIFE_SECONDS = 12 * 3_600

@@ -24,7 +24,7 @@ from payment_worker.simulator.api.parameters.account_schemas import (
 from payment_worker.simulator.api.parameters.checks import text
 from payment_worker.simulator.api.parameters.schemas import EXPAND
 from payment_worker.simulator.resources import search
-from payment_worker.simulator.resources.customers import (
+from payment_worker.simulator.resources.payers import (
     confirmation_tokens,
     customers,
     payment_methods,

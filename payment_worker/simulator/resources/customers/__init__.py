@@ -1,1 +1,0 @@
-"""Customers, their payment methods and SetupIntents."""

@@ -1,0 +1,1 @@
+"""Who pays, and with what: customers, payment methods, SetupIntents, ConfirmationTokens."""
