@@ -27,9 +27,9 @@ def add_to(app: typer.Typer) -> None:
 
 def demo() -> None:
     """Run a one-minute demo on real servers: payments, failures, and a comparison of our rows with Stripe's."""
-    from payment_worker.devstack.demo import demo as story
+    from payment_worker.devstack.demo.run import run
 
-    raise typer.Exit(story.run())
+    raise typer.Exit(run())
 
 
 def dev(
