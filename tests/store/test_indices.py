@@ -86,7 +86,7 @@ Function = tuple[str, str]
 NOT_RUN: frozenset[Function] = frozenset(
     {
         ("connection/watchdog.py", "_hang_up"),  # no statement
-        ("payments/attempts.py", "count_absent"),  # by the payment's key
+        ("records/attempts.py", "count_absent"),  # by the payment's key
     }
 )
 
