@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from payment_worker.domain.ledger.postings import EntryKind, LedgerAccount, Posting, present
+from payment_worker.domain.ledger.double_entry import EntryKind, LedgerAccount, Posting, present
 
 
 class PayoutStatus(StrEnum):

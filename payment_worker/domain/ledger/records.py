@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from payment_worker.domain.dispute import BLOCKING
-from payment_worker.domain.ledger.postings import LedgerAccount, Posting, present
+from payment_worker.domain.ledger.double_entry import LedgerAccount, Posting, present
 from payment_worker.domain.payment import CAPTURING
 from payment_worker.domain.refund import RefundStatus
 

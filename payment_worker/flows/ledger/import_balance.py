@@ -13,9 +13,9 @@ from typing import Final
 
 from payment_worker.domain.attempts.outcome import Absent
 from payment_worker.domain.findings.kinds import Difference, FindingKind
-from payment_worker.domain.ledger.movements import Movement
+from payment_worker.domain.ledger.balance_transactions import Movement
 from payment_worker.flows.context import Context
-from payment_worker.flows.ledger.movements import post_movements
+from payment_worker.flows.ledger.balance_transactions import post_movements
 from payment_worker.flows.ledger.payouts import keep_payouts
 from payment_worker.gateway.lists.balance import ListedMovement, movements_page
 from payment_worker.gateway.lists.pages import NotListed, Page

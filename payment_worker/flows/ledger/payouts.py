@@ -7,8 +7,8 @@ from typing import Any, Final
 from payment_worker.contracts import messages
 from payment_worker.contracts.messages import MessageType
 from payment_worker.domain.findings.kinds import Difference, FindingKind
+from payment_worker.domain.ledger.double_entry import EntryKind
 from payment_worker.domain.ledger.payouts import Payout, PayoutStatus, post_payout
-from payment_worker.domain.ledger.postings import EntryKind
 from payment_worker.flows.context import Context
 from payment_worker.gateway.lists.balance import fetch_payout, payout_lines_page
 from payment_worker.gateway.lists.pages import Page

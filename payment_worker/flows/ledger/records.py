@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from payment_worker.domain.ledger.postings import EntryKind
+from payment_worker.domain.ledger.double_entry import EntryKind
 from payment_worker.domain.ledger.records import RecordChange, post_change
 from payment_worker.flows.context import Context
-from payment_worker.flows.ledger.movements import claim_movements
+from payment_worker.flows.ledger.balance_transactions import claim_movements
 from payment_worker.store.ledger import ledger_entries
 from payment_worker.store.ledger.balance_imports import BalanceImport
 from payment_worker.store.ledger.ledger_entries import Entry, Links

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Final, TypeGuard
 
 from payment_worker.domain.findings.kinds import Difference, FindingKind
+from payment_worker.domain.ledger.double_entry import EntryKind, LedgerAccount
 from payment_worker.domain.ledger.payouts import post_opening
-from payment_worker.domain.ledger.postings import EntryKind, LedgerAccount
 from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.import_balance import ImportOptions, read_account
 from payment_worker.flows.ledger.payouts import follow_payouts

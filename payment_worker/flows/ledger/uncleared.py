@@ -12,7 +12,7 @@ from typing import Final
 from payment_worker.domain.attempts.outcome import Absent
 from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.flows.context import Context
-from payment_worker.flows.ledger.movements import post_movements
+from payment_worker.flows.ledger.balance_transactions import post_movements
 from payment_worker.gateway.lists.balance import movements_of
 from payment_worker.gateway.lists.pages import Page
 from payment_worker.store.connection.database import Connection

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from payment_worker.domain.ledger.movements import Movement, Source
+from payment_worker.domain.ledger.balance_transactions import Movement, Source
 from payment_worker.domain.ledger.payouts import Payout, PayoutStatus
 from payment_worker.gateway.client import Gateway, NotFetched, fetch
 from payment_worker.gateway.fields import amount, currency, id_of, identity, moment, signed_amount, text

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from payment_worker.domain.ledger.movements import Movement, Source
+from payment_worker.domain.ledger.balance_transactions import Movement, Source
 from payment_worker.store import tables
 
 table: Final = tables.balance_transaction

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, case, exists, func, select, text
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from payment_worker.domain.findings.kinds import UNCLEARED, FindingKind
-from payment_worker.domain.ledger.postings import EntryKind, LedgerAccount, Posting
+from payment_worker.domain.ledger.double_entry import EntryKind, LedgerAccount, Posting
 from payment_worker.domain.ledger.records import RecordChange
 from payment_worker.store import tables
 from payment_worker.store.reconciliation.findings import FindingStatus

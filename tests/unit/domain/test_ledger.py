@@ -16,10 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payment_worker.domain.dispute import DisputeStatus
-from payment_worker.domain.ledger import movements, payouts, records
-from payment_worker.domain.ledger.movements import Movement, Source, is_unexplained, post_movement, reclassify
+from payment_worker.domain.ledger import balance_transactions, payouts, records
+from payment_worker.domain.ledger.balance_transactions import (
+    Movement,
+    Source,
+    is_unexplained,
+    post_movement,
+    reclassify,
+)
+from payment_worker.domain.ledger.double_entry import EntryKind, LedgerAccount, Posting
 from payment_worker.domain.ledger.payouts import Payout, PayoutStatus, post_opening, post_payout
-from payment_worker.domain.ledger.postings import EntryKind, LedgerAccount, Posting
 from payment_worker.domain.ledger.records import RecordChange, post_change
 from payment_worker.domain.payment import CAPTURING, PaymentStatus
 from payment_worker.domain.refund import RefundStatus
@@ -27,11 +33,11 @@ from payment_worker.domain.refund import RefundStatus
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PAYMENT, REFUND = UUID(int=1), UUID(int=2)
 KNOWN = (
-    movements.CUSTOMER_TYPES,
-    movements.FEE_TYPES,
-    movements.PAYOUT_TYPES,
-    movements.OTHER_TYPES,
-    {movements.ADJUSTMENT},
+    balance_transactions.CUSTOMER_TYPES,
+    balance_transactions.FEE_TYPES,
+    balance_transactions.PAYOUT_TYPES,
+    balance_transactions.OTHER_TYPES,
+    {balance_transactions.ADJUSTMENT},
 )
 
 AMOUNTS = st.integers(-(10**12), 10**12)
@@ -260,7 +266,7 @@ def test_an_opening_balance_of_nothing_posts_nothing() -> None:
 
 
 def test_every_function_that_posts_is_tested_here() -> None:
-    rooms = (movements, records, payouts)
+    rooms = (balance_transactions, records, payouts)
     names = {name for room in rooms for name, _ in inspect.getmembers(room, inspect.isfunction)}
     posts = {name for name in names if name.startswith("post_")}
     assert posts == {"post_change", "post_movement", "post_opening", "post_payout"}

@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-from payment_worker.domain.ledger.postings import LedgerAccount, Posting, present
+from payment_worker.domain.ledger.double_entry import LedgerAccount, Posting, present
 
 CUSTOMER_TYPES: Final = frozenset(
     {

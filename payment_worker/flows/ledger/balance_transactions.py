@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from payment_worker.domain.ledger.movements import (
+from payment_worker.domain.ledger.balance_transactions import (
     PAYOUT_TYPES,
     Movement,
     Source,
@@ -18,7 +18,7 @@ from payment_worker.domain.ledger.movements import (
     post_movement,
     reclassify,
 )
-from payment_worker.domain.ledger.postings import EntryKind
+from payment_worker.domain.ledger.double_entry import EntryKind
 from payment_worker.flows.transitions.ownership import as_uuid
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.ledger import balance_transactions, ledger_entries
