@@ -4,38 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from payment_worker.console.forms import Tokens
 from payment_worker.console.rendering import Pages
 from payment_worker.flows.replay_request import Send
+from payment_worker.monitoring.check import Check
 from payment_worker.monitoring.gauges import Reading
 from payment_worker.store.connection.database import Connection, Database
 from payment_worker.store.queries import console as queries
-
-
-class Check(Protocol):
-    """One thing that the doctor has looked at."""
-
-    @property
-    def name(self) -> str:
-        """What was looked at."""
-
-    @property
-    def verdict(self) -> str:
-        """`fine`, `note` or `problem`."""
-
-    @property
-    def says(self) -> str:
-        """What was found."""
-
-    @property
-    def remedy(self) -> str | None:
-        """What to do about it."""
-
-    @property
-    def ids(self) -> Sequence[str]:
-        """The oldest rows that it is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

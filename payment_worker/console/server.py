@@ -1,38 +1,33 @@
 """Runs the console until SIGTERM, and closes its resources in order."""
 
-import signal
-import socket
-import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from threading import Lock
-from typing import Final, Generic, NoReturn, TypeVar
+from typing import Final, Generic, TypeVar
 from uuid import UUID
 
-import uvicorn
+from starlette.types import ASGIApp
 
-from payment_worker import bootstrap
+from payment_worker import bootstrap, http_server
 from payment_worker.celery import app as celery
 from payment_worker.console.access import Access
 from payment_worker.console.application import application
-from payment_worker.console.context import Check, Console
+from payment_worker.console.context import Console
 from payment_worker.console.forms import Tokens
 from payment_worker.console.rendering import Pages
-from payment_worker.monitoring.collector import REDIS_SECONDS, State
+from payment_worker.monitoring.check import Check
+from payment_worker.monitoring.collector import state_of
 from payment_worker.settings import Settings
 from payment_worker.store.connection.database import Database
 from payment_worker.store.rejected_requests import RejectedRequest
-from payment_worker.telemetry import configure, logger
-
-log = logger(__name__)
+from payment_worker.telemetry import configure
 
 CONNECTIONS: Final = 4
 """To each database, and as many again for a moment: it is read by a few people at once."""
 
 MOST_REQUESTS: Final = 200
 BACKLOG: Final = 100
-SHUTDOWN_SECONDS: Final = 20
-"""For requests that are under way when the process is told to stop: longer than any statement takes."""
 
 FRESH_SECONDS: Final = 10.0
 """How long what the checks found, and what waits, is shown again: they cost more than all else on a page."""
@@ -58,24 +53,23 @@ def serve(*, host: str, port: int, examine: Examine) -> None:
         needed_by=("broker", "database", "console"), without=("stripe", "webhook")
     )
     configure(log_format=chosen.log_format, level=chosen.log_level)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=BACKLOG) as listener:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _leave)  # uvicorn repeats the signal that it was stopped by
-        log.info("console started", host=host, port=listener.getsockname()[1])
-        uvicorn.Server(_config(chosen, examine)).run(sockets=[listener])
+    http_server.serve(
+        partial(_application, chosen, examine),
+        started="console started",
+        host=host,
+        port=port,
+        backlog=BACKLOG,
+        limit_concurrency=MOST_REQUESTS,
+        # The peer's own address decides whether it is the proxy: no header may say otherwise.
+        proxy_headers=False,
+    )
 
 
-def _config(chosen: Settings, examine: Examine) -> uvicorn.Config:
+def _application(chosen: Settings, examine: Examine) -> ASGIApp:
     url = chosen.console_database_url or chosen.database_url
     reads = Database(url.get_secret_value() if url else "", connections=CONNECTIONS)
-    state = State(
-        database=reads,
-        client=bootstrap.redis(chosen, timeout_seconds=REDIS_SECONDS),
-        queues=[queue.name for queue in celery.conf.task_queues],
-        stream=chosen.stream,
-        clock=bootstrap.now,
-    )
+    queues = [queue.name for queue in celery.conf.task_queues]
+    state = state_of(chosen, queues=queues, database=reads)
     tokens = Tokens(chosen, clock=bootstrap.now)
     writes = bootstrap.database(chosen, connections=CONNECTIONS)
     console = Console(
@@ -94,20 +88,7 @@ def _config(chosen: Settings, examine: Examine) -> uvicorn.Config:
         state.close()
         writes.close()
 
-    return uvicorn.Config(
-        application(console, Access(chosen), close=close),
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        # The peer's own address decides whether it is the proxy: no header may say otherwise.
-        proxy_headers=False,
-        backlog=BACKLOG,
-        limit_concurrency=MOST_REQUESTS,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
+    return application(console, Access(chosen), close=close)
 
 
 def _send(request: RejectedRequest, message_id: UUID) -> None:
@@ -130,7 +111,3 @@ class Remembered(Generic[Found]):
                 self._found = self._look()
                 self._until = time.monotonic() + FRESH_SECONDS
             return self._found
-
-
-def _leave(*_: object) -> NoReturn:
-    sys.exit(0)

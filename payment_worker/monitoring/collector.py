@@ -98,10 +98,10 @@ class State(Collector):
 REDIS_SECONDS: Final = 2.0
 
 
-def state_of(chosen: Settings, *, queues: Sequence[str]) -> State:
-    """The collector of these settings; it connects on first use."""
+def state_of(chosen: Settings, *, queues: Sequence[str], database: Database | None = None) -> State:
+    """The collector of these settings, or of another database; it connects on first use."""
     return State(
-        database=bootstrap.database(chosen, connections=1),
+        database=database or bootstrap.database(chosen, connections=1),
         client=bootstrap.redis(chosen, timeout_seconds=REDIS_SECONDS),
         queues=queues,
         stream=chosen.stream,

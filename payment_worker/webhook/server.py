@@ -1,19 +1,17 @@
 """Runs the webhook receiver until SIGTERM, and closes its resources in order."""
 
 import logging
-import signal
-import socket
-import sys
-from typing import Final, NoReturn
+from functools import partial
+from typing import Final
 
-import uvicorn
+from starlette.applications import Starlette
 
-from payment_worker import bootstrap
+from payment_worker import bootstrap, http_server
 from payment_worker.celery import app as celery
 from payment_worker.flows.events.inbox import receive_all
 from payment_worker.monitoring.collector import state_of
 from payment_worker.settings import Settings
-from payment_worker.telemetry import configure, logger
+from payment_worker.telemetry import configure
 from payment_worker.webhook.application import application
 from payment_worker.webhook.batcher import THREADS, Batcher
 from payment_worker.webhook.log_throttle import ThrottleFilter
@@ -23,17 +21,12 @@ from payment_worker.webhook.protocol import SLOWEST_SECONDS, with_deadline
 from payment_worker.webhook.readiness import Readiness
 from payment_worker.webhook.receiver import Receiver
 
-log = logger(__name__)
-
 MOST_REQUESTS: Final = 4_096
 """With more open connections the response is 503 at once, which Stripe retries."""
 
 BACKLOG: Final = 2_048
 KEEP_ALIVE_SECONDS: Final = 75
 """Longer than load balancers keep an idle connection (60 s): otherwise one could send a request while we close it."""
-
-SHUTDOWN_SECONDS: Final = 20
-"""Time for running requests to finish after SIGTERM: longer than any of them takes."""
 
 
 def serve(*, host: str, port: int, slowest_seconds: float = SLOWEST_SECONDS) -> None:
@@ -51,14 +44,20 @@ def serve(*, host: str, port: int, slowest_seconds: float = SLOWEST_SECONDS) -> 
     chosen = Settings.from_environment(needed_by=("broker", "database", "webhook"), without=("stripe",))
     configure(log_format=chosen.log_format, level=chosen.log_level)
     logging.getLogger("uvicorn.error").addFilter(ThrottleFilter())
-    with _listening(host, port) as listener:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, _leave)  # uvicorn repeats the signal that it was stopped by
-        log.info("webhook receiver started", host=host, port=listener.getsockname()[1])
-        uvicorn.Server(_config(chosen, slowest_seconds)).run(sockets=[listener])
+    http_server.serve(
+        partial(_application, chosen),
+        started="webhook receiver started",
+        host=host,
+        port=port,
+        http=with_deadline(slowest_seconds),
+        loop="uvloop",
+        backlog=BACKLOG,
+        limit_concurrency=MOST_REQUESTS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )
 
 
-def _config(chosen: Settings, slowest_seconds: float) -> uvicorn.Config:
+def _application(chosen: Settings) -> Starlette:
     inbox = bootstrap.inbox(chosen, connections=THREADS + 1)  # readiness has one of its own
     state = state_of(chosen, queues=[queue.name for queue in celery.conf.task_queues])
     metrics = Metrics(state)
@@ -80,31 +79,8 @@ def _config(chosen: Settings, slowest_seconds: float) -> uvicorn.Config:
         inbox.database.close()
         state.close()
 
-    return uvicorn.Config(
-        application(receiver, readiness, close=close),
-        http=with_deadline(slowest_seconds),
-        loop="uvloop",
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        backlog=BACKLOG,
-        limit_concurrency=MOST_REQUESTS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
+    return application(receiver, readiness, close=close)
 
 
 def _notify() -> None:
     celery.send_task("payment_worker.process_events")
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=BACKLOG)
-
-
-def _leave(*_: object) -> NoReturn:
-    sys.exit(0)

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
-from payment_worker.cli.doctor.check import Check, fine, problem, warning
 from payment_worker.domain.attempts.outcome import explained
+from payment_worker.monitoring.check import Check, fine, problem, warning
 from payment_worker.settings import Settings
 from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection

@@ -10,8 +10,8 @@ from redis.exceptions import NoPermissionError, RedisError
 
 from payment_worker import bootstrap
 from payment_worker.celery import app
-from payment_worker.cli.doctor.check import Check, fine, problem, warning
 from payment_worker.cli.remedies import for_database, for_redis
+from payment_worker.monitoring.check import Check, fine, problem, warning
 from payment_worker.monitoring.queues import NO_QUEUE, misdirected
 from payment_worker.redis.client import hosts
 from payment_worker.redis.heartbeats import Consumers, Sweeps

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from payment_worker import bootstrap
 from payment_worker.cli.doctor import backlog
-from payment_worker.cli.doctor.check import ACCOUNT, Check, Verdict, fine, problem, warning
 from payment_worker.cli.views.printing import console, print_json
+from payment_worker.monitoring.check import ACCOUNT, Check, Verdict, fine, problem, warning
 from payment_worker.settings import Role, Settings, SettingsError
 from payment_worker.store.connection.database import DatabaseUnavailableError
 

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from payment_worker import bootstrap
-from payment_worker.cli.doctor.check import ACCOUNT, Check, fine, problem, warning
 from payment_worker.cli.views.webhook_endpoint import endpoints, ours_among
 from payment_worker.domain.accounts import account_of
 from payment_worker.flows.clocks import MOST_SKEW
 from payment_worker.gateway.account.reachability import KeyRefused, NotReached, Reached, probe
 from payment_worker.gateway.account.webhook_endpoints import EndpointsUnavailable
+from payment_worker.monitoring.check import ACCOUNT, Check, fine, problem, warning
 from payment_worker.settings import Settings
 from payment_worker.store import stripe_identity
 from payment_worker.store.connection.database import Connection, DatabaseUnavailableError

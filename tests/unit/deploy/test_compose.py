@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from payment_worker.devstack.ports import DEFAULT_BASE
+from payment_worker.http_server import SHUTDOWN_SECONDS
 from payment_worker.settings import Settings
-from payment_worker.webhook.server import SHUTDOWN_SECONDS
 
 ROOT = Path(__file__).parents[3]
 SERVICES: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]

@@ -10,9 +10,9 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
+from payment_worker.http_server import SHUTDOWN_SECONDS
 from payment_worker.monitoring import gauges
 from payment_worker.settings import Settings
-from payment_worker.webhook.server import SHUTDOWN_SECONDS
 
 ROOT = Path(__file__).parents[3]
 MANIFESTS = ROOT / "deploy" / "kubernetes"
