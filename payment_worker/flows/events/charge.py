@@ -1,64 +1,119 @@
-"""Handles events of charges: refreshes their PaymentIntent, and records fee and net."""
+"""Handles events of charges: refreshes their PaymentIntent, and records fee and net, or every Refund."""
 
 from payment_worker.domain.attempts.outcome import Absent
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.flows.context import Context
-from payment_worker.flows.events.apply import apply, unavailable
+from payment_worker.flows.events.apply import apply
+from payment_worker.flows.events.event_object import EventObject
+from payment_worker.flows.events.fetch import unavailable
 from payment_worker.flows.events.result import Deferred, Processed, Reason, Result
-from payment_worker.flows.events.subjects import About
 from payment_worker.flows.transitions.payments import WITHOUT_OUTCOME
-from payment_worker.flows.transitions.refresh import ObjectKind
+from payment_worker.flows.transitions.refresh import ObjectKind, target_of
 from payment_worker.gateway.client import Unreadable, fetch_balance_transaction
-from payment_worker.gateway.fields import id_of
-from payment_worker.store.events.inbox import InboxEvent
+from payment_worker.gateway.fields import amount, id_of
+from payment_worker.gateway.parsing import UnreadableError
 from payment_worker.store.records import payments
 from payment_worker.store.statements import write
 
+UNCHANGED = Processed(Reason.UNCHANGED)
 
-def handle_charge(context: Context, event: InboxEvent, payment: Payment, about: About, intent: str) -> Result:
+
+def handle_charge(context: Context, charge: EventObject, payment: Payment) -> Result:
     """Refresh the PaymentIntent of a charge, whose own snapshot says too little, and record fee and net."""
-    result: Result = Processed(Reason.UNCHANGED)
-    if may_show_more(payment, event.type, about):
-        result = apply(context, event, payment, ObjectKind.PAYMENT_INTENT, intent)
-    transaction = id_of(about.get("balance_transaction"))
+    result: Result = UNCHANGED
+    if may_show_more(payment, charge):
+        result = _refresh(context, charge, payment)
+    transaction = balance_transaction_of(charge)
     if transaction is None or not isinstance(result, Processed):
         return result
-    return _book(context, payment, transaction, result)
+    return _book(context, charge, payment, transaction, result)
 
 
-def may_show_more(payment: Payment, event_type: str, about: About) -> bool:
+def may_show_more(payment: Payment, charge: EventObject) -> bool:
     """Whether the payment of a charge may have another status than we recorded."""
     if payment.status in WITHOUT_OUTCOME:
         return True
-    if payment.status is PaymentStatus.FAILED and event_type == "charge.succeeded":
+    if payment.status is PaymentStatus.FAILED and charge.event.type == "charge.succeeded":
         return True
-    is_paid = about.get("status") == "succeeded" and about.get("captured")
+    is_paid = charge.fields.get("status") == "succeeded" and charge.fields.get("captured")
     return bool(is_paid) and payment.status is not PaymentStatus.SUCCEEDED
 
 
-def _book(context: Context, payment: Payment, transaction: str, result: Processed) -> Result:
+def balance_transaction_of(charge: EventObject) -> str | None:
+    """The id of a charge's balance transaction, once Stripe has made it.
+
+    Raises:
+        UnreadableError: it is no id.
+    """
+    try:
+        return id_of(charge.fields.get("balance_transaction"))
+    except (LookupError, TypeError, ValueError) as fault:
+        raise UnreadableError(type(fault).__name__) from None
+
+
+def _refresh(context: Context, charge: EventObject, payment: Payment) -> Result:
+    target = target_of(ObjectKind.PAYMENT_INTENT, charge.payment_intent, payment)
+    return apply(context, charge.event, target)
+
+
+def _book(
+    context: Context, charge: EventObject, payment: Payment, transaction: str, result: Processed
+) -> Result:
     with context.database.begin() as connection:
         if payments.has_balance_transaction(connection, payment.payment_id):
             return result
-    balance_transaction = fetch_balance_transaction(
-        context.stripe, transaction, account=payment.stripe_account
-    )
-    match balance_transaction:
+    shown = fetch_balance_transaction(context.stripe, transaction, account=charge.account)
+    match shown:
         case BalanceTransaction():
+            row = payments.with_balance_transaction(payment.payment_id, shown, now=context.clock())
             with context.database.begin() as connection:
-                write(
-                    connection,
-                    [
-                        payments.with_balance_transaction(
-                            payment.payment_id, balance_transaction, now=context.clock()
-                        )
-                    ],
-                )
+                write(connection, [row])
             return result if result.reason is Reason.CONTRADICTED else Processed(Reason.CHANGED)
         case Absent():
             return result
         case Unreadable():
             return Deferred(Reason.UNREADABLE)
         case _:
-            return unavailable(context, balance_transaction, account=payment.stripe_account)
+            return unavailable(context, charge.event, shown)
+
+
+def may_refund_more(payment: Payment, charge: EventObject) -> bool:
+    """Whether more of a charge is refunded than we know.
+
+    Raises:
+        UnreadableError: it does not say how much is.
+    """
+    try:
+        return amount(charge.fields.get("amount_refunded")) > payment.amount_refunded
+    except ValueError:
+        raise UnreadableError("amount_refunded") from None
+
+
+def handle_refunded_charge(context: Context, charge: EventObject, payment: Payment) -> Result:
+    """Apply every Refund of a charge, which says how much of it is refunded but not by which."""
+    if not may_refund_more(payment, charge):
+        return UNCHANGED
+    refreshed: Result = UNCHANGED
+    if payment.status is not PaymentStatus.SUCCEEDED:
+        refreshed = _refresh(context, charge, payment)
+        if not isinstance(refreshed, Processed) or refreshed.reason is Reason.CONTRADICTED:
+            return refreshed
+    listed = context.stripe.refunds_of(charge.payment_intent, account=charge.account)
+    if not isinstance(listed, list):
+        return unavailable(context, charge.event, listed)
+    kind = ObjectKind.REFUND
+    results = [
+        apply(context, charge.event, target_of(kind, refund.stripe_refund_id, payment), refund)
+        for refund in listed
+    ]
+    return max([refreshed, *results], key=_weight)
+
+
+def _weight(result: Result) -> tuple[bool, bool, bool]:
+    """How much it says of several results together: what waits, then what contradicts, then what changed."""
+    return (
+        isinstance(result, Deferred),
+        result.reason is Reason.CONTRADICTED,
+        result.reason is Reason.CHANGED,
+    )

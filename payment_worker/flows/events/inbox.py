@@ -145,28 +145,26 @@ def process_claimed(
 def process_event(context: Context, event: InboxEvent) -> EventStatus:
     """Process an event that concerns us; retried with growing delay, and parked when that does not help."""
     with about(event_id=event.event_id):
-        return _close(context, event, _result(context, event))
-
-
-def _result(context: Context, event: InboxEvent) -> Result:
-    try:
-        return dispatch(context, event)
-    except DatabaseUnavailableError:
-        raise
-    except Exception as bug:  # noqa: BLE001 - counted as any other failure, so that it ends parked, and seen
-        error = described(bug)
-        log.error("event handler failed", event_id=event.event_id, type=event.type, error=error)  # noqa: TRY400 - its text
-        return Deferred(Reason.BROKEN, error)
+        try:
+            result = dispatch(context, event)
+        except DatabaseUnavailableError:
+            raise
+        except Exception as bug:  # noqa: BLE001 - counted as any other failure, so that it ends parked, and seen
+            error = described(bug)
+            log.error("event handler failed", event_id=event.event_id, type=event.type, error=error)  # noqa: TRY400 - its text
+            result = Deferred(Reason.BROKEN, error)
+        return _close(context, event, result)
 
 
 def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
     """Record an event's result: the only place where an event is finished or rescheduled."""
+    row: Write | None
     match result:
         case Processed(is_recorded=True):
             status, row = EventStatus.PROCESSED, None
-        case Processed(reason) | Ignored(reason):
+        case Processed() | Ignored():
             status = finished_as(result)
-            row = _ended(context, event, status, reason)
+            row = inbox.finished(event, status=status, outcome=result.reason, now=context.clock())
         case Deferred():
             status, row = _deferred(context, event, result)
         case _:
@@ -196,16 +194,14 @@ def _log_finished(
     )
 
 
-def _ended(context: Context, event: InboxEvent, status: EventStatus, outcome: str) -> Write:
-    return inbox.finished(event, status=status, outcome=outcome, now=context.clock())
-
-
 def _deferred(context: Context, event: InboxEvent, result: Deferred) -> tuple[EventStatus, Write]:
+    now, status = context.clock(), EventStatus.RECEIVED
     # While Stripe is down, or rejects our key, nothing can be retrieved, which is not the event's fault.
     waits = not result.counts or context.stripe.breaker_is_open(account=event.stripe_account)
     tries, delay = next_try(event.tries, Delay.THROTTLED if waits else result.reason, jitter=context.jitter())
     outcome = f"{result.reason}: {result.detail}" if result.detail else result.reason
     if result.reason is Reason.FATAL or tries >= MOST_TRIES:
-        return EventStatus.PARKED, _ended(context, event, EventStatus.PARKED, outcome)
-    at = context.clock() + (result.delay * (0.75 + context.jitter() / 2) if result.delay else delay)
-    return EventStatus.RECEIVED, inbox.reschedule(event, outcome=outcome, tries=tries, next_action_at=at)
+        status = EventStatus.PARKED
+        return status, inbox.finished(event, status=status, outcome=outcome, now=now)
+    at = now + (result.delay * (0.75 + context.jitter() / 2) if result.delay else delay)
+    return status, inbox.reschedule(event, outcome=outcome, tries=tries, next_action_at=at)

@@ -6,8 +6,6 @@ statement. What Stripe has to be asked about is left, and so is what cannot be r
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
-from uuid import UUID
 
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import Named
@@ -15,33 +13,27 @@ from payment_worker.domain.transitions.disputes import DisputeMoved
 from payment_worker.domain.transitions.verdicts import Advanced
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.apply import result_of
-from payment_worker.flows.events.charge import may_show_more
+from payment_worker.flows.events.charge import (
+    UNCHANGED,
+    balance_transaction_of,
+    may_refund_more,
+    may_show_more,
+)
+from payment_worker.flows.events.event_object import EventObject, read_object
 from payment_worker.flows.events.fees import LacksFee
 from payment_worker.flows.events.finish import Finished, finish
-from payment_worker.flows.events.refund import may_refund_more
 from payment_worker.flows.events.result import Ignored, Processed, Reason
-from payment_worker.flows.events.subjects import (
-    NAMELESS,
-    About,
-    Subject,
-    payment_intent_of,
-    proof_of,
-    shown,
-    subject_of,
-)
+from payment_worker.flows.events.subjects import Subject, subject_of
 from payment_worker.flows.transitions.apply import judge
-from payment_worker.flows.transitions.ownership import as_uuid, is_of
+from payment_worker.flows.transitions.ownership import is_of
 from payment_worker.flows.transitions.provenance import charged_under
-from payment_worker.flows.transitions.refresh import Snapshot
-from payment_worker.gateway.fields import id_of
-from payment_worker.gateway.parsing import UnreadableError, named_in
+from payment_worker.gateway.client import Unreadable
+from payment_worker.gateway.parsing import UnreadableError
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.events.inbox import InboxEvent
 from payment_worker.store.records import payments
 from payment_worker.store.records.payments import Locked
 from payment_worker.store.statements import write
-
-UNCHANGED: Final = Processed(Reason.UNCHANGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,34 +44,17 @@ class Group:
     lacking: Sequence[LacksFee]
 
 
-@dataclass(frozen=True, slots=True)
-class _Parsed:
-    """An event as it was read."""
-
-    event: InboxEvent
-    subject: Subject
-    about: About
-    payment_intent: str
-    named: Named | None
-    snapshot: Snapshot | None
-
-    @property
-    def payment_id(self) -> UUID | None:
-        """The payment that its metadata name, whoever wrote them."""
-        return as_uuid(self.named.payment_id) if self.named else None
-
-
 def process_group(context: Context, events: Sequence[InboxEvent]) -> Group:
     """Apply and finish those of these events that can be without asking Stripe, in one transaction."""
-    results = [_parse(context, event) for event in events]
-    parsed = [each for each in results if isinstance(each, _Parsed)]
+    results = [_read(context, event) for event in events]
+    carried = [each for each in results if isinstance(each, EventObject)]
     # What a charge tells is known once its PaymentIntent is.
-    parsed.sort(key=lambda each: each.subject is not Subject.PAYMENT_INTENT)
+    carried.sort(key=lambda each: each.subject is not Subject.PAYMENT_INTENT)
     finished = [each for each in results if isinstance(each, Finished)]
     lacking: list[LacksFee] = []
     with context.database.begin() as connection:
-        known = _Payments(context, connection, parsed)
-        for each in parsed:
+        known = _Payments(context, connection, carried)
+        for each in carried:
             match _apply(context, connection, each, known):
                 case Finished() as done:
                     finished.append(done)
@@ -91,101 +66,98 @@ def process_group(context: Context, events: Sequence[InboxEvent]) -> Group:
     return Group(finished, lacking)
 
 
-def _parse(context: Context, event: InboxEvent) -> _Parsed | Finished | None:
-    subject = subject_of(context, event)
-    if isinstance(subject, Ignored):
+def _read(context: Context, event: InboxEvent) -> EventObject | Finished | None:
+    subject = subject_of(event, livemode=context.policy.livemode)
+    if not isinstance(subject, Subject):
         return Finished(event, subject)
-    if subject is Subject.BALANCE:
-        return Finished(event, Processed(Reason.BALANCE))
     try:
-        about = event.payload["data"]["object"]
-        intent = payment_intent_of(subject, about)
-        named = None if subject in NAMELESS else named_in(about)
-        snapshot = shown(event, subject, about)
-    except (UnreadableError, KeyError, TypeError, AttributeError):
+        carried = read_object(event, subject)
+    except UnreadableError:
         return None
-    return _Parsed(event, subject, about, intent, named, snapshot) if isinstance(intent, str) else None
+    return carried if carried.payment_intent else None
 
 
 class _Payments:
     """The payments of many events, locked."""
 
-    def __init__(self, context: Context, connection: Connection, parsed: Sequence[_Parsed]) -> None:
+    def __init__(self, context: Context, connection: Connection, carried: Sequence[EventObject]) -> None:
         self._context = context
         self._connection = connection
         locked = payments.lock_all(
             connection,
-            payment_ids={payment_id for each in parsed if (payment_id := each.payment_id)},
-            payment_intents={each.payment_intent for each in parsed},
+            payment_ids={payment_id for each in carried if (payment_id := each.payment_id)},
+            payment_intents={each.payment_intent for each in carried},
         )
         self._by_id = {each.payment.payment_id: each for each in locked}
         self._by_intent = {each.payment.stripe_payment_intent_id: each for each in locked}
 
-    def of(self, parsed: _Parsed) -> Locked | Ignored | None:
+    def of(self, carried: EventObject) -> Locked | Ignored | None:
         """The payment of an event: by its PaymentIntent, or by what its metadata and its key prove together."""
-        if known := self._by_intent.get(parsed.payment_intent):
-            is_there = known.payment.stripe_account == parsed.event.stripe_account
+        if known := self._by_intent.get(carried.payment_intent):
+            is_there = known.payment.stripe_account == carried.account
             return known if is_there else Ignored(Reason.FOREIGN)
-        if parsed.named is None:
+        if carried.named is None:
             return None
-        known = self._by_id.get(parsed.payment_id) if parsed.payment_id else None
+        known = self._by_id.get(carried.payment_id) if carried.payment_id else None
         if known is None:
             return Ignored(Reason.FOREIGN)
-        return known if self._is_proven(parsed, parsed.named, known.payment) else None
+        return known if self._is_proven(carried, carried.named, known.payment) else None
 
-    def _is_proven(self, parsed: _Parsed, named: Named, payment: Payment) -> bool:
+    def _is_proven(self, carried: EventObject, named: Named, payment: Payment) -> bool:
         context, connection = self._context, self._connection
         return (
             payment.stripe_payment_intent_id is None
-            and is_of(context, connection, payment, named, account=parsed.event.stripe_account)
-            and charged_under(context, connection, payment.payment_id, parsed.event.idempotency_key)
+            and is_of(context, connection, payment, named, account=carried.account)
+            and charged_under(context, connection, payment.payment_id, carried.event.idempotency_key)
         )
 
 
 def _apply(
-    context: Context, connection: Connection, parsed: _Parsed, known: _Payments
+    context: Context, connection: Connection, carried: EventObject, known: _Payments
 ) -> Finished | LacksFee | None:
-    match known.of(parsed):
+    match known.of(carried):
         case Locked() as locked:
-            result = _result(context, connection, parsed, locked)
+            result = _result(context, connection, carried, locked)
             return (
-                Finished(parsed.event, result, locked.payment.payment_id)
+                Finished(carried.event, result, locked.payment.payment_id)
                 if isinstance(result, Processed)
                 else result
             )
         case Ignored() as foreign:
-            return Finished(parsed.event, foreign)
+            return Finished(carried.event, foreign)
         case None:
             return None
 
 
 def _result(
-    context: Context, connection: Connection, parsed: _Parsed, locked: Locked
+    context: Context, connection: Connection, carried: EventObject, locked: Locked
 ) -> Processed | LacksFee | None:
-    match parsed.subject:
-        case Subject.CHARGE if may_show_more(locked.payment, parsed.event.type, parsed.about):
+    match carried.subject:
+        case Subject.CHARGE if may_show_more(locked.payment, carried):
             return None
         case Subject.CHARGE:
-            transaction = id_of(parsed.about.get("balance_transaction"))
+            transaction = balance_transaction_of(carried)
             if transaction is None or locked.has_balance_transaction:
                 return UNCHANGED
-            return LacksFee(parsed.event, locked.payment.payment_id, transaction)
+            return LacksFee(carried.event, locked.payment.payment_id, transaction)
         case Subject.REFUNDED_CHARGE:
-            return None if may_refund_more(locked.payment, parsed.about) else UNCHANGED
+            return None if may_refund_more(locked.payment, carried) else UNCHANGED
         case Subject.EARLY_FRAUD_WARNING:
             return None
         case _:
-            return _applied(context, connection, parsed, locked)
+            return _applied(context, connection, carried, locked)
 
 
-def _applied(context: Context, connection: Connection, parsed: _Parsed, locked: Locked) -> Processed | None:
-    if parsed.snapshot is None:
+def _applied(
+    context: Context, connection: Connection, carried: EventObject, locked: Locked
+) -> Processed | None:
+    if carried.snapshot is None or isinstance(carried.snapshot, Unreadable):
         return None
-    judgement = judge(context, connection, locked.payment, parsed.snapshot, proof=proof_of(parsed.event))
+    judgement = judge(context, connection, locked.payment, carried.snapshot, proof=carried.proof)
     result = result_of(judgement.verdict)
     if not isinstance(result, Processed):
         return None
-    cause = context.cause(f"event {parsed.event.type}", event_id=parsed.event.event_id)
+    cause = context.cause(f"event {carried.event.type}", event_id=carried.event.event_id)
     write(connection, judgement.writes(cause=cause, now=context.clock()))
     if isinstance(judgement.verdict, Advanced | DisputeMoved):
         locked.payment = judgement.verdict.payment

@@ -1,22 +1,14 @@
-"""The table of handled event types: each one's object, and which snapshot of it can be trusted."""
+"""The table of handled event types: each one's object, where Stripe shows it, and what reads it."""
 
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from payment_worker.domain.snapshots import PaymentIntentSnapshot
-from payment_worker.flows.context import Context
-from payment_worker.flows.events.result import Ignored, Reason
-from payment_worker.flows.transitions.judgement import RefundProof
+from payment_worker.flows.events.result import Ignored, Processed, Reason
 from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot
-from payment_worker.gateway.fields import id_of
-from payment_worker.gateway.parsing import dispute_snapshot, payment_intent_snapshot, refund_snapshot
-from payment_worker.gateway.webhook import PINNED_VERSION
+from payment_worker.gateway.parsing import JSON, dispute_snapshot, payment_intent_snapshot, refund_snapshot
 from payment_worker.store.events.inbox import InboxEvent
-
-About = Mapping[str, Any]
-"""An event's object, as it was when the event was made."""
 
 
 class Subject(Enum):
@@ -87,7 +79,7 @@ KINDS: Final[Mapping[Subject, ObjectKind]] = MappingProxyType(
 )
 """The objects whose own state we record; charges only give reasons to look at their PaymentIntent or Refunds."""
 
-READERS: Final[Mapping[Subject, Callable[[About], Snapshot]]] = MappingProxyType(
+READERS: Final[Mapping[Subject, Callable[[JSON], Snapshot]]] = MappingProxyType(
     {
         Subject.PAYMENT_INTENT: payment_intent_snapshot,
         Subject.REFUND: refund_snapshot,
@@ -95,39 +87,31 @@ READERS: Final[Mapping[Subject, Callable[[About], Snapshot]]] = MappingProxyType
     }
 )
 
+PATHS: Final[Mapping[Subject, str]] = MappingProxyType(
+    {
+        Subject.PAYMENT_INTENT: "payment_intents",
+        Subject.REFUND: "refunds",
+        Subject.REFUNDED_CHARGE: "charges",
+        Subject.CHARGE: "charges",
+        Subject.DISPUTE: "disputes",
+        Subject.EARLY_FRAUD_WARNING: "radar/early_fraud_warnings",
+    }
+)
+"""Where Stripe shows the object of an event, below `/v1/`."""
+
 NAMELESS: Final = frozenset({Subject.REFUND, Subject.DISPUTE, Subject.EARLY_FRAUD_WARNING})
 """Objects whose own metadata does not name a payment: that of their PaymentIntent does."""
 
 
-def subject_of(context: Context, event: InboxEvent) -> Subject | Ignored:
-    """What kind of object an event carries; or why it is no matter of ours."""
+def subject_of(event: InboxEvent, *, livemode: bool) -> Subject | Ignored | Processed:
+    """What kind of object an event carries; or what it comes to without a look at it.
+
+    Args:
+        livemode: whether our key is a live one; events of the other mode are not ours.
+    """
     subject = SUBJECTS.get(event.type)
     if subject is None:
         return Ignored(Reason.UNUSED)
-    return subject if event.livemode is context.policy.livemode else Ignored(Reason.MODE)
-
-
-def payment_intent_of(subject: Subject, about: About) -> Any:  # noqa: ANN401 - whatever the event says
-    """The PaymentIntent that the object is, or belongs to; objects of old API versions name their charge alone."""
-    return about["id"] if subject is Subject.PAYMENT_INTENT else id_of(about.get("payment_intent"))
-
-
-def proof_of(event: InboxEvent) -> RefundProof:
-    """What an event tells of a Refund besides what it shows: the request that made it, where it tells of that one."""
-    return RefundProof(made_under=event.idempotency_key if event.type == "refund.created" else None)
-
-
-def shown(event: InboxEvent, subject: Subject, about: About) -> Snapshot | None:
-    """What an event shows of its object, if that has the shape that we read and cannot be too old.
-
-    Refunds and disputes only move forward, but for a loss and an appeal of it, which is seen when they are applied. A
-    PaymentIntent moves back and forth until it comes to a state that is never left.
-
-    Raises:
-        UnreadableError: it is no such object.
-    """
-    if event.api_version != PINNED_VERSION or subject not in READERS:
-        return None
-    snapshot = READERS[subject](about)
-    is_open = isinstance(snapshot, PaymentIntentSnapshot) and not snapshot.is_final
-    return None if is_open else snapshot
+    if event.livemode is not livemode:
+        return Ignored(Reason.MODE)
+    return Processed(Reason.BALANCE) if subject is Subject.BALANCE else subject

@@ -15,7 +15,6 @@ from payment_worker.domain.findings.closures import (
     not_shown,
 )
 from payment_worker.domain.findings.kinds import Difference, FindingKind, StripeList
-from payment_worker.domain.payment import Payment
 from payment_worker.domain.transitions.verdicts import AwaitsAttempt, KeyUnknown
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.apply import (
@@ -28,7 +27,7 @@ from payment_worker.flows.transitions.apply import (
 )
 from payment_worker.flows.transitions.contradictions import missing_there, record_finding, unreadable
 from payment_worker.flows.transitions.judgement import RefundProof
-from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target
+from payment_worker.flows.transitions.refresh import ObjectKind, Snapshot, Target, target_of
 from payment_worker.gateway.client import NotFetched, Unreadable
 from payment_worker.gateway.lists.pages import Page, Period, UnreadableObject, payment_intents_page
 from payment_worker.store.connection.database import Connection
@@ -86,13 +85,6 @@ LIST_OF: Final = {
     ObjectKind.REFUND: StripeList.REFUNDS,
     ObjectKind.DISPUTE: StripeList.DISPUTES,
 }
-
-
-def target_of(kind: ObjectKind, stripe_id: str, payment: Payment) -> Target:
-    """An object of this payment."""
-    return Target(
-        kind=kind, stripe_id=stripe_id, payment_id=payment.payment_id, account=payment.stripe_account
-    )
 
 
 UNSEEN: Final = frozenset(FindingKind)

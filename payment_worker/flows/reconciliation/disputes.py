@@ -1,8 +1,8 @@
 """Compares Stripe's disputes with our rows, page by page."""
 
 from payment_worker.domain.findings.kinds import StripeList
-from payment_worker.flows.reconciliation.checker import Checker, StepResult, Tally, target_of
-from payment_worker.flows.transitions.refresh import ObjectKind
+from payment_worker.flows.reconciliation.checker import Checker, StepResult, Tally
+from payment_worker.flows.transitions.refresh import ObjectKind, target_of
 from payment_worker.gateway.lists.pages import Page, Period, disputes_page
 from payment_worker.store.queries import reconciliation
 from payment_worker.store.records import disputes

@@ -24,13 +24,12 @@ from payment_worker.flows.reconciliation.checker import (
     StepResult,
     StripeUnreachableError,
     Tally,
-    target_of,
 )
 from payment_worker.flows.reconciliation.restore import restore_payment
 from payment_worker.flows.transitions.apply import NotShown
 from payment_worker.flows.transitions.ownership import as_uuid, is_of, is_proven
 from payment_worker.flows.transitions.provenance import charged_under, keys_of
-from payment_worker.flows.transitions.refresh import ObjectKind, Target
+from payment_worker.flows.transitions.refresh import ObjectKind, Target, target_of
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
 from payment_worker.gateway.lists.pages import ListedPaymentIntent, Page, Period, payment_intents_page
 from payment_worker.store.connection.database import Connection

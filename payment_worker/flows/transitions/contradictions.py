@@ -47,9 +47,10 @@ def claim_contradicted(
     payment = named_payment(connection, named) if named else None
     if named is None or payment is None or payment.stripe_payment_intent_id == payment_intent:
         return None
-    claim = second_payment_intent(payment, payment_intent)
-    is_second = payment.stripe_payment_intent_id is not None
-    if not is_second or not is_of(context, connection, payment, named, account=account):
+    has_other = payment.stripe_payment_intent_id is not None
+    if has_other and is_of(context, connection, payment, named, account=account):
+        claim = second_payment_intent(payment, payment_intent)
+    else:
         claim = unverified_metadata(payment_intent, payment_id=payment.payment_id, stripe_account=account)
     record_finding(context, connection, claim)
     return claim.kind

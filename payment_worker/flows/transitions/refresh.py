@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import assert_never
 from uuid import UUID
 
+from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import DisputeSnapshot, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.flows.context import Context
 from payment_worker.gateway.client import NotFetched, fetch_dispute, fetch_payment_intent, fetch_refund
@@ -29,6 +30,13 @@ class Target:
     stripe_id: str
     payment_id: UUID
     account: str
+
+
+def target_of(kind: ObjectKind, stripe_id: str, payment: Payment) -> Target:
+    """An object of this payment."""
+    return Target(
+        kind=kind, stripe_id=stripe_id, payment_id=payment.payment_id, account=payment.stripe_account
+    )
 
 
 def fetch(context: Context, target: Target) -> Snapshot | NotFetched:

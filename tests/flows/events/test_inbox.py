@@ -34,13 +34,25 @@ WAITING = "SELECT event_id FROM stripe_event WHERE status = 'RECEIVED' ORDER BY 
 def test_an_event_that_breaks_its_handler_is_parked_with_the_place_where_it_broke(
     scene: Scene, rows: Rows
 ) -> None:
-    rows(BROKEN)
+    scene.charge(payment_method="pm_card_processing")
+    rows("ALTER TABLE payment ADD CHECK (status <> 'SUCCEEDED')")
+    scene.simulator.advance(3600)
+    receive_all(scene.context, scene.events(types=["payment_intent.succeeded"]), source="webhook")
 
     scene.process_waiting()
 
     row = rows.one(EVENT)
     assert (row["status"], row["tries"]) == ("PARKED", MOST_TRIES)
-    assert row["outcome"].startswith("BROKEN: builtins.KeyError at payment_worker.flows.events.dispatch:")
+    assert row["outcome"].startswith("BROKEN: sqlalchemy.exc.IntegrityError at payment_worker.store.")
+
+
+def test_an_event_that_does_not_say_of_what_it_is_is_parked(scene: Scene, rows: Rows) -> None:
+    rows(BROKEN)
+
+    scene.process_waiting()
+
+    row = rows.one(EVENT)
+    assert (row["status"], row["outcome"]) == ("PARKED", "UNREADABLE: KeyError")
 
 
 def test_a_parked_event_is_processed_once_it_is_replayed_and_can_be(scene: Scene, rows: Rows) -> None:
