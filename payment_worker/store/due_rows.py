@@ -1,29 +1,33 @@
 """Claims rows that are due, so that no other sweep gets them before another time."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, select, update
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy import Column, ColumnElement, Connection, select, update
 
-T = TypeVar("T")
+
+@dataclass(frozen=True, slots=True)
+class DueRows:
+    """Rows of a table that need work by themselves at a time."""
+
+    key: Column[Any]
+    due_at: Column[Any]
+    conditions: tuple[ColumnElement[bool], ...] = ()
 
 
 def claim_rows(
-    key: Column[T],
-    due_at: Column[Any],
-    *conditions: ColumnElement[bool],
-    now: datetime,
-    until: datetime,
-    limit: int,
-) -> ReturningUpdate[tuple[T]]:
-    """The update that claims due rows, oldest first, and returns their keys."""
+    connection: Connection, rows: DueRows, *, now: datetime, until: datetime, limit: int
+) -> Sequence[Any]:
+    """The keys of rows that are due, oldest first; no other sweep gets them before `until`."""
     due = (
-        select(key)
-        .where(due_at <= now, *conditions)
-        .order_by(due_at)
+        select(rows.key)
+        .where(rows.due_at <= now, *rows.conditions)
+        .order_by(rows.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
-    return update(key.table).where(key.in_(due)).values({due_at.name: until}).returning(key)
+    claim = update(rows.key.table).where(rows.key.in_(due)).values({rows.due_at.name: until})
+    return connection.scalars(claim.returning(rows.key)).all()

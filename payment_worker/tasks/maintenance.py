@@ -1,6 +1,6 @@
 """The periodic tasks for sweep, outbox relay and retention; running one twice is harmless."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import timedelta
 from types import MappingProxyType
@@ -13,15 +13,10 @@ from payment_worker import bootstrap
 from payment_worker.celery import app
 from payment_worker.contracts.requests import MaintenanceRequest
 from payment_worker.domain.attempts.attempt import Action
-from payment_worker.flows.commands.adopt import claim_due_adoptions
-from payment_worker.flows.commands.expire_action import claim_expired_actions
-from payment_worker.flows.commands.refund_suspected import claim_due_warnings
-from payment_worker.flows.commands.retry_charge import claim_due_retries
-from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.outbox_relay import publish
 from payment_worker.flows.maintenance.retention import PruneBudget, Retention
 from payment_worker.flows.maintenance.retention import prune as prune_flow
-from payment_worker.flows.maintenance.sweep import claim_due
+from payment_worker.flows.maintenance.sweep import FollowUp, claim_due, claim_follow_ups
 from payment_worker.redis.stream import StreamUnavailableError
 from payment_worker.tasks.base import (
     before_soft_limit,
@@ -63,7 +58,7 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
         "attempts": len(due.attempts),
         "events": len(due.events),
         "waiting_refunds": len(due.waiting_refunds),
-        **{kind: _enqueue_claimed(self, kind) for kind in FOLLOW_UPS},
+        **{str(kind): _enqueue_claimed(self, kind) for kind in FOLLOW_UPS},
     }
     for kind, many in counts.items():
         count(SWEPT, kind, by=many)
@@ -72,26 +67,20 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
     return counts
 
 
-FOLLOW_UPS: Final[Mapping[str, tuple[Callable[[Context], Sequence[UUID | str | int]], str, str]]] = (
-    MappingProxyType(
-        {
-            "retries": (claim_due_retries, "payment_worker.retry_declined", "attempt_id"),
-            "expired_actions": (claim_expired_actions, "payment_worker.expire_action", "payment_id"),
-            "adoptions": (claim_due_adoptions, "payment_worker.continue_adoption", "payment_id"),
-            "fraud_warnings": (
-                claim_due_warnings,
-                "payment_worker.refund_suspected",
-                "stripe_early_fraud_warning_id",
-            ),
-        }
-    )
+FOLLOW_UPS: Final[Mapping[FollowUp, tuple[str, str]]] = MappingProxyType(
+    {
+        FollowUp.RETRIES: ("payment_worker.retry_declined", "attempt_id"),
+        FollowUp.EXPIRED_ACTIONS: ("payment_worker.expire_action", "payment_id"),
+        FollowUp.ADOPTIONS: ("payment_worker.continue_adoption", "payment_id"),
+        FollowUp.FRAUD_WARNINGS: ("payment_worker.refund_suspected", "stripe_early_fraud_warning_id"),
+    }
 )
-"""What is done by itself once a row is due: what claims the rows, the task for each, and the argument that names it."""
+"""The task for each row that is due, and the argument that names the row."""
 
 
-def _enqueue_claimed(task: Task, kind: str) -> int:
-    claim, name, argument = FOLLOW_UPS[kind]
-    claimed = unless_unavailable(task, lambda: claim(context(task)))
+def _enqueue_claimed(task: Task, kind: FollowUp) -> int:
+    name, argument = FOLLOW_UPS[kind]
+    claimed = unless_unavailable(task, lambda: claim_follow_ups(context(task), kind))
     for each in claimed:
         app.send_task(name, kwargs={argument: str(each) if isinstance(each, UUID) else each})
     return len(claimed)

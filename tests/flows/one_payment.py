@@ -43,11 +43,11 @@ from payment_worker.flows.commands.cancel import cancel
 from payment_worker.flows.commands.capture import capture
 from payment_worker.flows.commands.charge import charge
 from payment_worker.flows.commands.refund import continue_refund, refund
-from payment_worker.flows.commands.retry_charge import claim_due_retries, retry_charge, retry_declined
+from payment_worker.flows.commands.retry_charge import retry_charge, retry_declined
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.inbox import process_claimed, receive
 from payment_worker.flows.events.poll import PollOptions, poll
-from payment_worker.flows.maintenance.sweep import claim_due
+from payment_worker.flows.maintenance.sweep import FollowUp, claim_due, claim_follow_ups
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.webhook import event_from
@@ -460,7 +460,7 @@ class OnePayment(RuleBasedStateMachine):
             process_claimed(self.here, **asdict(event))
         for refund_id in due.waiting_refunds:
             continue_refund(self.here, UUID(str(refund_id)))
-        for attempt_id in claim_due_retries(self.here):
+        for attempt_id in claim_follow_ups(self.here, FollowUp.RETRIES):
             retry_declined(self.here, attempt_id)
 
     def _hear(self, event: dict[str, Any]) -> None:

@@ -27,15 +27,14 @@ from payment_worker.cli.app import app
 from payment_worker.contracts.requests import AdoptRequest, parse
 from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.flows.attempts.execute import run_claimed
-from payment_worker.flows.commands.adopt import adopt, claim_due_adoptions
-from payment_worker.flows.commands.expire_action import claim_expired_actions
-from payment_worker.flows.commands.retry_charge import claim_due_retries, retry_declined
+from payment_worker.flows.commands.adopt import adopt
+from payment_worker.flows.commands.retry_charge import retry_declined
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.inbox import claim_new, process_claimed, process_together
 from payment_worker.flows.events.poll import PollOptions, poll
 from payment_worker.flows.maintenance.outbox_relay import publish
 from payment_worker.flows.maintenance.retention import PruneBudget, Retention, prune
-from payment_worker.flows.maintenance.sweep import SweepLimits, claim_due
+from payment_worker.flows.maintenance.sweep import FollowUp, SweepLimits, claim_due, claim_follow_ups
 from payment_worker.flows.rejections import keep_rejected
 from payment_worker.flows.result import CommandResult
 from payment_worker.monitoring import database as gauges
@@ -43,6 +42,7 @@ from payment_worker.redis.stream import Stream
 from payment_worker.store import beat_schedule, operator_actions, outbox, rejected_requests, stripe_identity
 from payment_worker.store.connection import probes
 from payment_worker.store.connection.database import Connection
+from payment_worker.store.due_rows import claim_rows
 from payment_worker.store.events import event_keys
 from payment_worker.store.ledger import balance_transactions, ledger_entries
 from payment_worker.store.queries import console, ledger, reconciliation, search, totals
@@ -222,10 +222,10 @@ def _sweep(context: Context) -> None:
         run_claimed(context, attempt.attempt_id, lease_token=attempt.lease_token)
     for each in due.events:
         process_claimed(context, **asdict(each))
-    for attempt_id in claim_due_retries(context):
+    for attempt_id in claim_follow_ups(context, FollowUp.RETRIES):
         retry_declined(context, attempt_id)
-    claim_expired_actions(context)
-    claim_due_adoptions(context)
+    claim_follow_ups(context, FollowUp.EXPIRED_ACTIONS)
+    claim_follow_ups(context, FollowUp.ADOPTIONS)
 
 
 def _look(scene: Scene, command: Command) -> None:
@@ -313,7 +313,7 @@ def _ask_rarely(connection: Connection, payment_id: UUID, now: datetime) -> None
     automatic_retries.payment_to_retry(connection, 1)
     early_fraud_warnings.find(connection, "issfr_1")
     early_fraud_warnings.known(connection, ["issfr_1"])
-    early_fraud_warnings.claim_due(connection, now=now, until=now, limit=10)
+    claim_rows(connection, early_fraud_warnings.DUE, now=now, until=now, limit=10)
     history.dispute_was(connection, payment_id=payment_id, stripe_dispute_id="du_1", status="LOST")
     payments.has_balance_transaction(connection, payment_id)
     stripe_requests.refunds_unanswered(connection, payment_id, amount=100)

@@ -5,7 +5,7 @@ is recorded even if its event arrived before the row. What there was before, suc
 that too: until it is, the row's `adoption_due_at` says when the sweep has it continued, whoever dies.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -36,9 +36,6 @@ from payment_worker.store.statements import write
 
 CAUSE: Final = "adopted"
 
-BATCH: Final = 100
-"""Adoptions that one sweep enqueues."""
-
 
 @dataclass(frozen=True, slots=True)
 class RejectAdoption:
@@ -60,15 +57,6 @@ def adopt(context: Context, request: AdoptRequest) -> CommandResult | Conflict |
     if known is None and (refused := _take(context, request)):
         return refused
     return continue_adoption(context, request.payment_id)
-
-
-def claim_due_adoptions(context: Context) -> Sequence[UUID]:
-    """The adopted payments of which not everything was read, though it was to be by now, by their ids."""
-    now = context.clock()
-    with context.database.begin() as connection:
-        return payments.claim_due_adoptions(
-            connection, now=now, until=now + context.policy.lease, limit=BATCH
-        )
 
 
 def continue_adoption(context: Context, payment_id: UUID) -> CommandResult | StripeAway:

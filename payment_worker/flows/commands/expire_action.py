@@ -1,6 +1,5 @@
 """Cancels payments whose customer never did what Stripe asked of them."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -16,23 +15,11 @@ from payment_worker.store.connection.database import Connection
 from payment_worker.store.records import payments
 from payment_worker.store.statements import write
 
-BATCH: Final = 100
-"""Payments that one sweep enqueues: none of them is urgent."""
-
 REASON: Final = "abandoned"
 """Stripe's own word."""
 
 AGAIN_AFTER: Final = timedelta(days=1)
 """For when Stripe rejects the cancellation, for instance of an account that is closed to us for a while."""
-
-
-def claim_expired_actions(context: Context) -> Sequence[UUID]:
-    """The payments that have waited for their customer for long enough, by their ids."""
-    now = context.clock()
-    with context.database.begin() as connection:
-        return payments.claim_expired_actions(
-            connection, now=now, until=now + context.policy.lease, limit=BATCH
-        )
 
 
 def expire_action(context: Context, payment_id: UUID) -> CommandResult | None:

@@ -1,6 +1,5 @@
 """Refunds payments that Stripe warns of as fraud, where the policy says so."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid5
@@ -16,22 +15,8 @@ from payment_worker.store.connection.database import Connection
 from payment_worker.store.records import disputes, early_fraud_warnings, payments
 from payment_worker.store.statements import write
 
-BATCH: Final = 100
-"""Warnings that one sweep enqueues."""
-
 AGAIN_AFTER: Final = timedelta(hours=1)
 """For a payment that has not succeeded yet: an authorisation that may be captured."""
-
-
-def claim_due_warnings(context: Context) -> Sequence[str]:
-    """The warnings about which the policy has to decide, by their ids; none while it is off."""
-    if not context.policy.fraud_refund_within:
-        return ()
-    now = context.clock()
-    with context.database.begin() as connection:
-        return early_fraud_warnings.claim_due(
-            connection, now=now, until=now + context.policy.lease, limit=BATCH
-        )
 
 
 def refund_suspected(context: Context, stripe_early_fraud_warning_id: str) -> CommandResult | None:

@@ -1,7 +1,5 @@
 """Retries a declined charge: confirms its PaymentIntent again under a new key, on request or by policy."""
 
-from collections.abc import Sequence
-from typing import Final
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from payment_worker.contracts.requests import RetryChargeRequest
@@ -16,9 +14,6 @@ from payment_worker.gateway.requests import retry_request
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.records import automatic_retries, payments, stripe_requests
 from payment_worker.store.records.stripe_requests import StripeRequest
-
-BATCH: Final = 100
-"""Automatic retries that one sweep enqueues: none of them is urgent."""
 
 
 def retry_charge(
@@ -66,15 +61,6 @@ def _retry(
         is_same=is_same,
         is_ours=is_ours,
     )
-
-
-def claim_due_retries(context: Context) -> Sequence[int]:
-    """Ids of the declined attempts whose payments are due for an automatic retry."""
-    now = context.clock()
-    with context.database.begin() as connection:
-        return automatic_retries.claim_due_retries(
-            connection, now=now, until=now + context.policy.lease, limit=BATCH
-        )
 
 
 def retry_declined(context: Context, attempt_id: int) -> CommandResult | None:

@@ -1,13 +1,16 @@
 """Sweeps for due and abandoned rows and enqueues them again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
 from uuid import UUID
 
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.payments import WITHOUT_OUTCOME
+from payment_worker.store.due_rows import DueRows, claim_rows
 from payment_worker.store.events import inbox
-from payment_worker.store.records import attempts, refunds
+from payment_worker.store.records import attempts, automatic_retries, early_fraud_warnings, payments, refunds
 from payment_worker.store.records.attempts import DueAttempt
 
 
@@ -46,3 +49,34 @@ def claim_due(context: Context, room: SweepLimits = SweepLimits()) -> DueWork:
             connection, undecided=WITHOUT_OUTCOME, now=now, until=until, limit=room.waiting_refunds
         )
     return DueWork(due_attempts, due_events, has_new_events, waiting)
+
+
+class FollowUp(StrEnum):
+    """What the worker does by itself once a row is due."""
+
+    RETRIES = "retries"
+    EXPIRED_ACTIONS = "expired_actions"
+    ADOPTIONS = "adoptions"
+    FRAUD_WARNINGS = "fraud_warnings"
+
+
+_DUE: Final[Mapping[FollowUp, DueRows]] = {
+    FollowUp.RETRIES: automatic_retries.DUE,
+    FollowUp.EXPIRED_ACTIONS: payments.EXPIRED_ACTIONS,
+    FollowUp.ADOPTIONS: payments.DUE_ADOPTIONS,
+    FollowUp.FRAUD_WARNINGS: early_fraud_warnings.DUE,
+}
+
+FOLLOW_UPS_A_SWEEP: Final = 100
+"""Of each kind: what is left is as due for the next sweep."""
+
+
+def claim_follow_ups(context: Context, kind: FollowUp) -> Sequence[Any]:
+    """Claim rows of this kind that are due, for one lease; their keys. No warnings while the policy is off."""
+    if kind is FollowUp.FRAUD_WARNINGS and not context.policy.fraud_refund_within:
+        return ()
+    now = context.clock()
+    with context.database.begin() as connection:
+        return claim_rows(
+            connection, _DUE[kind], now=now, until=now + context.policy.lease, limit=FOLLOW_UPS_A_SWEEP
+        )

@@ -1,6 +1,5 @@
 """Automatic retries of declined attempts: claimed when due, counted, canceled."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -9,9 +8,12 @@ from sqlalchemy import Connection, func, select
 
 from payment_worker.domain.attempts.attempt import Action
 from payment_worker.store import tables
-from payment_worker.store.due_rows import claim_rows
+from payment_worker.store.due_rows import DueRows
 
 table: Final = tables.payment_attempt
+
+DUE: Final = DueRows(table.c.attempt_id, table.c.retry_at)
+"""Declined attempts whose payment is due for a retry."""
 
 
 def retries_since(connection: Connection, payment_id: UUID, *, since: datetime) -> int:
@@ -20,12 +22,6 @@ def retries_since(connection: Connection, payment_id: UUID, *, since: datetime) 
         table.c.payment_id == payment_id, table.c.action == Action.RETRY, table.c.created_at >= since
     )
     return connection.execute(query).scalar_one()
-
-
-def claim_due_retries(connection: Connection, *, now: datetime, until: datetime, limit: int) -> Sequence[int]:
-    """Declined attempts whose payment is due for a retry; no other sweep gets them before `until`."""
-    claim = claim_rows(table.c.attempt_id, table.c.retry_at, now=now, until=until, limit=limit)
-    return connection.scalars(claim).all()
 
 
 def payment_to_retry(connection: Connection, attempt_id: int) -> UUID | None:

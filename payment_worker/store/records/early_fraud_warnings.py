@@ -10,10 +10,14 @@ from sqlalchemy import Connection, select
 
 from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.store import tables
-from payment_worker.store.due_rows import claim_rows
+from payment_worker.store.due_rows import DueRows
 from payment_worker.store.statements import Change, Row
 
 table: Final = tables.early_fraud_warning
+
+DUE: Final = DueRows(table.c.stripe_early_fraud_warning_id, table.c.next_action_at)
+"""Warnings about which the policy has to decide."""
+
 NOT_STORED: Final = "stripe_payment_intent_id"
 """The payment has it."""
 COLUMNS: Final = [table.c[name] for name in EarlyFraudWarning.__slots__ if name != NOT_STORED]
@@ -49,10 +53,3 @@ def changed(stripe_early_fraud_warning_id: str, *, now: datetime, **values: obje
     """The change of some columns."""
     key = {"stripe_early_fraud_warning_id": stripe_early_fraud_warning_id}
     return Change(table, key, {**values, "updated_at": now})
-
-
-def claim_due(connection: Connection, *, now: datetime, until: datetime, limit: int) -> Sequence[str]:
-    """Warnings about which the policy has to decide; no other sweep gets them before `until`."""
-    key = table.c.stripe_early_fraud_warning_id
-    claim = claim_rows(key, table.c.next_action_at, now=now, until=until, limit=limit)
-    return connection.scalars(claim).all()

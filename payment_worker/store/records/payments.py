@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.store import tables
-from payment_worker.store.due_rows import claim_rows
+from payment_worker.store.due_rows import DueRows
 from payment_worker.store.statements import Change
 
 COLUMNS = [tables.payment.c[field.name] for field in fields(Payment)]
@@ -159,24 +159,13 @@ def _one(connection: Connection, query: Select[Any]) -> Payment | None:
 
 table: Final = tables.payment
 
+EXPIRED_ACTIONS: Final = DueRows(
+    table.c.payment_id, table.c.action_expires_at, (table.c.status == PaymentStatus.REQUIRES_ACTION,)
+)
+"""Payments that have waited for their customer for too long."""
 
-def claim_expired_actions(
-    connection: Connection, *, now: datetime, until: datetime, limit: int
-) -> Sequence[UUID]:
-    """Payments that have waited for their customer for too long; no other sweep gets them before `until`."""
-    waits = table.c.status == PaymentStatus.REQUIRES_ACTION
-    claim = claim_rows(
-        table.c.payment_id, table.c.action_expires_at, waits, now=now, until=until, limit=limit
-    )
-    return connection.scalars(claim).all()
-
-
-def claim_due_adoptions(
-    connection: Connection, *, now: datetime, until: datetime, limit: int
-) -> Sequence[UUID]:
-    """Payments whose adoption is to be continued; no other sweep gets them before `until`."""
-    claim = claim_rows(table.c.payment_id, table.c.adoption_due_at, now=now, until=until, limit=limit)
-    return connection.scalars(claim).all()
+DUE_ADOPTIONS: Final = DueRows(table.c.payment_id, table.c.adoption_due_at)
+"""Payments whose adoption is to be continued."""
 
 
 def end_adoption(connection: Connection, payment_id: UUID) -> None:

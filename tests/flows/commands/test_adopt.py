@@ -13,10 +13,10 @@ from payment_worker.flows.commands.adopt import (
     RejectAdoption,
     StripeAway,
     adopt,
-    claim_due_adoptions,
     continue_adoption,
 )
-from payment_worker.flows.commands.expire_action import claim_expired_actions, expire_action
+from payment_worker.flows.commands.expire_action import expire_action
+from payment_worker.flows.maintenance.sweep import FollowUp, claim_follow_ups
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.flows.result import CommandResult, Conflict
 from tests.flows.scene import Scene
@@ -87,7 +87,7 @@ def test_what_its_customer_is_yet_to_pay_is_waited_for(scene: Scene, rows: Rows)
 def test_what_its_customer_never_pays_is_canceled(scene: Scene, rows: Rows) -> None:
     payment_id = _adopted(scene, _made(scene, FIELDS))
     scene.advance(2 * 86_400)
-    assert claim_expired_actions(scene.context) == [payment_id]
+    assert claim_follow_ups(scene.context, FollowUp.EXPIRED_ACTIONS) == [payment_id]
     expire_action(scene.context, payment_id)
     assert _payment(rows, payment_id)["status"] == "CANCELED"
     assert scene.simulator.ledger()["payment_intents"][0]["status"] == "canceled"
@@ -129,20 +129,20 @@ def test_what_was_before_is_read_though_nobody_asks_again(scene: Scene, rows: Ro
     request = _request(intent)
     silence = scene.simulator.fault("unavailable", endpoint="refunds.list", times=None)
     assert adopt(scene.context, request) == StripeAway()
-    assert claim_due_adoptions(scene.context) == []  # its worker may be at it still
+    assert claim_follow_ups(scene.context, FollowUp.ADOPTIONS) == []  # its worker may be at it still
     scene.advance(300)
-    assert claim_due_adoptions(scene.context) == [request.payment_id]
-    assert claim_due_adoptions(scene.context) == []  # no other sweep gets it
+    assert claim_follow_ups(scene.context, FollowUp.ADOPTIONS) == [request.payment_id]
+    assert claim_follow_ups(scene.context, FollowUp.ADOPTIONS) == []  # no other sweep gets it
     assert continue_adoption(scene.context, request.payment_id) == StripeAway()
     scene.simulator.delete(f"faults/{silence}")
     scene.advance(300)
-    assert claim_due_adoptions(scene.context) == [request.payment_id]
+    assert claim_follow_ups(scene.context, FollowUp.ADOPTIONS) == [request.payment_id]
     assert isinstance(continue_adoption(scene.context, request.payment_id), CommandResult)
     payment = _payment(rows, request.payment_id)
     assert (payment["amount_refunded"], payment["is_disputed"]) == (1000, True)
     assert _published(rows)["PaymentSuspected"] == 1
     scene.advance(300)
-    assert claim_due_adoptions(scene.context) == []
+    assert claim_follow_ups(scene.context, FollowUp.ADOPTIONS) == []
 
 
 def test_the_same_request_again_changes_nothing(scene: Scene, rows: Rows) -> None:

@@ -7,8 +7,9 @@ from uuid import UUID
 import pytest
 
 from payment_worker.domain.eligibility import RetryPolicy
-from payment_worker.flows.commands.retry_charge import claim_due_retries, retry_declined
+from payment_worker.flows.commands.retry_charge import retry_declined
 from payment_worker.flows.context import Context
+from payment_worker.flows.maintenance.sweep import FollowUp, claim_follow_ups
 from tests.flows.scene import Clock, Scene
 from tests.harness.rows import Rows
 
@@ -25,7 +26,7 @@ def eager(context: Context, scene: Scene, clock: Clock) -> Scene:
 
 def _sweep(scene: Scene) -> int:
     """Do what is due, as often as it is handed out; how much it was."""
-    due = claim_due_retries(scene.context)
+    due = claim_follow_ups(scene.context, FollowUp.RETRIES)
     for attempt_id in [*due, *due]:
         retry_declined(scene.context, attempt_id)
     return len(due)
@@ -116,8 +117,8 @@ def test_what_was_paid_or_given_up_meanwhile_is_left_alone(eager: Scene, rows: R
 def test_a_message_about_it_that_was_lost_is_made_good(eager: Scene, rows: Rows) -> None:
     declined = eager.charge(payment_method=POOR)
     eager.clock.advance(HOUR + 1)
-    assert len(claim_due_retries(eager.context)) == 1
-    assert list(claim_due_retries(eager.context)) == []
+    assert len(claim_follow_ups(eager.context, FollowUp.RETRIES)) == 1
+    assert list(claim_follow_ups(eager.context, FollowUp.RETRIES)) == []
     eager.clock.advance(61)
     assert _sweep(eager) == 1
     assert _retries(rows, declined) == 1

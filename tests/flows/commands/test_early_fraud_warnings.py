@@ -9,9 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from payment_worker.flows.commands.refund_suspected import claim_due_warnings, refund_id_of, refund_suspected
+from payment_worker.flows.commands.refund_suspected import refund_id_of, refund_suspected
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.poll import TYPES
+from payment_worker.flows.maintenance.sweep import FollowUp, claim_follow_ups
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.store.events.inbox import EventStatus
 from tests.flows.scene import Clock, Scene
@@ -42,7 +43,7 @@ def sweep(scene: Scene) -> list[str | None]:
 
 
 def _answers(scene: Scene) -> Iterator[Any]:
-    for warning_id in claim_due_warnings(scene.context):
+    for warning_id in claim_follow_ups(scene.context, FollowUp.FRAUD_WARNINGS):
         yield refund_suspected(scene.context, warning_id)
         refund_suspected(scene.context, warning_id)
 
@@ -111,7 +112,7 @@ def test_a_worker_that_dies_before_the_end_is_followed_by_another(eager: Scene, 
     payment_id = eager.charge()
     warning_id = warn(eager, rows, payment_id)
     eager.deliver(eager.events(types=WARNINGS))
-    assert list(claim_due_warnings(eager.context)) == [warning_id]
+    assert list(claim_follow_ups(eager.context, FollowUp.FRAUD_WARNINGS)) == [warning_id]
     assert sweep(eager) == []
     eager.advance(61)
     assert sweep(eager) == ["PROCESSED"]

@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 
 from payment_worker.domain.eligibility import RetryPolicy
-from payment_worker.flows.commands.expire_action import claim_expired_actions, expire_action
-from payment_worker.flows.commands.retry_charge import claim_due_retries
+from payment_worker.flows.commands.expire_action import expire_action
 from payment_worker.flows.context import Context
+from payment_worker.flows.maintenance.sweep import FollowUp, claim_follow_ups
 from tests.flows.scene import Clock, Scene
 from tests.harness.rows import Rows
 
@@ -37,7 +37,7 @@ def _published(rows: Rows) -> Counter[str]:
 
 def _expire(scene: Scene) -> int:
     """Hand out what waited long enough, and do it, twice each."""
-    due = claim_expired_actions(scene.context)
+    due = claim_follow_ups(scene.context, FollowUp.EXPIRED_ACTIONS)
     for payment_id in [*due, *due]:
         expire_action(scene.context, payment_id)
     return len(due)
@@ -101,8 +101,8 @@ def test_silence_at_its_cancellation_ends_it_once(scene: Scene, rows: Rows, wait
 
 def test_what_was_handed_out_and_lost_is_handed_out_again(scene: Scene, rows: Rows, waiting: UUID) -> None:
     scene.advance(2 * DAY)
-    assert claim_expired_actions(scene.context) == [waiting]
-    assert claim_expired_actions(scene.context) == []
+    assert claim_follow_ups(scene.context, FollowUp.EXPIRED_ACTIONS) == [waiting]
+    assert claim_follow_ups(scene.context, FollowUp.EXPIRED_ACTIONS) == []
     scene.advance(61)
     assert _expire(scene) == 1
     assert _payment(rows, waiting)["status"] == "CANCELED"
@@ -150,7 +150,7 @@ def test_whose_customer_was_there_is_never_tried_again_without_them(
     eager = Scene(replace(context, policy=policy), scene.simulator, clock)
     eager.charge(payment_method=POOR, customer_present=True)
     clock.advance(2 * DAY)
-    assert claim_due_retries(eager.context) == []
+    assert claim_follow_ups(eager.context, FollowUp.RETRIES) == []
 
 
 def test_a_confirmation_token_pays_in_the_place_of_a_payment_method(scene: Scene, rows: Rows) -> None:
