@@ -80,11 +80,12 @@ def test_a_reconciliation_records_what_no_event_told_once(scene: Scene, rows: Ro
     assert rows("SELECT 1 FROM reconciliation_finding") == []
 
 
-def test_the_policy_refunds_what_is_left_once(eager: Scene, rows: Rows) -> None:
+def test_the_policy_refunds_what_is_left_once(eager: Scene, scene: Scene, rows: Rows) -> None:
     payment_id = eager.charge()
     eager.refund(payment_id, amount=1500)
     warning_id = warn(eager, rows, payment_id)
     eager.deliver(eager.events(types=WARNINGS))
+    assert sweep(scene) == []  # while it is off
     assert sweep(eager) == ["PROCESSED"]
     assert sweep(eager) == []
     refund = rows.one("SELECT * FROM refund WHERE amount = 3500")
