@@ -9,8 +9,8 @@ import pytest
 from payment_worker.devstack.chaos.checker.check import INVARIANTS, check
 from payment_worker.devstack.chaos.checker.invariant import RunResult
 from payment_worker.devstack.chaos.checker.records import Records
-from payment_worker.devstack.chaos.consumer import PublishedMessage
-from payment_worker.devstack.chaos.generator import ADOPTED_AS, PlannedRequest, Workload
+from payment_worker.devstack.chaos.workload.consumer import PublishedMessage
+from payment_worker.devstack.chaos.workload.generator import ADOPTED_AS, PlannedRequest, Workload
 
 PAYMENT, REFUND, DISPUTE, WARNING = str(UUID(int=1)), "refund-1", "du_1", "issfr_1"
 Rows = dict[str, Any]

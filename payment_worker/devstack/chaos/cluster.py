@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from payment_worker.devstack import programs
-from payment_worker.devstack.chaos.generator import SECOND_ACCOUNT, SECOND_ACCOUNT_ID, SECOND_KEY
+from payment_worker.devstack.chaos.workload.generator import SECOND_ACCOUNT, SECOND_ACCOUNT_ID, SECOND_KEY
 from payment_worker.devstack.ports import LOOPBACK, free_port
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.servers.postgresql import PostgreSQL

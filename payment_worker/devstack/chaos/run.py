@@ -11,31 +11,25 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from payment_worker.devstack.chaos import (
-    external_changes,
-    forger,
-    operator,
-    poison,
-    reconciliation,
-    report,
-    stripe_faults,
-)
+from payment_worker.devstack.chaos import report
+from payment_worker.devstack.chaos.checker import reconciliation
 from payment_worker.devstack.chaos.checker.check import check
 from payment_worker.devstack.chaos.checker.invariant import RunResult, Violation
 from payment_worker.devstack.chaos.checker.payment_dump import payment_dump
 from payment_worker.devstack.chaos.checker.records import Records, read
-from payment_worker.devstack.chaos.client import Client
 from payment_worker.devstack.chaos.cluster import Cluster, running
-from payment_worker.devstack.chaos.consumer import StreamConsumer
-from payment_worker.devstack.chaos.external_changes import ExternalChanges
-from payment_worker.devstack.chaos.forger import Forger
-from payment_worker.devstack.chaos.generator import SECOND_ACCOUNT, SECOND_KEY, Workload, generate
-from payment_worker.devstack.chaos.nemesis import Nemesis
-from payment_worker.devstack.chaos.operator import Operator
+from payment_worker.devstack.chaos.faults import external_changes, forger, operator, poison, stripe_faults
+from payment_worker.devstack.chaos.faults.external_changes import ExternalChanges
+from payment_worker.devstack.chaos.faults.forger import Forger
+from payment_worker.devstack.chaos.faults.nemesis import Nemesis
+from payment_worker.devstack.chaos.faults.operator import Operator
+from payment_worker.devstack.chaos.faults.poison import Poison
 from payment_worker.devstack.chaos.options import Options
-from payment_worker.devstack.chaos.poison import Poison
 from payment_worker.devstack.chaos.progress import Progress
 from payment_worker.devstack.chaos.quiescence import polled_since, unfinished_work
+from payment_worker.devstack.chaos.workload.client import Client
+from payment_worker.devstack.chaos.workload.consumer import StreamConsumer
+from payment_worker.devstack.chaos.workload.generator import SECOND_ACCOUNT, SECOND_KEY, Workload, generate
 from payment_worker.devstack.demo.balance import imported_balance
 from payment_worker.devstack.launch import closing_engine
 

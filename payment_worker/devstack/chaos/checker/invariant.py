@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from payment_worker.devstack.chaos.checker.records import Records
-from payment_worker.devstack.chaos.consumer import PublishedMessage
-from payment_worker.devstack.chaos.generator import Workload
+from payment_worker.devstack.chaos.workload.consumer import PublishedMessage
+from payment_worker.devstack.chaos.workload.generator import Workload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from payment_worker.devstack.chaos.checker.invariant import RunResult, Violation
 from payment_worker.devstack.chaos.checker.records import Records, Row
-from payment_worker.devstack.chaos.generator import PlannedRequest
+from payment_worker.devstack.chaos.workload.generator import PlannedRequest
 from payment_worker.flows.commands.refund_suspected import refund_id_of
 
 AT_REST: Final = frozenset({"SUCCEEDED", "FAILED", "CANCELED", "AUTHORIZED", "REQUIRES_ACTION", "PROCESSED"})

@@ -7,7 +7,7 @@ from typing import Final
 from payment_worker.devstack.chaos.checker.invariant import RunResult, Violation
 from payment_worker.devstack.chaos.checker.lifecycle import awaits_its_payment
 from payment_worker.devstack.chaos.checker.records import Records, Row
-from payment_worker.devstack.chaos.generator import ADOPTED_AS
+from payment_worker.devstack.chaos.workload.generator import ADOPTED_AS
 
 PAYMENT_STATUS: Final[Mapping[str, str]] = {
     "succeeded": "SUCCEEDED",

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
-from payment_worker.devstack.chaos.consumer import PublishedMessage
+from payment_worker.devstack.chaos.workload.consumer import PublishedMessage
 from payment_worker.devstack.servers.simulator import Simulator
 
 _QUERIES: Mapping[str, str] = {

@@ -9,8 +9,8 @@ from urllib.request import Request, urlopen
 
 from sqlalchemy import Engine, text
 
-from payment_worker.devstack.chaos.forger import FORGED
-from payment_worker.devstack.chaos.generator import ADOPTED_AS
+from payment_worker.devstack.chaos.faults.forger import FORGED
+from payment_worker.devstack.chaos.workload.generator import ADOPTED_AS
 from payment_worker.devstack.servers.simulator import Simulator
 
 Row = Mapping[str, Any]

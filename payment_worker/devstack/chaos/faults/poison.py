@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import redis
 
-from payment_worker.devstack.chaos.random_actions import RandomActions
+from payment_worker.devstack.chaos.faults.random_actions import RandomActions
 from payment_worker.devstack.waiting import wait_until
 
 QUEUES: Final = ("charges", "refunds", "events", "maintenance")

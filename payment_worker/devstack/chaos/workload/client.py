@@ -16,7 +16,7 @@ from kombu.exceptions import OperationalError
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from payment_worker.devstack.chaos.generator import PlannedRequest, Workload
+from payment_worker.devstack.chaos.workload.generator import PlannedRequest, Workload
 from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 
 RESEND_AFTER_SECONDS: Final = 20.0

@@ -7,8 +7,8 @@ from typing import Final
 from sqlalchemy import Engine, TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from payment_worker.devstack.chaos.generator import SECOND_ACCOUNT_ID
-from payment_worker.devstack.chaos.random_actions import RandomActions
+from payment_worker.devstack.chaos.faults.random_actions import RandomActions
+from payment_worker.devstack.chaos.workload.generator import SECOND_ACCOUNT_ID
 from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 
 ONE_IN: Final = 15

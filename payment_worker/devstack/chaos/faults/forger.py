@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
-from payment_worker.devstack.chaos.random_actions import RandomActions
+from payment_worker.devstack.chaos.faults.random_actions import RandomActions
 from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 
 ONE_IN: Final = 6

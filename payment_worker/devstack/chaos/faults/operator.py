@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from payment_worker.devstack.chaos.random_actions import RandomActions
+from payment_worker.devstack.chaos.faults.random_actions import RandomActions
 from payment_worker.devstack.programs import clean_environment
 
 ONE_IN: Final = 60
