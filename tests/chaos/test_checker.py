@@ -33,15 +33,8 @@ def a_transition(subject: str, kind: str, before: str | None, after: str) -> Row
     return {"subject": subject, "kind": kind, "from_status": before, "to_status": after}
 
 
-def a_correct_run(**changes: object) -> RunResult:
-    """A payment of 100 that was charged once, refunded by 40 and disputed; the test replaces what matters."""
-    history = [
-        a_transition(PAYMENT, "payment", None, "REQUESTED"),
-        a_transition(PAYMENT, "payment", "REQUESTED", "SUCCEEDED"),
-        a_transition(REFUND, "refund", None, "REQUESTED"),
-        a_transition(REFUND, "refund", "REQUESTED", "PROCESSED"),
-        a_transition(DISPUTE, "dispute", None, "NEEDS_RESPONSE"),
-    ]
+def our_records() -> dict[str, Any]:
+    """The tables after a payment of 100 that was charged once, refunded by 40 and disputed."""
     payment = {
         "status": "SUCCEEDED",
         "stripe_payment_intent_id": "pi_1",
@@ -57,6 +50,27 @@ def a_correct_run(**changes: object) -> RunResult:
         "fingerprint": "asked for",
         "waits_until": None,
     }
+    history = [
+        a_transition(PAYMENT, "payment", None, "REQUESTED"),
+        a_transition(PAYMENT, "payment", "REQUESTED", "SUCCEEDED"),
+        a_transition(REFUND, "refund", None, "REQUESTED"),
+        a_transition(REFUND, "refund", "REQUESTED", "PROCESSED"),
+        a_transition(DISPUTE, "dispute", None, "NEEDS_RESPONSE"),
+    ]
+    return {
+        "payments": {PAYMENT: payment},
+        "refunds": {REFUND: refund},
+        "refunds_of": {PAYMENT: [refund]},
+        "history_of": {PAYMENT: history},
+        "attempts_of": {PAYMENT: [{"action": "charge", "status": "EXECUTED", "task_request_id": None}]},
+        "rejected": {},
+        "disputes": {DISPUTE: {"payment": PAYMENT, "status": "NEEDS_RESPONSE", "amount": 100}},
+        "warnings": {WARNING: {"payment": PAYMENT, "is_actionable": True}},
+    }
+
+
+def records_at_stripe() -> dict[str, Any]:
+    """The simulator's ledger after the same."""
     intent = {
         "id": "pi_1",
         "status": "succeeded",
@@ -66,6 +80,18 @@ def a_correct_run(**changes: object) -> RunResult:
         "attempts": 1,
         "metadata": {},
     }
+    return {
+        "intents_of": {PAYMENT: [intent]},
+        "stripe_refunds_of": {REFUND: [{"id": "re_1", "status": "succeeded", "amount": 40}]},
+        "stripe_disputes": {DISPUTE: {"status": "needs_response", "amount": 100, "payment_intent": "pi_1"}},
+        "stripe_warnings": {WARNING: {"payment_intent": "pi_1", "actionable": True}},
+        "forged": frozenset({"pi_copy"}),
+        "forged_refunds": frozenset(),
+    }
+
+
+def a_correct_run(**changes: object) -> RunResult:
+    """A run of that one payment; the test replaces what matters."""
     published = [
         PublishedMessage("1", "PaymentRequested", PAYMENT),
         PublishedMessage("2", "PaymentSucceeded", PAYMENT),
@@ -74,25 +100,10 @@ def a_correct_run(**changes: object) -> RunResult:
         PublishedMessage("5", "DisputeOpened", DISPUTE),
         PublishedMessage("6", "PaymentSuspected", WARNING),
     ]
-    parts: dict[str, Any] = {
-        "payments": {PAYMENT: payment},
-        "refunds": {REFUND: refund},
-        "refunds_of": {PAYMENT: [refund]},
-        "history_of": {PAYMENT: history},
-        "attempts_of": {PAYMENT: [{"action": "charge", "status": "EXECUTED", "task_request_id": None}]},
-        "rejected": {},
-        "intents_of": {PAYMENT: [intent]},
-        "stripe_refunds_of": {REFUND: [{"id": "re_1", "status": "succeeded", "amount": 40}]},
-        "disputes": {DISPUTE: {"payment": PAYMENT, "status": "NEEDS_RESPONSE", "amount": 100}},
-        "stripe_disputes": {DISPUTE: {"status": "needs_response", "amount": 100, "payment_intent": "pi_1"}},
-        "warnings": {WARNING: {"payment": PAYMENT, "is_actionable": True}},
-        "stripe_warnings": {WARNING: {"payment_intent": "pi_1", "actionable": True}},
-        "forged": frozenset({"pi_copy"}),
-        "forged_refunds": frozenset(),
-    }
     workload = Workload(
         charges=(a_request("charge", PAYMENT),), refunds=(a_request("refund", REFUND),), changes=()
     )
+    parts = {**our_records(), **records_at_stripe()}
     whole: dict[str, Any] = {"workload": workload, "published": {PAYMENT: published}}
     for name, change in changes.items():
         (whole if name in whole else parts)[name] = change

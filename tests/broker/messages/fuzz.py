@@ -5,139 +5,46 @@ import json
 import random
 import uuid
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any, Final
 
 from tests.broker.messages.raw import QUEUE
 
 HEADERS: Final = (
-    *(
-        "task",
-        "id",
-        "lang",
-        "root_id",
-        "parent_id",
-        "group",
-        "group_index",
-        "shadow",
-        "eta",
-        "expires",
-        "retries",
-    ),
-    *(
-        "timelimit",
-        "argsrepr",
-        "kwargsrepr",
-        "origin",
-        "ignore_result",
-        "replaced_task_nesting",
-        "stamped_headers",
-    ),
-    *(
-        "stamps",
-        "redeliveries",
-        "redelivered",
-        "compression",
-        "groups",
-        "chord",
-        "chain",
-        "callbacks",
-        "errbacks",
-    ),
-    *(
-        "args",
-        "kwargs",
-        "utc",
-        "headers",
-        "properties",
-        "delivery_info",
-        "hostname",
-        "is_eager",
-        "called_directly",
-    ),
-    *(
-        "payment_worker.looked",
-        "payment_worker.unreadable",
-        "traceparent",
-        "tracestate",
-        "baggage",
-        "x-death",
-    ),
-)
+    "task", "id", "lang", "root_id", "parent_id", "group", "group_index", "shadow", "eta", "expires", "retries",
+    "timelimit", "argsrepr", "kwargsrepr", "origin", "ignore_result", "replaced_task_nesting", "stamped_headers",
+    "stamps", "redeliveries", "redelivered", "compression", "groups", "chord", "chain", "callbacks", "errbacks",
+    "args", "kwargs", "utc", "headers", "properties", "delivery_info", "hostname", "is_eager", "called_directly",
+    "payment_worker.looked", "payment_worker.unreadable", "traceparent", "tracestate", "baggage", "x-death",
+)  # fmt: skip
 PROPERTIES: Final = (
-    *(
-        "delivery_tag",
-        "delivery_info",
-        "delivery_mode",
-        "body_encoding",
-        "priority",
-        "correlation_id",
-        "reply_to",
-    ),
-    *("type", "expiration", "message_id", "timestamp", "content_encoding"),
-)
+    "delivery_tag", "delivery_info", "delivery_mode", "body_encoding", "priority", "correlation_id", "reply_to",
+    "type", "expiration", "message_id", "timestamp", "content_encoding",
+)  # fmt: skip
 OUTSIDE: Final = ("body", "headers", "properties", "content-type", "content-encoding", "redelivered")
 DELIVERY: Final = ("exchange", "routing_key", "redelivered", "consumer_tag", "priority")
 BODY: Final = ("args", "kwargs", "embed", "callbacks", "chord", "task", "id", "eta", "expires", "retries")
 
 
+INSTANT: Final = "2026-01-01T00:00:00"
+PLAIN: Final = (
+    None, True, False, 0, -1, 1, 2**31, 2**64, -(2**64), 10**400, 0.5, 1e308, float("nan"), float("inf"),
+    "", "a", "charges", "\0", "\ud800", "🂡" * 50, "x" * 70_000, "4242 4242 4242 4242", INSTANT, f"{INSTANT}Z",
+    "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59.999999-14:00", "\x06\x16", "base64", "application/json",
+)  # fmt: skip
+NESTED: Final[tuple[Any, ...]] = (
+    [], [[]], ["a"], [["a"]], [{}], [None, 1, "a"], {}, {"a": 1}, {"": None}, {"a": ["a"]}, {"a": {"a": {}}},
+    {"__type__": "datetime", "__value__": INSTANT}, {"__type__": "bytes", "__value__": "YQ==", "bytes": 1},
+    {"__type__": "uuid", "__value__": {"hex": "0" * 32}}, {"__type__": "decimal", "__value__": "1"},
+    {"__type__": "datetime", "__value__": "never"}, {"exchange": ["a"], "routing_key": {"a": 1}},
+)  # fmt: skip
+
+
 def values(jitter: random.Random) -> list[Any]:
     """One of each JSON type, and what is rare of each."""
-    instant = "2026-01-01T00:00:00"
     return [
-        *(
-            None,
-            True,
-            False,
-            0,
-            -1,
-            1,
-            2**31,
-            2**64,
-            -(2**64),
-            10**400,
-            0.5,
-            1e308,
-            float("nan"),
-            float("inf"),
-        ),
-        *(
-            "",
-            "a",
-            "charges",
-            "\0",
-            "\ud800",
-            "🂡" * 50,
-            "x" * 70_000,
-            "4242 4242 4242 4242",
-            instant,
-            f"{instant}Z",
-        ),
-        *(
-            "0001-01-01T00:00:00+14:00",
-            "9999-12-31T23:59:59.999999-14:00",
-            "\x06\x16",
-            "base64",
-            "application/json",
-        ),
-        *(
-            [],
-            [[]],
-            ["a"],
-            [["a"]],
-            [{}],
-            [None, 1, "a"],
-            {},
-            {"a": 1},
-            {"": None},
-            {"a": ["a"]},
-            {"a": {"a": {}}},
-        ),
-        *(
-            {"__type__": "datetime", "__value__": instant},
-            {"__type__": "bytes", "__value__": "YQ==", "bytes": 1},
-        ),
-        *({"__type__": "uuid", "__value__": {"hex": "0" * 32}}, {"__type__": "decimal", "__value__": "1"}),
-        *({"__type__": "datetime", "__value__": "never"}, {"exchange": ["a"], "routing_key": {"a": 1}}),
+        *PLAIN,
+        *deepcopy(NESTED),
         json.loads("[" * (depth := jitter.choice((5, 49, 60, 300))) + "]" * depth),
         [jitter.random() for _ in range(500)],
     ]

@@ -21,6 +21,21 @@ _APPROVED: Json = {
 }  # fmt: skip
 
 
+_AS_NEW: Json = {
+    "amount_captured": 0, "amount_refunded": 0, "application": None, "application_fee": None,
+    "balance_transaction": None, "billing_details": BILLING_DETAILS,
+    "calculated_statement_descriptor": "SIMULATOR", "captured": False, "disputed": False,
+    "failure_balance_transaction": None, "failure_code": None, "failure_message": None, "fraud_details": {},
+    "outcome": _APPROVED, "radar_options": {}, "receipt_number": None, "receipt_url": None, "refunded": False,
+    "review": None, "source": None, "source_transfer": None, "statement_descriptor": None,
+}  # fmt: skip
+_OF_THE_INTENT = (
+    "amount", "currency", "customer", "description", "livemode", "metadata", "receipt_email", "shipping",
+    "statement_descriptor_suffix",
+)  # fmt: skip
+_OF_A_CONNECTED_INTENT = ("application_fee_amount", "on_behalf_of", "transfer_data", "transfer_group")
+
+
 def new_charge(
     context: Context,
     intent: Json,
@@ -34,47 +49,15 @@ def new_charge(
     record: Json = {
         "id": context.new_id("ch_3"),
         "object": "charge",
-        "amount": intent["amount"],
-        "amount_captured": 0,
-        "amount_refunded": 0,
-        "application": None,
-        "application_fee": None,
-        "application_fee_amount": intent.get("application_fee_amount"),
-        "balance_transaction": None,
-        "billing_details": BILLING_DETAILS,
-        "calculated_statement_descriptor": "SIMULATOR",
-        "captured": False,
+        **_AS_NEW,
+        **{name: intent[name] for name in _OF_THE_INTENT},
+        **{name: intent.get(name) for name in _OF_A_CONNECTED_INTENT},
         "created": context.now,
-        "currency": intent["currency"],
-        "customer": intent["customer"],
-        "description": intent["description"],
-        "disputed": False,
-        "failure_balance_transaction": None,
-        "failure_code": None,
-        "failure_message": None,
-        "fraud_details": {},
-        "livemode": intent["livemode"],
-        "metadata": intent["metadata"],
-        "on_behalf_of": intent.get("on_behalf_of"),
-        "outcome": _APPROVED,
         "paid": status == "succeeded",
         "payment_intent": intent["id"],
         "payment_method": method["id"],
         "payment_method_details": _details(intent, behaviour, mandate),
-        "radar_options": {},
-        "receipt_email": intent["receipt_email"],
-        "receipt_number": None,
-        "receipt_url": None,
-        "refunded": False,
-        "review": None,
-        "shipping": intent["shipping"],
-        "source": None,
-        "source_transfer": None,
-        "statement_descriptor": None,
-        "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
         "status": status,
-        "transfer_data": intent.get("transfer_data"),
-        "transfer_group": intent.get("transfer_group"),
     }
     context.account.charges[record["id"]] = record
     context.account.charges_of.setdefault(intent["id"], []).append(record["id"])
