@@ -7,7 +7,7 @@ from payment_worker.settings import Settings
 
 PAGE = """# Settings
 
-Generated from `payment_worker/settings/model.py` by `tools/generate.py`. Settings are environment variables, validated
+Generated from `payment_worker/settings/fields.py` by `tools/generate.py`. Settings are environment variables, validated
 at start; all errors are reported at once. Each name also works with the suffix `_FILE`: the value is then read from
 that file, as is usual for Docker and Kubernetes secrets. Times are in seconds.
 
