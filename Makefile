@@ -19,7 +19,7 @@ export REQUIRE_TOOLS
 # Modules are compiled once, not in each of the hundreds of processes that the tests start, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench chaos help demo dev docs drift test test-long test-celery-matrix test-docker check static format requirements clean
+.PHONY: bench chaos compare-dj-stripe help demo dev docs drift test test-long test-celery-matrix test-docker check static format requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,11 @@ drift: $(READY) ## does Stripe still behave as the simulator? (STRIPE_SANDBOX_KE
 
 bench: $(READY) ## what a charge costs beside stock Celery's empty task, with goals (ARGS="--tasks 3000 --json", ARGS="--compare main")
 	@$(BIN)/python -m payment_worker.devstack.bench $(ARGS)
+
+compare-dj-stripe: $(READY) ## what an event costs beside dj-stripe, which is installed for it alone (ARGS="--json")
+	$(PYTHON) -m venv build/dj-stripe
+	build/dj-stripe/bin/pip install -qq --no-deps --only-binary :all: -r tools/compare_dj_stripe/requirements.txt
+	@$(BIN)/python tools/compare_dj_stripe build/dj-stripe/bin/python $(ARGS)
 
 format: $(READY) ## format the code and fix what the linter can
 	$(BIN)/ruff format .

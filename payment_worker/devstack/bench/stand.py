@@ -41,12 +41,12 @@ class Bench:
 
     def __init__(self, stack: ExitStack) -> None:
         self.directory = Path(stack.enter_context(TemporaryDirectory()))
-        postgresql = stack.enter_context(PostgreSQL())
+        self.postgresql = stack.enter_context(PostgreSQL())
         valkey = stack.enter_context(Valkey())
         self.redis_url = valkey.url()
         # The same server, and another database: neither hears the other's events.
         self._stock_url = f"{self.redis_url.rpartition('/')[0]}/1"
-        self.database_url = postgresql.create_database("payments")
+        self.database_url = self.postgresql.create_database("payments")
         upgrade(self.database_url)
         self._send = stack.enter_context(sender(self.redis_url))
         self._send_to_stock = stack.enter_context(sender(self._stock_url))
