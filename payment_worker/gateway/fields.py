@@ -87,8 +87,21 @@ def id_of(reference: object) -> str | None:
     return None if inner is None else identity(inner)
 
 
-def moment(value: object) -> datetime | None:
+def instant(value: object) -> datetime:
     """An instant, from the seconds since 1970.
+
+    Raises:
+        TypeError: it is something else.
+        ValueError: it is none, or out of range.
+    """
+    found = instant_if_any(value)
+    if found is None:
+        raise ValueError("no instant")
+    return found
+
+
+def instant_if_any(value: object) -> datetime | None:
+    """An instant, from the seconds since 1970, where there is one.
 
     Raises:
         TypeError: it is something else.

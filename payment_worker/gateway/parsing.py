@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
-from payment_worker.domain.balance_transaction import BalanceTransaction
+from payment_worker.domain.balance_transaction import BalanceTransaction, Source
 from payment_worker.domain.dispute import DisputeStatus
 from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.domain.payment import PaymentTrigger
@@ -17,7 +18,17 @@ from payment_worker.domain.snapshots import (
     PaymentIntentSnapshot,
     RefundSnapshot,
 )
-from payment_worker.gateway.fields import amount, amount_if_any, currency, id_of, identity, moment, text
+from payment_worker.gateway.fields import (
+    amount,
+    amount_if_any,
+    currency,
+    id_of,
+    identity,
+    instant,
+    instant_if_any,
+    signed_amount,
+    text,
+)
 from payment_worker.gateway.requests import MAC, OWN_ORDER_ID
 
 JSON = Mapping[str, Any]
@@ -116,7 +127,7 @@ def _payment_trigger(status: str, error: JSON | None) -> PaymentTrigger | None:
 def _capture_before(charge: object) -> datetime | None:
     """When the issuer lets the money go; known only where the charge stands in its PaymentIntent."""
     details = charge.get("payment_method_details") if isinstance(charge, Mapping) else None
-    return moment((details.get(details.get("type")) or {}).get("capture_before")) if details else None
+    return instant_if_any((details.get(details.get("type")) or {}).get("capture_before")) if details else None
 
 
 def _action_url(action: JSON | None) -> str | None:
@@ -178,7 +189,7 @@ def dispute_snapshot(dispute: JSON) -> DisputeSnapshot:
             stripe_payment_intent_id=id_of(dispute.get("payment_intent")),
             stripe_charge_id=id_of(dispute.get("charge")),
             reason=text(dispute.get("reason")),
-            evidence_due_by=moment(due_by),
+            evidence_due_by=instant_if_any(due_by),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as fault:
         raise UnreadableError(f"Dispute: {type(fault).__name__}") from None
@@ -191,14 +202,11 @@ def early_fraud_warning_of(warning: JSON) -> EarlyFraudWarning:
         UnreadableError: it is no early fraud warning.
     """
     try:
-        warned_at = moment(warning["created"])
-        if warned_at is None:
-            raise UnreadableError("early fraud warning: no time")
         return EarlyFraudWarning(
             stripe_early_fraud_warning_id=identity(warning["id"]),
             fraud_type=text(warning["fraud_type"]) or "",
             is_actionable=bool(warning["actionable"]),
-            warned_at=warned_at,
+            warned_at=instant(warning["created"]),
             stripe_charge_id=id_of(warning.get("charge")),
             stripe_payment_intent_id=id_of(warning.get("payment_intent")),
         )
@@ -206,7 +214,7 @@ def early_fraud_warning_of(warning: JSON) -> EarlyFraudWarning:
         raise UnreadableError(f"early fraud warning: {type(fault).__name__}") from None
 
 
-def booking_in(intent: JSON) -> BalanceTransaction | None:
+def balance_transaction_in(intent: JSON) -> BalanceTransaction | None:
     """What was booked of a PaymentIntent's charge, where both are expanded and it is known already."""
     charge = intent.get("latest_charge")
     transaction = charge.get("balance_transaction") if isinstance(charge, Mapping) else None
@@ -214,17 +222,45 @@ def booking_in(intent: JSON) -> BalanceTransaction | None:
 
 
 def balance_transaction_of(transaction: JSON) -> BalanceTransaction:
-    """What a balance transaction says of its charge.
+    """What a balance transaction says.
 
     Raises:
         UnreadableError: it is no balance transaction of the pinned API version.
     """
     try:
+        source, rate = transaction.get("source"), transaction.get("exchange_rate")
         return BalanceTransaction(
-            stripe_balance_transaction_id=transaction["id"],
-            fee=transaction["fee"],
-            net=transaction["net"],
+            stripe_balance_transaction_id=identity(transaction["id"]),
+            type=identity(transaction["type"]),
+            status=identity(transaction["status"]),
+            amount=signed_amount(transaction["amount"]),
+            fee=signed_amount(transaction["fee"]),
+            net=signed_amount(transaction["net"]),
             currency=currency(transaction["currency"]),
+            exchange_rate=None if rate is None else Decimal(str(float(rate))),
+            reporting_category=text(transaction.get("reporting_category")),
+            source_id=id_of(source),
+            source=_source(source) if isinstance(source, Mapping) else None,
+            available_on=instant(transaction["available_on"]),
+            created_at=instant(transaction["created"]),
         )
-    except (KeyError, TypeError, AttributeError, ValueError) as fault:
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as fault:
         raise UnreadableError(f"balance transaction: {type(fault).__name__}") from None
+
+
+def _source(source: JSON) -> Source | None:
+    """What is to be cleared by it, under the id by which our records know it."""
+    kind = source.get("object")
+    if kind not in {"charge", "refund", "dispute"}:
+        return None
+    own, payment_intent = identity(source["id"]), id_of(source.get("payment_intent"))
+    is_captured = kind == "charge" and bool(source.get("amount_captured"))
+    metadata = source.get("metadata") or {}
+    return Source(
+        object_id=(kind == "charge" and payment_intent) or own,
+        amount=amount(source["amount_captured"] if is_captured else source["amount"]),
+        currency=currency(source["currency"]),
+        stripe_payment_intent_id=payment_intent,
+        named_payment_id=text(metadata.get("payment_id")),
+        is_signed=MAC in metadata,
+    )

@@ -8,7 +8,12 @@ from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.gateway.client import Gateway, NotFetched, fetch
 from payment_worker.gateway.fields import id_of
-from payment_worker.gateway.parsing import JSON, UnreadableError, booking_in, payment_intent_snapshot
+from payment_worker.gateway.parsing import (
+    JSON,
+    UnreadableError,
+    balance_transaction_in,
+    payment_intent_snapshot,
+)
 from payment_worker.gateway.requests import MAC, OWN_ORDER_ID
 
 
@@ -50,7 +55,7 @@ def _requested(intent: JSON) -> OriginalRequest:
             at=datetime.fromtimestamp(intent["created"], tz=UTC),
             order_id=metadata.get(OWN_ORDER_ID) or metadata.get("order_id"),
             metadata=metadata,
-            balance_transaction=booking_in(intent),
+            balance_transaction=balance_transaction_in(intent),
             columns={
                 "stripe_customer": id_of(intent.get("customer")),
                 # A decline removes it from the PaymentIntent.

@@ -2,12 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
+from payment_worker.domain.balance_transaction import BalanceTransaction, Source
 from payment_worker.domain.ledger.double_entry import LedgerAccount, Posting, present
 
 CUSTOMER_TYPES: Final = frozenset(
@@ -69,44 +67,8 @@ OTHER_TYPES: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """What a customer's money was moved for, as both Stripe and our records name it."""
-
-    object_id: str
-    """A PaymentIntent, a Refund or a dispute; a charge that has no PaymentIntent."""
-    amount: int
-    currency: str
-    """What the customer paid in, which may not be what the balance is kept in."""
-    stripe_payment_intent_id: str | None = None
-    named_payment_id: str | None = None
-    """The payment that its metadata names, rightly or not."""
-    is_signed: bool = False
-    """Whether its metadata carries a MAC, as those of our objects do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Movement:
-    """A balance transaction. Amounts in minor units of `currency`; those that leave the balance are negative."""
-
-    stripe_balance_transaction_id: str
-    type: str
-    status: str
-    amount: int
-    fee: int
-    net: int
-    currency: str
-    exchange_rate: Decimal | None = None
-    reporting_category: str | None = None
-    source_id: str | None = None
-    source: Source | None = None
-    """What it clears; None where it is not about a customer's money, or Stripe does not show it."""
-    available_on: datetime
-    created_at: datetime
-
-
-def post_movement(
-    movement: Movement, *, is_ours: bool = True, is_in_opening: bool = False
+def post_transaction(
+    transaction: BalanceTransaction, *, is_ours: bool = True, is_in_opening: bool = False
 ) -> tuple[Posting, ...]:
     """What a balance transaction posts.
 
@@ -118,34 +80,34 @@ def post_movement(
     balance = LedgerAccount.OPENING_BALANCE if is_in_opening else LedgerAccount.STRIPE_BALANCE
     return present(
         (
-            Posting(ledger_account=balance, currency=movement.currency, amount=movement.net),
-            Posting(ledger_account=LedgerAccount.FEES, currency=movement.currency, amount=movement.fee),
+            Posting(ledger_account=balance, currency=transaction.currency, amount=transaction.net),
+            Posting(ledger_account=LedgerAccount.FEES, currency=transaction.currency, amount=transaction.fee),
             Posting(
                 ledger_account=LedgerAccount.UNEXPLAINED,
-                currency=movement.currency,
-                amount=-_remainder(movement),
-                object_id=movement.stripe_balance_transaction_id,
+                currency=transaction.currency,
+                amount=-_remainder(transaction),
+                object_id=transaction.stripe_balance_transaction_id,
             ),
-            *_counterpart(movement, is_ours=is_ours),
+            *_counterpart(transaction, is_ours=is_ours),
         )
     )
 
 
-def _remainder(movement: Movement) -> int:
+def _remainder(transaction: BalanceTransaction) -> int:
     """Zero by Stripe's definition of net; whatever else it were is kept where everybody sees it."""
-    return movement.net + movement.fee - movement.amount
+    return transaction.net + transaction.fee - transaction.amount
 
 
-def _counterpart(movement: Movement, *, is_ours: bool) -> tuple[Posting, ...]:
-    source = movement.source if movement.type in CUSTOMER_TYPES | {ADJUSTMENT} else None
+def _counterpart(transaction: BalanceTransaction, *, is_ours: bool) -> tuple[Posting, ...]:
+    source = transaction.source if transaction.type in CUSTOMER_TYPES | {ADJUSTMENT} else None
     if source and is_ours:
-        return _cleared(movement, source)
-    account = _OTHER_SIDE.get(movement.type, LedgerAccount.UNEXPLAINED)
-    object_id = movement.stripe_balance_transaction_id if account is LedgerAccount.UNEXPLAINED else None
+        return _cleared(transaction, source)
+    account = _OTHER_SIDE.get(transaction.type, LedgerAccount.UNEXPLAINED)
+    object_id = transaction.stripe_balance_transaction_id if account is LedgerAccount.UNEXPLAINED else None
     if source:
         account, object_id = LedgerAccount.OTHER_MOVEMENTS, source.object_id
     other = Posting(
-        ledger_account=account, currency=movement.currency, amount=-movement.amount, object_id=object_id
+        ledger_account=account, currency=transaction.currency, amount=-transaction.amount, object_id=object_id
     )
     return (other,)
 
@@ -177,16 +139,16 @@ def reclassify(posted: Iterable[Posting], placed: Iterable[Posting]) -> tuple[Po
     )
 
 
-def _cleared(movement: Movement, source: Source) -> tuple[Posting, ...]:
+def _cleared(transaction: BalanceTransaction, source: Source) -> tuple[Posting, ...]:
     """The customer's side; through the exchange where they paid in another currency."""
-    if source.currency == movement.currency:
-        return (_customer(source, -movement.amount),)
-    paid = source.amount if movement.amount >= 0 else -source.amount
+    if source.currency == transaction.currency:
+        return (_customer(source, -transaction.amount),)
+    paid = source.amount if transaction.amount >= 0 else -source.amount
     exchange = LedgerAccount.CURRENCY_EXCHANGE
     return (
         _customer(source, -paid),
         Posting(ledger_account=exchange, currency=source.currency, amount=paid),
-        Posting(ledger_account=exchange, currency=movement.currency, amount=-movement.amount),
+        Posting(ledger_account=exchange, currency=transaction.currency, amount=-transaction.amount),
     )
 
 

@@ -10,12 +10,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from payment_worker.domain.balance_transaction import BalanceTransaction, Source
 from payment_worker.domain.ledger.balance_transactions import (
     PAYOUT_TYPES,
-    Movement,
-    Source,
     is_unexplained,
-    post_movement,
+    post_transaction,
     reclassify,
 )
 from payment_worker.domain.ledger.double_entry import EntryKind
@@ -26,24 +25,24 @@ from payment_worker.store.ledger.balance_imports import BalanceImport
 from payment_worker.store.ledger.ledger_entries import Entry, Links, LinksById
 
 
-def post_movements(
-    connection: Connection, state: BalanceImport, movements: Sequence[Movement], *, now: datetime
-) -> Sequence[Movement]:
+def post_transactions(
+    connection: Connection, state: BalanceImport, transactions: Sequence[BalanceTransaction], *, now: datetime
+) -> Sequence[BalanceTransaction]:
     """Store these and post those that are not posted yet; which of them cannot be placed."""
     account = state.stripe_account
-    balance_transactions.keep(connection, movements, stripe_account=account, now=now)
-    known = _known(connection, [each.source for each in movements if each.source])
-    entries = {each.stripe_balance_transaction_id: _entry(each, state, known) for each in movements}
+    balance_transactions.keep(connection, transactions, stripe_account=account, now=now)
+    known = _known(connection, [each.source for each in transactions if each.source])
+    entries = {each.stripe_balance_transaction_id: _entry(each, state, known) for each in transactions}
     if suspended := ledger_entries.suspended(connection, entries, stripe_account=account):
         reclassified = _reclassified(connection, [entries[each] for each in suspended], now=now)
         ledger_entries.post(connection, reclassified, now=now)
     ledger_entries.post(connection, list(entries.values()), now=now)
     return [
-        each for each in movements if is_unexplained(entries[each.stripe_balance_transaction_id].postings)
+        each for each in transactions if is_unexplained(entries[each.stripe_balance_transaction_id].postings)
     ]
 
 
-def claim_movements(
+def claim_transactions(
     connection: Connection, object_ids: Collection[str], states: Collection[BalanceImport], *, now: datetime
 ) -> None:
     """Move to `customers` what was posted as another app's and is about these objects, which are ours."""
@@ -69,22 +68,22 @@ def _known(connection: Connection, sources: Collection[Source]) -> LinksById:
     return {**claimed, **ledger_entries.links(connection, ids)}
 
 
-def _entry(movement: Movement, state: BalanceImport, known: LinksById) -> Entry:
-    source, about = movement.source, Links()
-    if movement.type in PAYOUT_TYPES:
-        about = Links(stripe_payout_id=movement.source_id)
+def _entry(transaction: BalanceTransaction, state: BalanceImport, known: LinksById) -> Entry:
+    source, about = transaction.source, Links()
+    if transaction.type in PAYOUT_TYPES:
+        about = Links(stripe_payout_id=transaction.source_id)
     elif source:
         of_payment = known.get(source.stripe_payment_intent_id or "", Links())
         about = known.get(source.object_id, Links(payment_id=of_payment.payment_id))
     return Entry(
         kind=EntryKind.BALANCE_TRANSACTION,
-        reference=movement.stripe_balance_transaction_id,
+        reference=transaction.stripe_balance_transaction_id,
         stripe_account=state.stripe_account,
-        occurred_at=movement.created_at,
-        postings=post_movement(
-            movement,
+        occurred_at=transaction.created_at,
+        postings=post_transaction(
+            transaction,
             is_ours=source is not None and _is_ours(source, known),
-            is_in_opening=movement.created_at < state.begins_at,
+            is_in_opening=transaction.created_at < state.begins_at,
         ),
         links=about,
     )

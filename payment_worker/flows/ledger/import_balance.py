@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from payment_worker.domain.attempts.outcome import Absent
+from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.findings.kinds import Difference, FindingKind
-from payment_worker.domain.ledger.balance_transactions import Movement
 from payment_worker.flows.context import Context
-from payment_worker.flows.ledger.balance_transactions import post_movements
+from payment_worker.flows.ledger.balance_transactions import post_transactions
 from payment_worker.flows.ledger.payouts import keep_payouts
-from payment_worker.gateway.lists.balance import ListedMovement, movements_page
+from payment_worker.gateway.lists.balance import ListedTransaction, expanded_page
 from payment_worker.gateway.lists.pages import NotListed, Page
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.ledger import balance_imports, balance_transactions
@@ -59,7 +59,7 @@ def read_account(context: Context, state: BalanceImport, options: ImportOptions)
     state, is_whole = _window(state, options), state.cursor is None
     while True:
         since = state.window_since or _begin(state, options)
-        page = movements_page(context.stripe, since=since, after=state.cursor, account=state.stripe_account)
+        page = expanded_page(context.stripe, since=since, after=state.cursor, account=state.stripe_account)
         if not isinstance(page, Page):
             _not_read(context, state, page)
             return None
@@ -90,10 +90,10 @@ def _begin(state: BalanceImport, options: ImportOptions) -> datetime:
 
 
 def _after(
-    state: BalanceImport, page: Page[ListedMovement], since: datetime, *, now: datetime
+    state: BalanceImport, page: Page[ListedTransaction], since: datetime, *, now: datetime
 ) -> BalanceImport:
     """How far is read after this page."""
-    times = [each.movement.created_at for each in page.objects]
+    times = [each.transaction.created_at for each in page.objects]
     newest = state.window_newest or max(times, default=page.oldest_at)
     if page.cursor and newest:
         return replace(state, window_since=since, window_newest=newest, cursor=page.cursor)
@@ -108,21 +108,21 @@ def _after(
 
 
 def _store(
-    context: Context, connection: Connection, state: BalanceImport, page: Page[ListedMovement]
+    context: Context, connection: Connection, state: BalanceImport, page: Page[ListedTransaction]
 ) -> None:
-    movements, account = [each.movement for each in page.objects], state.stripe_account
+    transactions, account = [each.transaction for each in page.objects], state.stripe_account
     now = context.clock()
-    before = balance_transactions.differing(connection, movements)
-    unexplained = post_movements(connection, state, movements, now=now)
+    before = balance_transactions.differing(connection, transactions)
+    unexplained = post_transactions(connection, state, transactions, now=now)
     differing = _differences(before, unexplained, page, account)
-    for difference in [*differing, *_recorded_otherwise(connection, movements, account)]:
+    for difference in [*differing, *_recorded_otherwise(connection, transactions, account)]:
         findings.record(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
     payouts = {each.payout.stripe_payout_id: each.payout for each in page.objects if each.payout}
     keep_payouts(connection, payouts.values(), stripe_account=account, tell_from=state.begins_at, now=now)
 
 
 def _differences(
-    before: Differing, unexplained: Sequence[Movement], page: Page[ListedMovement], account: str
+    before: Differing, unexplained: Sequence[BalanceTransaction], page: Page[ListedTransaction], account: str
 ) -> Sequence[Difference]:
     found = [
         (FindingKind.TRANSACTION_DIFFERS, each.stripe_balance_transaction_id, ours, _fixed(each))
@@ -145,7 +145,7 @@ def _differences(
 
 
 def _recorded_otherwise(
-    connection: Connection, movements: Sequence[Movement], account: str
+    connection: Connection, transactions: Sequence[BalanceTransaction], account: str
 ) -> Sequence[Difference]:
     return [
         Difference(
@@ -155,12 +155,12 @@ def _recorded_otherwise(
             payment_id=payment_id,
             detail={"ours": ours, "theirs": {name: getattr(each, name) for name in ours}},
         )
-        for each, payment_id, ours in balance_transactions.recorded_otherwise(connection, movements)
+        for each, payment_id, ours in balance_transactions.recorded_otherwise(connection, transactions)
     ]
 
 
-def _fixed(movement: Movement) -> dict[str, object]:
-    return {name: getattr(movement, name) for name in balance_transactions.FIXED}
+def _fixed(transaction: BalanceTransaction) -> dict[str, object]:
+    return {name: getattr(transaction, name) for name in balance_transactions.FIXED}
 
 
 def _record_missing(context: Context, state: BalanceImport, since: datetime, began_at: datetime) -> None:

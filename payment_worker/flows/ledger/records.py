@@ -12,7 +12,7 @@ from typing import Final
 from payment_worker.domain.ledger.double_entry import EntryKind
 from payment_worker.domain.ledger.records import RecordChange, post_change
 from payment_worker.flows.context import Context
-from payment_worker.flows.ledger.balance_transactions import claim_movements
+from payment_worker.flows.ledger.balance_transactions import claim_transactions
 from payment_worker.store.ledger import ledger_entries
 from payment_worker.store.ledger.balance_imports import BalanceImport
 from payment_worker.store.ledger.ledger_entries import Entry, Links
@@ -38,7 +38,7 @@ def post_records(context: Context, states: Collection[BalanceImport], *, go_on: 
             page = ledger_entries.changes(connection, after=after, limit=BATCH)
             ledger_entries.post(connection, [_entry(each) for each in page], now=now)
             ours = {each.object_id for each in page if each.object_id}
-            claim_movements(connection, ours, states, now=now)
+            claim_transactions(connection, ours, states, now=now)
             if last_committed := _last_committed(page, before=now - SURELY_COMMITTED):
                 ledger_entries.save_posted_until(connection, last_committed)
         if len(page) < BATCH:

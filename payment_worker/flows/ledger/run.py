@@ -14,7 +14,7 @@ from payment_worker.flows.ledger.payouts import follow_payouts
 from payment_worker.flows.ledger.records import post_records
 from payment_worker.flows.ledger.uncleared import record_uncleared
 from payment_worker.gateway.client import NotFetched
-from payment_worker.gateway.lists.balance import Held, fetch_balance, older_movements
+from payment_worker.gateway.lists.balance import Held, fetch_balance, older_transactions
 from payment_worker.gateway.lists.pages import Page
 from payment_worker.store.connection.advisory_lock import LEDGER_LOCK, alone
 from payment_worker.store.connection.database import Connection
@@ -149,7 +149,7 @@ def _proof(stripe_account: str, held: Held, ours: int) -> BalanceProof:
 
 def _open(context: Context, state: BalanceImport, held: Sequence[Held]) -> bool:
     """Post what the account held before the import began; whether that is known now."""
-    older = older_movements(context.stripe, before=state.begins_at, account=state.stripe_account)
+    older = older_transactions(context.stripe, before=state.begins_at, account=state.stripe_account)
     if not isinstance(older, Page):
         return False
     with context.database.begin() as connection:

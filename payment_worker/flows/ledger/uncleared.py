@@ -12,8 +12,8 @@ from typing import Final
 from payment_worker.domain.attempts.outcome import Absent
 from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.flows.context import Context
-from payment_worker.flows.ledger.balance_transactions import post_movements
-from payment_worker.gateway.lists.balance import movements_of
+from payment_worker.flows.ledger.balance_transactions import post_transactions
+from payment_worker.gateway.lists.balance import transactions_of
 from payment_worker.gateway.lists.pages import Page
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.ledger import ledger_entries
@@ -60,14 +60,14 @@ def _is_looked_up(
     context: Context, each: Uncleared, source_id: str, states: Collection[BalanceImport]
 ) -> bool:
     """Post what balance transactions Stripe shows of an object; whether Stripe answered."""
-    page = movements_of(context.stripe, source_id, account=each.stripe_account)
+    page = transactions_of(context.stripe, source_id, account=each.stripe_account)
     if not isinstance(page, Page):
         return isinstance(page, Absent)  # "there is no such object" is an answer
     with context.database.begin() as connection:
         for state in states:
             if state.stripe_account == each.stripe_account:
-                movements = [listed.movement for listed in page.objects]
-                post_movements(connection, state, movements, now=context.clock())
+                transactions = [listed.transaction for listed in page.objects]
+                post_transactions(connection, state, transactions, now=context.clock())
     return True
 
 

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
-from payment_worker.domain.ledger.balance_transactions import Movement, Source
+from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.ledger.payouts import Payout, PayoutStatus
 from payment_worker.gateway.client import Gateway, NotFetched, fetch
-from payment_worker.gateway.fields import amount, currency, id_of, identity, moment, signed_amount, text
+from payment_worker.gateway.fields import currency, identity, instant, signed_amount, text
 from payment_worker.gateway.lists.pages import NotListed, Page, read_page
-from payment_worker.gateway.parsing import JSON, UnreadableError
-from payment_worker.gateway.requests import MAC
+from payment_worker.gateway.parsing import JSON, UnreadableError, balance_transaction_of
 
 _TRANSACTIONS = "/v1/balance_transactions"
 _NO_RECONCILIATION = "in_progress"
@@ -36,10 +34,10 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedMovement:
+class ListedTransaction:
     """A balance transaction on a list, and the payout as it is now where it is of one."""
 
-    movement: Movement
+    transaction: BalanceTransaction
     payout: Payout | None
 
 
@@ -48,65 +46,45 @@ def fetch_balance(stripe: Gateway, *, account: str) -> Sequence[Held] | NotFetch
     return fetch(stripe, "/v1/balance", account, _held)
 
 
-def movements_page(
+def expanded_page(
     stripe: Gateway, *, since: datetime, after: str | None, account: str
-) -> Page[ListedMovement] | NotListed:
+) -> Page[ListedTransaction] | NotListed:
     """A page of the balance transactions from then on, with the objects that caused them."""
     params = {"created": {"gte": int(since.timestamp())}, "expand": ["data.source"]}
     return read_page(stripe, _TRANSACTIONS, params, _listed, after=after, account=account)
 
 
-def movements_of(stripe: Gateway, source_id: str, *, account: str) -> Page[ListedMovement] | NotListed:
+def transactions_of(stripe: Gateway, source_id: str, *, account: str) -> Page[ListedTransaction] | NotListed:
     """The balance transactions of a charge, a Refund or a dispute."""
     params = {"source": source_id, "expand": ["data.source"]}
     return read_page(stripe, _TRANSACTIONS, params, _listed, after=None, account=account)
 
 
-def older_movements(stripe: Gateway, *, before: datetime, account: str) -> Page[Movement] | NotListed:
+def older_transactions(
+    stripe: Gateway, *, before: datetime, account: str
+) -> Page[BalanceTransaction] | NotListed:
     """The newest balance transactions that were created before then."""
     params = {"created": {"lt": int(before.timestamp())}}
-    return read_page(stripe, _TRANSACTIONS, params, movement_of, after=None, account=account)
+    return read_page(stripe, _TRANSACTIONS, params, balance_transaction_of, after=None, account=account)
 
 
 def payout_lines_page(
     stripe: Gateway, stripe_payout_id: str, *, after: str | None, account: str
-) -> Page[Movement] | NotListed:
+) -> Page[BalanceTransaction] | NotListed:
     """A page of the balance transactions in an automatic payout, including the payout's own."""
     return read_page(
-        stripe, _TRANSACTIONS, {"payout": stripe_payout_id}, movement_of, after=after, account=account
+        stripe,
+        _TRANSACTIONS,
+        {"payout": stripe_payout_id},
+        balance_transaction_of,
+        after=after,
+        account=account,
     )
 
 
 def fetch_payout(stripe: Gateway, stripe_payout_id: str, *, account: str) -> Payout | NotFetched:
     """The payout in its current state."""
     return fetch(stripe, f"/v1/payouts/{stripe_payout_id}", account, payout_of)
-
-
-def movement_of(transaction: JSON) -> Movement:
-    """What a balance transaction says.
-
-    Raises:
-        UnreadableError: it is no balance transaction of the pinned API version.
-    """
-    try:
-        source, rate = transaction.get("source"), transaction.get("exchange_rate")
-        return Movement(
-            stripe_balance_transaction_id=identity(transaction["id"]),
-            type=identity(transaction["type"]),
-            status=identity(transaction["status"]),
-            amount=signed_amount(transaction["amount"]),
-            fee=signed_amount(transaction["fee"]),
-            net=signed_amount(transaction["net"]),
-            currency=currency(transaction["currency"]),
-            exchange_rate=None if rate is None else Decimal(str(float(rate))),
-            reporting_category=text(transaction.get("reporting_category")),
-            source_id=id_of(source),
-            source=_source(source) if isinstance(source, Mapping) else None,
-            available_on=_instant(transaction["available_on"]),
-            created_at=_instant(transaction["created"]),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as fault:
-        raise UnreadableError(f"balance transaction: {type(fault).__name__}") from None
 
 
 def payout_of(payout: JSON) -> Payout:
@@ -123,36 +101,18 @@ def payout_of(payout: JSON) -> Payout:
             status=PayoutStatus(payout["status"].upper()),
             is_automatic=bool(payout["automatic"]),
             is_itemizable=payout.get("reconciliation_status") != _NO_RECONCILIATION,
-            arrival_date=_instant(payout["arrival_date"]).date(),
+            arrival_date=instant(payout["arrival_date"]).date(),
             failure_code=text(payout.get("failure_code")),
-            created_at=_instant(payout["created"]),
+            created_at=instant(payout["created"]),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as fault:
         raise UnreadableError(f"payout: {type(fault).__name__}") from None
 
 
-def _listed(transaction: JSON) -> ListedMovement:
+def _listed(transaction: JSON) -> ListedTransaction:
     source = transaction.get("source")
     payout = payout_of(source) if isinstance(source, Mapping) and source.get("object") == "payout" else None
-    return ListedMovement(movement_of(transaction), payout)
-
-
-def _source(source: JSON) -> Source | None:
-    """What is to be cleared by it, under the id by which our records know it."""
-    kind = source.get("object")
-    if kind not in {"charge", "refund", "dispute"}:
-        return None
-    own, payment_intent = identity(source["id"]), id_of(source.get("payment_intent"))
-    is_captured = kind == "charge" and bool(source.get("amount_captured"))
-    metadata = source.get("metadata") or {}
-    return Source(
-        object_id=(kind == "charge" and payment_intent) or own,
-        amount=amount(source["amount_captured"] if is_captured else source["amount"]),
-        currency=currency(source["currency"]),
-        stripe_payment_intent_id=payment_intent,
-        named_payment_id=text(metadata.get("payment_id")),
-        is_signed=MAC in metadata,
-    )
+    return ListedTransaction(balance_transaction_of(transaction), payout)
 
 
 def _held(balance: JSON) -> Sequence[Held]:
@@ -176,7 +136,3 @@ def _held(balance: JSON) -> Sequence[Held]:
 
 def _by_currency(parts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     return {currency(part["currency"]): signed_amount(part["amount"]) for part in parts}
-
-
-def _instant(value: object) -> datetime:
-    return moment(value) or datetime.fromtimestamp(0, tz=UTC)

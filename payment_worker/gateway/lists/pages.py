@@ -18,8 +18,8 @@ from payment_worker.gateway.lists.list_scan import PAGE
 from payment_worker.gateway.parsing import (
     JSON,
     UnreadableError,
+    balance_transaction_in,
     balance_transaction_of,
-    booking_in,
     dispute_snapshot,
     early_fraud_warning_of,
     payment_intent_snapshot,
@@ -150,7 +150,7 @@ def ids_page(
 
 
 def _payment_listed(intent: JSON) -> ListedPaymentIntent:
-    return ListedPaymentIntent(payment_intent_snapshot(intent), booking_in(intent))
+    return ListedPaymentIntent(payment_intent_snapshot(intent), balance_transaction_in(intent))
 
 
 def read_page(

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from payment_worker.domain.ledger.balance_transactions import Movement, Source
+from payment_worker.domain.balance_transaction import BalanceTransaction, Source
 from payment_worker.store import tables
 
 table: Final = tables.balance_transaction
@@ -18,7 +18,7 @@ FIXED: Final = ("type", "amount", "fee", "net", "currency")
 """What of a balance transaction never changes at Stripe, and is posted."""
 
 
-Differing = Sequence[tuple[Movement, dict[str, object]]]
+Differing = Sequence[tuple[BalanceTransaction, dict[str, object]]]
 """Balance transactions, and how they were stored otherwise."""
 
 
@@ -26,9 +26,9 @@ RECORDED: Final = ("fee", "net", "currency")
 """What of the balance transaction of a charge our record of the payment has."""
 
 
-def differing(connection: Connection, movements: Sequence[Movement]) -> Differing:
+def differing(connection: Connection, transactions: Sequence[BalanceTransaction]) -> Differing:
     """Those of these that were otherwise when they were stored, and how they were."""
-    by_id = {each.stripe_balance_transaction_id: each for each in movements}
+    by_id = {each.stripe_balance_transaction_id: each for each in transactions}
     columns = [table.c.stripe_balance_transaction_id, *(table.c[name] for name in FIXED)]
     rows = connection.execute(select(*columns).where(columns[0].in_(by_id))).mappings()
     return [
@@ -39,11 +39,11 @@ def differing(connection: Connection, movements: Sequence[Movement]) -> Differin
 
 
 def recorded_otherwise(
-    connection: Connection, movements: Sequence[Movement]
-) -> list[tuple[Movement, UUID, dict[str, object]]]:
+    connection: Connection, transactions: Sequence[BalanceTransaction]
+) -> list[tuple[BalanceTransaction, UUID, dict[str, object]]]:
     """Those of these whose fee, net or currency another one is in our record of their payment; which, and how."""
-    by_id = {each.stripe_balance_transaction_id: each for each in movements}
-    intents = {each.source.stripe_payment_intent_id for each in movements if each.source}
+    by_id = {each.stripe_balance_transaction_id: each for each in transactions}
+    intents = {each.source.stripe_payment_intent_id for each in transactions if each.source}
     payment = tables.payment.c
     query = select(
         payment.payment_id,
@@ -67,14 +67,14 @@ def recorded_otherwise(
 
 
 def keep(
-    connection: Connection, movements: Sequence[Movement], *, stripe_account: str, now: datetime
+    connection: Connection, transactions: Sequence[BalanceTransaction], *, stripe_account: str, now: datetime
 ) -> None:
     """Store new ones, and of known ones that they were shown again, with the fields that may change."""
-    if not movements:
+    if not transactions:
         return
     rows = [
         _row(each, stripe_account, now)
-        for each in sorted(movements, key=lambda each: each.stripe_balance_transaction_id)
+        for each in sorted(transactions, key=lambda each: each.stripe_balance_transaction_id)
     ]
     new = insert(table)
     proposed = new.excluded
@@ -91,47 +91,47 @@ def keep(
     )
 
 
-def _row(movement: Movement, stripe_account: str, now: datetime) -> dict[str, Any]:
-    source = movement.source
+def _row(transaction: BalanceTransaction, stripe_account: str, now: datetime) -> dict[str, Any]:
+    source = transaction.source
     return {
-        "stripe_balance_transaction_id": movement.stripe_balance_transaction_id,
+        "stripe_balance_transaction_id": transaction.stripe_balance_transaction_id,
         "stripe_account": stripe_account,
-        "type": movement.type,
-        "reporting_category": movement.reporting_category,
-        "status": movement.status,
-        "amount": movement.amount,
-        "fee": movement.fee,
-        "net": movement.net,
-        "currency": movement.currency,
-        "exchange_rate": movement.exchange_rate,
-        "source_id": movement.source_id,
+        "type": transaction.type,
+        "reporting_category": transaction.reporting_category,
+        "status": transaction.status,
+        "amount": transaction.amount,
+        "fee": transaction.fee,
+        "net": transaction.net,
+        "currency": transaction.currency,
+        "exchange_rate": transaction.exchange_rate,
+        "source_id": transaction.source_id,
         "object_id": source and source.object_id,
         "source_amount": source and source.amount,
         "source_currency": source and source.currency,
-        "available_on": movement.available_on,
-        "created_at": movement.created_at,
+        "available_on": transaction.available_on,
+        "created_at": transaction.created_at,
         "seen_at": now,
     }
 
 
 def find(
     connection: Connection, transaction_ids: Collection[str], *, stripe_account: str
-) -> Sequence[Movement]:
+) -> Sequence[BalanceTransaction]:
     """Those of these that are an account's, as they were stored."""
     chosen = table.c.stripe_balance_transaction_id.in_(transaction_ids) & (
         table.c.stripe_account == stripe_account
     )
-    return [_movement(row) for row in connection.execute(select(table).where(chosen)).mappings()]
+    return [_transaction(row) for row in connection.execute(select(table).where(chosen)).mappings()]
 
 
-def _movement(row: RowMapping) -> Movement:
+def _transaction(row: RowMapping) -> BalanceTransaction:
     source = None
     if row["object_id"] is not None:
         source = Source(
             object_id=row["object_id"], amount=row["source_amount"], currency=row["source_currency"]
         )
-    own = {field.name: row[field.name] for field in fields(Movement) if field.name != "source"}
-    return Movement(**own, source=source)
+    own = {field.name: row[field.name] for field in fields(BalanceTransaction) if field.name != "source"}
+    return BalanceTransaction(**own, source=source)
 
 
 def not_shown(

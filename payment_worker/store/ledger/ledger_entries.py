@@ -188,7 +188,7 @@ def posted(connection: Connection, transaction_ids: Collection[str]) -> dict[str
 def references(transaction_id: str) -> Sequence[str]:
     """The references of what a balance transaction posts: at first, and when it is reclassified, twice at most.
 
-    It leaves `unexplained` once, and another app's movements once.
+    It leaves `unexplained` once, and another app's transactions once.
     """
     return [transaction_id, f"{transaction_id} 1", f"{transaction_id} 2"]
 

@@ -15,15 +15,10 @@ import stripe
 from hypothesis import given
 from hypothesis import strategies as st
 
+from payment_worker.domain.balance_transaction import BalanceTransaction, Source
 from payment_worker.domain.dispute import DisputeStatus
 from payment_worker.domain.ledger import balance_transactions, payouts, records
-from payment_worker.domain.ledger.balance_transactions import (
-    Movement,
-    Source,
-    is_unexplained,
-    post_movement,
-    reclassify,
-)
+from payment_worker.domain.ledger.balance_transactions import is_unexplained, post_transaction, reclassify
 from payment_worker.domain.ledger.double_entry import EntryKind, LedgerAccount, Posting
 from payment_worker.domain.ledger.payouts import Payout, PayoutStatus, post_opening, post_payout
 from payment_worker.domain.ledger.records import RecordChange, post_change
@@ -49,9 +44,9 @@ SOURCES = (
 )
 
 
-def a_movement(**differing: object) -> Movement:
+def a_transaction(**differing: object) -> BalanceTransaction:
     """A charge of 10.00 euros, of which Stripe keeps 59 cents."""
-    charge = Movement(
+    charge = BalanceTransaction(
         stripe_balance_transaction_id="txn_1",
         type="charge",
         status="pending",
@@ -122,8 +117,8 @@ def of(account: LedgerAccount, postings: Iterable[Posting]) -> dict[str, int]:
 def test_whatever_stripe_says_an_entry_sums_to_zero_in_each_currency(
     *, type_: str, amount: int, fee: int, net: int, currency: str, source: Source | None, old: bool
 ) -> None:
-    said = a_movement(type=type_, amount=amount, fee=fee, net=net, currency=currency, source=source)
-    postings = post_movement(said, is_in_opening=old)
+    said = a_transaction(type=type_, amount=amount, fee=fee, net=net, currency=currency, source=source)
+    postings = post_transaction(said, is_in_opening=old)
     balance = LedgerAccount.OPENING_BALANCE if old else LedgerAccount.STRIPE_BALANCE
     assert sums(postings) == {}
     assert of(balance, postings) == ({currency: net} if net else {})
@@ -140,9 +135,9 @@ def test_whatever_stripe_says_an_entry_sums_to_zero_in_each_currency(
 def test_what_is_reclassified_comes_to_what_it_would_be_posted_as_now(
     *, before: bool, after: bool, was: str, amount: int, currency: str, source: Source | None
 ) -> None:
-    said = a_movement(amount=amount, net=amount - 59, currency=currency, source=source)
-    posted = post_movement(replace(said, type=was), is_ours=before)
-    placed = post_movement(said, is_ours=after)
+    said = a_transaction(amount=amount, net=amount - 59, currency=currency, source=source)
+    posted = post_transaction(replace(said, type=was), is_ours=before)
+    placed = post_transaction(said, is_ours=after)
     changed = reclassify(posted, placed)
     assert sums(changed) == {}
     assert reclassify((*posted, *changed), placed) == ()
@@ -151,8 +146,8 @@ def test_what_is_reclassified_comes_to_what_it_would_be_posted_as_now(
 
 @pytest.mark.parametrize("type_", ["charge", "refund", "adjustment"])
 def test_what_another_app_moved_is_another_movement_under_its_own_id(type_: str) -> None:
-    said = a_movement(type=type_)
-    (other,) = [each for each in post_movement(said, is_ours=False) if each.object_id]
+    said = a_transaction(type=type_)
+    (other,) = [each for each in post_transaction(said, is_ours=False) if each.object_id]
     assert (other.ledger_account, other.amount, other.object_id) == ("other_movements", -1000, "pi_1")
 
 
@@ -161,19 +156,19 @@ def test_every_type_that_the_pinned_api_version_has_is_placed_once() -> None:
     assert len(named) > 50
     assert set(named) == {each for group in KNOWN for each in group}
     assert sum(map(len, KNOWN)) == len(named)
-    assert [each for each in named if is_unexplained(post_movement(a_movement(type=each)))] == []
+    assert [each for each in named if is_unexplained(post_transaction(a_transaction(type=each)))] == []
 
 
 def test_a_type_of_tomorrow_is_kept_in_suspense() -> None:
-    said = a_movement(type="of_next_year", source=None, fee=0, net=1000)
-    postings = post_movement(said)
+    said = a_transaction(type="of_next_year", source=None, fee=0, net=1000)
+    postings = post_transaction(said)
     assert is_unexplained(postings)
     assert of(LedgerAccount.UNEXPLAINED, postings) == {"EUR": -1000}
     assert [each.object_id for each in postings] == [None, "txn_1"]
 
 
 def test_a_charge_clears_the_payment_that_succeeded() -> None:
-    postings = [*post_change(a_change("PROCESSING", "SUCCEEDED")), *post_movement(a_movement())]
+    postings = [*post_change(a_change("PROCESSING", "SUCCEEDED")), *post_transaction(a_transaction())]
     assert of(LedgerAccount.CUSTOMERS, postings) == {}
     assert {posting.object_id for posting in postings} == {"pi_1", None}
     assert of(LedgerAccount.FEES, postings) == {"EUR": 59}
@@ -182,10 +177,10 @@ def test_a_charge_clears_the_payment_that_succeeded() -> None:
 
 def test_a_charge_that_settles_in_another_currency_balances_in_both() -> None:
     paid = Source(object_id="pi_1", amount=1000, currency="EUR")
-    said = a_movement(
+    said = a_transaction(
         amount=1103, fee=62, net=1041, currency="USD", exchange_rate=Decimal("1.103"), source=paid
     )
-    postings = [*post_change(a_change(None, "SUCCEEDED")), *post_movement(said)]
+    postings = [*post_change(a_change(None, "SUCCEEDED")), *post_transaction(said)]
     assert of(LedgerAccount.CUSTOMERS, postings) == {}
     assert of(LedgerAccount.CURRENCY_EXCHANGE, postings) == {"EUR": 1000, "USD": -1103}
     assert of(LedgerAccount.STRIPE_BALANCE, postings) == {"USD": 1041}
@@ -193,10 +188,10 @@ def test_a_charge_that_settles_in_another_currency_balances_in_both() -> None:
 
 @pytest.mark.parametrize("source", [None, Source(object_id="re_1", amount=300, currency="EUR")])
 def test_a_refund_whose_source_is_not_shown_is_never_guessed(source: Source | None) -> None:
-    said = a_movement(type="refund", amount=-300, fee=0, net=-300, source=source)
-    assert is_unexplained(post_movement(said)) is (source is None)
+    said = a_transaction(type="refund", amount=-300, fee=0, net=-300, source=source)
+    assert is_unexplained(post_transaction(said)) is (source is None)
     account = LedgerAccount.CUSTOMERS if source else LedgerAccount.UNEXPLAINED
-    assert of(account, post_movement(said)) == {"EUR": 300}
+    assert of(account, post_transaction(said)) == {"EUR": 300}
 
 
 @given(st.lists(st.sampled_from(RefundStatus), min_size=1))
@@ -234,20 +229,20 @@ def test_only_a_payment_that_may_be_captured_moves_money(status: str) -> None:
 
 def test_a_dispute_takes_the_amount_and_its_fee() -> None:
     source = Source(object_id="du_1", amount=1000, currency="EUR")
-    said = a_movement(type="adjustment", amount=-1000, fee=1500, net=-2500, source=source)
-    assert of(LedgerAccount.CUSTOMERS, post_movement(said)) == {"EUR": 1000}
-    assert of(LedgerAccount.FEES, post_movement(said)) == {"EUR": 1500}
+    said = a_transaction(type="adjustment", amount=-1000, fee=1500, net=-2500, source=source)
+    assert of(LedgerAccount.CUSTOMERS, post_transaction(said)) == {"EUR": 1000}
+    assert of(LedgerAccount.FEES, post_transaction(said)) == {"EUR": 1500}
 
 
 def test_an_adjustment_of_something_else_is_another_movement() -> None:
-    said = a_movement(type="adjustment", source=None, fee=0, net=1000)
-    assert not is_unexplained(post_movement(said))
-    assert of(LedgerAccount.OTHER_MOVEMENTS, post_movement(said)) == {"EUR": -1000}
+    said = a_transaction(type="adjustment", source=None, fee=0, net=1000)
+    assert not is_unexplained(post_transaction(said))
+    assert of(LedgerAccount.OTHER_MOVEMENTS, post_transaction(said)) == {"EUR": -1000}
 
 
 def test_a_payout_is_in_transit_until_the_bank_has_it_and_when_it_comes_back_is_ours_again() -> None:
-    sent = a_movement(type="payout", amount=-941, fee=0, net=-941, source=None)
-    postings = [*post_movement(sent)]
+    sent = a_transaction(type="payout", amount=-941, fee=0, net=-941, source=None)
+    postings = [*post_transaction(sent)]
     assert of(LedgerAccount.PAYOUTS_IN_TRANSIT, postings) == {"EUR": 941}
     postings += post_payout(a_payout(), EntryKind.PAYOUT_PAID)
     assert (of(LedgerAccount.PAYOUTS_IN_TRANSIT, postings), of(LedgerAccount.BANK, postings)) == (
@@ -255,7 +250,9 @@ def test_a_payout_is_in_transit_until_the_bank_has_it_and_when_it_comes_back_is_
         {"EUR": 941},
     )
     postings += post_payout(a_payout(), EntryKind.PAYOUT_RETURNED)
-    postings += post_movement(a_movement(type="payout_failure", amount=941, fee=0, net=941, source=None))
+    postings += post_transaction(
+        a_transaction(type="payout_failure", amount=941, fee=0, net=941, source=None)
+    )
     assert sums(postings) == {}
     assert of(LedgerAccount.BANK, postings) == of(LedgerAccount.PAYOUTS_IN_TRANSIT, postings) == {}
 
@@ -269,4 +266,4 @@ def test_every_function_that_posts_is_tested_here() -> None:
     rooms = (balance_transactions, records, payouts)
     names = {name for room in rooms for name, _ in inspect.getmembers(room, inspect.isfunction)}
     posts = {name for name in names if name.startswith("post_")}
-    assert posts == {"post_change", "post_movement", "post_opening", "post_payout"}
+    assert posts == {"post_change", "post_transaction", "post_opening", "post_payout"}

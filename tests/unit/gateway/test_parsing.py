@@ -14,6 +14,8 @@ from payment_worker.gateway.parsing import (
     PAYMENT_TRIGGERS,
     REFUND_TRIGGERS,
     UnreadableError,
+    balance_transaction_in,
+    balance_transaction_of,
     dispute_snapshot,
     payment_intent_snapshot,
     refund_snapshot,
@@ -146,3 +148,26 @@ def test_amounts_that_no_row_could_hold_together_are_unreadable() -> None:
     )
     with pytest.raises(UnreadableError):
         payment_intent_snapshot(an_intent("requires_capture", amount_capturable=most, amount_received=1))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"fee": 2**63}, {"net": "4825"}, {"currency": None}, {"id": ""}, {"created": 0}, {"exchange_rate": "?"}],
+    ids=str,
+)
+def test_a_fee_that_no_row_could_hold_is_unreadable(changes: dict[str, object]) -> None:
+    booked: dict[str, object] = {
+        "id": "txn_1",
+        "type": "charge",
+        "status": "pending",
+        "amount": 5000,
+        "fee": 175,
+        "net": 4825,
+        "currency": "eur",
+        "available_on": 1_800_000_000,
+        "created": 1_790_000_000,
+    }
+    assert balance_transaction_of(booked).net == 4825
+    charge = {"id": "ch_1", "balance_transaction": {**booked, **changes}}
+    with pytest.raises(UnreadableError):
+        balance_transaction_in(an_intent("succeeded", latest_charge=charge))
