@@ -66,8 +66,8 @@ def newest(connection: Connection, *, task: str | None, limit: int) -> Sequence[
 
 
 def carrying(connection: Connection, identity: str, *, limit: int) -> Sequence[RejectedRequest]:
-    """The newest that carried this id."""
-    query = select(rejected).where(rejected.c.ids.contains([identity]))
+    """The newest that carried this id; a UUID in whatever way it is written."""
+    query = select(rejected).where(rejected.c.ids.contains([_canonical(identity)]))
     rows = connection.execute(query.order_by(rejected.c.received_at.desc()).limit(limit))
     return [_request(row) for row in rows]
 
@@ -88,6 +88,13 @@ def record_replay(connection: Connection, request_id: UUID, *, actor: str, now: 
 
 def _request(row: Row[tuple[object, ...]]) -> RejectedRequest:
     return RejectedRequest(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row's mapping
+
+
+def _canonical(identity: str) -> str:
+    try:
+        return str(UUID(identity))
+    except ValueError:
+        return identity
 
 
 def _identities(request_id: UUID, task: str, arguments: object) -> tuple[UUID, UUID]:

@@ -39,7 +39,7 @@ def list_newest(*, task: str | None, limit: int, as_json: bool) -> None:
 def show(identity: str, *, as_json: bool) -> bool:
     """Print what was rejected that carried this id; whether anything was."""
     with records() as connection:
-        found = rejected_requests.carrying(connection, canonical(identity), limit=MOST)
+        found = rejected_requests.carrying(connection, identity, limit=MOST)
     if as_json:
         print_json(found)
     elif found:
@@ -47,14 +47,6 @@ def show(identity: str, *, as_json: bool) -> bool:
     else:
         complain(f"No rejected request carried {identity}.")
     return bool(found)
-
-
-def canonical(identity: str) -> str:
-    """An id as the rows have it: a UUID in lower case, with hyphens."""
-    try:
-        return str(UUID(identity))
-    except ValueError:
-        return identity
 
 
 def print_each(found: Sequence[RejectedRequest]) -> None:

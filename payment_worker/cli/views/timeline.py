@@ -21,7 +21,7 @@ from payment_worker.cli.views.printing import (
     stacked,
     table,
 )
-from payment_worker.cli.views.rejected import MOST, canonical, print_each
+from payment_worker.cli.views.rejected import MOST, print_each
 from payment_worker.flows.timeline import Line, Story, records_of, story_of
 from payment_worker.store import rejected_requests
 from payment_worker.store.connection.database import Connection
@@ -74,7 +74,7 @@ def export(identity: str) -> bool:
 def show(identity: str, *, as_json: bool) -> bool:
     """Print what there is about this id; whether there is anything."""
     with records() as connection:
-        unaccepted = rejected_requests.carrying(connection, canonical(identity), limit=MOST)
+        unaccepted = rejected_requests.carrying(connection, identity, limit=MOST)
         payment_id = _payment_of(connection, _id(identity))
         story = story_of(connection, payment_id) if payment_id else None
         events = [] if story else event_list.about(connection, object_ids=[], event_ids=[identity])

@@ -12,8 +12,9 @@ from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, CompoundSelect, Connection, Select, Uuid, select, tuple_, union
 
+from payment_worker.domain.refund import RefundStatus
 from payment_worker.store import tables
-from payment_worker.store.queries.timeline import MADE_AT_STRIPE
+from payment_worker.store.queries.timeline import MADE_AT_STRIPE, payment_of_event
 
 _PAYMENT: Final = tables.payment.c
 _REFUND: Final = tables.refund.c
@@ -50,7 +51,7 @@ class Search:
     """Which rows are wanted. Amounts in minor units."""
 
     identity: str | None = None
-    """A payment's, a refund's, an order's, a customer's, or one of Stripe's."""
+    """A payment's, a refund's, an order's, a customer's, or one of Stripe's; a UUID in whatever way it is written."""
     order_id: str | None = None
     status: str | None = None
     is_disputed: bool = False
@@ -80,15 +81,22 @@ class Page:
 
 
 def payments(connection: Connection, search: Search, *, before: Place | None, limit: int) -> Page:
-    """One page of the payments that are wanted."""
+    """One page of the payments that are wanted, each with whether a refund of it has failed."""
+    search = _by_payment(connection, search)
     listed = select(*(_PAYMENT[name] for name in LISTED))
     if search.is_by_id:
         listed = listed.where(_PAYMENT.payment_id.in_(_payments_of(search, [*_OF_PAYMENT, *_OF_REFUND])))
-    return _page(connection, listed, _PAYMENT.payment_id, search, before=before, limit=limit)
+    page = _page(connection, listed, _PAYMENT.payment_id, search, before=before, limit=limit)
+    ids = [row["payment_id"] for row in page.rows]
+    is_failed = (_REFUND.payment_id.in_(ids), _REFUND.status == RefundStatus.FAILED)
+    failed = set(connection.scalars(select(_REFUND.payment_id).where(*is_failed)))
+    rows = [{**row, "has_failed_refund": row["payment_id"] in failed} for row in page.rows]
+    return replace(page, rows=rows)
 
 
 def refunds(connection: Connection, search: Search, *, before: Place | None, limit: int) -> Page:
     """One page of the refunds that are wanted, each with its order: all of a payment's, or the one that is named."""
+    search = _by_payment(connection, search)
     listed = select(tables.refund, MADE_AT_STRIPE)
     if search.is_by_id:
         named = [select(_REFUND.refund_id).where(each) for _, each in _equal(_OF_REFUND, search.identity)]
@@ -101,6 +109,14 @@ def refunds(connection: Connection, search: Search, *, before: Place | None, lim
     owners = connection.execute(owner.where(_PAYMENT.payment_id.in_(ids))).mappings()
     by_id = {row["payment_id"]: row for row in owners}
     return replace(page, rows=[{**row, **by_id[row["payment_id"]]} for row in page.rows])
+
+
+def _by_payment(connection: Connection, search: Search) -> Search:
+    """The search for an event's id as one for its payment's."""
+    if not (search.identity and search.identity.startswith("evt_")):
+        return search
+    owner = payment_of_event(connection, search.identity)
+    return replace(search, identity=str(owner)) if owner else search
 
 
 def _payments_of(
@@ -123,9 +139,11 @@ def _equal(
     """The conditions of these columns to be equal to the id, as far as they can be."""
     uuid = _uuid(identity or "")
     for column in columns:
-        value = uuid if isinstance(column.type, Uuid) else identity
-        if value is not None:
-            yield column, column == value
+        if not isinstance(column.type, Uuid):
+            # Ids of apps are stored as they came, but for UUIDs, which are stored in their canonical form.
+            yield column, column.in_([identity, str(uuid)] if uuid else [identity])
+        elif uuid:
+            yield column, column == uuid
 
 
 def _page(
