@@ -15,31 +15,30 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from payment_worker.console import ledger, open_work, overview, payment, search
+from payment_worker.bootstrap import now
+from payment_worker.console import ledger, open_work, payment, search
 from payment_worker.console.access import Access
 from payment_worker.console.actions import ACTIONS, endpoint
-from payment_worker.console.context import Console
+from payment_worker.console.context import Console, View
 from payment_worker.console.middleware import Guard
+from payment_worker.console.overview import overview
 from payment_worker.redis.outage import trouble
 from payment_worker.store.connection.database import DatabaseUnavailableError
 
-STYLE: Final = files("payment_worker.console").joinpath("static", "style.css").read_bytes()
-ICON: Final = files("payment_worker.console").joinpath("static", "icon.svg").read_bytes()
+STATIC: Final = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 
-View = Callable[[Console, Request], Response]
-PAGES: Final[Mapping[str, View]] = {
-    "/": overview.overview,
-    "/payments": search.payments,
-    "/payments/{payment_id:uuid}": payment.payment,
-    "/refunds": search.refunds,
-    "/findings": open_work.findings,
-    "/events": open_work.events,
-    "/requests/rejected": open_work.rejected,
-    "/unknown": open_work.unknown,
-    "/balance": ledger.balance,
-    "/payouts": ledger.payouts,
-    "/payouts/{payout_id}": ledger.payout,
-    "/actions": open_work.actions,
+PAGES: Final[Mapping[str, tuple[str, View]]] = {
+    "/payments": ("payments.html", search.payments),
+    "/payments/{payment_id:uuid}": ("payment.html", payment.payment),
+    "/refunds": ("refunds.html", search.refunds),
+    "/findings": ("findings.html", open_work.findings),
+    "/events": ("events.html", open_work.events),
+    "/requests/rejected": ("rejected.html", open_work.rejected),
+    "/unknown": ("unknown.html", open_work.unknown),
+    "/balance": ("balance.html", ledger.balance),
+    "/payouts": ("payouts.html", ledger.payouts),
+    "/payouts/{payout_id}": ("payout.html", ledger.payout),
+    "/actions": ("actions.html", open_work.actions),
 }
 
 FAULTS: Final = (HTTPException, DatabaseUnavailableError, BrokerError, RedisError, Exception)
@@ -57,15 +56,15 @@ def application(console: Console, access: Access, *, close: Callable[[], None]) 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"alive": True})
 
-    async def file(_: Request, *, content: bytes, media_type: str) -> Response:
-        return Response(content, media_type=media_type, headers={"cache-control": "private, max-age=300"})
-
     app = Starlette(
         routes=[
             Route("/healthz", healthz),
-            Route("/style.css", partial(file, content=STYLE, media_type="text/css")),
-            Route("/icon.svg", partial(file, content=ICON, media_type="image/svg+xml")),
-            *(Route(path, partial(view, console)) for path, view in PAGES.items()),
+            *(Route(f"/{name}", partial(_file, name=name)) for name in STATIC),
+            Route("/", partial(overview, console)),
+            *(
+                Route(path, partial(console.page, template=template, view=view))
+                for path, (template, view) in PAGES.items()
+            ),
             *(
                 Route(path, endpoint(console, action, following), methods=["POST"])
                 for path, (action, following) in ACTIONS.items()
@@ -74,7 +73,13 @@ def application(console: Console, access: Access, *, close: Callable[[], None]) 
         exception_handlers={kind: partial(_failed, console) for kind in FAULTS},
         lifespan=lifespan,
     )
-    return Guard(app, access=access)
+    return Guard(app, access=access, clock=now)
+
+
+async def _file(_: Request, *, name: str) -> Response:
+    content = files("payment_worker.console").joinpath("static", name).read_bytes()
+    cached = {"cache-control": "private, max-age=300"}
+    return Response(content, media_type=STATIC[name], headers=cached)
 
 
 def _described(error: Exception) -> tuple[HTTPStatus, str]:

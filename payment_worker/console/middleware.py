@@ -1,6 +1,8 @@
 """Middleware of the console: authentication, security headers, access log, error page."""
 
 import time
+from collections.abc import Callable
+from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -37,9 +39,10 @@ CHALLENGE: Final = 'Basic realm="Payment Worker", charset="UTF-8"'
 class Guard:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, *, access: Access) -> None:
+    def __init__(self, app: ASGIApp, *, access: Access, clock: Callable[[], datetime]) -> None:
         self._app = app
         self._access = access
+        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -78,7 +81,7 @@ class Guard:
             )
 
     async def _answer(self, request: Request, user: User | None, send: Send) -> None:
-        request.state.user = user
+        request.state.user, request.state.now = user, self._clock()
         try:
             await self._app(request.scope, request.receive, send)
         except Exception as bug:  # noqa: BLE001 - its text may hold anything, and is shown to nobody

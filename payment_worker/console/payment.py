@@ -2,52 +2,44 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
 
-from payment_worker.console import charts
-from payment_worker.console.context import Console
+from payment_worker.console.rendering import ROWS
 from payment_worker.domain.dispute import BLOCKING
 from payment_worker.flows.timeline import story_of
-from payment_worker.store import rejected_requests, stripe_identity
+from payment_worker.store import rejected_requests
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.queries import console as queries
 
-MOST_REJECTED: Final = 20
+Share = tuple[str, str, int, str]
+"""A part of a payment's money: its name, its colour, its amount and its currency."""
 
 
-def payment(console: Console, request: Request) -> Response:
+def payment(connection: Connection, request: Request) -> Mapping[str, Any]:
     """`/payments/{payment_id}`."""
     payment_id: UUID = request.path_params["payment_id"]
-    with console.reading() as connection:
-        if not queries.exists(connection, payment_id):
-            raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such payment.")
-        story = story_of(connection, payment_id)
-        disputes = queries.disputes(connection, payment_id)
-        is_live = stripe_identity.is_live(connection)
-        rejected = rejected_with(connection, str(payment_id))
-    return console.pages.page(
-        request,
-        "payment.html",
-        payment=story.payment,
-        refunds=story.refunds,
-        disputes=disputes,
-        entries=story.entries,
-        shares=charts.shares(list(_money(story.payment, disputes))),
-        rejected=rejected,
-        is_live=is_live,
-        flower=_flower(console, payment_id),
-    )
+    if not queries.exists(connection, payment_id):
+        raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such payment.")
+    story = story_of(connection, payment_id)
+    disputes = queries.disputes(connection, payment_id)
+    shares = [share for share in _shares(story.payment, disputes) if share[2]]
+    return {
+        "payment": story.payment,
+        "refunds": story.refunds,
+        "disputes": disputes,
+        "entries": story.entries,
+        "shares": shares,
+        # A bar is as long as it is of the greatest amount of its currency.
+        "most": {at: max(abs(amount) for *_, amount, other in shares if other == at) for *_, at in shares},
+        "rejected": rejected_requests.carrying(connection, str(payment_id), limit=ROWS),
+    }
 
 
-def _money(
-    payment: Mapping[str, Any], disputes: Sequence[Mapping[str, Any]]
-) -> Iterator[tuple[str, str, int, str]]:
-    """Each part of a payment's money: its name, its colour, its amount and its currency."""
+def _shares(payment: Mapping[str, Any], disputes: Sequence[Mapping[str, Any]]) -> Iterator[Share]:
     currency = payment["currency"]
     refunded = payment["amount_refunded"]
     yield "Requested", "plain", payment["amount"], currency
@@ -61,18 +53,3 @@ def _money(
     if payment["settlement_currency"]:
         yield "Stripe's fee", "warn", payment["fee"], payment["settlement_currency"]
         yield "Net after the fee", "good", payment["net"], payment["settlement_currency"]
-
-
-def _flower(console: Console, payment_id: UUID) -> str | None:
-    """Flower's list of the tasks whose arguments name this payment."""
-    # Its page takes no free text, but puts what stands behind `name=` into its search as it is.
-    return console.flower_url and f"{console.flower_url.rstrip('/')}/tasks?name=payment_worker%20{payment_id}"
-
-
-def rejected_with(connection: Connection, identity: str) -> Sequence[rejected_requests.RejectedRequest]:
-    """The rejected requests that carried this id."""
-    if not identity:
-        return ()
-    return rejected_requests.carrying(connection, identity.lower(), limit=MOST_REJECTED) or (
-        rejected_requests.carrying(connection, identity, limit=MOST_REJECTED)
-    )

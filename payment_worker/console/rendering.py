@@ -1,6 +1,6 @@
 """Renders the console's templates, with external text escaped and invisible characters shown."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -16,6 +16,10 @@ from payment_worker.domain.accounts import account_of
 from payment_worker.telemetry.escaping import visible
 from payment_worker.telemetry.formats import duration, instant, money
 
+ROWS: Final = 100
+"""Of a list that has no further pages."""
+
+DAY: Final = timedelta(days=1)
 DASHBOARD: Final = "https://dashboard.stripe.com"
 DASHBOARD_PAGES: Final[Mapping[str, str]] = {
     "pi_": "payments",
@@ -63,14 +67,13 @@ def _query(parameters: Mapping[str, object], **others: object) -> str:
 class Pages:
     """Renders templates."""
 
-    def __init__(self, *, clock: Callable[[], datetime], token: Callable[[str], str]) -> None:
+    def __init__(self, *, token: Callable[[str], str], flower_url: str | None) -> None:
         """Set up.
 
         Args:
-            clock: now, aware.
             token: the token that a user's forms carry.
+            flower_url: where a browser reaches Flower.
         """
-        self._clock = clock
         self._token = token
         self._templates = Environment(
             loader=PackageLoader("payment_worker.console"),
@@ -81,8 +84,21 @@ class Pages:
             lstrip_blocks=True,
             finalize=_shown,
         )
-        self._templates.filters |= {"time": _time, "duration": duration, "day": lambda at: f"{at:%Y-%m-%d}"}
-        self._templates.globals |= {"money": money, "query": _query, "dashboard": dashboard}
+        self._templates.filters |= {
+            "time": _time,
+            "duration": duration,
+            "day": lambda at: f"{at:%Y-%m-%d}",
+            "hour": lambda at: f"{at:%H:%M}",
+        }
+        self._templates.globals |= {
+            "money": money,
+            "query": _query,
+            "dashboard": dashboard,
+            "rows": ROWS,
+            "one_day": DAY,
+            # Flower's page takes no free text, but puts what stands behind `name=` into its search as it is.
+            "flower": flower_url and f"{flower_url.rstrip('/')}/tasks?name=payment_worker%20",
+        }
 
     def page(
         self,
@@ -90,20 +106,17 @@ class Pages:
         template: str,
         *,
         http_status: HTTPStatus = HTTPStatus.OK,
-        problems: Iterable[str] = (),
         **values: Any,  # noqa: ANN401 - what the template asks for
     ) -> HTMLResponse:
-        """The answer to a request."""
-        user = request.state.user
-        now = self._clock()
-        html = self._templates.get_template(template).render(
-            user=user,
-            path=request.url.path,
-            token=self._token(user.name) if user and user.may_act else "",
-            done=next((each.sentence for each in Done if each == request.query_params.get("done")), ""),
-            problems=list(problems),
-            now=now,
-            ago=lambda at: duration(max(now - at, timedelta())),
-            **values,
-        )
-        return HTMLResponse(html, http_status)
+        """The answer to a request, with macros that see what its template sees."""
+        user, now = request.state.user, request.state.now
+        values |= {
+            "user": user,
+            "path": request.url.path,
+            "token": self._token(user.name) if user and user.may_act else "",
+            "done": next((each.sentence for each in Done if each == request.query_params.get("done")), ""),
+            "now": now,
+            "ago": lambda at: duration(max(now - at, timedelta())),
+        }
+        parts = self._templates.get_template("parts.html").make_module(values)
+        return HTMLResponse(self._templates.get_template(template).render(values, parts=parts), http_status)

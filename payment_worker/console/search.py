@@ -1,155 +1,128 @@
 """The console's lists of payments and refunds, with search and filters."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
+from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, ValidationError
 from starlette.requests import Request
-from starlette.responses import Response
 
-from payment_worker.console.context import Console
-from payment_worker.console.payment import rejected_with
+from payment_worker.console.rendering import DAY, ROWS
 from payment_worker.domain.accounts import PLATFORM
 from payment_worker.domain.money import CURRENCIES
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.refund import RefundStatus
-from payment_worker.store import stripe_identity
+from payment_worker.store import rejected_requests
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.queries import search as queries
-from payment_worker.store.queries import timeline
 from payment_worker.store.queries.search import Page, Place, Search
 
-ROWS: Final = 50
-FIELDS: Final = ("q", "status", "disputed", "account", "currency", "least", "most", "since", "until")
+PAGE_ROWS: Final = 50
 CENTS: Final = 2
 """Decimals of an amount that is looked for in no particular currency."""
-LARGEST: Final = 2**63 - 1
+FILTERS: Final = ("status", "disputed", "account", "currency", "least", "most", "since", "until")
+FAULTS: Final = {
+    **dict.fromkeys(("least", "most"), "is no amount: write 49.99."),
+    **dict.fromkeys(("since", "until"), "is no day: write 2031-12-31."),
+}
 
-Statuses = type[PaymentStatus] | type[RefundStatus]
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """The search as it was typed in, and what is wrong with it."""
-
-    search: Search
-    before: Place | None
-    faults: Sequence[str]
+Amount = Annotated[Decimal, Field(ge=0, le=10**12)]
+Day = Annotated[date, Field(lt=date.max)]  # the year 9999 has no day after its last
 
 
-def payments(console: Console, request: Request) -> Response:
-    """`/payments`."""
-    return _listed(console, request, "payments.html", queries.payments, PaymentStatus)
+class Filters(BaseModel):
+    """What a list of refunds can be filtered by, as its form has it."""
+
+    status: str | None = None
+    currency: Annotated[str, StringConstraints(to_upper=True)] | None = None
+    least: Amount | None = None
+    most: Amount | None = None
+    since: Day | None = None
+    until: Day | None = None
+    before_at: AwareDatetime | None = None
+    before_id: UUID | None = None
+
+    @property
+    def before(self) -> Place | None:
+        """Where this page of the list begins; None for the first."""
+        return Place(self.before_at, self.before_id) if self.before_at and self.before_id else None
+
+    def search(self, identity: str | None) -> Search:
+        """The rows that are wanted."""
+        known = CURRENCIES.get(self.currency or "")
+        least, most = (
+            None if each is None else round(each.scaleb(known.exponent if known else CENTS))
+            for each in (self.least, self.most)
+        )
+        return Search(
+            identity=identity,
+            status=self.status,
+            currency=self.currency,
+            least=least,
+            most=most,
+            since=_midnight(self.since) if self.since else None,
+            until=_midnight(self.until) + DAY if self.until else None,
+        )
 
 
-def refunds(console: Console, request: Request) -> Response:
-    """`/refunds`."""
-    return _listed(console, request, "refunds.html", queries.refunds, RefundStatus)
+class RefundFilters(Filters):
+    """Filters of refunds."""
+
+    status: RefundStatus | None = None
+
+
+class PaymentFilters(Filters):
+    """Filters of payments."""
+
+    status: PaymentStatus | None = None
+    disputed: bool = False
+    account: str | None = None
+
+    def search(self, identity: str | None) -> Search:
+        """The rows that are wanted."""
+        account = "" if self.account == PLATFORM else self.account
+        return replace(super().search(identity), is_disputed=self.disputed, account=account)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=UTC)
 
 
 def _listed(
-    console: Console, request: Request, template: str, query: Callable[..., Page], statuses: Statuses
-) -> Response:
-    given = {name: request.query_params.get(name, "").strip() for name in FIELDS}
-    asked = _asked(given, request.query_params.get("before", ""), statuses)
-    with console.reading() as connection:
-        search = _resolved(connection, asked.search)
-        page = query(connection, search, before=asked.before, limit=ROWS)
-        rejected = rejected_with(connection, given["q"])
-        is_live = stripe_identity.is_live(connection)
-    place = page.next_place
-    return console.pages.page(
-        request,
-        template,
-        http_status=HTTPStatus.BAD_REQUEST if asked.faults else HTTPStatus.OK,
-        problems=asked.faults,
-        given=given,
-        page=page,
-        following=f"{place.created_at.isoformat()}~{place.row_id}" if place else "",
-        is_first=asked.before is None,
-        statuses=list(statuses),
-        rejected=rejected,
-        is_live=is_live,
-    )
-
-
-def _asked(given: Mapping[str, str], before: str, statuses: Statuses) -> _Asked:
-    faults: list[str] = []
-    currency = given["currency"].upper()
-    exponent = CURRENCIES[currency].exponent if currency in CURRENCIES else CENTS
-    if given["status"] and given["status"] not in set(statuses):
-        faults.append(f"There is no status {given['status']}.")
-    amounts, days = {}, {}
-    for name in ("least", "most"):
-        try:
-            amounts[name] = _minor(given[name], exponent)
-        except ValueError:
-            faults.append(f"{given[name]} is no amount: write 49.99.")
-    for name in ("since", "until"):
-        try:
-            days[name] = _midnight(given[name])
-        except (ValueError, OverflowError):
-            faults.append(f"{given[name]} is no day: write 2031-12-31.")
-    until = days.get("until")
-    of_payments = statuses is PaymentStatus  # a refund's row has neither
-    search = Search(
-        identity=given["q"] or None,
-        status=given["status"] or None,
-        is_disputed=bool(given["disputed"]) and of_payments,
-        account=_account(given["account"]) if of_payments else None,
-        currency=currency or None,
-        least=amounts.get("least"),
-        most=amounts.get("most"),
-        since=days.get("since"),
-        until=until + timedelta(days=1) if until else None,
-    )
+    connection: Connection, request: Request, *, query: Callable[..., Page], kind: type[Filters]
+) -> Mapping[str, Any]:
+    typed = {name: text.strip() for name, text in request.query_params.items() if text.strip()}
+    shown = {
+        "given": {name: typed.get(name, "") for name in ("q", *FILTERS)},
+        "statuses": list(PaymentStatus if kind is PaymentFilters else RefundStatus),
+    }
     try:
-        place = _place(before)
-    except ValueError:
-        place = None
-        faults.append("The list cannot go on from there.")
-    return _Asked(search, place, faults)
+        filters = kind.model_validate(typed)
+    except ValidationError as error:
+        faults = [(fault["input"], fault["loc"][0]) for fault in error.errors()]
+        problems = [f"{text} {FAULTS.get(str(name), 'is unknown.')}" for text, name in faults]
+        return {**shown, "problems": problems, "http_status": HTTPStatus.BAD_REQUEST}
+    # As it was pasted, and where that is found nowhere, without the blanks around it.
+    pasted = [request.query_params.get("q"), typed.get("q")]
+    for identity in dict.fromkeys(pasted):
+        page = query(connection, filters.search(identity or None), before=filters.before, limit=PAGE_ROWS)
+        rejected = rejected_requests.carrying(connection, identity, limit=ROWS) if identity else ()
+        if page.rows or rejected:
+            break
+    exactly = pasted[0] if identity != pasted[0] else ""
+    return {
+        **shown,
+        "page": page,
+        "rejected": rejected,
+        "exactly": exactly,
+        "is_first": not filters.before,
+    }
 
 
-def _account(text: str) -> str | None:
-    return "" if text == PLATFORM else text or None
-
-
-def _minor(text: str, exponent: int) -> int | None:
-    if not text:
-        return None
-    try:
-        amount = Decimal(text).scaleb(exponent).to_integral_value()
-    except InvalidOperation:
-        raise ValueError(text) from None
-    if not amount.is_finite() or not 0 <= amount <= LARGEST:
-        raise ValueError(text)
-    return int(amount)
-
-
-def _midnight(text: str) -> datetime | None:
-    day = date.fromisoformat(text) if text else None
-    # The year 9999 has no day after its last.
-    return datetime.combine(day, time(), tzinfo=UTC) if day and day + timedelta(days=1) else None
-
-
-def _place(text: str) -> Place | None:
-    if not text:
-        return None
-    at, _, row_id = text.partition("~")
-    created_at = datetime.fromisoformat(at)
-    if created_at.tzinfo is None:
-        raise ValueError(text)
-    return Place(created_at, UUID(row_id))
-
-
-def _resolved(connection: Connection, search: Search) -> Search:
-    """The search for an event's id as one for its payment's."""
-    if search.identity and search.identity.startswith("evt_"):
-        owner = timeline.payment_of_event(connection, search.identity)
-        return Search(identity=str(owner or search.identity))
-    return search
+payments = partial(_listed, query=queries.payments, kind=PaymentFilters)
+refunds = partial(_listed, query=queries.refunds, kind=RefundFilters)

@@ -79,9 +79,7 @@ def _application(chosen: Settings, examine: Examine) -> ASGIApp:
         tokens=tokens,
         checks=Remembered(lambda: examine(chosen)),
         readings=Remembered(state.readings),
-        clock=bootstrap.now,
-        pages=Pages(clock=bootstrap.now, token=tokens.make),
-        flower_url=chosen.console_flower_url,
+        pages=Pages(token=tokens.make, flower_url=chosen.console_flower_url),
     )
 
     def close() -> None:

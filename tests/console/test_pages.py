@@ -69,6 +69,24 @@ def test_a_payment_is_found_by_each_of_its_ids(shared_console: Running, shared_r
         )
     page = shared_console.reader.get("/payments", q=f"nothing {unique}")
     assert (page.status, _listed(page.body)) == (200, [])
+    assert f"Nothing has the id “nothing {unique}”" in page.body
+
+
+def test_an_id_is_looked_for_as_it_was_pasted_then_without_the_blanks_around_it(
+    shared_console: Running, shared_rows: Rows
+) -> None:
+    unique = str(uuid4())
+    plain, blank = (
+        str(a_payment(shared_rows, order_id=order_id)["payment_id"]) for order_id in (unique, f"{unique} ")
+    )
+
+    def found(identity: str) -> tuple[list[str], bool]:
+        body = shared_console.reader.get("/payments", q=identity).body
+        return _listed(body), f"Nothing has exactly the id “{identity}”" in body
+
+    assert found(unique) == found(unique.upper()) == ([plain], False)
+    assert found(f"{unique} ") == ([blank], False)
+    assert found(f" {unique}") == ([plain], True)
 
 
 def a_refund(rows: Rows, payment: Mapping[str, object], **values: object) -> str:
@@ -117,6 +135,12 @@ def test_which_refund_of_an_order_failed_is_found_with_its_reason(
     asked_for = a_refund(shared_rows, payment, fingerprint="of a request")
     assert "made at Stripe" not in shared_console.reader.get("/refunds", q=asked_for).body
     assert "expired_or_canceled_card" in shared_console.reader.get(f"/payments/{payment['payment_id']}").body
+    for path in ("/payments", f"/payments/{payment['payment_id']}"):
+        assert "refund failed" in shared_console.reader.get(path, q=f"order {unique}").body
+    other = a_payment(shared_rows, order_id=f"other order {unique}")
+    a_refund(shared_rows, other)
+    for path in ("/payments", f"/payments/{other['payment_id']}"):
+        assert "refund failed" not in shared_console.reader.get(path, q=f"other order {unique}").body
     assert found(q=f"order {unique}", least="0.11") == found(q=f"nothing {unique}") == set()
     assert shared_console.reader.get("/refunds", status="SUCCEEDED").status == 400
 
@@ -171,8 +195,9 @@ def test_filters_leave_what_is_wanted(shared_console: Running, shared_rows: Rows
         {"least": "-1"},
         {"since": "yesterday"},
         {"until": "9999-12-31"},
-        {"before": "x"},
-        {"before": "2001-01-01T00:00:00~11111111-1111-4111-8111-111111111111"},
+        {"before_at": "x"},
+        {"before_at": "2001-01-01T00:00:00"},
+        {"before_id": "x"},
     ],
 )
 def test_what_cannot_be_searched_for_is_said(shared_console: Running, query: dict[str, str]) -> None:

@@ -87,7 +87,8 @@ class Booked:
     """What Stripe booked in a period: the balance transactions of one kind in one currency."""
 
     currency: str
-    kind: str
+    kind: str | None
+    """None: of every kind."""
     count: int
     amount: int
     fee: int
@@ -95,7 +96,7 @@ class Booked:
 
 
 def booked(connection: Connection, *, since: datetime, until: datetime) -> Sequence[Booked]:
-    """The balance transactions of every account in this period, by currency and reporting category."""
+    """The balance transactions of every account in this period, by currency and reporting category, and in all."""
     line = tables.balance_transaction.c
     accounts = select(tables.balance_import.c.stripe_account)
     kind = func.coalesce(line.reporting_category, line.type)
@@ -110,7 +111,7 @@ def booked(connection: Connection, *, since: datetime, until: datetime) -> Seque
         )
         # The index begins with the account.
         .where(line.stripe_account.in_(accounts), line.created_at >= since, line.created_at < until)
-        .group_by(line.currency, kind)
+        .group_by(line.currency, func.rollup(kind))
         .order_by(line.currency, kind)
     )
     return [Booked(**row) for row in connection.execute(query).mappings()]
