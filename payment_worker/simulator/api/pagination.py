@@ -27,16 +27,31 @@ def page(
     *,
     kind: str,
     url: str,
+    equal: tuple[str, ...] = (),
     keep: Callable[[Json], bool] = lambda _record: True,
 ) -> Json:
-    """One page of the records that `keep` lets pass. Raises RequestError for a bad limit or cursor."""
+    """One page of records. Raises RequestError for a bad limit or cursor.
+
+    Args:
+        records: all of them, in order of creation.
+        params: the request's.
+        kind: what a record is, for the error.
+        url: where the list is.
+        equal: parameters that, where given, a record's field of the same name must equal.
+        keep: what else a record must be.
+    """
     limit = params.get("limit", LIMIT)
     if not 1 <= limit <= LARGEST_LIMIT:
         raise invalid_request(f"Invalid limit: must be from 1 to {LARGEST_LIMIT}", param="limit")
     bounds = params.get("created", {})
     before = params.get("ending_before")
     ordered = _from_cursor(records, params, kind=kind)
-    wanted = (record for record in _within(ordered, bounds, upwards=before is not None) if keep(record))
+    fields = {name: params[name] for name in equal if name in params}
+    wanted = (
+        record
+        for record in _within(ordered, bounds, upwards=before is not None)
+        if all(record[name] == value for name, value in fields.items()) and keep(record)
+    )
     found = list(islice(wanted, limit + 1))
     data = found[:limit]
     if before is not None:

@@ -7,6 +7,7 @@ from payment_worker.simulator.api.errors import RequestError
 from payment_worker.simulator.api.parameters.checks import check
 from payment_worker.simulator.control.routing import ControlError, ControlRequest, Json, json_route
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.lookup import found_intent
 from payment_worker.simulator.resources.payers.test_methods import AUTHENTICATION_FAILED, Decline
 from payment_worker.simulator.resources.payments import authorizations, confirmation, payment_intents, refunds
 from payment_worker.simulator.state import Context, State
@@ -50,7 +51,7 @@ def _capture(request: ControlRequest) -> Json:
 
 def _complete(request: ControlRequest) -> Json:
     context = request.context()
-    intent = payment_intents.found(context, request.path["id"])
+    intent = found_intent(context, request.path["id"])
     if intent["status"] == "processing":
         confirmation.finish_processing(context, intent, good=True)
     elif intent["status"] == "requires_action":
@@ -67,7 +68,7 @@ def _complete(request: ControlRequest) -> Json:
 
 def _fail(request: ControlRequest) -> Json:
     context = request.context()
-    intent = payment_intents.found(context, request.path["id"])
+    intent = found_intent(context, request.path["id"])
     fields = request.fields(code=None, decline_code=None)
     why = None
     if fields["code"] or fields["decline_code"]:
@@ -89,7 +90,7 @@ def _authentication_failed(context: Context, intent: Json, why: Decline) -> None
 
 def _expire(request: ControlRequest) -> Json:
     context = request.context()
-    intent = payment_intents.found(context, request.path["id"])
+    intent = found_intent(context, request.path["id"])
     if intent["status"] != "requires_capture":
         raise ControlError(f"nothing to expire: it is {intent['status']}")
     authorizations.expire(context, intent)

@@ -3,7 +3,8 @@
 from starlette.routing import Route
 
 from payment_worker.simulator.control.routing import ControlError, ControlRequest, Json, json_route
-from payment_worker.simulator.resources.payments import disputes, early_fraud_warnings, payment_intents
+from payment_worker.simulator.resources.lookup import found_intent
+from payment_worker.simulator.resources.payments import disputes, early_fraud_warnings
 from payment_worker.simulator.state import Context, State
 
 
@@ -20,7 +21,7 @@ def _open_dispute(request: ControlRequest) -> Json:
 
 def _charge(context: Context, fields: Json) -> Json:
     if fields["payment_intent"]:
-        fields["charge"] = payment_intents.found(context, fields["payment_intent"])["latest_charge"]
+        fields["charge"] = found_intent(context, fields["payment_intent"])["latest_charge"]
     charge = context.account.charges.get(fields["charge"])
     if charge is None:
         raise ControlError("no such charge", status=404)
@@ -36,13 +37,13 @@ def _warn(request: ControlRequest) -> Json:
 def _move_dispute(request: ControlRequest) -> Json:
     context = request.context()
     fields = request.fields(status=None, evidence=None, metadata=None)
-    return disputes.move(context, disputes.found(context, request.path["id"]), **fields)
+    return disputes.move(context, disputes.retrieve(context, request.path["id"], {}), **fields)
 
 
 def _close_dispute(request: ControlRequest) -> Json:
     context = request.context()
     return disputes.finish(
-        context, disputes.found(context, request.path["id"]), request.fields(status="lost")["status"]
+        context, disputes.retrieve(context, request.path["id"], {}), request.fields(status="lost")["status"]
     )
 
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from payment_worker.simulator.api import pagination
-from payment_worker.simulator.api.errors import invalid_request, no_such
+from payment_worker.simulator.api.errors import invalid_request
 from payment_worker.simulator.resources.events import visible
+from payment_worker.simulator.resources.lookup import found
 from payment_worker.simulator.state import Context, Json
 
 MOST_TYPES = 20
@@ -33,6 +34,4 @@ def list_events(context: Context, _object_id: str, params: dict[str, Any]) -> Js
 
 def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The event of that id, visible in lists or not yet. Raises RequestError."""
-    if object_id not in context.account.events:
-        raise no_such("event", object_id, param="id", status=404)
-    return context.account.events[object_id]
+    return found(context, context.account.events, object_id, "event")

@@ -4,6 +4,7 @@ from typing import Any
 
 from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import invalid_request, no_such
+from payment_worker.simulator.resources.lookup import found
 from payment_worker.simulator.state import Context, Json
 
 _FEE_DESCRIPTIONS = {"adjustment": "Dispute fee"}
@@ -107,20 +108,17 @@ def _become_available(context: Context, record: Json) -> None:
 
 def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The balance transaction of that id."""
-    if object_id not in context.account.balance_transactions:
-        raise no_such("balance transaction", object_id, param="id", status=404)
-    return context.account.balance_transactions[object_id]
+    return found(context, context.account.balance_transactions, object_id, "balance transaction")
 
 
 def list_transactions(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of balance transactions, by source, type or currency, or those of an automatic payout."""
-    wanted = {name: params[name] for name in ("source", "type", "currency") if name in params}
     return pagination.page(
         _of_payout(context, params["payout"]) if "payout" in params else context.account.balance_transactions,
         params,
         kind="balance transaction",
         url="/v1/balance_transactions",
-        keep=lambda record: all(record[name] == value for name, value in wanted.items()),
+        equal=("source", "type", "currency"),
     )
 
 

@@ -3,10 +3,11 @@
 from typing import Any
 
 from payment_worker.simulator.api import pagination
-from payment_worker.simulator.api.errors import invalid_request, no_such
+from payment_worker.simulator.api.errors import invalid_request
 from payment_worker.simulator.api.parameters.metadata import merged_metadata
 from payment_worker.simulator.resources.balance.balance_transactions import book
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.lookup import found
 from payment_worker.simulator.resources.payments.currencies import checked_currency, format_amount
 from payment_worker.simulator.state import Context, Json, change
 
@@ -147,10 +148,7 @@ def cancel(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
 
 def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The payout of that id."""
-    if object_id not in context.account.payouts:
-        raise no_such("payout", object_id, param="id", status=404)
-    context.object_id = object_id
-    return context.account.payouts[object_id]
+    return found(context, context.account.payouts, object_id, "payout")
 
 
 def update(context: Context, object_id: str, params: dict[str, Any]) -> Json:
@@ -163,15 +161,12 @@ def update(context: Context, object_id: str, params: dict[str, Any]) -> Json:
 
 def list_payouts(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of payouts, by status, destination or day of arrival if wanted."""
-    wanted = {name: params[name] for name in ("status", "destination") if name in params}
     arrival = params.get("arrival_date", {})
     return pagination.page(
         context.account.payouts,
         params,
         kind="payout",
         url="/v1/payouts",
-        keep=lambda record: (
-            pagination.is_within(record["arrival_date"], arrival)
-            and all(record[name] == value for name, value in wanted.items())
-        ),
+        equal=("status", "destination"),
+        keep=lambda record: pagination.is_within(record["arrival_date"], arrival),
     )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from payment_worker.simulator.api.errors import invalid_request, no_such
+from payment_worker.simulator.resources.lookup import found
 from payment_worker.simulator.resources.payers.payment_methods import method_for
 from payment_worker.simulator.state import Context, Json
 
@@ -41,9 +42,7 @@ def create(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
 
 def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The token of that id."""
-    if object_id not in context.account.confirmation_tokens:
-        raise no_such("confirmation_token", object_id, param="id", status=404)
-    return context.account.confirmation_tokens[object_id]
+    return found(context, context.account.confirmation_tokens, object_id, "confirmation_token")
 
 
 def filled(context: Context, params: dict[str, Any]) -> dict[str, Any]:

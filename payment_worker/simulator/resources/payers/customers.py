@@ -6,6 +6,7 @@ from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import no_such
 from payment_worker.simulator.api.parameters.metadata import merged_metadata
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.lookup import found
 from payment_worker.simulator.state import Context, Json, change
 
 
@@ -47,20 +48,17 @@ def create(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
 
 def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The customer of that id."""
-    if object_id not in context.account.customers:
-        raise no_such("customer", object_id, param="id", status=404)
-    return context.account.customers[object_id]
+    return found(context, context.account.customers, object_id, "customer")
 
 
 def list_customers(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of customers, all or those of one e-mail address."""
-    email = params.get("email")
     return pagination.page(
         context.account.customers,
         params,
         kind="customer",
         url="/v1/customers",
-        keep=lambda record: email in (None, record["email"]),
+        equal=("email",),
     )
 
 

@@ -169,15 +169,11 @@ def list_of_customer(context: Context, object_id: str, params: dict[str, Any]) -
 
 
 def _page(context: Context, params: dict[str, Any], *, customer: str | None, url: str) -> Json:
-    kind = params.get("type")
     return pagination.page(
         context.account.payment_methods,
         params,
         kind="PaymentMethod",
         url=url,
-        keep=lambda record: (
-            record["customer"] is not None
-            and customer in (None, record["customer"])
-            and kind in (None, record["type"])
-        ),
+        equal=("type",),
+        keep=lambda record: record["customer"] is not None and customer in (None, record["customer"]),
     )

@@ -3,9 +3,11 @@
 from typing import Any
 
 from payment_worker.simulator.api import pagination
-from payment_worker.simulator.api.errors import RequestError, invalid_request, no_such
+from payment_worker.simulator.api.errors import RequestError, invalid_request
 from payment_worker.simulator.api.parameters.metadata import merged_metadata
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.lookup import found
+from payment_worker.simulator.resources.payers.authentication import next_action
 from payment_worker.simulator.resources.payers.customers import check_customer
 from payment_worker.simulator.resources.payers.payment_methods import method_for
 from payment_worker.simulator.resources.payers.test_methods import (
@@ -96,13 +98,7 @@ def _confirm(context: Context, record: Json, params: dict[str, Any]) -> Json:
     behaviour = context.account.behaviours[record["payment_method"]]
     if not behaviour.authentication:
         return save(context, record, behaviour)
-    url = params.get("return_url")
-    if url is None:
-        step: Json = {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
-    else:
-        page = f"https://hooks.stripe.com/3d_secure_2/{record['id']}"
-        step = {"type": "redirect_to_url", "redirect_to_url": {"return_url": url, "url": page}}
-    change(record, status="requires_action", next_action=step)
+    change(record, status="requires_action", next_action=next_action(record["id"], params.get("return_url")))
     emit(context, "setup_intent.requires_action", record)
     return record
 
@@ -177,19 +173,15 @@ def update(context: Context, object_id: str, params: dict[str, Any]) -> Json:
 
 def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The SetupIntent of that id."""
-    if object_id not in context.account.setup_intents:
-        raise no_such("setupintent", object_id, param="intent", status=404)
-    context.object_id = object_id
-    return context.account.setup_intents[object_id]
+    return found(context, context.account.setup_intents, object_id, "setupintent", param="intent")
 
 
 def list_intents(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of SetupIntents, of one customer or payment method if wanted."""
-    wanted = {name: params[name] for name in ("customer", "payment_method") if name in params}
     return pagination.page(
         context.account.setup_intents,
         params,
         kind="setupintent",
         url="/v1/setup_intents",
-        keep=lambda record: all(record[name] == value for name, value in wanted.items()),
+        equal=("customer", "payment_method"),
     )

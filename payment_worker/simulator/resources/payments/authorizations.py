@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from payment_worker.simulator.api.errors import RequestError, invalid_request, no_such
+from payment_worker.simulator.api.errors import RequestError, invalid_request
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.lookup import found_intent
 from payment_worker.simulator.resources.payments import charges, released_funds
 from payment_worker.simulator.resources.payments.currencies import check_digits, format_amount
 from payment_worker.simulator.state import Context, Json, change
@@ -15,13 +16,6 @@ CANCELABLE = (
     "requires_action",
     "processing",
 )
-
-
-def _found(context: Context, object_id: str) -> Json:
-    if object_id not in context.account.payment_intents:
-        raise no_such("payment_intent", object_id, param="intent", status=404)
-    context.object_id = object_id
-    return context.account.payment_intents[object_id]
 
 
 def _unexpected(intent: Json, verb: str, statuses: tuple[str, ...]) -> RequestError:
@@ -37,7 +31,7 @@ def _unexpected(intent: Json, verb: str, statuses: tuple[str, ...]) -> RequestEr
 
 def capture(context: Context, object_id: str, params: dict[str, Any]) -> Json:
     """Take what was authorised, or a part; the rest is let go. Raises RequestError."""
-    intent = _found(context, object_id)
+    intent = found_intent(context, object_id)
     if intent["status"] != "requires_capture":
         raise _unexpected(intent, "capture", ("requires_capture",))
     capturable: int = intent["amount_capturable"]
@@ -97,7 +91,7 @@ def _capture_some(context: Context, intent: Json, charge: Json, amount: int) -> 
 
 def cancel(context: Context, object_id: str, params: dict[str, Any]) -> Json:
     """Give up; an authorisation is released, which makes no Refund. Raises RequestError."""
-    intent = _found(context, object_id)
+    intent = found_intent(context, object_id)
     charge = context.account.charges.get(intent["latest_charge"] or "")
     if intent["status"] not in CANCELABLE:
         raise _unexpected(intent, "cancel", CANCELABLE)

@@ -3,9 +3,9 @@
 from typing import Any
 
 from payment_worker.simulator.api import pagination
-from payment_worker.simulator.api.errors import no_such
 from payment_worker.simulator.resources.balance.balance_transactions import book, charge_fee
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.lookup import found
 from payment_worker.simulator.resources.payers.bank_debits import charge_details
 from payment_worker.simulator.resources.payers.payment_methods import BILLING_DETAILS
 from payment_worker.simulator.resources.payers.test_methods import Behaviour, Decline
@@ -142,14 +142,12 @@ def _book(context: Context, record: Json, amount: int) -> Json:
 
 def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The charge of that id."""
-    if object_id not in context.account.charges:
-        raise no_such("charge", object_id, param="id", status=404)
-    return context.account.charges[object_id]
+    return found(context, context.account.charges, object_id, "charge")
 
 
 def list_charges(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of charges, of one PaymentIntent or customer if wanted."""
-    account, intent, customer = context.account, params.get("payment_intent"), params.get("customer")
+    account, intent = context.account, params.get("payment_intent")
     records = account.charges
     if intent is not None:
         records = {charge: account.charges[charge] for charge in account.charges_of.get(intent, ())}
@@ -158,5 +156,5 @@ def list_charges(context: Context, _object_id: str, params: dict[str, Any]) -> J
         params,
         kind="charge",
         url="/v1/charges",
-        keep=lambda record: customer in (None, record["customer"]),
+        equal=("customer",),
     )

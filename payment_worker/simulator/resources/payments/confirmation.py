@@ -4,6 +4,7 @@ from typing import Any
 
 from payment_worker.simulator.api.errors import RequestError, doc_url, invalid_request
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.payers.authentication import next_action
 from payment_worker.simulator.resources.payers.bank_debits import mandate_for
 from payment_worker.simulator.resources.payers.payment_methods import method_for
 from payment_worker.simulator.resources.payers.test_methods import (
@@ -154,12 +155,7 @@ def finish_processing(
 
 
 def _ask_customer(context: Context, intent: Json, return_url: str | None) -> Json:
-    if return_url is None:
-        step: Json = {"type": "use_stripe_sdk", "use_stripe_sdk": {"type": "three_d_secure_redirect"}}
-    else:
-        page = f"https://hooks.stripe.com/3d_secure_2/{intent['id']}"
-        step = {"type": "redirect_to_url", "redirect_to_url": {"return_url": return_url, "url": page}}
-    change(intent, status="requires_action", next_action=step)
+    change(intent, status="requires_action", next_action=next_action(intent["id"], return_url))
     emit(context, "payment_intent.requires_action", intent)
     return intent
 

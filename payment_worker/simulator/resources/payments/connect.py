@@ -6,6 +6,7 @@ from payment_worker.simulator.api import pagination
 from payment_worker.simulator.api.errors import invalid_request, no_such
 from payment_worker.simulator.resources.balance.balance_transactions import book
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.lookup import found
 from payment_worker.simulator.state import Context, Json, change
 
 APPLICATION = "ca_simulator"
@@ -251,37 +252,31 @@ def _give_fee_back(context: Context, charge: Json, refund: Json) -> None:
 
 def retrieve_transfer(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The transfer of that id."""
-    if object_id not in context.account.transfers:
-        raise no_such("transfer", object_id, param="id", status=404)
-    return context.account.transfers[object_id]
+    return found(context, context.account.transfers, object_id, "transfer")
 
 
 def list_transfers(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of transfers, to one account or of one group if wanted."""
-    wanted = {name: params[name] for name in ("destination", "transfer_group") if name in params}
     return pagination.page(
         context.account.transfers,
         params,
         kind="transfer",
         url="/v1/transfers",
-        keep=lambda record: all(record[name] == value for name, value in wanted.items()),
+        equal=("destination", "transfer_group"),
     )
 
 
 def retrieve_fee(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The application fee of that id."""
-    if object_id not in context.account.application_fees:
-        raise no_such("application fee", object_id, param="id", status=404)
-    return context.account.application_fees[object_id]
+    return found(context, context.account.application_fees, object_id, "application fee")
 
 
 def list_fees(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of application fees, of one charge if wanted."""
-    charge = params.get("charge")
     return pagination.page(
         context.account.application_fees,
         params,
         kind="application fee",
         url="/v1/application_fees",
-        keep=lambda record: charge in (None, record["charge"]),
+        equal=("charge",),
     )

@@ -3,10 +3,11 @@
 from typing import Any
 
 from payment_worker.simulator.api import pagination
-from payment_worker.simulator.api.errors import invalid_request, no_such
+from payment_worker.simulator.api.errors import invalid_request
 from payment_worker.simulator.api.parameters.metadata import merged_metadata
 from payment_worker.simulator.resources.balance.balance_transactions import book
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.lookup import found
 from payment_worker.simulator.resources.payments.early_fraud_warnings import close_warnings
 from payment_worker.simulator.state import Context, Json, change
 
@@ -172,21 +173,14 @@ def finish(context: Context, record: Json, status: str) -> Json:
     return record
 
 
-def found(context: Context, object_id: str) -> Json:
-    """The dispute of that id. Raises RequestError."""
-    if object_id not in context.account.disputes:
-        raise no_such("dispute", object_id, param="id", status=404)
-    return context.account.disputes[object_id]
-
-
 def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The dispute of that id."""
-    return found(context, object_id)
+    return found(context, context.account.disputes, object_id, "dispute")
 
 
 def update(context: Context, object_id: str, params: dict[str, Any]) -> Json:
     """Submit evidence or change metadata."""
-    record = found(context, object_id)
+    record = retrieve(context, object_id, {})
     return move(
         context, record, status=None, evidence=params.get("evidence"), metadata=params.get("metadata")
     )
@@ -194,16 +188,15 @@ def update(context: Context, object_id: str, params: dict[str, Any]) -> Json:
 
 def close(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """Accept that it is lost."""
-    return finish(context, found(context, object_id), "lost")
+    return finish(context, retrieve(context, object_id, {}), "lost")
 
 
 def list_disputes(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of disputes, of one charge or PaymentIntent if wanted."""
-    wanted = {name: params[name] for name in ("charge", "payment_intent") if name in params}
     return pagination.page(
         context.account.disputes,
         params,
         kind="dispute",
         url="/v1/disputes",
-        keep=lambda record: all(record[name] == value for name, value in wanted.items()),
+        equal=("charge", "payment_intent"),
     )

@@ -3,8 +3,8 @@
 from typing import Any
 
 from payment_worker.simulator.api import pagination
-from payment_worker.simulator.api.errors import no_such
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.lookup import found
 from payment_worker.simulator.state import Context, Json, change
 
 FRAUD_TYPE = "made_with_stolen_card"
@@ -39,18 +39,21 @@ def close_warnings(context: Context, charge: Json) -> None:
 
 def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The warning of that id. Raises RequestError."""
-    if object_id not in context.account.early_fraud_warnings:
-        raise no_such("early fraud warning", object_id, param="early_fraud_warning", status=404)
-    return context.account.early_fraud_warnings[object_id]
+    return found(
+        context,
+        context.account.early_fraud_warnings,
+        object_id,
+        "early fraud warning",
+        param="early_fraud_warning",
+    )
 
 
 def list_warnings(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of warnings, of one charge or PaymentIntent if wanted."""
-    wanted = {name: params[name] for name in ("charge", "payment_intent") if name in params}
     return pagination.page(
         context.account.early_fraud_warnings,
         params,
         kind="early_fraud_warning",
         url="/v1/radar/early_fraud_warnings",
-        keep=lambda record: all(record[name] == value for name, value in wanted.items()),
+        equal=("charge", "payment_intent"),
     )

@@ -3,9 +3,10 @@
 from typing import Any
 
 from payment_worker.simulator.api import pagination
-from payment_worker.simulator.api.errors import invalid_request, no_such
+from payment_worker.simulator.api.errors import invalid_request
 from payment_worker.simulator.api.parameters.metadata import merged_metadata
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.lookup import found_intent
 from payment_worker.simulator.resources.payers import confirmation_tokens
 from payment_worker.simulator.resources.payers.bank_debits import types_in
 from payment_worker.simulator.resources.payers.customers import check_customer
@@ -24,14 +25,6 @@ ONLY_WITH_CONFIRM = (
 )
 _UPDATABLE_STATUSES = ("requires_payment_method", "requires_confirmation", "requires_action")
 _PLAIN = ("description", "receipt_email", "shipping", "statement_descriptor", "statement_descriptor_suffix")
-
-
-def found(context: Context, object_id: str) -> Json:
-    """The PaymentIntent that a path names. Raises RequestError."""
-    if object_id not in context.account.payment_intents:
-        raise no_such("payment_intent", object_id, param="intent", status=404)
-    context.object_id = object_id
-    return context.account.payment_intents[object_id]
 
 
 def create(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
@@ -143,19 +136,19 @@ def _new(context: Context, params: dict[str, Any], currency: str) -> Json:
 
 def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The PaymentIntent of that id."""
-    return found(context, object_id)
+    return found_intent(context, object_id)
 
 
 def confirm(context: Context, object_id: str, params: dict[str, Any]) -> Json:
     """Try to take the money. Raises RequestError, a decline among them."""
-    intent, params = found(context, object_id), confirmation_tokens.filled(context, params)
+    intent, params = found_intent(context, object_id), confirmation_tokens.filled(context, params)
     confirmation_tokens.use(context, params, intent)
     return confirm_intent(context, intent, params)
 
 
 def update(context: Context, object_id: str, params: dict[str, Any]) -> Json:
     """Change what may be changed: metadata and description always, the rest until it is confirmed."""
-    record = found(context, object_id)
+    record = found_intent(context, object_id)
     free = {"metadata", "description", "expand", "receipt_email", "shipping"}
     if not free.issuperset(params) and record["status"] not in _UPDATABLE_STATUSES:
         raise invalid_request(
@@ -184,11 +177,10 @@ def update(context: Context, object_id: str, params: dict[str, Any]) -> Json:
 
 def list_intents(context: Context, _object_id: str, params: dict[str, Any]) -> Json:
     """A page of PaymentIntents, of one customer if wanted."""
-    customer = params.get("customer")
     return pagination.page(
         context.account.payment_intents,
         params,
         kind="payment_intent",
         url="/v1/payment_intents",
-        keep=lambda record: customer in (None, record["customer"]),
+        equal=("customer",),
     )

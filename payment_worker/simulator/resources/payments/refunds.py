@@ -3,10 +3,11 @@
 from typing import Any
 
 from payment_worker.simulator.api import pagination
-from payment_worker.simulator.api.errors import invalid_request, no_such
+from payment_worker.simulator.api.errors import invalid_request
 from payment_worker.simulator.api.parameters.metadata import merged_metadata
 from payment_worker.simulator.resources.balance.balance_transactions import book
 from payment_worker.simulator.resources.events import emit
+from payment_worker.simulator.resources.lookup import found
 from payment_worker.simulator.resources.payments import connect
 from payment_worker.simulator.resources.payments.early_fraud_warnings import close_warnings
 from payment_worker.simulator.resources.payments.refund_rules import charge_of, checked_amount
@@ -154,10 +155,7 @@ def _give_back(context: Context, record: Json) -> None:
 
 def retrieve(context: Context, object_id: str, _params: dict[str, Any]) -> Json:
     """The refund of that id."""
-    if object_id not in context.account.refunds:
-        raise no_such("refund", object_id, param="id", status=404)
-    context.object_id = object_id
-    return context.account.refunds[object_id]
+    return found(context, context.account.refunds, object_id, "refund")
 
 
 def update(context: Context, object_id: str, params: dict[str, Any]) -> Json:
