@@ -1,11 +1,11 @@
 """What was before another try is no news of it; what came of it is, however it is heard of."""
 
+from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from payment_worker.domain.payment import Payment, PaymentStatus, PaymentTrigger
+from payment_worker.domain.payment import PaymentStatus, PaymentTrigger
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot
 from payment_worker.domain.transitions.payments import (
     retry_payment,
@@ -13,6 +13,7 @@ from payment_worker.domain.transitions.payments import (
     transition_payment,
 )
 from payment_worker.domain.transitions.verdicts import Advanced, Stale, Unchanged
+from tests.unit.domain.builders import a_payment, a_snapshot
 
 POOR = Decline(error_code="card_declined", decline_code="insufficient_funds", advice_code="try_again_later")
 WEAK_NEWS = [None, PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED]
@@ -21,39 +22,24 @@ STRONG_NEWS = sorted(
 )
 
 
-def a_declined_payment(**changes: Any) -> Payment:  # noqa: ANN401 - any field of a payment
-    ordinary: dict[str, Any] = {
-        "payment_id": uuid4(),
-        "order_id": uuid4(),
-        "customer_id": None,
-        "version": 2,
-        "status": PaymentStatus.FAILED,
-        "amount": 1000,
-        "currency": "EUR",
-        "failure_reason": "INSUFFICIENT_FUNDS",
-        "decline_code": "insufficient_funds",
-        "advice_code": "try_again_later",
-        "stripe_payment_intent_id": "pi_1",
-        "stripe_charge_id": "ch_1",
-    }
-    return Payment(**ordinary | changes)
+DECLINED = a_payment(
+    PaymentStatus.FAILED,
+    version=2,
+    failure_reason="INSUFFICIENT_FUNDS",
+    decline_code="insufficient_funds",
+    advice_code="try_again_later",
+    stripe_charge_id="ch_1",
+)
+TRIED = retry_payment(DECLINED)
 
 
-def a_sight(news: PaymentTrigger | None, charge: str | None, **changes: Any) -> PaymentIntentSnapshot:  # noqa: ANN401 - any field
-    ordinary: dict[str, Any] = {
-        "stripe_payment_intent_id": "pi_1",
-        "trigger": news,
-        "amount": 1000,
-        "currency": "EUR",
-        "amount_received": 1000 if news is PaymentTrigger.SUCCEEDED else 0,
-        "stripe_charge_id": charge,
-        "decline": POOR if news is PaymentTrigger.FAILED else None,
-        "as_of_version": 3,
-    }
-    return PaymentIntentSnapshot(**ordinary | changes)
-
-
-TRIED = retry_payment(a_declined_payment())
+def a_try_seen(
+    news: PaymentTrigger | None,
+    charge: str | None,
+    **changes: Any,  # noqa: ANN401 - any field
+) -> PaymentIntentSnapshot:
+    decline = POOR if news is PaymentTrigger.FAILED else None
+    return a_snapshot(news, **{"stripe_charge_id": charge, "decline": decline, "as_of_version": 3} | changes)
 
 
 def test_a_try_begins_anew_and_is_counted() -> None:
@@ -64,11 +50,11 @@ def test_a_try_begins_anew_and_is_counted() -> None:
 
 @pytest.mark.parametrize("news", WEAK_NEWS)
 def test_the_decline_before_it_changes_nothing(news: PaymentTrigger | None) -> None:
-    assert transition_payment(TRIED, a_sight(news, "ch_1")) == Unchanged()
+    assert transition_payment(TRIED, a_try_seen(news, "ch_1")) == Unchanged()
 
 
 def test_a_decline_with_a_charge_of_its_own_is_applied() -> None:
-    verdict = transition_payment(TRIED, a_sight(PaymentTrigger.FAILED, "ch_2"))
+    verdict = transition_payment(TRIED, a_try_seen(PaymentTrigger.FAILED, "ch_2"))
     assert isinstance(verdict, Advanced)
     assert (verdict.payment.status, verdict.payment.stripe_charge_id) == (PaymentStatus.FAILED, "ch_2")
     assert verdict.payment.advice_code == "try_again_later"
@@ -76,7 +62,7 @@ def test_a_decline_with_a_charge_of_its_own_is_applied() -> None:
 
 @pytest.mark.parametrize("news", [PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED])
 def test_what_is_known_to_show_the_retry_is_applied_without_a_charge(news: PaymentTrigger) -> None:
-    assert isinstance(transition_payment(TRIED, a_sight(news, "ch_1", is_from_attempt=True)), Advanced)
+    assert isinstance(transition_payment(TRIED, a_try_seen(news, "ch_1", is_from_attempt=True)), Advanced)
 
 
 @pytest.mark.parametrize("news", STRONG_NEWS)
@@ -84,35 +70,33 @@ def test_what_is_known_to_show_the_retry_is_applied_without_a_charge(news: Payme
 def test_what_a_declined_payment_never_showed_is_applied_whatever_its_charge(
     news: PaymentTrigger, charge: str | None
 ) -> None:
-    assert not shows_previous_attempt(TRIED, a_sight(news, charge))
-    assert isinstance(transition_payment(TRIED, a_sight(news, charge)), Advanced)
+    assert not shows_previous_attempt(TRIED, a_try_seen(news, charge))
+    assert isinstance(transition_payment(TRIED, a_try_seen(news, charge)), Advanced)
 
 
 @pytest.mark.parametrize("news", [PaymentTrigger.FAILED, PaymentTrigger.ACTION_REQUIRED])
 def test_the_first_try_has_none_before_it(news: PaymentTrigger) -> None:
-    first = a_declined_payment(
-        status=PaymentStatus.REQUESTED, failure_reason=None, decline_code=None, stripe_charge_id=None
-    )
-    assert isinstance(transition_payment(first, a_sight(news, None, as_of_version=2)), Advanced)
+    first = a_payment(PaymentStatus.REQUESTED, version=2)
+    assert isinstance(transition_payment(first, a_try_seen(news, None, as_of_version=2)), Advanced)
 
 
 def test_once_it_has_failed_again_the_same_charge_is_simply_known() -> None:
-    failed = transition_payment(TRIED, a_sight(PaymentTrigger.FAILED, "ch_2"))
+    failed = transition_payment(TRIED, a_try_seen(PaymentTrigger.FAILED, "ch_2"))
     assert isinstance(failed, Advanced)
-    again = a_sight(PaymentTrigger.FAILED, "ch_2", as_of_version=failed.payment.version)
+    again = a_try_seen(PaymentTrigger.FAILED, "ch_2", as_of_version=failed.payment.version)
     assert transition_payment(failed.payment, again) == Unchanged()
 
 
 def test_a_snapshot_from_before_the_try_is_fetched_again_first() -> None:
-    assert transition_payment(TRIED, a_sight(PaymentTrigger.FAILED, "ch_2", as_of_version=2)) == Stale()
+    assert transition_payment(TRIED, a_try_seen(PaymentTrigger.FAILED, "ch_2", as_of_version=2)) == Stale()
 
 
 def test_an_action_that_is_needed_has_its_address_until_it_is_over() -> None:
     where = "https://hooks.stripe.com/1"
-    needed = transition_payment(TRIED, a_sight(PaymentTrigger.ACTION_REQUIRED, "ch_2", action_url=where))
+    needed = transition_payment(TRIED, a_try_seen(PaymentTrigger.ACTION_REQUIRED, "ch_2", action_url=where))
     assert isinstance(needed, Advanced)
     assert needed.payment.action_url == where
-    over = transition_payment(needed.payment, a_sight(PaymentTrigger.SUCCEEDED, "ch_3"))
+    over = transition_payment(needed.payment, a_try_seen(PaymentTrigger.SUCCEEDED, "ch_3"))
     assert isinstance(over, Advanced)
     assert over.payment.action_url is None
 
@@ -128,14 +112,16 @@ def test_an_action_that_is_needed_has_its_address_until_it_is_over() -> None:
 def test_a_cancellation_publishes_stripes_reason_or_else_the_callers(
     stripes: str | None, ours: str | None, told: str
 ) -> None:
-    asked = a_declined_payment(cancellation_reason=ours)
-    verdict = transition_payment(asked, a_sight(PaymentTrigger.CANCELED, "ch_1", cancellation_reason=stripes))
+    asked = replace(DECLINED, cancellation_reason=ours)
+    verdict = transition_payment(
+        asked, a_try_seen(PaymentTrigger.CANCELED, "ch_1", cancellation_reason=stripes)
+    )
     assert isinstance(verdict, Advanced)
     assert verdict.payment.cancellation_reason == told
 
 
 def test_success_forgets_why_it_should_have_been_canceled() -> None:
-    asked = a_declined_payment(cancellation_reason="out of stock")
-    verdict = transition_payment(asked, a_sight(PaymentTrigger.SUCCEEDED, "ch_2"))
+    asked = replace(DECLINED, cancellation_reason="out of stock")
+    verdict = transition_payment(asked, a_try_seen(PaymentTrigger.SUCCEEDED, "ch_2"))
     assert isinstance(verdict, Advanced)
     assert verdict.payment.cancellation_reason is None

@@ -3,72 +3,18 @@
 from dataclasses import replace
 from itertools import product
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from payment_worker.domain.findings.kinds import REPAIRABLE, FindingKind
 from payment_worker.domain.findings.payments import compare_payment
 from payment_worker.domain.findings.refunds import STATUS_OF_REFUND, compare_refund
-from payment_worker.domain.payment import STATUS_OF_PAYMENT, Payment, PaymentStatus, PaymentTrigger
-from payment_worker.domain.refund import Refund, RefundStatus, RefundTrigger
-from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
+from payment_worker.domain.payment import STATUS_OF_PAYMENT, PaymentStatus, PaymentTrigger
+from payment_worker.domain.refund import RefundStatus, RefundTrigger
 from payment_worker.domain.transitions.payments import transition_payment
 from payment_worker.domain.transitions.refunds import transition_refund
 from payment_worker.domain.transitions.verdicts import Advanced, Contradicted, Contradiction
-
-OURS = UUID("00000000-0000-4000-8000-000000000001")
-
-
-def a_payment(status: PaymentStatus = PaymentStatus.SUCCEEDED, **changes: Any) -> Payment:  # noqa: ANN401
-    ordinary: dict[str, Any] = {
-        "payment_id": OURS,
-        "order_id": OURS,
-        "customer_id": None,
-        "version": 1,
-        "status": status,
-        "amount": 1000,
-        "currency": "EUR",
-        "amount_captured": 1000 if status is PaymentStatus.SUCCEEDED else 0,
-        "stripe_payment_intent_id": "pi_1",
-    }
-    return Payment(**ordinary | changes)
-
-
-def a_sight(news: PaymentTrigger | None = PaymentTrigger.SUCCEEDED, **changes: Any) -> PaymentIntentSnapshot:  # noqa: ANN401
-    ordinary: dict[str, Any] = {
-        "stripe_payment_intent_id": "pi_1",
-        "trigger": news,
-        "amount": 1000,
-        "currency": "EUR",
-        "amount_received": 1000 if news is PaymentTrigger.SUCCEEDED else 0,
-        "as_of_version": 1,
-    }
-    return PaymentIntentSnapshot(**ordinary | changes)
-
-
-def a_refund(status: RefundStatus = RefundStatus.PROCESSED, **changes: Any) -> Refund:  # noqa: ANN401
-    ordinary: dict[str, Any] = {
-        "refund_id": OURS,
-        "payment_id": OURS,
-        "version": 1,
-        "status": status,
-        "amount": 100,
-        "currency": "EUR",
-        "stripe_refund_id": "re_1",
-    }
-    return Refund(**ordinary | changes)
-
-
-def a_refund_sight(news: RefundTrigger = RefundTrigger.SUCCEEDED, **changes: Any) -> RefundSnapshot:  # noqa: ANN401
-    ordinary: dict[str, Any] = {
-        "stripe_refund_id": "re_1",
-        "trigger": news,
-        "amount": 100,
-        "currency": "EUR",
-    }
-    return RefundSnapshot(**ordinary | changes)
-
+from tests.unit.domain.builders import a_payment, a_refund, a_refund_snapshot, a_snapshot
 
 PAYMENT_CHANGES: list[dict[str, Any]] = [
     {},
@@ -86,7 +32,7 @@ def test_a_payment_agrees_with_just_the_snapshots_of_its_status(
     if news is PaymentTrigger.RETRIED:
         assert news not in STATUS_OF_PAYMENT
         return
-    difference = compare_payment(a_payment(status), a_sight(news))
+    difference = compare_payment(a_payment(status), a_snapshot(news))
     assert (difference is None) is (STATUS_OF_PAYMENT[news] is status)
 
 
@@ -96,7 +42,7 @@ def test_a_payment_agrees_with_just_the_snapshots_of_its_status(
 def test_whatever_contradicts_a_payment_is_a_difference_that_nothing_repairs(
     status: PaymentStatus, news: PaymentTrigger, change: dict[str, Any]
 ) -> None:
-    payment, seen = a_payment(status), a_sight(news, **change)
+    payment, seen = a_payment(status), a_snapshot(news, **change)
     verdict = transition_payment(payment, seen)
     difference = compare_payment(payment, seen)
     if isinstance(verdict, Contradicted):
@@ -110,7 +56,7 @@ def test_whatever_contradicts_a_payment_is_a_difference_that_nothing_repairs(
 
 
 def test_less_captured_than_stripe_took_is_a_difference() -> None:
-    difference = compare_payment(a_payment(amount_captured=600), a_sight())
+    difference = compare_payment(a_payment(amount_captured=600), a_snapshot())
     assert difference is not None
     assert difference.kind is FindingKind.PAYMENT_AMOUNT_DIFFERS
     assert difference.detail == {"ours": 600, "theirs": 1000}
@@ -118,7 +64,7 @@ def test_less_captured_than_stripe_took_is_a_difference() -> None:
 
 def test_a_payment_that_does_not_know_its_payment_intent_is_a_difference() -> None:
     difference = compare_payment(
-        a_payment(PaymentStatus.FAILED, stripe_payment_intent_id=None), a_sight(PaymentTrigger.FAILED)
+        a_payment(PaymentStatus.FAILED, stripe_payment_intent_id=None), a_snapshot(PaymentTrigger.FAILED)
     )
     assert difference is not None
     assert difference.kind in REPAIRABLE
@@ -128,7 +74,7 @@ def test_a_payment_that_does_not_know_its_payment_intent_is_a_difference() -> No
 def test_a_refund_agrees_with_just_the_snapshots_of_its_status(
     status: RefundStatus, news: RefundTrigger
 ) -> None:
-    difference = compare_refund(a_payment(), a_refund(status), a_refund_sight(news))
+    difference = compare_refund(a_payment(), a_refund(status), a_refund_snapshot(news))
     assert (difference is None) is (STATUS_OF_REFUND[news] is status)
 
 
@@ -144,7 +90,7 @@ def test_whatever_contradicts_a_refund_is_a_difference_that_nothing_repairs(
 ) -> None:
     refund = a_refund(status) if sent else replace(a_refund(status), stripe_refund_id=None)
     payment = a_payment(amount_refund_reserved=100, amount_refunded=100)
-    seen = a_refund_sight(news, **change)
+    seen = a_refund_snapshot(news, **change)
     if isinstance(transition_refund(payment, refund, seen), Contradicted):
         difference = compare_refund(payment, refund, seen)
         assert difference is not None
@@ -152,7 +98,7 @@ def test_whatever_contradicts_a_refund_is_a_difference_that_nothing_repairs(
 
 
 def test_a_refund_that_nobody_here_asked_for_is_adopted() -> None:
-    difference = compare_refund(a_payment(), None, a_refund_sight())
+    difference = compare_refund(a_payment(), None, a_refund_snapshot())
     assert difference is not None
     assert difference.kind is FindingKind.REFUND_NOT_OURS
     assert difference.kind in REPAIRABLE

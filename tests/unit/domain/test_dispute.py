@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from itertools import permutations, product
-from uuid import UUID
 
 import pytest
 
@@ -13,22 +12,7 @@ from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.snapshots import DisputeSnapshot
 from payment_worker.domain.transitions.disputes import DisputeMoved, transition_dispute
 from payment_worker.domain.transitions.verdicts import PaymentBehind, Stale, Unchanged
-
-OURS = UUID("00000000-0000-4000-8000-000000000001")
-
-
-def a_payment(status: PaymentStatus = PaymentStatus.SUCCEEDED) -> Payment:
-    return Payment(
-        payment_id=OURS,
-        order_id=str(OURS),
-        customer_id=None,
-        version=1,
-        status=status,
-        amount=1000,
-        currency="EUR",
-        amount_captured=1000,
-        stripe_payment_intent_id="pi_1",
-    )
+from tests.unit.domain.builders import a_payment
 
 
 def a_sight(status: DisputeStatus, number: int = 1) -> DisputeSnapshot:

@@ -3,7 +3,6 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -20,6 +19,7 @@ from payment_worker.domain.eligibility import (
     decide_retry,
 )
 from payment_worker.domain.payment import PAYMENT_TRANSITIONS, Payment, PaymentStatus, PaymentTrigger
+from tests.unit.domain import builders
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ONCE = RetryPolicy(automatic=1)
@@ -29,20 +29,11 @@ STATUSES = list(PaymentStatus)
 def a_payment(status: PaymentStatus, **changes: Any) -> Payment:  # noqa: ANN401 - any field of a payment
     held = status in {PaymentStatus.AUTHORIZED, PaymentStatus.SUCCEEDED}
     ordinary: dict[str, Any] = {
-        "payment_id": uuid4(),
-        "order_id": uuid4(),
-        "customer_id": None,
-        "version": 1,
-        "status": status,
-        "amount": 1000,
-        "currency": "EUR",
         "amount_authorized": 1000 if held else 0,
-        "amount_captured": 1000 if status is PaymentStatus.SUCCEEDED else 0,
         "decline_code": "insufficient_funds" if status is PaymentStatus.FAILED else None,
-        "stripe_payment_intent_id": "pi_1",
         "stripe_charge_id": "ch_1",
     }
-    return Payment(**ordinary | changes)
+    return builders.a_payment(status, **ordinary | changes)
 
 
 def retry(payment: Payment, **changes: Any) -> Decision:  # noqa: ANN401 - any argument

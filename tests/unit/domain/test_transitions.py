@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-from uuid import UUID, uuid5
+from functools import partial
+from uuid import uuid5
 
 import pytest
 from hypothesis import given, settings
@@ -23,36 +23,12 @@ from payment_worker.domain.transitions.verdicts import (
     Unchanged,
 )
 from tests.harness.length import examples
+from tests.unit.domain.builders import OURS, a_payment, a_snapshot
 
 Snapshot = PaymentIntentSnapshot | RefundSnapshot
 
-OURS = UUID("00000000-0000-4000-8000-000000000001")
-
-
-def a_payment(**changes: Any) -> Payment:  # noqa: ANN401 - any field of a payment
-    ordinary: dict[str, Any] = {
-        "payment_id": OURS,
-        "order_id": OURS,
-        "customer_id": None,
-        "version": 1,
-        "status": PaymentStatus.REQUESTED,
-        "amount": 1000,
-        "currency": "EUR",
-    }
-    return Payment(**ordinary | changes)
-
-
-def a_sight(news: PaymentTrigger | None, **changes: Any) -> PaymentIntentSnapshot:  # noqa: ANN401 - any field
-    ordinary: dict[str, Any] = {
-        "stripe_payment_intent_id": "pi_1",
-        "trigger": news,
-        "amount": 1000,
-        "currency": "EUR",
-        "amount_received": 1000 if news is PaymentTrigger.SUCCEEDED else 0,
-        "stripe_charge_id": "ch_1",
-        "as_of_version": 1,
-    }
-    return PaymentIntentSnapshot(**ordinary | changes)
+a_request = partial(a_payment, PaymentStatus.REQUESTED, stripe_payment_intent_id=None)
+a_sight = partial(a_snapshot, stripe_charge_id="ch_1")
 
 
 def a_refund_sight(number: int, amount: int, news: RefundTrigger) -> RefundSnapshot:
@@ -67,7 +43,7 @@ def a_refund_sight(number: int, amount: int, news: RefundTrigger) -> RefundSnaps
 
 
 def test_success_is_recorded_with_what_was_received() -> None:
-    verdict = transition_payment(a_payment(), a_sight(PaymentTrigger.SUCCEEDED))
+    verdict = transition_payment(a_request(), a_sight(PaymentTrigger.SUCCEEDED))
     assert isinstance(verdict, Advanced)
     assert verdict.payment.status is PaymentStatus.SUCCEEDED
     assert verdict.payment.amount_captured == 1000
@@ -76,7 +52,7 @@ def test_success_is_recorded_with_what_was_received() -> None:
 
 def test_a_decline_publishes_the_catalogues_reason_beside_stripes_code() -> None:
     decline = Decline(error_code="card_declined", decline_code="insufficient_funds")
-    verdict = transition_payment(a_payment(), a_sight(PaymentTrigger.FAILED, decline=decline))
+    verdict = transition_payment(a_request(), a_sight(PaymentTrigger.FAILED, decline=decline))
     assert isinstance(verdict, Advanced)
     assert (verdict.payment.failure_reason, verdict.payment.decline_code) == (
         "INSUFFICIENT_FUNDS",
@@ -85,7 +61,7 @@ def test_a_decline_publishes_the_catalogues_reason_beside_stripes_code() -> None
 
 
 def test_a_snapshot_that_may_be_older_than_our_record_is_fetched_again() -> None:
-    overtaken = a_payment(version=2, status=PaymentStatus.PROCESSING)
+    overtaken = a_payment(PaymentStatus.PROCESSING, version=2)
     assert isinstance(transition_payment(overtaken, a_sight(PaymentTrigger.FAILED, as_of_version=1)), Stale)
     assert isinstance(
         transition_payment(overtaken, a_sight(PaymentTrigger.FAILED, as_of_version=None)), Stale
@@ -93,16 +69,16 @@ def test_a_snapshot_that_may_be_older_than_our_record_is_fetched_again() -> None
 
 
 def test_success_is_believed_however_old_the_snapshot_is() -> None:
-    failed = a_payment(version=5, status=PaymentStatus.FAILED, failure_reason="CARD_DECLINED")
+    failed = a_payment(PaymentStatus.FAILED, version=5, failure_reason="CARD_DECLINED")
     verdict = transition_payment(failed, a_sight(PaymentTrigger.SUCCEEDED, as_of_version=None))
     assert isinstance(verdict, Advanced)
     assert verdict.payment.failure_reason is None
 
 
 def test_another_amount_another_currency_or_another_intent_is_left_for_a_person() -> None:
-    known = a_payment(stripe_payment_intent_id="pi_1")
+    known = a_payment(PaymentStatus.REQUESTED)
     unknown = a_sight(PaymentTrigger.SUCCEEDED, amount=999)
-    assert transition_payment(a_payment(), unknown) == Contradicted(Contradiction.AMOUNT_DIFFERS)
+    assert transition_payment(a_request(), unknown) == Contradicted(Contradiction.AMOUNT_DIFFERS)
     for seen, contradiction in (
         (a_sight(PaymentTrigger.SUCCEEDED, currency="USD"), Contradiction.CURRENCY_DIFFERS),
         (
@@ -115,7 +91,7 @@ def test_another_amount_another_currency_or_another_intent_is_left_for_a_person(
 
 @pytest.mark.parametrize("shown", [{"amount": 1500, "amount_received": 1500}, {"amount_received": 1200}])
 def test_more_than_was_asked_for_is_recorded_and_left_for_a_person(shown: dict[str, int]) -> None:
-    known = a_payment(status=PaymentStatus.AUTHORIZED, stripe_payment_intent_id="pi_1")
+    known = a_payment(PaymentStatus.AUTHORIZED)
     verdict = transition_payment(known, a_sight(PaymentTrigger.SUCCEEDED, **shown))
     assert isinstance(verdict, Advanced)
     assert verdict.contradiction is Contradiction.AMOUNT_DIFFERS
@@ -135,12 +111,12 @@ def test_more_than_was_asked_for_is_recorded_and_left_for_a_person(shown: dict[s
 def test_another_state_than_one_that_is_never_left_is_left_for_a_person(
     ours: PaymentStatus, trigger: PaymentTrigger | None
 ) -> None:
-    known = a_payment(status=ours, stripe_payment_intent_id="pi_1")
+    known = a_payment(ours)
     assert transition_payment(known, a_sight(trigger)) == Contradicted(Contradiction.STATUS_DIFFERS)
 
 
 def test_a_refund_that_was_believed_never_made_and_exists_is_left_for_a_person() -> None:
-    payment = a_payment(status=PaymentStatus.SUCCEEDED, amount_captured=1000)
+    payment = a_payment()
     gone = Refund(
         refund_id=OURS,
         payment_id=OURS,
@@ -158,7 +134,7 @@ def test_a_refund_that_was_believed_never_made_and_exists_is_left_for_a_person()
 class Books:
     """A payment and its refunds, settled the way the flows do it: what has no room yet is heard again later."""
 
-    payment: Payment = field(default_factory=a_payment)
+    payment: Payment = field(default_factory=a_request)
     refunds: dict[str, Refund] = field(default_factory=dict)
 
     def hear(self, seen: PaymentIntentSnapshot | RefundSnapshot) -> bool:
