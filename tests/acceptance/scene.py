@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
-from uuid import uuid4
 
 import redis
 
@@ -17,7 +16,7 @@ from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.devstack.waiting import DeadlineMissedError, wait_until
 from tests.harness.books import Books
 from tests.harness.fork_server import forked
-from tests.harness.producer import Producer
+from tests.harness.producer import Producer, a_charge, a_refund
 from tests.harness.rows import Rows
 from tests.harness.window import Window
 from tests.harness.witness import Witness
@@ -47,23 +46,6 @@ PATIENT: Mapping[str, str] = {
     "PAYMENT_WORKER_LEASE": "20",
     "PAYMENT_WORKER_ABSENCE_DELAY": "20",
 }
-
-
-def a_charge(**changes: object) -> Json:
-    """The arguments of an ordinary charge; `None` leaves one out."""
-    ordinary = {
-        "payment_id": str(uuid4()),
-        "order_id": str(uuid4()),
-        "amount": 10_000,
-        "currency": "EUR",
-        "payment_method": "pm_card_visa",
-    }
-    return {name: value for name, value in {**ordinary, **changes}.items() if value is not None}
-
-
-def a_refund(payment_id: str, **changes: object) -> Json:
-    """The arguments of an ordinary refund, of all that is left unless an amount is given."""
-    return {"refund_id": str(uuid4()), "payment_id": payment_id, **changes}
 
 
 class Scene:

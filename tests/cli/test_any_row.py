@@ -19,10 +19,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from payment_worker.devstack.processes import Process
 from payment_worker.store import tables
-from tests.acceptance.scene import a_charge
 from tests.cli.conftest import Run
 from tests.harness.length import LONG, examples
-from tests.harness.producer import Producer
+from tests.harness.producer import Producer, a_charge
 from tests.harness.rows import Rows
 
 PLANTED = examples(30, long=2000)

@@ -4,7 +4,6 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -19,18 +18,6 @@ from tests.harness.rows import Rows
 Start = Callable[..., Process]
 
 
-def _charge(producer: Producer, amount: int = 1_099) -> str:
-    payment_id = str(uuid4())
-    producer.charge(
-        payment_id=payment_id,
-        order_id=str(uuid4()),
-        amount=amount,
-        currency="EUR",
-        payment_method="pm_card_visa",
-    )
-    return payment_id
-
-
 def _wait_until_charged(rows: Rows, payment_id: str) -> None:
     rows.wait_for("SELECT 1 FROM payment WHERE payment_id = %s AND status = 'SUCCEEDED'", payment_id)
 
@@ -40,10 +27,10 @@ def test_a_worker_takes_what_a_producer_sends(
     pool: str, worker: Start, producer: Producer, rows: Rows, simulator: Simulator
 ) -> None:
     worker(pool=pool)
-    payment_id = _charge(producer)
+    payment_id = producer.charge_something()
     _wait_until_charged(rows, payment_id)
     (intent,) = simulator.ledger()["payment_intents"]
-    assert (intent["captured"], intent["effects"]) == (1_099, 1)
+    assert (intent["captured"], intent["effects"]) == (10_000, 1)
 
 
 @pytest.mark.parametrize("again", [1, 2])
@@ -53,7 +40,7 @@ def test_each_test_begins_with_nothing(
     assert rows.one("SELECT count(*) FROM payment") == {"count": 0}, again
     assert simulator.journal() == []
     worker(concurrency=1)
-    _wait_until_charged(rows, _charge(producer))
+    _wait_until_charged(rows, producer.charge_something())
 
 
 def test_a_killed_worker_leaves_no_child_and_can_start_again(
@@ -65,7 +52,7 @@ def test_a_killed_worker_leaves_no_child_and_can_start_again(
     assert one.kill() == 128 + signal.SIGKILL
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     one.start().wait_ready()
-    _wait_until_charged(rows, _charge(producer))
+    _wait_until_charged(rows, producer.charge_something())
 
 
 def test_a_single_child_can_be_killed(worker: Start) -> None:
@@ -79,7 +66,7 @@ def test_a_single_child_can_be_killed(worker: Start) -> None:
 def test_beat_sends_what_is_due(beat: Start, worker: Start, rows: Rows, producer: Producer) -> None:
     worker(concurrency=1)
     beat(settings={"PAYMENT_WORKER_PUBLISH_EVERY": "0.5"})
-    _wait_until_charged(rows, _charge(producer))
+    _wait_until_charged(rows, producer.charge_something())
 
 
 def test_webhooks_reach_the_worker(
@@ -101,7 +88,7 @@ def test_a_worker_reaches_its_database_through_a_proxy(
     proxy = fault_proxy(environment["DATABASE_URL"])
     environment["DATABASE_URL"] = proxy.url
     worker(concurrency=1)
-    _wait_until_charged(rows, _charge(producer))
+    _wait_until_charged(rows, producer.charge_something())
 
 
 def test_a_server_of_its_own_comes_with_a_migrated_database(own_postgresql: PostgreSQL) -> None:

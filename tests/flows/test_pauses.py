@@ -88,18 +88,6 @@ def posts(simulator: Simulator, payment_id: UUID | str) -> int:
     return len(simulator.journal(key=f"{payment_id}:charge:1"))
 
 
-def ask_for_a_charge(producer: Producer) -> str:
-    payment_id = str(uuid4())
-    producer.charge(
-        payment_id=payment_id,
-        order_id=str(uuid4()),
-        amount=1000,
-        currency="EUR",
-        payment_method="pm_card_visa",
-    )
-    return payment_id
-
-
 def wait_for(rows: Rows, payment_id: str, wanted: str) -> None:
     rows.wait_for(
         "SELECT 1 FROM payment WHERE payment_id = %s AND status = %s", payment_id, wanted, seconds=40
@@ -115,7 +103,7 @@ def test_a_running_worker_pauses_within_seconds_and_so_does_the_one_after_it(
     command: Command,
 ) -> None:
     first = worker(concurrency=1)
-    paid = ask_for_a_charge(producer)
+    paid = producer.charge_something()
     wait_for(rows, paid, "SUCCEEDED")
 
     said = command("pause", "--kind", "charge", "--reason", "fraud wave")
@@ -123,7 +111,7 @@ def test_a_running_worker_pauses_within_seconds_and_so_does_the_one_after_it(
     waiting: list[str] = []
 
     def obeyed() -> bool:
-        waiting.append(ask_for_a_charge(producer))
+        waiting.append(producer.charge_something())
         tried = "SELECT 1 FROM payment_attempt WHERE payment_id = %s AND (tries > 0 OR status = 'EXECUTED')"
         rows.wait_for(tried, waiting[-1])
         return posts(simulator, waiting[-1]) == 0
@@ -135,7 +123,7 @@ def test_a_running_worker_pauses_within_seconds_and_so_does_the_one_after_it(
 
     first.stop()
     worker(concurrency=1)
-    held = ask_for_a_charge(producer)
+    held = producer.charge_something()
     rows.wait_for("SELECT 1 FROM payment_attempt WHERE payment_id = %s AND error_code = 'paused'", held)
     assert status(rows, held) == "REQUESTED"
     assert posts(simulator, held) == 0

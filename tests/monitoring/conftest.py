@@ -64,10 +64,8 @@ def installation(
 
 
 def _something_of_everything(producer: Producer, rows: Rows) -> None:
-    paid, refund_id = str(uuid4()), str(uuid4())
-    order = {"order_id": str(uuid4()), "amount": 1200, "currency": "EUR"}
-    producer.charge(payment_id=paid, payment_method="pm_card_visa", **order)
-    producer.charge(payment_id=str(uuid4()), payment_method="pm_card_chargeDeclined", **order)
+    paid, refund_id = producer.charge_something(), str(uuid4())
+    producer.charge_something(payment_method="pm_card_chargeDeclined")
     rows.wait_for("SELECT * FROM payment WHERE status = 'SUCCEEDED'")
     producer.refund(refund_id=refund_id, payment_id=paid)
     rows.wait_for("SELECT * FROM refund WHERE status = 'PROCESSED'")

@@ -31,9 +31,7 @@ def port(worker: Start, request: pytest.FixtureRequest) -> int:
 
 
 def _charged(producer: Producer, rows: Rows, **changes: object) -> str:
-    payment_id = str(uuid4())
-    ordinary = {"order_id": str(uuid4()), "amount": 1200, "currency": "EUR", "payment_method": "pm_card_visa"}
-    producer.charge(payment_id=payment_id, **{**ordinary, **changes})
+    payment_id = producer.charge_something(amount=1200, **changes)
     ended = "SELECT * FROM payment WHERE payment_id = %s AND status IN ('SUCCEEDED', 'FAILED')"
     rows.wait_for(ended, payment_id, seconds=30)
     return payment_id

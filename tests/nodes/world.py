@@ -9,6 +9,7 @@ from celery import Celery
 from payment_worker.devstack.servers.simulator import RunningSimulator
 from payment_worker.devstack.waiting import wait_until
 from tests.harness.books import Books
+from tests.harness.producer import a_charge
 from tests.harness.rows import Rows
 
 # A worker that died is missed within seconds: by Redis, which gives its message to another.
@@ -33,17 +34,10 @@ class World:
 
     def charge(self, *, copies: int = 1) -> str:
         """Enqueue a charge, and return its payment's id."""
-        payment_id = str(uuid4())
-        arguments = {
-            "payment_id": payment_id,
-            "order_id": str(uuid4()),
-            "amount": 1099,
-            "currency": "EUR",
-            "payment_method": "pm_card_visa",
-        }
+        arguments = a_charge()
         for _ in range(copies):
             self._app.send_task("payment_worker.charge", queue="charges", kwargs=arguments)
-        return payment_id
+        return str(arguments["payment_id"])
 
     def refund(self, payment_id: str, *, amount: int) -> str:
         """Enqueue a refund, and return its id."""

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from uuid import uuid4
 
 import pytest
 
@@ -51,13 +50,7 @@ def test_a_burst_of_our_payments_in_any_order_is_processed(
     simulator.post("webhooks/mode", {"mode": "hold", "copies": 1})
     crew({"PAYMENT_WORKER_RESUME_EVERY": "1"})
     for _ in range(PAYMENTS):
-        producer.charge(
-            payment_id=str(uuid4()),
-            order_id=str(uuid4()),
-            amount=5000,
-            currency="EUR",
-            payment_method="pm_card_visa",
-        )
+        producer.charge_something()
     wait_until(lambda: rows(STATES) == [{"status": "SUCCEEDED", "payments": PAYMENTS}], seconds=120)
     simulator.advance(10)
     events = len(simulator.get("events")["data"])

@@ -4,7 +4,8 @@ import os
 import signal
 from collections.abc import Callable
 
-from tests.acceptance.scene import Scene, a_charge, a_refund
+from tests.acceptance.scene import Scene
+from tests.harness.producer import a_charge, a_refund
 
 # A call that lasts longer than it takes to kill its caller, and ends before the caller's lease does.
 SETTINGS = {

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from tests.acceptance.scene import Json, Scene, a_charge, a_refund
+from tests.acceptance.scene import Json, Scene
+from tests.harness.producer import a_charge, a_refund
 
 SAFE_SECONDS = 2
 # Each as long as the test lasts, or with an effect that comes when Stripe has already been asked what exists.

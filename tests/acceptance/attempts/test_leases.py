@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from payment_worker.devstack.waiting import wait_until
-from tests.acceptance.scene import Scene, a_charge, a_refund
+from tests.acceptance.scene import Scene
 from tests.harness.length import examples
+from tests.harness.producer import a_charge, a_refund
 
 NewScene = Callable[..., Scene]
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.acceptance.scene import Json, Scene, a_charge, a_refund
+from tests.acceptance.scene import Json, Scene
+from tests.harness.producer import a_charge, a_refund
 
 
 @dataclass(frozen=True, kw_only=True)

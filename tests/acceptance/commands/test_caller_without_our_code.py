@@ -8,8 +8,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tests.acceptance.scene import Json, Scene, a_charge, a_refund
+from tests.acceptance.scene import Json, Scene
 from tests.harness.books import told
+from tests.harness.producer import a_charge, a_refund
 
 SCHEMAS = Path(__file__).parents[2] / "unit" / "contracts" / "catalogue"
 

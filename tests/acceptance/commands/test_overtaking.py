@@ -6,8 +6,9 @@ from typing import Final
 import pytest
 
 from payment_worker.devstack.waiting import wait_until
-from tests.acceptance.scene import Json, Scene, a_charge, a_refund
+from tests.acceptance.scene import Json, Scene
 from tests.harness.length import long
+from tests.harness.producer import a_charge, a_refund
 
 LONGEST_SECONDS: Final = 4
 """The longest that a task waits for its next run here: a quarter of the visibility timeout."""

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Callable
 
-from tests.acceptance.scene import PATIENT, Scene, a_refund
+from tests.acceptance.scene import PATIENT, Scene
+from tests.harness.producer import a_refund
 
 
 def test_twenty_racing_refunds_from_several_processes_never_exceed_the_charge(

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.acceptance.scene import Scene, a_charge, a_refund
+from tests.acceptance.scene import Scene
+from tests.harness.producer import a_charge, a_refund
 
 
 @pytest.fixture(scope="module", autouse=True)

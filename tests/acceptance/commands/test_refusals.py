@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.acceptance.scene import Json, Scene, a_charge, a_refund
+from tests.acceptance.scene import Json, Scene
+from tests.harness.producer import a_charge, a_refund
 
 CARD = "4242 4242 4242 4242"
 Fault = tuple[Json, dict[str, str | None]]

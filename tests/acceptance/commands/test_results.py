@@ -10,7 +10,8 @@ import redis
 from celery import Celery
 
 from payment_worker.devstack.servers.valkey import Valkey
-from tests.acceptance.scene import Scene, a_charge, a_refund
+from tests.acceptance.scene import Scene
+from tests.harness.producer import a_charge, a_refund
 from tests.webhook.sending import an_event, signature
 
 RESULTS: Final = 3999

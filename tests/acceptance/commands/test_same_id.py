@@ -1,6 +1,7 @@
 """The caller's id is the key of its request: the same again changes nothing, and something else is a conflict."""
 
-from tests.acceptance.scene import Json, Scene, a_charge, a_refund
+from tests.acceptance.scene import Json, Scene
+from tests.harness.producer import a_charge, a_refund
 
 
 def _written(scene: Scene) -> list[object]:

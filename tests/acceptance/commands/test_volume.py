@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from payment_worker.devstack.waiting import wait_until
-from tests.acceptance.scene import PATIENT, Json, Scene, a_charge, a_refund
+from tests.acceptance.scene import PATIENT, Json, Scene
 from tests.harness.length import examples
+from tests.harness.producer import a_charge, a_refund
 
 CHARGES, REFUNDS = examples(60, long=500), examples(30, long=200)
 # What each leads to; `manual` is no payment method but a way to capture.

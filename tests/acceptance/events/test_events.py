@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.acceptance.scene import Json, Scene, a_charge
+from tests.acceptance.scene import Json, Scene
+from tests.harness.producer import a_charge
 
 
 @pytest.fixture(scope="module")

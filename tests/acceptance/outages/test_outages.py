@@ -9,9 +9,10 @@ from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
-from tests.acceptance.scene import Scene, a_charge, a_refund
+from tests.acceptance.scene import Scene
 from tests.harness.books import Books
 from tests.harness.length import long
+from tests.harness.producer import a_charge, a_refund
 
 # Each call takes a while, so that some are always under way.
 LATENCY_SECONDS = 0.4

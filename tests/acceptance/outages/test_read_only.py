@@ -5,8 +5,7 @@ from urllib.parse import urlsplit
 
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.servers.postgresql import PostgreSQL
-from tests.acceptance.scene import a_charge
-from tests.harness.producer import Producer
+from tests.harness.producer import Producer, a_charge
 from tests.harness.rows import Rows
 
 SOON = {"PAYMENT_WORKER_VISIBILITY_TIMEOUT": "8"}

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from tests.acceptance.scene import Json, Scene, a_charge, a_refund
+from tests.acceptance.scene import Json, Scene
+from tests.harness.producer import a_charge, a_refund
 
 
 def test_a_message_redelivered_during_its_own_run_changes_nothing(new_scene: Callable[..., Scene]) -> None:

@@ -15,10 +15,10 @@ from payment_worker.devstack.processes import Process
 from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
-from tests.acceptance.scene import IMPATIENT, a_charge
+from tests.acceptance.scene import IMPATIENT
 from tests.harness.books import Books
 from tests.harness.length import long
-from tests.harness.producer import Producer
+from tests.harness.producer import Producer, a_charge
 from tests.harness.rows import Rows
 from tests.harness.sentinels import Sentinels
 

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from payment_worker.devstack.programs import worker
-from tests.acceptance.scene import a_charge
-from tests.harness.producer import Producer
+from tests.harness.producer import Producer, a_charge
 from tests.harness.rows import Rows
 
 

@@ -19,8 +19,9 @@ from payment_worker.devstack.servers.binaries import postgres_bin
 from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.devstack.servers.valkey import Valkey
-from tests.acceptance.scene import Json, Scene, a_charge, a_refund
+from tests.acceptance.scene import Json, Scene
 from tests.harness.books import Books
+from tests.harness.producer import a_charge, a_refund
 
 KEYS_FORGOTTEN_SECONDS = 25 * 3600
 

@@ -12,8 +12,7 @@ import redis
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
-from tests.acceptance.scene import a_charge
-from tests.harness.producer import Producer
+from tests.harness.producer import Producer, a_charge
 from tests.harness.rows import Rows
 
 PAGE = Path(__file__).parents[3] / "docs/how-to/secure.md"

@@ -13,10 +13,9 @@ import pytest
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import python_module
 from payment_worker.devstack.waiting import wait_until
-from tests.acceptance.scene import a_charge, a_refund
 from tests.cli.conftest import Run
 from tests.harness.fault_proxy import FaultProxy
-from tests.harness.producer import Producer
+from tests.harness.producer import Producer, a_charge, a_refund
 from tests.harness.rows import Rows
 
 Kill = Callable[..., None]

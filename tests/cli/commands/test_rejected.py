@@ -7,9 +7,8 @@ from uuid import uuid4
 import pytest
 
 from payment_worker.devstack.processes import Process
-from tests.acceptance.scene import a_charge
 from tests.cli.conftest import Run
-from tests.harness.producer import Producer
+from tests.harness.producer import Producer, a_charge
 from tests.harness.rows import Rows
 
 

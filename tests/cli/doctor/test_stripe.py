@@ -12,10 +12,9 @@ import pytest
 
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.servers.simulator import Simulator
-from tests.acceptance.scene import a_charge
 from tests.cli.conftest import Run
 from tests.cli.doctor.conftest import PAYMENT, problems_in
-from tests.harness.producer import Producer
+from tests.harness.producer import Producer, a_charge
 from tests.harness.rows import Rows
 
 ON_ACCOUNT = """

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -98,15 +98,7 @@ def test_workers_that_know_the_rate_never_get_a_429(
         worker(pool="threads", concurrency=8, settings={"PAYMENT_WORKER_STRIPE_RATE": str(RATE)})
         for _ in range(2)
     ]
-    payment_ids = [str(uuid4()) for _ in range(CALLS)]
-    for payment_id in payment_ids:
-        producer.charge(
-            payment_id=payment_id,
-            order_id=str(uuid4()),
-            amount=1000,
-            currency="EUR",
-            payment_method="pm_card_visa",
-        )
+    payment_ids = [producer.charge_something() for _ in range(CALLS)]
     for payment_id in payment_ids:
         rows.wait_for(
             "SELECT 1 FROM payment WHERE payment_id = %s AND status = 'SUCCEEDED'", payment_id, seconds=60

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 import redis
@@ -33,19 +32,6 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
     }
 
 
-def charges(producer: Producer, count: int) -> list[str]:
-    payment_ids = [str(uuid4()) for _ in range(count)]
-    for payment_id in payment_ids:
-        producer.charge(
-            payment_id=payment_id,
-            order_id=str(uuid4()),
-            amount=1000,
-            currency="EUR",
-            payment_method="pm_card_visa",
-        )
-    return payment_ids
-
-
 def requests_heard(simulator: Simulator) -> int:
     counts: dict[str, dict[str, int]] = simulator.get("requests")
     return sum(sum(each.values()) for each in counts.values())
@@ -66,7 +52,8 @@ def test_after_some_failures_nothing_more_is_sent_though_work_comes_back_again_a
     simulator.fault("unavailable", times=None)
     worker(pool="threads", concurrency=CONCURRENCY)
     beat()
-    charges(producer, PAYMENTS)
+    for _ in range(PAYMENTS):
+        producer.charge_something(amount=1000)
     # Each has met the breaker, most of them several times.
     wait_until(lambda: held(rows, tries=1) == PAYMENTS and held(rows, tries=3) > PAYMENTS / 2, seconds=60)
     # The one that opens it, and those that had begun before.
@@ -84,7 +71,7 @@ def test_one_probe_at_a_time_finds_stripe_back_and_every_payment_ends_with_its_f
     simulator.fault("unavailable", times=FAILURES + CONCURRENCY - 1 + failing_probes)
     worker(pool="threads", concurrency=CONCURRENCY, settings={"PAYMENT_WORKER_BREAKER_COOL_DOWN": "0.3"})
     beat()
-    for payment_id in charges(producer, PAYMENTS):
+    for payment_id in [producer.charge_something(amount=1000) for _ in range(PAYMENTS)]:
         rows.wait_for(
             "SELECT 1 FROM payment WHERE payment_id = %s AND status = 'SUCCEEDED'", payment_id, seconds=60
         )

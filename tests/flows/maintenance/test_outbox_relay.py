@@ -280,18 +280,11 @@ def test_c5_real_workers_publish_everything_while_redis_is_killed_and_comes_back
     worker(settings=settings, pool="threads")
     beat(settings=settings)
     with closing(Producer(forgetful.url())) as producer:
-        for number in range(4):
-            producer.charge(
-                payment_id=f"00000000-0000-4000-8000-00000000000{number}",
-                order_id="00000000-0000-4000-9000-000000000001",
-                amount=5000,
-                currency="EUR",
-                payment_method="pm_card_visa",
-            )
+        payment_id, *_ = [producer.charge_something() for _ in range(4)]
     rows.wait_for("SELECT 1 FROM payment HAVING count(*) FILTER (WHERE status = 'SUCCEEDED') = 4")
     rows.wait_for("SELECT 1 FROM outbox HAVING count(published_at) = 8")
     forgetful.kill()
-    scene.refund(UUID("00000000-0000-4000-8000-000000000000"), amount=700)
+    scene.refund(UUID(payment_id), amount=700)
     forgetful.start()
     rows.wait_for(
         "SELECT 1 FROM outbox, stream_memory HAVING count(published_at) = count(*) AND count(*) = 10",
