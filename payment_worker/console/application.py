@@ -16,29 +16,32 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from payment_worker.bootstrap import now
-from payment_worker.console import ledger, open_work, payment, search
+from payment_worker.console import search, views
 from payment_worker.console.access import Access
-from payment_worker.console.actions import ACTIONS, endpoint
+from payment_worker.console.actions import ACTIONS, act
 from payment_worker.console.context import Console, View
 from payment_worker.console.middleware import Guard
 from payment_worker.console.overview import overview
 from payment_worker.redis.outage import trouble
+from payment_worker.store import operator_actions
 from payment_worker.store.connection.database import DatabaseUnavailableError
+from payment_worker.store.queries import payouts
+from payment_worker.store.queries.console import unknown_attempts
 
 STATIC: Final = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 
-PAGES: Final[Mapping[str, tuple[str, View]]] = {
-    "/payments": ("payments.html", search.payments),
-    "/payments/{payment_id:uuid}": ("payment.html", payment.payment),
-    "/refunds": ("refunds.html", search.refunds),
-    "/findings": ("findings.html", open_work.findings),
-    "/events": ("events.html", open_work.events),
-    "/requests/rejected": ("rejected.html", open_work.rejected),
-    "/unknown": ("unknown.html", open_work.unknown),
-    "/balance": ("balance.html", ledger.balance),
-    "/payouts": ("payouts.html", ledger.payouts),
-    "/payouts/{payout_id}": ("payout.html", ledger.payout),
-    "/actions": ("actions.html", open_work.actions),
+PAGES: Final[Mapping[str, tuple[str, str, View]]] = {
+    "/payments": ("Payments", "search.html", search.payments),
+    "/payments/{payment_id:uuid}": ("Payment", "payment.html", views.payment),
+    "/refunds": ("Refunds", "search.html", search.refunds),
+    "/findings": ("Findings", "findings.html", views.findings),
+    "/events": ("Events", "events.html", views.events),
+    "/requests/rejected": ("Rejected requests", "rejected.html", views.rejected),
+    "/unknown": ("Unknown outcomes", "unknown.html", views.listed(unknown_attempts)),
+    "/balance": ("Balance", "balance.html", views.balance),
+    "/payouts": ("Payouts", "payouts.html", views.listed(payouts.newest)),
+    "/payouts/{payout_id}": ("Payout", "payout.html", views.payout),
+    "/actions": ("Actions", "actions.html", views.listed(operator_actions.newest)),
 }
 
 FAULTS: Final = (HTTPException, DatabaseUnavailableError, BrokerError, RedisError, Exception)
@@ -61,14 +64,8 @@ def application(console: Console, access: Access, *, close: Callable[[], None]) 
             Route("/healthz", healthz),
             *(Route(f"/{name}", partial(_file, name=name)) for name in STATIC),
             Route("/", partial(overview, console)),
-            *(
-                Route(path, partial(console.page, template=template, view=view))
-                for path, (template, view) in PAGES.items()
-            ),
-            *(
-                Route(path, endpoint(console, action, following), methods=["POST"])
-                for path, (action, following) in ACTIONS.items()
-            ),
+            *(Route(path, partial(console.show, *page)) for path, page in PAGES.items()),
+            *(Route(path, partial(act, console, *each), methods=["POST"]) for path, each in ACTIONS.items()),
         ],
         exception_handlers={kind: partial(_failed, console) for kind in FAULTS},
         lifespan=lifespan,
@@ -82,19 +79,16 @@ async def _file(_: Request, *, name: str) -> Response:
     return Response(content, media_type=STATIC[name], headers=cached)
 
 
-def _described(error: Exception) -> tuple[HTTPStatus, str]:
+async def _failed(console: Console, request: Request, error: Exception) -> Response:
+    status = HTTPStatus.SERVICE_UNAVAILABLE
     match error:
         case HTTPException():
-            return HTTPStatus(error.status_code), error.detail
+            status, said = HTTPStatus(error.status_code), error.detail
         case DatabaseUnavailableError():
             said = f"PostgreSQL cannot serve now: {error}. The overview tells what to do."
-            return HTTPStatus.SERVICE_UNAVAILABLE, said
         case BrokerError() | RedisError():
             said = f"Redis cannot serve now: {trouble(error)}. Nothing was done."
-            return HTTPStatus.SERVICE_UNAVAILABLE, said
-    return HTTPStatus.INTERNAL_SERVER_ERROR, "This is a bug of the console's; its log says where."
-
-
-async def _failed(console: Console, request: Request, error: Exception) -> Response:
-    status, said = _described(error)
-    return console.pages.page(request, "fault.html", http_status=status, title=status.phrase, said=said)
+        case _:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            said = "This is a bug of the console's; its log says where."
+    return console.render(request, "fault.html", http_status=status, title=status.phrase, said=said)

@@ -1,12 +1,15 @@
 """CSRF tokens and fields of the console's forms."""
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
+from http import HTTPStatus
 from typing import Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
+from starlette.datastructures import ImmutableMultiDict
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from payment_worker.domain.explained_code import Code
@@ -21,6 +24,9 @@ MOST_FIELDS: Final = 500
 
 LONGEST_REASON: Final = 500
 
+Form = ImmutableMultiDict[str, str]
+"""The fields of a form that was sent, those that are not empty."""
+
 
 class Done(Code):
     """What a form did: a code, for the address of the next page, and a sentence for people."""
@@ -34,10 +40,6 @@ class Done(Code):
     RESUMED = "resumed", "Resumed. What waited for it is due now."
 
 
-class FormError(Exception):
-    """The form cannot be obeyed. The message says why."""
-
-
 class Tokens:
     """Makes and checks the tokens of forms: nothing is stored, and every process with these settings agrees."""
 
@@ -47,65 +49,47 @@ class Tokens:
         self._key = sha256(f"console form token\0{known}".encode()).digest()
         self._clock = clock
 
-    def make(self, user: str) -> str:
-        """The token of this user's forms."""
-        return self._of(user, self._period())
+    def make(self, user: str, *, age: int = 0) -> str:
+        """The token of this user's forms, of the present period or of one before it."""
+        period = int(self._clock().timestamp() // TOKEN_SECONDS) - age
+        return hmac.new(self._key, f"{period}\0{user}".encode(), sha256).hexdigest()
 
     def is_valid(self, user: str, token: str) -> bool:
         """Whether a page of ours gave it to this user, not long ago."""
-        now = self._period()
-        return any(
-            hmac.compare_digest(self._of(user, period).encode(), token.encode()) for period in (now, now - 1)
-        )
-
-    def _period(self) -> int:
-        return int(self._clock().timestamp() // TOKEN_SECONDS)
-
-    def _of(self, user: str, period: int) -> str:
-        return hmac.new(self._key, f"{period}\0{user}".encode(), sha256).hexdigest()
+        return any(hmac.compare_digest(self.make(user, age=age).encode(), token.encode()) for age in (0, 1))
 
 
-class Form:
-    """The fields of a form that was sent."""
+def refused(why: str) -> HTTPException:
+    """What a form that is not obeyed is answered with."""
+    return HTTPException(HTTPStatus.BAD_REQUEST, why)
 
-    def __init__(self, fields: dict[str, list[str]]) -> None:
-        self._fields = fields
 
-    def one(self, name: str) -> str:
-        """A field's value; empty where it has none."""
-        return self._fields.get(name, [""])[0].strip()
+def reason_of(form: Form) -> str:
+    """Why somebody does it.
 
-    def all(self, name: str) -> Sequence[str]:
-        """Every value of a field."""
-        return self._fields.get(name, [])
-
-    @property
-    def reason(self) -> str:
-        """Why somebody does it.
-
-        Raises:
-            FormError: they do not say.
-        """
-        reason = self.one("reason")
-        if not reason:
-            raise FormError("Say why: it is kept with your name.")
-        if len(reason) > LONGEST_REASON:
-            raise FormError(f"Say why in at most {LONGEST_REASON} characters.")
-        return reason
+    Raises:
+        HTTPException: they do not say.
+    """
+    reason = form.get("reason", "").strip()
+    if not reason:
+        raise refused("Say why: it is kept with your name.")
+    if len(reason) > LONGEST_REASON:
+        raise refused(f"Say why in at most {LONGEST_REASON} characters.")
+    return reason
 
 
 async def read(request: Request) -> Form:
     """The form that a request carries.
 
     Raises:
-        FormError: it is too large, or none.
+        HTTPException: it is too large, or none.
     """
     body = b""
     async for part in request.stream():
         body += part
         if len(body) > MOST_BYTES:
-            raise FormError("The form is too large.")
+            raise refused("The form is too large.")
     try:
-        return Form(parse_qs(body.decode(), max_num_fields=MOST_FIELDS))
+        return ImmutableMultiDict(parse_qsl(body.decode(), max_num_fields=MOST_FIELDS))
     except ValueError:
-        raise FormError("That is no form.") from None
+        raise refused("That is no form.") from None

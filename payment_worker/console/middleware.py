@@ -7,17 +7,18 @@ from http import HTTPStatus
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from payment_worker.console.access import Access, Denied, User
+from payment_worker.console.access import Access, User
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.exceptions import described
 
 log = logger(__name__)
 
-OPEN_PATHS: Final = frozenset({"/healthz"})
+OPEN_PATH: Final = "/healthz"
 """What needs no authentication, and tells nothing."""
 
 HEADERS: Final = {
@@ -31,9 +32,6 @@ HEADERS: Final = {
     "cross-origin-resource-policy": "same-origin",
 }
 NUL: Final = b"%00"
-NEVER_STORED: Final = "no-store"
-
-CHALLENGE: Final = 'Basic realm="Payment Worker", charset="UTF-8"'
 
 
 class Guard:
@@ -49,8 +47,8 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope, receive)
-        began, status = time.monotonic(), 0
+        request, began, status = Request(scope, receive), time.monotonic(), 0
+        request.state.now, request.state.user = self._clock(), None
 
         async def send_guarded(message: Message) -> None:
             nonlocal status
@@ -58,40 +56,35 @@ class Guard:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                headers.setdefault("cache-control", NEVER_STORED)
+                headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        who = None if request.url.path in OPEN_PATHS else self._access.authenticate(request)
-        if isinstance(who, Denied):
-            await _denied(who)(scope, receive, send_guarded)
-        elif NUL in scope["query_string"]:
-            refused = PlainTextResponse("PostgreSQL has no NUL character.", HTTPStatus.BAD_REQUEST)
-            await refused(scope, receive, send_guarded)
-        else:
-            await self._answer(request, who, send_guarded)
-        if request.url.path not in OPEN_PATHS:
+        await self._answer(request, send_guarded)
+        if request.url.path != OPEN_PATH:
             log.info(
                 "page",
                 method=request.method,
                 path=request.url.path,
                 status=status,
-                user=who.name if isinstance(who, User) else None,
+                user=request.state.user and request.state.user.name,
                 address=self._access.client_address(request),
                 seconds=round(time.monotonic() - began, 4),
             )
 
-    async def _answer(self, request: Request, user: User | None, send: Send) -> None:
-        request.state.user, request.state.now = user, self._clock()
+    async def _answer(self, request: Request, send: Send) -> None:
         try:
+            if request.url.path != OPEN_PATH:
+                request.state.user = self._user(request)
             await self._app(request.scope, request.receive, send)
+        except HTTPException as refused:
+            answer = PlainTextResponse(refused.detail, refused.status_code, refused.headers)
+            await answer(request.scope, request.receive, send)
         except Exception as bug:  # noqa: BLE001 - its text may hold anything, and is shown to nobody
             # Starlette has answered, and raises it again.
             log.error("page failed", path=request.url.path, error=described(bug))  # noqa: TRY400 - as above
 
-
-def _denied(denied: Denied) -> PlainTextResponse:
-    if denied.retry_after_seconds:
-        wait = {"retry-after": str(denied.retry_after_seconds)}
-        return PlainTextResponse("Too many wrong passwords. Wait.", HTTPStatus.TOO_MANY_REQUESTS, wait)
-    challenge = {"www-authenticate": CHALLENGE}
-    return PlainTextResponse("Not authenticated.", HTTPStatus.UNAUTHORIZED, challenge)
+    def _user(self, request: Request) -> User:
+        user = self._access.authenticate(request)
+        if NUL in request.scope["query_string"]:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, "PostgreSQL has no NUL character.")
+        return user

@@ -11,8 +11,6 @@ from starlette.responses import Response
 
 from payment_worker.console.context import Console
 from payment_worker.console.rendering import DAY
-from payment_worker.domain.payment import PaymentStatus
-from payment_worker.domain.refund import RefundStatus
 from payment_worker.flows.pauses import KINDS
 from payment_worker.monitoring import gauges
 from payment_worker.monitoring.gauges import Gauge, Reading
@@ -20,11 +18,9 @@ from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection, DatabaseUnavailableError
 from payment_worker.store.queries import totals
 
-HOUR: Final = timedelta(hours=1)
 FIRST_DAY: Final = date(2000, 1, 1)
 """Long before Stripe; the year 1 has no day before its first."""
 URGENCY: Final = ("problem", "note", "fine")
-CHARGED: Final = (PaymentStatus.SUCCEEDED, PaymentStatus.AUTHORIZED)
 WAITING: Final[Sequence[tuple[str, Gauge, Gauge | None]]] = (
     ("Queue {}", gauges.QUEUE, None),
     ("Held by workers", gauges.UNACKNOWLEDGED, gauges.UNACKNOWLEDGED_SECONDS),
@@ -39,16 +35,16 @@ WAITING: Final[Sequence[tuple[str, Gauge, Gauge | None]]] = (
 
 def overview(console: Console, request: Request) -> Response:
     """`/`."""
-    checks = console.checks()
     try:
         with console.reading() as connection:
             figures = _figures(connection, request)
     except DatabaseUnavailableError:
         figures = {}  # the checks say why
-    return console.pages.page(
+    return console.render(
         request,
         "overview.html",
-        checks=sorted(checks, key=lambda check: URGENCY.index(check.verdict)),
+        title="Overview",
+        checks=sorted(console.checks(), key=lambda check: URGENCY.index(check.verdict)),
         backlog=list(_backlog(console.readings())),
         kinds=KINDS,
         **figures,
@@ -68,27 +64,9 @@ def _figures(connection: Connection, request: Request) -> Mapping[str, Any]:
     return {
         "day": day,
         "taken": totals.taken(connection, since=day, until=day + DAY),
-        "charts": list(_charts(connection, request.state.now)),
+        "hours": totals.last_hours(connection, 24, now=request.state.now),
         "pauses": pauses.standing(connection),
     }
-
-
-def _charts(
-    connection: Connection, now: datetime
-) -> Iterator[tuple[str, str, Sequence[tuple[datetime, int]]]]:
-    """The name, the colour and the hours of each chart, with those in which nothing happened."""
-    since = now.replace(minute=0, second=0, microsecond=0) - 23 * HOUR
-    payments = totals.payments_by_hour(connection, since=since)
-    refunds = totals.refunds_by_hour(connection, since=since)
-    for name, kind, hours, statuses in (
-        ("Charges", "good", payments, CHARGED),
-        ("Declines", "bad", payments, (PaymentStatus.FAILED,)),
-        ("Refunds", "plain", refunds, (RefundStatus.PROCESSED,)),
-    ):
-        counts: Counter[datetime] = Counter()
-        for hour in hours:
-            counts[hour.at] += hour.count if hour.status in statuses else 0
-        yield name, kind, [(at, counts[at]) for at in (since + n * HOUR for n in range(24))]
 
 
 def _backlog(readings: Sequence[Reading]) -> Iterator[tuple[str, str, int, timedelta | None]]:
@@ -97,13 +75,13 @@ def _backlog(readings: Sequence[Reading]) -> Iterator[tuple[str, str, int, timed
     notes = {f"Queue {each.labels[0]}": f"workers: {each.value:.0f}" for each in consumers}
     for name, gauge, age in WAITING:
         counts: Counter[str] = Counter()
-        oldest: dict[str, float] = {}
+        oldest: Counter[str] = Counter()
         for each in readings:
-            line = name.format(*each.labels) if each.what in {gauge, age} else ""
             if each.what is gauge:
-                counts[line] += int(each.value)
+                counts[name.format(*each.labels)] += int(each.value)
             elif each.what is age:
-                oldest[line] = max(each.value, oldest.get(line, 0))
+                line = name.format(*each.labels)
+                oldest[line] = max(int(each.value), oldest[line])
         for line, count in counts.items():
-            age_shown = timedelta(seconds=oldest[line]) if oldest.get(line) else None
-            yield line.replace("_", " "), notes.get(line, ""), count, age_shown
+            waited = timedelta(seconds=oldest[line]) if oldest[line] else None
+            yield line.replace("_", " "), notes.get(line, ""), count, waited

@@ -1,15 +1,15 @@
 """The console's lists of payments and refunds, with search and filters."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, StringConstraints, ValidationError
 from starlette.requests import Request
 
 from payment_worker.console.rendering import DAY, ROWS
@@ -31,14 +31,24 @@ FAULTS: Final = {
     **dict.fromkeys(("since", "until"), "is no day: write 2031-12-31."),
 }
 
+Status = TypeVar("Status", bound=str)
 Amount = Annotated[Decimal, Field(ge=0, le=10**12)]
-Day = Annotated[date, Field(lt=date.max)]  # the year 9999 has no day after its last
 
 
-class Filters(BaseModel):
-    """What a list of refunds can be filtered by, as its form has it."""
+def _midnight(day: str) -> datetime:
+    return datetime.combine(date.fromisoformat(day), time(), tzinfo=UTC)
 
-    status: str | None = None
+
+Day = Annotated[datetime, BeforeValidator(_midnight), Field(lt=_midnight("9999-12-31"))]
+"""A day that another follows."""
+
+
+class Filters(BaseModel, Generic[Status]):
+    """What a list can be filtered by, as its form has it."""
+
+    status: Status | None = None
+    disputed: bool = False
+    account: str | None = None
     currency: Annotated[str, StringConstraints(to_upper=True)] | None = None
     least: Amount | None = None
     most: Amount | None = None
@@ -47,82 +57,50 @@ class Filters(BaseModel):
     before_at: AwareDatetime | None = None
     before_id: UUID | None = None
 
-    @property
-    def before(self) -> Place | None:
-        """Where this page of the list begins; None for the first."""
-        return Place(self.before_at, self.before_id) if self.before_at and self.before_id else None
-
     def search(self, identity: str | None) -> Search:
         """The rows that are wanted."""
         known = CURRENCIES.get(self.currency or "")
-        least, most = (
-            None if each is None else round(each.scaleb(known.exponent if known else CENTS))
-            for each in (self.least, self.most)
-        )
+        exponent = known.exponent if known else CENTS
         return Search(
             identity=identity,
             status=self.status,
+            is_disputed=self.disputed,
+            account="" if self.account == PLATFORM else self.account,
             currency=self.currency,
-            least=least,
-            most=most,
-            since=_midnight(self.since) if self.since else None,
-            until=_midnight(self.until) + DAY if self.until else None,
+            least=None if self.least is None else round(self.least.scaleb(exponent)),
+            most=None if self.most is None else round(self.most.scaleb(exponent)),
+            since=self.since,
+            until=self.until and self.until + DAY,
         )
 
 
-class RefundFilters(Filters):
-    """Filters of refunds."""
-
-    status: RefundStatus | None = None
-
-
-class PaymentFilters(Filters):
-    """Filters of payments."""
-
-    status: PaymentStatus | None = None
-    disputed: bool = False
-    account: str | None = None
-
-    def search(self, identity: str | None) -> Search:
-        """The rows that are wanted."""
-        account = "" if self.account == PLATFORM else self.account
-        return replace(super().search(identity), is_disputed=self.disputed, account=account)
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=UTC)
-
-
 def _listed(
-    connection: Connection, request: Request, *, query: Callable[..., Page], kind: type[Filters]
+    connection: Connection,
+    request: Request,
+    *,
+    statuses: type[StrEnum],
+    filters: type[Filters[Any]],
+    query: Callable[..., Page],
 ) -> Mapping[str, Any]:
     typed = {name: text.strip() for name, text in request.query_params.items() if text.strip()}
-    shown = {
-        "given": {name: typed.get(name, "") for name in ("q", *FILTERS)},
-        "statuses": list(PaymentStatus if kind is PaymentFilters else RefundStatus),
-    }
+    form = {"given": {name: typed.get(name, "") for name in ("q", *FILTERS)}, "statuses": list(statuses)}
     try:
-        filters = kind.model_validate(typed)
+        asked = filters.model_validate(typed)
     except ValidationError as error:
-        faults = [(fault["input"], fault["loc"][0]) for fault in error.errors()]
-        problems = [f"{text} {FAULTS.get(str(name), 'is unknown.')}" for text, name in faults]
-        return {**shown, "problems": problems, "http_status": HTTPStatus.BAD_REQUEST}
+        faults = [(fault["input"], str(fault["loc"][0])) for fault in error.errors()]
+        problems = [f"{text} {FAULTS.get(name, 'is unknown.')}" for text, name in faults]
+        return {**form, "problems": problems, "http_status": HTTPStatus.BAD_REQUEST}
+    before = Place(asked.before_at, asked.before_id) if asked.before_at and asked.before_id else None
     # As it was pasted, and where that is found nowhere, without the blanks around it.
-    pasted = [request.query_params.get("q"), typed.get("q")]
-    for identity in dict.fromkeys(pasted):
-        page = query(connection, filters.search(identity or None), before=filters.before, limit=PAGE_ROWS)
+    pasted = request.query_params["q"] if "q" in typed else None
+    for identity in dict.fromkeys((pasted, typed.get("q"))):
+        page = query(connection, asked.search(identity), before=before, limit=PAGE_ROWS)
         rejected = rejected_requests.carrying(connection, identity, limit=ROWS) if identity else ()
         if page.rows or rejected:
             break
-    exactly = pasted[0] if identity != pasted[0] else ""
-    return {
-        **shown,
-        "page": page,
-        "rejected": rejected,
-        "exactly": exactly,
-        "is_first": not filters.before,
-    }
+    exactly = pasted if pasted != identity else None
+    return {**form, "page": page, "is_first": not before, "rejected": rejected, "exactly": exactly}
 
 
-payments = partial(_listed, query=queries.payments, kind=PaymentFilters)
-refunds = partial(_listed, query=queries.refunds, kind=RefundFilters)
+payments = partial(_listed, statuses=PaymentStatus, filters=Filters[PaymentStatus], query=queries.payments)
+refunds = partial(_listed, statuses=RefundStatus, filters=Filters[RefundStatus], query=queries.refunds)

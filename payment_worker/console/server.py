@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from threading import Lock
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 from starlette.types import ASGIApp
@@ -15,7 +15,7 @@ from payment_worker.console.access import Access
 from payment_worker.console.application import application
 from payment_worker.console.context import Console
 from payment_worker.console.forms import Tokens
-from payment_worker.console.rendering import Pages
+from payment_worker.console.rendering import environment
 from payment_worker.monitoring.check import Check
 from payment_worker.monitoring.collector import state_of
 from payment_worker.settings import Settings
@@ -33,7 +33,6 @@ FRESH_SECONDS: Final = 10.0
 """How long what the checks found, and what waits, is shown again: they cost more than all else on a page."""
 
 Found = TypeVar("Found")
-
 Examine = Callable[[Settings], Sequence[Check]]
 
 
@@ -70,16 +69,15 @@ def _application(chosen: Settings, examine: Examine) -> ASGIApp:
     reads = Database(url.get_secret_value() if url else "", connections=CONNECTIONS)
     queues = [queue.name for queue in celery.conf.task_queues]
     state = state_of(chosen, queues=queues, database=reads)
-    tokens = Tokens(chosen, clock=bootstrap.now)
     writes = bootstrap.database(chosen, connections=CONNECTIONS)
     console = Console(
         reads=reads,
         writes=writes,
         send=_send,
-        tokens=tokens,
-        checks=Remembered(lambda: examine(chosen)),
-        readings=Remembered(state.readings),
-        pages=Pages(token=tokens.make, flower_url=chosen.console_flower_url),
+        tokens=Tokens(chosen, clock=bootstrap.now),
+        checks=_remembered(lambda: examine(chosen)),
+        readings=_remembered(state.readings),
+        templates=environment(flower_url=chosen.console_flower_url),
     )
 
     def close() -> None:
@@ -93,19 +91,12 @@ def _send(request: RejectedRequest, message_id: UUID) -> None:
     celery.send_task(request.task, kwargs=dict(request.arguments), task_id=str(message_id))
 
 
-class Remembered(Generic[Found]):
-    """Checks or readings, made again once what they found is some seconds old."""
+def _remembered(look: Callable[[], Sequence[Found]]) -> Callable[[], Sequence[Found]]:
+    """The same, looked at again once what it found is some seconds old."""
+    recent, lock = lru_cache(maxsize=1)(lambda _: look()), Lock()
 
-    def __init__(self, look: Callable[[], Sequence[Found]]) -> None:
-        self._look = look
-        self._lock = Lock()
-        self._found: Sequence[Found] = ()
-        self._until = 0.0
+    def fresh() -> Sequence[Found]:
+        with lock:
+            return recent(time.monotonic() // FRESH_SECONDS)
 
-    def __call__(self) -> Sequence[Found]:
-        """What was found."""
-        with self._lock:
-            if time.monotonic() >= self._until:
-                self._found = self._look()
-                self._until = time.monotonic() + FRESH_SECONDS
-            return self._found
+    return fresh

@@ -89,6 +89,26 @@ def test_an_id_is_looked_for_as_it_was_pasted_then_without_the_blanks_around_it(
     assert found(f" {unique}") == ([plain], True)
 
 
+def test_an_id_leads_to_the_rejected_requests_that_carried_it(
+    shared_console: Running, shared_rows: Rows
+) -> None:
+    request_id = str(uuid4())
+    payment_id = str(a_payment(shared_rows)["payment_id"])
+    for each in (request_id, str(uuid4())):
+        shared_rows(
+            """INSERT INTO rejected_request (request_id, task, arguments, errors, ids, is_complete, received_at)
+               VALUES (%s, 'payment_worker.refund', '{}', '[{"field": "amount", "code": "x", "message": "is odd"}]',
+                       ARRAY[%s, %s], true, now())""",
+            *(each, each, payment_id if each == request_id else "other"),
+        )
+    for path in (f"/payments?q={payment_id.upper()}", f"/payments/{payment_id}", f"/refunds?q={payment_id}"):
+        link = re.search(r'href="(/requests/rejected[^"]+)"', shared_console.reader.get(path).body)
+        assert link, path
+        body = shared_console.reader.get(html.unescape(link[1])).body
+        assert re.findall(r'<section id="([^"]+)"', body) == [request_id]
+        assert "amount is odd" in body
+
+
 def a_refund(rows: Rows, payment: Mapping[str, object], **values: object) -> str:
     """A refund of this payment that waits at Stripe, but for what the test says of it."""
     row = {

@@ -32,6 +32,7 @@ def test_every_page_goes_by_indexes(console: Start, environment: dict[str, str],
     pages += [(path, {"q": each}) for path in ("/payments", "/refunds") for each in ids]
     pages += [(path, {"status": "ALL"}) for path in ("/findings", "/events")]
     pages += [("/events", {"type": "charge.refunded", "status": "PROCESSED"})]
+    pages += [("/requests/rejected", {"id": "r"}), ("/requests/rejected", {"task": "payment_worker.charge"})]
     pages += [("/balance", {"day": "2001-02-03"}), ("/payouts/po_1", {})]
     pages += [(f"/payments/{payment['payment_id']}", {})]
     for path, query in pages:

@@ -273,8 +273,7 @@ def _show(connection: Connection, payment_id: UUID, now: datetime) -> None:
     a_day = now - timedelta(days=1)
     totals.taken(connection, since=a_day, until=now)
     totals.booked(connection, since=a_day, until=now)
-    totals.payments_by_hour(connection, since=a_day)
-    totals.refunds_by_hour(connection, since=a_day)
+    totals.last_hours(connection, 24, now=now)
     for wanted in (Search(), Search(status="FAILED", least=1), Search(identity="pi_1"), Search(order_id="1")):
         search.payments(connection, wanted, before=None, limit=10)
         search.refunds(connection, wanted, before=None, limit=10)

@@ -96,7 +96,8 @@ def payments(connection: Connection, search: Search, *, before: Place | None, li
 
 def refunds(connection: Connection, search: Search, *, before: Place | None, limit: int) -> Page:
     """One page of the refunds that are wanted, each with its order: all of a payment's, or the one that is named."""
-    search = _by_payment(connection, search)
+    # A refund's row has neither.
+    search = replace(_by_payment(connection, search), is_disputed=False, account=None)
     listed = select(tables.refund, MADE_AT_STRIPE)
     if search.is_by_id:
         named = [select(_REFUND.refund_id).where(each) for _, each in _equal(_OF_REFUND, search.identity)]

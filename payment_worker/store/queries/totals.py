@@ -1,17 +1,16 @@
-"""Totals of a period: the money of its payments by currency, and payments and refunds by hour and status."""
+"""Totals of a period: the money of its payments by currency, what Stripe booked, payments and refunds by hour."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select, text
 
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.store import tables
 
 _PAYMENT: Final = tables.payment.c
-_REFUND: Final = tables.refund.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,31 +54,38 @@ def taken(connection: Connection, *, since: datetime, until: datetime) -> Sequen
     return [Taken(**row) for row in connection.execute(query).mappings()]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hour:
-    """What happened in one hour, by status."""
+    """The payments and refunds that were requested in one hour, by what they came to."""
 
     at: datetime
-    status: str
-    count: int
+    charges: int
+    declines: int
+    refunds: int
 
 
-def payments_by_hour(connection: Connection, *, since: datetime) -> Sequence[Hour]:
-    """Payments that were requested since then, by hour and status."""
-    return _by_hour(connection, _PAYMENT.created_at, _PAYMENT.status, since)
+_LAST_HOURS: Final = text("""
+WITH hour AS (
+    SELECT generate_series(date_trunc('hour', CAST(:now AS timestamptz), 'UTC') - (:many - 1) * interval '1 h',
+                           :now, interval '1 h') AS at
+), charged AS (
+    SELECT date_trunc('hour', created_at, 'UTC') AS at,
+        count(*) FILTER (WHERE status IN ('SUCCEEDED', 'AUTHORIZED')) AS charges,
+        count(*) FILTER (WHERE status = 'FAILED') AS declines
+    FROM payment WHERE created_at >= (SELECT min(at) FROM hour) GROUP BY 1
+), refunded AS (
+    SELECT date_trunc('hour', created_at, 'UTC') AS at, count(*) AS refunds
+    FROM refund WHERE created_at >= (SELECT min(at) FROM hour) AND status = 'PROCESSED' GROUP BY 1
+)
+SELECT at, coalesce(charges, 0) AS charges, coalesce(declines, 0) AS declines, coalesce(refunds, 0) AS refunds
+FROM hour LEFT JOIN charged USING (at) LEFT JOIN refunded USING (at) ORDER BY at
+""")
 
 
-def refunds_by_hour(connection: Connection, *, since: datetime) -> Sequence[Hour]:
-    """The same of refunds."""
-    return _by_hour(connection, _REFUND.created_at, _REFUND.status, since)
-
-
-def _by_hour(
-    connection: Connection, at: ColumnElement[datetime], status: ColumnElement[str], since: datetime
-) -> Sequence[Hour]:
-    hour = func.date_trunc("hour", at, "UTC")
-    query = select(hour, status, func.count()).where(at >= since).group_by(hour, status)
-    return [Hour(*row) for row in connection.execute(query)]
+def last_hours(connection: Connection, many: int, *, now: datetime) -> Sequence[Hour]:
+    """The last hours of the clock, the present one among them, oldest first."""
+    rows = connection.execute(_LAST_HOURS, {"many": many, "now": now})
+    return [Hour(**row) for row in rows.mappings()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

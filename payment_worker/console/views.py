@@ -1,0 +1,144 @@
+"""Reads what the console's pages show, but for the overview and the lists of payments and refunds."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from payment_worker.console.context import View
+from payment_worker.console.overview import day_of
+from payment_worker.console.rendering import DAY, ROWS
+from payment_worker.domain.dispute import BLOCKING
+from payment_worker.domain.findings.kinds import FindingKind
+from payment_worker.flows.events.result import sentence
+from payment_worker.flows.replay_request import obstacle_of
+from payment_worker.flows.timeline import story_of
+from payment_worker.store import rejected_requests
+from payment_worker.store.connection.database import Connection
+from payment_worker.store.events import event_list
+from payment_worker.store.events.inbox import EventStatus
+from payment_worker.store.queries import console as queries
+from payment_worker.store.queries import ledger, totals
+from payment_worker.store.queries import payouts as paid_out
+from payment_worker.store.queries.search import LOOKED_AT
+from payment_worker.store.reconciliation import findings as stored_findings
+from payment_worker.store.reconciliation import reconciliation_runs
+from payment_worker.store.reconciliation.findings import FindingStatus
+
+Share = tuple[str, str, int, str]
+"""A part of a payment's money: its name, its colour, its amount and its currency."""
+
+
+def payment(connection: Connection, request: Request) -> Mapping[str, Any]:
+    """`/payments/{payment_id}`."""
+    payment_id: UUID = request.path_params["payment_id"]
+    if not queries.exists(connection, payment_id):
+        raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such payment.")
+    story = story_of(connection, payment_id)
+    disputes = queries.disputes(connection, payment_id)
+    shares = [share for share in _shares(story.payment, disputes) if share[2]]
+    return {
+        "title": f"Payment {payment_id}",
+        "payment": story.payment,
+        "refunds": story.refunds,
+        "disputes": disputes,
+        "entries": story.entries,
+        "shares": shares,
+        # A bar is as long as it is of the greatest amount of its currency.
+        "most": {at: max(abs(amount) for *_, amount, other in shares if other == at) for *_, at in shares},
+        "rejected": rejected_requests.carrying(connection, str(payment_id), limit=ROWS),
+    }
+
+
+def _shares(payment: Mapping[str, Any], disputes: Sequence[Mapping[str, Any]]) -> Iterator[Share]:
+    currency = payment["currency"]
+    refunded = payment["amount_refunded"]
+    yield "Requested", "plain", payment["amount"], currency
+    yield "Authorised", "plain", payment["amount_authorized"], currency
+    yield "Captured", "good", payment["amount_captured"], currency
+    yield "Refunded", "bad", refunded, currency
+    yield "Refunds under way", "warn", payment["amount_refund_reserved"] - refunded, currency
+    for dispute in disputes:
+        if dispute["status"] in BLOCKING:
+            yield f"Disputed, {dispute['status']}", "bad", dispute["amount"], dispute["currency"]
+    if payment["settlement_currency"]:
+        yield "Stripe's fee", "warn", payment["fee"], payment["settlement_currency"]
+        yield "Net after the fee", "good", payment["net"], payment["settlement_currency"]
+
+
+def findings(connection: Connection, request: Request) -> Mapping[str, Any]:
+    """`/findings`."""
+    status = _chosen(request, FindingStatus.OPEN)
+    statuses = [FindingStatus(status)] if status else list(FindingStatus)
+    found = stored_findings.found(connection, statuses=statuses, limit=ROWS)
+    payment_ids = {each.payment_id for each in found if each.payment_id}
+    return {
+        "found": found,
+        "currencies": queries.currencies(connection, payment_ids),
+        "runs": reconciliation_runs.newest(connection, limit=10),
+        "status": status,
+        "statuses": list(FindingStatus),
+        # A newer version may have found others.
+        "kinds": {str(kind): kind for kind in FindingKind},
+    }
+
+
+def events(connection: Connection, request: Request) -> Mapping[str, Any]:
+    """`/events`."""
+    status, type_ = _chosen(request, EventStatus.PARKED), request.query_params.get("type", "").strip()
+    # Those that wait or are parked have indexes of their own.
+    among = None if status in {EventStatus.PARKED, EventStatus.RECEIVED} and not type_ else LOOKED_AT
+    found = event_list.newest(connection, status=status or None, type_=type_ or None, limit=ROWS, among=among)
+    return {
+        "found": found,
+        "status": status,
+        "statuses": list(EventStatus),
+        "type": type_,
+        "sentence": sentence,
+        "among": among,
+    }
+
+
+def rejected(connection: Connection, request: Request) -> Mapping[str, Any]:
+    """`/requests/rejected`."""
+    task, identity = (request.query_params.get(name, "").strip() for name in ("task", "id"))
+    if identity:
+        found = rejected_requests.carrying(connection, identity, limit=ROWS)
+    else:
+        found = rejected_requests.newest(connection, task=task or None, limit=ROWS)
+    return {"found": found, "task": task, "id": identity, "obstacle_of": obstacle_of}
+
+
+def balance(connection: Connection, request: Request) -> Mapping[str, Any]:
+    """`/balance`."""
+    day = day_of(request)
+    return {
+        "found": ledger.balances(connection),
+        "uncleared": ledger.uncleared(connection, limit=ROWS),
+        "booked": totals.booked(connection, since=day, until=day + DAY),
+        "day": day,
+    }
+
+
+def payout(connection: Connection, request: Request) -> Mapping[str, Any]:
+    """`/payouts/{payout_id}`."""
+    found = paid_out.find(connection, request.path_params["payout_id"])
+    if found is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "No such payout is imported.")
+    lines = paid_out.lines(connection, found.stripe_payout_id, limit=ROWS)
+    return {"title": f"Payout {found.stripe_payout_id}", "payout": found, "lines": lines}
+
+
+def listed(query: Callable[..., Sequence[Any]]) -> View:
+    """The view of a query that needs no more than a limit."""
+    return lambda connection, _: {"found": query(connection, limit=ROWS)}
+
+
+def _chosen(request: Request, usual: StrEnum) -> str:
+    """The status whose rows are wanted; empty for all of them."""
+    chosen = request.query_params.get("status", usual)
+    return chosen if chosen in list(type(usual)) else ""
