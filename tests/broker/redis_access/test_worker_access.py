@@ -1,10 +1,7 @@
 """The access list that the docs give workers and beat is enough for a charge, and denies what is dangerous."""
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -12,31 +9,34 @@ import redis
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
+from tests.harness.access_list import as_documented_user
 from tests.harness.producer import Producer, a_charge
 from tests.harness.rows import Rows
 
-PAGE = Path(__file__).parents[3] / "docs/how-to/secure.md"
-PASSWORD = "of-the-worker"
+
+@pytest.fixture
+def address(own_valkey: Valkey) -> str:
+    """Redis as a worker reaches it."""
+    return as_documented_user(own_valkey.url(), "worker")
 
 
 @pytest.fixture
-def admin(own_valkey: Valkey) -> Iterator["redis.Redis"]:
+def admin(own_valkey: Valkey, address: str) -> Iterator["redis.Redis"]:
+    assert address
     with closing(redis.Redis.from_url(own_valkey.url(), decode_responses=True)) as client:
-        (rule,) = re.findall(r"^ +ACL SETUSER (worker .*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-        client.execute_command("ACL", "SETUSER", *rule.replace("PASSWORD", PASSWORD).split())  # type: ignore[no-untyped-call]
         yield client
 
 
 def test_a_worker_does_its_work_with_it(  # noqa: PLR0917 fixtures
     admin: "redis.Redis",
+    address: str,
     own_valkey: Valkey,
     environment: dict[str, str],
     worker: Callable[..., Process],
     beat: Callable[..., Process],
     rows: Rows,
 ) -> None:
-    url = urlsplit(own_valkey.url())
-    environment["REDIS_URL"] = url._replace(netloc=f"worker:{PASSWORD}@{url.hostname}:{url.port}").geturl()
+    environment["REDIS_URL"] = address
     charge = a_charge()
     with closing(Producer(own_valkey.url())) as app:
         app.charge(**charge)

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from payment_worker.flows.reconciliation.run import reconcile
+from tests.flows.reconciliation.lost_rows import lose, lose_everything
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 
@@ -42,21 +43,15 @@ def by_hand(scene: Scene) -> Reconcile:
     return run
 
 
-@pytest.fixture(autouse=True)
-def _rows_may_be_lost(rows: Rows) -> None:
-    rows("DROP TRIGGER payment_history_is_append_only ON payment_history")
-
-
-def lose_everything(rows: Rows) -> None:
-    rows("TRUNCATE payment, refund, payment_attempt, payment_history, outbox CASCADE")
-
-
 def lose_refunds(rows: Rows) -> None:
-    rows("TRUNCATE payment_history")
-    rows("DELETE FROM payment_attempt WHERE refund_id IS NOT NULL")
-    rows("DELETE FROM outbox WHERE type LIKE 'Refund%%'")
-    rows("DELETE FROM refund")
-    rows("UPDATE payment SET amount_refunded = 0, amount_refund_reserved = 0")
+    lose(
+        rows,
+        "TRUNCATE payment_history",
+        "DELETE FROM payment_attempt WHERE refund_id IS NOT NULL",
+        "DELETE FROM outbox WHERE type LIKE 'Refund%%'",
+        "DELETE FROM refund",
+        "UPDATE payment SET amount_refunded = 0, amount_refund_reserved = 0",
+    )
 
 
 def copied(scene: Scene, metadata: dict[str, str]) -> str:

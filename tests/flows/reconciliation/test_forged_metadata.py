@@ -15,6 +15,7 @@ import pytest
 from payment_worker.flows.metadata_secrets import MetadataSecrets
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.store.events.inbox import EventStatus
+from tests.flows.reconciliation.lost_rows import lose_everything
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 
@@ -36,15 +37,6 @@ def reconciled(scene: Scene) -> Reconcile:
         assert done.run.is_finished
 
     return run
-
-
-@pytest.fixture(autouse=True)
-def _rows_may_be_lost(rows: Rows) -> None:
-    rows("DROP TRIGGER payment_history_is_append_only ON payment_history")
-
-
-def lose_everything(rows: Rows) -> None:
-    rows("TRUNCATE payment, refund, payment_attempt, payment_history, outbox CASCADE")
 
 
 def findings(rows: Rows) -> dict[str, tuple[str, str]]:

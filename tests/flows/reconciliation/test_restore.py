@@ -20,6 +20,7 @@ from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.flows.result import CommandResult, Conflict
 from payment_worker.gateway.webhook import event_from
 from payment_worker.store.events.inbox import EventStatus
+from tests.flows.reconciliation.lost_rows import lose
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 
@@ -41,7 +42,7 @@ class Backup:
             rows(f"CREATE TABLE backup.{table} AS TABLE public.{table}")
 
     def restore(self) -> None:
-        self._rows(f"TRUNCATE {', '.join(TABLES)} CASCADE")
+        lose(self._rows, f"TRUNCATE {', '.join(TABLES)} CASCADE")
         for table in TABLES:
             overriding = "OVERRIDING SYSTEM VALUE"
             self._rows(f"INSERT INTO public.{table} {overriding} TABLE backup.{table}")
@@ -66,11 +67,6 @@ def reconciled(context: Context, rows: Rows) -> Reconcile:
 def empty(rows: Rows) -> Backup:
     """A backup from before anything happened."""
     return Backup(rows)
-
-
-@pytest.fixture(autouse=True)
-def _history_may_be_lost(rows: Rows) -> None:
-    rows("DROP TRIGGER payment_history_is_append_only ON payment_history")
 
 
 def a_request(**changes: object) -> dict[str, object]:
