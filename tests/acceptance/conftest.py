@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 import redis
@@ -64,3 +65,18 @@ def scene(new_scene: Callable[..., Scene]) -> Scene:
     """The module's scene: one worker of threads, and beat."""
     made = new_scene()
     return made.ready(made.worker(), made.beat())
+
+
+@pytest.fixture
+def own_scene(
+    own_postgresql: PostgreSQL, own_valkey: Valkey, simulator: Simulator, tmp_path: Path
+) -> Iterator[Scene]:
+    """A scene whose servers may be hurt; nothing runs in it yet."""
+    made = Scene(
+        database_url=own_postgresql.url("payments"),
+        redis_url=own_valkey.url(),
+        simulator=simulator,
+        directory=tmp_path,
+    )
+    with closing(made):
+        yield made

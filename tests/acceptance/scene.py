@@ -47,6 +47,22 @@ PATIENT: Mapping[str, str] = {
     "PAYMENT_WORKER_ABSENCE_DELAY": "20",
 }
 
+# What is done is archived and deleted as soon as somebody prunes.
+FORGETFUL: Mapping[str, str] = {
+    "PAYMENT_WORKER_RETENTION_MONEY": "0.1",
+    "PAYMENT_WORKER_RETENTION_EVENTS": "0.1",
+    "PAYMENT_WORKER_RETENTION_OUTBOX": "0.1",
+    "PAYMENT_WORKER_REPUBLISH_WINDOW": "0.1",
+}
+
+TROUBLES: Mapping[str, Json] = {
+    "silence after the effect": {"kind": "hang", "when": "after"},
+    "silence before it": {"kind": "hang", "when": "before"},
+    "a stored 500 that hides the effect": {"kind": "server_error", "when": "after"},
+    "no trouble": {},
+}
+"""Faults of the simulator that leave an outcome unknown, and none."""
+
 
 class Scene:
     """A Payment Database, a Redis, a Stripe, the app that enqueues, and as many workers as a test starts."""

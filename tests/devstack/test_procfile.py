@@ -3,11 +3,7 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
@@ -15,6 +11,7 @@ from payment_worker.devstack.demo.example_app import Shop
 from payment_worker.devstack.ports import free_port
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import clean_environment
+from tests.harness.answers import answers
 from tests.harness.rows import Rows
 
 ROOT = Path(__file__).parents[2]
@@ -28,15 +25,6 @@ def _settings(values: dict[str, str]) -> str:
         text, count = re.subn(rf"^#?{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
         assert count == 1, name
     return text
-
-
-def _answers(url: str) -> Callable[[], bool]:
-    def asked() -> bool:
-        with suppress(URLError, ConnectionError), urlopen(url, timeout=5) as answer:  # noqa: S310 our own
-            return bool(answer.status == 200)
-        return False
-
-    return asked
 
 
 @pytest.mark.long
@@ -58,9 +46,9 @@ def test_honcho_starts_what_the_example_configures(
         Process([*honcho, "start"], log=tmp_path / "log", environ=environ, cwd=tmp_path).start() as running,
         Shop(environment["REDIS_URL"]) as shop,
     ):
-        running.wait_for(_answers(f"http://127.0.0.1:{flower}/healthcheck"), seconds=60)
-        running.wait_for(_answers(f"http://127.0.0.1:{webhook}/readyz"), seconds=60)
-        running.wait_for(_answers(f"http://127.0.0.1:{console}/healthz"), seconds=60)
+        running.wait_for(answers(f"http://127.0.0.1:{flower}/healthcheck"), seconds=60)
+        running.wait_for(answers(f"http://127.0.0.1:{webhook}/readyz"), seconds=60)
+        running.wait_for(answers(f"http://127.0.0.1:{console}/healthz"), seconds=60)
         payment_id = shop.charge(1099)
         rows.wait_for("SELECT 1 FROM payment WHERE payment_id = %s AND status = 'SUCCEEDED'", payment_id)
         # Beat's first act is a row.

@@ -5,17 +5,14 @@ import subprocess
 import sys
 import sysconfig
 import venv
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 from zipfile import ZipFile
 
 import pytest
 
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import clean_environment
+from tests.harness.answers import answers
 from tests.harness.port_base import free_port_base
 
 ROOT = Path(__file__).parents[2]
@@ -35,15 +32,6 @@ def _installed(directory: Path) -> Path:
     return directory / "venv" / "bin" / "python"
 
 
-def _answers(url: str) -> Callable[[], bool]:
-    def asked() -> bool:
-        with suppress(URLError, ConnectionError), urlopen(url, timeout=5) as answer:  # noqa: S310 our own
-            return bool(answer.status == 200)
-        return False
-
-    return asked
-
-
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_an_installed_wheel_runs_every_process(tmp_path: Path) -> None:
@@ -61,6 +49,6 @@ def test_an_installed_wheel_runs_every_process(tmp_path: Path) -> None:
     with dev.start() as running:
         for offset, name in ((3, "webhook"), (4, "flower"), (5, "console")):
             url = f"http://127.0.0.1:{base + offset}{SERVES[name]}"
-            running.wait_for(_answers(url), seconds=120, what=name)
+            running.wait_for(answers(url), seconds=120, what=name)
         # Worker and beat are up by the time that it says so.
         running.wait_for(lambda: "Ctrl-C ends all of it" in running.output(), seconds=120, what="ready")

@@ -12,6 +12,7 @@ import pytest
 from payment_worker.contracts.messages import schema
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.servers.simulator import Simulator
+from tests.foreign.charged import charged_by
 from tests.harness.rows import Rows
 from tests.harness.tools import missing, tool
 
@@ -40,25 +41,9 @@ def test_a_node_app_charges_and_another_reads_what_came_of_it(
 ) -> None:
     node = tool("node", comes_with="Node.js")
     worker()
-    environment = {**os.environ, "REDIS_URL": redis_url}
-    done = subprocess.run(
-        [node, "charge.mjs"],
-        cwd=app,
-        env=environment,
-        timeout=90,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    sent, outcome = done.stdout.splitlines()
-    payment = rows.one("SELECT payment_id::text, order_id, amount, status FROM payment")
-    payment_id = payment["payment_id"]
-    assert payment == {"payment_id": payment_id, "order_id": "4711", "amount": 1099, "status": "SUCCEEDED"}
-    assert sent == f"sent {payment_id}"
-    assert outcome.startswith("PaymentSucceeded {")
-    jsonschema.validate(json.loads(outcome.partition(" ")[2]), schema("PaymentSucceeded"))
+    payment_id = charged_by([node, "charge.mjs"], directory=app, redis_url=redis_url, rows=rows)
 
+    environment = {**os.environ, "REDIS_URL": redis_url}
     consumer = Process(
         [node, "outcomes.mjs", "shop", "one"], log=tmp_path / "node.log", environ=environment, cwd=app
     )

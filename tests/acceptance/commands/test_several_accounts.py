@@ -4,15 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.acceptance.scene import Json, Scene
+from tests.acceptance.scene import TROUBLES, Json, Scene
 
 EU = "acct_1EuropeanAccount"
-TROUBLES: dict[str, Json] = {
-    "silence after the effect": {"kind": "hang", "when": "after"},
-    "silence before it": {"kind": "hang", "when": "before"},
-    "a stored 500 that hides the effect": {"kind": "server_error", "when": "after"},
-    "no trouble": {},
-}
 
 
 @pytest.fixture(scope="module")

@@ -5,16 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from payment_worker.devstack.waiting import wait_until
-from tests.acceptance.scene import Json, Scene
+from tests.acceptance.scene import FORGETFUL, TROUBLES, Scene
 
 THREE_D_SECURE = "pm_card_authenticationRequired"
 POOR = "pm_card_visa_chargeDeclinedInsufficientFunds"
-TROUBLES: dict[str, Json] = {
-    "silence after the effect": {"kind": "hang", "when": "after"},
-    "silence before it": {"kind": "hang", "when": "before"},
-    "a stored 500 that hides the effect": {"kind": "server_error", "when": "after"},
-    "no trouble": {},
-}
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +66,7 @@ def test_the_books_agree(scene: Scene) -> None:
 
 
 def test_what_comes_after_its_retention_still_lands(new_scene: Callable[..., Scene]) -> None:
-    scene = new_scene(
-        PAYMENT_WORKER_RETENTION_MONEY="0.1",
-        PAYMENT_WORKER_RETENTION_EVENTS="0.1",
-        PAYMENT_WORKER_RETENTION_OUTBOX="0.1",
-        PAYMENT_WORKER_REPUBLISH_WINDOW="0.1",
-    )
+    scene = new_scene(**FORGETFUL)
     scene.ready(scene.worker(), scene.beat())
     scene.hand_on_webhooks()
     failing, refunded = scene.paid(payment_method="pm_card_refundFail"), scene.paid()

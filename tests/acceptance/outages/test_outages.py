@@ -1,12 +1,8 @@
 """Redis and PostgreSQL may forget, restart or die: what was accepted is finished, once, without anybody's help."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from payment_worker.devstack.servers.postgresql import PostgreSQL
-from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from tests.acceptance.scene import Scene
@@ -19,20 +15,9 @@ LATENCY_SECONDS = 0.4
 
 
 @pytest.fixture
-def scene(
-    own_postgresql: PostgreSQL, own_valkey: Valkey, simulator: Simulator, tmp_path: Path
-) -> Iterator[Scene]:
+def scene(own_scene: Scene) -> Scene:
     """A scene whose servers may be hurt, with a worker and beat."""
-    made = Scene(
-        database_url=own_postgresql.url("payments"),
-        redis_url=own_valkey.url(),
-        simulator=simulator,
-        directory=tmp_path,
-    )
-    try:
-        yield made.ready(made.worker(concurrency=4), made.beat())
-    finally:
-        made.close()
+    return own_scene.ready(own_scene.worker(concurrency=4), own_scene.beat())
 
 
 class _Trade:

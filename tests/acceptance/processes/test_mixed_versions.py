@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from payment_worker.devstack.programs import clean_environment
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.store.connection import migrate
-from tests.acceptance.scene import Json, Scene
+from tests.acceptance.scene import FORGETFUL, Json, Scene
 
 EVERY_SECOND = {"PAYMENT_WORKER_POLL_EVERY": "1", "PAYMENT_WORKER_RECONCILE_EVERY": "1"}
 NewScene = Callable[..., Scene]
@@ -38,13 +38,7 @@ def test_a_message_of_a_newer_worker_may_say_more(new_scene: NewScene) -> None:
 
 
 def test_a_worker_goes_on_when_a_newer_version_expands_its_database(new_scene: NewScene) -> None:
-    scene = new_scene(
-        **EVERY_SECOND,
-        PAYMENT_WORKER_RETENTION_MONEY="0.1",
-        PAYMENT_WORKER_RETENTION_EVENTS="0.1",
-        PAYMENT_WORKER_RETENTION_OUTBOX="0.1",
-        PAYMENT_WORKER_REPUBLISH_WINDOW="0.1",
-    )
+    scene = new_scene(**EVERY_SECOND, **FORGETFUL)
     scene.ready(scene.worker(), scene.beat())
     scene.hand_on_webhooks()
     before = [scene.charge() for _ in range(3)]

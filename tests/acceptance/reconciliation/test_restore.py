@@ -7,7 +7,6 @@ asked for again, as callers do that do not know what has become of it. The steps
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +16,6 @@ import pytest
 from payment_worker.devstack.programs import clean_environment
 from payment_worker.devstack.servers.binaries import postgres_bin
 from payment_worker.devstack.servers.postgresql import PostgreSQL
-from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.devstack.servers.valkey import Valkey
 from tests.acceptance.scene import Json, Scene
 from tests.harness.books import Books
@@ -27,18 +25,9 @@ KEYS_FORGOTTEN_SECONDS = 25 * 3600
 
 
 @pytest.fixture
-def scene(
-    own_postgresql: PostgreSQL, own_valkey: Valkey, simulator: Simulator, tmp_path: Path
-) -> Iterator[Scene]:
-    """A scene whose servers may be hurt; nothing runs in it yet."""
-    made = Scene(
-        database_url=own_postgresql.url("payments"),
-        redis_url=own_valkey.url(),
-        simulator=simulator,
-        directory=tmp_path,
-    )
-    yield made
-    made.close()
+def scene(own_scene: Scene) -> Scene:
+    """A scene whose database may be restored; nothing runs in it yet."""
+    return own_scene
 
 
 class _Trade:
