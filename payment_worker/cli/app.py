@@ -2,6 +2,7 @@
 
 import io
 import sys
+from collections.abc import Callable, Mapping
 from typing import Annotated, Final
 
 import typer
@@ -31,11 +32,40 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _WRONG_USAGE: Final = 2
+_COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
+    "demo": serve.demo,
+    "dev": serve.dev,
+    "simulator": serve.simulator,
+    "webhook": serve.webhook,
+    "console": serve.console,
+    "migrate": migrate.migrate,
+    "charge": enqueue.charge,
+    "refund": enqueue.refund,
+    "adopt": enqueue.adopt,
+    "capture": enqueue.capture,
+    "cancel": enqueue.cancel,
+    "retry": enqueue.retry_charge,
+    "show": show.show,
+    "list": list_payments.list_payments,
+    "doctor": doctor.doctor,
+    "pause": pause.pause,
+    "resume": pause.resume,
+    "reconcile": reconcile.reconcile,
+    "report": reconcile.report,
+    "balance": ledger.balance,
+    "erase": erase.erase,
+}
+_PASSED_ON: Final = {"allow_extra_args": True, "ignore_unknown_options": True}
+for name, command in _COMMANDS.items():
+    is_other_program = command is serve.simulator  # it reads its own arguments, --help among them
+    app.command(
+        name, add_help_option=not is_other_program, context_settings=_PASSED_ON if is_other_program else None
+    )(command)
 for group in (
-    *(serve, migrate, enqueue, show, list_payments, events, rejected, findings),
-    *(doctor, pause, reconcile, ledger, webhook_endpoint, erase),
+    *(events.events, rejected.requests, findings.findings),
+    *(ledger.ledger, ledger.payouts, webhook_endpoint.endpoint),
 ):
-    group.add_to(app)
+    app.add_typer(group)
 
 
 def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so

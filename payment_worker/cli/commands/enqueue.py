@@ -21,16 +21,6 @@ Account = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add these commands."""
-    app.command()(charge)
-    app.command()(refund)
-    app.command()(adopt)
-    app.command()(capture)
-    app.command()(cancel)
-    app.command("retry")(retry_charge)
-
-
 def charge(  # noqa: PLR0913 - one option for each argument of the task
     *,
     amount: Annotated[int, typer.Option(help="In minor units: cents, or yen.")],

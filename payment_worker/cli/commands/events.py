@@ -6,7 +6,9 @@ import typer
 
 from payment_worker.cli.commands.enqueue import AsJson
 
-events = typer.Typer(help="Stripe events in the inbox: list, replay or discard them.", no_args_is_help=True)
+events = typer.Typer(
+    name="events", help="Stripe events in the inbox: list, replay or discard them.", no_args_is_help=True
+)
 Type = Annotated[
     str | None, typer.Option("--type", help="Only events of this type, such as `payment_intent.succeeded`.")
 ]
@@ -20,11 +22,6 @@ def _said(reason: str) -> str:
 
 Reason = Annotated[str, typer.Option(help="Why; stored with your name and the time.", callback=_said)]
 _STATUSES = ("received", "processed", "ignored", "parked")
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add these commands."""
-    app.add_typer(events, name="events")
 
 
 @events.command("list")

@@ -8,12 +8,9 @@ from payment_worker.cli.commands.enqueue import AsJson
 from payment_worker.cli.commands.events import Reason
 from payment_worker.cli.commands.reconcile import Which
 
-findings = typer.Typer(help="Findings of reconciliation: list them, or close them.", no_args_is_help=True)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add these commands."""
-    app.add_typer(findings, name="findings")
+findings = typer.Typer(
+    name="findings", help="Findings of reconciliation: list them, or close them.", no_args_is_help=True
+)
 
 
 @findings.command("list")

@@ -7,17 +7,10 @@ import typer
 
 from payment_worker.cli.commands.enqueue import AsJson
 
-payouts = typer.Typer(help="Payouts, and what each is made of.", invoke_without_command=True)
-ledger = typer.Typer(help="The double-entry ledger of Stripe's balance.", no_args_is_help=True)
+payouts = typer.Typer(name="payouts", help="Payouts, and what each is made of.", invoke_without_command=True)
+ledger = typer.Typer(name="ledger", help="The double-entry ledger of Stripe's balance.", no_args_is_help=True)
 
 Instant = "ISO 8601, `2026-11-22` or `2026-11-22T08:00Z`; UTC if it says none."
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add these commands."""
-    app.add_typer(ledger, name="ledger")
-    app.command()(balance)
-    app.add_typer(payouts, name="payouts")
 
 
 @ledger.command("import")

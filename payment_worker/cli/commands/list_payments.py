@@ -9,11 +9,6 @@ from payment_worker.cli.commands.reconcile import Since, Until
 from payment_worker.domain.payment import PaymentStatus
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this command."""
-    app.command("list")(list_payments)
-
-
 def list_payments(
     *,
     status: Annotated[

@@ -5,11 +5,6 @@ from typing import Annotated
 import typer
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this command."""
-    app.command()(migrate)
-
-
 def migrate(
     *,
     down: Annotated[

@@ -12,12 +12,6 @@ if TYPE_CHECKING:
     from payment_worker.store.connection.database import Database
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add these commands."""
-    app.command()(pause)
-    app.command()(resume)
-
-
 def pause(
     *,
     kind: Annotated[str, typer.Option(help="`all`, or one kind of request: charge, refund, …")] = "all",

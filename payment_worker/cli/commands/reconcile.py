@@ -14,13 +14,6 @@ Until = Annotated[str | None, typer.Option(help="End of the period, exclusive; n
 Which = Literal["open", "repaired", "closed", "all"]
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add these commands."""
-    app.command()(reconcile)
-    app.command()(report)
-    events.command("replay-messages")(replay_messages)
-
-
 def reconcile(
     *,
     since: Since = None,
@@ -83,6 +76,7 @@ def report(
     raise typer.Exit(findings.report(show=show, since=since, until=until, limit=limit, form=form))
 
 
+@events.command("replay-messages")
 def replay_messages(
     *,
     since: Annotated[str, typer.Option(help="What occurred from then on; ISO 8601.")],

@@ -6,16 +6,11 @@ import typer
 
 from payment_worker.cli.commands.enqueue import AsJson
 
-requests = typer.Typer(help="Requests of other apps.", no_args_is_help=True)
+requests = typer.Typer(name="requests", help="Requests of other apps.", no_args_is_help=True)
 rejected = typer.Typer(help="Rejected requests: list, show or replay them.", no_args_is_help=True)
 requests.add_typer(rejected, name="rejected")
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The request's id, as `list` shows it.")]
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add these commands."""
-    app.add_typer(requests, name="requests")
 
 
 @rejected.command("list")

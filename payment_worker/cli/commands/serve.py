@@ -13,18 +13,6 @@ _HOST: Final = "Address to listen on; 0.0.0.0 for every interface."
 _PORT: Final = "Port to listen on; 0: any free one."
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add these commands."""
-    app.command()(demo)
-    app.command()(dev)
-    app.command(
-        add_help_option=False,
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    )(simulator)
-    app.command()(webhook)
-    app.command()(console)
-
-
 def demo() -> None:
     """Run a one-minute demo on real servers: payments, failures, and a comparison of our rows with Stripe's."""
     from payment_worker.devstack.demo.run import run

@@ -7,11 +7,6 @@ import typer
 from payment_worker.cli.commands.enqueue import AsJson
 
 
-def add_to(app: typer.Typer) -> None:
-    """Add this command."""
-    app.command()(show)
-
-
 def show(
     identity: Annotated[
         str,

@@ -6,12 +6,11 @@ import typer
 
 from payment_worker.cli.commands.enqueue import Account, AsJson
 
-endpoint = typer.Typer(help="The webhook endpoint at Stripe: check it, or create it.", no_args_is_help=True)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add these commands."""
-    app.add_typer(endpoint, name="webhook-endpoint")
+endpoint = typer.Typer(
+    name="webhook-endpoint",
+    help="The webhook endpoint at Stripe: check it, or create it.",
+    no_args_is_help=True,
+)
 
 
 @endpoint.command()
