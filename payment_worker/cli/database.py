@@ -3,7 +3,7 @@
 import getpass
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
@@ -35,11 +35,8 @@ def records(*, statement_seconds: int = STATEMENT_TIMEOUT_SECONDS) -> Iterator[C
         statement_seconds=statement_seconds,
         answer_seconds=statement_seconds + LATENCY_SECONDS,
     )
-    try:
-        with database.begin() as connection:
-            yield connection
-    finally:
-        database.close()
+    with closing(database), database.begin() as connection:
+        yield connection
 
 
 def now() -> datetime:

@@ -1,7 +1,6 @@
 """`payment-worker pause` and `resume`: stop requests to Stripe, all or of one kind, and start them again."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,17 +62,12 @@ def resume(
         typer.echo(f"Still paused: {', '.join(resumed.still)}.")
 
 
-@contextmanager
-def _database() -> Iterator["Database"]:
+def _database() -> "closing[Database]":
     from payment_worker import bootstrap
     from payment_worker.settings import Settings
 
     # Neither Redis nor a key of Stripe's is needed: to pause must be possible whatever else is wrong.
-    database = bootstrap.database(Settings.from_environment(needed_by=("database",)), connections=1)
-    try:
-        yield database
-    finally:
-        database.close()
+    return closing(bootstrap.database(Settings.from_environment(needed_by=("database",)), connections=1))
 
 
 def _kind(named: str) -> str:

@@ -1,9 +1,10 @@
 """Doctor's checks that PostgreSQL, Redis, workers and beat respond and are set up for this worker."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from kombu.exceptions import OperationalError
 from redis.exceptions import NoPermissionError, RedisError
@@ -21,6 +22,8 @@ from payment_worker.store import metadata_secret
 from payment_worker.store.connection import migrate, probes
 from payment_worker.store.connection.database import Connection, Database, DatabaseUnavailableError
 from payment_worker.telemetry.formats import duration
+
+T = TypeVar("T")
 
 REDIS_SECONDS: Final = 2.0
 PROBE_KEY: Final = "payment_worker:probe"
@@ -169,7 +172,7 @@ def metadata_secrets(chosen: Settings) -> Iterator[Check]:
             "stored in the database only: if both are lost, no payment can be restored from Stripe",
             remedy="set PAYMENT_WORKER_METADATA_SECRETS to a new secret and, after a comma, the stored one",
         )
-    elif _stored_metadata_secret(chosen) not in {*configured, None}:
+    elif stored(chosen, metadata_secret.read) not in {*configured, None}:
         yield warning(
             "metadata secret",
             "the one stored in the database is not among the configured: what it signed proves nothing",
@@ -179,17 +182,15 @@ def metadata_secrets(chosen: Settings) -> Iterator[Check]:
         yield fine("metadata secret", f"{len(configured)} {'is' if len(configured) == 1 else 'are'} set")
 
 
-def _stored_metadata_secret(chosen: Settings) -> str | None:
-    if chosen.database_url is None:
+def stored(chosen: Settings, read: Callable[[Connection], T]) -> T | None:
+    """What the database says; None if it cannot serve, which its own check reports."""
+    if not chosen.database_url:
         return None
-    reached = bootstrap.database(chosen, connections=1)
     try:
-        with reached.begin() as connection:
-            return metadata_secret.read(connection)
+        with closing(bootstrap.database(chosen, connections=1)) as reached, reached.begin() as connection:
+            return read(connection)
     except DatabaseUnavailableError:
-        return None  # said above
-    finally:
-        reached.close()
+        return None
 
 
 def _milliseconds(began: float) -> str:

@@ -1,6 +1,7 @@
 """Runs all doctor checks, each independent of the others' failures, and prints their results."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import timedelta
 from typing import Final
 
@@ -105,9 +106,8 @@ def _our_servers(chosen: Settings) -> Iterator[Check]:
     from payment_worker.cli.doctor import connections
 
     if chosen.database_url:
-        database = bootstrap.database(chosen, connections=1)
-        yield from connections.database(database)
-        database.close()
+        with closing(bootstrap.database(chosen, connections=1)) as database:
+            yield from connections.database(database)
     if chosen.redis_url:
         yield from connections.broker(chosen)
         yield from connections.workers(chosen)
@@ -115,11 +115,8 @@ def _our_servers(chosen: Settings) -> Iterator[Check]:
 
 
 def _rows(chosen: Settings, unknown_after: timedelta) -> Iterator[Check]:
-    database = bootstrap.database(chosen, connections=1)
     try:
-        with database.begin() as connection:
+        with closing(bootstrap.database(chosen, connections=1)) as database, database.begin() as connection:
             yield from backlog.all_checks(connection, chosen, now=database.now(), unknown_after=unknown_after)
     except DatabaseUnavailableError:
         return  # said above
-    finally:
-        database.close()

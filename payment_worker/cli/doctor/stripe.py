@@ -1,12 +1,14 @@
 """Doctor's checks of Stripe: reachable, the right account and mode, and clocks that agree."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from payment_worker import bootstrap
+from payment_worker.cli.doctor.connections import stored
 from payment_worker.cli.views.webhook_endpoint import endpoints, ours_among
 from payment_worker.domain.accounts import account_of
 from payment_worker.flows.clocks import MOST_SKEW
@@ -15,14 +17,12 @@ from payment_worker.gateway.account.webhook_endpoints import EndpointsUnavailabl
 from payment_worker.monitoring.check import ACCOUNT, Check, fine, problem, warning
 from payment_worker.settings import Settings
 from payment_worker.store import stripe_identity
-from payment_worker.store.connection.database import Connection, DatabaseUnavailableError
+from payment_worker.store.connection.database import DatabaseUnavailableError
 from payment_worker.store.events import event_polls
 from payment_worker.store.stripe_identity import Identity
 from payment_worker.telemetry.formats import duration
 
 STRIPE_SECONDS: Final = 10
-
-T = TypeVar("T")
 
 
 def stripe(chosen: Settings) -> Iterator[Check]:
@@ -113,7 +113,7 @@ def _account(chosen: Settings, account: str, account_id: str | None) -> Iterator
             remedy="grant the restricted key read permission for accounts (rak_accounts_kyc_basic_read)",
         )
         return
-    ours = _stored(chosen, lambda connection: stripe_identity.on_record(connection, account))
+    ours = stored(chosen, lambda connection: stripe_identity.on_record(connection, account))
     if ours and ours != Identity(account_id, bool(bootstrap.is_live(chosen))):
         mode = "live" if ours.livemode else "test"
         yield problem(
@@ -127,7 +127,7 @@ def _account(chosen: Settings, account: str, account_id: str | None) -> Iterator
 
 
 def _without_key(chosen: Settings) -> Iterator[Check]:
-    used = {account_of(each).key for each in _stored(chosen, event_polls.accounts) or ()}
+    used = {account_of(each).key for each in stored(chosen, event_polls.accounts) or ()}
     for missing in sorted(used - bootstrap.api_keys(chosen).keys()):
         yield problem(
             f"{ACCOUNT} {missing}",
@@ -136,30 +136,16 @@ def _without_key(chosen: Settings) -> Iterator[Check]:
         )
 
 
-def _stored(chosen: Settings, read: Callable[[Connection], T]) -> T | None:
-    if not chosen.database_url:
-        return None
-    database = bootstrap.database(chosen, connections=1)
-    try:
-        with database.begin() as connection:
-            return read(connection)
-    except DatabaseUnavailableError:
-        return None  # reported by the database check
-    finally:
-        database.close()
-
-
 def _clocks(chosen: Settings, theirs: datetime) -> Check:
     began, machine = time.monotonic(), bootstrap.now()
     clocks = {"this machine's": machine}
     if chosen.database_url:
-        database = bootstrap.database(chosen, connections=1)
-        try:
+        # An outage is reported by the database check.
+        with (
+            suppress(DatabaseUnavailableError),
+            closing(bootstrap.database(chosen, connections=1)) as database,
+        ):
             clocks["PostgreSQL's"] = database.now() - timedelta(seconds=time.monotonic() - began)
-        except DatabaseUnavailableError:
-            pass  # reported by the database check
-        finally:
-            database.close()
     wrong = [
         f"{name} is {duration(abs(skew))} {'ahead of' if skew > timedelta() else 'behind'} Stripe's"
         for name, at in clocks.items()
