@@ -82,7 +82,7 @@ def list_payouts(
     from payment_worker.cli.views import payouts as view
 
     if command.invoked_subcommand is None:
-        _check_form(as_csv=as_csv, as_json=as_json)
+        check_form(as_csv=as_csv, as_json=as_json)
         raise typer.Exit(view.list_newest(limit=limit, as_json=as_json, as_csv=as_csv))
 
 
@@ -96,10 +96,11 @@ def show(
     """Show a payout and every balance transaction that it paid out. Stripe does not itemize manual payouts."""
     from payment_worker.cli.views import payouts as view
 
-    _check_form(as_csv=as_csv, as_json=as_json)
+    check_form(as_csv=as_csv, as_json=as_json)
     raise typer.Exit(view.show(payout_id, as_json=as_json, as_csv=as_csv))
 
 
-def _check_form(*, as_csv: bool, as_json: bool) -> None:
+def check_form(*, as_csv: bool, as_json: bool) -> None:
+    """Both at once are wrong usage."""
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv", param_hint="--csv")

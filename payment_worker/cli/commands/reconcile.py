@@ -6,6 +6,7 @@ import typer
 
 from payment_worker.cli.commands.enqueue import AsJson
 from payment_worker.cli.commands.events import events
+from payment_worker.cli.commands.ledger import AsCSV, check_form
 
 Since = Annotated[
     str | None, typer.Option(help="ISO 8601, `2026-11-22` or `2026-11-22T08:00Z`; UTC if no offset is given.")
@@ -65,13 +66,12 @@ def report(
         int, typer.Option(help="Show at most this many, newest first.", min=1, max=100_000)
     ] = 100,
     as_json: AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print the findings as CSV.")] = False,
+    as_csv: AsCSV = False,
 ) -> None:
     """Show the last reconciliation runs and their findings. Exit status 1 while a finding is open."""
     from payment_worker.cli.views import findings
 
-    if as_json and as_csv:
-        raise typer.BadParameter("choose one of --json and --csv", param_hint="--csv")
+    check_form(as_csv=as_csv, as_json=as_json)
     form = findings.Form.JSON if as_json else findings.Form.CSV if as_csv else findings.Form.TABLE
     raise typer.Exit(findings.report(show=show, since=since, until=until, limit=limit, form=form))
 
