@@ -1,16 +1,13 @@
 """Prints the progress of a balance import, and Stripe's balance beside the ledger's."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
-
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from payment_worker import bootstrap
 from payment_worker.cli.database import LONG_STATEMENT_SECONDS, operator, records
 from payment_worker.cli.errors import PROBLEMS
-from payment_worker.cli.views.printing import Screen, complain, console, print_json, say, table
+from payment_worker.cli.views.printing import complain, console, print_json, progress, say, table
 from payment_worker.contracts.requests import ImportBalanceRequest, parse
 from payment_worker.domain.accounts import PLATFORM
 from payment_worker.domain.findings.kinds import IN_LEDGER
@@ -86,7 +83,12 @@ def _instant(text: str | None) -> datetime | None:
 
 def _import(context: Context, *, since: datetime | None, shown: bool) -> Sequence[AccountImport] | None:
     chosen = bootstrap.settings()
-    with _progress(shown=shown) as on_page:
+    with progress(total=1, shown=shown) as update:
+
+        def on_page(state: BalanceImport, read_back_to: datetime) -> None:
+            account = state.stripe_account or PLATFORM
+            update(f"{account}: back to {instant(read_back_to)[:16]}", _part(state, read_back_to))
+
         options = ImportOptions(
             overlap=timedelta(seconds=chosen.poll_overlap),
             clear_within=timedelta(seconds=chosen.clear_within),
@@ -135,23 +137,6 @@ def _print(rows: Sequence[BalanceRow], named: Sequence[Finding]) -> None:
 
 def _money(amount: int | None, currency: str) -> str:
     return f"? {currency}" if amount is None else money(amount, currency)
-
-
-@contextmanager
-def _progress(*, shown: bool) -> Iterator[Callable[[BalanceImport, datetime], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    screen = Screen(stderr=True)
-    with Progress(
-        *columns, console=screen, transient=True, disable=not (shown and screen.is_terminal)
-    ) as bar:
-        task = bar.add_task("begins", total=1.0)
-
-        def on_page(state: BalanceImport, read_back_to: datetime) -> None:
-            account = state.stripe_account or PLATFORM
-            part = _part(state, read_back_to)
-            bar.update(task, description=f"{account}: back to {instant(read_back_to)[:16]}", completed=part)
-
-        yield on_page
 
 
 def _part(state: BalanceImport, read_back_to: datetime) -> float:

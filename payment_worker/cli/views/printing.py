@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from functools import cache
@@ -82,6 +83,20 @@ def stacked(rows: Iterable[tuple[str, str, str]]) -> Table:
     for label, line, beneath in rows:
         made.add_row(label, f"{line}\n[dim]{beneath}[/]" if beneath else line)
     return made
+
+
+@contextmanager
+def progress(*, total: float, shown: bool) -> Iterator[Callable[[str, float], None]]:
+    """A bar on standard error, where that is a terminal; what it is called with are the step and what is done."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    screen = Screen(stderr=True)
+    with Progress(
+        *columns, console=screen, transient=True, disable=not (shown and screen.is_terminal)
+    ) as bar:
+        task = bar.add_task("begins", total=total)
+        yield lambda step, done: bar.update(task, description=step, completed=done)
 
 
 def _plain(value: object) -> object:

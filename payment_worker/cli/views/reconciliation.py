@@ -1,21 +1,19 @@
 """Prints a reconciliation's progress and its result."""
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from payment_worker import bootstrap
 from payment_worker.cli.database import operator
 from payment_worker.cli.errors import PROBLEMS
-from payment_worker.cli.views.printing import Screen, console, print_json
+from payment_worker.cli.views.printing import console, print_json, progress
 from payment_worker.contracts.requests import ReconcileRequest, parse
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.outbox_relay import replay
-from payment_worker.flows.reconciliation.run import LISTS, OnPage, Reconciled, Step, reconcile
+from payment_worker.flows.reconciliation.run import LISTS, Reconciled, Step, reconcile
 from payment_worker.store.reconciliation import findings
 from payment_worker.store.reconciliation.findings import FindingStatus
 from payment_worker.store.reconciliation.reconciliation_runs import Run
@@ -39,7 +37,12 @@ def run(
     # The screen says it all; what else a log has to say is for workers.
     configure(log_format="auto", level="ERROR")
     context = bootstrap.context(actor=f"payment-worker reconcile by {operator()}")
-    with _progress(shown=not as_json) as on_page:
+    with progress(total=len(STEPS), shown=not as_json) as update:
+
+        def on_page(run: Run) -> bool:
+            update(*_progress_of(run))
+            return True
+
         done = reconcile(
             context,
             since=period.since,
@@ -100,28 +103,12 @@ def _summary(done: Reconciled) -> str:
     return "\n".join(lines)
 
 
-@contextmanager
-def _progress(*, shown: bool) -> Iterator[OnPage]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    screen = Screen(stderr=True)
-    with Progress(
-        *columns, console=screen, transient=True, disable=not (shown and screen.is_terminal)
-    ) as bar:
-        task = bar.add_task("begins", total=float(len(STEPS)))
-
-        def on_page(run: Run) -> bool:
-            _show(bar, task, run)
-            return True
-
-        yield on_page
-
-
-def _show(bar: Progress, task: TaskID, run: Run) -> None:
+def _progress_of(run: Run) -> tuple[str, float]:
     step = Step(run.step)
     account = f" of {run.stripe_account}" if run.stripe_account else ""
     counts = f"{run.payments + run.refunds + run.disputes} compared, {run.repaired + run.left_open} differ"
     done = STEPS.index(step) + (_part(run) if step in LISTS else 0)
-    bar.update(task, description=f"{step.sentence}{account}: {counts}", completed=done)
+    return f"{step.sentence}{account}: {counts}", done
 
 
 def _part(run: Run) -> float:
