@@ -9,6 +9,7 @@ from kombu.entity import Queue as _Queue
 
 from payment_worker.broker.address import broker_address as _broker_address
 from payment_worker.settings import Settings as _Settings
+from payment_worker.telemetry.task_names import TASKS_BY_QUEUE as _TASKS_BY_QUEUE
 
 # Processes that need Stripe's key read it themselves: the webhook receiver and beat load this module, too.
 _settings = _Settings.from_environment(needed_by=("broker",), without=("stripe",))
@@ -61,31 +62,7 @@ task_default_queue = task_default_routing_key = "maintenance"
 # Which task is taken from which queue: so an ACL in Redis can confine an app to one, and a charge that is sent to
 # refunds is rejected. The first queue is the one to send to.
 task_taken_from: dict[str, tuple[str, ...]] = {
-    f"payment_worker.{task}": (queue,)
-    for queue, tasks in {
-        "charges": (
-            "charge",
-            "adopt",
-            "continue_adoption",
-            "capture",
-            "cancel",
-            "retry_charge",
-            "retry_declined",
-            "expire_action",
-            "execute_attempt",
-        ),
-        "refunds": ("refund", "continue_refund", "refund_suspected"),
-        "events": ("receive_stripe_event", "fetch_stripe_event", "process_events", "process_event"),
-        "maintenance": (
-            "poll_stripe_events",
-            "resume_stalled",
-            "reconcile",
-            "import_balance",
-            "publish_events",
-            "prune",
-        ),
-    }.items()
-    for task in tasks
+    f"payment_worker.{task}": (queue,) for queue, tasks in _TASKS_BY_QUEUE.items() for task in tasks
 }
 # The sweep sends it to the queue of the work that it continues.
 task_taken_from["payment_worker.execute_attempt"] += ("refunds",)

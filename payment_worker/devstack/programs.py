@@ -103,21 +103,19 @@ def flower(settings: Mapping[str, str], *, directory: Path, port: int) -> Proces
 
 def webhook(settings: Mapping[str, str], *, directory: Path, port: int) -> Process:
     """The endpoint that Stripe's webhooks reach."""
-    return python_module(
-        *("payment_worker", "webhook", "--host", LOOPBACK, "--port", str(port)),
-        directory=directory,
-        name="webhook",
-        ready=lambda: answers(port),
-        settings=settings,
-    )
+    return _server("webhook", settings, directory=directory, port=port)
 
 
 def console(settings: Mapping[str, str], *, directory: Path, port: int) -> Process:
     """The console on the loopback interface: needs PAYMENT_WORKER_CONSOLE_AUTH."""
+    return _server("console", settings, directory=directory, port=port)
+
+
+def _server(command: str, settings: Mapping[str, str], *, directory: Path, port: int) -> Process:
     return python_module(
-        *("payment_worker", "console", "--host", LOOPBACK, "--port", str(port)),
+        *("payment_worker", command, "--host", LOOPBACK, "--port", str(port)),
         directory=directory,
-        name="console",
+        name=command,
         ready=lambda: answers(port),
         settings=settings,
     )

@@ -11,28 +11,12 @@ from payment_worker.domain.attempts.outcome import WRONG_KEY, Delay, UnknownReas
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.domain.refund import RefundStatus
 from payment_worker.telemetry.recorder import Metric
+from payment_worker.telemetry.task_names import TASKS_BY_QUEUE
 
-TASKS: Final = (
-    *(
-        "charge",
-        "adopt",
-        "continue_adoption",
-        "capture",
-        "cancel",
-        "retry_charge",
-        "retry_declined",
-        "expire_action",
-        "execute_attempt",
-        "refund",
-        "continue_refund",
-        "refund_suspected",
-    ),
-    *("receive_stripe_event", "fetch_stripe_event", "process_events", "process_event"),
-    *("poll_stripe_events", "resume_stalled", "reconcile", "import_balance", "publish_events", "prune"),
-)
-"""Without `payment_worker.` before them. A name from outside that is not among them is counted as `other`."""
+TASKS: Final = tuple(name for names in TASKS_BY_QUEUE.values() for name in names)
+"""A name from outside that is not among them is counted as `other`."""
 
-QUEUES: Final = ("charges", "refunds", "events", "maintenance")
+QUEUES: Final = tuple(TASKS_BY_QUEUE)
 
 OTHER: Final = "other"
 

@@ -223,8 +223,7 @@ class Checker:
             return Tally()
         intents = {each.object_id: each.stripe_payment_intent_id or each.object_id for each in objects}
         with self.context.database.begin() as connection:
-            known = reconciliation.known_payments(connection, payment_intents=set(intents.values()))
-        owners = {each.payment.stripe_payment_intent_id: each.payment for each in known}
+            owners = reconciliation.owners(connection, intents.values())
         tally = Tally()
         for object_id, intent in intents.items():
             if owner := owners.get(intent):

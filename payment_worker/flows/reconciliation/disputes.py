@@ -14,12 +14,9 @@ def listed_disputes(checker: Checker, period: Period) -> StepResult:
     page = disputes_page(checker.context.stripe, period, after=run.cursor, account=run.stripe_account)
     if not isinstance(page, Page):
         return StepResult(tally=checker.unseen(page, StripeList.DISPUTES, account=run.stripe_account).tally)
-    intents = {intent for seen in page.objects if (intent := seen.stripe_payment_intent_id)}
+    intents = [each.stripe_payment_intent_id for each in page.objects]
     with checker.context.database.begin() as connection:
-        owners = {
-            each.payment.stripe_payment_intent_id: each.payment
-            for each in reconciliation.known_payments(connection, payment_intents=intents)
-        }
+        owners = reconciliation.owners(connection, intents)
         known = disputes.statuses(connection, [seen.stripe_dispute_id for seen in page.objects])
     tally = checker.left_out(ObjectKind.DISPUTE, page.left_out)
     for seen in page.objects:

@@ -14,13 +14,10 @@ def listed_early_fraud_warnings(checker: Checker, period: Period) -> StepResult:
     if not isinstance(page, Page):
         closed = checker.unseen(page, StripeList.EARLY_FRAUD_WARNINGS, account=run.stripe_account)
         return StepResult(tally=closed.tally)
-    intents = {intent for warning in page.objects if (intent := warning.stripe_payment_intent_id)}
+    intents = [each.stripe_payment_intent_id for each in page.objects]
     repaired = 0
     with context.database.begin() as connection:
-        owners = {
-            each.payment.stripe_payment_intent_id: each.payment
-            for each in reconciliation.known_payments(connection, payment_intents=intents)
-        }
+        owners = reconciliation.owners(connection, intents)
         for warning in page.objects:
             if payment := owners.get(warning.stripe_payment_intent_id):
                 repaired += record_warning(context, connection, payment, warning)

@@ -28,12 +28,9 @@ def listed_refunds(checker: Checker, period: Period) -> StepResult:
     page = refunds_page(checker.context.stripe, period, after=run.cursor, account=run.stripe_account)
     if not isinstance(page, Page):
         return StepResult(tally=checker.unseen(page, StripeList.REFUNDS, account=run.stripe_account).tally)
-    intents = {intent for seen in page.objects if (intent := seen.stripe_payment_intent_id)}
+    intents = [each.stripe_payment_intent_id for each in page.objects]
     with checker.context.database.begin() as connection:
-        owners = {
-            each.payment.stripe_payment_intent_id: each.payment
-            for each in reconciliation.known_payments(connection, payment_intents=intents)
-        }
+        owners = reconciliation.owners(connection, intents)
         found = reconciliation.known_refunds(
             connection,
             stripe_refund_ids=[seen.stripe_refund_id for seen in page.objects],

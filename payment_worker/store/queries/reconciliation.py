@@ -1,6 +1,6 @@
 """Reads our rows for reconciliation: those of a page of Stripe's objects, or a page of our own."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -86,6 +86,12 @@ def known_payments(
         KnownPayment(payments.payment_of(row), row["is_in_work"], row["has_balance_transaction"])
         for row in connection.execute(query).mappings()
     ]
+
+
+def owners(connection: Connection, payment_intents: Iterable[str | None]) -> dict[str | None, Payment]:
+    """Which payment of ours each of these PaymentIntents is, as far as any is."""
+    known = known_payments(connection, payment_intents={each for each in payment_intents if each})
+    return {each.payment.stripe_payment_intent_id: each.payment for each in known}
 
 
 def known_refunds(

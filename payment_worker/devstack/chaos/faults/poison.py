@@ -9,8 +9,8 @@ import redis
 
 from payment_worker.devstack.chaos.faults.random_actions import RandomActions
 from payment_worker.devstack.waiting import wait_until
+from payment_worker.telemetry.metrics import QUEUES
 
-QUEUES: Final = ("charges", "refunds", "events", "maintenance")
 ONE_IN: Final = 8
 """One such message for this many payments."""
 _MARK: Final = "poison"
