@@ -47,3 +47,23 @@ def test_no_modules_first_sentence_could_stand_above_another_one() -> None:
         heads.setdefault(head, []).append(path.relative_to(package).as_posix())
     assert "" not in heads
     assert [paths for paths in heads.values() if len(paths) > 1] == []
+
+
+def test_no_module_repeats_its_folders_name() -> None:
+    assert [path for path in (ROOT / "payment_worker").rglob("*.py") if path.stem == path.parent.name] == []
+
+
+MOST_LINES = 50
+
+
+def test_a_function_fits_one_screen() -> None:
+    sources = [path for part in ("payment_worker", "tests", "tools") for path in (ROOT / part).rglob("*.py")]
+    long = {
+        node.name
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (node.end_lineno or 0) - node.lineno >= MOST_LINES
+    }
+    assert len(sources) > 700
+    assert long <= {"apply_snapshot"}
