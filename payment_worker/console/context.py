@@ -1,45 +1,73 @@
 """The dependencies of the console's pages: databases, checks, readings, templates."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from threading import Lock
+from typing import Any, Final, TypeVar
+from uuid import UUID
 
-from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from payment_worker import bootstrap
+from payment_worker.celery import app as celery
 from payment_worker.console.forms import Done, Tokens
-from payment_worker.flows.replay_request import Send
+from payment_worker.console.rendering import environment
 from payment_worker.monitoring.check import Check
-from payment_worker.monitoring.gauges import Reading
+from payment_worker.monitoring.collector import state_of
+from payment_worker.settings import Settings
 from payment_worker.store import stripe_identity
 from payment_worker.store.connection.database import Connection, Database
 from payment_worker.store.queries import console as queries
+from payment_worker.store.rejected_requests import RejectedRequest
 from payment_worker.telemetry.formats import duration
 
+CONNECTIONS: Final = 4
+"""To each database, and as many again for a moment: it is read by a few people at once."""
+
+FRESH_SECONDS: Final = 10.0
+"""How long what the checks found, and what waits, is shown again: they cost more than all else on a page."""
+
+Examine = Callable[[Settings], Sequence[Check]]
 View = Callable[[Connection, Request], Mapping[str, Any]]
 """Reads what a template shows."""
 
+Found = TypeVar("Found")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
 class Console:
-    """Everything outside that a page touches."""
+    """Everything outside that a page touches. It connects on first use."""
 
-    reads: Database
-    """Where pages read: a replica, perhaps."""
-    writes: Database
-    """The Payment Database itself, where operators act."""
-    send: Send
-    """Enqueues a request that was rejected."""
-    tokens: Tokens
-    checks: Callable[[], Sequence[Check]]
-    """The doctor's, as they are now or were a few seconds ago."""
-    readings: Callable[[], Sequence[Reading]]
-    """What rows and queues tell."""
-    templates: Environment
+    def __init__(self, chosen: Settings, *, examine: Examine) -> None:
+        """Set up.
+
+        Args:
+            chosen: the settings.
+            examine: the doctor's checks of what these settings allow to be looked at.
+        """
+        url = chosen.console_database_url or chosen.database_url
+        # Where pages read: a replica, perhaps. Operators act in the Payment Database itself.
+        self._reads = Database(url.get_secret_value() if url else "", connections=CONNECTIONS)
+        self.writes = bootstrap.database(chosen, connections=CONNECTIONS)
+        self.tokens = Tokens(chosen, clock=bootstrap.now)
+        queues = [queue.name for queue in celery.conf.task_queues]
+        self._state = state_of(chosen, queues=queues, database=self._reads)
+        self.readings = _remembered(self._state.readings)
+        self.checks = _remembered(lambda: examine(chosen))
+        self._templates = environment(flower_url=chosen.console_flower_url)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._state.close()
+        self.writes.close()
+
+    def send(self, request: RejectedRequest, message_id: UUID) -> None:
+        """Enqueue a request that was rejected."""
+        celery.send_task(request.task, kwargs=dict(request.arguments), task_id=str(message_id))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -48,7 +76,7 @@ class Console:
         Raises:
             DatabaseUnavailableError: it cannot serve now.
         """
-        with self.reads.begin() as connection:
+        with self._reads.begin() as connection:
             queries.read_only(connection)
             yield connection
 
@@ -78,5 +106,16 @@ class Console:
             "now": now,
             "ago": lambda at: duration(max(now - at, timedelta())),
         }
-        values["parts"] = self.templates.get_template("parts.html").make_module(values)
-        return HTMLResponse(self.templates.get_template("base.html").render(values), http_status)
+        values["parts"] = self._templates.get_template("parts.html").make_module(values)
+        return HTMLResponse(self._templates.get_template("base.html").render(values), http_status)
+
+
+def _remembered(look: Callable[[], Sequence[Found]]) -> Callable[[], Sequence[Found]]:
+    """The same, looked at again once what it found is some seconds old."""
+    recent, lock = lru_cache(maxsize=1)(lambda _: look()), Lock()
+
+    def fresh() -> Sequence[Found]:
+        with lock:
+            return recent(time.monotonic() // FRESH_SECONDS)
+
+    return fresh

@@ -1,22 +1,25 @@
 """Middleware of the console: authentication, security headers, access log, error page."""
 
 import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp
 
+from payment_worker.bootstrap import now
 from payment_worker.console.access import Access, User
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.exceptions import described
 
 log = logger(__name__)
+
+Failed = Callable[[Request, Exception], Awaitable[Response]]
+"""The page that says that another could not be shown."""
 
 OPEN_PATH: Final = "/healthz"
 """What needs no authentication, and tells nothing."""
@@ -34,54 +37,39 @@ HEADERS: Final = {
 NUL: Final = b"%00"
 
 
-class Guard:
-    """ASGI middleware around the whole application."""
+class Guard(BaseHTTPMiddleware):
+    """Middleware around every page."""
 
-    def __init__(self, app: ASGIApp, *, access: Access, clock: Callable[[], datetime]) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, *, access: Access, failed: Failed) -> None:
+        super().__init__(app)
         self._access = access
-        self._clock = clock
+        self._failed = failed
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Answer one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request, began, status = Request(scope, receive), time.monotonic(), 0
-        request.state.now, request.state.user = self._clock(), None
-
-        async def send_guarded(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
-                headers.setdefault("cache-control", "no-store")
-            await send(message)
-
-        await self._answer(request, send_guarded)
-        if request.url.path != OPEN_PATH:
+        began, path = time.monotonic(), request.url.path
+        request.state.now, request.state.user = now(), None
+        try:
+            request.state.user = None if path == OPEN_PATH else self._user(request)
+            response = await call_next(request)
+        except HTTPException as refused:
+            response = PlainTextResponse(refused.detail, refused.status_code, refused.headers)
+        except Exception as bug:  # noqa: BLE001 - its text may hold anything, and is shown to nobody
+            log.error("page failed", path=path, error=described(bug))  # noqa: TRY400 - as above
+            response = await self._failed(request, bug)
+        response.headers.update(HEADERS)
+        response.headers.setdefault("cache-control", "no-store")
+        if path != OPEN_PATH:
             log.info(
                 "page",
                 method=request.method,
-                path=request.url.path,
-                status=status,
+                path=path,
+                status=response.status_code,
                 user=request.state.user and request.state.user.name,
                 address=self._access.client_address(request),
                 seconds=round(time.monotonic() - began, 4),
             )
-
-    async def _answer(self, request: Request, send: Send) -> None:
-        try:
-            if request.url.path != OPEN_PATH:
-                request.state.user = self._user(request)
-            await self._app(request.scope, request.receive, send)
-        except HTTPException as refused:
-            answer = PlainTextResponse(refused.detail, refused.status_code, refused.headers)
-            await answer(request.scope, request.receive, send)
-        except Exception as bug:  # noqa: BLE001 - its text may hold anything, and is shown to nobody
-            # Starlette has answered, and raises it again.
-            log.error("page failed", path=request.url.path, error=described(bug))  # noqa: TRY400 - as above
+        return response
 
     def _user(self, request: Request) -> User:
         user = self._access.authenticate(request)

@@ -20,7 +20,6 @@ from payment_worker.store.queries import totals
 
 FIRST_DAY: Final = date(2000, 1, 1)
 """Long before Stripe; the year 1 has no day before its first."""
-URGENCY: Final = ("problem", "note", "fine")
 WAITING: Final[Sequence[tuple[str, Gauge, Gauge | None]]] = (
     ("Queue {}", gauges.QUEUE, None),
     ("Held by workers", gauges.UNACKNOWLEDGED, gauges.UNACKNOWLEDGED_SECONDS),
@@ -44,7 +43,7 @@ def overview(console: Console, request: Request) -> Response:
         request,
         "overview.html",
         title="Overview",
-        checks=sorted(console.checks(), key=lambda check: URGENCY.index(check.verdict)),
+        checks=console.checks(),
         backlog=list(_backlog(console.readings())),
         kinds=KINDS,
         **figures,

@@ -1,39 +1,56 @@
-"""Runs the console until SIGTERM, and closes its resources in order."""
+"""Serves the console: its pages, its forms and what each is answered by."""
 
-import time
-from collections.abc import Callable, Sequence
-from functools import lru_cache, partial
-from threading import Lock
-from typing import Final, TypeVar
-from uuid import UUID
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from http import HTTPStatus
+from importlib.resources import files
+from typing import Final
 
-from starlette.types import ASGIApp
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
-from payment_worker import bootstrap, http_server
-from payment_worker.celery import app as celery
+from payment_worker import http_server
+from payment_worker.console import search, views
 from payment_worker.console.access import Access
-from payment_worker.console.application import application
-from payment_worker.console.context import Console
-from payment_worker.console.forms import Tokens
-from payment_worker.console.rendering import environment
-from payment_worker.monitoring.check import Check
-from payment_worker.monitoring.collector import state_of
+from payment_worker.console.actions import ACTIONS, act
+from payment_worker.console.context import Console, Examine, View
+from payment_worker.console.middleware import Guard
+from payment_worker.console.overview import overview
+from payment_worker.redis.outage import trouble
 from payment_worker.settings import Settings
-from payment_worker.store.connection.database import Database
-from payment_worker.store.rejected_requests import RejectedRequest
+from payment_worker.store import operator_actions
+from payment_worker.store.connection.database import DatabaseUnavailableError
+from payment_worker.store.queries import payouts
+from payment_worker.store.queries.console import unknown_attempts
 from payment_worker.telemetry import configure
-
-CONNECTIONS: Final = 4
-"""To each database, and as many again for a moment: it is read by a few people at once."""
 
 MOST_REQUESTS: Final = 200
 BACKLOG: Final = 100
+STATIC: Final = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 
-FRESH_SECONDS: Final = 10.0
-"""How long what the checks found, and what waits, is shown again: they cost more than all else on a page."""
+PAGES: Final[Mapping[str, tuple[str, str, View]]] = {
+    "/payments": ("Payments", "search.html", search.payments),
+    "/payments/{payment_id:uuid}": ("Payment", "payment.html", views.payment),
+    "/refunds": ("Refunds", "search.html", search.refunds),
+    "/findings": ("Findings", "findings.html", views.findings),
+    "/events": ("Events", "events.html", views.events),
+    "/requests/rejected": ("Rejected requests", "rejected.html", views.rejected),
+    "/unknown": ("Unknown outcomes", "unknown.html", views.listed(unknown_attempts)),
+    "/balance": ("Balance", "balance.html", views.balance),
+    "/payouts": ("Payouts", "payouts.html", views.listed(payouts.newest)),
+    "/payouts/{payout_id}": ("Payout", "payout.html", views.payout),
+    "/actions": ("Actions", "actions.html", views.listed(operator_actions.newest)),
+}
 
-Found = TypeVar("Found")
-Examine = Callable[[Settings], Sequence[Check]]
+FAULTS: Final = (HTTPException, DatabaseUnavailableError, BrokerError, RedisError)
+"""What a page may end with that is no bug."""
 
 
 def serve(*, host: str, port: int, examine: Examine) -> None:
@@ -64,39 +81,48 @@ def serve(*, host: str, port: int, examine: Examine) -> None:
     )
 
 
-def _application(chosen: Settings, examine: Examine) -> ASGIApp:
-    url = chosen.console_database_url or chosen.database_url
-    reads = Database(url.get_secret_value() if url else "", connections=CONNECTIONS)
-    queues = [queue.name for queue in celery.conf.task_queues]
-    state = state_of(chosen, queues=queues, database=reads)
-    writes = bootstrap.database(chosen, connections=CONNECTIONS)
-    console = Console(
-        reads=reads,
-        writes=writes,
-        send=_send,
-        tokens=Tokens(chosen, clock=bootstrap.now),
-        checks=_remembered(lambda: examine(chosen)),
-        readings=_remembered(state.readings),
-        templates=environment(flower_url=chosen.console_flower_url),
+def _application(chosen: Settings, examine: Examine) -> Starlette:
+    console = Console(chosen, examine=examine)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        console.close()
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"alive": True})
+
+    failed = partial(_failed, console)
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            *(Route(f"/{name}", partial(_file, name=name)) for name in STATIC),
+            Route("/", partial(overview, console)),
+            *(Route(path, partial(console.show, *page)) for path, page in PAGES.items()),
+            *(Route(path, partial(act, console, *each), methods=["POST"]) for path, each in ACTIONS.items()),
+        ],
+        exception_handlers=dict.fromkeys(FAULTS, failed),
+        middleware=[Middleware(Guard, access=Access(chosen), failed=failed)],
+        lifespan=lifespan,
     )
 
-    def close() -> None:
-        state.close()
-        writes.close()
 
-    return application(console, Access(chosen), close=close)
-
-
-def _send(request: RejectedRequest, message_id: UUID) -> None:
-    celery.send_task(request.task, kwargs=dict(request.arguments), task_id=str(message_id))
+async def _file(_: Request, *, name: str) -> Response:
+    content = files("payment_worker.console").joinpath("static", name).read_bytes()
+    cached = {"cache-control": "private, max-age=300"}
+    return Response(content, media_type=STATIC[name], headers=cached)
 
 
-def _remembered(look: Callable[[], Sequence[Found]]) -> Callable[[], Sequence[Found]]:
-    """The same, looked at again once what it found is some seconds old."""
-    recent, lock = lru_cache(maxsize=1)(lambda _: look()), Lock()
-
-    def fresh() -> Sequence[Found]:
-        with lock:
-            return recent(time.monotonic() // FRESH_SECONDS)
-
-    return fresh
+async def _failed(console: Console, request: Request, error: Exception) -> Response:
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    match error:
+        case HTTPException():
+            status, said = HTTPStatus(error.status_code), error.detail
+        case DatabaseUnavailableError():
+            said = f"PostgreSQL cannot serve now: {error}. The overview tells what to do."
+        case BrokerError() | RedisError():
+            said = f"Redis cannot serve now: {trouble(error)}. Nothing was done."
+        case _:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+            said = "This is a bug of the console's; its log says where."
+    return console.render(request, "fault.html", http_status=status, title=status.phrase, said=said)

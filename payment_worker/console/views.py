@@ -1,6 +1,6 @@
 """Reads what the console's pages show, but for the overview and the lists of payments and refunds."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
@@ -29,9 +29,6 @@ from payment_worker.store.reconciliation import findings as stored_findings
 from payment_worker.store.reconciliation import reconciliation_runs
 from payment_worker.store.reconciliation.findings import FindingStatus
 
-Share = tuple[str, str, int, str]
-"""A part of a payment's money: its name, its colour, its amount and its currency."""
-
 
 def payment(connection: Connection, request: Request) -> Mapping[str, Any]:
     """`/payments/{payment_id}`."""
@@ -40,34 +37,16 @@ def payment(connection: Connection, request: Request) -> Mapping[str, Any]:
         raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such payment.")
     story = story_of(connection, payment_id)
     disputes = queries.disputes(connection, payment_id)
-    shares = [share for share in _shares(story.payment, disputes) if share[2]]
+    held = [each for each in disputes if each["status"] in BLOCKING]
     return {
         "title": f"Payment {payment_id}",
         "payment": story.payment,
         "refunds": story.refunds,
         "disputes": disputes,
         "entries": story.entries,
-        "shares": shares,
-        # A bar is as long as it is of the greatest amount of its currency.
-        "most": {at: max(abs(amount) for *_, amount, other in shares if other == at) for *_, at in shares},
+        "held": [(f"Disputed, {each['status']}", "bad", each["amount"], each["currency"]) for each in held],
         "rejected": rejected_requests.carrying(connection, str(payment_id), limit=ROWS),
     }
-
-
-def _shares(payment: Mapping[str, Any], disputes: Sequence[Mapping[str, Any]]) -> Iterator[Share]:
-    currency = payment["currency"]
-    refunded = payment["amount_refunded"]
-    yield "Requested", "plain", payment["amount"], currency
-    yield "Authorised", "plain", payment["amount_authorized"], currency
-    yield "Captured", "good", payment["amount_captured"], currency
-    yield "Refunded", "bad", refunded, currency
-    yield "Refunds under way", "warn", payment["amount_refund_reserved"] - refunded, currency
-    for dispute in disputes:
-        if dispute["status"] in BLOCKING:
-            yield f"Disputed, {dispute['status']}", "bad", dispute["amount"], dispute["currency"]
-    if payment["settlement_currency"]:
-        yield "Stripe's fee", "warn", payment["fee"], payment["settlement_currency"]
-        yield "Net after the fee", "good", payment["net"], payment["settlement_currency"]
 
 
 def findings(connection: Connection, request: Request) -> Mapping[str, Any]:
@@ -89,15 +68,13 @@ def findings(connection: Connection, request: Request) -> Mapping[str, Any]:
 
 def events(connection: Connection, request: Request) -> Mapping[str, Any]:
     """`/events`."""
-    status, type_ = _chosen(request, EventStatus.PARKED), request.query_params.get("type", "").strip()
+    status = _chosen(request, EventStatus.PARKED)
     # Those that wait or are parked have indexes of their own.
-    among = None if status in {EventStatus.PARKED, EventStatus.RECEIVED} and not type_ else LOOKED_AT
-    found = event_list.newest(connection, status=status or None, type_=type_ or None, limit=ROWS, among=among)
+    among = None if status in {EventStatus.PARKED, EventStatus.RECEIVED} else LOOKED_AT
     return {
-        "found": found,
+        "found": event_list.newest(connection, status=status or None, type_=None, limit=ROWS, among=among),
         "status": status,
         "statuses": list(EventStatus),
-        "type": type_,
         "sentence": sentence,
         "among": among,
     }
