@@ -10,8 +10,9 @@ from uuid import UUID
 from payment_worker.contracts import messages
 from payment_worker.contracts.masking import masked
 from payment_worker.domain.attempts.attempt import Action
-from payment_worker.store import outbox, rejected_requests
+from payment_worker.store import rejected_requests
 from payment_worker.store.connection.database import Connection
+from payment_worker.store.outbox import message_row
 from payment_worker.store.rejected_requests import RejectedRequest
 from payment_worker.store.statements import write
 from payment_worker.telemetry import logger
@@ -76,23 +77,19 @@ def _uuid(value: object) -> UUID | None:
 
 def _publish(connection: Connection, identity: UUID, request: RejectedRequest) -> None:
     payment_id, order_id = _uuid(request.arguments.get("payment_id")), request.arguments.get("order_id")
-    data = messages.request_rejected(
+    rejected = messages.RequestRejected(
         request_id=identity,
         task=request.task,
         payment_id=payment_id,
         refund_id=_uuid(request.arguments.get("refund_id")),
         order_id=order_id if isinstance(order_id, str) and order_id in request.ids else None,
-        errors=request.errors,
+        errors=[{"field": each["field"], "message": each["message"]} for each in request.errors],
         rejected_at=request.received_at,
     )
-    message = outbox.message(
-        payment_id=payment_id or identity,
-        identity=outbox.message_id(subject=identity, message_type="RequestRejected", version=1),
-        message_type="RequestRejected",
-        data=data,
-        now=request.received_at,
+    row = message_row(
+        rejected, payment_id=payment_id or identity, subject=identity, version=1, now=request.received_at
     )
-    write(connection, [message])
+    write(connection, [row])
 
 
 @dataclass(frozen=True, slots=True)

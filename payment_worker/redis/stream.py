@@ -11,7 +11,7 @@ import redis
 from payment_worker.contracts.messages import MessageType, envelope
 from payment_worker.redis.client import redis_client
 from payment_worker.redis.outage import trouble
-from payment_worker.store.outbox import Message
+from payment_worker.store.outbox import OutboxMessage
 
 TIMEOUT_SECONDS: Final = 5.0
 BELL: Final = "payment_worker:publish"
@@ -70,7 +70,7 @@ class Stream:
         self.max_length = max_length
         self._bell_milliseconds = max(1, int(bell_seconds * 1000))
 
-    def append(self, messages: Sequence[Message], *, after: str | None) -> str | Forgotten:
+    def append(self, messages: Sequence[OutboxMessage], *, after: str | None) -> str | Forgotten:
         """Add messages in this order, all or none, if the stream still has the entry that was added last.
 
         Args:
@@ -132,7 +132,7 @@ class Stream:
         self._redis.close()
 
 
-def _envelope(message: Message) -> dict[str, object]:
+def _envelope(message: OutboxMessage) -> dict[str, object]:
     return envelope(
         message_id=message.message_id,
         type=cast("MessageType", message.type),

@@ -1,6 +1,6 @@
 """Rows of `outbox`: messages inserted with the change that they announce, and published after it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -9,6 +9,7 @@ from uuid import NAMESPACE_OID, UUID, uuid5
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from payment_worker.contracts.messages import Message
 from payment_worker.store import tables
 from payment_worker.store.statements import Row
 
@@ -17,7 +18,7 @@ memory: Final = tables.stream_memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class OutboxMessage:
     """One message as it waits in the outbox, or has been published."""
 
     position: int
@@ -34,41 +35,30 @@ class Message:
         return str(self.payment_id or self.stripe_payout_id)
 
 
-def message_id(*, subject: UUID, message_type: str, version: int) -> UUID:
-    """The id of the only message of this type about this version of a payment or refund: it is published once."""
-    return uuid5(subject, f"{message_type}:{version}")
-
-
-def message(
-    *, payment_id: UUID, identity: UUID, message_type: str, data: Mapping[str, object], now: datetime
+def message_row(
+    message: Message,
+    *,
+    payment_id: UUID,
+    subject: UUID,
+    version: int,
+    stripe_account: str = "",
+    now: datetime,
 ) -> Row:
-    """The row of one message."""
-    return Row(
-        box,
-        {
-            "message_id": identity,
-            "payment_id": payment_id,
-            "type": message_type,
-            "data": dict(data),
-            "occurred_at": now,
-        },
-    )
+    """The row of the only message of this type about this version of a payment or refund: it is published once."""
+    identity = uuid5(subject, f"{message.message_type}:{version}")
+    data = message.data(stripe_account=stripe_account)
+    return _row(message, identity, data, now, payment_id=payment_id)
 
 
-def payout_message(
-    *, stripe_payout_id: str, message_type: str, data: Mapping[str, object], now: datetime
-) -> Row:
+def payout_message_row(message: Message, *, stripe_payout_id: str, now: datetime) -> Row:
     """The row of the one message of this type about a payout."""
-    return Row(
-        box,
-        {
-            "message_id": uuid5(NAMESPACE_OID, f"{stripe_payout_id}:{message_type}"),
-            "stripe_payout_id": stripe_payout_id,
-            "type": message_type,
-            "data": dict(data),
-            "occurred_at": now,
-        },
-    )
+    identity = uuid5(NAMESPACE_OID, f"{stripe_payout_id}:{message.message_type}")
+    return _row(message, identity, message.data(), now, stripe_payout_id=stripe_payout_id)
+
+
+def _row(message: Message, identity: UUID, data: dict[str, object], now: datetime, **about: object) -> Row:
+    values = {"message_id": identity, "type": message.message_type, "data": data, "occurred_at": now}
+    return Row(box, {**values, **about})
 
 
 PUBLISH_LOCK = 0x6F7574626F78
@@ -80,15 +70,15 @@ def lock_publishing(connection: Connection) -> bool:
     return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(PUBLISH_LOCK))))
 
 
-def unpublished(connection: Connection, *, limit: int) -> Sequence[Message]:
+def unpublished(connection: Connection, *, limit: int) -> Sequence[OutboxMessage]:
     """The oldest messages that are not known to be published, in the order in which they were written."""
     rows = connection.execute(
-        select(*(box.c[name] for name in Message.__slots__))
+        select(*(box.c[name] for name in OutboxMessage.__slots__))
         .where(box.c.published_at.is_(None))
         .order_by(box.c.position)
         .limit(limit)
     )
-    return [Message(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for a row's mapping
+    return [OutboxMessage(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for a row's mapping
 
 
 def mark_published(connection: Connection, positions: Sequence[int], *, now: datetime) -> None:

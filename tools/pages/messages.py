@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from payment_worker.contracts.messages import MESSAGE_TYPES, MessageType, envelope, payment_succeeded, schema
+from payment_worker.contracts.messages import MESSAGE_TYPES, MessageType, PaymentSucceeded, envelope, schema
 
 PAGE = """# Messages
 
@@ -38,7 +38,7 @@ def page() -> str:
 
 
 def _example() -> str:
-    data = payment_succeeded(
+    succeeded = PaymentSucceeded(
         payment_id=PAYMENT,
         order_id=ORDER,
         amount=4999,
@@ -46,7 +46,9 @@ def _example() -> str:
         succeeded_at=AT,
         processor_reference="ch_3Q8hW2LkdIwHu7ix0aFzT1sC",
     )
-    told = envelope(message_id=MESSAGE, type="PaymentSucceeded", subject=PAYMENT, time=AT, data=data)
+    told = envelope(
+        message_id=MESSAGE, type="PaymentSucceeded", subject=PAYMENT, time=AT, data=succeeded.data()
+    )
     return json.dumps(told, indent=2)
 
 

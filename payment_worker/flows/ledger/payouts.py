@@ -5,18 +5,17 @@ from datetime import datetime
 from typing import Any, Final
 
 from payment_worker.contracts import messages
-from payment_worker.contracts.messages import MessageType
 from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.domain.ledger.double_entry import EntryKind
 from payment_worker.domain.ledger.payouts import Payout, PayoutStatus, post_payout
 from payment_worker.flows.context import Context
 from payment_worker.gateway.lists.balance import fetch_payout, payout_lines_page
 from payment_worker.gateway.lists.pages import Page
-from payment_worker.store import outbox
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.ledger import ledger_entries, payouts
 from payment_worker.store.ledger.ledger_entries import Entry, Links
 from payment_worker.store.ledger.payouts import KnownPayout
+from payment_worker.store.outbox import payout_message_row
 from payment_worker.store.reconciliation import findings
 from payment_worker.store.reconciliation.findings import FindingStatus
 from payment_worker.store.statements import Row, write
@@ -68,20 +67,14 @@ def _messages(known: KnownPayout | None, payout: Payout, stripe_account: str, no
         "currency": payout.currency,
     }
     if payout.status is PayoutStatus.PAID and not (known and known.is_arrived):
-        data = messages.payout_paid(**about, arrival_date=payout.arrival_date, paid_at=now)
-        return [_message(payout, "PayoutPaid", data, now)]
+        paid = messages.PayoutPaid(**about, arrival_date=payout.arrival_date, paid_at=now)
+        return [payout_message_row(paid, stripe_payout_id=payout.stripe_payout_id, now=now)]
     if payout.status in GONE and not (known and known.status in GONE):
-        data = messages.payout_failed(
+        failed = messages.PayoutFailed(
             **about, reason=payout.failure_code or payout.status.lower(), failed_at=now
         )
-        return [_message(payout, "PayoutFailed", data, now)]
+        return [payout_message_row(failed, stripe_payout_id=payout.stripe_payout_id, now=now)]
     return []
-
-
-def _message(payout: Payout, message_type: MessageType, data: dict[str, object], now: datetime) -> Row:
-    return outbox.payout_message(
-        stripe_payout_id=payout.stripe_payout_id, message_type=message_type, data=data, now=now
-    )
 
 
 def _entry(payout: Payout, kind: EntryKind, stripe_account: str, now: datetime) -> Entry:

@@ -12,8 +12,8 @@ from payment_worker.domain.snapshots import DisputeSnapshot
 from payment_worker.domain.transitions.disputes import DisputeMoved, transition_dispute
 from payment_worker.domain.transitions.verdicts import Contradicted, Contradiction, PaymentBehind
 from payment_worker.flows.transitions.judgement import Judgement, PaymentCheck, Verdict, Writes
-from payment_worker.store import outbox
 from payment_worker.store.connection.database import Connection
+from payment_worker.store.outbox import message_row
 from payment_worker.store.records import disputes, history, payments
 from payment_worker.store.records.history import Cause, transition
 from payment_worker.store.statements import Row
@@ -87,7 +87,7 @@ def _messages(moved: DisputeMoved, now: datetime, *, was_lost: bool) -> list[Row
     dispute = moved.dispute
     rows: list[Row] = []
     if moved.opened:
-        data = messages.dispute_opened(
+        opened = messages.DisputeOpened(
             dispute_id=dispute.stripe_dispute_id,
             payment_id=dispute.payment_id,
             order_id=moved.payment.order_id,
@@ -97,31 +97,29 @@ def _messages(moved: DisputeMoved, now: datetime, *, was_lost: bool) -> list[Row
             evidence_due_by=dispute.evidence_due_by,
             opened_at=now,
         )
-        rows.append(_message(moved, "DisputeOpened", data, now, version=1))
+        rows.append(_message(moved, opened, now, version=1))
     if moved.closed and not was_lost:
-        data = messages.dispute_closed(
+        closed = messages.DisputeClosed(
             dispute_id=dispute.stripe_dispute_id,
             payment_id=dispute.payment_id,
             order_id=moved.payment.order_id,
             amount=dispute.amount,
             currency=dispute.currency,
-            outcome=dispute.status,
+            outcome=dispute.status.upper(),
             closed_at=now,
         )
         # It closes once, and once more if a published loss is reversed.
-        rows.append(_message(moved, "DisputeClosed", data, now, version=2 if moved.undoes_a_loss else 1))
+        rows.append(_message(moved, closed, now, version=2 if moved.undoes_a_loss else 1))
     return rows
 
 
-def _message(
-    moved: DisputeMoved, message_type: str, data: dict[str, object], now: datetime, *, version: int
-) -> Row:
+def _message(moved: DisputeMoved, message: messages.Message, now: datetime, *, version: int) -> Row:
     subject = uuid5(moved.dispute.payment_id, moved.dispute.stripe_dispute_id)
-    identity = outbox.message_id(subject=subject, message_type=message_type, version=version)
-    return outbox.message(
+    return message_row(
+        message,
         payment_id=moved.dispute.payment_id,
-        identity=identity,
-        message_type=message_type,
-        data=messages.on_account(data, moved.payment.stripe_account),
+        subject=subject,
+        version=version,
+        stripe_account=moved.payment.stripe_account,
         now=now,
     )

@@ -7,8 +7,8 @@ from payment_worker.contracts import messages
 from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.domain.payment import Payment
 from payment_worker.flows.context import Context
-from payment_worker.store import outbox
 from payment_worker.store.connection.database import Connection
+from payment_worker.store.outbox import message_row
 from payment_worker.store.records import early_fraud_warnings, payments
 from payment_worker.store.statements import Row, write
 
@@ -37,7 +37,7 @@ def record_warning(
 
 
 def _message(payment: Payment, warning: EarlyFraudWarning, now: datetime) -> Row:
-    data = messages.payment_suspected(
+    message = messages.PaymentSuspected(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
         warning_id=warning.stripe_early_fraud_warning_id,
@@ -46,10 +46,12 @@ def _message(payment: Payment, warning: EarlyFraudWarning, now: datetime) -> Row
         processor_reference=warning.stripe_charge_id,
         suspected_at=warning.warned_at,
     )
-    data = messages.on_account(data, payment.stripe_account)
     subject = uuid5(payment.payment_id, warning.stripe_early_fraud_warning_id)
-    message_type = "PaymentSuspected"
-    identity = outbox.message_id(subject=subject, message_type=message_type, version=1)
-    return outbox.message(
-        payment_id=payment.payment_id, identity=identity, message_type=message_type, data=data, now=now
+    return message_row(
+        message,
+        payment_id=payment.payment_id,
+        subject=subject,
+        version=1,
+        stripe_account=payment.stripe_account,
+        now=now,
     )

@@ -2,37 +2,53 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from uuid import UUID
 
 from payment_worker.contracts import messages
+from payment_worker.contracts.messages import Message
 from payment_worker.domain.attempts.declines import FailureReason
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.refund import Refund, RefundStatus
-from payment_worker.store import outbox
+from payment_worker.store.outbox import message_row
 from payment_worker.store.statements import Row
-
-MessageData = tuple[str, dict[str, object]]
 
 
 def payment_message(payment: Payment, *, now: datetime) -> Row | None:
     """The message about the status that a payment has reached, if there is one."""
     message = _payment_data(payment, now)
-    return _row(payment, payment.payment_id, payment.version, message, now) if message else None
+    if message is None:
+        return None
+    return message_row(
+        message,
+        payment_id=payment.payment_id,
+        subject=payment.payment_id,
+        version=payment.version,
+        stripe_account=payment.stripe_account,
+        now=now,
+    )
 
 
 def refund_message(payment: Payment, refund: Refund, *, now: datetime) -> Row | None:
     """The message about the status that a refund has reached, if there is one."""
     message = _refund_data(payment, refund, now)
-    return _row(payment, refund.refund_id, refund.version, message, now) if message else None
+    if message is None:
+        return None
+    return message_row(
+        message,
+        payment_id=payment.payment_id,
+        subject=refund.refund_id,
+        version=refund.version,
+        stripe_account=payment.stripe_account,
+        now=now,
+    )
 
 
-def _payment_data(payment: Payment, now: datetime) -> MessageData | None:
+def _payment_data(payment: Payment, now: datetime) -> Message | None:
     build = _PAYMENT_DATA.get(payment.status)
     return build(payment, now) if build else None
 
 
-def _requested(payment: Payment, now: datetime) -> MessageData:
-    return "PaymentRequested", messages.payment_requested(
+def _requested(payment: Payment, now: datetime) -> Message:
+    return messages.PaymentRequested(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
         customer_id=payment.customer_id,
@@ -42,8 +58,8 @@ def _requested(payment: Payment, now: datetime) -> MessageData:
     )
 
 
-def _succeeded(payment: Payment, now: datetime) -> MessageData:
-    return "PaymentSucceeded", messages.payment_succeeded(
+def _succeeded(payment: Payment, now: datetime) -> Message:
+    return messages.PaymentSucceeded(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
         amount=payment.amount_captured,
@@ -53,8 +69,8 @@ def _succeeded(payment: Payment, now: datetime) -> MessageData:
     )
 
 
-def _failed(payment: Payment, now: datetime) -> MessageData:
-    return "PaymentFailed", messages.payment_failed(
+def _failed(payment: Payment, now: datetime) -> Message:
+    return messages.PaymentFailed(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
         reason=FailureReason(str(payment.failure_reason)),
@@ -64,8 +80,8 @@ def _failed(payment: Payment, now: datetime) -> MessageData:
     )
 
 
-def _authorized(payment: Payment, now: datetime) -> MessageData:
-    return "PaymentAuthorized", messages.payment_authorized(
+def _authorized(payment: Payment, now: datetime) -> Message:
+    return messages.PaymentAuthorized(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
         amount=payment.amount_held,
@@ -77,8 +93,8 @@ def _authorized(payment: Payment, now: datetime) -> MessageData:
     )
 
 
-def _action_required(payment: Payment, now: datetime) -> MessageData:
-    return "PaymentActionRequired", messages.payment_action_required(
+def _action_required(payment: Payment, now: datetime) -> Message:
+    return messages.PaymentActionRequired(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
         processor_reference=payment.stripe_payment_intent_id,
@@ -87,8 +103,8 @@ def _action_required(payment: Payment, now: datetime) -> MessageData:
     )
 
 
-def _processing(payment: Payment, now: datetime) -> MessageData:
-    return "PaymentProcessing", messages.payment_processing(
+def _processing(payment: Payment, now: datetime) -> Message:
+    return messages.PaymentProcessing(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
         amount=payment.amount,
@@ -98,8 +114,8 @@ def _processing(payment: Payment, now: datetime) -> MessageData:
     )
 
 
-def _canceled(payment: Payment, now: datetime) -> MessageData:
-    return "PaymentCanceled", messages.payment_canceled(
+def _canceled(payment: Payment, now: datetime) -> Message:
+    return messages.PaymentCanceled(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
         canceled_at=now,
@@ -107,7 +123,7 @@ def _canceled(payment: Payment, now: datetime) -> MessageData:
     )
 
 
-_PAYMENT_DATA: Mapping[PaymentStatus, Callable[[Payment, datetime], MessageData]] = {
+_PAYMENT_DATA: Mapping[PaymentStatus, Callable[[Payment, datetime], Message]] = {
     PaymentStatus.REQUESTED: _requested,
     PaymentStatus.PROCESSING: _processing,
     PaymentStatus.SUCCEEDED: _succeeded,
@@ -118,10 +134,10 @@ _PAYMENT_DATA: Mapping[PaymentStatus, Callable[[Payment, datetime], MessageData]
 }
 
 
-def _refund_data(payment: Payment, refund: Refund, now: datetime) -> MessageData | None:
+def _refund_data(payment: Payment, refund: Refund, now: datetime) -> Message | None:
     match refund.status:
         case RefundStatus.REQUESTED:
-            return "RefundRequested", messages.refund_requested(
+            return messages.RefundRequested(
                 refund_id=refund.refund_id,
                 payment_id=refund.payment_id,
                 order_id=payment.order_id,
@@ -131,7 +147,7 @@ def _refund_data(payment: Payment, refund: Refund, now: datetime) -> MessageData
                 requested_at=now,
             )
         case RefundStatus.PENDING:
-            return "RefundPending", messages.refund_pending(
+            return messages.RefundPending(
                 refund_id=refund.refund_id,
                 payment_id=refund.payment_id,
                 order_id=payment.order_id,
@@ -142,7 +158,7 @@ def _refund_data(payment: Payment, refund: Refund, now: datetime) -> MessageData
                 pending_since=now,
             )
         case RefundStatus.PROCESSED:
-            return "RefundProcessed", messages.refund_processed(
+            return messages.RefundProcessed(
                 refund_id=refund.refund_id,
                 payment_id=refund.payment_id,
                 order_id=payment.order_id,
@@ -152,7 +168,7 @@ def _refund_data(payment: Payment, refund: Refund, now: datetime) -> MessageData
                 processed_at=now,
             )
         case RefundStatus.FAILED | RefundStatus.CANCELED:
-            return "RefundFailed", messages.refund_failed(
+            return messages.RefundFailed(
                 refund_id=refund.refund_id,
                 payment_id=refund.payment_id,
                 order_id=payment.order_id,
@@ -164,12 +180,3 @@ def _refund_data(payment: Payment, refund: Refund, now: datetime) -> MessageData
             )
         case _:
             return None
-
-
-def _row(payment: Payment, subject: UUID, version: int, message: MessageData, now: datetime) -> Row:
-    message_type, data = message
-    data = messages.on_account(data, payment.stripe_account)
-    identity = outbox.message_id(subject=subject, message_type=message_type, version=version)
-    return outbox.message(
-        payment_id=payment.payment_id, identity=identity, message_type=message_type, data=data, now=now
-    )
