@@ -33,6 +33,7 @@ FRESH_SECONDS: Final = 10.0
 """How long what the checks found, and what waits, is shown again: they cost more than all else on a page."""
 
 Examine = Callable[[Settings], Sequence[Check]]
+"""Makes the doctor's checks of what these settings allow to be looked at."""
 View = Callable[[Connection, Request], Mapping[str, Any]]
 """Reads what a template shows."""
 
@@ -43,12 +44,6 @@ class Console:
     """Everything outside that a page touches. It connects on first use."""
 
     def __init__(self, chosen: Settings, *, examine: Examine) -> None:
-        """Set up.
-
-        Args:
-            chosen: the settings.
-            examine: the doctor's checks of what these settings allow to be looked at.
-        """
         url = chosen.console_database_url or chosen.database_url
         # Where pages read: a replica, perhaps. Operators act in the Payment Database itself.
         self._reads = Database(url.get_secret_value() if url else "", connections=CONNECTIONS)

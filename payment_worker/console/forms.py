@@ -82,7 +82,7 @@ async def read(request: Request) -> Form:
     """The form that a request carries.
 
     Raises:
-        HTTPException: it is too large, or none.
+        HTTPException: it is too large, or none that can be stored.
     """
     body = b""
     async for part in request.stream():
@@ -90,6 +90,9 @@ async def read(request: Request) -> Form:
         if len(body) > MOST_BYTES:
             raise refused("The form is too large.")
     try:
-        return ImmutableMultiDict(parse_qsl(body.decode(), max_num_fields=MOST_FIELDS))
+        fields = parse_qsl(body.decode(), max_num_fields=MOST_FIELDS)
     except ValueError:
         raise refused("That is no form.") from None
+    if any("\0" in text for _, text in fields):
+        raise refused("PostgreSQL has no NUL character.")
+    return ImmutableMultiDict(fields)

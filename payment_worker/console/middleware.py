@@ -24,6 +24,9 @@ Failed = Callable[[Request, Exception], Awaitable[Response]]
 OPEN_PATH: Final = "/healthz"
 """What needs no authentication, and tells nothing."""
 
+STATIC: Final = "/static"
+"""Where what is the same for everybody lies, and may be kept for a while."""
+
 HEADERS: Final = {
     # No script runs, whatever a page should ever hold; nothing is loaded from, sent to or framed by another host.
     "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
@@ -58,7 +61,8 @@ class Guard(BaseHTTPMiddleware):
             log.error("page failed", path=path, error=described(bug))  # noqa: TRY400 - as above
             response = await self._failed(request, bug)
         response.headers.update(HEADERS)
-        response.headers.setdefault("cache-control", "no-store")
+        is_kept = path.startswith(STATIC) and response.status_code < HTTPStatus.BAD_REQUEST
+        response.headers["cache-control"] = "private, max-age=300" if is_kept else "no-store"
         if path != OPEN_PATH:
             log.info(
                 "page",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -49,7 +49,6 @@ def environment(*, flower_url: str | None) -> Environment:
     }
     made.globals |= {
         "money": money,
-        "query": _query,
         "dashboard": dashboard,
         "explained": explained,
         "rows": ROWS,
@@ -79,8 +78,3 @@ def _shown(value: object) -> object:
 
 def _time(at: datetime) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), instant(at)[:19])
-
-
-def _query(parameters: Mapping[str, object], **others: object) -> str:
-    """A query string of those parameters that have a value."""
-    return urlencode({name: each for name, each in {**parameters, **others}.items() if each})

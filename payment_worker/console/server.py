@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
-from importlib.resources import files
 from typing import Final
 
 from kombu.exceptions import OperationalError as BrokerError
@@ -14,14 +13,15 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from payment_worker import http_server
 from payment_worker.console import search, views
 from payment_worker.console.access import Access
 from payment_worker.console.actions import ACTIONS, act
 from payment_worker.console.context import Console, Examine, View
-from payment_worker.console.middleware import Guard
+from payment_worker.console.middleware import STATIC, Guard
 from payment_worker.console.overview import overview
 from payment_worker.redis.outage import trouble
 from payment_worker.settings import Settings
@@ -33,7 +33,6 @@ from payment_worker.telemetry import configure
 
 MOST_REQUESTS: Final = 200
 BACKLOG: Final = 100
-STATIC: Final = {"style.css": "text/css", "icon.svg": "image/svg+xml"}
 
 PAGES: Final[Mapping[str, tuple[str, str, View]]] = {
     "/payments": ("Payments", "search.html", search.payments),
@@ -55,11 +54,6 @@ FAULTS: Final = (HTTPException, DatabaseUnavailableError, BrokerError, RedisErro
 
 def serve(*, host: str, port: int, examine: Examine) -> None:
     """Serve until SIGTERM or SIGINT; port 0 takes a free one.
-
-    Args:
-        host: where to listen.
-        port: likewise.
-        examine: the doctor's checks of what these settings allow to be looked at.
 
     Raises:
         SettingsError: with every fault; without authentication it does not start.
@@ -96,7 +90,7 @@ def _application(chosen: Settings, examine: Examine) -> Starlette:
     return Starlette(
         routes=[
             Route("/healthz", healthz),
-            *(Route(f"/{name}", partial(_file, name=name)) for name in STATIC),
+            Mount(STATIC, StaticFiles(packages=[("payment_worker.console", "static")])),
             Route("/", partial(overview, console)),
             *(Route(path, partial(console.show, *page)) for path, page in PAGES.items()),
             *(Route(path, partial(act, console, *each), methods=["POST"]) for path, each in ACTIONS.items()),
@@ -105,12 +99,6 @@ def _application(chosen: Settings, examine: Examine) -> Starlette:
         middleware=[Middleware(Guard, access=Access(chosen), failed=failed)],
         lifespan=lifespan,
     )
-
-
-async def _file(_: Request, *, name: str) -> Response:
-    content = files("payment_worker.console").joinpath("static", name).read_bytes()
-    cached = {"cache-control": "private, max-age=300"}
-    return Response(content, media_type=STATIC[name], headers=cached)
 
 
 async def _failed(console: Console, request: Request, error: Exception) -> Response:

@@ -12,7 +12,10 @@ from payment_worker.settings import Settings, SettingsError
 from tests.console.conftest import OPERATOR, PAGES, READER, Page, Running, Start, Visitor
 from tests.harness.fork_server import forked
 
-EVERY_PATH = (*PAGES, "/payments/11111111-1111-4111-8111-111111111111", "/style.css", "/icon.svg", "/nowhere")
+EVERY_PATH = (
+    *(*PAGES, "/payments/11111111-1111-4111-8111-111111111111", "/nowhere"),
+    *("/static/style.css", "/static/icon.svg", "/static/nowhere", "/static/../context.py"),
+)
 
 
 def test_it_does_not_start_without_authentication(environment: dict[str, str], tmp_path: Path) -> None:
@@ -55,6 +58,7 @@ def test_an_unauthenticated_user_is_shown_nothing(shared_console: Running, path:
     page = shared_console.stranger.get(path)
     assert (page.status, page.body) == (401, "Not authenticated.")
     assert page.headers["www-authenticate"].startswith("Basic ")
+    assert page.headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize("pair", ["ada:wrong", "ada:", "nobody:", "nobody:reads-only-4711", "\xff", ""])

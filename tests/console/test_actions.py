@@ -169,6 +169,7 @@ Forge = Callable[[dict[str, str]], dict[str, str]]
         (lambda form: form | {"reason": "  "}, 400),
         (lambda form: form | {"reason": "x" * 501}, 400),
         (lambda form: form | {"reason": "x" * 70_000}, 400),
+        (lambda form: form | {"reason": "a\0b"}, 400),
         (lambda form: form | {str(n): "x" for n in range(600)}, 400),
     ],
 )

@@ -105,7 +105,7 @@ def test_an_id_leads_to_the_rejected_requests_that_carried_it(
         link = re.search(r'href="(/requests/rejected[^"]+)"', shared_console.reader.get(path).body)
         assert link, path
         body = shared_console.reader.get(html.unescape(link[1])).body
-        assert re.findall(r'<section id="([^"]+)"', body) == [request_id]
+        assert re.findall(r'<div id="([^"]+)"', body) == [request_id]
         assert "amount is odd" in body
 
 
