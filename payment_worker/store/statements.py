@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, count
 from typing import Any, Final
 
 from sqlalchemy import (
+    BindParameter,
     ClauseElement,
     ColumnElement,
     Connection,
@@ -62,11 +64,14 @@ class Change:
     only: ColumnElement[bool] | None = None
 
 
-Write = Row | Change | Update
+Write = Row | Change
 """One thing that is to be written."""
 
-Shape = tuple[Table, tuple[str, ...], tuple[str, ...] | None, ColumnElement[bool] | None]
-"""Table, columns written, and for a change the columns it is found by and its condition."""
+RowsShape = tuple[Table, tuple[str, ...], int]
+"""Table, columns written, and how many rows."""
+
+ChangeShape = tuple[Table, tuple[str, ...], tuple[str, ...], ColumnElement[bool] | None]
+"""Table, columns written, the columns that its rows are found by, and its condition."""
 
 
 def write(connection: Connection, writes: Sequence[Write]) -> None:
@@ -75,65 +80,41 @@ def write(connection: Connection, writes: Sequence[Write]) -> None:
     PostgreSQL runs the parts of such a statement in any order. Rows of one table are one part of it, so that
     they are numbered in the order given.
     """
-    tables = [each.table for each in writes if isinstance(each, Row)]
-    if len(tables) == len(set(tables)) and not any(isinstance(each, Update) for each in writes):
-        _write_cached(connection, [each for each in writes if not isinstance(each, Update)])
-    else:
-        _write_built(connection, writes)
-
-
-def _write_cached(connection: Connection, writes: Sequence[Row | Change]) -> None:
-    """The same shapes come again and again: their statement is made once, which is most of its cost."""
     if not writes:
         return
+    rows: dict[tuple[Table, tuple[str, ...]], list[Mapping[str, Any]]] = {}
+    for each in writes:
+        if isinstance(each, Row):
+            rows.setdefault((each.table, tuple(each.values)), []).append(each.values)
+    changes = [each for each in writes if isinstance(each, Change)]
     parameters: dict[str, Any] = {}
-    for n, each in enumerate(writes):
-        parameters |= {f"set{n}_{name}": value for name, value in each.values.items()}
-        if isinstance(each, Change):
-            parameters |= {f"key{n}_{name}": value for name, value in each.where.items()}
-    _statement(tuple(map(_shape, writes))).execute(connection, parameters)
-
-
-def _shape(each: Row | Change) -> Shape:
-    if isinstance(each, Row):
-        return each.table, tuple(each.values), None, None
-    return each.table, tuple(each.values), tuple(each.where), each.only
+    for n, values in enumerate(chain.from_iterable(rows.values())):
+        parameters |= {f"row{n}_{name}": value for name, value in values.items()}
+    for n, change in enumerate(changes):
+        parameters |= {f"set{n}_{name}": value for name, value in change.values.items()}
+        parameters |= {f"key{n}_{name}": value for name, value in change.where.items()}
+    statement = _statement(
+        tuple((table, columns, len(many)) for (table, columns), many in rows.items()),
+        tuple((each.table, tuple(each.values), tuple(each.where), each.only) for each in changes),
+    )
+    statement.execute(connection, parameters)
 
 
 @lru_cache(maxsize=500)
-def _statement(shapes: tuple[Shape, ...]) -> Compiled:
-    *others, last = (_part(n, shape) for n, shape in enumerate(shapes))
+def _statement(inserted: tuple[RowsShape, ...], changed: tuple[ChangeShape, ...]) -> Compiled:
+    """The same shapes come again and again: their statement is made once, which is most of its cost."""
+    numbers = count()
+    parts: list[Insert | Update] = [
+        table.insert().values([_parameters(f"row{next(numbers)}", table, columns) for _ in range(many)])
+        for table, columns, many in inserted
+    ]
+    for n, (table, columns, keys, only) in enumerate(changed):
+        found = [table.c[name] == key for name, key in _parameters(f"key{n}", table, keys).items()]
+        condition = [] if only is None else [only]
+        parts.append(table.update().where(*found, *condition).values(_parameters(f"set{n}", table, columns)))
+    *others, last = parts
     return Compiled(last.add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(others))))
 
 
-def _part(n: int, shape: Shape) -> Insert | Update:
-    table, written, keys, only = shape
-    values = {name: bindparam(f"set{n}_{name}", type_=table.c[name].type) for name in written}
-    if keys is None:
-        return table.insert().values(values)
-    found = [table.c[name] == bindparam(f"key{n}_{name}", type_=table.c[name].type) for name in keys]
-    return table.update().where(*found, *([] if only is None else [only])).values(values)
-
-
-def _write_built(connection: Connection, writes: Sequence[Write]) -> None:
-    rows: dict[tuple[Table, tuple[str, ...]], list[dict[str, Any]]] = {}
-    for each in writes:
-        if isinstance(each, Row):
-            rows.setdefault((each.table, tuple(each.values)), []).append(dict(each.values))
-    statements: list[Insert | Update] = [
-        # SQLAlchemy does not cache multi-part statements, so a single write is not made one.
-        table.insert().values(many if len(many) > 1 else many[0])
-        for (table, _), many in rows.items()
-    ]
-    statements += [
-        each if isinstance(each, Update) else _update(each) for each in writes if not isinstance(each, Row)
-    ]
-    if statements:
-        *others, last = statements
-        connection.execute(last.add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(others))))
-
-
-def _update(change: Change) -> Update:
-    found = [change.table.c[name] == value for name, value in change.where.items()]
-    condition = [] if change.only is None else [change.only]
-    return change.table.update().where(*found, *condition).values(dict(change.values))
+def _parameters(prefix: str, table: Table, columns: Sequence[str]) -> dict[str, BindParameter[Any]]:
+    return {name: bindparam(f"{prefix}_{name}", type_=table.c[name].type) for name in columns}

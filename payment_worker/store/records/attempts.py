@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Update, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, select
 
 from payment_worker.domain.attempts.attempt import UNFINISHED, Action, Attempt, AttemptStatus, LookupProgress
 from payment_worker.domain.attempts.outcome import Delay, UnknownReason
@@ -174,14 +174,14 @@ def claimed(
     stripe_now: datetime | None,
     leased_until: datetime,
     sends: bool,
-) -> Update:
-    """The update that gives an attempt, locked now, to its next owner."""
+) -> Change:
+    """The change that gives an attempt, locked now, to its next owner."""
     values: dict[str, Any] = {"lease_token": attempt.lease_token + 1, "next_action_at": leased_until}
     if sends:
         values |= {"sent_until": leased_until, **_progress(None)}
         if attempt.never_sent:
             values |= {"never_sent": False, "first_sent_at": now, "stripe_sent_at": stripe_now}
-    return table.update().where(table.c.attempt_id == attempt.attempt_id).values(**values)
+    return Change(table, {"attempt_id": attempt.attempt_id}, values)
 
 
 def finished(
@@ -196,7 +196,7 @@ def finished(
     """The change that finishes an attempt; with the time of the next retry, if there is an automatic one."""
     return Change(
         table,
-        {"attempt_id": attempt.attempt_id, "lease_token": attempt.lease_token},
+        _owned(attempt),
         {
             "status": status,
             "unknown_reason": None,
@@ -218,20 +218,24 @@ def reschedule(
     next_action_at: datetime,
     error_code: str,
     stripe_request_id: str | None = None,
-) -> Update:
-    """The update that reschedules an attempt; with an unknown reason, as unknown. Earlier task messages become void."""
-    return _owned(attempt).values(
-        lease_token=attempt.lease_token + 1,
-        status=AttemptStatus.UNKNOWN if unknown_reason else AttemptStatus.OPEN,
-        unknown_reason=unknown_reason,
-        tries=tries,
-        next_action_at=next_action_at,
-        error_code=error_code,
-        sent_until=attempt.sent_until,
-        never_sent=attempt.never_sent,
-        stripe_sent_at=attempt.stripe_sent_at,
-        **_requested(stripe_request_id or attempt.stripe_request_id),
-        **_progress(attempt.lookup_progress),
+) -> Change:
+    """The change that reschedules an attempt; with an unknown reason, as unknown. Earlier task messages become void."""
+    return Change(
+        table,
+        _owned(attempt),
+        {
+            "lease_token": attempt.lease_token + 1,
+            "status": AttemptStatus.UNKNOWN if unknown_reason else AttemptStatus.OPEN,
+            "unknown_reason": unknown_reason,
+            "tries": tries,
+            "next_action_at": next_action_at,
+            "error_code": error_code,
+            "sent_until": attempt.sent_until,
+            "never_sent": attempt.never_sent,
+            "stripe_sent_at": attempt.stripe_sent_at,
+            **_requested(stripe_request_id or attempt.stripe_request_id),
+            **_progress(attempt.lookup_progress),
+        },
     )
 
 
@@ -293,10 +297,8 @@ def _progress(lookup_progress: LookupProgress | None) -> Mapping[str, Any]:
     }
 
 
-def _owned(attempt: Attempt) -> Update:
-    return table.update().where(
-        table.c.attempt_id == attempt.attempt_id, table.c.lease_token == attempt.lease_token
-    )
+def _owned(attempt: Attempt) -> Mapping[str, int]:
+    return {"attempt_id": attempt.attempt_id, "lease_token": attempt.lease_token}
 
 
 def newest_unfinished(

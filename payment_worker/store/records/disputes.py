@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from payment_worker.domain.dispute import Dispute, DisputeStatus
 from payment_worker.store import tables
-from payment_worker.store.statements import Row, Write
+from payment_worker.store.statements import Change, Row, Write
 
 table: Final = tables.dispute
 COLUMNS: Final = [table.c[name] for name in Dispute.__slots__]
@@ -35,8 +35,4 @@ def recorded(dispute: Dispute, *, is_new: bool, now: datetime) -> Write:
     values = asdict(dispute)
     if is_new:
         return Row(table, {**values, "created_at": now, "updated_at": now})
-    return (
-        table.update()
-        .where(table.c.stripe_dispute_id == dispute.stripe_dispute_id)
-        .values(**values, updated_at=now)
-    )
+    return Change(table, {"stripe_dispute_id": dispute.stripe_dispute_id}, {**values, "updated_at": now})

@@ -13,7 +13,6 @@ from sqlalchemy import (
     RowMapping,
     Select,
     Text,
-    Update,
     Uuid,
     bindparam,
     func,
@@ -188,6 +187,7 @@ def has_balance_transaction(connection: Connection, payment_id: UUID) -> bool:
     return connection.scalar(known) is not None
 
 
+LACKS_FEE: Final = table.c.stripe_balance_transaction_id.is_(None)
 _FEES: Final = (
     func.unnest(
         bindparam("payment_ids", type_=ARRAY(Uuid)),
@@ -201,7 +201,7 @@ _FEES: Final = (
 )
 _RECORD_FEES: Final = (
     table.update()
-    .where(table.c.payment_id == _FEES.c.payment_id, table.c.stripe_balance_transaction_id.is_(None))
+    .where(table.c.payment_id == _FEES.c.payment_id, LACKS_FEE)
     .values(
         stripe_balance_transaction_id=_FEES.c.id,
         fee=_FEES.c.fee,
@@ -229,16 +229,13 @@ def record_balance_transactions(
 
 def with_balance_transaction(
     payment_id: UUID, balance_transaction: BalanceTransaction, *, now: datetime
-) -> Update:
-    """The update that records fee and net. It does not increment the version, because snapshots stay valid."""
-    return (
-        table.update()
-        .where(table.c.payment_id == payment_id, table.c.stripe_balance_transaction_id.is_(None))
-        .values(
-            stripe_balance_transaction_id=balance_transaction.stripe_balance_transaction_id,
-            fee=balance_transaction.fee,
-            net=balance_transaction.net,
-            settlement_currency=balance_transaction.currency,
-            updated_at=now,
-        )
-    )
+) -> Change:
+    """The change that records fee and net. It does not increment the version, because snapshots stay valid."""
+    values = {
+        "stripe_balance_transaction_id": balance_transaction.stripe_balance_transaction_id,
+        "fee": balance_transaction.fee,
+        "net": balance_transaction.net,
+        "settlement_currency": balance_transaction.currency,
+        "updated_at": now,
+    }
+    return Change(table, {"payment_id": payment_id}, values, only=LACKS_FEE)
