@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Update, select, update
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,12 @@ def claim_rows(
     connection: Connection, rows: DueRows, *, now: datetime, until: datetime, limit: int
 ) -> Sequence[Any]:
     """The keys of rows that are due, oldest first; no other sweep gets them before `until`."""
+    claim = claim_of(rows, now=now, until=until, limit=limit)
+    return connection.scalars(claim.returning(rows.key)).all()
+
+
+def claim_of(rows: DueRows, *, now: datetime, until: datetime, limit: int) -> Update:
+    """The update that claims them."""
     due = (
         select(rows.key)
         .where(rows.due_at <= now, *rows.conditions)
@@ -29,5 +35,4 @@ def claim_rows(
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
-    claim = update(rows.key.table).where(rows.key.in_(due)).values({rows.due_at.name: until})
-    return connection.scalars(claim.returning(rows.key)).all()
+    return update(rows.key.table).where(rows.key.in_(due)).values({rows.due_at.name: until})

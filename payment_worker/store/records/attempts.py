@@ -1,7 +1,7 @@
 """Rows of `payment_attempt`: claimed under leases, fenced, finished or rescheduled."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -12,35 +12,19 @@ from payment_worker.domain.attempts.attempt import UNFINISHED, Action, Attempt, 
 from payment_worker.domain.attempts.outcome import Delay, UnknownReason
 from payment_worker.domain.payment import Payment
 from payment_worker.store import tables
+from payment_worker.store.due_rows import DueRows, claim_of
 from payment_worker.store.records import payments
 from payment_worker.store.statements import Change, Row
 
 table: Final = tables.payment_attempt
 
-COLUMNS = [
+_FIELDS: Final = frozenset(field.name for field in fields(Attempt))
+_OF_TABLE: Final = [column for column in table.c if column.name in _FIELDS]
+"""What an attempt and its row both have."""
+
+COLUMNS: Final = [
     column.label(f"attempt_{column.name}")
-    for column in (
-        table.c.attempt_id,
-        table.c.payment_id,
-        table.c.refund_id,
-        table.c.number,
-        table.c.action,
-        table.c.path,
-        table.c.parameters,
-        table.c.idempotency_key,
-        table.c.status,
-        table.c.unknown_reason,
-        table.c.first_sent_at,
-        table.c.sent_until,
-        table.c.tries,
-        table.c.lease_token,
-        table.c.next_action_at,
-        table.c.never_sent,
-        table.c.request_id,
-        table.c.lookup_started_at,
-        table.c.lookup_cursor,
-        table.c.stripe_sent_at,
-    )
+    for column in (*_OF_TABLE, table.c.next_action_at, table.c.lookup_started_at, table.c.lookup_cursor)
 ]
 """Labelled, so that a payment's columns can stand beside them."""
 
@@ -55,32 +39,25 @@ class DueAttempt:
     next_action_at: datetime
 
 
+DUE: Final = DueRows(table.c.attempt_id, table.c.next_action_at)
+"""By the time alone: no finished one has it, and no other index serves."""
+
 DUE_COLUMNS: Final = [table.c[name] for name in DueAttempt.__slots__]
 
 
 def attempt_of(row: RowMapping, *, as_of_version: int) -> Attempt:
     """The attempt that a row with all of `COLUMNS` holds."""
-    unknown_reason, lookup_cursor = row["attempt_unknown_reason"], row["attempt_lookup_cursor"]
+    values = {column.name: row[f"attempt_{column.name}"] for column in _OF_TABLE}
+    unknown_reason, lookup_cursor = values["unknown_reason"], row["attempt_lookup_cursor"]
     return Attempt(
-        attempt_id=row["attempt_attempt_id"],
-        payment_id=row["attempt_payment_id"],
-        refund_id=row["attempt_refund_id"],
-        number=row["attempt_number"],
-        action=Action(row["attempt_action"]),
-        path=row["attempt_path"],
-        parameters=row["attempt_parameters"],
-        idempotency_key=row["attempt_idempotency_key"],
-        status=AttemptStatus(row["attempt_status"]),
-        unknown_reason=UnknownReason(unknown_reason) if unknown_reason else None,
-        first_sent_at=row["attempt_first_sent_at"],
-        sent_until=row["attempt_sent_until"],
-        tries=row["attempt_tries"],
-        lease_token=row["attempt_lease_token"],
+        **values
+        | {
+            "action": Action(values["action"]),
+            "status": AttemptStatus(values["status"]),
+            "unknown_reason": UnknownReason(unknown_reason) if unknown_reason else None,
+        },
         leased_until=row["attempt_next_action_at"],
         as_of_version=as_of_version,
-        never_sent=row["attempt_never_sent"],
-        request_id=row["attempt_request_id"],
-        stripe_sent_at=row["attempt_stripe_sent_at"],
         lookup_progress=LookupProgress(row["attempt_lookup_started_at"], lookup_cursor)
         if lookup_cursor
         else None,
@@ -247,21 +224,8 @@ def claim_due(
     They are not claimed: the task that receives the message does that. If messages wait longer than that while, an
     attempt is enqueued again, and whichever message is read first is still valid.
     """
-    due = (
-        select(table.c.attempt_id)
-        .where(table.c.next_action_at <= now)  # no finished one has this; and no other index serves
-        .order_by(table.c.next_action_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    claim = (
-        table.update()
-        .where(table.c.attempt_id.in_(due))
-        .values(next_action_at=leased_until)
-        .returning(*DUE_COLUMNS)
-    )
-    return [DueAttempt(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
+    claim = claim_of(DUE, now=now, until=leased_until, limit=limit).returning(*DUE_COLUMNS)
+    return [DueAttempt(**row) for row in connection.execute(claim).mappings()]
 
 
 def end_pause(connection: Connection, *, actions: Collection[str], now: datetime) -> int:
