@@ -1,5 +1,6 @@
 """Migrates a Payment Database to the latest version, or back."""
 
+from contextlib import closing
 from pathlib import Path
 
 from alembic import command
@@ -7,7 +8,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 from sqlalchemy.pool import NullPool
 
 import payment_worker
@@ -27,28 +28,25 @@ class UnfitDatabaseError(Exception):
     """The database cannot hold our tables as it is. The message says why, and what to do."""
 
 
-def upgrade(database_url: str, revision: str = "head") -> None:
-    """Migrate up to the revision. Harmless when it stands there already, and when two do it at once.
+def upgrade(database_url: str) -> None:
+    """Migrate to the newest revision. Harmless when it stands there already, and when two do it at once.
 
     One that a newer package has migrated stays as it is: so this version can be gone back to.
 
     Raises:
         DatabaseUnavailableError: it cannot serve now.
-        UnknownRevisionError: this package has no such revision.
         UnfitDatabaseError: its encoding is not UTF8, or its schema does not exist.
     """
-    _run(database_url, revision, up=True)
+    _run(database_url, "head", up=True)
 
 
 def downgrade(database_url: str, revision: str) -> None:
-    """Migrate down to the revision; `base` drops everything."""
+    """Migrate down to the revision; `base` drops everything.
+
+    Raises:
+        UnknownRevisionError: this package has no such revision.
+    """
     _run(database_url, revision, up=False)
-
-
-def current(engine: Engine) -> str | None:
-    """The revision that the database has; None before the first migration."""
-    with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
 
 
 def revision(database_url: str) -> str | None:
@@ -57,12 +55,8 @@ def revision(database_url: str) -> str | None:
     Raises:
         DatabaseUnavailableError: it cannot serve now.
     """
-    database = Database(database_url)
-    try:
-        with database.begin() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
-    finally:
-        database.close()
+    with closing(Database(database_url)) as database, database.begin() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def is_behind(connection: Connection) -> bool:
