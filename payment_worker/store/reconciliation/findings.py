@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, case, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.domain.findings.closures import CLOSURES
@@ -96,21 +96,12 @@ def record(
 
 def close(connection: Connection, finding_id: int, *, run_id: int, now: datetime) -> bool:
     """Note that a difference has gone; whether it was open until now."""
-    closed = connection.execute(
-        table.update()
-        .where(table.c.finding_id == finding_id, table.c.status == FindingStatus.OPEN)
-        .values(status=FindingStatus.CLOSED, run_id=run_id, resolved_at=now)
-    )
-    return closed.rowcount == 1
+    return _close(connection, table.c.finding_id == finding_id, run_id=run_id, resolved_at=now)
 
 
 def close_by_object(connection: Connection, kind: str, object_id: str, *, now: datetime) -> None:
     """Note that a difference has gone, if it was open."""
-    connection.execute(
-        table.update()
-        .where(table.c.kind == kind, table.c.object_id == object_id, table.c.status == FindingStatus.OPEN)
-        .values(status=FindingStatus.CLOSED, resolved_at=now)
-    )
+    _close(connection, (table.c.kind == kind) & (table.c.object_id == object_id), resolved_at=now)
 
 
 def decide(connection: Connection, finding_id: int, *, reason: str, actor: str, now: datetime) -> bool:
@@ -118,18 +109,14 @@ def decide(connection: Connection, finding_id: int, *, reason: str, actor: str, 
 
     It reopens if the difference is found again, and still names who closed it and why.
     """
-    closed = connection.execute(
-        table.update()
-        .where(table.c.finding_id == finding_id, table.c.status == FindingStatus.OPEN)
-        .values(
-            status=FindingStatus.CLOSED,
-            resolved_at=now,
-            closed_by=actor,
-            close_reason=reason,
-            closed_at=now,
-        )
-    )
-    return closed.rowcount == 1
+    by = {"closed_by": actor, "close_reason": reason, "closed_at": now}
+    return _close(connection, table.c.finding_id == finding_id, resolved_at=now, **by)
+
+
+def _close(connection: Connection, which: ColumnElement[bool], **values: object) -> bool:
+    """Close what is open of these; whether anything was."""
+    closed = table.update().where(which, table.c.status == FindingStatus.OPEN)
+    return connection.execute(closed.values(status=FindingStatus.CLOSED, **values)).rowcount > 0
 
 
 def still_open(connection: Connection, *, after: int, limit: int) -> Sequence[Finding]:
