@@ -299,7 +299,6 @@ def _ask_rarely(connection: Connection, payment_id: UUID, now: datetime) -> None
     )
     beat_schedule.claim(connection, "sweep", every=timedelta(minutes=1))
     probes.check_inbox_is_writable(connection)
-    balance_transactions.nets(connection, at=a_day)
     balance_transactions.find(connection, ["txn_1"], stripe_account="")
     ledger_entries.of_another_app(connection, ["pi_1"])
     ledger_entries.suspended(connection, ["txn_1"], stripe_account="")

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.domain.balance_transaction import BalanceTransaction, Source
@@ -17,6 +17,7 @@ table: Final = tables.balance_transaction
 FIXED: Final = ("type", "amount", "fee", "net", "currency")
 """What of a balance transaction never changes at Stripe, and is posted."""
 
+OWN: Final = [field.name for field in fields(BalanceTransaction) if field.name != "source"]
 
 Differing = Sequence[tuple[BalanceTransaction, dict[str, object]]]
 """Balance transactions, and how they were stored otherwise."""
@@ -94,22 +95,11 @@ def keep(
 def _row(transaction: BalanceTransaction, stripe_account: str, now: datetime) -> dict[str, Any]:
     source = transaction.source
     return {
-        "stripe_balance_transaction_id": transaction.stripe_balance_transaction_id,
+        **{name: getattr(transaction, name) for name in OWN},
         "stripe_account": stripe_account,
-        "type": transaction.type,
-        "reporting_category": transaction.reporting_category,
-        "status": transaction.status,
-        "amount": transaction.amount,
-        "fee": transaction.fee,
-        "net": transaction.net,
-        "currency": transaction.currency,
-        "exchange_rate": transaction.exchange_rate,
-        "source_id": transaction.source_id,
         "object_id": source and source.object_id,
         "source_amount": source and source.amount,
         "source_currency": source and source.currency,
-        "available_on": transaction.available_on,
-        "created_at": transaction.created_at,
         "seen_at": now,
     }
 
@@ -130,8 +120,7 @@ def _transaction(row: RowMapping) -> BalanceTransaction:
         source = Source(
             object_id=row["object_id"], amount=row["source_amount"], currency=row["source_currency"]
         )
-    own = {field.name: row[field.name] for field in fields(BalanceTransaction) if field.name != "source"}
-    return BalanceTransaction(**own, source=source)
+    return BalanceTransaction(**{name: row[name] for name in OWN}, source=source)
 
 
 def not_shown(
@@ -147,13 +136,3 @@ def not_shown(
         .limit(limit)
     )
     return connection.scalars(query).all()
-
-
-def nets(connection: Connection, *, at: datetime) -> dict[tuple[str, str], int]:
-    """The sum of all nets up to an instant, by Stripe account and currency."""
-    query = (
-        select(table.c.stripe_account, table.c.currency, func.sum(table.c.net).label("net"))
-        .where(table.c.created_at <= at)
-        .group_by(table.c.stripe_account, table.c.currency)
-    )
-    return {(row.stripe_account, row.currency): int(row.net) for row in connection.execute(query)}
