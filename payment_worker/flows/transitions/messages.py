@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from payment_worker.contracts import messages
 from payment_worker.contracts.messages import Message
@@ -135,48 +136,23 @@ _PAYMENT_DATA: Mapping[PaymentStatus, Callable[[Payment, datetime], Message]] = 
 
 
 def _refund_data(payment: Payment, refund: Refund, now: datetime) -> Message | None:
+    about: dict[str, Any] = {
+        "refund_id": refund.refund_id,
+        "payment_id": refund.payment_id,
+        "order_id": payment.order_id,
+        "amount": refund.amount,
+        "currency": refund.currency,
+    }
+    at_stripe = {**about, "processor_reference": refund.stripe_refund_id}
     match refund.status:
         case RefundStatus.REQUESTED:
-            return messages.RefundRequested(
-                refund_id=refund.refund_id,
-                payment_id=refund.payment_id,
-                order_id=payment.order_id,
-                amount=refund.amount,
-                currency=refund.currency,
-                reason=refund.reason,
-                requested_at=now,
-            )
+            return messages.RefundRequested(**about, reason=refund.reason, requested_at=now)
         case RefundStatus.PENDING:
-            return messages.RefundPending(
-                refund_id=refund.refund_id,
-                payment_id=refund.payment_id,
-                order_id=payment.order_id,
-                amount=refund.amount,
-                currency=refund.currency,
-                reason=refund.pending_reason,
-                processor_reference=refund.stripe_refund_id,
-                pending_since=now,
-            )
+            return messages.RefundPending(**at_stripe, reason=refund.pending_reason, pending_since=now)
         case RefundStatus.PROCESSED:
-            return messages.RefundProcessed(
-                refund_id=refund.refund_id,
-                payment_id=refund.payment_id,
-                order_id=payment.order_id,
-                amount=refund.amount,
-                currency=refund.currency,
-                processor_reference=refund.stripe_refund_id,
-                processed_at=now,
-            )
+            return messages.RefundProcessed(**at_stripe, processed_at=now)
         case RefundStatus.FAILED | RefundStatus.CANCELED:
-            return messages.RefundFailed(
-                refund_id=refund.refund_id,
-                payment_id=refund.payment_id,
-                order_id=payment.order_id,
-                amount=refund.amount,
-                currency=refund.currency,
-                reason=refund.failure_reason or "canceled",
-                processor_reference=refund.stripe_refund_id,
-                failed_at=now,
-            )
+            reason = refund.failure_reason or "canceled"
+            return messages.RefundFailed(**at_stripe, reason=reason, failed_at=now)
         case _:
             return None
