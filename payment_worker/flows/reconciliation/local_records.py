@@ -28,7 +28,7 @@ from payment_worker.gateway.lists.pages import (
     refunds_page,
 )
 from payment_worker.store.queries import reconciliation
-from payment_worker.store.queries.reconciliation import Ours
+from payment_worker.store.queries.reconciliation import PAYMENTS, REFUNDS, Ours, Rows
 from payment_worker.store.reconciliation import findings
 from payment_worker.store.reconciliation.findings import Finding, FindingStatus
 from payment_worker.store.records import payments
@@ -54,26 +54,28 @@ PAGES: Final[Mapping[StripeList, Callable[..., Page[Any] | NotListed]]] = Mappin
 
 def our_payments(checker: Checker) -> StepResult:
     """Ask for the PaymentIntents of the period's payments that no list showed."""
-    return _one_by_one(checker, StripeList.PAYMENT_INTENTS, reconciliation.our_payments, _payment)
+    return _one_by_one(checker, reconciliation.of_period, PAYMENTS)
 
 
 def our_refunds(checker: Checker) -> StepResult:
     """Ask for the Refunds of the period's refunds that no list showed."""
-    return _one_by_one(checker, StripeList.REFUNDS, reconciliation.our_refunds, _refund)
+    return _one_by_one(checker, reconciliation.of_period, REFUNDS)
 
 
 def still_payments(checker: Checker) -> StepResult:
     """Check older, unchanged payments in a status that only an update from Stripe can end: one may have been lost."""
-    if not checker.run.is_scheduled:
-        return StepResult(tally=Tally())
-    return _one_by_one(checker, StripeList.PAYMENT_INTENTS, reconciliation.still_payments, _payment)
+    return _still(checker, PAYMENTS)
 
 
 def still_refunds(checker: Checker) -> StepResult:
     """Check older, unchanged refunds in a status that only an update from Stripe can end: one may have been lost."""
+    return _still(checker, REFUNDS)
+
+
+def _still(checker: Checker, rows: Rows) -> StepResult:
     if not checker.run.is_scheduled:
         return StepResult(tally=Tally())
-    return _one_by_one(checker, StripeList.REFUNDS, reconciliation.still_refunds, _refund)
+    return _one_by_one(checker, reconciliation.still, rows)
 
 
 def _payment(checker: Checker, each: Ours) -> CheckResult:
@@ -91,22 +93,13 @@ def _target(kind: ObjectKind, stripe_id: str, row: Ours | Finding) -> Target:
     return Target(kind=kind, stripe_id=stripe_id, payment_id=row.payment_id, account=row.stripe_account)
 
 
-def _one_by_one(
-    checker: Checker,
-    of: StripeList,
-    read: Callable[..., Sequence[Ours]],
-    examine: Callable[[Checker, Ours], CheckResult],
-) -> StepResult:
+def _one_by_one(checker: Checker, read: Callable[..., Sequence[Ours]], kind: Rows) -> StepResult:
     run = checker.run
+    of, examine = (
+        (StripeList.PAYMENT_INTENTS, _payment) if kind is PAYMENTS else (StripeList.REFUNDS, _refund)
+    )
     with checker.context.database.begin() as connection:
-        rows = read(
-            connection,
-            run_id=run.run_id,
-            since=run.since,
-            until=run.until,
-            after=_place(run.cursor),
-            limit=ROWS,
-        )
+        rows = read(connection, kind, run, after=_place(run.cursor), limit=ROWS)
     tally, looks, last = Tally(), 0, None
     for last in rows:
         if not last.is_matched and not checker.is_refused(of, account=last.stripe_account):

@@ -3,25 +3,34 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, extract, func, literal, or_, select, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    exists,
+    extract,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 
 from payment_worker.domain.attempts.attempt import UNFINISHED, AttemptStatus
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.refund import Refund, RefundStatus
 from payment_worker.store import tables
+from payment_worker.store.reconciliation.reconciliation_runs import Run
 from payment_worker.store.records import payments, refunds
 
 payment: Final = tables.payment.c
 refund: Final = tables.refund.c
 attempt: Final = tables.payment_attempt
 matches: Final = tables.reconciliation_match.c
-
-STILL_PAYMENTS: Final = (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.AUTHORIZED)
-STILL_REFUNDS: Final = (RefundStatus.REQUIRES_ACTION, RefundStatus.PENDING)
-"""Statuses that only an update from Stripe ends: if it was lost, nothing else would find out."""
 
 SHORTEST_STILL: Final = timedelta(hours=1)
 """By then webhooks and the poll have delivered all updates."""
@@ -110,42 +119,45 @@ Place = tuple[datetime, UUID]
 """Where a row stands in the order in which rows are read."""
 
 
-def our_payments(
-    connection: Connection, *, run_id: int, since: datetime, until: datetime, after: Place | None, limit: int
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Payments or refunds, each with the account of its payment."""
+
+    source: FromClause
+    identity: Column[UUID]
+    stripe_id: Column[str]
+    still: Sequence[str]
+    """Statuses that only an update from Stripe ends: if it was lost, nothing else would find out."""
+
+
+PAYMENTS: Final = Rows(
+    tables.payment,
+    payment.payment_id,
+    payment.stripe_payment_intent_id,
+    (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION, PaymentStatus.AUTHORIZED),
+)
+REFUNDS: Final = Rows(
+    tables.refund.join(tables.payment),
+    refund.refund_id,
+    refund.stripe_refund_id,
+    (RefundStatus.REQUIRES_ACTION, RefundStatus.PENDING),
+)
+
+
+def of_period(
+    connection: Connection, rows: Rows, run: Run, *, after: Place | None, limit: int
 ) -> Sequence[Ours]:
-    """Payments of a period that have a PaymentIntent, in the order in which they were requested."""
-    at = payment.created_at
-    return _payments(connection, at, at >= since, at < until, run_id=run_id, after=after, limit=limit)
+    """Those of a run's period that have an object at Stripe, in the order in which they were requested."""
+    at = rows.identity.table.c.created_at
+    return _page(connection, rows, run, at, at >= run.since, at < run.until, after=after, limit=limit)
 
 
-def our_refunds(
-    connection: Connection, *, run_id: int, since: datetime, until: datetime, after: Place | None, limit: int
-) -> Sequence[Ours]:
-    """Refunds of a period that have a Refund at Stripe, in the order in which they were requested."""
-    at = refund.created_at
-    return _refunds(connection, at, at >= since, at < until, run_id=run_id, after=after, limit=limit)
-
-
-def still_payments(
-    connection: Connection, *, run_id: int, since: datetime, until: datetime, after: Place | None, limit: int
-) -> Sequence[Ours]:
-    """Unchanged payments from before a period that are due for a check, the longest unchanged first."""
-    at = payment.updated_at
-    unfinished = payment.status.in_(STILL_PAYMENTS)
-    due = _due(at, since=since, until=until)
-    older = payment.created_at < since
-    return _payments(connection, at, unfinished, older, *due, run_id=run_id, after=after, limit=limit)
-
-
-def still_refunds(
-    connection: Connection, *, run_id: int, since: datetime, until: datetime, after: Place | None, limit: int
-) -> Sequence[Ours]:
-    """Unchanged refunds from before a period that are due for a check, the longest unchanged first."""
-    at = refund.updated_at
-    unfinished = refund.status.in_(STILL_REFUNDS)
-    due = _due(at, since=since, until=until)
-    older = refund.created_at < since
-    return _refunds(connection, at, unfinished, older, *due, run_id=run_id, after=after, limit=limit)
+def still(connection: Connection, rows: Rows, run: Run, *, after: Place | None, limit: int) -> Sequence[Ours]:
+    """Unchanged ones from before a run's period that are due for a check, the longest unchanged first."""
+    row = rows.identity.table.c
+    unfinished, older = row.status.in_(rows.still), row.created_at < run.since
+    due = _due(row.updated_at, since=run.since, until=run.until)
+    return _page(connection, rows, run, row.updated_at, unfinished, older, *due, after=after, limit=limit)
 
 
 def _due(at: ColumnElement[datetime], *, since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -161,60 +173,31 @@ def _due(at: ColumnElement[datetime], *, since: datetime, until: datetime) -> tu
     )
 
 
-def _payments(
+def _page(
     connection: Connection,
+    rows: Rows,
+    run: Run,
     at: ColumnElement[datetime],
     *where: ColumnElement[bool],
-    run_id: int,
     after: Place | None,
     limit: int,
 ) -> Sequence[Ours]:
-    query = select(
-        at.label("at"),
-        payment.payment_id.label("identity"),
-        payment.payment_id,
-        payment.stripe_payment_intent_id.label("stripe_id"),
-        payment.stripe_account,
-        _met(run_id, payment.stripe_payment_intent_id),
-    ).where(payment.stripe_payment_intent_id.is_not(None), *where)
-    return _page(connection, query, at, payment.payment_id, after=after, limit=limit)
-
-
-def _refunds(
-    connection: Connection,
-    at: ColumnElement[datetime],
-    *where: ColumnElement[bool],
-    run_id: int,
-    after: Place | None,
-    limit: int,
-) -> Sequence[Ours]:
+    is_matched = exists().where(matches.run_id == run.run_id, matches.object_id == rows.stripe_id)
     query = (
         select(
             at.label("at"),
-            refund.refund_id.label("identity"),
-            refund.payment_id,
-            refund.stripe_refund_id.label("stripe_id"),
+            rows.identity.label("identity"),
+            rows.identity.table.c.payment_id,
+            rows.stripe_id.label("stripe_id"),
             payment.stripe_account,
-            _met(run_id, refund.stripe_refund_id),
+            is_matched.label("is_matched"),
         )
-        .join_from(tables.refund, tables.payment, payment.payment_id == refund.payment_id)
-        .where(refund.stripe_refund_id.is_not(None), *where)
+        .select_from(rows.source)
+        .where(rows.stripe_id.is_not(None), *where)
     )
-    return _page(connection, query, at, refund.refund_id, after=after, limit=limit)
-
-
-def _page(
-    connection: Connection,
-    query: Select[Any],
-    at: ColumnElement[datetime],
-    identity: ColumnElement[UUID],
-    *,
-    after: Place | None,
-    limit: int,
-) -> Sequence[Ours]:
     if after is not None:
-        query = query.where(tuple_(at, identity) > after)
-    page = query.order_by(at, identity).limit(limit)
+        query = query.where(tuple_(at, rows.identity) > after)
+    page = query.order_by(at, rows.identity).limit(limit)
     return [Ours(**row) for row in connection.execute(page).mappings()]
 
 
@@ -246,7 +229,3 @@ def is_unfinished(connection: Connection, idempotency_key: str) -> bool:
     """Whether the attempt under this key has no outcome yet."""
     status = connection.scalar(select(attempt.c.status).where(attempt.c.idempotency_key == idempotency_key))
     return status is not None and AttemptStatus(status) in UNFINISHED
-
-
-def _met(run_id: int, stripe_id: ColumnElement[str]) -> ColumnElement[bool]:
-    return exists().where(matches.run_id == run_id, matches.object_id == stripe_id).label("is_matched")

@@ -33,9 +33,9 @@ def _looks(scene: Scene, endpoint: str) -> int:
 def test_all_that_only_an_event_can_end_is_looked_up() -> None:
     payments = {status for status in PaymentStatus if PAYMENT_TRANSITIONS[status]}
     # What was only requested has an attempt, which is looked for; the rest may be left by a request of ours alone.
-    assert set(reconciliation.STILL_PAYMENTS) == payments - {PaymentStatus.REQUESTED, PaymentStatus.FAILED}
+    assert set(reconciliation.PAYMENTS.still) == payments - {PaymentStatus.REQUESTED, PaymentStatus.FAILED}
     refunds = {status for status in RefundStatus if REFUND_TRANSITIONS[status]}
-    assert set(reconciliation.STILL_REFUNDS) == refunds - {RefundStatus.REQUESTED, RefundStatus.PROCESSED}
+    assert set(reconciliation.REFUNDS.still) == refunds - {RefundStatus.REQUESTED, RefundStatus.PROCESSED}
 
 
 @pytest.mark.parametrize(
