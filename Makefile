@@ -19,7 +19,7 @@ export REQUIRE_TOOLS
 # Modules are compiled once, not in each of the hundreds of processes that the tests start, whatever the shell says.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench chaos compare-dj-stripe help demo dev docs drift test test-long test-celery-matrix test-docker check static format requirements clean
+.PHONY: bench bench-growth chaos compare-dj-stripe help demo dev docs drift test test-long test-celery-matrix test-docker check static format requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ drift: $(READY) ## does Stripe still behave as the simulator? (STRIPE_SANDBOX_KE
 
 bench: $(READY) ## what a charge costs beside stock Celery's empty task, with goals (ARGS="--tasks 3000 --json", ARGS="--compare main")
 	@$(BIN)/python -m payment_worker.devstack.bench $(ARGS)
+
+bench-growth: $(READY) ## what each operation costs on large tables beside small ones (ARGS="--rows 10000000": 30 GB)
+	@$(BIN)/python -m payment_worker.devstack.bench.growth $(ARGS)
 
 compare-dj-stripe: $(READY) ## what an event costs beside dj-stripe, which is installed for it alone (ARGS="--json")
 	$(PYTHON) -m venv build/dj-stripe

@@ -36,6 +36,18 @@ from payment_worker.store.connection.migrate import upgrade
 WARM_UP: Final = 200
 
 
+def settings_of(database_url: str, redis_url: str, stripe_url: str) -> dict[str, str]:
+    """The settings of a worker at these servers."""
+    return {
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_url,
+        "STRIPE_API_KEY": "sk_test_bench",
+        "STRIPE_API_BASE": stripe_url,
+        "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+        "PAYMENT_WORKER_LOG_LEVEL": "WARNING",
+    }
+
+
 class Bench:
     """PostgreSQL, Valkey, the simulator, and a worker at a time; beside it, if wanted, one of stock Celery's."""
 
@@ -52,14 +64,7 @@ class Bench:
         self._send_to_stock = stack.enter_context(sender(self._stock_url))
         self.simulator = Simulator.start(self.directory)
         stack.callback(self.simulator.stop)
-        self._settings = {
-            "DATABASE_URL": self.database_url,
-            "REDIS_URL": self.redis_url,
-            "STRIPE_API_KEY": "sk_test_bench",
-            "STRIPE_API_BASE": self.simulator.url,
-            "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
-            "PAYMENT_WORKER_LOG_LEVEL": "WARNING",
-        }
+        self._settings = settings_of(self.database_url, self.redis_url, self.simulator.url)
 
     @contextmanager
     def worker(self, *, pool: str, concurrency: int) -> Iterator[Process]:
