@@ -18,9 +18,7 @@ from payment_worker.flows.transitions.payments import payment_writes
 from payment_worker.store.records import payments
 
 
-def payment_intent_shown(
-    locked: LockedAttempt, seen: PaymentIntentSnapshot, stripe_request_id: str | None
-) -> CommandResult | Continue:
+def payment_intent_shown(locked: LockedAttempt, seen: PaymentIntentSnapshot) -> CommandResult | Continue:
     """Record that Stripe showed the PaymentIntent, in the response or in a look-up."""
     attempt, payment = locked.attempt, locked.payment
     if seen.trigger is None and not locked.believes_absence():
@@ -30,7 +28,7 @@ def payment_intent_shown(
         second = second_payment_intent(payment, seen.stripe_payment_intent_id)
         record_finding(locked.context, locked.connection, second)
         return locked.reschedule(UnknownReason.CONTRADICTS_RECORD, code=Contradiction.ANOTHER_PAYMENT_INTENT)
-    cause = locked.cause("answered", stripe_request_id=stripe_request_id)
+    cause = locked.cause("answered")
     judgement = judge(locked.context, locked.connection, payment, seen)
     writes = judgement.writes(cause=cause, now=locked.now)
     match judgement.verdict:
@@ -42,16 +40,16 @@ def payment_intent_shown(
             )
         case Contradicted(Contradiction.STATUS_DIFFERS):
             # The outcome is known; an operator has to decide which of the two statuses is right.
-            return locked.finish(_status_of(seen), [], payment, stripe_request_id=stripe_request_id)
+            return locked.finish(_status_of(seen), [], payment)
         case Contradicted(contradiction):
             return locked.reschedule(UnknownReason.CONTRADICTS_RECORD, code=contradiction)
         case Advanced() | Unchanged() if seen.trigger is None:
             # Stripe created it without charging, and no request is executing; a retry confirms the same one.
-            return charge_refused(locked, Decline(), stripe_request_id, AttemptStatus.ABSENT, made=seen)
+            return charge_refused(locked, Decline(), AttemptStatus.ABSENT, made=seen)
         case Advanced(after):
-            return locked.finish(_status_of(seen), writes, after, stripe_request_id=stripe_request_id)
+            return locked.finish(_status_of(seen), writes, after)
         case Unchanged():
-            return locked.finish(_status_of(seen), writes, payment, stripe_request_id=stripe_request_id)
+            return locked.finish(_status_of(seen), writes, payment)
         case _:
             raise AssertionError(f"a PaymentIntent is never {judgement.verdict}")
 
@@ -76,29 +74,28 @@ def _status_of(seen: PaymentIntentSnapshot) -> AttemptStatus:
 def charge_refused(
     locked: LockedAttempt,
     decline: Decline,
-    stripe_request_id: str | None,
     status: AttemptStatus,
     *,
     made: PaymentIntentSnapshot | None = None,
 ) -> CommandResult:
     """Record that nothing was charged and no PaymentIntent says more; one may have been created."""
     payment, code = locked.payment, decline.decline_code or decline.error_code
-    cause = locked.cause(status.lower(), code=code, stripe_request_id=stripe_request_id)
+    cause = locked.cause(status.lower(), code=code)
     if payment_states.next_status(payment.status, PaymentTrigger.FAILED) is not PaymentStatus.FAILED:
-        return locked.finish(status, [], payment, stripe_request_id=stripe_request_id, code=code)
+        return locked.finish(status, [], payment, code=code)
     known = made.stripe_payment_intent_id if made else payment.stripe_payment_intent_id
     moved = replace(payment, stripe_payment_intent_id=known, version=payment.version + 1)
     failed = fail_payment(moved, decline)
     writes = payment_writes(payment, failed, cause=cause, now=locked.now)
-    return locked.finish(status, writes, failed, stripe_request_id=stripe_request_id, code=code)
+    return locked.finish(status, writes, failed, code=code)
 
 
 def retry_refused(
-    locked: LockedAttempt, seen: PaymentIntentSnapshot, *, code: str, stripe_request_id: str | None
+    locked: LockedAttempt, seen: PaymentIntentSnapshot, *, code: str
 ) -> CommandResult | Continue:
     """Record that Stripe rejected a retry; its PaymentIntent was retrieved after that."""
     attempt, payment = locked.attempt, locked.payment
-    cause = locked.cause("refused", code=code, stripe_request_id=stripe_request_id)
+    cause = locked.cause("refused", code=code)
     shown = seen.as_of(attempt.as_of_version)
     judgement = judge(locked.context, locked.connection, payment, shown)
     writes = judgement.writes(cause=cause, now=locked.now)
@@ -107,16 +104,12 @@ def retry_refused(
             # The same request would be rejected again, and its PaymentIntent retrieved again.
             return Continue(replace(attempt, as_of_version=payment.version), payment)
         case Contradicted(Contradiction.STATUS_DIFFERS):
-            return locked.finish(
-                AttemptStatus.REFUSED, [], payment, stripe_request_id=stripe_request_id, code=code
-            )
+            return locked.finish(AttemptStatus.REFUSED, [], payment, code=code)
         case Contradicted(contradiction):
             return locked.reschedule(UnknownReason.CONTRADICTS_RECORD, code=contradiction)
         case Advanced(after) if after.status is not PaymentStatus.REQUESTED:
-            return locked.finish(
-                AttemptStatus.REFUSED, writes, after, stripe_request_id=stripe_request_id, code=code
-            )
+            return locked.finish(AttemptStatus.REFUSED, writes, after, code=code)
         case Advanced() | Unchanged():
-            return charge_refused(locked, Decline(error_code=code), stripe_request_id, AttemptStatus.REFUSED)
+            return charge_refused(locked, Decline(error_code=code), AttemptStatus.REFUSED)
         case _:
             raise AssertionError(f"a PaymentIntent is never {judgement.verdict}")

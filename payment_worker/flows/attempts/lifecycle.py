@@ -64,6 +64,8 @@ class LockedAttempt:
     attempt: Attempt
     now: datetime
     asked_at: datetime
+    stripe_request_id: str | None
+    """That of the response which has the outcome, if one has."""
 
     @property
     def could_believe_absence(self) -> bool:
@@ -82,6 +84,7 @@ class LockedAttempt:
 
     def cause(self, cause: str, **detail: object) -> Cause:
         """The cause of a change that this attempt makes."""
+        detail["stripe_request_id"] = self.stripe_request_id
         shown = {name: value for name, value in detail.items() if value is not None}
         return self.context.cause(cause, attempt=self.attempt.number, **shown)
 
@@ -97,7 +100,6 @@ class LockedAttempt:
         unknown_reason: UnknownReason | None,
         *,
         code: str,
-        stripe_request_id: str | None = None,
         detail: str | None = None,
     ) -> CommandResult:
         """Reschedule the attempt; with an unknown reason, as unknown. The detail is Stripe's own code."""
@@ -112,7 +114,7 @@ class LockedAttempt:
             tries=tries,
             next_action_at=due_again_at,
             error_code=f"{code}: {detail}" if detail else code,
-            stripe_request_id=stripe_request_id,
+            stripe_request_id=self.stripe_request_id,
         )
         write(self.connection, [reschedule])
         count(RESCHEDULED, attempt.action, code)
@@ -129,7 +131,6 @@ class LockedAttempt:
         payment: Payment,
         *,
         refund: Refund | None = None,
-        stripe_request_id: str | None,
         code: str | None = None,
     ) -> CommandResult:
         """Finish the attempt and write its outcome."""
@@ -137,7 +138,7 @@ class LockedAttempt:
             self.attempt,
             status=status,
             error_code=code,
-            stripe_request_id=stripe_request_id,
+            stripe_request_id=self.stripe_request_id,
             retry_at=self._retry_at(status, payment),
             now=self.now,
         )

@@ -30,73 +30,58 @@ UNEXPECTED: Final = "payment_intent_unexpected_state"
 """Stripe's own code if none of ours is more specific."""
 
 
-def change_shown(
-    locked: LockedAttempt, seen: PaymentIntentSnapshot, stripe_request_id: str | None
-) -> CommandResult | Continue:
+def change_shown(locked: LockedAttempt, seen: PaymentIntentSnapshot) -> CommandResult | Continue:
     """Record that Stripe showed the PaymentIntent, in the response or in a look-up."""
-    return _shown(locked, seen, code=UNEXPECTED, stripe_request_id=stripe_request_id)
+    return _shown(locked, seen, code=UNEXPECTED)
 
 
 def change_refused(
-    locked: LockedAttempt, seen: PaymentIntentSnapshot | None, *, code: str, stripe_request_id: str | None
+    locked: LockedAttempt, seen: PaymentIntentSnapshot | None, *, code: str
 ) -> CommandResult | Continue:
     """Record that Stripe rejected the change; its PaymentIntent was retrieved after that, if there is one."""
     if seen is None:
-        return _end(
-            locked, locked.payment, AttemptStatus.REFUSED, reason=code, stripe_request_id=stripe_request_id
-        )
-    return _shown(
-        locked, seen.as_of(locked.attempt.as_of_version), code=code, stripe_request_id=stripe_request_id
-    )
+        return _end(locked, locked.payment, AttemptStatus.REFUSED, reason=code)
+    return _shown(locked, seen.as_of(locked.attempt.as_of_version), code=code)
 
 
 def change_never_executed(locked: LockedAttempt) -> CommandResult:
     """It was sent often enough, and never executed."""
     reason = RejectionReason.NEVER_EXECUTED.value
-    return _end(locked, locked.payment, AttemptStatus.ABSENT, reason=reason, stripe_request_id=None)
+    return _end(locked, locked.payment, AttemptStatus.ABSENT, reason=reason)
 
 
-def _shown(
-    locked: LockedAttempt, seen: PaymentIntentSnapshot, *, code: str, stripe_request_id: str | None
-) -> CommandResult | Continue:
+def _shown(locked: LockedAttempt, seen: PaymentIntentSnapshot, *, code: str) -> CommandResult | Continue:
     payment = locked.payment
     verdict = judge(locked.context, locked.connection, payment, seen).verdict
     match verdict:
         case Stale():
             return Continue(replace(locked.attempt, as_of_version=payment.version), payment)
         case Contradicted(Contradiction.STATUS_DIFFERS):
-            return _judged(locked, payment, code=code, stripe_request_id=stripe_request_id)
+            return _judged(locked, payment, code=code)
         case Contradicted(contradiction):
             return locked.reschedule(UnknownReason.CONTRADICTS_RECORD, code=contradiction)
         case Advanced(after):
-            return _judged(locked, after, code=code, stripe_request_id=stripe_request_id)
+            return _judged(locked, after, code=code)
         case Unchanged():
-            return _judged(locked, payment, code=code, stripe_request_id=stripe_request_id)
+            return _judged(locked, payment, code=code)
         case _:
             raise AssertionError(f"a PaymentIntent is never {verdict}")
 
 
-def _judged(
-    locked: LockedAttempt, after: Payment, *, code: str, stripe_request_id: str | None
-) -> CommandResult:
+def _judged(locked: LockedAttempt, after: Payment, *, code: str) -> CommandResult:
     """Whether the current state is the requested one, whoever caused it."""
     match _decide_again(locked, after):
         case Done():
-            return _end(
-                locked, after, AttemptStatus.EXECUTED, reason=None, stripe_request_id=stripe_request_id
-            )
+            return _end(locked, after, AttemptStatus.EXECUTED, reason=None)
         case Reject(rejection_reason):
             return _end(
                 locked,
                 after,
                 AttemptStatus.REFUSED,
                 reason=rejection_reason.value,
-                stripe_request_id=stripe_request_id,
             )
         case Proceed():
-            return _end(
-                locked, after, AttemptStatus.REFUSED, reason=code, stripe_request_id=stripe_request_id
-            )
+            return _end(locked, after, AttemptStatus.REFUSED, reason=code)
 
 
 def _decide_again(locked: LockedAttempt, after: Payment) -> Decision:
@@ -117,16 +102,15 @@ def _end(
     status: AttemptStatus,
     *,
     reason: str | None,
-    stripe_request_id: str | None,
 ) -> CommandResult:
     payment, attempt = locked.payment, locked.attempt
     if attempt.action is Action.CANCEL and after.status is not PaymentStatus.CANCELED:
         after = replace(after, cancellation_reason=None)
     if after != payment:
         after = replace(after, version=payment.version + 1)
-    cause = locked.cause("answered" if reason is None else "refused", stripe_request_id=stripe_request_id)
+    cause = locked.cause("answered" if reason is None else "refused")
     writes = payment_writes(payment, after, cause=cause, now=locked.now) if after != payment else []
-    answer = locked.finish(status, writes, after, stripe_request_id=stripe_request_id, code=reason)
+    answer = locked.finish(status, writes, after, code=reason)
     if reason is None:
         return answer
     if attempt.request_id:  # otherwise it was requested by the worker itself

@@ -61,7 +61,18 @@ def record(
             )
             return present(connection, attempt)
         refund = refunds.find(connection, attempt.refund_id) if attempt.refund_id else None
-        locked = LockedAttempt(context, connection, found[0], refund, attempt, context.clock(), asked_at)
+        locked = LockedAttempt(
+            context=context,
+            connection=connection,
+            payment=found[0],
+            refund=refund,
+            attempt=attempt,
+            now=context.clock(),
+            asked_at=asked_at,
+            stripe_request_id=None
+            if isinstance(outcome, Absent | ScanIncomplete)
+            else outcome.stripe_request_id,
+        )
         recorded = _record(locked, outcome)
     context.notify_relay()
     return recorded
@@ -80,22 +91,20 @@ def present(connection: Connection, attempt: Attempt) -> CommandResult:
 
 def _record(locked: LockedAttempt, outcome: Outcome | Absent | ScanIncomplete) -> CommandResult | Continue:
     match outcome:
-        case Shown(seen, stripe_request_id, is_present):
-            return _seen(locked, seen, stripe_request_id, is_present=is_present)
-        case Declined(_, PaymentIntentSnapshot() as seen, stripe_request_id, is_present) if (
+        case Shown(seen, is_present=is_present):
+            return _seen(locked, seen, is_present=is_present)
+        case Declined(_, PaymentIntentSnapshot() as seen, is_present=is_present) if (
             locked.attempt.action in CHARGES
         ):
-            return _seen(locked, seen, stripe_request_id, is_present=is_present)
-        case Declined(decline, seen, stripe_request_id):
-            return _refused(locked, decline, seen, stripe_request_id, AttemptStatus.DECLINED)
-        case Rejected(code, stripe_request_id, seen):
-            return _refused(locked, Decline(error_code=code), seen, stripe_request_id, AttemptStatus.REFUSED)
-        case Unanswered(unknown_reason, stripe_request_id):
-            return locked.reschedule(unknown_reason, code=unknown_reason, stripe_request_id=stripe_request_id)
-        case Postponed(delay, stripe_request_id, detail):
-            return locked.reschedule(
-                locked.attempt.unknown_reason, code=delay, stripe_request_id=stripe_request_id, detail=detail
-            )
+            return _seen(locked, seen, is_present=is_present)
+        case Declined(decline, seen):
+            return _refused(locked, decline, seen, AttemptStatus.DECLINED)
+        case Rejected(code, seen=seen):
+            return _refused(locked, Decline(error_code=code), seen, AttemptStatus.REFUSED)
+        case Unanswered(unknown_reason):
+            return locked.reschedule(unknown_reason, code=unknown_reason)
+        case Postponed(delay, detail=detail):
+            return locked.reschedule(locked.attempt.unknown_reason, code=delay, detail=detail)
         case Absent():
             return _absent(locked)
         case ScanIncomplete(after):
@@ -107,37 +116,33 @@ def _record(locked: LockedAttempt, outcome: Outcome | Absent | ScanIncomplete) -
 def _seen(
     locked: LockedAttempt,
     seen: PaymentIntentSnapshot | RefundSnapshot,
-    stripe_request_id: str | None,
     *,
     is_present: bool,
 ) -> CommandResult | Continue:
     if isinstance(seen, RefundSnapshot):
-        return refund_shown(locked, seen, stripe_request_id)
+        return refund_shown(locked, seen)
     based = locked.based(seen, is_present=is_present)
     if locked.attempt.action in {Action.CAPTURE, Action.CANCEL}:
-        return change_shown(locked, based, stripe_request_id)
-    return payment_intent_shown(locked, based, stripe_request_id)
+        return change_shown(locked, based)
+    return payment_intent_shown(locked, based)
 
 
 def _refused(
     locked: LockedAttempt,
     decline: Decline,
     seen: PaymentIntentSnapshot | None,
-    stripe_request_id: str | None,
     status: AttemptStatus,
 ) -> CommandResult | Continue:
     code = str(decline.decline_code or decline.error_code)
     match locked.attempt.action:
         case Action.REFUND:
-            return refund_failed(
-                locked, code, status, cause_name=status.lower(), stripe_request_id=stripe_request_id
-            )
+            return refund_failed(locked, code, status, cause_name=status.lower())
         case Action.CAPTURE | Action.CANCEL:
-            return change_refused(locked, seen, code=code, stripe_request_id=stripe_request_id)
+            return change_refused(locked, seen, code=code)
         case Action.RETRY if seen:
-            return retry_refused(locked, seen, code=code, stripe_request_id=stripe_request_id)
+            return retry_refused(locked, seen, code=code)
         case Action.CHARGE | Action.RETRY:
-            return charge_refused(locked, decline, stripe_request_id, status)
+            return charge_refused(locked, decline, status)
         case _:
             assert_never(locked.attempt.action)
 
@@ -179,7 +184,7 @@ def _absent(locked: LockedAttempt) -> CommandResult | Continue:
         case Action.CAPTURE | Action.CANCEL:
             return change_never_executed(locked)
         case Action.CHARGE | Action.RETRY:
-            return charge_refused(locked, Decline(), None, AttemptStatus.ABSENT)
+            return charge_refused(locked, Decline(), AttemptStatus.ABSENT)
         case _:
             assert_never(attempt.action)
 

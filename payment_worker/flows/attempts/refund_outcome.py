@@ -13,10 +13,10 @@ from payment_worker.flows.transitions.apply import judge
 from payment_worker.flows.transitions.refunds import refund_writes
 
 
-def refund_shown(locked: LockedAttempt, seen: RefundSnapshot, stripe_request_id: str | None) -> CommandResult:
+def refund_shown(locked: LockedAttempt, seen: RefundSnapshot) -> CommandResult:
     """Stripe showed the Refund."""
     payment, refund = locked.payment, _refund(locked)
-    cause = locked.cause("answered", stripe_request_id=stripe_request_id)
+    cause = locked.cause("answered")
     judgement = judge(locked.context, locked.connection, payment, seen, ours=refund)
     writes = judgement.writes(cause=cause, now=locked.now)
     match judgement.verdict:
@@ -28,12 +28,9 @@ def refund_shown(locked: LockedAttempt, seen: RefundSnapshot, stripe_request_id:
                 writes,
                 after,
                 refund=after_refund,
-                stripe_request_id=stripe_request_id,
             )
         case _:
-            return locked.finish(
-                AttemptStatus.EXECUTED, writes, payment, refund=refund, stripe_request_id=stripe_request_id
-            )
+            return locked.finish(AttemptStatus.EXECUTED, writes, payment, refund=refund)
 
 
 def refund_failed(
@@ -42,18 +39,15 @@ def refund_failed(
     status: AttemptStatus,
     *,
     cause_name: str,
-    stripe_request_id: str | None = None,
 ) -> CommandResult:
     """There is no Refund, and there will be none."""
     payment, refund = locked.payment, _refund(locked)
-    cause = locked.cause(cause_name, stripe_request_id=stripe_request_id)
+    cause = locked.cause(cause_name)
     if locked.is_on_record:
         # An update that arrived meanwhile shows it: only a second execution was rejected.
         return locked.reschedule(UnknownReason.SUPERSEDED, code=reason)
     if next_refund_status(refund.status, RefundTrigger.FAILED) is refund.status:
-        return locked.finish(
-            status, [], payment, refund=refund, stripe_request_id=stripe_request_id, code=reason
-        )
+        return locked.finish(status, [], payment, refund=refund, code=reason)
     advanced = refunds.move_refund(payment, refund, RefundStatus.FAILED, failure_reason=reason)
     writes = refund_writes((payment, refund), advanced, cause=cause, now=locked.now)
     return locked.finish(
@@ -61,7 +55,6 @@ def refund_failed(
         writes,
         advanced.payment,
         refund=advanced.refund,
-        stripe_request_id=stripe_request_id,
         code=reason,
     )
 

@@ -194,7 +194,7 @@ def reschedule(
     tries: int,
     next_action_at: datetime,
     error_code: str,
-    stripe_request_id: str | None = None,
+    stripe_request_id: str | None,
 ) -> Change:
     """The change that reschedules an attempt; with an unknown reason, as unknown. Earlier task messages become void."""
     return Change(
