@@ -1,31 +1,21 @@
 """Which PaymentIntents of other programs may be adopted as payments."""
 
-from enum import StrEnum
 from uuid import UUID
 
+from payment_worker.domain.explained_code import Code
 from payment_worker.domain.money import CURRENCIES
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 
 
-class AdoptionRejection(StrEnum):
-    """Why a PaymentIntent is not adopted: the code of the rejected request."""
+class AdoptionRejection(Code):
+    """Why a PaymentIntent is not adopted: the code of the rejected request, and its message."""
 
-    NO_SUCH_PAYMENT_INTENT = "no_such_payment_intent"
-    UNREADABLE = "unreadable"
-    OTHER_MODE = "other_mode"
-    OTHER_PAYMENT = "other_payment"
-    UNKNOWN_CURRENCY = "unknown_currency"
-    NO_AMOUNT = "no_amount"
-
-
-SENTENCES = {
-    AdoptionRejection.NO_SUCH_PAYMENT_INTENT: "is not a PaymentIntent of this account",
-    AdoptionRejection.UNREADABLE: "is not shown by Stripe in the shape of the pinned API version",
-    AdoptionRejection.OTHER_MODE: "is of the other mode, test or live, than our key",
-    AdoptionRejection.OTHER_PAYMENT: "belongs to another payment, or names one in its metadata",
-    AdoptionRejection.UNKNOWN_CURRENCY: "is in a currency in which the worker charges nothing",
-    AdoptionRejection.NO_AMOUNT: "has no amount",
-}
+    NO_SUCH_PAYMENT_INTENT = "no_such_payment_intent", "is not a PaymentIntent of this account"
+    UNREADABLE = "unreadable", "is not shown by Stripe in the shape of the pinned API version"
+    OTHER_MODE = "other_mode", "is of the other mode, test or live, than our key"
+    OTHER_PAYMENT = "other_payment", "belongs to another payment, or names one in its metadata"
+    UNKNOWN_CURRENCY = "unknown_currency", "is in a currency in which the worker charges nothing"
+    NO_AMOUNT = "no_amount", "has no amount"
 
 
 def check_adoption(

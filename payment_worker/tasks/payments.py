@@ -16,7 +16,6 @@ from payment_worker.contracts.requests import (
     FieldError,
     RetryChargeRequest,
 )
-from payment_worker.domain.adoption import SENTENCES
 from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.commands.adopt import RejectAdoption, StripeAway
 from payment_worker.flows.commands.adopt import adopt as adopt_flow
@@ -130,7 +129,7 @@ def adopt(self: Task, *args: object, **kwargs: object) -> Result:
     answer = unless_unavailable(self, lambda: adopt_flow(context(self), request))
     if isinstance(answer, RejectAdoption):
         reason = answer.adoption_rejection
-        reject(self, kwargs, [FieldError("payment_intent", reason.value, SENTENCES[reason])])
+        reject(self, kwargs, [FieldError("payment_intent", reason.value, reason.sentence)])
     if isinstance(answer, StripeAway):
         raise self.retry(countdown=growing_countdown(self.request.retries), max_retries=NO_LIMIT)
     return apply_result(self, answer, kwargs)

@@ -15,7 +15,7 @@ from payment_worker.contracts.requests import (
     RetryChargeRequest,
     StripeEventRequest,
 )
-from payment_worker.domain.adoption import SENTENCES, AdoptionRejection
+from payment_worker.domain.adoption import AdoptionRejection
 from payment_worker.domain.eligibility import RefundRejectionReason, RejectionReason
 from payment_worker.domain.money import CURRENCIES
 
@@ -242,7 +242,7 @@ def page() -> str:
     """
     tables = {name: _arguments(model) for name, model in ARGUMENTS.items()}
     refusals = _table("reason", {each.value: REFUSALS[each] for each in RejectionReason})
-    adoption_refusals = _table("code", {each.value: SENTENCES[each] for each in AdoptionRejection})
+    adoption_refusals = _table("code", {each.value: each.sentence for each in AdoptionRejection})
     refund_refusals = _table("reason", {each.value: REFUND_REFUSALS[each] for each in RefundRejectionReason})
     return PAGE.format(
         **tables,
