@@ -8,7 +8,6 @@ from payment_worker.domain.findings.payments import (
     unverified_metadata,
 )
 from payment_worker.domain.findings.refunds import refund_missing_there
-from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import Named
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.ownership import is_of, named_payment
@@ -61,10 +60,6 @@ def missing_there(connection: Connection, target: Target) -> Difference | None:
     payment = payments.find(connection, target.payment_id)
     if payment is None:
         return None
-    return _missing_there(connection, payment, target)
-
-
-def _missing_there(connection: Connection, payment: Payment, target: Target) -> Difference | None:
     match target.kind:
         case ObjectKind.PAYMENT_INTENT if payment.stripe_payment_intent_id == target.stripe_id:
             return payment_missing_there(payment)
