@@ -95,7 +95,7 @@ class Console:
         values |= {
             "body": template,
             "user": user,
-            "path": request.url.path,
+            "path": request.scope["path"],
             "token": self.tokens.make(user.name) if user and user.may_act else "",
             "done": next((each.sentence for each in Done if each == request.query_params.get("done")), ""),
             "now": now,

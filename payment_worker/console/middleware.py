@@ -50,7 +50,7 @@ class Guard(BaseHTTPMiddleware):
 
     async def dispatch(self, request: Request, call_next: RequestResponseEndpoint) -> Response:
         """Answer one request."""
-        began, path = time.monotonic(), request.url.path
+        began, path = time.monotonic(), request.scope["path"]
         request.state.now, request.state.user = now(), None
         try:
             request.state.user = None if path == OPEN_PATH else self._user(request)

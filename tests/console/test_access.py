@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from payment_worker.console.login_throttle import MOST_BY_ADDRESS, MOST_IN_ALL, WINDOW_SECONDS, LoginThrottle
+from payment_worker.console.access import MOST_BY_ADDRESS, MOST_IN_ALL, WINDOW_SECONDS, LoginThrottle
 from payment_worker.devstack import programs
 from payment_worker.settings import Settings, SettingsError
 from tests.console.conftest import OPERATOR, PAGES, READER, Page, Running, Start, Visitor
@@ -73,6 +73,12 @@ def test_a_wrong_password_shows_nothing(shared_console: Running, pair: str) -> N
 )
 def test_whatever_stands_in_the_header_is_no_password(shared_console: Running, sent: str) -> None:
     assert Visitor(shared_console.port, headers={"authorization": sent}).get("/").status == 401
+
+
+@pytest.mark.parametrize("host", ["x/healthz?", "x/healthz#", "/healthz", "x/static/style.css?"])
+def test_a_forged_host_makes_no_page_public(shared_console: Running, host: str) -> None:
+    page = Visitor(shared_console.port, headers={"Host": host}).get("/payments")
+    assert (page.status, page.body, page.headers["cache-control"]) == (401, "Not authenticated.", "no-store")
 
 
 def test_only_its_health_is_public(shared_console: Running) -> None:
