@@ -72,8 +72,8 @@ class TransferData(Request):
 class OnlineAcceptance(Request):
     """Where a customer accepted a mandate."""
 
-    ip_address: ShortText = Field(description="The customer's.")
-    user_agent: LongText = Field(description="Their browser's.")
+    ip_address: ShortText = Field(description="The customer's IP address.")
+    user_agent: LongText = Field(description="The customer's browser.")
 
 
 class CustomerAcceptance(Request):
@@ -112,48 +112,47 @@ PASSED_ON: Final = frozenset(
 
 
 class ChargeRequest(Request):
-    """Arguments of `payment_worker.charge`: take this much from this payment method, once."""
+    """Arguments of `payment_worker.charge`: charge this amount to this payment method, once."""
 
-    payment_id: Id = Field(description="Yours, and the key of the request: the same id charges once.")
-    order_id: OwnId = Field(description="Your number of the order that is paid for: any text.")
-    customer_id: OwnId | None = Field(None, description="Your number of the customer, if known: any text.")
+    payment_id: Id = Field(description="Your id, and the idempotency key: the same id charges once.")
+    order_id: OwnId = Field(description="Your id of the order: any text.")
+    customer_id: OwnId | None = Field(None, description="Your id of the customer, if known: any text.")
     # Before the amount, which is judged by it.
     currency: CurrencyCode = Field(description="ISO 4217, in any case.")
     amount: ChargeAmount = Field(description="Minor units: cents, or yen.")
     customer_present: YesOrNo = Field(
         default=False,
-        description="Whether the customer is there to be asked by Stripe: the same as `off_session` false.",
+        description="Whether the customer is present and can authenticate: the same as `off_session` false.",
     )
     off_session: Annotated[
         bool, Field(strict=True), BeforeValidator(lambda given: True if given is None else given)
-    ] = Field(default=True, description="Whether the customer is absent, and cannot be asked by Stripe now.")
+    ] = Field(default=True, description="Whether the customer is absent and cannot authenticate now.")
     return_url: WebAddress | None = Field(
-        None, description="Where Stripe sends the customer back to; only while they are there."
+        None, description="Where Stripe sends the customer back to; only with a customer who is present."
     )
     confirmation_token: ConfirmationToken | None = Field(
-        None, description="Stripe's id of what the customer's browser collected, instead of `payment_method`."
+        None,
+        description="Stripe's id of the ConfirmationToken from the customer's browser, instead of `payment_method`.",
     )
     payment_method: StripeId | None = Field(
         None,
         validate_default=True,
-        description="Stripe's id of the payment method; may be left out only with a token.",
+        description="Stripe's id of the payment method; optional only with a `confirmation_token`.",
     )
     stripe_customer: StripeCustomer | None = Field(None, description="Stripe's id of the customer.")
     capture_method: Annotated[
         CaptureMethod, BeforeValidator(lambda given: "automatic" if given is None else given)
-    ] = Field(
-        "automatic", description="`manual` only authorises; `payment_worker.capture` then takes the money."
-    )
+    ] = Field("automatic", description="`manual` only authorises; `payment_worker.capture` then captures.")
     multicapture: YesOrNo = Field(
         default=False,
-        description="With `manual`: ask Stripe to allow several captures, where account and card may.",
+        description="With `manual`: ask Stripe for several captures, if account and card allow them.",
     )
     description: Description | None = Field(None, description="Shown in Stripe's dashboard and receipts.")
     statement_descriptor_suffix: DescriptorSuffix | None = Field(
-        None, description="What the cardholder's statement says after the account's own prefix."
+        None, description="Text on the cardholder's statement after the account's own prefix."
     )
     metadata: Annotated[Metadata, BeforeValidator(lambda given: {} if given is None else given)] = Field(
-        {}, description="Strings kept with Stripe's objects: at most 47 keys, 40 and 500 characters."
+        {}, description="Strings stored with Stripe's objects: at most 47 keys, 40 and 500 characters."
     )
     account: AccountName | None = Field(
         None,
@@ -161,21 +160,23 @@ class ChargeRequest(Request):
     )
     stripe_account: StripeAccount | None = Field(None, description="The connected account (Connect).")
     not_before: Instant | None = Field(
-        None, description="ISO 8601; without a zone, UTC. Until then Stripe is not asked. Default: at once."
+        None, description="ISO 8601; without a zone, UTC. Stripe is not called before then. Default: at once."
     )
     application_fee_amount: FeeAmount | None = Field(
-        None, description="Connect: what the platform keeps of it, in minor units."
+        None, description="Connect: the platform's fee, in minor units."
     )
     on_behalf_of: StripeAccount | None = Field(
         None, description="Connect: the account whose name and country the charge has."
     )
     transfer_data: Annotated[TransferData, in_one_piece(TransferData)] | None = Field(
-        None, description="Connect: `{destination, amount?}`, what Stripe transfers once it is paid."
+        None, description="Connect: `{destination, amount?}`, which Stripe transfers once it is paid."
     )
-    transfer_group: ShortText | None = Field(None, description="Connect: what names transfers of one order.")
+    transfer_group: ShortText | None = Field(
+        None, description="Connect: the name for all transfers of one order."
+    )
     receipt_email: Email | None = Field(None, description="Where Stripe sends the receipt.")
     setup_future_usage: FutureUsage | None = Field(
-        None, description="Keep the payment method for later charges; only while the customer is there."
+        None, description="Save the payment method for later charges; only with a customer who is present."
     )
     mandate: Mandate | None = Field(None, description="Bank debits: Stripe's id of the mandate.")
     mandate_data: Annotated[MandateData, in_one_piece(MandateData)] | None = Field(
@@ -217,15 +218,17 @@ class ChargeRequest(Request):
 class AdoptRequest(Request):
     """Arguments of `payment_worker.adopt`: adopt a PaymentIntent that another program created."""
 
-    payment_id: Id = Field(description="Yours, and the key of the request: the same id adopts once.")
-    order_id: OwnId = Field(description="Your number of the order that is paid for: any text.")
+    payment_id: Id = Field(description="Your id, and the idempotency key: the same id adopts once.")
+    order_id: OwnId = Field(description="Your id of the order: any text.")
     payment_intent: PaymentIntentId = Field(description="Stripe's id of the PaymentIntent.")
     account: AccountName | None = Field(
         None,
         description="The Stripe account, by its name in `STRIPE_API_KEYS`. Default: that of `STRIPE_API_KEY`.",
     )
-    stripe_account: StripeAccount | None = Field(None, description="The connected account that it is on.")
-    customer_id: OwnId | None = Field(None, description="Your number of the customer, if known: any text.")
+    stripe_account: StripeAccount | None = Field(
+        None, description="The connected account of the PaymentIntent."
+    )
+    customer_id: OwnId | None = Field(None, description="Your id of the customer, if known: any text.")
 
     @property
     def on_account(self) -> str:
@@ -234,10 +237,10 @@ class AdoptRequest(Request):
 
 
 class CaptureRequest(Request):
-    """Arguments of `payment_worker.capture`: take what was authorised, or a part of it."""
+    """Arguments of `payment_worker.capture`: capture the authorised amount, or a part of it."""
 
     payment_id: Id
-    amount: PartAmount | None = Field(None, description="Minor units. Default: all that is held.")
+    amount: PartAmount | None = Field(None, description="Minor units. Default: the whole authorised amount.")
     final: Annotated[
         bool, Field(strict=True), BeforeValidator(lambda given: True if given is None else given)
     ] = Field(
@@ -246,7 +249,7 @@ class CaptureRequest(Request):
 
 
 class CancelRequest(Request):
-    """Arguments of `payment_worker.cancel`: give up a payment that has not succeeded."""
+    """Arguments of `payment_worker.cancel`: cancel a payment that has not succeeded."""
 
     payment_id: Id
     reason: ShortText | None = Field(
@@ -255,26 +258,28 @@ class CancelRequest(Request):
 
 
 class RetryChargeRequest(Request):
-    """Arguments of `payment_worker.retry_charge`: try a declined payment again."""
+    """Arguments of `payment_worker.retry_charge`: retry a declined payment."""
 
     payment_id: Id
-    payment_method: StripeId | None = Field(None, description="Another one. Default: the same again.")
+    payment_method: StripeId | None = Field(
+        None, description="Another payment method. Default: the same one."
+    )
 
 
 class RefundRequest(Request):
-    """Arguments of `payment_worker.refund`: give back a payment, or a part of it, once."""
+    """Arguments of `payment_worker.refund`: refund a payment, or a part of it, once."""
 
-    refund_id: Id = Field(description="Yours, and the key of the request: the same id refunds once.")
+    refund_id: Id = Field(description="Your id, and the idempotency key: the same id refunds once.")
     payment_id: Id
-    amount: PartAmount | None = Field(None, description="Minor units. Default: all still refundable.")
+    amount: PartAmount | None = Field(None, description="Minor units. Default: the whole refundable amount.")
     reason: RefundReason | None = Field(None, description="As Stripe's dashboard shows it.")
     requested_by: ShortText | None = Field(None, description="Who requested it; stored with the refund.")
     note: LongText | None = Field(None, description="Why, for the record.")
     reverse_transfer: YesOrNo = Field(
-        default=False, description="Connect: take the same share back of what was transferred."
+        default=False, description="Connect: reverse the same share of the transfer."
     )
     refund_application_fee: YesOrNo = Field(
-        default=False, description="Connect: give back the same share of the application fee."
+        default=False, description="Connect: refund the same share of the application fee."
     )
 
 
@@ -284,19 +289,19 @@ class StripeEventRequest(Request):
     The payload is not searched for card numbers: its signature vouches for it, and Stripe never sends one.
     """
 
-    payload: Payload = Field(description="The body exactly as it came, as text.")
+    payload: Payload = Field(description="The raw request body, as text.")
     signature: Header = Field(description="The header `Stripe-Signature`.")
 
 
 class FetchEventRequest(Request):
-    """Arguments of `payment_worker.fetch_stripe_event`: an event that came by a way that proves nothing."""
+    """Arguments of `payment_worker.fetch_stripe_event`: an event that arrived without Stripe's signature."""
 
     event_id: EventId = Field(description="Stripe's id of the event; of a thin one, its `snapshot_event`.")
     account: AccountName | None = Field(
         None,
         description="The Stripe account, by its name in `STRIPE_API_KEYS`. Default: that of `STRIPE_API_KEY`.",
     )
-    stripe_account: StripeAccount | None = Field(None, description="The connected account that it is of.")
+    stripe_account: StripeAccount | None = Field(None, description="The connected account of the event.")
 
     @property
     def on_account(self) -> str:
@@ -309,12 +314,12 @@ class MaintenanceRequest(Request):
 
 
 class ImportBalanceRequest(Request):
-    """Arguments of `payment_worker.import_balance`: the time from which Stripe's list is read again, and of whom."""
+    """Arguments of `payment_worker.import_balance`: where to start reading Stripe's list again, and the account."""
 
     since: Instant | None = Field(None, description="ISO 8601; without a zone, UTC.")
     stripe_account: StripeAccount | Literal[""] | None = Field(
         None,
-        description="Only this connected account, or with an empty text the platform's own; default: all.",
+        description="Only this connected account, or the platform's own if empty; default: all.",
     )
 
 

@@ -11,10 +11,10 @@ class AdoptionRejection(Code):
     """Why a PaymentIntent is not adopted: the code of the rejected request, and its message."""
 
     NO_SUCH_PAYMENT_INTENT = "no_such_payment_intent", "is not a PaymentIntent of this account"
-    UNREADABLE = "unreadable", "is not shown by Stripe in the shape of the pinned API version"
-    OTHER_MODE = "other_mode", "is of the other mode, test or live, than our key"
+    UNREADABLE = "unreadable", "cannot be parsed in the pinned API version"
+    OTHER_MODE = "other_mode", "is in another mode (test or live) than our key"
     OTHER_PAYMENT = "other_payment", "belongs to another payment, or names one in its metadata"
-    UNKNOWN_CURRENCY = "unknown_currency", "is in a currency in which the worker charges nothing"
+    UNKNOWN_CURRENCY = "unknown_currency", "is in a currency that the worker does not support"
     NO_AMOUNT = "no_amount", "has no amount"
 
 

@@ -10,19 +10,19 @@ from payment_worker.contracts.messages import MESSAGE_TYPES, MessageType, Paymen
 
 PAGE = """# Messages
 
-Made from the JSON Schemas in `payment_worker/contracts/schemas` by `tools/generate.py`; the same as AsyncAPI is in
-`payment_worker/contracts/asyncapi.yaml`.
+Generated from the JSON Schemas in `payment_worker/contracts/schemas` by `tools/generate.py`.
+`payment_worker/contracts/asyncapi.yaml` describes the same messages as AsyncAPI.
 
 Every outcome is one entry of the Redis stream `payment_worker.events` (`PAYMENT_WORKER_STREAM`). Its field `event`
-holds a [CloudEvents](https://cloudevents.io) 1.0 envelope as JSON; `data` in it is what follows below:
+holds a [CloudEvents](https://cloudevents.io) 1.0 envelope as JSON. The sections below describe its `data`:
 
 ```json
 {example}
 ```
 
-A message is published at least once, and those of one payment in order. Whoever has seen an `id` before ignores it. A
-field that is not known is left out. New fields may come, so ignore what you do not know. Amounts are minor units, and
-instants RFC 3339 in UTC. What a reader has missed can be [published again](../how-to/republish-messages.md).
+Messages are published at least once, and in order for each payment. Ignore a message whose `id` you have already seen.
+Fields without a value are omitted. New fields may be added, so ignore fields that you do not know. Amounts are in minor
+units, and times are RFC 3339 in UTC. Missed messages can be [published again](../how-to/republish-messages.md).
 
 {messages}
 """

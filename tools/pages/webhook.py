@@ -14,8 +14,9 @@ from payment_worker.webhook.server import KEEP_ALIVE_SECONDS, MOST_REQUESTS
 
 PAGE = """# Webhook
 
-Made from `payment_worker/webhook` by `tools/generate.py`. `payment-worker webhook` receives what Stripe sends, behind a
-proxy of yours that ends TLS. Several may run; each needs `DATABASE_URL`, `REDIS_URL` and `STRIPE_WEBHOOK_SECRET`.
+Generated from `payment_worker/webhook` by `tools/generate.py`. `payment-worker webhook` receives Stripe's webhooks,
+behind your proxy, which terminates TLS. You can run several; each needs `DATABASE_URL`, `REDIS_URL` and
+`STRIPE_WEBHOOK_SECRET`.
 
 | path | methods | |
 |---|---|---|
@@ -23,51 +24,50 @@ proxy of yours that ends TLS. Several may run; each needs `DATABASE_URL`, `REDIS
 
 ## Which events to subscribe to
 
-In Stripe's dashboard, an endpoint of any API version for these events; all others are stored and ignored.
+In Stripe's dashboard create an endpoint, of any API version, for these events. All others are stored and ignored.
 
 {events}
 
-A further account of `STRIPE_API_KEYS` has an endpoint of its own with the same address and events, and its secret
-stands after its name: `eu=whsec_…`. An event changes payments of the account whose secret signed it, and of those
-connected to it, only.
+Each further account in `STRIPE_API_KEYS` needs its own endpoint with the same address and events. Write its secret
+after its name: `eu=whsec_…`. An event changes only payments of the account whose secret signed it, and of accounts
+connected to it.
 
-For connected accounts make a second endpoint, for events on connected accounts, with the same address and events. Each
-endpoint has a signing secret of its own: `STRIPE_WEBHOOK_SECRET` takes both, comma-separated. What no webhook brings,
-the [poll](../how-to/reconcile.md#the-poll) finds.
+For connected accounts create a second endpoint, for events on connected accounts, with the same address and events.
+Each endpoint has its own signing secret: `STRIPE_WEBHOOK_SECRET` takes both, comma-separated. The
+[poll](../how-to/reconcile.md#the-poll) finds events that no webhook delivers.
 
-Event destinations may send the same events as thin ones (`v1.payment_intent.succeeded`, …) to the same address: they
-name the object, which the worker then retrieves, and are the same event as their snapshot where both come. An
-organisation's destination may send here too: `context` names the account, what concerns our own account or those
-connected to it is processed, and events of the organisation's other accounts are kept as ignored. Amazon EventBridge
-and Azure Event Grid send no signature: there an app of yours passes on the event's id with the task
+Event destinations may send the same events as thin events (`v1.payment_intent.succeeded`, …) to the same address. A
+thin event names the object, which the worker then retrieves. If its snapshot event arrives too, both count as one
+event. An organisation's destination may also send here: `context` names the account. Events of our own account and
+those connected to it are processed; events of the organisation's other accounts are stored as ignored. Amazon
+EventBridge and Azure Event Grid send no signature: let your app pass on the event's id with the task
 [`fetch_stripe_event`](tasks.md#payment_workerfetch_stripe_event-events).
 
 ## What a webhook is answered
 
-Only what is committed is answered with 200; everything else Stripe sends again. The answer's body is
-`{{"outcome": "…"}}` with the word in the first column, which is also the label in the [metrics](metrics.md) and the
-word in the log. From the whole body to the answer pass at most {answer:g} seconds.
+The receiver answers 200 only once the event is committed; Stripe sends everything else again. The response body is
+`{{"outcome": "…"}}` with the value in the first column, which is also the label in the [metrics](metrics.md) and the
+value in the log. The response follows at most {answer:g} seconds after the complete body.
 
 | outcome | status | |
 |---|---|---|
 {answers}
 
-The event is processed later, by a worker. An app that receives Stripe's webhooks itself hands them over with the task
+The event is processed later, by a worker. An app that receives Stripe's webhooks itself forwards them with the task
 [`receive_stripe_event`](tasks.md#payment_workerreceive_stripe_event-events).
 
 ## How long a connection is kept
 
-A request's head has to be there within {head:g} seconds, and so has the rest of a body that was answered before its
-end; a connection that is idle between two requests is kept for {idle} seconds. Whoever is slower is hung up. From
-{most} open connections on, a request is answered with 503. What the
-[proxy in front](../how-to/deploy.md#the-proxy-before-the-webhook) has to do.
+The receiver closes a connection if a request's header does not arrive within {head:g} seconds, if the rest of a body
+that was answered early does not, or if it is idle between two requests for {idle} seconds. Once {most} connections are
+open, further requests get 503. See what the [proxy in front](../how-to/deploy.md#the-proxy-before-the-webhook) must do.
 """
 
 PATHS: Mapping[str, str] = {
     PATH: "Stripe's endpoint: verified, stored, then acknowledged.",
-    "/healthz": "200 while the process lives.",
+    "/healthz": "200 while the process is alive.",
     "/readyz": "200 when the database answers and has every migration, otherwise 503 and why.",
-    "/metrics": "What Prometheus reads.",
+    "/metrics": "Metrics for Prometheus.",
 }
 
 MEANS: Mapping[Outcome, str] = {
@@ -76,11 +76,11 @@ MEANS: Mapping[Outcome, str] = {
     Outcome.BAD_SIGNATURE: "Not signed with a secret in `STRIPE_WEBHOOK_SECRET`, or signed more than "
     f"{TOLERANCE_SECONDS // 60} minutes ago.",
     Outcome.BAD_BODY: "It is signed, but is not an event.",
-    Outcome.GONE: "The sender hung up before all of it was there.",
+    Outcome.GONE: "The sender disconnected before the body was complete.",
     Outcome.TOO_LARGE: f"More than {MOST_BYTES} bytes.",
-    Outcome.TOO_SLOW: f"Not there within {SLOWEST_SECONDS} seconds.",
+    Outcome.TOO_SLOW: f"Not complete within {SLOWEST_SECONDS} seconds.",
     Outcome.UNAVAILABLE: "PostgreSQL could not store it in time.",
-    Outcome.BROKEN: "A bug of ours; the log says where.",
+    Outcome.BROKEN: "Our bug; the log says where.",
 }
 
 
