@@ -8,6 +8,7 @@ locks, writes, and retrieves the object again if the snapshot cannot be trusted.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, assert_never
 
 from payment_worker.domain.attempts.idempotency_key import is_refund_key
@@ -164,6 +165,7 @@ def apply_snapshot(
         run_id: the reconciliation that calls.
         proof: what is known about a Refund besides its fields.
     """
+    written = partial(_apply, context, target, cause=cause, run_id=run_id, also=also)
     payment_check = PaymentCheck.NONE
     fetches = 0
     while True:
@@ -172,37 +174,31 @@ def apply_snapshot(
             if isinstance(fetched, NotFetched):
                 return NotShown(target, fetched)
             snapshot, fetches = fetched, fetches + 1
-        applied = _apply(
-            context,
-            target,
-            snapshot,
-            cause=cause,
-            payment_check=payment_check,
-            run_id=run_id,
-            proof=proof,
-            also=also,
-        )
+        applied = written(snapshot, payment_check=payment_check, proof=proof)
         match applied:
             case Applied(Stale()) if fetches >= MOST_FETCHES:
                 return Overtaken()
             case Applied(Stale()):
                 snapshot = None
-            case Applied(KeyUnknown()) | Applied(AwaitsAttempt()) if not proof.is_asked and (
-                run_id is not None or isinstance(applied.verdict, KeyUnknown)
-            ):
+            case Applied(verdict) if not proof.is_asked and _needs_key(verdict, run_id):
                 looked_up = _look_up_key(context, target, proof)
                 if isinstance(looked_up, NotShown):
                     return looked_up
                 proof = looked_up
-            case Applied(PaymentBehind()) if payment_check is PaymentCheck.NONE and _intent(snapshot):
-                intent = replace(target, kind=ObjectKind.PAYMENT_INTENT, stripe_id=str(_intent(snapshot)))
-                payment = apply_snapshot(context, intent, cause=cause, run_id=run_id)
-                if not isinstance(payment, Applied):
-                    return payment
-                is_wrong = isinstance(payment.verdict, Contradicted)
-                payment_check = PaymentCheck.CONTRADICTED if is_wrong else PaymentCheck.CURRENT
+            case Applied(PaymentBehind()) if payment_check is PaymentCheck.NONE and (
+                intent := _intent(snapshot)
+            ):
+                checked = _check_payment(context, target, intent, cause=cause, run_id=run_id)
+                if not isinstance(checked, PaymentCheck):
+                    return checked
+                payment_check = checked
             case _:
                 return applied
+
+
+def _needs_key(verdict: Verdict, run_id: int | None) -> bool:
+    """Whether the key that made an object decides on it. Events wait for an attempt's end; a reconciliation asks."""
+    return isinstance(verdict, KeyUnknown) or (run_id is not None and isinstance(verdict, AwaitsAttempt))
 
 
 def _look_up_key(context: Context, target: Target, proof: RefundProof) -> RefundProof | NotShown:
@@ -211,6 +207,18 @@ def _look_up_key(context: Context, target: Target, proof: RefundProof) -> Refund
     if not isinstance(keys, frozenset):
         return NotShown(target, keys)
     return replace(proof, made_under=next(iter(keys), None), is_asked=True)
+
+
+def _check_payment(
+    context: Context, target: Target, payment_intent: str, *, cause: Cause, run_id: int | None
+) -> PaymentCheck | Application:
+    """Compare the payment with Stripe before what belongs to it; what came of it if that was not possible."""
+    intent = replace(target, kind=ObjectKind.PAYMENT_INTENT, stripe_id=payment_intent)
+    applied = apply_snapshot(context, intent, cause=cause, run_id=run_id)
+    if not isinstance(applied, Applied):
+        return applied
+    is_wrong = isinstance(applied.verdict, Contradicted)
+    return PaymentCheck.CONTRADICTED if is_wrong else PaymentCheck.CURRENT
 
 
 def _intent(snapshot: Snapshot) -> str | None:
