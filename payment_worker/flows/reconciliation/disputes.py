@@ -1,19 +1,15 @@
 """Compares Stripe's disputes with our rows, page by page."""
 
-from payment_worker.domain.findings.kinds import StripeList
+from payment_worker.domain.snapshots import DisputeSnapshot
 from payment_worker.flows.reconciliation.checker import Checker, StepResult, Tally
 from payment_worker.flows.transitions.refresh import ObjectKind, target_of
-from payment_worker.gateway.lists.pages import Page, Period, disputes_page
+from payment_worker.gateway.lists.pages import Page
 from payment_worker.store.queries import reconciliation
 from payment_worker.store.records import disputes
 
 
-def listed_disputes(checker: Checker, period: Period) -> StepResult:
+def listed_disputes(checker: Checker, page: Page[DisputeSnapshot]) -> StepResult:
     """Compare a page of an account's disputes with ours."""
-    run = checker.run
-    page = disputes_page(checker.context.stripe, period, after=run.cursor, account=run.stripe_account)
-    if not isinstance(page, Page):
-        return StepResult(tally=checker.unseen(page, StripeList.DISPUTES, account=run.stripe_account).tally)
     intents = [each.stripe_payment_intent_id for each in page.objects]
     with checker.context.database.begin() as connection:
         owners = reconciliation.owners(connection, intents)

@@ -1,19 +1,15 @@
 """Records the early fraud warnings that Stripe lists and we have not, page by page."""
 
-from payment_worker.domain.findings.kinds import StripeList
+from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.flows.reconciliation.checker import Checker, StepResult, Tally
 from payment_worker.flows.transitions.early_fraud_warnings import record_warning
-from payment_worker.gateway.lists.pages import Page, Period, early_fraud_warnings_page
+from payment_worker.gateway.lists.pages import Page
 from payment_worker.store.queries import reconciliation
 
 
-def listed_early_fraud_warnings(checker: Checker, period: Period) -> StepResult:
+def listed_early_fraud_warnings(checker: Checker, page: Page[EarlyFraudWarning]) -> StepResult:
     """Record what is new on a page of an account's early fraud warnings; those of other apps' payments are skipped."""
-    run, context = checker.run, checker.context
-    page = early_fraud_warnings_page(context.stripe, period, after=run.cursor, account=run.stripe_account)
-    if not isinstance(page, Page):
-        closed = checker.unseen(page, StripeList.EARLY_FRAUD_WARNINGS, account=run.stripe_account)
-        return StepResult(tally=closed.tally)
+    context = checker.context
     intents = [each.stripe_payment_intent_id for each in page.objects]
     repaired = 0
     with context.database.begin() as connection:

@@ -31,7 +31,7 @@ from payment_worker.flows.transitions.ownership import as_uuid, is_of, is_proven
 from payment_worker.flows.transitions.provenance import charged_under, keys_of
 from payment_worker.flows.transitions.refresh import ObjectKind, Target, target_of
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent
-from payment_worker.gateway.lists.pages import ListedPaymentIntent, Page, Period, payment_intents_page
+from payment_worker.gateway.lists.pages import ListedPaymentIntent, Page
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.queries import reconciliation
 from payment_worker.store.queries.reconciliation import KnownPayment
@@ -44,14 +44,8 @@ LOST: Final = 50
 """Lost payments that are decided on before the run's place is written."""
 
 
-def payment_intents(checker: Checker, period: Period) -> StepResult:
+def payment_intents(checker: Checker, page: Page[ListedPaymentIntent]) -> StepResult:
     """Compare a page of an account's PaymentIntents with our payments."""
-    run = checker.run
-    page = payment_intents_page(checker.context.stripe, period, after=run.cursor, account=run.stripe_account)
-    if not isinstance(page, Page):
-        return StepResult(
-            tally=checker.unseen(page, StripeList.PAYMENT_INTENTS, account=run.stripe_account).tally
-        )
     known = _known(checker, page)
     tally = checker.left_out(ObjectKind.PAYMENT_INTENT, page.left_out)
     matched = [each.object_id for each in page.left_out]
@@ -67,7 +61,7 @@ def payment_intents(checker: Checker, period: Period) -> StepResult:
                 Candidate(
                     stripe_payment_intent_id=listed.seen.stripe_payment_intent_id,
                     payment_id=payment_id,
-                    stripe_account=run.stripe_account,
+                    stripe_account=checker.run.stripe_account,
                 )
             )
         else:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from payment_worker.domain.findings.kinds import Difference, StripeList
+from payment_worker.domain.findings.kinds import Difference
 from payment_worker.domain.findings.payments import unverified_metadata
 from payment_worker.domain.findings.refunds import compare_refund
 from payment_worker.domain.payment import Payment
@@ -14,7 +14,7 @@ from payment_worker.flows.transitions.ownership import as_uuid, is_proven_refund
 from payment_worker.flows.transitions.refresh import ObjectKind, Target, target_of
 from payment_worker.flows.transitions.refunds import known_refund, may_be_ours, named_refund
 from payment_worker.gateway.client import fetch_refund
-from payment_worker.gateway.lists.pages import Page, Period, refunds_page
+from payment_worker.gateway.lists.pages import Page
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.queries import reconciliation
 from payment_worker.store.queries.reconciliation import KnownRefund
@@ -22,12 +22,8 @@ from payment_worker.store.reconciliation.findings import FindingStatus
 from payment_worker.store.records import attempts, payments
 
 
-def listed_refunds(checker: Checker, period: Period) -> StepResult:
+def listed_refunds(checker: Checker, page: Page[RefundSnapshot]) -> StepResult:
     """Compare a page of an account's Refunds with our refunds."""
-    run = checker.run
-    page = refunds_page(checker.context.stripe, period, after=run.cursor, account=run.stripe_account)
-    if not isinstance(page, Page):
-        return StepResult(tally=checker.unseen(page, StripeList.REFUNDS, account=run.stripe_account).tally)
     intents = [each.stripe_payment_intent_id for each in page.objects]
     with checker.context.database.begin() as connection:
         owners = reconciliation.owners(connection, intents)

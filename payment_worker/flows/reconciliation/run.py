@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from payment_worker.domain.explained_code import Code
 from payment_worker.domain.findings.closures import Closed, closures
@@ -27,6 +27,7 @@ from payment_worker.flows.reconciliation.checker import (
 from payment_worker.flows.reconciliation.disputes import listed_disputes
 from payment_worker.flows.reconciliation.early_fraud_warnings import listed_early_fraud_warnings
 from payment_worker.flows.reconciliation.local_records import (
+    PAGES,
     open_findings,
     our_payments,
     our_refunds,
@@ -36,7 +37,7 @@ from payment_worker.flows.reconciliation.local_records import (
 )
 from payment_worker.flows.reconciliation.payment_intents import lost_payments, payment_intents
 from payment_worker.flows.reconciliation.refunds import listed_refunds
-from payment_worker.gateway.lists.pages import Period
+from payment_worker.gateway.lists.pages import Page, Period
 from payment_worker.store.connection.advisory_lock import RECONCILE_LOCK, alone
 from payment_worker.store.events import event_polls
 from payment_worker.store.reconciliation import findings, reconciliation_runs
@@ -63,7 +64,7 @@ class Step(Code):
     FINDINGS = "findings", "open findings"
 
 
-LISTS: Final[Mapping[Step, tuple[StripeList, Callable[[Checker, Period], StepResult]]]] = {
+LISTS: Final[Mapping[Step, tuple[StripeList, Callable[[Checker, Page[Any]], StepResult]]]] = {
     Step.PAYMENT_INTENTS: (StripeList.PAYMENT_INTENTS, payment_intents),
     Step.REFUNDS: (StripeList.REFUNDS, listed_refunds),
     Step.DISPUTES: (StripeList.DISPUTES, listed_disputes),
@@ -202,12 +203,16 @@ def _stride(checker: Checker) -> StepResult:
     step = Step(run.step)
     if step in ROWS:
         return ROWS[step](checker)
-    of, listed = LISTS[step]
-    if checker.is_refused(of, account=run.stripe_account):
+    (of, compare), account = LISTS[step], run.stripe_account
+    if checker.is_refused(of, account=account):
         return StepResult(tally=Tally())
     # A period that ends when the run began has no end at Stripe, whose clock may be ahead of ours.
     until = run.until if run.until < run.started_at else None
-    return listed(checker, Period(since=_since(checker, of), until=until))
+    period = Period(since=_since(checker, of), until=until)
+    page = PAGES[of](checker.context.stripe, period, after=run.cursor, account=account)
+    if not isinstance(page, Page):
+        return StepResult(tally=checker.unseen(page, of, account=account).tally)
+    return compare(checker, page)
 
 
 def _since(checker: Checker, of: StripeList) -> datetime:
