@@ -125,15 +125,8 @@ class _Connection(HTTPConnection):
         super().request(*args, **options)
 
 
-class _TLSConnection(HTTPSConnection):
-    def _new_conn(self) -> socket.socket:
-        line = super()._new_conn()
-        _watch(line)
-        return line
-
-    def request(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as above
-        _watch(self.sock)
-        super().request(*args, **options)
+class _TLSConnection(_Connection, HTTPSConnection):
+    pass
 
 
 class _Pool(HTTPConnectionPool):
