@@ -26,7 +26,6 @@ from payment_worker.domain.attempts.outcome import (
     UnknownReason,
 )
 from payment_worker.domain.balance_transaction import BalanceTransaction
-from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.domain.snapshots import DisputeSnapshot, PaymentIntentSnapshot, RefundSnapshot
 from payment_worker.gateway.account.key_owner import ApiKey
 from payment_worker.gateway.lists.list_scan import BREATH_SECONDS, ScanQuery, find, shows_what_was_sent
@@ -35,7 +34,6 @@ from payment_worker.gateway.parsing import (
     UnreadableError,
     balance_transaction_of,
     dispute_snapshot,
-    early_fraud_warning_of,
     payment_intent_snapshot,
     refund_snapshot,
 )
@@ -134,19 +132,11 @@ class Gateway:
 
     def payment_intent(self, stripe_payment_intent_id: str, *, account: str) -> LookupResult:
         """The PaymentIntent as it is now."""
-        return self._get(
-            f"/v1/payment_intents/{stripe_payment_intent_id}",
-            # The charge says until when it can be captured.
-            {"expand": ["latest_charge"]},
-            account,
-            lambda body: Shown(payment_intent_snapshot(body)),
-        )
+        return _shown(fetch_payment_intent(self, stripe_payment_intent_id, account=account))
 
     def refund(self, stripe_refund_id: str, *, account: str) -> LookupResult:
         """The Refund as it is now."""
-        return self._get(
-            f"/v1/refunds/{stripe_refund_id}", {}, account, lambda body: Shown(refund_snapshot(body))
-        )
+        return _shown(fetch_refund(self, stripe_refund_id, account=account))
 
     def read(
         self, path: str, params: Mapping[str, Any], *, account: str
@@ -291,17 +281,6 @@ class Gateway:
         except UnreadableError:
             return Unanswered(UnknownReason.TRUNCATED_ANSWER)
 
-    def _get(
-        self, path: str, params: Mapping[str, Any], account: str, read: Callable[[JSON], Shown]
-    ) -> LookupResult:
-        body = self.read(path, params, account=account)
-        if isinstance(body, Absent | Unanswered | Postponed):
-            return body
-        try:
-            return read(body)
-        except UnreadableError:
-            return Unanswered(UnknownReason.TRUNCATED_ANSWER)
-
 
 def _completed(body: JSON, asked: Mapping[str, Any]) -> JSON:
     """A response, completed with the requested values that it does not repeat.
@@ -328,10 +307,21 @@ class Unreadable:
 NotFetched = Absent | Unreadable | Unanswered | Postponed
 
 
+def _shown(fetched: PaymentIntentSnapshot | RefundSnapshot | NotFetched) -> LookupResult:
+    """What was retrieved as a look-up has it, for which what cannot be read is no answer."""
+    match fetched:
+        case PaymentIntentSnapshot() | RefundSnapshot():
+            return Shown(fetched)
+        case Unreadable():
+            return Unanswered(UnknownReason.TRUNCATED_ANSWER)
+        case _:
+            return fetched
+
+
 def fetch_payment_intent(
     stripe: Gateway, stripe_payment_intent_id: str, *, account: str
 ) -> PaymentIntentSnapshot | NotFetched:
-    """Retrieve the PaymentIntent."""
+    """Retrieve the PaymentIntent, with its charge, which says until when it can be captured."""
     path = f"/v1/payment_intents/{stripe_payment_intent_id}"
     return fetch(stripe, path, account, payment_intent_snapshot, {"expand": ["latest_charge"]})
 
@@ -344,14 +334,6 @@ def fetch_refund(stripe: Gateway, stripe_refund_id: str, *, account: str) -> Ref
 def fetch_dispute(stripe: Gateway, stripe_dispute_id: str, *, account: str) -> DisputeSnapshot | NotFetched:
     """Retrieve the dispute."""
     return fetch(stripe, f"/v1/disputes/{stripe_dispute_id}", account, dispute_snapshot)
-
-
-def fetch_early_fraud_warning(
-    stripe: Gateway, stripe_early_fraud_warning_id: str, *, account: str
-) -> EarlyFraudWarning | NotFetched:
-    """Retrieve the early fraud warning."""
-    path = f"/v1/radar/early_fraud_warnings/{stripe_early_fraud_warning_id}"
-    return fetch(stripe, path, account, early_fraud_warning_of)
 
 
 def fetch_balance_transaction(
