@@ -82,16 +82,16 @@ COMMENT ON COLUMN payment.retries IS 'How often it was retried after a decline.'
 COMMENT ON COLUMN payment.capture_before IS 'When the authorisation expires, if Stripe says so.';
 COMMENT ON COLUMN payment.action_url IS 'The URL to redirect the customer to, while their action is required.';
 COMMENT ON COLUMN payment.action_expires_at IS
-    'Until when it waits for its customer; then it is canceled.';
+    'The time until which it waits for its customer; then it is canceled.';
 COMMENT ON COLUMN payment.not_before IS
-    'When it is charged, if the caller set a time: its attempt is due then.';
+    'The time at which it is charged, if the caller set one: its attempt is due then.';
 COMMENT ON COLUMN payment.adoption_due_at IS
-    'When its adoption is continued, if not all was read yet that Stripe had of it before.';
+    'When to continue its adoption, while some of its earlier objects at Stripe are still unread.';
 COMMENT ON COLUMN payment.payment_method IS
-    'Stripe''s payment method, as the caller gave it; null where it gave a confirmation token.';
+    'Stripe''s payment method, as the caller gave it; null if it gave a confirmation token.';
 COMMENT ON COLUMN payment.cancellation_reason IS
-    'Why it is canceled, or was asked to be: the caller''s word, or Stripe''s, of which `automatic` and `expired` mean '
-    'that an authorisation ran out.';
+    'Why it was canceled, or is to be: the caller''s reason, or Stripe''s, of which `automatic` and `expired` mean '
+    'that the authorisation expired.';
 CREATE UNIQUE INDEX payment_stripe_payment_intent_id ON payment (stripe_payment_intent_id);
 CREATE INDEX payment_order_id ON payment (order_id);
 CREATE INDEX payment_customer_id ON payment (customer_id) WHERE customer_id IS NOT NULL;
@@ -132,7 +132,7 @@ CREATE TABLE refund (
         (status IN ('REQUESTED', 'FAILED', 'CANCELED') OR stripe_refund_id IS NOT NULL)
 );
 COMMENT ON TABLE refund IS 'One row per refund: its current state. Amounts are minor units of its currency.';
-COMMENT ON COLUMN refund.pending_reason IS 'Why it is PENDING, in Stripe''s word.';
+COMMENT ON COLUMN refund.pending_reason IS 'Stripe''s reason why it is PENDING.';
 COMMENT ON COLUMN refund.waits_until IS
     'Set while the payment is not known to be captured: nothing is reserved or sent to Stripe before that time.';
 COMMENT ON COLUMN refund.fingerprint IS
@@ -160,7 +160,7 @@ CREATE TABLE dispute (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL
 );
-COMMENT ON TABLE dispute IS 'One row a dispute of a payment of ours: its current state, in Stripe''s words.';
+COMMENT ON TABLE dispute IS 'One row per dispute of our payments: its current state, as Stripe reports it.';
 COMMENT ON COLUMN dispute.amount IS 'In minor units of its currency, which may differ from the payment''s.';
 CREATE INDEX dispute_payment_id ON dispute (payment_id);
 """
@@ -178,9 +178,9 @@ CREATE TABLE early_fraud_warning (
     updated_at timestamptz NOT NULL
 );
 COMMENT ON TABLE early_fraud_warning IS
-    'One row a report of a card''s issuer that a payment of ours may be fraud, in Stripe''s words.';
+    'One row per report by a card''s issuer that one of our payments may be fraud, as Stripe shows it.';
 COMMENT ON COLUMN early_fraud_warning.next_action_at IS
-    'When the policy decides about a refund; null: it is off, or has decided.';
+    'When the policy decides about a refund; null: the policy is off, or has decided.';
 CREATE INDEX early_fraud_warning_payment_id ON early_fraud_warning (payment_id);
 CREATE INDEX early_fraud_warning_due ON early_fraud_warning (next_action_at) WHERE next_action_at IS NOT NULL;
 """
@@ -222,26 +222,26 @@ CREATE TABLE payment_attempt (
     UNIQUE NULLS NOT DISTINCT (payment_id, refund_id, number)
 );
 COMMENT ON TABLE payment_attempt IS
-    'One row a request to Stripe under one idempotency key, with what exactly is sent.';
+    'One row per request to Stripe under one idempotency key, with its exact parameters.';
 COMMENT ON COLUMN payment_attempt.parameters IS
-    'JSON text, never rewritten: the same key must go with the same parameters.';
+    'JSON text, never rewritten: a key must always be sent with the same parameters.';
 COMMENT ON COLUMN payment_attempt.next_action_at IS
-    'The lease of its owner while somebody works on it; the time of the next try otherwise.';
+    'The end of the lease while a worker executes it; otherwise the time of the next try.';
 COMMENT ON COLUMN payment_attempt.sent_until IS
-    'No request of this attempt is sent after this instant, but by whoever claims it next.';
-COMMENT ON COLUMN payment_attempt.lease_token IS 'Raised by every claim; a write under an older one is refused.';
+    'No request of this attempt is sent after this time, except by a worker that claims it again.';
+COMMENT ON COLUMN payment_attempt.lease_token IS 'Incremented by every claim; a write with an older token is rejected.';
 COMMENT ON COLUMN payment_attempt.never_sent IS
-    'True while it is certain that nothing of it was ever sent; whoever claims it to send it says false first.';
+    'True while it is certain that it was never sent; set to false before a worker sends it.';
 COMMENT ON COLUMN payment_attempt.request_id IS
-    'The message that asked for it, where its request has no other id: the same message again asks for nothing.';
+    'The message that requested it, if the request has no other id: a redelivered message requests nothing new.';
 COMMENT ON COLUMN payment_attempt.retry_at IS
-    'When the worker tries again by itself after this decline; null: it does not, or has.';
+    'When the worker retries automatically after this decline; null: it does not, or already has.';
 COMMENT ON COLUMN payment_attempt.stripe_sent_at IS
     'When it was first sent, by Stripe''s clock: a look-up reads Stripe''s lists around this time.';
 COMMENT ON COLUMN payment_attempt.lookup_started_at IS
-    'When the round began that read to `lookup_cursor`; whatever is sent later makes that place void.';
+    'When the look-up that read as far as `lookup_cursor` began; a later request invalidates the cursor.';
 COMMENT ON COLUMN payment_attempt.lookup_cursor IS
-    'The last object that was read of a list that one round could not read to its end; the next goes on after it.';
+    'The last object read, if a look-up could not read the whole list; the next look-up continues after it.';
 CREATE UNIQUE INDEX payment_attempt_one_unfinished_a_payment ON payment_attempt (payment_id)
     WHERE refund_id IS NULL AND finished_at IS NULL;
 CREATE UNIQUE INDEX payment_attempt_one_unfinished_a_refund ON payment_attempt (refund_id)
@@ -267,8 +267,8 @@ CREATE TABLE payment_history (
     recorded_at timestamptz NOT NULL
 );
 COMMENT ON TABLE payment_history IS
-    'Every transition of a payment or of a refund of it, with its cause and actor. Append-only.';
-COMMENT ON COLUMN payment_history.stripe_dispute_id IS 'Set where the transition is a dispute''s.';
+    'Every transition of a payment or one of its refunds, with its cause and actor. Append-only.';
+COMMENT ON COLUMN payment_history.stripe_dispute_id IS 'Set if the transition is a dispute''s.';
 CREATE INDEX payment_history_payment_id ON payment_history (payment_id, history_id);
 CREATE FUNCTION refuse_to_change_history() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -279,12 +279,12 @@ END $$;
 ARCHIVE = """
 CREATE TABLE payment_attempt_archive (LIKE payment_attempt, PRIMARY KEY (attempt_id));
 COMMENT ON TABLE payment_attempt_archive IS
-    'Attempts of payments to which nothing happened for as long as records of money are kept. As payment_attempt.';
+    'Attempts of payments that have not changed for the retention period. Same columns as payment_attempt.';
 CREATE INDEX payment_attempt_archive_payment_id ON payment_attempt_archive (payment_id);
 
 CREATE TABLE payment_history_archive (LIKE payment_history, PRIMARY KEY (history_id));
 COMMENT ON TABLE payment_history_archive IS
-    'History of payments to which nothing happened for as long as records of money are kept. Append-only.';
+    'History of payments that have not changed for the retention period. Append-only.';
 CREATE INDEX payment_history_archive_payment_id ON payment_history_archive (payment_id, history_id);
 CREATE TRIGGER payment_history_archive_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_history_archive
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_to_change_history();
@@ -337,7 +337,7 @@ COMMENT ON COLUMN stripe_event.lease_token IS
     '0: not claimed yet. Incremented when it is finished or rescheduled; a write under an older one is rejected.';
 COMMENT ON COLUMN stripe_event.outcome IS
     'The result of processing it, why it is ignored, or the error for which it is retried or parked.';
--- New events and those that were claimed before are claimed apart: neither claim shall walk what waits of the other.
+-- New events and those that were claimed before are claimed apart: neither claim must scan the other's rows.
 CREATE INDEX stripe_event_due ON stripe_event ((lease_token = 0), next_action_at) WHERE status = 'RECEIVED';
 CREATE INDEX stripe_event_parked ON stripe_event (received_at) WHERE status = 'PARKED';
 CREATE INDEX stripe_event_received_at ON stripe_event (received_at);
@@ -357,11 +357,11 @@ CREATE TABLE event_poll (
         (num_nonnulls(window_since, window_newest, cursor) IN (0, 3))
 );
 COMMENT ON TABLE event_poll IS
-    'One row a Stripe account: how far its events were read, and the window that is being read, if one is.';
+    'One row per Stripe account: how far its events were read, and the window being read, if any.';
 COMMENT ON COLUMN event_poll.stripe_account IS
     'The account''s name in STRIPE_API_KEYS, or Stripe''s id; empty for the default account.';
 COMMENT ON COLUMN event_poll.read_until IS
-    'By Stripe''s clock, the newest event that was read: the next window begins a little before it.';
+    'The time of the newest event that was read, by Stripe''s clock: the next window begins a little earlier.';
 COMMENT ON COLUMN event_poll.cursor IS 'The last event of the last page that was stored; the list is read backwards.';
 """
 
@@ -373,8 +373,8 @@ CREATE TABLE stripe_identity (
     noted_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE stripe_identity IS
-    'Stripe''s id and the mode of each account that we have a key of, noted with the first call with its key. '
-    'A key of another one sends nothing.';
+    'Stripe''s id and mode of each account that we have a key for, stored at the first call with the key. '
+    'Nothing is sent with a key of another account.';
 COMMENT ON COLUMN stripe_identity.stripe_account IS
     'The name of the key in STRIPE_API_KEYS; empty for the account of STRIPE_API_KEY.';
 """
@@ -392,7 +392,7 @@ CREATE TABLE outbox (
     CONSTRAINT outbox_is_about_one_thing CHECK (num_nonnulls(payment_id, stripe_payout_id) = 1)
 );
 COMMENT ON TABLE outbox IS
-    'What we tell other apps, written with the change it tells of and published to the stream after it.';
+    'Messages for other apps, written in the same transaction as the change, and published to the stream afterwards.';
 CREATE INDEX outbox_unpublished ON outbox (position) WHERE published_at IS NULL;
 CREATE INDEX outbox_occurred_at ON outbox (occurred_at);
 CREATE INDEX outbox_payment_id ON outbox (payment_id);
@@ -407,9 +407,9 @@ CREATE TABLE stream_memory (
     updated_at timestamptz NOT NULL
 );
 COMMENT ON TABLE stream_memory IS
-    'The last entry that we added to a stream. Where the stream never gave so great an id, Redis has lost its memory.';
+    'The last entry that we added to a stream. If the stream''s last id is lower, Redis has lost data.';
 COMMENT ON COLUMN stream_memory.lost_since IS
-    'Set while what was published from then on is taken for unpublished, because the stream has lost it.';
+    'Set while messages published since then count as unpublished, because the stream has lost them.';
 """
 
 REJECTED = """
@@ -440,7 +440,7 @@ CREATE TABLE beat_schedule (
     name text PRIMARY KEY CHECK (name <> ''),
     last_run_at timestamptz NOT NULL
 );
-COMMENT ON TABLE beat_schedule IS 'When beat last enqueued each periodic task, whichever beat it was.';
+COMMENT ON TABLE beat_schedule IS 'When any beat last enqueued each periodic task.';
 """
 
 PAUSE = """
@@ -450,7 +450,7 @@ CREATE TABLE pause (
     paused_by text NOT NULL,
     paused_at timestamptz NOT NULL
 );
-COMMENT ON TABLE pause IS 'One row for each kind of work that Stripe is not asked for now; `all` for every kind.';
+COMMENT ON TABLE pause IS 'One row per kind of request that is paused; `all` for every kind.';
 
 CREATE TABLE operator_action (
     operator_action_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -462,9 +462,9 @@ CREATE TABLE operator_action (
     recorded_at timestamptz NOT NULL
 );
 COMMENT ON TABLE operator_action IS
-    'What people did by command or in the console, each with who, when and why. Append-only.';
+    'Operators'' actions, by command or in the console, with who, when and why. Append-only.';
 COMMENT ON COLUMN operator_action.subject IS
-    'The kind of work that was paused, or the id of the finding, the event or the request.';
+    'The kind of request that was paused, or the id of the finding, event or request.';
 CREATE FUNCTION refuse_to_change_operator_actions() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'operator_action is append-only: % refused', TG_OP;
@@ -497,7 +497,7 @@ CREATE TABLE reconciliation_run (
 );
 COMMENT ON TABLE reconciliation_run IS
     'One row per reconciliation of a period; a killed one is continued at its step, account and cursor.';
-COMMENT ON COLUMN reconciliation_run.payments IS 'PaymentIntents of ours that were compared; likewise the next two.';
+COMMENT ON COLUMN reconciliation_run.payments IS 'Our PaymentIntents that were compared; likewise the next two.';
 CREATE INDEX reconciliation_run_unfinished ON reconciliation_run (run_id) WHERE status = 'RUNNING';
 """
 
@@ -508,8 +508,8 @@ CREATE UNLOGGED TABLE reconciliation_match (
     PRIMARY KEY (run_id, object_id)
 );
 COMMENT ON TABLE reconciliation_match IS
-    'Objects of Stripe''s that a run has met on the lists: the rows without one are asked for one by one. '
-    'Unlogged and deleted when the run ends: what is lost of it costs requests, nothing else.';
+    'Stripe objects that a run has found in the lists: rows without one are looked up one by one. '
+    'Unlogged, and deleted when the run ends: losing it only costs requests.';
 """
 
 CANDIDATE = """
@@ -521,8 +521,8 @@ CREATE TABLE reconciliation_candidate (
     PRIMARY KEY (run_id, stripe_payment_intent_id)
 );
 COMMENT ON TABLE reconciliation_candidate IS
-    'PaymentIntents that a run has met which prove to be of a payment that is lost. Once all lists are read, a payment '
-    'with one of them is brought back, and one with several is left for a person. Deleted when the run ends.';
+    'PaymentIntents that a run has found and that provably belong to a lost payment. Once all lists are read, a '
+    'payment with one of them is restored, and one with several is left for a person. Deleted when the run ends.';
 """
 
 METADATA_MAC = """
@@ -532,8 +532,8 @@ CREATE TABLE metadata_secret (
     created_at timestamptz NOT NULL
 );
 COMMENT ON TABLE metadata_secret IS
-    'The secret that signs the metadata of our objects at Stripe where PAYMENT_WORKER_METADATA_SECRETS is not set. '
-    'Nobody but the worker may read it.';
+    'The secret that signs the metadata of our objects at Stripe if PAYMENT_WORKER_METADATA_SECRETS is not set. '
+    'Only the worker may read it.';
 INSERT INTO metadata_secret (secret, created_at)
     SELECT encode(sha256((gen_random_uuid()::text || gen_random_uuid()::text)::bytea), 'hex'), now();
 """
@@ -559,11 +559,11 @@ CREATE TABLE reconciliation_finding (
     CONSTRAINT reconciliation_finding_is_noted_once UNIQUE (kind, object_id),
     CONSTRAINT reconciliation_finding_is_resolved CHECK ((status = 'OPEN') = (resolved_at IS NULL))
 );
-COMMENT ON TABLE reconciliation_finding IS 'Where our record and Stripe''s differ, or did.';
+COMMENT ON TABLE reconciliation_finding IS 'Differences between our record and Stripe''s, open or resolved.';
 COMMENT ON COLUMN reconciliation_finding.status IS
-    'OPEN: left for a person. REPAIRED: our record was brought up to date. '
-    'CLOSED: the difference has gone, or a person decided it.';
-COMMENT ON COLUMN reconciliation_finding.run_id IS 'The run that found it last; null: an event or a response did.';
+    'OPEN: a person has to decide. REPAIRED: our record was updated. '
+    'CLOSED: the difference is gone, or a person has decided.';
+COMMENT ON COLUMN reconciliation_finding.run_id IS 'The run that last found it; null if an event or a response did.';
 CREATE INDEX reconciliation_finding_open ON reconciliation_finding (finding_id) WHERE status = 'OPEN';
 CREATE INDEX reconciliation_finding_found_at ON reconciliation_finding (found_at);
 CREATE INDEX reconciliation_finding_payment_id ON reconciliation_finding (payment_id);
@@ -594,11 +594,12 @@ CREATE TABLE balance_transaction (
         (num_nonnulls(object_id, source_amount, source_currency) IN (0, 3))
 );
 COMMENT ON TABLE balance_transaction IS
-    'Every movement of the balance at Stripe, as Stripe tells it. Amounts are minor units of its currency.';
+    'Every movement of the balance at Stripe, as Stripe shows it. Amounts are minor units of its currency.';
 COMMENT ON COLUMN balance_transaction.stripe_account IS
     'The account''s name in STRIPE_API_KEYS, or Stripe''s id; empty for the default account.';
 COMMENT ON COLUMN balance_transaction.object_id IS
-    'What it clears in the ledger: a PaymentIntent, a Refund, a dispute; source_amount is what the customer paid.';
+    'The object that it clears in the ledger: a PaymentIntent, a Refund, a dispute. source_amount is what the customer '
+    'paid.';
 COMMENT ON COLUMN balance_transaction.stripe_payout_id IS 'The automatic payout that paid it out.';
 COMMENT ON COLUMN balance_transaction.seen_at IS 'When Stripe last showed it, by PostgreSQL''s clock.';
 CREATE INDEX balance_transaction_created_at ON balance_transaction (stripe_account, created_at);
@@ -619,17 +620,17 @@ CREATE TABLE balance_import (
         (num_nonnulls(window_since, window_newest, cursor) IN (0, 3))
 );
 COMMENT ON TABLE balance_import IS
-    'One row a Stripe account: how far its balance transactions were read, and the window that is being read, if any.';
+    'One row per Stripe account: how far its balance transactions were read, and the window being read, if any.';
 COMMENT ON COLUMN balance_import.begins_at IS
-    'What was made before then is part of the opening balance, by Stripe''s clock.';
-COMMENT ON COLUMN balance_import.is_opened IS 'Whether the opening balance is posted, or known to be nothing.';
+    'Older transactions, by Stripe''s clock, are part of the opening balance.';
+COMMENT ON COLUMN balance_import.is_opened IS 'Whether the opening balance is posted, or known to be zero.';
 COMMENT ON COLUMN balance_import.imported_at IS 'When the list was last read to its end, by PostgreSQL''s clock.';
 
 CREATE TABLE ledger_progress (
     is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
     history_id bigint NOT NULL
 );
-COMMENT ON TABLE ledger_progress IS 'Up to which row of payment_history everything is posted.';
+COMMENT ON TABLE ledger_progress IS 'The last row of payment_history up to which everything is posted.';
 
 CREATE TABLE ledger_entry (
     entry_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -641,8 +642,9 @@ CREATE TABLE ledger_entry (
     recorded_at timestamptz NOT NULL,
     UNIQUE (kind, reference)
 );
-COMMENT ON TABLE ledger_entry IS 'The journal: one row a fact, posted once. Append-only.';
-COMMENT ON COLUMN ledger_entry.occurred_at IS 'By Stripe''s clock what Stripe did, by PostgreSQL''s what we recorded.';
+COMMENT ON TABLE ledger_entry IS 'The journal: one row per fact, posted once. Append-only.';
+COMMENT ON COLUMN ledger_entry.occurred_at IS
+    'By Stripe''s clock for what Stripe did, by PostgreSQL''s for what we recorded.';
 CREATE INDEX ledger_entry_occurred_at ON ledger_entry (occurred_at);
 
 CREATE TABLE ledger_posting (
@@ -663,9 +665,9 @@ CREATE TABLE ledger_posting (
 COMMENT ON TABLE ledger_posting IS
     'Debits (+) and credits (-). Those of an entry sum to zero in each currency. Append-only.';
 COMMENT ON COLUMN ledger_posting.object_id IS
-    'Stripe''s id of what it clears; of `unexplained` the balance transaction, of `other_movements` another app''s '
-    'object.';
-COMMENT ON COLUMN ledger_posting.payment_id IS 'Where it was known when this was posted; likewise the next two.';
+    'Stripe''s id of the object that it clears; in `unexplained` the balance transaction, in `other_movements` another '
+    'app''s object.';
+COMMENT ON COLUMN ledger_posting.payment_id IS 'Set if it was known when this was posted; likewise the next two.';
 CREATE INDEX ledger_posting_entry_id ON ledger_posting (entry_id);
 CREATE INDEX ledger_posting_payment_id ON ledger_posting (payment_id) WHERE payment_id IS NOT NULL;
 CREATE INDEX ledger_posting_object_id ON ledger_posting (object_id) WHERE object_id IS NOT NULL;
@@ -679,7 +681,7 @@ CREATE TABLE ledger_balance (
     PRIMARY KEY (stripe_account, ledger_account, currency)
 );
 COMMENT ON TABLE ledger_balance IS
-    'The sum of all postings of an account, and of their amounts without the sign. Kept by a trigger.';
+    'The sum of an account''s postings, and of their absolute amounts. Maintained by a trigger.';
 
 CREATE TABLE ledger_daily_balance (
     stripe_account text NOT NULL,
@@ -691,7 +693,7 @@ CREATE TABLE ledger_daily_balance (
     PRIMARY KEY (day, stripe_account, ledger_account, currency)
 );
 COMMENT ON TABLE ledger_daily_balance IS
-    'The postings of an account on one day (UTC, of occurred_at), both without the sign. Kept by a trigger.';
+    'An account''s debits and credits on one day (UTC, of occurred_at), as absolute amounts. Maintained by a trigger.';
 
 CREATE TABLE balance_proof (
     stripe_account text NOT NULL,
@@ -704,8 +706,9 @@ CREATE TABLE balance_proof (
     PRIMARY KEY (stripe_account, currency)
 );
 COMMENT ON TABLE balance_proof IS
-    'The balance that Stripe told last, before and after all of its transactions were read, and the ledger''s then.';
-COMMENT ON COLUMN balance_proof.ledger IS 'What the ledger had: equal to available, pending and reserved together.';
+    'Stripe''s balance at the last proof, equal before and after all transactions were read, and the ledger''s then.';
+COMMENT ON COLUMN balance_proof.ledger IS
+    'The ledger''s balance; it should equal available, pending and reserved together.';
 
 CREATE TABLE ledger_uncleared (
     stripe_account text NOT NULL,
@@ -718,8 +721,8 @@ CREATE TABLE ledger_uncleared (
     PRIMARY KEY (stripe_account, object_id, currency)
 );
 COMMENT ON TABLE ledger_uncleared IS
-    'What our records and Stripe do not agree on, or not yet: the objects whose postings of `customers` do not come to '
-    'zero; and the balance transactions that are `unexplained`. Kept by a trigger.';
+    'Disagreements, perhaps temporary, between our records and Stripe: objects whose postings to `customers` do not '
+    'sum to zero, and balance transactions that are `unexplained`. Maintained by a trigger.';
 CREATE INDEX ledger_uncleared_since ON ledger_uncleared (since);
 
 CREATE FUNCTION post_in_balance() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -782,10 +785,10 @@ CREATE TABLE payout (
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL
 );
-COMMENT ON TABLE payout IS 'One row a payout: its current state. Amount in minor units of its currency.';
-COMMENT ON COLUMN payout.is_arrived IS 'Whether it was ever seen as paid; it may fail after that.';
+COMMENT ON TABLE payout IS 'One row per payout: its current state. Amount in minor units of its currency.';
+COMMENT ON COLUMN payout.is_arrived IS 'Whether it was ever paid; it may fail after that.';
 COMMENT ON COLUMN payout.itemized_amount IS
-    'The sum of the balance transactions that Stripe says it paid out; null until they are read, and for a manual one.';
+    'The sum of the balance transactions that Stripe lists for it; null until they are read, and for a manual payout.';
 CREATE INDEX payout_unfinished ON payout (created_at) WHERE status IN ('PENDING', 'IN_TRANSIT');
 CREATE INDEX payout_not_itemized ON payout (created_at) WHERE is_automatic AND itemized_amount IS NULL;
 CREATE INDEX payout_created_at ON payout (created_at);
@@ -793,9 +796,9 @@ CREATE INDEX payout_created_at ON payout (created_at);
 
 VACUUM = """
 -- By default a table is vacuumed once a fifth of it is dead, and analyzed once a tenth has changed: with ten million
--- rows that is two million dead versions in every index, partial ones on what is due among them, and statistics by
--- which a backlog of 100,000 does not exist. So these, which change with each charge, are visited at a hundredth: every
--- quarter of an hour at 100 charges a second.
+-- rows that is two million dead versions in every index, including the partial ones on due rows, and statistics that do
+-- not show a backlog of 100,000. So these tables, which change with each charge, are vacuumed at 1 %: every quarter of
+-- an hour at 100 charges a second.
 ALTER TABLE payment SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_analyze_scale_factor = 0.01);
 ALTER TABLE refund SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_analyze_scale_factor = 0.01);
 ALTER TABLE payment_attempt SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_analyze_scale_factor = 0.01);
