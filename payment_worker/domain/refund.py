@@ -62,6 +62,12 @@ REFUND_TRANSITIONS: Mapping[RefundStatus, Mapping[RefundTrigger, RefundStatus]] 
     }
 )
 
+UNFINISHED = (RefundStatus.REQUESTED, RefundStatus.REQUIRES_ACTION, RefundStatus.PENDING)
+"""Statuses in which more must still happen."""
+
+STATUS_SHOWN = REFUND_TRANSITIONS[RefundStatus.REQUESTED]
+"""The status that corresponds to what a snapshot says."""
+
 RELEASED = frozenset({RefundStatus.FAILED, RefundStatus.CANCELED})
 """Statuses in which a refund reserves nothing of the payment's amount."""
 

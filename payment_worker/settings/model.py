@@ -1,4 +1,4 @@
-"""The settings of a process: read from its environment, with every fault reported at once."""
+"""Reads the settings of `fields` from the environment, and reports every fault at once."""
 
 import os
 from collections.abc import Iterable, Mapping

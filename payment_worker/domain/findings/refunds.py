@@ -1,25 +1,10 @@
 """Compares a refund with a snapshot of Stripe's Refund, and names the first difference."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Final
-
 from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.domain.payment import Payment
-from payment_worker.domain.refund import LOST, RELEASED, Refund, RefundStatus, RefundTrigger
+from payment_worker.domain.refund import LOST, RELEASED, STATUS_SHOWN, Refund
 from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.domain.transitions.refunds import is_reversed_as_asked
-
-STATUS_OF_REFUND: Final[Mapping[RefundTrigger, RefundStatus]] = MappingProxyType(
-    {
-        RefundTrigger.ACTION_REQUIRED: RefundStatus.REQUIRES_ACTION,
-        RefundTrigger.PENDED: RefundStatus.PENDING,
-        RefundTrigger.SUCCEEDED: RefundStatus.PROCESSED,
-        RefundTrigger.FAILED: RefundStatus.FAILED,
-        RefundTrigger.CANCELED: RefundStatus.CANCELED,
-    }
-)
-"""The refund status that corresponds to Stripe's status."""
 
 
 def compare_refund(payment: Payment, refund: Refund | None, seen: RefundSnapshot) -> Difference | None:
@@ -53,7 +38,7 @@ def compare_refund(payment: Payment, refund: Refund | None, seen: RefundSnapshot
             ours=refund.status,
             theirs=seen.trigger,
         )
-    if STATUS_OF_REFUND[seen.trigger] is not refund.status or not refund.stripe_refund_id:
+    if STATUS_SHOWN[seen.trigger] is not refund.status or not refund.stripe_refund_id:
         return _refund(
             FindingKind.REFUND_STATUS_DIFFERS, payment, refund, seen, ours=refund.status, theirs=seen.trigger
         )

@@ -24,7 +24,7 @@ from payment_worker.flows.events.result import Deferred, Ignored, Processed, Rea
 from payment_worker.gateway.webhook import Event
 from payment_worker.store.connection.database import Database, DatabaseUnavailableError
 from payment_worker.store.events import inbox
-from payment_worker.store.events.inbox import DueAttempt, EventStatus, InboxEvent
+from payment_worker.store.events.inbox import DueEvent, EventStatus, InboxEvent
 from payment_worker.store.statements import Write, write
 from payment_worker.telemetry import about, logger
 from payment_worker.telemetry.exceptions import described
@@ -90,7 +90,7 @@ def claim_new(context: Context) -> Sequence[InboxEvent]:
         return inbox.claim_new(connection, now=now, leased_until=now + context.policy.lease, limit=GROUP)
 
 
-def process_together(context: Context, events: Sequence[InboxEvent]) -> Sequence[DueAttempt]:
+def process_together(context: Context, events: Sequence[InboxEvent]) -> Sequence[DueEvent]:
     """Process claimed events together; returns those that have to be processed alone."""
     if not events:
         return ()
@@ -157,7 +157,7 @@ def process_event(context: Context, event: InboxEvent) -> EventStatus:
 
 
 def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
-    """Record an event's result: the only place where an event is finished or rescheduled."""
+    """Record the result of an event that was processed alone, unless that was written with what it changed."""
     row: Write | None
     match result:
         case Processed(is_recorded=True):

@@ -7,8 +7,8 @@ from typing import Final
 
 from payment_worker.flows.context import Context
 from payment_worker.store.connection.advisory_lock import PRUNE_LOCK, alone
-from payment_worker.store.removal import retention as archive
-from payment_worker.store.removal.retention import Prune
+from payment_worker.store.removal import archive, deletion
+from payment_worker.store.removal.deletion import Prune
 
 BATCH: Final = 500
 """Rows in one transaction: milliseconds of locks on rows that nothing else uses."""
@@ -46,10 +46,10 @@ def prune(
         if not is_ours:
             return None
         steps: dict[str, tuple[Prune, timedelta]] = {
-            "events": (archive.events, retention.events),
+            "events": (deletion.events, retention.events),
             # Messages that would be republished after a loss of the stream must still exist.
-            "messages": (archive.messages, max(retention.outbox, context.policy.republish_window)),
-            **{name: (step, retention.reports) for name, step in archive.REPORTS.items()},
+            "messages": (deletion.messages, max(retention.outbox, context.policy.republish_window)),
+            **{name: (step, retention.reports) for name, step in deletion.REPORTS.items()},
         }
         counts = {
             name: _delete(context, step, now - kept_for, stint) for name, (step, kept_for) in steps.items()

@@ -28,7 +28,7 @@ class DueWork:
     """The rows that were claimed for the tasks to be enqueued."""
 
     attempts: Sequence[DueAttempt]
-    events: Sequence[inbox.DueAttempt]
+    events: Sequence[inbox.DueEvent]
     """Events that were claimed before."""
     has_new_events: bool
     """Whether events wait that nobody has claimed yet: whoever processes them finds them by themselves."""

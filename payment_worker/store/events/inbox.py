@@ -37,7 +37,7 @@ class EventStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class DueAttempt:
+class DueEvent:
     """An event that is processed by itself: what `payment_worker.process_event` is given."""
 
     stripe_account: str
@@ -71,9 +71,9 @@ class InboxEvent:
         return key_in(self.payload)
 
     @property
-    def handed_out(self) -> DueAttempt:
+    def handed_out(self) -> DueEvent:
         """It, for somebody else to process by itself."""
-        return DueAttempt(self.stripe_account, self.event_id, self.lease_token)
+        return DueEvent(self.stripe_account, self.event_id, self.lease_token)
 
 
 COLUMNS: Final = [table.c[name] for name in InboxEvent.__slots__]
@@ -174,7 +174,7 @@ def claim_new(
 
 def claim_due(
     connection: Connection, *, now: datetime, leased_until: datetime, limit: int
-) -> Sequence[DueAttempt]:
+) -> Sequence[DueEvent]:
     """Events that are due again, or whose owner's lease has ended.
 
     The token stays: where messages wait longer than the lease, an event is given out again, and whichever
@@ -184,9 +184,9 @@ def claim_due(
         table.update()
         .where(KEY.in_(_due(now, limit=limit, is_new=False).with_for_update(skip_locked=True)))
         .values(next_action_at=leased_until)
-        .returning(*(table.c[name] for name in DueAttempt.__slots__))
+        .returning(*(table.c[name] for name in DueEvent.__slots__))
     )
-    return [DueAttempt(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
+    return [DueEvent(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def _due(now: datetime, *, limit: int, is_new: bool) -> Select[tuple[str, str]]:

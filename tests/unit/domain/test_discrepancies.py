@@ -8,9 +8,9 @@ import pytest
 
 from payment_worker.domain.findings.kinds import REPAIRABLE, FindingKind
 from payment_worker.domain.findings.payments import compare_payment
-from payment_worker.domain.findings.refunds import STATUS_OF_REFUND, compare_refund
+from payment_worker.domain.findings.refunds import compare_refund
 from payment_worker.domain.payment import STATUS_OF_PAYMENT, PaymentStatus, PaymentTrigger
-from payment_worker.domain.refund import RefundStatus, RefundTrigger
+from payment_worker.domain.refund import STATUS_SHOWN, RefundStatus, RefundTrigger
 from payment_worker.domain.transitions.payments import transition_payment
 from payment_worker.domain.transitions.refunds import transition_refund
 from payment_worker.domain.transitions.verdicts import Advanced, Contradicted, Contradiction
@@ -75,7 +75,7 @@ def test_a_refund_agrees_with_just_the_snapshots_of_its_status(
     status: RefundStatus, news: RefundTrigger
 ) -> None:
     difference = compare_refund(a_payment(), a_refund(status), a_refund_snapshot(news))
-    assert (difference is None) is (STATUS_OF_REFUND[news] is status)
+    assert (difference is None) is (STATUS_SHOWN[news] is status)
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,17 @@
 """Archives the history of payments that are past their retention; the payments stay: see decision 5."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Table, exists, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, exists, func, select
 
 from payment_worker.domain.dispute import DisputeStatus
 from payment_worker.domain.payment import PaymentStatus
-from payment_worker.domain.refund import RefundStatus
+from payment_worker.domain.refund import UNFINISHED as UNFINISHED_REFUNDS
 from payment_worker.store import tables
-from payment_worker.store.events.inbox import EventStatus
 from payment_worker.store.ledger import ledger_entries
 from payment_worker.store.reconciliation.findings import FindingStatus
 
@@ -21,7 +19,6 @@ _PAYMENT: Final = tables.payment
 _HISTORY: Final = tables.payment_history
 
 OVER: Final = (PaymentStatus.SUCCEEDED, PaymentStatus.FAILED, PaymentStatus.CANCELED)
-UNFINISHED_REFUNDS: Final = (RefundStatus.REQUESTED, RefundStatus.REQUIRES_ACTION, RefundStatus.PENDING)
 OPEN_DISPUTES: Final = (
     DisputeStatus.WARNING_NEEDS_RESPONSE,
     DisputeStatus.WARNING_UNDER_REVIEW,
@@ -129,68 +126,3 @@ def _move(connection: Connection, table: Table, archive: Table, payment_ids: Col
         archive.insert().from_select(names, select(*table.columns).where(theirs), include_defaults=False)
     )
     connection.execute(table.delete().where(theirs))
-
-
-Prune = Callable[[Connection, datetime, int], int]
-"""Deletes at most so many rows from before an instant, and returns how many."""
-
-_EVENT: Final = tables.stripe_event
-_OUTBOX: Final = tables.outbox
-_REJECTED: Final = tables.rejected_request
-_FINDING: Final = tables.reconciliation_finding
-_RUN: Final = tables.reconciliation_run
-
-
-def events(connection: Connection, before: datetime, limit: int) -> int:
-    """Finished events. Parked ones are kept until an operator decides."""
-    over = _EVENT.c.status.in_([EventStatus.PROCESSED, EventStatus.IGNORED])
-    return _delete(connection, _EVENT, _EVENT.c.received_at, over, before, limit=limit)
-
-
-def messages(connection: Connection, before: datetime, limit: int) -> int:
-    """Messages that are published."""
-    return _delete(connection, _OUTBOX, _OUTBOX.c.published_at, None, before, limit=limit)
-
-
-def rejected(connection: Connection, before: datetime, limit: int) -> int:
-    """Requests that were rejected."""
-    return _delete(connection, _REJECTED, _REJECTED.c.received_at, None, before, limit=limit)
-
-
-def findings(connection: Connection, before: datetime, limit: int) -> int:
-    """Findings that are resolved."""
-    resolved = _FINDING.c.status != FindingStatus.OPEN
-    return _delete(connection, _FINDING, _FINDING.c.found_at, resolved, before, limit=limit)
-
-
-def runs(connection: Connection, before: datetime, limit: int) -> int:
-    """Reconciliations that are finished and whose findings are all gone."""
-    has_findings = exists(select(_FINDING.c.finding_id).where(_FINDING.c.run_id == _RUN.c.run_id))
-    return _delete(connection, _RUN, _RUN.c.finished_at, ~has_findings, before, limit=limit)
-
-
-REPORTS: Final[Mapping[str, Prune]] = MappingProxyType(
-    {"rejected": rejected, "findings": findings, "runs": runs}
-)
-"""Rows for people; findings before the runs that found them."""
-
-
-def _delete(
-    connection: Connection,
-    table: Table,
-    at: ColumnElement[datetime],
-    only: ColumnElement[bool] | None,
-    before: datetime,
-    *,
-    limit: int,
-) -> int:
-    """The oldest first, found by the index on their time; locked rows are left for the next run."""
-    keys = list(table.primary_key.columns)
-    old = (
-        select(*keys)
-        .where(at < before, *([] if only is None else [only]))
-        .order_by(at)
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=table)
-    )
-    return connection.execute(table.delete().where(tuple_(*keys).in_(old))).rowcount
