@@ -95,7 +95,7 @@ PAUSED_SECONDS: Final = Gauge(
 )
 POLLED_SECONDS: Final = Gauge(
     name="payment_worker_polled_seconds",
-    means="Time since the last poll of Stripe's events; of the accounts that are connected to one, for the one that "
+    means="Time since the last poll of Stripe's events; among connected accounts, that of the account that "
     "has waited longest; missing before the first poll.",
     labels=("account",),
 )
@@ -105,48 +105,49 @@ RECONCILED_SECONDS: Final = Gauge(
 )
 BALANCE_DIFFERENCE: Final = Gauge(
     name="payment_worker_balance_difference",
-    means="By how many minor units Stripe's balance and the ledger's differed at the last proof.",
+    means="Difference between Stripe's balance and the ledger's at the last proof, in minor units.",
     labels=("currency", "account"),
 )
 BALANCE_AVAILABLE: Final = Gauge(
     name="payment_worker_balance_available",
-    means="Minor units available at Stripe at the last proof.",
+    means="Balance available at Stripe at the last proof, in minor units.",
     labels=("currency", "account"),
 )
 UNCLEARED: Final = Gauge(
     name="payment_worker_ledger_uncleared",
-    means="Minor units of payments, refunds and disputes that our records and Stripe's balance do not agree on yet.",
+    means="Amount of payments, refunds and disputes on which our records and Stripe's balance do not agree yet, in "
+    "minor units.",
     labels=("currency", "account"),
 )
 EXPLAINED: Final = Gauge(
     name="payment_worker_ledger_explained_ratio",
-    means="The part of all movements of the balance that is cleared and has a known type; 1 for all. What is younger "
+    means="Share of all balance movements that is cleared and has a known type; 1 is all. Movements younger "
     "than `age` (any, 1d, 4d) counts as explained.",
     labels=("currency", "account", "age"),
 )
 UNEXPLAINED: Final = Gauge(
     name="payment_worker_ledger_unexplained",
-    means="Minor units of balance transactions in suspense: of a type that nobody knows, or without a source.",
+    means="Amount of unexplained balance transactions, of an unknown type or without a source, in minor units.",
     labels=("currency", "account"),
 )
 OLDEST_SECONDS: Final = Gauge(
     name="payment_worker_ledger_oldest_seconds",
-    means="Age of the oldest of all that is not cleared or in suspense; 0 without any.",
+    means="Age of the oldest uncleared or unexplained item; 0 if there is none.",
     labels=("currency", "account"),
 )
 OLDEST_AMOUNT: Final = Gauge(
     name="payment_worker_ledger_oldest_amount",
-    means="Minor units of that oldest one.",
+    means="Amount of that oldest item, in minor units.",
     labels=("currency", "account"),
 )
 IMPORTED_SECONDS: Final = Gauge(
     name="payment_worker_balance_imported_seconds",
-    means="Seconds since the balance transactions of the account that waits longest were imported; absent before the "
-    "first import.",
+    means="Time since balance transactions were last imported, for the account that has waited longest; missing before "
+    "the first import.",
 )
 REFUNDS_PENDING: Final = Gauge(
     name="payment_worker_refunds_pending",
-    means="Minor units of refunds that Stripe has accepted and the bank does not have yet.",
+    means="Amount of refunds that Stripe has accepted but the bank has not received, in minor units.",
     labels=("currency", "account"),
 )
 QUEUE: Final = Gauge(

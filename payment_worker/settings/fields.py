@@ -47,21 +47,21 @@ class Fields(BaseModel):
     stripe_api_keys: NamedKeys = Field(
         (),
         alias="STRIPE_API_KEYS",
-        description="Keys of further Stripe accounts, each after the name that the argument `account` gives it: "
-        "`eu=sk_live_…`, several comma-separated, or a JSON object. All are of the same mode as STRIPE_API_KEY, the "
+        description="Keys of further Stripe accounts, each after the name to use in the argument `account`: "
+        "`eu=sk_live_…`, several comma-separated, or a JSON object. All have the same mode as STRIPE_API_KEY, the "
         "key of the default account.",
     )
     stripe_mode: Literal["test", "live"] | None = Field(
         None,
         alias="PAYMENT_WORKER_STRIPE_MODE",
-        description="`test` or `live`: the mode of processes that hold no key, such as the webhook receiver. Default: "
+        description="`test` or `live`: the mode of processes without a key, such as the webhook receiver. Default: "
         "the mode of STRIPE_API_KEY.",
     )
     stripe_webhook_secret: SigningSecrets = Field(
         (),
         alias="STRIPE_WEBHOOK_SECRET",
         description="The signing secrets of the webhook endpoint, comma-separated: while one is rolled, two are "
-        "valid. That of another account's endpoint after the account's name in STRIPE_API_KEYS: `eu=whsec_…`.",
+        "valid. Write another account's secret after the account's name in STRIPE_API_KEYS: `eu=whsec_…`.",
     )
     metadata_secrets: MetadataSecrets = Field(
         (),
@@ -125,7 +125,7 @@ class Fields(BaseModel):
         alias="PAYMENT_WORKER_KEY_SAFE_AGE",
         gt=0,
         le=86_400,
-        description="Seconds after which an idempotency key is not sent any more: the outcome is then only looked up. "
+        description="Seconds after which an idempotency key is no longer sent: the outcome is then only looked up. "
         "Stripe forgets keys after 24 h.",
     )
     absence_delay: Seconds = Field(
@@ -208,7 +208,7 @@ class Fields(BaseModel):
         "limit of 15 in 30 days.",
     )
     retries_period: Seconds = Field(
-        2_592_000, alias="PAYMENT_WORKER_RETRIES_PERIOD", description="Seconds in that period."
+        2_592_000, alias="PAYMENT_WORKER_RETRIES_PERIOD", description="Length of that period in seconds."
     )
     action_expiry: Seconds = Field(
         86_400,
@@ -221,8 +221,8 @@ class Fields(BaseModel):
         alias="PAYMENT_WORKER_FRAUD_REFUND_WITHIN",
         ge=0,
         le=31_536_000,
-        description="Seconds after an early fraud warning within which its payment is refunded by the worker itself: "
-        "all that is left of it, with the reason `fraudulent`, unless it is disputed. 0: never.",
+        description="Seconds after an early fraud warning within which the worker itself refunds its payment: the "
+        "remaining amount, with the reason `fraudulent`, unless it is disputed. 0: never.",
     )
     result_backend: BackendURL | None = Field(
         None,
@@ -305,33 +305,33 @@ class Fields(BaseModel):
     console_operators: Names = Field(
         (),
         alias="PAYMENT_WORKER_CONSOLE_OPERATORS",
-        description="The users of the console, comma-separated, who may also act: close findings, replay and discard "
-        "events, send requests again, pause and resume. Where it is not set: nobody.",
+        description="Console users, comma-separated, who may also act: close findings, replay and discard "
+        "events, resend requests, pause and resume. Default: nobody.",
     )
     console_database_url: DatabaseURL | None = Field(
         None,
         alias="PAYMENT_WORKER_CONSOLE_DATABASE_URL",
-        description="Where the console's pages read, a replica or a read-only role for one. What operators do goes to "
-        "DATABASE_URL, and all of it where this is not set.",
+        description="The database that the console's pages read, for example a replica or with a read-only role. "
+        "Operators' actions always use DATABASE_URL. Default: DATABASE_URL.",
     )
     console_user_header: str | None = Field(
         None,
         alias="PAYMENT_WORKER_CONSOLE_USER_HEADER",
         pattern=r"^[A-Za-z][A-Za-z0-9-]*$",
-        description="The header in which an authenticating proxy names the user, `X-Forwarded-User` for one. The "
-        "proxy must remove it from what browsers send.",
+        description="The header in which an authenticating proxy names the user, for example `X-Forwarded-User`. The "
+        "proxy must remove it from browsers' requests.",
     )
     console_proxies: Networks = Field(
         ("127.0.0.1", "::1"),
         alias="PAYMENT_WORKER_CONSOLE_PROXIES",
-        description="Addresses and networks, comma-separated, from which that header is believed, and the client's "
-        "address in `X-Forwarded-For`, by which wrong passwords are counted.",
+        description="Addresses and networks of proxies, comma-separated, whose user header the console trusts, and "
+        "whose `X-Forwarded-For` gives the client address for counting wrong passwords.",
     )
     console_flower_url: str | None = Field(
         None,
         alias="PAYMENT_WORKER_CONSOLE_FLOWER_URL",
         pattern=r"^https?://[^\s]+$",
-        description="Where a browser reaches Flower: the console then links a payment to its tasks.",
+        description="Flower's URL for browsers: the console then links a payment to its tasks.",
     )
     log_format: Literal["auto", "json", "console"] = Field(
         "auto",

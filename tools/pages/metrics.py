@@ -15,14 +15,14 @@ Generated from the code by `tools/generate.py`. Alerts are in `deploy/prometheus
 
 Set `PAYMENT_WORKER_METRICS_PORT` for workers and beat, a different port for each process on one machine, and scrape
 `/metrics` there and on the webhook receiver's port. There is no authentication, so keep
-`PAYMENT_WORKER_METRICS_ADDRESS` on an interface that only Prometheus reaches. Labels hold kinds and codes, never data
-of a customer, a payment or a key.
+`PAYMENT_WORKER_METRICS_ADDRESS` on an interface that only Prometheus reaches. Labels contain kinds and codes, never
+data of a customer, a payment or a key.
 
 ## Gauges of rows and queues
 
-Served by beat and by the webhook receiver, which read PostgreSQL and Redis at each scrape. Every process reports the
-same numbers, so aggregate with `max`, not `sum`. A server that does not respond within three seconds is reported as
-down; the gauges of the other one are still served.
+Beat and the webhook receiver serve these; they read PostgreSQL and Redis at each scrape. Every process reports the same
+numbers, so aggregate with `max`, not `sum`. A server that does not respond within three seconds is reported as down;
+the gauges of the other one are still served.
 
 | metric | labels | meaning |
 |---|---|---|
@@ -30,8 +30,8 @@ down; the gauges of the other one are still served.
 
 ## Counters and histograms of workers
 
-Served by each worker for all its processes, starting at 0: aggregate with `sum` of `rate` or `increase`. The counts of
-a pool process that dies are kept. Do not account for money with these: a transaction may be counted and roll back.
+Each worker serves these for all its processes, starting at 0: aggregate with `sum` of `rate` or `increase`. The counts
+of a pool process that dies are kept. Do not use them for accounting: a transaction may be counted and then rolled back.
 The tables are the authoritative record.
 
 | metric | kind | labels | meaning |

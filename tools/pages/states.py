@@ -27,7 +27,7 @@ open, and another attempt may succeed.
 
 {refund}
 
-`PROCESSED` is not final: a bank may return the money days later; the refund is then `FAILED`, and the amount can be
+`PROCESSED` is not final: a bank may return the money days later. The refund is then `FAILED`, and the amount can be
 refunded again.
 """
 

@@ -95,14 +95,14 @@ def refund(
 def adopt(
     payment_intent: Annotated[str, typer.Argument(help="Stripe's id of the PaymentIntent.")],
     *,
-    order_id: Annotated[str, typer.Option(help="Your number of the order.")],
+    order_id: Annotated[str, typer.Option(help="Your id of the order.")],
     payment_id: Annotated[str | None, typer.Option(help="A new UUID if not given.")] = None,
-    customer_id: Annotated[str | None, typer.Option(help="Your number of the customer.")] = None,
+    customer_id: Annotated[str | None, typer.Option(help="Your id of the customer.")] = None,
     account: Account = None,
     stripe_account: Annotated[str | None, typer.Option(help="The connected account that it is on.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Enqueue an adoption: take over a PaymentIntent that another program made, once for each payment id."""
+    """Enqueue an adoption: take over a PaymentIntent that another program created, once for each payment id."""
     from payment_worker.contracts.requests import AdoptRequest
 
     arguments = {

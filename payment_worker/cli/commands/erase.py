@@ -9,10 +9,10 @@ from payment_worker.cli.commands.enqueue import AsJson
 
 def erase(
     *,
-    customer_id: Annotated[str, typer.Option(help="Your number of the customer.")],
+    customer_id: Annotated[str, typer.Option(help="Your id of the customer.")],
     as_json: AsJson = False,
 ) -> None:
-    """Erase what a customer told, for good: descriptions, metadata, addresses, mandates. Ids and amounts stay."""
+    """Erase a customer's texts permanently: descriptions, metadata, addresses, mandates. Ids and amounts stay."""
     from payment_worker.cli.views import erasure
 
     raise typer.Exit(0 if erasure.erase(customer_id, as_json=as_json) else 1)

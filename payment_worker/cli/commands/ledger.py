@@ -7,7 +7,9 @@ import typer
 
 from payment_worker.cli.commands.enqueue import AsJson
 
-payouts = typer.Typer(name="payouts", help="Payouts, and what each is made of.", invoke_without_command=True)
+payouts = typer.Typer(
+    name="payouts", help="Payouts, and the balance transactions in each.", invoke_without_command=True
+)
 ledger = typer.Typer(name="ledger", help="The double-entry ledger of Stripe's balance.", no_args_is_help=True)
 
 Instant = "ISO 8601, `2026-11-22` or `2026-11-22T08:00Z`; UTC if it says none."
@@ -18,14 +20,14 @@ def import_(
     *,
     since: Annotated[
         str | None,
-        typer.Option(help=f"Read everything from then on once more. Without it: what is new. {Instant}"),
+        typer.Option(help=f"Read everything since then again; only new transactions if not given. {Instant}"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Import Stripe's balance transactions of every account, and compare the balance with the ledger.
 
-    Beat does so every few minutes. From further back than the first import, what was part of the opening balance is
-    explained. An import that is interrupted is resumed by the next one.
+    Beat does so every few minutes. Reading further back than the first import explains parts of the opening balance.
+    The next import resumes one that was interrupted.
     """
     from payment_worker.cli.views import ledger as view
 
@@ -43,7 +45,7 @@ def export(
 ) -> None:
     """Write a month's journal and its trial balance, `ledger-YYYY-MM-journal.csv` and `…-trial-balance.csv`.
 
-    Both sum to zero in each currency, and are the same bytes each time as long as nothing of that month is imported.
+    Both sum to zero in each currency. A repeated export is byte-identical unless that month got new transactions.
     """
     from payment_worker.cli.views.export import export as write
 
@@ -53,14 +55,15 @@ def export(
 def balance(
     *,
     at: Annotated[
-        str | None, typer.Option(help=f"As it was then, by what is imported: Stripe is not asked. {Instant}")
+        str | None,
+        typer.Option(help=f"The balance at that time, from imported data, without asking Stripe. {Instant}"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show for each account and currency what Stripe says, what the ledger says, and what is not cleared yet.
+    """Show Stripe's balance, the ledger's balance and the uncleared amount for each account and currency.
 
-    Imports what is new first. Where they differ, everything is read once more, and the objects that make the difference
-    are listed; the exit status is 1.
+    Imports new transactions first. If the balances differ, it reads everything again, lists the objects that cause the
+    difference, and exits with status 1.
     """
     from payment_worker.cli.views import ledger as view
 
@@ -74,11 +77,13 @@ AsCSV = Annotated[bool, typer.Option("--csv", help="Print CSV, as a spreadsheet 
 def list_payouts(
     command: typer.Context,
     *,
-    limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=100_000)] = 50,
+    limit: Annotated[
+        int, typer.Option(help="Show at most this many, newest first.", min=1, max=100_000)
+    ] = 50,
     as_csv: AsCSV = False,
     as_json: AsJson = False,
 ) -> None:
-    """List payouts, the newest first: each with its state, and whether it is the sum of what it is made of."""
+    """List payouts, newest first, each with its state and whether it equals the sum of its transactions."""
     from payment_worker.cli.views import payouts as view
 
     if command.invoked_subcommand is None:

@@ -20,7 +20,7 @@ def list_payments(
     limit: Annotated[int, typer.Option(help="Show at most this many, newest first.", min=1, max=10_000)] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List payments, the newest first; --since and --until choose by when they were requested.
+    """List payments, newest first; --since and --until select by the time of the request.
 
     `payment-worker show ID` finds one by any id, and prints its timeline.
     """

@@ -39,7 +39,7 @@ def reconcile(
 ) -> None:
     """Compare our payments, refunds and disputes with Stripe's, and repair the differences that are safe to repair.
 
-    Without a period: everything since the last scheduled reconciliation. With --until alone: the day before it.
+    Without a period: everything since the last scheduled reconciliation. With only --until: the day before it.
     Only a run with a period also restores payments that Stripe has and the database has lost. An interrupted run is
     resumed by the same command, or by the next scheduled reconciliation, which ignores --account and --accept.
     """
@@ -79,11 +79,11 @@ def report(
 @events.command("replay-messages")
 def replay_messages(
     *,
-    since: Annotated[str, typer.Option(help="What occurred from then on; ISO 8601.")],
+    since: Annotated[str, typer.Option(help="Start of the period; ISO 8601.")],
     until: Until = None,
     as_json: AsJson = False,
 ) -> None:
-    """Publish the messages of a period once more, from the database, in their order.
+    """Publish the messages of a period again, from the database, in order.
 
     They keep their ids, so a reader recognises those that it has handled and ignores them.
     """

@@ -73,7 +73,7 @@ def console(
     host: Annotated[str, typer.Option(envvar="CONSOLE_HOST", help=_HOST)] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar=["CONSOLE_PORT", "PORT"], help=_PORT, min=0, max=65_535)] = 8001,
 ) -> None:
-    """Show payments, and what waits for a person, as web pages until it is stopped.
+    """Serve web pages about payments, and everything that needs a person's decision, until it is stopped.
 
     It needs PAYMENT_WORKER_CONSOLE_AUTH, or a proxy that authenticates.
     """
