@@ -1,20 +1,13 @@
 """Registers in Redis which queues this worker consumes, so that a queue without a consumer is noticed."""
 
 from collections.abc import Collection
-from typing import Any, Protocol
+from typing import Any
 
 from celery import bootsteps
 from celery.worker.consumer.tasks import Tasks
 from kombu.utils.imports import symbol_by_name
 
 from payment_worker.redis.heartbeats import NOTED_EVERY_SECONDS
-
-
-class NoteConsumed(Protocol):
-    """Records the consumed queues; raises nothing while Redis is unreachable. See `record_consumed` in celeryconfig."""
-
-    def __call__(self, worker: str, taken: Collection[str], *, of: Collection[str]) -> None:
-        """Record that a worker consumes these of all queues."""
 
 
 class Consuming(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types
@@ -49,5 +42,5 @@ class Consuming(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
 def _record(consumer: Any, taken: Collection[str]) -> None:  # noqa: ANN401
     conf = consumer.app.conf
     # Found when it is needed: what only routes or watches tasks need not load its code.
-    note: NoteConsumed = symbol_by_name(conf.record_consumed)  # type: ignore[no-untyped-call] # kombu has no types
-    note(consumer.hostname, taken, of=[queue.name for queue in conf.task_queues])
+    record_consumed = symbol_by_name(conf.record_consumed)  # type: ignore[no-untyped-call] # kombu has no types
+    record_consumed(consumer.hostname, taken, of=[queue.name for queue in conf.task_queues])

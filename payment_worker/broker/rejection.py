@@ -3,9 +3,9 @@
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from kombu.utils.imports import symbol_by_name
@@ -28,20 +28,6 @@ class RejectedMessage:
     arguments: Mapping[str, object]
 
 
-class KeepRejected(Protocol):
-    """Commits a request that cannot be run, masked, with the reason. Set by `keep_rejected` in celeryconfig."""
-
-    def __call__(
-        self,
-        task: str,
-        arguments: Mapping[str, object],
-        errors: Sequence[Mapping[str, str]],
-        *,
-        request_id: str,
-    ) -> object:
-        """Return once it is kept for good; raise if it is not."""
-
-
 def keep_rejected(app: Any, rejected: RejectedMessage, fault: Fault, words: str) -> None:  # noqa: ANN401 Celery has no types
     """Store a request that cannot be run, with sensitive values masked.
 
@@ -49,7 +35,7 @@ def keep_rejected(app: Any, rejected: RejectedMessage, fault: Fault, words: str)
         Exception: it is not stored.
     """
     # Found when it is needed: what only routes or watches tasks has no database, and need not load its code.
-    keep: KeepRejected = symbol_by_name(app.conf.keep_rejected)  # type: ignore[no-untyped-call] # kombu has no types
+    keep = symbol_by_name(app.conf.keep_rejected)  # type: ignore[no-untyped-call] # kombu has no types
     error = FieldError(field="message", code=fault, message=words)
     keep(rejected.task, rejected.arguments, [error.as_dict()], request_id=rejected.request_id)
 
