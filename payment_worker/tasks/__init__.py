@@ -16,12 +16,10 @@ from payment_worker.tasks import (
 )
 
 __all__ = [
-    "charges",
     "events",
     "ledger",
     "maintenance",
     "payments",
-    "pruning",
     "reconciliation",
     "refunds",
     "signals",
