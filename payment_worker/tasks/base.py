@@ -95,26 +95,25 @@ def context(task: Task) -> Context:
 def notify_relay() -> None:
     """Call the publisher, unless it has been called already."""
     if bootstrap.process().stream.notify_relay():
-        try:
-            app.send_task("payment_worker.publish_events", countdown=GATHERING_SECONDS)
-        except Exception as error:  # noqa: BLE001 - a hint: beat's sweep publishes all the same
-            log.info("relay not notified", error=type(error).__name__)
+        _hint("payment_worker.publish_events", countdown=GATHERING_SECONDS)
 
 
 def notify_import(stripe_account: str) -> None:
     """Have the balance of an account imported."""
-    try:
-        app.send_task("payment_worker.import_balance", kwargs={"stripe_account": stripe_account})
-    except Exception as error:  # noqa: BLE001 - a hint: beat has it imported all the same
-        log.info("import not notified", error=type(error).__name__)
+    _hint("payment_worker.import_balance", kwargs={"stripe_account": stripe_account})
 
 
 def notify_processing() -> None:
     """Have new events processed."""
+    _hint("payment_worker.process_events")
+
+
+def _hint(task: str, **options: Any) -> None:  # noqa: ANN401 - Celery's own
+    """Enqueue what beat enqueues all the same, only later."""
     try:
-        app.send_task("payment_worker.process_events")
-    except Exception as error:  # noqa: BLE001 - a hint: the sweep has them processed all the same
-        log.info("processing not notified", error=type(error).__name__)
+        app.send_task(task, **options)
+    except Exception as error:  # noqa: BLE001 - whatever keeps it from Redis
+        log.info("task not enqueued", task=task, error=type(error).__name__)
 
 
 def unless_unavailable(task: Task, work: Callable[[], T]) -> T:

@@ -1,6 +1,7 @@
 """Tasks that charge, adopt, capture, cancel and retry payments."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -47,37 +48,22 @@ Result = Mapping[str, str | None]
 def capture(self: Task, *args: object, **kwargs: object) -> Result:
     """Capture what was authorised, or a part of it, once."""
     request = parsed(self, CaptureRequest, args, kwargs)
-
-    def run() -> CommandResult | NoSuchPayment | Busy:
-        return capture_flow(
-            context(self), request, message_id=message_id(self), patient=is_patient(self, Missing.ANSWER)
-        )
-
-    return _run(self, request, run, kwargs)
+    patient = is_patient(self, Missing.ANSWER)
+    return _change(self, request, partial(capture_flow, patient=patient), kwargs)
 
 
 @app.task(bind=True, name="payment_worker.cancel", typing=False)
 def cancel(self: Task, *args: object, **kwargs: object) -> Result:
     """Give up a payment that has not succeeded."""
     request = parsed(self, CancelRequest, args, kwargs)
-
-    def run() -> CommandResult | NoSuchPayment | Busy:
-        return cancel_flow(
-            context(self), request, message_id=message_id(self), patient=is_patient(self, Missing.ANSWER)
-        )
-
-    return _run(self, request, run, kwargs)
+    patient = is_patient(self, Missing.ANSWER)
+    return _change(self, request, partial(cancel_flow, patient=patient), kwargs)
 
 
 @app.task(bind=True, name="payment_worker.retry_charge", typing=False)
 def retry_charge(self: Task, *args: object, **kwargs: object) -> Result:
     """Try a declined payment again."""
-    request = parsed(self, RetryChargeRequest, args, kwargs)
-
-    def run() -> CommandResult | NoSuchPayment | Busy:
-        return retry_flow(context(self), request, message_id=message_id(self))
-
-    return _run(self, request, run, kwargs)
+    return _change(self, parsed(self, RetryChargeRequest, args, kwargs), retry_flow, kwargs)
 
 
 @app.task(bind=True, name="payment_worker.retry_declined", typing=False)
@@ -94,18 +80,15 @@ def expire_action(self: Task, *, payment_id: str, **_newer: object) -> Mapping[s
     return answer.as_result() if answer else {"payment_id": payment_id, "status": "in other hands"}
 
 
-def message_id(task: Task) -> UUID:
-    """The id of the message that the task came with, the same however often it is delivered."""
-    return bootstrap.message_id(task.request.id)
-
-
-def _run(
+def _change(
     task: Task,
     request: CaptureRequest | CancelRequest | RetryChargeRequest,
-    run: Callable[[], CommandResult | NoSuchPayment | Busy],
+    flow: Callable[..., CommandResult | NoSuchPayment | Busy],
     arguments: Mapping[str, object],
 ) -> Result:
-    answer = unless_unavailable(task, run)
+    # The id of its message is the same however often it is delivered.
+    message_id = bootstrap.message_id(task.request.id)
+    answer = unless_unavailable(task, lambda: flow(context(task), request, message_id=message_id))
     if isinstance(answer, CommandResult):
         return apply_result(task, answer, arguments)
     if isinstance(answer, Busy):
