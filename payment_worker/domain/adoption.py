@@ -1,4 +1,4 @@
-"""Which PaymentIntents of other programs may be adopted as payments."""
+"""Decides which PaymentIntents of other programs may be adopted as payments."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""A balance transaction: one movement of the balance that a Stripe account keeps, and what it was made for."""
+"""A balance transaction: one movement of a Stripe account's balance, and the object that caused it."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Early fraud warnings, and the policy by which the payment that one is about is refunded."""
+"""Early fraud warnings, and the policy that decides whether to refund a suspected payment."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

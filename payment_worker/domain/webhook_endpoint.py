@@ -1,4 +1,4 @@
-"""Compares a webhook endpoint at Stripe with what the worker needs of one."""
+"""Compares a webhook endpoint at Stripe with the events and API version that the worker needs."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Replays a rejected request: enqueues it once more with its stored arguments."""
+"""Replays a rejected request: enqueues it again with its stored arguments."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Claims rows that are due, so that no other sweep gets them before another time."""
+"""Claims due rows until a given time, so that no other sweep gets them before it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

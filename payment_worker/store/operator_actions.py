@@ -1,4 +1,4 @@
-"""Rows of `operator_action`, append-only: what an operator did, when and why."""
+"""Rows of `operator_action`, append-only: each operator's action, its time and reason."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

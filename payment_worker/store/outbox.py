@@ -1,4 +1,4 @@
-"""Rows of `outbox`: messages inserted with the change that they announce, and published after it."""
+"""Rows of `outbox`: messages inserted in the transaction of the change that they announce, and published later."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

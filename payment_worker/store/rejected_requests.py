@@ -1,4 +1,4 @@
-"""Rows of `rejected_request`: requests that were not accepted, why, and whether they were enqueued again."""
+"""Rows of `rejected_request`: rejected requests with their errors, and whether they were replayed."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Rows of `stripe_identity`: Stripe's id and the mode of each account that we have a key of."""
+"""Rows of `stripe_identity`: Stripe's id and mode of each account that we have a key for."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,1 +1,1 @@
-"""Attempts: what a request to Stripe came to, when it is tried again, and which declines allow that."""
+"""Attempts: the outcome of a request to Stripe, when it is retried, and which declines allow a retry."""

@@ -1,4 +1,4 @@
-"""The life of an attempt: one request to Stripe under one idempotency key, what to do with it next, and when.
+"""The lifecycle of an attempt: one request to Stripe under one idempotency key, the next action, and its time.
 
 While an attempt is unfinished it blocks every other attempt on its payment or refund. Its `next_action_at` is the end
 of its owner's lease while a worker executes it, and the time of the next run otherwise; claiming it increments

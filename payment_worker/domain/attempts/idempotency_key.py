@@ -1,4 +1,4 @@
-"""The idempotency key of an attempt: which parts it is made of, and whose a key is whose row was lost."""
+"""The idempotency key of an attempt: builds it, and recognises keys of payments and refunds whose rows were lost."""
 
 from uuid import UUID
 

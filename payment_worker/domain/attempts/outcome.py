@@ -1,4 +1,4 @@
-"""The outcomes of a request to Stripe; only `Declined` and `Rejected` say that it took no effect."""
+"""The outcomes of a request to Stripe; only `Declined` and `Rejected` mean that it had no effect."""
 
 from dataclasses import dataclass
 

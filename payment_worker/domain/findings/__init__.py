@@ -1,1 +1,1 @@
-"""Findings: their kinds, and the comparison of each object of ours with Stripe's."""
+"""Findings: their kinds, and the comparison of each of our objects with Stripe's."""

@@ -1,4 +1,4 @@
-"""Findings about accounts and lists that Stripe denies us, and which objects each of them hides."""
+"""Findings about accounts and lists that our key may not read, and the objects that each of them hides."""
 
 from typing import Final
 

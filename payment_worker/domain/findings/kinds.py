@@ -1,4 +1,4 @@
-"""The kinds of findings, in which our records and Stripe's differ, and which of them are repaired or checked again."""
+"""The kinds of findings (differences between our records and Stripe's), and which are repaired or checked again."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,1 +1,1 @@
-"""The double-entry ledger: its accounts, and what each fact posts on them."""
+"""The double-entry ledger: its accounts, and the postings of each fact."""

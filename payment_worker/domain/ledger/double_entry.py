@@ -1,4 +1,4 @@
-"""Double entry: the accounts of the ledger, the kinds of its entries, and what a posting is.
+"""Double entry: the ledger's accounts, the kinds of entries, and the posting.
 
 Theory of operation. Every posting debits (+) or credits (-) one account; those of an entry sum to zero in a currency.
 What we expect and what Stripe did meet in the clearing account `customers`, each under the id of the object that both

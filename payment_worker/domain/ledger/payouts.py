@@ -1,4 +1,4 @@
-"""Payouts, what they post when they reach the bank or come back, and what was there before the import began."""
+"""The postings of payouts that reach the bank or come back, and of the opening balance."""
 
 from dataclasses import dataclass
 from datetime import date, datetime

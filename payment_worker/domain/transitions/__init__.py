@@ -1,1 +1,1 @@
-"""What a snapshot of a Stripe object changes in our record, as values; never backwards, never older than the record."""
+"""Computes what a snapshot of a Stripe object changes in our record: never backwards, never from an older snapshot."""

@@ -1,4 +1,4 @@
-"""Looks up at Stripe what an attempt of unknown outcome created, where repeating its request is not safe."""
+"""Looks up an attempt of unknown outcome at Stripe when it is not safe to repeat its request."""
 
 import json
 from datetime import datetime, timedelta

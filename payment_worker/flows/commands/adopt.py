@@ -1,4 +1,4 @@
-"""Adopts a PaymentIntent that another program created, such as Checkout or Elements, as a payment of ours.
+"""Adopts a PaymentIntent created by another program, such as Checkout or Elements, as our payment.
 
 The PaymentIntent is retrieved twice: before the payment's row is inserted, and again after that. So a change in between
 is recorded even if its event arrived before the row. What there was before, such as refunds and disputes, is read after

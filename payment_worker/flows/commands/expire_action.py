@@ -1,4 +1,4 @@
-"""Cancels payments whose customer never did what Stripe asked of them."""
+"""Cancels payments whose customer did not complete the required action in time."""
 
 from datetime import timedelta
 from typing import Final

@@ -1,4 +1,4 @@
-"""Refunds payments that Stripe warns of as fraud, where the policy says so."""
+"""Refunds payments with an early fraud warning, if the policy says so."""
 
 from datetime import timedelta
 from typing import Final

@@ -1,4 +1,4 @@
-"""The row of the inbox that an event becomes."""
+"""Converts a Stripe event to its row in the inbox."""
 
 from payment_worker.gateway.webhook import Event
 from payment_worker.store.events import inbox

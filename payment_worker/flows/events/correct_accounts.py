@@ -1,4 +1,4 @@
-"""Stores events whose account is a `context` again, under that account's id, as all others are stored."""
+"""Corrects the account of stored events that name theirs in `context`."""
 
 from collections.abc import Sequence
 from dataclasses import replace

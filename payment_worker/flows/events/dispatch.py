@@ -1,4 +1,4 @@
-"""Dispatches an event: finds the payment that its object belongs to and calls the handler of such objects."""
+"""Dispatches an event: finds the payment of its object and calls the handler for that type of object."""
 
 from payment_worker.domain.attempts.outcome import Postponed, Unanswered
 from payment_worker.domain.findings.kinds import FindingKind

@@ -1,4 +1,4 @@
-"""Reads the object that an event carries: whose it is, by what it says itself, and its snapshot."""
+"""Reads an event's object: the ids that say which payment it belongs to, and its snapshot."""
 
 from dataclasses import dataclass
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Records fee and net of charges, of many with one request to Stripe, and finishes their events."""
+"""Records fee and net of many charges with one request to Stripe, and finishes their events."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Retrieves from Stripe what an event leaves out: its object, or all of it where only its id is to be believed."""
+"""Retrieves from Stripe an event's object, or the whole event if only its id can be trusted."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The inbox: stores events once, and processes them under a lease, together where that is possible.
+"""The inbox: stores each event once, and processes events under a lease, in batches if possible.
 
 Theory of operation. An event is stored as new and due. Whoever is told that there is something, with no word of what,
 claims the oldest that are new and processes them together; those that Stripe has to be asked about, and all of them

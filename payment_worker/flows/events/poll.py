@@ -1,4 +1,4 @@
-"""Polls Stripe's event list in overlapping windows, so that lost webhooks are made up for.
+"""Polls Stripe's event list in overlapping windows, to find events whose webhooks were lost.
 
 Theory of operation. The list is newest first, and an older event can become visible after a newer one. So each window
 begins `overlap` before the newest event of the window before, and ends where the list does; an event that becomes

@@ -1,4 +1,4 @@
-"""Processes in one transaction those of many events that need no request to Stripe.
+"""Processes all events of a batch that need no request to Stripe in one transaction.
 
 Their payments are locked by one statement, those that tell something new are applied, and all are ended by one
 statement. What Stripe has to be asked about is left, and so is what cannot be read.

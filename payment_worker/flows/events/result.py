@@ -1,4 +1,4 @@
-"""The results of processing an event, as codes with an explanation each."""
+"""The results of processing an event: codes, each with an explanation."""
 
 from dataclasses import dataclass
 from datetime import timedelta

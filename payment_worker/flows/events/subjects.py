@@ -1,4 +1,4 @@
-"""The table of handled event types: each one's object, where Stripe shows it, and what reads it."""
+"""The table of handled event types: the object of each, its path in Stripe's API, and its parser."""
 
 from collections.abc import Callable, Mapping
 from enum import Enum, auto

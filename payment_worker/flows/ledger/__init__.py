@@ -1,1 +1,1 @@
-"""The ledger: imports Stripe's balance transactions and payouts, posts them beside our records, proves the balance."""
+"""The ledger: imports Stripe's balance transactions and payouts, posts them against our records, proves the balance."""

@@ -1,4 +1,4 @@
-"""Stores and posts balance transactions, and reclassifies those that were posted before we knew whose they are.
+"""Stores and posts balance transactions, and reclassifies those posted before their owner was known.
 
 Theory of operation. A Stripe account may be shared with other apps. What moved money for a PaymentIntent, Refund or
 dispute of ours is to be cleared by our records, and so is what claims to be ours: its metadata carries a MAC, or names

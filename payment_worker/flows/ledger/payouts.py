@@ -1,4 +1,4 @@
-"""Follows payouts to the bank: posts those that arrived or came back, and reads what they are made of."""
+"""Tracks payouts: posts those that arrived or came back, and reads the balance transactions of each."""
 
 from collections.abc import Collection
 from datetime import datetime

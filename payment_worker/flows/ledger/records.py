@@ -1,4 +1,4 @@
-"""Posts what our own records expect, from the history of payments, refunds and disputes.
+"""Posts the balance movements that our records expect, from the history of payments, refunds and disputes.
 
 Theory of operation. Rows of the history are numbered when they are written and seen when they are committed, so that a
 lower number may appear after a higher one. All rows after the place of which everything before is surely committed are

@@ -1,4 +1,4 @@
-"""The import as a whole: our records, each account's list, its payouts, and the proof that its balance is explained."""
+"""Runs the whole import: our records, each account's balance transactions and payouts, and the proof of its balance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Records what our records and Stripe's balance do not agree on for too long, after asking Stripe about it once.
+"""Records findings for objects that stay uncleared for too long, after asking Stripe once about each.
 
 Theory of operation. The import begins shortly before our first payment. A payment that is adopted may be older: then
 its balance transaction was never imported. So Stripe is asked for the transactions of whatever seems not to be there,

@@ -1,4 +1,4 @@
-"""Erases a customer's texts on request: descriptions, metadata, addresses, mandates; the books stay as they are."""
+"""Erases a customer's texts on request: descriptions, metadata, addresses, mandates; amounts and history stay."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

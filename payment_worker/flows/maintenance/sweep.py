@@ -1,4 +1,4 @@
-"""Sweeps for due and abandoned rows and enqueues them again."""
+"""The sweep: finds due and abandoned rows and enqueues them again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Shared by all comparisons: the result of a step, and recording a finding."""
+"""Shared code of all comparisons: the result of a step, and recording a finding."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Records the early fraud warnings that Stripe lists and we have not, page by page."""
+"""Records the early fraud warnings in Stripe's list that our database lacks, page by page."""
 
 from payment_worker.domain.early_fraud_warning import EarlyFraudWarning
 from payment_worker.flows.reconciliation.checker import Checker, StepResult, Tally

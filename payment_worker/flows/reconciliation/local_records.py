@@ -1,4 +1,4 @@
-"""Checks our rows that no list of Stripe's contained, unknown outcomes, and findings that may be resolved."""
+"""Checks our rows that none of Stripe's lists contained, unknown outcomes, and findings that may be resolved."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Applies a snapshot of a Stripe object to our record: the only way by which Stripe's state enters it.
+"""Applies a snapshot of a Stripe object to our record: the only code that updates records from Stripe's state.
 
 Theory of operation. Events, the poll, look-ups, responses and reconciliation all end in `judge`, under the payment's
 lock: it decides what the snapshot changes and records contradictions as findings. A caller that holds the lock already,

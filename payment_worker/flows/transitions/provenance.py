@@ -1,4 +1,4 @@
-"""Finds what an attempt created by its idempotency key: metadata can be copied or cleared, the key of a request cannot.
+"""Finds the object that an attempt created, by its idempotency key: metadata can be copied or cleared, a key cannot.
 
 Stripe includes the key in each event that a request causes, and the key is stored before the request is sent.
 """

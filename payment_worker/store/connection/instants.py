@@ -1,4 +1,4 @@
-"""Reads PostgreSQL's timestamps: those that Python's `datetime` cannot hold are named, not a bare ValueError."""
+"""Reads PostgreSQL's timestamps, and names those outside the range of Python's `datetime`."""
 
 from datetime import datetime
 from typing import Final, cast

@@ -1,4 +1,4 @@
-"""Closes connections on which a frozen PostgreSQL does not respond; no other timeout ends such a wait.
+"""Closes connections on which a frozen PostgreSQL does not respond, which no other timeout detects.
 
 `statement_timeout` is measured by the server, keepalives are answered by its kernel, and `tcp_user_timeout` only
 notices that bytes were received. libpq waits without limit, so one thread watches all connections of a `Database`.

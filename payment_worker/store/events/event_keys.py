@@ -1,4 +1,4 @@
-"""Finds in stored events which idempotency key made an object, and which object a key has made."""
+"""Finds in stored events the idempotency key that created an object, and the object that a key created."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Lists events for people, and lets them replay or discard some."""
+"""Lists events for operators, and marks events to be replayed or discarded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

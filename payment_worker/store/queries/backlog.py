@@ -1,4 +1,4 @@
-"""Counts rows that are overdue, unknown for long, parked or rejected; each query has an index."""
+"""Counts rows that are overdue, unknown for too long, parked or rejected; each query has an index."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

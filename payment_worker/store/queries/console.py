@@ -1,4 +1,4 @@
-"""Reads what only the console shows: unknown outcomes and disputes."""
+"""Reads rows that only the console shows: unknown outcomes and disputes."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Totals of a period: the money of its payments by currency, what Stripe booked, payments and refunds by hour."""
+"""Totals of a period: payments by currency, Stripe's bookings, payments and refunds by hour."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

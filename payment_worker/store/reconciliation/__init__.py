@@ -1,1 +1,1 @@
-"""The tables of reconciliation: runs, the candidates that they compare, and findings."""
+"""The tables of reconciliation: runs, candidates for lost payments, and findings."""

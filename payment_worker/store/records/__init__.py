@@ -1,1 +1,1 @@
-"""The tables of payments, their attempts, refunds and disputes, and the history of all."""
+"""The tables of payments, attempts, refunds and disputes, and their history."""

@@ -1,4 +1,4 @@
-"""Queries of a payment's requests to Stripe: the unanswered one, those under a key, the last confirmation."""
+"""Queries for a payment's requests to Stripe: the unanswered one, those under a key, the last confirmation."""
 
 import json
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""Archives, deletes and erases rows whose time is over."""
+"""Archives, deletes and erases rows that are no longer needed."""

@@ -1,4 +1,4 @@
-"""Deletes what is past its retention and of no more use: events, messages, and rows for people."""
+"""Deletes finished rows past their retention: events, messages, rejected requests, reconciliation reports."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Erases what a person told from the rows of their payments: texts go, ids, amounts and states stay."""
+"""Erases a customer's texts from the rows of their payments; ids, amounts and states stay."""
 
 import json
 from collections.abc import Mapping, Sequence
