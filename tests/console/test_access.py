@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
 
 from payment_worker.console.access import MOST_BY_ADDRESS, MOST_IN_ALL, WINDOW_SECONDS, LoginThrottle
 from payment_worker.devstack import programs
+from payment_worker.devstack.ports import LOOPBACK
 from payment_worker.settings import Settings, SettingsError
 from tests.console.conftest import OPERATOR, PAGES, READER, Page, Running, Start, Visitor
 from tests.harness.fork_server import forked
@@ -146,6 +149,12 @@ def test_a_proxy_is_believed_who_the_user_is(console: Start) -> None:
     assert "ada, may read" in Visitor(port, headers={"X-Forwarded-User": "ada"}).get("/payments").body
     assert Visitor(port, headers={"X-Forwarded-User": " "}).get("/payments").status == 401
     assert Visitor(port, READER).get("/payments").status == 401
+    with closing(HTTPConnection(LOOPBACK, port, timeout=30)) as connection:
+        connection.putrequest("GET", "/payments")
+        for name in ("grace", "ada"):
+            connection.putheader("X-Forwarded-User", name)
+        connection.endheaders()
+        assert connection.getresponse().status == 401
 
 
 def test_nobody_but_the_proxy_is_believed(console: Start) -> None:

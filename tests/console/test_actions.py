@@ -205,6 +205,8 @@ def test_a_token_is_good_for_its_user_alone_and_in_every_console_of_these_settin
     made = token(one.reader.get("/"))
     assert other.reader.post("/pause", {"token": made, "reason": "x", "kind": "cancel"}).status == 303
     assert other.operator.post("/resume", {"token": made, "reason": "x", "kind": "cancel"}).status == 403
+    page = console().reader.post("/resume", {"token": made, "reason": "x", "kind": "cancel"})
+    assert (page.status, "You may read, and not act." in page.body) == (403, True)
 
 
 def test_what_people_did_can_be_neither_changed_nor_deleted(

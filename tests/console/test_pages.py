@@ -351,6 +351,12 @@ def test_the_overview_shows_what_waits_and_what_was_charged(console: Start, rows
     a_payment(rows, created_at=now, amount_refunded=100, amount_refund_reserved=100, **fees)
     a_payment(rows, created_at=now, status="FAILED", failure_reason="card_declined")
     asked = a_payment(rows, created_at=now - timedelta(days=9), status="REQUESTED")
+    this_hour = now + timedelta(days=1)
+    for status in ("SUCCEEDED", "AUTHORIZED"):
+        today = a_payment(rows, status=status, created_at=this_hour)
+    a_payment(rows, status="FAILED", failure_reason="card_declined", created_at=this_hour)
+    for status in ("PROCESSED", "PENDING"):
+        a_refund(rows, today, status=status)
     rows(
         """INSERT INTO payment_attempt (payment_id, number, action, path, parameters, idempotency_key, status,
                unknown_reason, first_sent_at, sent_until, created_at, next_action_at)
@@ -374,7 +380,9 @@ def test_the_overview_shows_what_waits_and_what_was_charged(console: Start, rows
         "Outbox",
         "Inbox: parked",
         "Circuit breakers open",
-        "Charges: ",
+        "Charges: 2 most in an hour: 2",
+        "Declines: 1 most in an hour: 1",
+        "Refunds: 1 most in an hour: 1",
     ):
         assert said in text, said
     assert "Something needs attention" in text  # no worker runs
@@ -470,6 +478,7 @@ def test_the_balance_a_days_bookings_and_payouts_are_shown(
         "12.34 EUR",
         "12.00 EUR",
         "acct_7 EUR",
+        "all in EUR",
         "48.24 EUR",
         "48.00 EUR",
         "0.24 EUR",
