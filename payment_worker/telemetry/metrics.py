@@ -103,7 +103,7 @@ REPEATED_REQUESTS: Final = Metric(
 )
 TASKS_ENDED: Final = Metric(
     name="payment_worker_tasks",
-    means="Task runs, by how they ended: rejected is the caller's fault, broke is an exception of ours, retried ones "
+    means="Task runs, by how they ended: rejected is the caller's fault, broke is our own exception, retried ones "
     "run again.",
     labels={"task": TASKS, "end": ("succeeded", "rejected", "broke", "retried", "other")},
 )

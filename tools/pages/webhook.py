@@ -43,7 +43,7 @@ those connected to it are processed; events of the organisation's other accounts
 EventBridge and Azure Event Grid send no signature: let your app pass on the event's id with the task
 [`fetch_stripe_event`](tasks.md#payment_workerfetch_stripe_event-events).
 
-## What a webhook is answered
+## Responses to a webhook
 
 The receiver answers 200 only once the event is committed; Stripe sends everything else again. The response body is
 `{{"outcome": "…"}}` with the value in the first column, which is also the label in the [metrics](metrics.md) and the

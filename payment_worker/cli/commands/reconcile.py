@@ -22,7 +22,7 @@ def reconcile(
     account: Annotated[
         list[str] | None,
         typer.Option(
-            help="With a period: also reconcile this account, even without payments of ours: Stripe's id of a "
+            help="With a period: also reconcile this account, even without our payments: Stripe's id of a "
             "connected one, a name of STRIPE_API_KEYS, or both as NAME/acct_…. Repeatable."
         ),
     ] = None,
