@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select, text
@@ -66,16 +66,15 @@ class Hour:
 
 _LAST_HOURS: Final = text("""
 WITH hour AS (
-    SELECT generate_series(date_trunc('hour', CAST(:now AS timestamptz), 'UTC') - (:many - 1) * interval '1 h',
-                           :now, interval '1 h') AS at
+    SELECT generate_series(CAST(:since AS timestamptz), CAST(:now AS timestamptz), interval '1 h') AS at
 ), charged AS (
     SELECT date_trunc('hour', created_at, 'UTC') AS at,
         count(*) FILTER (WHERE status IN ('SUCCEEDED', 'AUTHORIZED')) AS charges,
         count(*) FILTER (WHERE status = 'FAILED') AS declines
-    FROM payment WHERE created_at >= (SELECT min(at) FROM hour) GROUP BY 1
+    FROM payment WHERE created_at >= :since GROUP BY 1
 ), refunded AS (
     SELECT date_trunc('hour', created_at, 'UTC') AS at, count(*) AS refunds
-    FROM refund WHERE created_at >= (SELECT min(at) FROM hour) AND status = 'PROCESSED' GROUP BY 1
+    FROM refund WHERE created_at >= :since AND status = 'PROCESSED' GROUP BY 1
 )
 SELECT at, coalesce(charges, 0) AS charges, coalesce(declines, 0) AS declines, coalesce(refunds, 0) AS refunds
 FROM hour LEFT JOIN charged USING (at) LEFT JOIN refunded USING (at) ORDER BY at
@@ -84,7 +83,8 @@ FROM hour LEFT JOIN charged USING (at) LEFT JOIN refunded USING (at) ORDER BY at
 
 def last_hours(connection: Connection, many: int, *, now: datetime) -> Sequence[Hour]:
     """The last hours of the clock, the present one among them, oldest first."""
-    rows = connection.execute(_LAST_HOURS, {"many": many, "now": now})
+    since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=many - 1)
+    rows = connection.execute(_LAST_HOURS, {"since": since, "now": now})
     return [Hour(**row) for row in rows.mappings()]
 
 
