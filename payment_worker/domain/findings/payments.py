@@ -4,6 +4,7 @@ Both sides must be of the same time, or be refreshed: a list that was read befor
 that does not exist.
 """
 
+from functools import partial
 from uuid import UUID
 
 from payment_worker.domain.findings.kinds import Difference, FindingKind
@@ -14,40 +15,29 @@ from payment_worker.domain.transitions.payments import is_split_as_asked, took_m
 
 def compare_payment(payment: Payment, seen: PaymentIntentSnapshot) -> Difference | None:
     """How a payment and the PaymentIntent that is its own, or names it, differ."""
+    differs = partial(_difference, payment, seen)
     if payment.stripe_payment_intent_id not in {None, seen.stripe_payment_intent_id}:
         return second_payment_intent(payment, seen.stripe_payment_intent_id)
     if seen.currency != payment.currency:
-        return _payment(
-            FindingKind.PAYMENT_CURRENCY_DIFFERS, payment, seen, ours=payment.currency, theirs=seen.currency
-        )
+        return differs(FindingKind.PAYMENT_CURRENCY_DIFFERS, ours=payment.currency, theirs=seen.currency)
     if payment.stripe_payment_intent_id is None and took_more(payment, seen):
         return _amount_differs(payment, seen)
     if not _same_status(payment, seen):
-        return _payment(
-            FindingKind.PAYMENT_STATUS_DIFFERS, payment, seen, ours=payment.status, theirs=seen.trigger
-        )
+        return differs(FindingKind.PAYMENT_STATUS_DIFFERS, ours=payment.status, theirs=seen.trigger)
     if took_more(payment, seen):
         return _amount_differs(payment, seen)
     if payment.status in CAPTURING and seen.amount_received != payment.amount_captured:
-        return _payment(
-            FindingKind.PAYMENT_AMOUNT_DIFFERS,
-            payment,
-            seen,
-            ours=payment.amount_captured,
-            theirs=seen.amount_received,
-        )
-    return _compare_split(payment, seen)
+        ours, theirs = payment.amount_captured, seen.amount_received
+        return differs(FindingKind.PAYMENT_AMOUNT_DIFFERS, ours=ours, theirs=theirs)
+    return None if is_split_as_asked(payment, seen) else _split_differs(payment, seen)
 
 
-def _compare_split(payment: Payment, seen: PaymentIntentSnapshot) -> Difference | None:
-    if is_split_as_asked(payment, seen):
-        return None
+def _split_differs(payment: Payment, seen: PaymentIntentSnapshot) -> Difference:
+    differs = partial(_difference, payment, seen)
     if seen.application_fee_amount != payment.application_fee_amount:
-        ours, theirs = payment.application_fee_amount, seen.application_fee_amount
-        return _payment(FindingKind.PAYMENT_FEE_DIFFERS, payment, seen, ours=ours, theirs=theirs)
-    return _payment(
-        FindingKind.PAYMENT_TRANSFER_DIFFERS, payment, seen, ours=_transfer(payment), theirs=_transfer(seen)
-    )
+        fee = payment.application_fee_amount
+        return differs(FindingKind.PAYMENT_FEE_DIFFERS, ours=fee, theirs=seen.application_fee_amount)
+    return differs(FindingKind.PAYMENT_TRANSFER_DIFFERS, ours=_transfer(payment), theirs=_transfer(seen))
 
 
 def _transfer(of: Payment | PaymentIntentSnapshot) -> str | None:
@@ -64,11 +54,11 @@ def _same_status(payment: Payment, seen: PaymentIntentSnapshot) -> bool:
 def _amount_differs(payment: Payment, seen: PaymentIntentSnapshot) -> Difference:
     taken = max(seen.amount_received, seen.amount_capturable)
     theirs = seen.amount if seen.amount != payment.amount else taken
-    return _payment(FindingKind.PAYMENT_AMOUNT_DIFFERS, payment, seen, ours=payment.amount, theirs=theirs)
+    return _difference(payment, seen, FindingKind.PAYMENT_AMOUNT_DIFFERS, ours=payment.amount, theirs=theirs)
 
 
-def _payment(
-    kind: FindingKind, payment: Payment, seen: PaymentIntentSnapshot, *, ours: object, theirs: object
+def _difference(
+    payment: Payment, seen: PaymentIntentSnapshot, kind: FindingKind, *, ours: object, theirs: object
 ) -> Difference:
     return Difference(
         kind=kind,

@@ -1,5 +1,7 @@
 """Compares a refund with a snapshot of Stripe's Refund, and names the first difference."""
 
+from functools import partial
+
 from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import LOST, RELEASED, STATUS_SHOWN, Refund
@@ -9,51 +11,30 @@ from payment_worker.domain.transitions.refunds import is_reversed_as_asked
 
 def compare_refund(payment: Payment, refund: Refund | None, seen: RefundSnapshot) -> Difference | None:
     """How a Refund of this payment and our refund that it is, if there is one, differ."""
+    differs = partial(_difference, payment, refund, seen)
     if refund is None:
-        return _refund(FindingKind.REFUND_NOT_OURS, payment, None, seen, ours=None, theirs=seen.trigger)
+        return differs(FindingKind.REFUND_NOT_OURS, ours=None, theirs=seen.trigger)
     if refund.stripe_refund_id not in {None, seen.stripe_refund_id}:
-        own = refund.stripe_refund_id
-        return _refund(
-            FindingKind.SECOND_REFUND, payment, refund, seen, ours=own, theirs=seen.stripe_refund_id
-        )
+        ours, theirs = refund.stripe_refund_id, seen.stripe_refund_id
+        return differs(FindingKind.SECOND_REFUND, ours=ours, theirs=theirs)
     if seen.currency != refund.currency:
-        return _refund(
-            FindingKind.REFUND_CURRENCY_DIFFERS,
-            payment,
-            refund,
-            seen,
-            ours=refund.currency,
-            theirs=seen.currency,
-        )
+        return differs(FindingKind.REFUND_CURRENCY_DIFFERS, ours=refund.currency, theirs=seen.currency)
     if seen.amount != refund.amount:
-        return _refund(
-            FindingKind.REFUND_AMOUNT_DIFFERS, payment, refund, seen, ours=refund.amount, theirs=seen.amount
-        )
+        return differs(FindingKind.REFUND_AMOUNT_DIFFERS, ours=refund.amount, theirs=seen.amount)
     if refund.status in RELEASED and refund.stripe_refund_id is None and seen.trigger not in LOST:
-        return _refund(
-            FindingKind.REFUND_EXISTS_AFTER_ALL,
-            payment,
-            refund,
-            seen,
-            ours=refund.status,
-            theirs=seen.trigger,
-        )
+        return differs(FindingKind.REFUND_EXISTS_AFTER_ALL, ours=refund.status, theirs=seen.trigger)
     if STATUS_SHOWN[seen.trigger] is not refund.status or not refund.stripe_refund_id:
-        return _refund(
-            FindingKind.REFUND_STATUS_DIFFERS, payment, refund, seen, ours=refund.status, theirs=seen.trigger
-        )
+        return differs(FindingKind.REFUND_STATUS_DIFFERS, ours=refund.status, theirs=seen.trigger)
     if not is_reversed_as_asked(refund, seen):
-        return _refund(
-            FindingKind.REFUND_NOT_REVERSED, payment, refund, seen, ours="reversed", theirs="not reversed"
-        )
+        return differs(FindingKind.REFUND_NOT_REVERSED, ours="reversed", theirs="not reversed")
     return None
 
 
-def _refund(
-    kind: FindingKind,
+def _difference(
     payment: Payment,
     refund: Refund | None,
     seen: RefundSnapshot,
+    kind: FindingKind,
     *,
     ours: object,
     theirs: object,
