@@ -148,18 +148,5 @@ REJECTED: Final = Metric(
     labels={"task": (*TASKS, OTHER)},
 )
 
-METRICS: Final = (
-    *(
-        ATTEMPTS,
-        RESCHEDULED,
-        PAYMENTS,
-        REFUNDS,
-        CAPTURED,
-        REFUNDED,
-        RETURNED,
-        STRIPE_SECONDS,
-        THROTTLED,
-        REPEATED_REQUESTS,
-    ),
-    *(CLOCKS_APART, TASKS_ENDED, TASK_SECONDS, QUEUE_TASKS, SWEPT, EVENTS, PUBLISHED, REJECTED),
-)
+METRICS: Final = tuple(each for each in list(globals().values()) if isinstance(each, Metric))
+"""All of the above."""
