@@ -37,9 +37,9 @@ class LogThrottle:
 class ThrottleFilter(logging.Filter):
     """Makes each line of the HTTP server's one line, and leaves most of the same kind out."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._throttle = LogThrottle(clock=clock)
+        self._throttle = LogThrottle()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is written."""

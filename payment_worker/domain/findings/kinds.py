@@ -214,17 +214,6 @@ IN_LEDGER: Final = UNCLEARED | {
 }
 """Findings of the ledger, which the balance import checks again; reconciliation does not."""
 
-REPAIRABLE: Final = frozenset(
-    {
-        FindingKind.PAYMENT_STATUS_DIFFERS,
-        FindingKind.REFUND_NOT_OURS,
-        FindingKind.REFUND_STATUS_DIFFERS,
-        FindingKind.DISPUTE_NOT_RECORDED,
-        FindingKind.DISPUTE_STATUS_DIFFERS,
-    }
-)
-"""Differences that applying Stripe's snapshot may resolve; statuses only move forward, so trying is safe."""
-
 TOO_LONG: Final = timedelta(hours=1)
 """By then an attempt was looked up many times, and its request cannot be in progress any more."""
 

@@ -24,8 +24,6 @@ class Contradiction(StrEnum):
     """A refund that we had recorded as failed."""
     NOT_PROVEN = "not_proven"
     """An object names ours in its metadata without our MAC."""
-    NOT_SHOWN = "not_shown"
-    """Stripe does not show an object that it has shown before."""
 
 
 @dataclass(frozen=True, slots=True)

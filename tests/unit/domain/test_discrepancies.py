@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from payment_worker.domain.findings.kinds import REPAIRABLE, FindingKind
+from payment_worker.domain.findings.kinds import FindingKind
 from payment_worker.domain.findings.payments import compare_payment
 from payment_worker.domain.findings.refunds import compare_refund
 from payment_worker.domain.payment import STATUS_OF_PAYMENT, PaymentStatus, PaymentTrigger
@@ -22,6 +22,15 @@ PAYMENT_CHANGES: list[dict[str, Any]] = [
     {"currency": "USD"},
     {"stripe_payment_intent_id": "pi_2"},
 ]
+REPAIRABLE = {
+    FindingKind.PAYMENT_STATUS_DIFFERS,
+    FindingKind.REFUND_NOT_OURS,
+    FindingKind.REFUND_STATUS_DIFFERS,
+    FindingKind.DISPUTE_NOT_RECORDED,
+    FindingKind.DISPUTE_STATUS_DIFFERS,
+}
+"""Differences that applying Stripe's snapshot may resolve; statuses only move forward, so trying is safe."""
+
 REFUND_CHANGES: list[dict[str, Any]] = [{}, {"amount": 99}, {"currency": "USD"}, {"stripe_refund_id": "re_2"}]
 
 
