@@ -9,6 +9,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
@@ -70,10 +71,11 @@ class Access:
 
     def client_address(self, request: Request) -> str:
         """The address that a request comes from; where a proxy sent it, the one that the proxy names."""
-        # Only the last is of the proxy's own making.
+        # Only the last is of the proxy's own making. With a port, or as a word, it would be another each time.
         last = ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip()
-        if last and self._is_proxy(request):
-            return last
+        with suppress(ValueError):
+            if self._is_proxy(request):
+                return str(ip_address(last))
         return request.client.host if request.client else ""
 
     def _named_by_proxy(self, request: Request) -> str:

@@ -182,6 +182,8 @@ def test_after_ten_wrong_passwords_an_address_has_to_wait(console: Start) -> Non
     # Whoever writes addresses before the one that the proxy adds stays the same.
     assert _from(running, "192.0.2.1, 198.51.100.7", OPERATOR).status == 429
     assert _from(running, "198.51.100.8", OPERATOR).status == 200
+    # What is no address, such as one with a port, gives nobody another address for each guess.
+    assert [_from(running, f"198.51.100.9:{n}").status for n in range(11)] == [401] * 10 + [429]
     assert running.stranger.get("/payments").status == 401
     assert running.stranger.get("/healthz").status == 200
 
