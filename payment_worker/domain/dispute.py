@@ -59,16 +59,16 @@ PUBLISHED = BLOCKING | OVER
 """Statuses of a real dispute. An inquiry is recorded, but not published, because it blocks nothing."""
 
 
-def next_status(status: DisputeStatus, seen: DisputeStatus) -> DisputeStatus:
+def next_status(status: DisputeStatus, shown: DisputeStatus) -> DisputeStatus:
     """Where seeing this state leads, if it is known which came last; the same status where it is nothing new."""
-    if either_came_last(status, seen):
-        return seen
-    return seen if RANKS[seen] > RANKS[status] else status
+    if either_came_last(status, shown):
+        return shown
+    return shown if RANKS[shown] > RANKS[status] else status
 
 
-def either_came_last(status: DisputeStatus, seen: DisputeStatus) -> bool:
+def either_came_last(status: DisputeStatus, shown: DisputeStatus) -> bool:
     """Whether these are a loss and an appeal, each of which may follow upon the other."""
-    return DisputeStatus.LOST in {status, seen} and not APPEALS.isdisjoint({status, seen})
+    return DisputeStatus.LOST in {status, shown} and not APPEALS.isdisjoint({status, shown})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

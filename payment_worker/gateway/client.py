@@ -233,22 +233,22 @@ class Gateway:
     def made_by(self, attempt: Attempt, object_id: str, *, account: str) -> LookupResult:
         """The current PaymentIntent or Refund that, by an event, an attempt has created: it cannot be absent."""
         is_refund = attempt.action is Action.REFUND
-        seen = (
+        result = (
             self.refund(object_id, account=account)
             if is_refund
             else self.payment_intent(object_id, account=account)
         )
-        return Unanswered(UnknownReason.TRUNCATED_ANSWER) if isinstance(seen, Absent) else seen
+        return Unanswered(UnknownReason.TRUNCATED_ANSWER) if isinstance(result, Absent) else result
 
     def refunds_of(
         self, stripe_payment_intent_id: str, *, account: str
     ) -> list[RefundSnapshot] | Unanswered | Postponed:
         """All Refunds of a PaymentIntent."""
-        seen: dict[str, RefundSnapshot] = {}
+        refunds: dict[str, RefundSnapshot] = {}
 
         def gather(body: JSON) -> bool:
             refund = refund_snapshot(body)
-            seen[refund.stripe_refund_id] = refund
+            refunds[refund.stripe_refund_id] = refund
             return False
 
         all_of_them = ScanQuery(
@@ -263,7 +263,7 @@ class Gateway:
             # A later page failed. What was read before it need not be read again.
             time.sleep(BREATH_SECONDS)
             end = find(self._connection, all_of_them, after=end.after)
-        return end if isinstance(end, Unanswered | Postponed) else list(seen.values())
+        return end if isinstance(end, Unanswered | Postponed) else list(refunds.values())
 
     def _post(self, attempt: Attempt, account: str, permit: Permit, *, is_first: bool) -> Outcome:
         options: dict[str, Any] = {"idempotency_key": attempt.idempotency_key}
@@ -271,8 +271,8 @@ class Gateway:
         try:
             asked = json.loads(attempt.parameters)
             answer = self._connection.call("post", attempt.path, asked, account, permit, options=options)
-            seen = read(_completed(answer.data, asked))
-            return Shown(seen, answer.request_id, is_present=not is_replayed(answer.headers))
+            snapshot = read(_completed(answer.data, asked))
+            return Shown(snapshot, answer.request_id, is_present=not is_replayed(answer.headers))
         except stripe.PermissionError as error:
             # For a request that was sent before, this response does not say what became of the first one.
             return (account and is_first and no_such_account(error)) or outcome_of(error)

@@ -101,22 +101,22 @@ def cancel_request(*, stripe_payment_intent_id: str, reason: str | None) -> Requ
 
 
 def retry_request(
-    *, stripe_payment_intent_id: str, payment_method: str, before: Mapping[str, object]
+    *, stripe_payment_intent_id: str, payment_method: str, last_confirmation: Mapping[str, object]
 ) -> Request:
     """Confirm a PaymentIntent again, as it was confirmed. After a decline it has no payment method any more.
 
     Args:
-        before: the parameters of the last confirmation. Its mandate is of its payment method and of no other.
+        last_confirmation: its parameters. Its mandate is of its payment method and of no other.
     """
-    same_method = before.get("payment_method") == payment_method
+    same_method = last_confirmation.get("payment_method") == payment_method
     return _request(
         f"/v1/payment_intents/{stripe_payment_intent_id}/confirm",
         {
             "payment_method": payment_method,
-            "off_session": before.get("off_session"),
-            "return_url": before.get("return_url"),
-            "mandate": before.get("mandate") if same_method else None,
-            "mandate_data": before.get("mandate_data") if same_method else None,
+            "off_session": last_confirmation.get("off_session"),
+            "return_url": last_confirmation.get("return_url"),
+            "mandate": last_confirmation.get("mandate") if same_method else None,
+            "mandate_data": last_confirmation.get("mandate_data") if same_method else None,
             "expand": ["latest_charge"],
         },
     )

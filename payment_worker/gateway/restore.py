@@ -21,7 +21,7 @@ from payment_worker.gateway.requests import MAC, OWN_ORDER_ID
 class OriginalRequest:
     """A PaymentIntent, and the request that created it."""
 
-    seen: PaymentIntentSnapshot
+    snapshot: PaymentIntentSnapshot
     at: datetime
     """By Stripe's clock."""
     order_id: str | None
@@ -51,7 +51,7 @@ def _requested(intent: JSON) -> OriginalRequest:
     try:
         metadata, error = dict(intent["metadata"]), intent.get("last_payment_error") or {}
         return OriginalRequest(
-            seen=payment_intent_snapshot(intent),
+            snapshot=payment_intent_snapshot(intent),
             at=datetime.fromtimestamp(intent["created"], tz=UTC),
             order_id=metadata.get(OWN_ORDER_ID) or metadata.get("order_id"),
             metadata=metadata,

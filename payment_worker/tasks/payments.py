@@ -49,7 +49,7 @@ def capture(self: Task, *args: object, **kwargs: object) -> Result:
     """Capture what was authorised, or a part of it, once."""
     request = parsed(self, CaptureRequest, args, kwargs)
     patient = is_patient(self, Missing.ANSWER)
-    return _change(self, request, partial(capture_flow, patient=patient), kwargs)
+    return _change(self, request, partial(capture_flow, wait_if_busy=patient), kwargs)
 
 
 @app.task(bind=True, name="payment_worker.cancel", typing=False)
@@ -57,7 +57,7 @@ def cancel(self: Task, *args: object, **kwargs: object) -> Result:
     """Give up a payment that has not succeeded."""
     request = parsed(self, CancelRequest, args, kwargs)
     patient = is_patient(self, Missing.ANSWER)
-    return _change(self, request, partial(cancel_flow, patient=patient), kwargs)
+    return _change(self, request, partial(cancel_flow, wait_if_busy=patient), kwargs)
 
 
 @app.task(bind=True, name="payment_worker.retry_charge", typing=False)

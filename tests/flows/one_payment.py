@@ -441,10 +441,10 @@ class OnePayment(RuleBasedStateMachine):
                 answer = refund(self.here, parse(RefundRequest, given))
             case "capture":
                 asked = parse(CaptureRequest, given)
-                answer = capture(self.here, asked, message_id=message_id, patient=message.patient)
+                answer = capture(self.here, asked, message_id=message_id, wait_if_busy=message.patient)
             case "cancel":
                 asking = parse(CancelRequest, given)
-                answer = cancel(self.here, asking, message_id=message_id, patient=message.patient)
+                answer = cancel(self.here, asking, message_id=message_id, wait_if_busy=message.patient)
             case _:
                 answer = retry_charge(self.here, parse(RetryChargeRequest, given), message_id=message_id)
         if isinstance(answer, CommandResult):

@@ -134,7 +134,7 @@ class Scene:
     ) -> CommandResult:
         """Capture, and return what was answered."""
         request = parse(CaptureRequest, {"payment_id": str(payment_id), **arguments})
-        answer = capture(self.context, request, message_id=message_id or uuid4(), patient=False)
+        answer = capture(self.context, request, message_id=message_id or uuid4(), wait_if_busy=False)
         assert isinstance(answer, CommandResult)
         return answer
 
@@ -143,7 +143,7 @@ class Scene:
     ) -> CommandResult:
         """Cancel, and return what was answered."""
         request = parse(CancelRequest, {"payment_id": str(payment_id), **arguments})
-        answer = cancel(self.context, request, message_id=message_id or uuid4(), patient=False)
+        answer = cancel(self.context, request, message_id=message_id or uuid4(), wait_if_busy=False)
         assert isinstance(answer, CommandResult)
         return answer
 

@@ -71,7 +71,7 @@ WAITS_FOR_CAPACITY = frozenset(
 class Shown:
     """Stripe showed the object that the request created."""
 
-    seen: PaymentIntentSnapshot | RefundSnapshot
+    snapshot: PaymentIntentSnapshot | RefundSnapshot
     stripe_request_id: str | None = None
     is_present: bool = True
     """Whether it shows the object's current state. A replayed response shows that of the first execution."""
@@ -82,7 +82,7 @@ class Declined:
     """The card was declined: an outcome, not an error. The PaymentIntent stays for another attempt."""
 
     decline: Decline
-    seen: PaymentIntentSnapshot | None
+    snapshot: PaymentIntentSnapshot | None
     stripe_request_id: str | None = None
     is_present: bool = True
     """As for `Shown`."""
@@ -94,7 +94,7 @@ class Rejected:
 
     code: str
     stripe_request_id: str | None = None
-    seen: PaymentIntentSnapshot | None = None
+    snapshot: PaymentIntentSnapshot | None = None
     """The PaymentIntent concerned, retrieved after the rejection: our record of it may be out of date."""
     is_replayed: bool = False
     """Whether the first request under the key was rejected too, and this is its replayed response."""

@@ -6,16 +6,18 @@ from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import DisputeSnapshot
 
 
-def compare_dispute(payment: Payment, ours: DisputeStatus | None, seen: DisputeSnapshot) -> Difference | None:
+def compare_dispute(
+    payment: Payment, ours: DisputeStatus | None, snapshot: DisputeSnapshot
+) -> Difference | None:
     """How a dispute of this payment and what we have recorded of it differ."""
-    if ours is seen.status:
+    if ours is snapshot.status:
         return None
     return Difference(
         kind=FindingKind.DISPUTE_STATUS_DIFFERS if ours else FindingKind.DISPUTE_NOT_RECORDED,
-        object_id=seen.stripe_dispute_id,
+        object_id=snapshot.stripe_dispute_id,
         stripe_account=payment.stripe_account,
         payment_id=payment.payment_id,
-        detail={"ours": ours, "theirs": seen.status},
+        detail={"ours": ours, "theirs": snapshot.status},
     )
 
 

@@ -13,31 +13,31 @@ from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.domain.transitions.payments import is_split_as_asked, took_more
 
 
-def compare_payment(payment: Payment, seen: PaymentIntentSnapshot) -> Difference | None:
+def compare_payment(payment: Payment, snapshot: PaymentIntentSnapshot) -> Difference | None:
     """How a payment and the PaymentIntent that is its own, or names it, differ."""
-    differs = partial(_difference, payment, seen)
-    if payment.stripe_payment_intent_id not in {None, seen.stripe_payment_intent_id}:
-        return second_payment_intent(payment, seen.stripe_payment_intent_id)
-    if seen.currency != payment.currency:
-        return differs(FindingKind.PAYMENT_CURRENCY_DIFFERS, ours=payment.currency, theirs=seen.currency)
-    if payment.stripe_payment_intent_id is None and took_more(payment, seen):
-        return _amount_differs(payment, seen)
-    if not _same_status(payment, seen):
-        return differs(FindingKind.PAYMENT_STATUS_DIFFERS, ours=payment.status, theirs=seen.trigger)
-    if took_more(payment, seen):
-        return _amount_differs(payment, seen)
-    if payment.status in CAPTURING and seen.amount_received != payment.amount_captured:
-        ours, theirs = payment.amount_captured, seen.amount_received
+    differs = partial(_difference, payment, snapshot)
+    if payment.stripe_payment_intent_id not in {None, snapshot.stripe_payment_intent_id}:
+        return second_payment_intent(payment, snapshot.stripe_payment_intent_id)
+    if snapshot.currency != payment.currency:
+        return differs(FindingKind.PAYMENT_CURRENCY_DIFFERS, ours=payment.currency, theirs=snapshot.currency)
+    if payment.stripe_payment_intent_id is None and took_more(payment, snapshot):
+        return _amount_differs(payment, snapshot)
+    if not _same_status(payment, snapshot):
+        return differs(FindingKind.PAYMENT_STATUS_DIFFERS, ours=payment.status, theirs=snapshot.trigger)
+    if took_more(payment, snapshot):
+        return _amount_differs(payment, snapshot)
+    if payment.status in CAPTURING and snapshot.amount_received != payment.amount_captured:
+        ours, theirs = payment.amount_captured, snapshot.amount_received
         return differs(FindingKind.PAYMENT_AMOUNT_DIFFERS, ours=ours, theirs=theirs)
-    return None if is_split_as_asked(payment, seen) else _split_differs(payment, seen)
+    return None if is_split_as_asked(payment, snapshot) else _split_differs(payment, snapshot)
 
 
-def _split_differs(payment: Payment, seen: PaymentIntentSnapshot) -> Difference:
-    differs = partial(_difference, payment, seen)
-    if seen.application_fee_amount != payment.application_fee_amount:
+def _split_differs(payment: Payment, snapshot: PaymentIntentSnapshot) -> Difference:
+    differs = partial(_difference, payment, snapshot)
+    if snapshot.application_fee_amount != payment.application_fee_amount:
         fee = payment.application_fee_amount
-        return differs(FindingKind.PAYMENT_FEE_DIFFERS, ours=fee, theirs=seen.application_fee_amount)
-    return differs(FindingKind.PAYMENT_TRANSFER_DIFFERS, ours=_transfer(payment), theirs=_transfer(seen))
+        return differs(FindingKind.PAYMENT_FEE_DIFFERS, ours=fee, theirs=snapshot.application_fee_amount)
+    return differs(FindingKind.PAYMENT_TRANSFER_DIFFERS, ours=_transfer(payment), theirs=_transfer(snapshot))
 
 
 def _transfer(of: Payment | PaymentIntentSnapshot) -> str | None:
@@ -46,23 +46,25 @@ def _transfer(of: Payment | PaymentIntentSnapshot) -> str | None:
     return f"{'all' if of.transfer_amount is None else of.transfer_amount} to {of.transfer_destination}"
 
 
-def _same_status(payment: Payment, seen: PaymentIntentSnapshot) -> bool:
-    is_known = seen.trigger is None or payment.stripe_payment_intent_id is not None
-    return is_known and shows_status(payment.status, seen.trigger)
+def _same_status(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
+    is_known = snapshot.trigger is None or payment.stripe_payment_intent_id is not None
+    return is_known and shows_status(payment.status, snapshot.trigger)
 
 
-def _amount_differs(payment: Payment, seen: PaymentIntentSnapshot) -> Difference:
-    taken = max(seen.amount_received, seen.amount_capturable)
-    theirs = seen.amount if seen.amount != payment.amount else taken
-    return _difference(payment, seen, FindingKind.PAYMENT_AMOUNT_DIFFERS, ours=payment.amount, theirs=theirs)
+def _amount_differs(payment: Payment, snapshot: PaymentIntentSnapshot) -> Difference:
+    taken = max(snapshot.amount_received, snapshot.amount_capturable)
+    theirs = snapshot.amount if snapshot.amount != payment.amount else taken
+    return _difference(
+        payment, snapshot, FindingKind.PAYMENT_AMOUNT_DIFFERS, ours=payment.amount, theirs=theirs
+    )
 
 
 def _difference(
-    payment: Payment, seen: PaymentIntentSnapshot, kind: FindingKind, *, ours: object, theirs: object
+    payment: Payment, snapshot: PaymentIntentSnapshot, kind: FindingKind, *, ours: object, theirs: object
 ) -> Difference:
     return Difference(
         kind=kind,
-        object_id=seen.stripe_payment_intent_id,
+        object_id=snapshot.stripe_payment_intent_id,
         stripe_account=payment.stripe_account,
         payment_id=payment.payment_id,
         detail={"ours": ours, "theirs": theirs},
@@ -93,14 +95,21 @@ def several_payment_intents(
     )
 
 
-def payment_missing_here(seen: PaymentIntentSnapshot, *, payment_id: UUID, stripe_account: str) -> Difference:
+def payment_missing_here(
+    snapshot: PaymentIntentSnapshot, *, payment_id: UUID, stripe_account: str
+) -> Difference:
     """A PaymentIntent that proves to be of a payment which is not there."""
     return Difference(
         kind=FindingKind.PAYMENT_MISSING_HERE,
-        object_id=seen.stripe_payment_intent_id,
+        object_id=snapshot.stripe_payment_intent_id,
         stripe_account=stripe_account,
         payment_id=payment_id,
-        detail={"ours": None, "theirs": seen.trigger, "amount": seen.amount, "currency": seen.currency},
+        detail={
+            "ours": None,
+            "theirs": snapshot.trigger,
+            "amount": snapshot.amount,
+            "currency": snapshot.currency,
+        },
     )
 
 

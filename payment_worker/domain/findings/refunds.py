@@ -9,23 +9,23 @@ from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.domain.transitions.refunds import is_reversed_as_asked
 
 
-def compare_refund(payment: Payment, refund: Refund | None, seen: RefundSnapshot) -> Difference | None:
+def compare_refund(payment: Payment, refund: Refund | None, snapshot: RefundSnapshot) -> Difference | None:
     """How a Refund of this payment and our refund that it is, if there is one, differ."""
-    differs = partial(_difference, payment, refund, seen)
+    differs = partial(_difference, payment, refund, snapshot)
     if refund is None:
-        return differs(FindingKind.REFUND_NOT_OURS, ours=None, theirs=seen.trigger)
-    if refund.stripe_refund_id not in {None, seen.stripe_refund_id}:
-        ours, theirs = refund.stripe_refund_id, seen.stripe_refund_id
+        return differs(FindingKind.REFUND_NOT_OURS, ours=None, theirs=snapshot.trigger)
+    if refund.stripe_refund_id not in {None, snapshot.stripe_refund_id}:
+        ours, theirs = refund.stripe_refund_id, snapshot.stripe_refund_id
         return differs(FindingKind.SECOND_REFUND, ours=ours, theirs=theirs)
-    if seen.currency != refund.currency:
-        return differs(FindingKind.REFUND_CURRENCY_DIFFERS, ours=refund.currency, theirs=seen.currency)
-    if seen.amount != refund.amount:
-        return differs(FindingKind.REFUND_AMOUNT_DIFFERS, ours=refund.amount, theirs=seen.amount)
-    if refund.status in RELEASED and refund.stripe_refund_id is None and seen.trigger not in LOST:
-        return differs(FindingKind.REFUND_EXISTS_AFTER_ALL, ours=refund.status, theirs=seen.trigger)
-    if STATUS_SHOWN[seen.trigger] is not refund.status or not refund.stripe_refund_id:
-        return differs(FindingKind.REFUND_STATUS_DIFFERS, ours=refund.status, theirs=seen.trigger)
-    if not is_reversed_as_asked(refund, seen):
+    if snapshot.currency != refund.currency:
+        return differs(FindingKind.REFUND_CURRENCY_DIFFERS, ours=refund.currency, theirs=snapshot.currency)
+    if snapshot.amount != refund.amount:
+        return differs(FindingKind.REFUND_AMOUNT_DIFFERS, ours=refund.amount, theirs=snapshot.amount)
+    if refund.status in RELEASED and refund.stripe_refund_id is None and snapshot.trigger not in LOST:
+        return differs(FindingKind.REFUND_EXISTS_AFTER_ALL, ours=refund.status, theirs=snapshot.trigger)
+    if STATUS_SHOWN[snapshot.trigger] is not refund.status or not refund.stripe_refund_id:
+        return differs(FindingKind.REFUND_STATUS_DIFFERS, ours=refund.status, theirs=snapshot.trigger)
+    if not is_reversed_as_asked(refund, snapshot):
         return differs(FindingKind.REFUND_NOT_REVERSED, ours="reversed", theirs="not reversed")
     return None
 
@@ -33,7 +33,7 @@ def compare_refund(payment: Payment, refund: Refund | None, seen: RefundSnapshot
 def _difference(
     payment: Payment,
     refund: Refund | None,
-    seen: RefundSnapshot,
+    snapshot: RefundSnapshot,
     kind: FindingKind,
     *,
     ours: object,
@@ -41,7 +41,7 @@ def _difference(
 ) -> Difference:
     return Difference(
         kind=kind,
-        object_id=seen.stripe_refund_id,
+        object_id=snapshot.stripe_refund_id,
         stripe_account=payment.stripe_account,
         payment_id=payment.payment_id,
         refund_id=refund.refund_id if refund else None,

@@ -52,25 +52,31 @@ class DisputeMoved:
 DisputeVerdict = DisputeMoved | Unchanged | Stale | PaymentBehind
 
 
-def transition_dispute(payment: Payment, known: Iterable[Dispute], seen: DisputeSnapshot) -> DisputeVerdict:
+def transition_dispute(
+    payment: Payment, known: Iterable[Dispute], snapshot: DisputeSnapshot
+) -> DisputeVerdict:
     """Apply a snapshot of a dispute of this payment, of which these disputes are known."""
     if payment.status is not PaymentStatus.SUCCEEDED:
         return PaymentBehind()
     disputes = {dispute.stripe_dispute_id: dispute for dispute in known}
-    before = disputes.get(seen.stripe_dispute_id)
-    if before and next_status(before.status, seen.status) is before.status:
+    before = disputes.get(snapshot.stripe_dispute_id)
+    if before and next_status(before.status, snapshot.status) is before.status:
         return Unchanged()
-    if before and seen.as_of_status is not before.status and either_came_last(before.status, seen.status):
+    if (
+        before
+        and snapshot.as_of_status is not before.status
+        and either_came_last(before.status, snapshot.status)
+    ):
         return Stale()
     dispute = Dispute(
-        stripe_dispute_id=seen.stripe_dispute_id,
+        stripe_dispute_id=snapshot.stripe_dispute_id,
         payment_id=payment.payment_id,
-        status=seen.status,
-        amount=seen.amount,
-        currency=seen.currency,
-        stripe_charge_id=seen.stripe_charge_id,
-        reason=seen.reason,
-        evidence_due_by=seen.evidence_due_by,
+        status=snapshot.status,
+        amount=snapshot.amount,
+        currency=snapshot.currency,
+        stripe_charge_id=snapshot.stripe_charge_id,
+        reason=snapshot.reason,
+        evidence_due_by=snapshot.evidence_due_by,
     )
     disputes[dispute.stripe_dispute_id] = dispute
     is_disputed = any(each.status in BLOCKING for each in disputes.values())

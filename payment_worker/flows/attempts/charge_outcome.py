@@ -18,55 +18,55 @@ from payment_worker.flows.transitions.payments import payment_writes
 from payment_worker.store.records import payments
 
 
-def payment_intent_shown(locked: LockedAttempt, seen: PaymentIntentSnapshot) -> CommandResult | Continue:
+def payment_intent_shown(locked: LockedAttempt, snapshot: PaymentIntentSnapshot) -> CommandResult | Continue:
     """Record that Stripe showed the PaymentIntent, in the response or in a look-up."""
     attempt, payment = locked.attempt, locked.payment
-    if seen.trigger is None and not locked.believes_absence():
+    if snapshot.trigger is None and not locked.believes_absence():
         # It exists without a result: the request may still be executing.
         return locked.reschedule(unknown_reason_after_absence(attempt.unknown_reason), code="unconfirmed")
-    if _is_anothers(locked, seen):
-        second = second_payment_intent(payment, seen.stripe_payment_intent_id)
-        record_finding(locked.context, locked.connection, second)
+    if _belongs_to_other_payment(locked, snapshot):
+        difference = second_payment_intent(payment, snapshot.stripe_payment_intent_id)
+        record_finding(locked.context, locked.connection, difference)
         return locked.reschedule(UnknownReason.CONTRADICTS_RECORD, code=Contradiction.ANOTHER_PAYMENT_INTENT)
     cause = locked.cause("answered")
-    judgement = judge(locked.context, locked.connection, payment, seen)
+    judgement = judge(locked.context, locked.connection, payment, snapshot)
     writes = judgement.writes(cause=cause, now=locked.now)
     match judgement.verdict:
         case Stale():
-            known = replace(payment, stripe_payment_intent_id=seen.stripe_payment_intent_id)
+            updated = replace(payment, stripe_payment_intent_id=snapshot.stripe_payment_intent_id)
             return Continue(
                 replace(attempt, unknown_reason=UnknownReason.SUPERSEDED, as_of_version=payment.version),
-                known,
+                updated,
             )
         case Contradicted(Contradiction.STATUS_DIFFERS):
             # The outcome is known; an operator has to decide which of the two statuses is right.
-            return locked.finish(_status_of(seen), [], payment)
+            return locked.finish(_status_of(snapshot), [], payment)
         case Contradicted(contradiction):
             return locked.reschedule(UnknownReason.CONTRADICTS_RECORD, code=contradiction)
-        case Advanced() | Unchanged() if seen.trigger is None:
+        case Advanced() | Unchanged() if snapshot.trigger is None:
             # Stripe created it without charging, and no request is executing; a retry confirms the same one.
-            return charge_refused(locked, Decline(), AttemptStatus.ABSENT, made=seen)
+            return charge_refused(locked, Decline(), AttemptStatus.ABSENT, snapshot=snapshot)
         case Advanced(after):
-            return locked.finish(_status_of(seen), writes, after)
+            return locked.finish(_status_of(snapshot), writes, after)
         case Unchanged():
-            return locked.finish(_status_of(seen), writes, payment)
+            return locked.finish(_status_of(snapshot), writes, payment)
         case _:
             raise AssertionError(f"a PaymentIntent is never {judgement.verdict}")
 
 
-def _is_anothers(locked: LockedAttempt, seen: PaymentIntentSnapshot) -> bool:
+def _belongs_to_other_payment(locked: LockedAttempt, snapshot: PaymentIntentSnapshot) -> bool:
     """Whether another payment has the PaymentIntent: it was adopted while the attempt was unanswered."""
     attempt = locked.attempt
     if attempt.unknown_reason is None and attempt.lease_token <= 1:
         return False  # nobody knew it before this response
-    holder = payments.id_by_payment_intent(locked.connection, seen.stripe_payment_intent_id)
-    return holder not in {None, attempt.payment_id}
+    owner_id = payments.id_by_payment_intent(locked.connection, snapshot.stripe_payment_intent_id)
+    return owner_id not in {None, attempt.payment_id}
 
 
-def _status_of(seen: PaymentIntentSnapshot) -> AttemptStatus:
+def _status_of(snapshot: PaymentIntentSnapshot) -> AttemptStatus:
     return (
         AttemptStatus.DECLINED
-        if seen.decline and seen.trigger is not PaymentTrigger.SUCCEEDED
+        if snapshot.decline and snapshot.trigger is not PaymentTrigger.SUCCEEDED
         else AttemptStatus.EXECUTED
     )
 
@@ -76,28 +76,28 @@ def charge_refused(
     decline: Decline,
     status: AttemptStatus,
     *,
-    made: PaymentIntentSnapshot | None = None,
+    snapshot: PaymentIntentSnapshot | None = None,
 ) -> CommandResult:
     """Record that nothing was charged and no PaymentIntent says more; one may have been created."""
     payment, code = locked.payment, decline.decline_code or decline.error_code
     cause = locked.cause(status.lower(), code=code)
     if payment_states.next_status(payment.status, PaymentTrigger.FAILED) is not PaymentStatus.FAILED:
         return locked.finish(status, [], payment, code=code)
-    known = made.stripe_payment_intent_id if made else payment.stripe_payment_intent_id
-    moved = replace(payment, stripe_payment_intent_id=known, version=payment.version + 1)
-    failed = fail_payment(moved, decline)
+    payment_intent_id = snapshot.stripe_payment_intent_id if snapshot else payment.stripe_payment_intent_id
+    updated = replace(payment, stripe_payment_intent_id=payment_intent_id, version=payment.version + 1)
+    failed = fail_payment(updated, decline)
     writes = payment_writes(payment, failed, cause=cause, now=locked.now)
     return locked.finish(status, writes, failed, code=code)
 
 
 def retry_refused(
-    locked: LockedAttempt, seen: PaymentIntentSnapshot, *, code: str
+    locked: LockedAttempt, snapshot: PaymentIntentSnapshot, *, code: str
 ) -> CommandResult | Continue:
     """Record that Stripe rejected a retry; its PaymentIntent was retrieved after that."""
     attempt, payment = locked.attempt, locked.payment
     cause = locked.cause("refused", code=code)
-    shown = seen.as_of(attempt.as_of_version)
-    judgement = judge(locked.context, locked.connection, payment, shown)
+    versioned = snapshot.as_of(attempt.as_of_version)
+    judgement = judge(locked.context, locked.connection, payment, versioned)
     writes = judgement.writes(cause=cause, now=locked.now)
     match judgement.verdict:
         case Stale():

@@ -56,17 +56,17 @@ MARGIN: Final = timedelta(seconds=0.25)
 def execute_attempt(context: Context, attempt: Attempt, payment: Payment) -> CommandResult:
     """Work on an attempt that is ours until its lease ends."""
     with about(payment_id=attempt.payment_id, refund_id=attempt.refund_id, action=attempt.action):
-        return _perform(context, attempt, payment)
+        return _execute_steps(context, attempt, payment)
 
 
-def _perform(context: Context, attempt: Attempt, payment: Payment) -> CommandResult:
+def _execute_steps(context: Context, attempt: Attempt, payment: Payment) -> CommandResult:
     for _ in range(MOST_STEPS):
         learned(attempt=attempt.number)
         step = next_step(attempt, now=context.clock(), key_safe_age=context.policy.key_safe_age)
         if step is Step.SEND and not context.pauses.hold(attempt.action):
             outcome = _send(context, attempt, payment)
-            attempt = _sent(attempt, outcome, now=context.clock(), stripe_now=context.stripe.now())
-            outcome = _looked_up(context, attempt, payment, outcome)
+            attempt = _after_sending(attempt, outcome, now=context.clock(), stripe_now=context.stripe.now())
+            outcome = _with_current_payment_intent(context, attempt, payment, outcome)
             if isinstance(outcome, Unanswered) and outcome.unknown_reason in MUST_LOOK:
                 attempt = replace(
                     attempt,
@@ -75,28 +75,28 @@ def _perform(context: Context, attempt: Attempt, payment: Payment) -> CommandRes
                     stripe_request_id=outcome.stripe_request_id,
                 )
                 continue
-            noted = record(context, attempt, outcome, asked_at=attempt.sent_until)
+            result = record(context, attempt, outcome, asked_at=attempt.sent_until)
         else:
             asked_at = context.clock()
-            lookup_progress = look_up if step is Step.LOOK_UP else _look_up_while_paused
-            noted = record(
+            lookup = look_up if step is Step.LOOK_UP else _look_up_while_paused
+            result = record(
                 context,
                 attempt,
-                lookup_progress(context, attempt, payment, asked_at=asked_at),
+                lookup(context, attempt, payment, asked_at=asked_at),
                 asked_at=asked_at,
             )
-        if isinstance(noted, CommandResult):
-            return noted
-        attempt, payment = noted.attempt, noted.payment
-    noted = record(
+        if isinstance(result, CommandResult):
+            return result
+        attempt, payment = result.attempt, result.payment
+    result = record(
         context,
         attempt,
         Unanswered(attempt.unknown_reason or UnknownReason.SUPERSEDED),
         asked_at=context.clock(),
     )
-    if isinstance(noted, Continue):
+    if isinstance(result, Continue):
         raise AssertionError("an unanswered attempt is always left for later")  # noqa: TRY004 - no wrong type: a bug
-    return noted
+    return result
 
 
 def _send(context: Context, attempt: Attempt, payment: Payment) -> Outcome:
@@ -114,18 +114,22 @@ def _send(context: Context, attempt: Attempt, payment: Payment) -> Outcome:
     )
 
 
-def _sent(attempt: Attempt, outcome: Outcome, *, now: datetime, stripe_now: datetime | None) -> Attempt:
-    held_back = isinstance(outcome, Postponed) and outcome.delay in NOT_SENT
+def _after_sending(
+    attempt: Attempt, outcome: Outcome, *, now: datetime, stripe_now: datetime | None
+) -> Attempt:
+    was_not_sent = isinstance(outcome, Postponed) and outcome.delay in NOT_SENT
     return replace(
         attempt,
         sent_until=now,
         stripe_sent_at=attempt.stripe_sent_at or (stripe_now and stripe_now - (now - attempt.first_sent_at)),
-        never_sent=attempt.never_sent and held_back,
+        never_sent=attempt.never_sent and was_not_sent,
         lookup_progress=None,
     )
 
 
-def _looked_up(context: Context, attempt: Attempt, payment: Payment, outcome: Outcome) -> Outcome:
+def _with_current_payment_intent(
+    context: Context, attempt: Attempt, payment: Payment, outcome: Outcome
+) -> Outcome:
     """A rejection, with the current PaymentIntent in place of our assumption about it.
 
     If it cannot be retrieved now, the same request is rejected again later.
@@ -134,10 +138,10 @@ def _looked_up(context: Context, attempt: Attempt, payment: Payment, outcome: Ou
         return outcome
     if outcome.code == NO_SUCH_ACCOUNT:
         return outcome  # without permission for the request there may be none to retrieve it either
-    seen = context.stripe.payment_intent(payment.payment_intent, account=payment.stripe_account)
-    match seen:
+    result = context.stripe.payment_intent(payment.payment_intent, account=payment.stripe_account)
+    match result:
         case Shown(PaymentIntentSnapshot() as intent):
-            return replace(outcome, seen=intent)
+            return replace(outcome, snapshot=intent)
         case Unanswered() | Postponed():
             return Unanswered(UnknownReason.NO_ANSWER)
         case _:
@@ -150,24 +154,26 @@ def _look_up_while_paused(
     """What Stripe shows of an attempt that may not be sent now; whatever is not there waits for the pause's end."""
     if attempt.never_sent:
         return Postponed(Delay.PAUSED)
-    seen = look_up(context, attempt, payment, asked_at=asked_at)
-    return Postponed(Delay.PAUSED) if isinstance(seen, Absent | ScanIncomplete) else seen
+    result = look_up(context, attempt, payment, asked_at=asked_at)
+    return Postponed(Delay.PAUSED) if isinstance(result, Absent | ScanIncomplete) else result
 
 
 def run_if_due(context: Context, attempt_id: int) -> CommandResult | None:
     """Execute an attempt if it is due; None if another worker has its lease, or it is finished."""
-    return _take(context, attempt_id, lambda attempt: attempt.leased_until <= context.clock())
+    return _claim_and_execute(context, attempt_id, lambda attempt: attempt.leased_until <= context.clock())
 
 
 def run_claimed(context: Context, attempt_id: int, *, lease_token: int) -> CommandResult | None:
     """Execute an attempt that the sweep claimed under this token; None if the token is not valid any more."""
-    return _take(context, attempt_id, lambda attempt: attempt.lease_token == lease_token)
+    return _claim_and_execute(context, attempt_id, lambda attempt: attempt.lease_token == lease_token)
 
 
-def _take(context: Context, attempt_id: int, may: Callable[[Attempt], bool]) -> CommandResult | None:
+def _claim_and_execute(
+    context: Context, attempt_id: int, may_run: Callable[[Attempt], bool]
+) -> CommandResult | None:
     with context.database.begin() as connection:
         locked = attempts.lock_unfinished(connection, attempt_id)
-        if locked is None or not may(locked[1]):
+        if locked is None or not may_run(locked[1]):
             return None
         payment, attempt = locked
         refund = refunds.find(connection, attempt.refund_id) if attempt.refund_id else None
@@ -179,18 +185,18 @@ def _take(context: Context, attempt_id: int, may: Callable[[Attempt], bool]) -> 
             attempt = replace(attempt, never_sent=False, unknown_reason=unknown_reason)
         now, stripe_now = context.clock(), context.stripe.now()
         leased_until = now + context.policy.lease
-        sends = next_step(attempt, now=now, key_safe_age=context.policy.key_safe_age) is Step.SEND
-        claimed = attempts.claimed(
-            attempt, now=now, stripe_now=stripe_now, leased_until=leased_until, sends=sends
+        will_send = next_step(attempt, now=now, key_safe_age=context.policy.key_safe_age) is Step.SEND
+        claim = attempts.claimed(
+            attempt, now=now, stripe_now=stripe_now, leased_until=leased_until, sends=will_send
         )
-        write(connection, [claimed])
-    ours = replace(
+        write(connection, [claim])
+    leased = replace(
         attempt,
         lease_token=attempt.lease_token + 1,
         leased_until=leased_until,
-        sent_until=leased_until if sends else attempt.sent_until,
+        sent_until=leased_until if will_send else attempt.sent_until,
         first_sent_at=now if attempt.never_sent else attempt.first_sent_at,
         stripe_sent_at=stripe_now if attempt.never_sent else attempt.stripe_sent_at,
-        lookup_progress=None if sends else attempt.lookup_progress,
+        lookup_progress=None if will_send else attempt.lookup_progress,
     )
-    return execute_attempt(context, ours, payment)
+    return execute_attempt(context, leased, payment)

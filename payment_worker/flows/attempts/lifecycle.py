@@ -85,15 +85,15 @@ class LockedAttempt:
     def cause(self, cause: str, **detail: object) -> Cause:
         """The cause of a change that this attempt makes."""
         detail["stripe_request_id"] = self.stripe_request_id
-        shown = {name: value for name, value in detail.items() if value is not None}
-        return self.context.cause(cause, attempt=self.attempt.number, **shown)
+        known_detail = {name: value for name, value in detail.items() if value is not None}
+        return self.context.cause(cause, attempt=self.attempt.number, **known_detail)
 
-    def based(self, seen: PaymentIntentSnapshot, *, is_present: bool) -> PaymentIntentSnapshot:
+    def based(self, snapshot: PaymentIntentSnapshot, *, is_present: bool) -> PaymentIntentSnapshot:
         """The snapshot in a response, with the row's version before the call if it shows the current state."""
         if not is_present:
-            return seen
+            return snapshot
         # A look-up that shows the state before the attempt does not get here: it has found nothing.
-        return replace(seen.as_of(self.attempt.as_of_version), is_from_attempt=True)
+        return replace(snapshot.as_of(self.attempt.as_of_version), is_from_attempt=True)
 
     def reschedule(
         self,
@@ -108,7 +108,7 @@ class LockedAttempt:
         if code == Delay.PAUSED and attempt.never_sent and pauses.stands(self.connection, attempt.action):
             delay = LONGEST_PAUSE
         due_again_at = self.now + delay
-        reschedule = attempts.reschedule(
+        update = attempts.reschedule(
             attempt,
             unknown_reason=unknown_reason,
             tries=tries,
@@ -116,7 +116,7 @@ class LockedAttempt:
             error_code=f"{code}: {detail}" if detail else code,
             stripe_request_id=self.stripe_request_id,
         )
-        write(self.connection, [reschedule])
+        write(self.connection, [update])
         count(RESCHEDULED, attempt.action, code)
         extra = {"detail": detail} if detail else {}
         log.warning("attempt rescheduled", **self._ids(), reason=code, **extra, tries=tries)
@@ -134,7 +134,7 @@ class LockedAttempt:
         code: str | None = None,
     ) -> CommandResult:
         """Finish the attempt and write its outcome."""
-        ended = attempts.finished(
+        update = attempts.finished(
             self.attempt,
             status=status,
             error_code=code,
@@ -142,18 +142,18 @@ class LockedAttempt:
             retry_at=self._retry_at(status, payment),
             now=self.now,
         )
-        write(self.connection, [*writes, ended])
-        answer = refund_result(refund) if refund else payment_result(payment)
+        write(self.connection, [*writes, update])
+        result = refund_result(refund) if refund else payment_result(payment)
         account = account_label(self.payment.stripe_account)
         count(ATTEMPTS, self.attempt.action, status.lower(), account)
         log.info(
             "attempt finished",
             **self._ids(),
             outcome=status,
-            status=answer.status,
-            stripe_id=answer.stripe_id,
+            status=result.status,
+            stripe_id=result.stripe_id,
         )
-        return answer
+        return result
 
     def _retry_at(self, status: AttemptStatus, payment: Payment) -> datetime | None:
         if status is not AttemptStatus.DECLINED or self.attempt.action not in CHARGES:

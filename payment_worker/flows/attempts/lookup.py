@@ -42,36 +42,36 @@ def look_up(
     Args:
         asked_at: when the look-up began, by which absence is decided.
     """
-    searched = _searched(context, attempt, payment, asked_at)
-    match searched:
+    result = _search(context, attempt, payment, asked_at)
+    match result:
         case Shown() | Absent() | ScanIncomplete():
-            return searched
+            return result
         case Postponed(delay):
             return Postponed(delay)  # The request id would be that of the look-up.
         case Unanswered():
             return Unanswered(attempt.unknown_reason or UnknownReason.NO_ANSWER)
         case _:
-            assert_never(searched)
+            assert_never(result)
 
 
-def _searched(context: Context, attempt: Attempt, payment: Payment, asked_at: datetime) -> ScanResult:
+def _search(context: Context, attempt: Attempt, payment: Payment, asked_at: datetime) -> ScanResult:
     account = payment.stripe_account
     match attempt.action:
         case Action.CHARGE if payment.stripe_payment_intent_id:
             return context.stripe.payment_intent(payment.stripe_payment_intent_id, account=account)
         case Action.CHARGE | Action.REFUND:
-            return _found(context, attempt, payment, asked_at)
+            return _find_object(context, attempt, payment, asked_at)
         case Action.CAPTURE | Action.CANCEL | Action.RETRY:
-            seen = context.stripe.payment_intent(payment.payment_intent, account=account)
-            if isinstance(seen, Absent):
+            result = context.stripe.payment_intent(payment.payment_intent, account=account)
+            if isinstance(result, Absent):
                 # It existed before: if it is not shown now, the look-up says nothing about the outcome.
                 return Unanswered(attempt.unknown_reason or UnknownReason.NO_ANSWER)
-            return Absent() if _shows_no_effect(context, attempt, payment, seen) else seen
+            return Absent() if _shows_no_effect(context, attempt, payment, result) else result
         case _:
             assert_never(attempt.action)
 
 
-def _found(context: Context, attempt: Attempt, payment: Payment, asked_at: datetime) -> ScanResult:
+def _find_object(context: Context, attempt: Attempt, payment: Payment, asked_at: datetime) -> ScanResult:
     """Find the attempt's object: by its metadata on the list of such objects, and proven by an event of its key.
 
     To prove absence, that list and the events are read to their end. That reads all payments of ten minutes and more
@@ -82,24 +82,24 @@ def _found(context: Context, attempt: Attempt, payment: Payment, asked_at: datet
     is_wide = absence_is_believed(attempt, asked_at=asked_at, absence_delay=absence_delay)
     after = resume_after(attempt, absence_delay=absence_delay) if is_wide else None
     if after and after.startswith(EVENT_IDS):
-        return _by_key(context, attempt, payment, after=after)
+        return _find_by_key(context, attempt, payment, after=after)
     while True:
-        listed = _listed(context, attempt, payment, after=after, is_wide=is_wide)
-        match listed:
+        result = _search_list(context, attempt, payment, after=after, is_wide=is_wide)
+        match result:
             case Shown():
-                made = _made(context, attempt, payment, listed)
-                if made is not None:
-                    return made
-                after = _id(listed)
+                verified = _verify_creator(context, attempt, payment, result)
+                if verified is not None:
+                    return verified
+                after = _id(result)
                 if _time_left(context, attempt)() < context.stripe.timeout_seconds:
                     return ScanIncomplete(after)  # so many copies: the next round goes on behind this one
             case Absent() if is_wide:
-                return _by_key(context, attempt, payment, after=None)
+                return _find_by_key(context, attempt, payment, after=None)
             case _:
-                return listed
+                return result
 
 
-def _made(context: Context, attempt: Attempt, payment: Payment, shown: Shown) -> ScanResult | None:
+def _verify_creator(context: Context, attempt: Attempt, payment: Payment, shown: Shown) -> ScanResult | None:
     """The object shown with the attempt's metadata, if an event says that its key created it; None for a copy.
 
     If no event says who created it, the outcome stays unknown: the event may be late.
@@ -114,29 +114,33 @@ def _made(context: Context, attempt: Attempt, payment: Payment, shown: Shown) ->
         return shown
     if not keys:
         return Unanswered(UnknownReason.NO_ANSWER)
-    copy = unverified_metadata(
+    difference = unverified_metadata(
         _id(shown),
         payment_id=payment.payment_id,
         refund_id=attempt.refund_id,
         stripe_account=payment.stripe_account,
     )
     with context.database.begin() as connection:
-        record_finding(context, connection, copy)
+        record_finding(context, connection, difference)
     return None
 
 
 def _id(shown: Shown) -> str:
-    seen = shown.seen
-    return seen.stripe_refund_id if isinstance(seen, RefundSnapshot) else seen.stripe_payment_intent_id
+    snapshot = shown.snapshot
+    return (
+        snapshot.stripe_refund_id
+        if isinstance(snapshot, RefundSnapshot)
+        else snapshot.stripe_payment_intent_id
+    )
 
 
-def _by_key(context: Context, attempt: Attempt, payment: Payment, *, after: str | None) -> ScanResult:
+def _find_by_key(context: Context, attempt: Attempt, payment: Payment, *, after: str | None) -> ScanResult:
     return find_made(
         context, attempt, account=payment.stripe_account, after=after, time_left=_time_left(context, attempt)
     )
 
 
-def _listed(
+def _search_list(
     context: Context, attempt: Attempt, payment: Payment, *, after: str | None, is_wide: bool
 ) -> ScanResult:
     """Found by its metadata: near the time at which it was sent, or, to prove absence, wherever it can be."""
@@ -166,8 +170,8 @@ def _time_left(context: Context, attempt: Attempt) -> Seconds:
 
     That is half-way between the lease's end and the longest call (`celeryconfig.py`).
     """
-    call = timedelta(seconds=context.stripe.timeout_seconds)
-    until = attempt.leased_until - (context.policy.lease - call) / 2
+    longest_call = timedelta(seconds=context.stripe.timeout_seconds)
+    until = attempt.leased_until - (context.policy.lease - longest_call) / 2
 
     def time_left() -> float:
         return (until - context.clock()).total_seconds()
@@ -175,28 +179,30 @@ def _time_left(context: Context, attempt: Attempt) -> Seconds:
     return time_left
 
 
-def _shows_no_effect(context: Context, attempt: Attempt, payment: Payment, sighting: LookupResult) -> bool:
+def _shows_no_effect(context: Context, attempt: Attempt, payment: Payment, result: LookupResult) -> bool:
     """Whether the PaymentIntent is as it was before the attempt, so far."""
-    if not isinstance(sighting, Shown) or not isinstance(sighting.seen, PaymentIntentSnapshot):
+    if not isinstance(result, Shown) or not isinstance(result.snapshot, PaymentIntentSnapshot):
         return False
-    seen = sighting.seen
+    snapshot = result.snapshot
     match attempt.action:
         case Action.CAPTURE:
-            return seen.trigger is PaymentTrigger.AUTHORIZED and not _is_captured(context, attempt, seen)
+            return snapshot.trigger is PaymentTrigger.AUTHORIZED and not _is_captured(
+                context, attempt, snapshot
+            )
         case Action.CANCEL:
-            return not seen.is_final
+            return not snapshot.is_final
         case _:
             # Once there was a response, whatever is shown is the outcome.
             return attempt.unknown_reason is not UnknownReason.SUPERSEDED and shows_previous_attempt(
-                payment, seen
+                payment, snapshot
             )
 
 
-def _is_captured(context: Context, attempt: Attempt, seen: PaymentIntentSnapshot) -> bool:
+def _is_captured(context: Context, attempt: Attempt, snapshot: PaymentIntentSnapshot) -> bool:
     """Whether a capture that is not the final one was made."""
-    asked = json.loads(attempt.parameters)
-    if asked.get("final_capture", True):
+    parameters = json.loads(attempt.parameters)
+    if parameters.get("final_capture", True):
         return False
     with context.database.begin() as connection:
-        before = history.captured_before(connection, attempt)
-    return bool(seen.amount_received >= before + asked["amount_to_capture"])
+        captured_before = history.captured_before(connection, attempt)
+    return bool(snapshot.amount_received >= captured_before + parameters["amount_to_capture"])

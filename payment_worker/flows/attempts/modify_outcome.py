@@ -30,73 +30,75 @@ UNEXPECTED: Final = "payment_intent_unexpected_state"
 """Stripe's own code if none of ours is more specific."""
 
 
-def change_shown(locked: LockedAttempt, seen: PaymentIntentSnapshot) -> CommandResult | Continue:
+def change_shown(locked: LockedAttempt, snapshot: PaymentIntentSnapshot) -> CommandResult | Continue:
     """Record that Stripe showed the PaymentIntent, in the response or in a look-up."""
-    return _shown(locked, seen, code=UNEXPECTED)
+    return _apply_snapshot(locked, snapshot, code=UNEXPECTED)
 
 
 def change_refused(
-    locked: LockedAttempt, seen: PaymentIntentSnapshot | None, *, code: str
+    locked: LockedAttempt, snapshot: PaymentIntentSnapshot | None, *, code: str
 ) -> CommandResult | Continue:
     """Record that Stripe rejected the change; its PaymentIntent was retrieved after that, if there is one."""
-    if seen is None:
-        return _end(locked, locked.payment, AttemptStatus.REFUSED, reason=code)
-    return _shown(locked, seen.as_of(locked.attempt.as_of_version), code=code)
+    if snapshot is None:
+        return _finish(locked, locked.payment, AttemptStatus.REFUSED, reason=code)
+    return _apply_snapshot(locked, snapshot.as_of(locked.attempt.as_of_version), code=code)
 
 
 def change_never_executed(locked: LockedAttempt) -> CommandResult:
     """It was sent often enough, and never executed."""
     reason = RejectionReason.NEVER_EXECUTED.value
-    return _end(locked, locked.payment, AttemptStatus.ABSENT, reason=reason)
+    return _finish(locked, locked.payment, AttemptStatus.ABSENT, reason=reason)
 
 
-def _shown(locked: LockedAttempt, seen: PaymentIntentSnapshot, *, code: str) -> CommandResult | Continue:
+def _apply_snapshot(
+    locked: LockedAttempt, snapshot: PaymentIntentSnapshot, *, code: str
+) -> CommandResult | Continue:
     payment = locked.payment
-    verdict = judge(locked.context, locked.connection, payment, seen).verdict
+    verdict = judge(locked.context, locked.connection, payment, snapshot).verdict
     match verdict:
         case Stale():
             return Continue(replace(locked.attempt, as_of_version=payment.version), payment)
         case Contradicted(Contradiction.STATUS_DIFFERS):
-            return _judged(locked, payment, code=code)
+            return _record_decision(locked, payment, code=code)
         case Contradicted(contradiction):
             return locked.reschedule(UnknownReason.CONTRADICTS_RECORD, code=contradiction)
         case Advanced(after):
-            return _judged(locked, after, code=code)
+            return _record_decision(locked, after, code=code)
         case Unchanged():
-            return _judged(locked, payment, code=code)
+            return _record_decision(locked, payment, code=code)
         case _:
             raise AssertionError(f"a PaymentIntent is never {verdict}")
 
 
-def _judged(locked: LockedAttempt, after: Payment, *, code: str) -> CommandResult:
+def _record_decision(locked: LockedAttempt, after: Payment, *, code: str) -> CommandResult:
     """Whether the current state is the requested one, whoever caused it."""
     match _decide_again(locked, after):
         case Done():
-            return _end(locked, after, AttemptStatus.EXECUTED, reason=None)
+            return _finish(locked, after, AttemptStatus.EXECUTED, reason=None)
         case Reject(rejection_reason):
-            return _end(
+            return _finish(
                 locked,
                 after,
                 AttemptStatus.REFUSED,
                 reason=rejection_reason.value,
             )
         case Proceed():
-            return _end(locked, after, AttemptStatus.REFUSED, reason=code)
+            return _finish(locked, after, AttemptStatus.REFUSED, reason=code)
 
 
 def _decide_again(locked: LockedAttempt, after: Payment) -> Decision:
     if locked.attempt.action is Action.CAPTURE:
-        asked = json.loads(locked.attempt.parameters)
+        parameters = json.loads(locked.attempt.parameters)
         return decide_captured(
             after,
-            amount=asked["amount_to_capture"],
+            amount=parameters["amount_to_capture"],
             before=history.captured_before(locked.connection, locked.attempt),
-            is_final=asked.get("final_capture", True),
+            is_final=parameters.get("final_capture", True),
         )
     return decide_cancel(after)
 
 
-def _end(
+def _finish(
     locked: LockedAttempt,
     after: Payment,
     status: AttemptStatus,
@@ -110,24 +112,24 @@ def _end(
         after = replace(after, version=payment.version + 1)
     cause = locked.cause("answered" if reason is None else "refused")
     writes = payment_writes(payment, after, cause=cause, now=locked.now) if after != payment else []
-    answer = locked.finish(status, writes, after, code=reason)
+    result = locked.finish(status, writes, after, code=reason)
     if reason is None:
-        return answer
+        return result
     if attempt.request_id:  # otherwise it was requested by the worker itself
         reject_change(
             locked.connection,
-            RejectedChange(attempt.action, payment.payment_id, _asked(locked), reason),
+            RejectedChange(attempt.action, payment.payment_id, _requested_arguments(locked), reason),
             request_id=attempt.request_id,
             now=locked.now,
         )
-    return replace(answer, reason=reason)
+    return replace(result, reason=reason)
 
 
-def _asked(locked: LockedAttempt) -> Mapping[str, object]:
+def _requested_arguments(locked: LockedAttempt) -> Mapping[str, object]:
     """The task's arguments, as far as our record shows."""
     if locked.attempt.action is Action.CAPTURE:
-        asked = json.loads(locked.attempt.parameters)
-        final = {} if asked.get("final_capture", True) else {"final": False}
-        return {"amount": asked["amount_to_capture"], **final}
+        parameters = json.loads(locked.attempt.parameters)
+        final_argument = {} if parameters.get("final_capture", True) else {"final": False}
+        return {"amount": parameters["amount_to_capture"], **final_argument}
     reason = locked.payment.cancellation_reason
     return {"reason": reason} if reason else {}

@@ -54,8 +54,8 @@ def record(
         asked_at: when the call to Stripe began; absence is decided by it.
     """
     with context.database.begin() as connection:
-        found = attempts.lock_unfinished(connection, attempt.attempt_id)
-        if found is None or found[1].lease_token != attempt.lease_token:
+        current = attempts.lock_unfinished(connection, attempt.attempt_id)
+        if current is None or current[1].lease_token != attempt.lease_token:
             log.info(
                 "attempt leased elsewhere", attempt_id=attempt.attempt_id, payment_id=str(attempt.payment_id)
             )
@@ -64,7 +64,7 @@ def record(
         locked = LockedAttempt(
             context=context,
             connection=connection,
-            payment=found[0],
+            payment=current[0],
             refund=refund,
             attempt=attempt,
             now=context.clock(),
@@ -73,15 +73,17 @@ def record(
             if isinstance(outcome, Absent | ScanIncomplete)
             else outcome.stripe_request_id,
         )
-        recorded = _record(locked, outcome)
+        result = _record(locked, outcome)
     context.notify_relay()
-    return recorded
+    return result
 
 
 def present(connection: Connection, attempt: Attempt) -> CommandResult:
     """The state as it stands, of the refund or the payment that the attempt is for."""
-    waiting = attempts.unfinished(connection, payment_id=attempt.payment_id, refund_id=attempt.refund_id)
-    unfinished, due_again_at = (Unfinished.OTHERS, waiting.next_action_at) if waiting else (None, None)
+    due_attempt = attempts.unfinished(connection, payment_id=attempt.payment_id, refund_id=attempt.refund_id)
+    unfinished, due_again_at = (
+        (Unfinished.OTHERS, due_attempt.next_action_at) if due_attempt else (None, None)
+    )
     if attempt.refund_id and (refund := refunds.find(connection, attempt.refund_id)):
         return refund_result(refund, unfinished, due_again_at)
     payment = payments.find(connection, attempt.payment_id)
@@ -91,46 +93,46 @@ def present(connection: Connection, attempt: Attempt) -> CommandResult:
 
 def _record(locked: LockedAttempt, outcome: Outcome | Absent | ScanIncomplete) -> CommandResult | Continue:
     match outcome:
-        case Shown(seen, is_present=is_present):
-            return _seen(locked, seen, is_present=is_present)
-        case Declined(_, PaymentIntentSnapshot() as seen, is_present=is_present) if (
+        case Shown(snapshot, is_present=is_present):
+            return _record_snapshot(locked, snapshot, is_present=is_present)
+        case Declined(_, PaymentIntentSnapshot() as snapshot, is_present=is_present) if (
             locked.attempt.action in CHARGES
         ):
-            return _seen(locked, seen, is_present=is_present)
-        case Declined(decline, seen):
-            return _refused(locked, decline, seen, AttemptStatus.DECLINED)
-        case Rejected(code, seen=seen):
-            return _refused(locked, Decline(error_code=code), seen, AttemptStatus.REFUSED)
+            return _record_snapshot(locked, snapshot, is_present=is_present)
+        case Declined(decline, snapshot):
+            return _record_refusal(locked, decline, snapshot, AttemptStatus.DECLINED)
+        case Rejected(code, snapshot=snapshot):
+            return _record_refusal(locked, Decline(error_code=code), snapshot, AttemptStatus.REFUSED)
         case Unanswered(unknown_reason):
             return locked.reschedule(unknown_reason, code=unknown_reason)
         case Postponed(delay, detail=detail):
             return locked.reschedule(locked.attempt.unknown_reason, code=delay, detail=detail)
         case Absent():
-            return _absent(locked)
+            return _record_absence(locked)
         case ScanIncomplete(after):
-            return _partly(locked, after)
+            return _record_incomplete_scan(locked, after)
         case _:
             assert_never(outcome)
 
 
-def _seen(
+def _record_snapshot(
     locked: LockedAttempt,
-    seen: PaymentIntentSnapshot | RefundSnapshot,
+    snapshot: PaymentIntentSnapshot | RefundSnapshot,
     *,
     is_present: bool,
 ) -> CommandResult | Continue:
-    if isinstance(seen, RefundSnapshot):
-        return refund_shown(locked, seen)
-    based = locked.based(seen, is_present=is_present)
+    if isinstance(snapshot, RefundSnapshot):
+        return refund_shown(locked, snapshot)
+    versioned = locked.based(snapshot, is_present=is_present)
     if locked.attempt.action in {Action.CAPTURE, Action.CANCEL}:
-        return change_shown(locked, based)
-    return payment_intent_shown(locked, based)
+        return change_shown(locked, versioned)
+    return payment_intent_shown(locked, versioned)
 
 
-def _refused(
+def _record_refusal(
     locked: LockedAttempt,
     decline: Decline,
-    seen: PaymentIntentSnapshot | None,
+    snapshot: PaymentIntentSnapshot | None,
     status: AttemptStatus,
 ) -> CommandResult | Continue:
     code = str(decline.decline_code or decline.error_code)
@@ -138,16 +140,16 @@ def _refused(
         case Action.REFUND:
             return refund_failed(locked, code, status, cause_name=status.lower())
         case Action.CAPTURE | Action.CANCEL:
-            return change_refused(locked, seen, code=code)
-        case Action.RETRY if seen:
-            return retry_refused(locked, seen, code=code)
+            return change_refused(locked, snapshot, code=code)
+        case Action.RETRY if snapshot:
+            return retry_refused(locked, snapshot, code=code)
         case Action.CHARGE | Action.RETRY:
             return charge_refused(locked, decline, status)
         case _:
             assert_never(locked.attempt.action)
 
 
-def _absent(locked: LockedAttempt) -> CommandResult | Continue:
+def _record_absence(locked: LockedAttempt) -> CommandResult | Continue:
     attempt, policy = locked.attempt, locked.context.policy
     if not locked.could_believe_absence:
         return locked.reschedule(unknown_reason_after_absence(attempt.unknown_reason), code="not found")
@@ -159,18 +161,18 @@ def _absent(locked: LockedAttempt) -> CommandResult | Continue:
         # An update arrived after the look-up: it may concern the object that was looked up.
         return Continue(replace(attempt, as_of_version=locked.payment.version), locked.payment)
     if locked.is_on_record:
-        missing = (
+        difference = (
             refund_missing_there(locked.refund, stripe_account=locked.payment.stripe_account)
             if locked.refund
             else payment_missing_there(locked.payment)
         )
-        record_finding(locked.context, locked.connection, missing)
+        record_finding(locked.context, locked.connection, difference)
         return locked.reschedule(
             UnknownReason.CONTRADICTS_RECORD, code="not found, though Stripe has shown it"
         )
-    young = locked.now - attempt.first_sent_at < policy.key_safe_age
-    if young and 1 + attempts.count_absent(locked.connection, attempt) < policy.max_attempts:
-        return _next_attempt(locked)
+    key_is_safe = locked.now - attempt.first_sent_at < policy.key_safe_age
+    if key_is_safe and 1 + attempts.count_absent(locked.connection, attempt) < policy.max_attempts:
+        return _begin_next_attempt(locked)
     log.warning(
         "attempt given up: never executed",
         payment_id=str(attempt.payment_id),
@@ -179,8 +181,8 @@ def _absent(locked: LockedAttempt) -> CommandResult | Continue:
     )
     match attempt.action:
         case Action.REFUND:
-            reason, why = RefundRejectionReason.NEVER_EXECUTED, "never executed"
-            return refund_failed(locked, reason, AttemptStatus.ABSENT, cause_name=why)
+            reason, cause_name = RefundRejectionReason.NEVER_EXECUTED, "never executed"
+            return refund_failed(locked, reason, AttemptStatus.ABSENT, cause_name=cause_name)
         case Action.CAPTURE | Action.CANCEL:
             return change_never_executed(locked)
         case Action.CHARGE | Action.RETRY:
@@ -189,7 +191,7 @@ def _absent(locked: LockedAttempt) -> CommandResult | Continue:
             assert_never(attempt.action)
 
 
-def _partly(locked: LockedAttempt, after: str) -> CommandResult:
+def _record_incomplete_scan(locked: LockedAttempt, after: str) -> CommandResult:
     """Keep the position of a look-up that could not read the list to its end.
 
     Only if it began when absence would have been proven: in the part read before that, the object may still be
@@ -198,31 +200,31 @@ def _partly(locked: LockedAttempt, after: str) -> CommandResult:
     attempt = locked.attempt
     if not locked.could_believe_absence:
         return locked.reschedule(unknown_reason_after_absence(attempt.unknown_reason), code="not found")
-    looked = replace(attempt, lookup_progress=LookupProgress(locked.asked_at, after))
-    return replace(locked, attempt=looked).reschedule(attempt.unknown_reason, code=Delay.SCAN_CONTINUES)
+    updated = replace(attempt, lookup_progress=LookupProgress(locked.asked_at, after))
+    return replace(locked, attempt=updated).reschedule(attempt.unknown_reason, code=Delay.SCAN_CONTINUES)
 
 
-def _next_attempt(locked: LockedAttempt) -> Continue:
+def _begin_next_attempt(locked: LockedAttempt) -> Continue:
     """The same request under a new key, now that the one before is known never to have been executed."""
-    before = locked.attempt
-    ended = attempts.finished(
-        before, status=AttemptStatus.ABSENT, error_code=before.unknown_reason, now=locked.now
+    previous = locked.attempt
+    update = attempts.finished(
+        previous, status=AttemptStatus.ABSENT, error_code=previous.unknown_reason, now=locked.now
     )
-    write(locked.connection, [ended])
+    write(locked.connection, [update])
     count(
         ATTEMPTS,
-        before.action,
+        previous.action,
         AttemptStatus.ABSENT.lower(),
         account_label(locked.payment.stripe_account),
     )
-    following = new_attempt(
+    attempt = new_attempt(
         locked.context,
         locked.payment,
-        Request(before.path, before.parameters),
-        action=before.action,
+        Request(previous.path, previous.parameters),
+        action=previous.action,
         now=locked.now,
-        refund_id=before.refund_id,
-        number=before.number + 1,
-        request_id=before.request_id,
+        refund_id=previous.refund_id,
+        number=previous.number + 1,
+        request_id=previous.request_id,
     )
-    return Continue(attempts.insert(locked.connection, following), locked.payment)
+    return Continue(attempts.insert(locked.connection, attempt), locked.payment)

@@ -13,11 +13,11 @@ from payment_worker.flows.transitions.apply import judge
 from payment_worker.flows.transitions.refunds import refund_writes
 
 
-def refund_shown(locked: LockedAttempt, seen: RefundSnapshot) -> CommandResult:
+def refund_shown(locked: LockedAttempt, snapshot: RefundSnapshot) -> CommandResult:
     """Stripe showed the Refund."""
     payment, refund = locked.payment, _refund(locked)
     cause = locked.cause("answered")
-    judgement = judge(locked.context, locked.connection, payment, seen, ours=refund)
+    judgement = judge(locked.context, locked.connection, payment, snapshot, ours=refund)
     writes = judgement.writes(cause=cause, now=locked.now)
     match judgement.verdict:
         case Contradicted(contradiction):

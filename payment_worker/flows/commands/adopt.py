@@ -51,42 +51,44 @@ class StripeAway:
 
 def adopt(context: Context, request: AdoptRequest) -> CommandResult | Conflict | RejectAdoption | StripeAway:
     """Adopt a PaymentIntent for this `payment_id`; a repeated request changes nothing."""
-    known = _known(context, request)
-    if isinstance(known, Conflict):
-        return known
-    if known is None and (refused := _take(context, request)):
-        return refused
+    existing = _existing_payment(context, request)
+    if isinstance(existing, Conflict):
+        return existing
+    if existing is None and (rejection := _retrieve_and_insert(context, request)):
+        return rejection
     return continue_adoption(context, request.payment_id)
 
 
 def continue_adoption(context: Context, payment_id: UUID) -> CommandResult | StripeAway:
     """Apply what Stripe shows of an adopted payment now, and what it has of it already: refunds and the like."""
-    adopted = _found(context, payment_id)
-    is_applied = _apply(context, adopted, ObjectKind.PAYMENT_INTENT, adopted.payment_intent)
-    if not (is_applied and all(_apply_all(context, adopted, kind, path) for kind, path in LISTS.items())):
+    payment = _find_payment(context, payment_id)
+    is_applied = _apply_object(context, payment, ObjectKind.PAYMENT_INTENT, payment.payment_intent)
+    if not (is_applied and all(_apply_list(context, payment, kind, path) for kind, path in LISTS.items())):
         return StripeAway()
-    adopted = _found(context, payment_id)
-    if not _record_warnings(context, adopted):
+    payment = _find_payment(context, payment_id)
+    if not _record_warnings(context, payment):
         return StripeAway()
     with context.database.begin() as connection:
         payments.end_adoption(connection, payment_id)
     context.notify_relay()
-    return payment_result(adopted)
+    return payment_result(payment)
 
 
-def _found(context: Context, payment_id: UUID) -> Payment:
+def _find_payment(context: Context, payment_id: UUID) -> Payment:
     with context.database.begin() as connection:
         payment = payments.find(connection, payment_id)
     assert payment is not None  # noqa: S101 - it is recorded, and payments are never deleted
     return payment
 
 
-def _take(context: Context, request: AdoptRequest) -> Conflict | RejectAdoption | StripeAway | None:
+def _retrieve_and_insert(
+    context: Context, request: AdoptRequest
+) -> Conflict | RejectAdoption | StripeAway | None:
     """Retrieve it and insert the payment; None if the row exists now."""
-    asked = fetch_original_request(context.stripe, request.payment_intent, account=request.on_account)
-    match asked:
+    original = fetch_original_request(context.stripe, request.payment_intent, account=request.on_account)
+    match original:
         case OriginalRequest():
-            return _refused(context, request) or _record(context, request, asked)
+            return _ownership_rejection(context, request) or _insert_payment(context, request, original)
         case Absent():
             return RejectAdoption(AdoptionRejection.NO_SUCH_PAYMENT_INTENT)
         case Unreadable():
@@ -94,10 +96,10 @@ def _take(context: Context, request: AdoptRequest) -> Conflict | RejectAdoption 
         case Unanswered() | Postponed():
             return StripeAway()
         case _:
-            assert_never(asked)
+            assert_never(original)
 
 
-def _refused(context: Context, request: AdoptRequest) -> RejectAdoption | StripeAway | None:
+def _ownership_rejection(context: Context, request: AdoptRequest) -> RejectAdoption | StripeAway | None:
     """Why not to adopt what may be an attempt's of ours, whatever its metadata say."""
     kind, intent = ObjectKind.PAYMENT_INTENT, request.payment_intent
     keys = keys_of(context, kind, intent, account=request.on_account)
@@ -108,7 +110,7 @@ def _refused(context: Context, request: AdoptRequest) -> RejectAdoption | Stripe
     return RejectAdoption(AdoptionRejection.OTHER_PAYMENT) if is_ours else None
 
 
-def _known(context: Context, request: AdoptRequest) -> Payment | Conflict | None:
+def _existing_payment(context: Context, request: AdoptRequest) -> Payment | Conflict | None:
     with context.database.begin() as connection:
         payment = payments.find(connection, request.payment_id)
         if payment and payments.fingerprint(connection, request.payment_id) != fingerprint(request):
@@ -116,56 +118,58 @@ def _known(context: Context, request: AdoptRequest) -> Payment | Conflict | None
         return payment
 
 
-def _record(
-    context: Context, request: AdoptRequest, asked: OriginalRequest
+def _insert_payment(
+    context: Context, request: AdoptRequest, original: OriginalRequest
 ) -> RejectAdoption | Conflict | None:
     """Insert the payment; None if the row exists now, whoever inserted it."""
-    seen = asked.seen
-    rejection = check_adoption(request.payment_id, seen, livemode=context.policy.livemode)
+    snapshot = original.snapshot
+    rejection = check_adoption(request.payment_id, snapshot, livemode=context.policy.livemode)
     if rejection:
         return RejectAdoption(rejection)
-    payment, now = _payment_of(request, seen), context.clock()
+    payment, now = _payment_of(request, snapshot), context.clock()
     with context.database.begin() as connection:
         due_at = now + context.policy.lease  # longer than what follows takes, unless this worker dies
-        columns = {**asked.columns, "metadata": asked.metadata, "adoption_due_at": due_at}
-        recorded = payments.insert_payment(
+        columns = {**original.columns, "metadata": original.metadata, "adoption_due_at": due_at}
+        is_inserted = payments.insert_payment(
             connection, payment, request=columns, fingerprint=fingerprint(request), created_at=now
         )
-        if recorded:
-            write(connection, _first_writes(context, connection, payment, seen, now))
-            if asked.balance_transaction:
-                booked = asked.balance_transaction
-                write(connection, [payments.with_balance_transaction(payment.payment_id, booked, now=now)])
+        if is_inserted:
+            write(connection, _first_writes(context, connection, payment, snapshot, now))
+            if original.balance_transaction:
+                transaction = original.balance_transaction
+                write(
+                    connection, [payments.with_balance_transaction(payment.payment_id, transaction, now=now)]
+                )
             return None
-        owner = payments.id_by_payment_intent(connection, request.payment_intent)
-    if owner not in {None, request.payment_id}:
+        owner_id = payments.id_by_payment_intent(connection, request.payment_intent)
+    if owner_id not in {None, request.payment_id}:
         return RejectAdoption(AdoptionRejection.OTHER_PAYMENT)
-    known = _known(context, request)
-    return known if isinstance(known, Conflict) else None
+    existing = _existing_payment(context, request)
+    return existing if isinstance(existing, Conflict) else None
 
 
-def _payment_of(request: AdoptRequest, seen: PaymentIntentSnapshot) -> Payment:
+def _payment_of(request: AdoptRequest, snapshot: PaymentIntentSnapshot) -> Payment:
     return Payment(
         payment_id=request.payment_id,
         order_id=request.order_id,
         customer_id=request.customer_id,
         version=1,
         status=PaymentStatus.REQUESTED,
-        amount=seen.amount,
-        currency=seen.currency,
+        amount=snapshot.amount,
+        currency=snapshot.currency,
         stripe_account=request.on_account,
-        application_fee_amount=seen.application_fee_amount,
-        transfer_destination=seen.transfer_destination,
-        transfer_amount=seen.transfer_amount,
-        stripe_payment_intent_id=seen.stripe_payment_intent_id,
+        application_fee_amount=snapshot.application_fee_amount,
+        transfer_destination=snapshot.transfer_destination,
+        transfer_amount=snapshot.transfer_amount,
+        stripe_payment_intent_id=snapshot.stripe_payment_intent_id,
     )
 
 
 def _first_writes(
-    context: Context, connection: Connection, payment: Payment, seen: PaymentIntentSnapshot, now: datetime
+    context: Context, connection: Connection, payment: Payment, snapshot: PaymentIntentSnapshot, now: datetime
 ) -> Writes:
     cause = context.cause(CAUSE)
-    first = transition(
+    history_row = transition(
         payment_id=payment.payment_id,
         before=None,
         after=payment.status,
@@ -174,17 +178,17 @@ def _first_writes(
         detail={"amount": payment.amount, "currency": payment.currency},
     )
     messages = present(payment_message(payment, now=now))
-    if seen.trigger is None:
+    if snapshot.trigger is None:
         # Its customer has not paid yet, as in REQUIRES_ACTION.
-        waits = replace(payment, status=PaymentStatus.REQUIRES_ACTION, version=2)
+        waiting = replace(payment, status=PaymentStatus.REQUIRES_ACTION, version=2)
         expiry = context.policy.action_expiry
         return [
-            first,
+            history_row,
             *messages,
-            *payment_writes(payment, waits, cause=cause, now=now, action_expiry=expiry),
+            *payment_writes(payment, waiting, cause=cause, now=now, action_expiry=expiry),
         ]
-    judgement = judge(context, connection, payment, seen.as_of(payment.version))
-    return [first, *messages, *judgement.writes(cause=cause, now=now)]
+    judgement = judge(context, connection, payment, snapshot.as_of(payment.version))
+    return [history_row, *messages, *judgement.writes(cause=cause, now=now)]
 
 
 LISTS: Final[Mapping[ObjectKind, str]] = MappingProxyType(
@@ -193,42 +197,42 @@ LISTS: Final[Mapping[ObjectKind, str]] = MappingProxyType(
 """Objects that may have been created for a PaymentIntent before it was adopted."""
 
 
-def _record_warnings(context: Context, adopted: Payment) -> bool:
+def _record_warnings(context: Context, payment: Payment) -> bool:
     """Record the early fraud warnings that the PaymentIntent has already; whether Stripe has shown them."""
     after: str | None = None
     while True:
         page = early_fraud_warnings_page(
-            context.stripe, adopted.payment_intent, after=after, account=adopted.stripe_account
+            context.stripe, payment.payment_intent, after=after, account=payment.stripe_account
         )
         if not isinstance(page, Page):
             return False
         with context.database.begin() as connection:
             for warning in page.objects:
-                record_warning(context, connection, adopted, warning)
+                record_warning(context, connection, payment, warning)
         if page.cursor is None:
             return True
         after = page.cursor
 
 
-def _apply_all(context: Context, adopted: Payment, kind: ObjectKind, path: str) -> bool:
+def _apply_list(context: Context, payment: Payment, kind: ObjectKind, path: str) -> bool:
     after: str | None = None
     while True:
         page = ids_page(
-            context.stripe, path, adopted.payment_intent, after=after, account=adopted.stripe_account
+            context.stripe, path, payment.payment_intent, after=after, account=payment.stripe_account
         )
         if not isinstance(page, Page):
             return False
-        if not all(_apply(context, adopted, kind, stripe_id) for stripe_id in page.objects):
+        if not all(_apply_object(context, payment, kind, stripe_id) for stripe_id in page.objects):
             return False
         if page.cursor is None:
             return True
         after = page.cursor
 
 
-def _apply(context: Context, adopted: Payment, kind: ObjectKind, stripe_id: str) -> bool:
+def _apply_object(context: Context, payment: Payment, kind: ObjectKind, stripe_id: str) -> bool:
     """Apply an object in its current state; whether Stripe has shown it."""
     target = Target(
-        kind=kind, stripe_id=stripe_id, payment_id=adopted.payment_id, account=adopted.stripe_account
+        kind=kind, stripe_id=stripe_id, payment_id=payment.payment_id, account=payment.stripe_account
     )
     match apply_snapshot(context, target, cause=context.cause(CAUSE)):
         case Overtaken() | NotShown(_, Unanswered() | Postponed()):

@@ -15,7 +15,7 @@ from payment_worker.store.connection.database import Connection
 
 
 def cancel(
-    context: Context, request: CancelRequest, *, message_id: UUID, patient: bool
+    context: Context, request: CancelRequest, *, message_id: UUID, wait_if_busy: bool
 ) -> CommandResult | NoSuchPayment | Busy:
     """Cancel a payment; a repeated request changes nothing."""
 
@@ -31,15 +31,15 @@ def cancel(
         message_id=message_id,
         arguments={} if request.reason is None else {"reason": request.reason},
         decide=decide,
-        is_same=lambda _payment, _asked: True,
+        is_same=lambda _payment, _stripe_request: True,
     )
-    return ask_for(context, change, patient=patient)
+    return ask_for(context, change, wait_if_busy=wait_if_busy)
 
 
 def cancellation(payment: Payment, reason: str | None) -> Wanted:
     """What cancels a payment at Stripe for this reason."""
-    asked = cancel_request(stripe_payment_intent_id=payment.payment_intent, reason=reason)
+    request = cancel_request(stripe_payment_intent_id=payment.payment_intent, reason=reason)
     # Stored now, because the update that first shows the cancellation publishes the reason.
     if reason is None:
-        return Wanted(asked, payment)
-    return Wanted(asked, replace(payment, cancellation_reason=reason, version=payment.version + 1))
+        return Wanted(request, payment)
+    return Wanted(request, replace(payment, cancellation_reason=reason, version=payment.version + 1))

@@ -15,7 +15,7 @@ from payment_worker.store.records.stripe_requests import StripeRequest
 
 
 def capture(
-    context: Context, request: CaptureRequest, *, message_id: UUID, patient: bool
+    context: Context, request: CaptureRequest, *, message_id: UUID, wait_if_busy: bool
 ) -> CommandResult | NoSuchPayment | Busy:
     """Capture a payment; a repeated request changes nothing."""
 
@@ -29,10 +29,10 @@ def capture(
             payment,
         )
 
-    def is_same(payment: Payment, asked: StripeRequest) -> bool:
+    def is_same(payment: Payment, stripe_request: StripeRequest) -> bool:
         amount = request.amount or payment.amount_held or payment.amount_authorized
-        is_final = asked.parameters.get("final_capture", True)
-        return bool(asked.parameters["amount_to_capture"] == amount and is_final is request.final)
+        is_final = stripe_request.parameters.get("final_capture", True)
+        return bool(stripe_request.parameters["amount_to_capture"] == amount and is_final is request.final)
 
     change = Change(
         action=Action.CAPTURE,
@@ -42,4 +42,4 @@ def capture(
         decide=decide,
         is_same=is_same,
     )
-    return ask_for(context, change, patient=patient)
+    return ask_for(context, change, wait_if_busy=wait_if_busy)

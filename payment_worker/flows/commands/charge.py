@@ -28,9 +28,9 @@ def charge(context: Context, request: ChargeRequest) -> CommandResult | Conflict
     now = context.clock()
     payment = _payment_of(request)
     due_at = request.not_before if request.not_before and request.not_before > now else None
-    attempt = _record(context, request, payment, now, due_at=due_at)
+    attempt = _insert_payment(context, request, payment, now, due_at=due_at)
     if attempt is None:
-        return _asked_before(context, request)
+        return _repeat(context, request)
     count(PAYMENTS, payment.status.lower(), account_label(payment.stripe_account))
     if due_at:
         context.notify_relay()
@@ -54,11 +54,11 @@ def _payment_of(request: ChargeRequest) -> Payment:
     )
 
 
-def _record(
+def _insert_payment(
     context: Context, request: ChargeRequest, payment: Payment, now: datetime, *, due_at: datetime | None
 ) -> Attempt | None:
     with context.database.begin() as connection:
-        asked = _asked(request, payment, secrets=context.metadata_secrets.read(connection))
+        stripe_request = _stripe_request(request, payment, secrets=context.metadata_secrets.read(connection))
         return create_payment.create_payment(
             connection,
             payment=payment,
@@ -72,7 +72,7 @@ def _record(
                 "fingerprint": fingerprint(request),
                 **({"not_before": due_at} if due_at else {}),
             },
-            attempt=_attempt(context, payment, asked, now, due_at),
+            attempt=_new_attempt(context, payment, stripe_request, now, due_at),
             is_scheduled=due_at is not None,
             others=[
                 transition(
@@ -89,15 +89,15 @@ def _record(
         )
 
 
-def _attempt(
-    context: Context, payment: Payment, asked: Request, now: datetime, due_at: datetime | None
+def _new_attempt(
+    context: Context, payment: Payment, request: Request, now: datetime, due_at: datetime | None
 ) -> Attempt:
     """The attempt, ours from now on; or nobody's until it is due."""
-    attempt = new_attempt(context, payment, asked, action=Action.CHARGE, now=due_at or now)
+    attempt = new_attempt(context, payment, request, action=Action.CHARGE, now=due_at or now)
     return replace(attempt, leased_until=due_at, sent_until=due_at) if due_at else attempt
 
 
-def _asked(request: ChargeRequest, payment: Payment, *, secrets: Sequence[str]) -> Request:
+def _stripe_request(request: ChargeRequest, payment: Payment, *, secrets: Sequence[str]) -> Request:
     claim = Claim(
         payment_id=payment.payment_id,
         order_id=payment.order_id,
@@ -121,32 +121,32 @@ def _asked(request: ChargeRequest, payment: Payment, *, secrets: Sequence[str]) 
     )
 
 
-def _asked_before(context: Context, request: ChargeRequest) -> CommandResult | Conflict:
+def _repeat(context: Context, request: ChargeRequest) -> CommandResult | Conflict:
     with context.database.begin() as connection:
         payment = payments.find(connection, request.payment_id)
-        if not _is_the_same(connection, request, payment):
+        if not _is_same_request(connection, request, payment):
             return Conflict("payment_id")
-        waiting = attempts.unfinished(connection, payment_id=request.payment_id)
+        due_attempt = attempts.unfinished(connection, payment_id=request.payment_id)
     assert payment is not None  # noqa: S101 - it has a fingerprint, and payments are never deleted
-    if waiting is None:
+    if due_attempt is None:
         return payment_result(payment)
-    return run_if_due(context, waiting.attempt_id) or payment_result(
-        payment, Unfinished.OTHERS, waiting.next_action_at
+    return run_if_due(context, due_attempt.attempt_id) or payment_result(
+        payment, Unfinished.OTHERS, due_attempt.next_action_at
     )
 
 
-def _is_the_same(connection: Connection, request: ChargeRequest, payment: Payment | None) -> bool:
-    asked, kept = fingerprint(request), payments.fingerprint(connection, request.payment_id)
-    if payment is None or kept != payments.REQUEST_LOST:
-        return kept == asked
-    if not _may_have_made(request, payment):
+def _is_same_request(connection: Connection, request: ChargeRequest, payment: Payment | None) -> bool:
+    requested, stored = fingerprint(request), payments.fingerprint(connection, request.payment_id)
+    if payment is None or stored != payments.REQUEST_LOST:
+        return stored == requested
+    if not _may_be_original_request(request, payment):
         return False
-    known_now = payments.remembered(payment.payment_id, customer_id=request.customer_id, fingerprint=asked)
-    write(connection, [known_now])
+    update = payments.remembered(payment.payment_id, customer_id=request.customer_id, fingerprint=requested)
+    write(connection, [update])
     return True
 
 
-def _may_have_made(request: ChargeRequest, payment: Payment) -> bool:
+def _may_be_original_request(request: ChargeRequest, payment: Payment) -> bool:
     """Whether this may be the original request of a restored payment, as far as Stripe shows."""
     return (
         request.order_id == payment.order_id

@@ -37,14 +37,14 @@ def expire_action(context: Context, payment_id: UUID) -> CommandResult | None:
         message_id=None,
         arguments={},
         decide=decide,
-        is_same=lambda _payment, _asked: True,
+        is_same=lambda _payment, _stripe_request: True,
         is_ours=True,
     )
-    answer = ask_for(context, change, patient=True)
-    if not isinstance(answer, CommandResult):
+    result = ask_for(context, change, wait_if_busy=True)
+    if not isinstance(result, CommandResult):
         return None  # enqueued again
-    if answer.status == PaymentStatus.REQUIRES_ACTION and answer.unfinished is None:
+    if result.status == PaymentStatus.REQUIRES_ACTION and result.unfinished is None:
         with context.database.begin() as connection:
-            later = payments.extend_action(payment_id, until=context.clock() + AGAIN_AFTER)
-            write(connection, [later])
-    return answer
+            update = payments.extend_action(payment_id, until=context.clock() + AGAIN_AFTER)
+            write(connection, [update])
+    return result

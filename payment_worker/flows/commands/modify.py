@@ -71,55 +71,61 @@ class _Recorded:
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     attempt_id: int
-    answer: CommandResult
+    result: CommandResult
 
 
-def ask_for(context: Context, change: Change, *, patient: bool) -> CommandResult | NoSuchPayment | Busy:
+def ask_for(context: Context, change: Change, *, wait_if_busy: bool) -> CommandResult | NoSuchPayment | Busy:
     """Execute the change once, however often this message is delivered.
 
     Args:
-        patient: while another attempt has no outcome, return `Busy` instead of rejecting.
+        wait_if_busy: while another attempt has no outcome, return `Busy` instead of rejecting.
     """
     with context.database.begin() as connection:
         payment = payments.lock(connection, change.payment_id)
         if payment is None:
             return NoSuchPayment()
-        recorded = _record(context, connection, change, payment, patient=patient)
+        recorded = _record_change(context, connection, change, payment, wait_if_busy=wait_if_busy)
     context.notify_relay()
     match recorded:
-        case _Recorded(attempt, before):
-            return execute_attempt(context, attempt, before)
-        case _Waiting(attempt_id, answer):
-            return run_if_due(context, attempt_id) or answer
+        case _Recorded(attempt, updated):
+            return execute_attempt(context, attempt, updated)
+        case _Waiting(attempt_id, result):
+            return run_if_due(context, attempt_id) or result
         case _:
             return recorded
 
 
-def _record(
-    context: Context, connection: Connection, change: Change, payment: Payment, *, patient: bool
+def _record_change(
+    context: Context, connection: Connection, change: Change, payment: Payment, *, wait_if_busy: bool
 ) -> _Recorded | _Waiting | CommandResult | Busy:
     now = context.clock()
-    if waiting := stripe_requests.unanswered(connection, change.payment_id):
-        if waiting.action is change.action and change.is_same(payment, waiting):
-            answer = payment_result(payment, Unfinished.OTHERS, waiting.next_action_at)
-            return _Waiting(waiting.attempt_id, answer)
-        if change.action is Action.CANCEL and waiting.action is Action.CHARGE and waiting.never_sent:
-            return _give_up(context, connection, waiting.attempt_id, reason=change.arguments.get("reason"))
-        if patient:
+    if unanswered := stripe_requests.unanswered(connection, change.payment_id):
+        if unanswered.action is change.action and change.is_same(payment, unanswered):
+            result = payment_result(payment, Unfinished.OTHERS, unanswered.next_action_at)
+            return _Waiting(unanswered.attempt_id, result)
+        if change.action is Action.CANCEL and unanswered.action is Action.CHARGE and unanswered.never_sent:
+            return _cancel_unsent(
+                context, connection, unanswered.attempt_id, reason=change.arguments.get("reason")
+            )
+        if wait_if_busy:
             return Busy()
-        return _refuse(connection, change, payment, RejectionReason.ATTEMPT_UNANSWERED, now)
-    if change.message_id and (answered := _answered(connection, change, payment, change.message_id)):
-        return answered
+        return _refuse_change(connection, change, payment, RejectionReason.ATTEMPT_UNANSWERED, now)
+    if change.message_id and (
+        earlier_result := _earlier_result(connection, change, payment, change.message_id)
+    ):
+        return earlier_result
     match change.decide(connection, payment):
         case Done():
             return payment_result(payment)
         case Reject(rejection_reason):
-            return _refuse(connection, change, payment, rejection_reason, now)
+            return _refuse_change(connection, change, payment, rejection_reason, now)
         case Wanted() as wanted:
             return _insert_attempt(context, connection, change, payment, wanted)
 
 
-def _give_up(context: Context, connection: Connection, attempt_id: int, *, reason: object) -> CommandResult:
+def _cancel_unsent(
+    context: Context, connection: Connection, attempt_id: int, *, reason: object
+) -> CommandResult:
     """Cancel a payment of which Stripe was never asked, such as one that is to be charged later."""
     locked = attempts.lock_unfinished(connection, attempt_id)
     assert locked is not None  # noqa: S101 - its payment is locked, and it was unfinished
@@ -132,32 +138,32 @@ def _give_up(context: Context, connection: Connection, attempt_id: int, *, reaso
     )
     now = context.clock()
     cause = context.cause("cancel requested", attempt=attempt.number)
-    ended = attempts.finished(attempt, status=AttemptStatus.ABSENT, now=now)
-    write(connection, [*payment_writes(payment, after, cause=cause, now=now), ended])
+    update = attempts.finished(attempt, status=AttemptStatus.ABSENT, now=now)
+    write(connection, [*payment_writes(payment, after, cause=cause, now=now), update])
     return payment_result(after)
 
 
-def _answered(
+def _earlier_result(
     connection: Connection, change: Change, payment: Payment, message_id: UUID
 ) -> CommandResult | None:
     """The result of the same request of the same message, if it was delivered before."""
-    before = stripe_requests.by_message(
+    earlier = stripe_requests.by_message(
         connection, message_id, payment_id=change.payment_id, action=change.action
     )
-    if before and change.is_same(payment, before):
-        answer = payment_result(payment)
-        return replace(answer, reason=before.error_code or answer.reason)
+    if earlier and change.is_same(payment, earlier):
+        result = payment_result(payment)
+        return replace(result, reason=earlier.error_code or result.reason)
     if reason := rejected_before(connection, change.refused(), request_id=message_id):
         return replace(payment_result(payment), reason=reason)
     return None
 
 
-def _refuse(
+def _refuse_change(
     connection: Connection, change: Change, payment: Payment, rejection_reason: RejectionReason, now: datetime
 ) -> CommandResult:
     if change.message_id and not change.is_ours:
-        refused = change.refused(rejection_reason.value)
-        reject_change(connection, refused, request_id=change.message_id, now=now)
+        rejection = change.refused(rejection_reason.value)
+        reject_change(connection, rejection, request_id=change.message_id, now=now)
     return replace(payment_result(payment), reason=rejection_reason.value)
 
 

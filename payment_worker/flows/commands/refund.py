@@ -34,20 +34,20 @@ class _Reserved:
 
 
 @dataclass(frozen=True, slots=True)
-class _AskedBefore:
-    answer: CommandResult
-    waiting: DueAttempt | None
+class _Repeated:
+    result: CommandResult
+    due_attempt: DueAttempt | None
 
 
 def refund(context: Context, request: RefundRequest) -> CommandResult | Conflict | NoSuchPayment:
     """Refund once for this `refund_id`; a repeated request returns the current status."""
-    recorded = _record(context, request)
+    recorded = _record_request(context, request)
     context.notify_relay()
     match recorded:
         case _Reserved(attempt, payment):
             return execute_attempt(context, attempt, payment)
-        case _AskedBefore(answer, waiting):
-            return _go_on(context, answer, waiting)
+        case _Repeated(result, due_attempt):
+            return _run_if_unfinished(context, result, due_attempt)
         case _:
             return recorded
 
@@ -55,53 +55,57 @@ def refund(context: Context, request: RefundRequest) -> CommandResult | Conflict
 def continue_refund(context: Context, refund_id: UUID) -> CommandResult | None:
     """Look again at a refund that waits for its payment; None where it does not wait any more."""
     with context.database.begin() as connection:
-        if (recorded := refunds.find(connection, refund_id)) is None:
+        if (unlocked := refunds.find(connection, refund_id)) is None:
             return None
-        payment = payments.lock(connection, recorded.payment_id)
+        payment = payments.lock(connection, unlocked.payment_id)
         # Read again: what was read before the lock may have changed while we waited for it.
-        waiting, request = refunds.find(connection, refund_id), refunds.request_of(connection, refund_id)
-        if waiting is None or payment is None or request is None or request["waits_until"] is None:
+        refund, request = refunds.find(connection, refund_id), refunds.request_of(connection, refund_id)
+        if refund is None or payment is None or request is None or request["waits_until"] is None:
             return None
         now = context.clock()
-        amount = waiting.amount if request["amount_was_given"] else None
+        amount = refund.amount if request["amount_was_given"] else None
         decision = _decide(connection, payment, amount=amount)
         if isinstance(decision, Wait):
-            return refund_result(waiting, Unfinished.OURS, request["waits_until"])
-        decided = replace(waiting, amount=decision.amount, version=waiting.version + 1)
-        after = _decided(decided, decision)
-        done = _write(
+            return refund_result(refund, Unfinished.OURS, request["waits_until"])
+        updated = replace(refund, amount=decision.amount, version=refund.version + 1)
+        after = _with_decision(updated, decision)
+        result = _write_decision(
             context,
             connection,
             payment,
             after,
             decision=decision,
             row=refunds.changed(after, now=now),
-            before=waiting,
+            before=refund,
             now=now,
         )
     context.notify_relay()
-    return execute_attempt(context, done.attempt, done.payment) if isinstance(done, _Reserved) else done
+    return (
+        execute_attempt(context, result.attempt, result.payment) if isinstance(result, _Reserved) else result
+    )
 
 
-def _go_on(context: Context, answer: CommandResult, waiting: DueAttempt | None) -> CommandResult:
-    if waiting is None:
-        return answer
-    in_other_hands = replace(answer, unfinished=Unfinished.OTHERS, due_again_at=waiting.next_action_at)
-    return run_if_due(context, waiting.attempt_id) or in_other_hands
+def _run_if_unfinished(
+    context: Context, result: CommandResult, due_attempt: DueAttempt | None
+) -> CommandResult:
+    if due_attempt is None:
+        return result
+    unfinished = replace(result, unfinished=Unfinished.OTHERS, due_again_at=due_attempt.next_action_at)
+    return run_if_due(context, due_attempt.attempt_id) or unfinished
 
 
-def _record(
+def _record_request(
     context: Context, request: RefundRequest
-) -> _Reserved | _AskedBefore | CommandResult | Conflict | NoSuchPayment:
+) -> _Reserved | _Repeated | CommandResult | Conflict | NoSuchPayment:
     with context.database.begin() as connection:
         payment = payments.lock(connection, request.payment_id)
-        if known := refunds.find(connection, request.refund_id):
-            return _asked_before(connection, request, known)
+        if existing := refunds.find(connection, request.refund_id):
+            return _repeat(connection, request, existing)
         if payment is None:
             return NoSuchPayment()
         now = context.clock()
         decision = _decide(connection, payment, amount=request.amount)
-        new = Refund(
+        requested = Refund(
             refund_id=request.refund_id,
             payment_id=request.payment_id,
             version=1,
@@ -112,7 +116,7 @@ def _record(
             reverse_transfer=request.reverse_transfer,
             refund_application_fee=request.refund_application_fee,
         )
-        after = _decided(new, decision)
+        after = _with_decision(requested, decision)
         row = refunds.new_row(
             after,
             request={
@@ -124,7 +128,9 @@ def _record(
             },
             now=now,
         )
-        return _write(context, connection, payment, after, decision=decision, row=row, before=None, now=now)
+        return _write_decision(
+            context, connection, payment, after, decision=decision, row=row, before=None, now=now
+        )
 
 
 def _decide(connection: Connection, payment: Payment, *, amount: int | None) -> Reserve | Wait | RejectRefund:
@@ -134,34 +140,34 @@ def _decide(connection: Connection, payment: Payment, *, amount: int | None) -> 
     which refunds are impossible nor which amount is left.
     """
     decision = decide_refund(payment, amount=amount)
-    depends = isinstance(decision, RejectRefund) or amount is None
-    if depends and pauses.stands(connection, Action.REFUND):
+    may_change = isinstance(decision, RejectRefund) or amount is None
+    if may_change and pauses.stands(connection, Action.REFUND):
         return Wait(amount or payment.amount)
     return decision
 
 
-def _asked_before(connection: Connection, request: RefundRequest, known: Refund) -> _AskedBefore | Conflict:
-    asked = refunds.request_of(connection, request.refund_id)
-    if asked is None or not _is_the_same(request, known, asked["fingerprint"]):
+def _repeat(connection: Connection, request: RefundRequest, refund: Refund) -> _Repeated | Conflict:
+    stored_request = refunds.request_of(connection, request.refund_id)
+    if stored_request is None or not _is_same_request(request, refund, stored_request["fingerprint"]):
         return Conflict("refund_id")
-    waiting = attempts.unfinished(connection, payment_id=known.payment_id, refund_id=known.refund_id)
-    return _AskedBefore(refund_result(known), waiting)
+    due_attempt = attempts.unfinished(connection, payment_id=refund.payment_id, refund_id=refund.refund_id)
+    return _Repeated(refund_result(refund), due_attempt)
 
 
-def _is_the_same(request: RefundRequest, known: Refund, kept: str | None) -> bool:
-    if kept is not None:
-        return kept == fingerprint(request)
+def _is_same_request(request: RefundRequest, refund: Refund, stored_fingerprint: str | None) -> bool:
+    if stored_fingerprint is not None:
+        return stored_fingerprint == fingerprint(request)
     # Adopted, as after its row was lost: only what Stripe shows of the request is known.
-    return request.payment_id == known.payment_id and request.amount in {None, known.amount}
+    return request.payment_id == refund.payment_id and request.amount in {None, refund.amount}
 
 
-def _decided(refund: Refund, decision: Reserve | Wait | RejectRefund) -> Refund:
+def _with_decision(refund: Refund, decision: Reserve | Wait | RejectRefund) -> Refund:
     if isinstance(decision, RejectRefund):
         return replace(refund, status=RefundStatus.FAILED, failure_reason=decision.rejection_reason.value)
     return refund
 
 
-def _write(
+def _write_decision(
     context: Context,
     connection: Connection,
     payment: Payment,
@@ -189,16 +195,19 @@ def _write(
                 amount_refund_reserved=payment.amount_refund_reserved + amount,
                 version=payment.version + 1,
             )
-            moved = payment_writes(payment, reserved, cause=cause, now=now)
-            write(connection, [*writes, *moved, *present(refund_message(reserved, refund, now=now))])
+            payment_updates = payment_writes(payment, reserved, cause=cause, now=now)
+            write(
+                connection, [*writes, *payment_updates, *present(refund_message(reserved, refund, now=now))]
+            )
             return _Reserved(
-                attempts.insert(connection, _attempt(context, connection, reserved, refund, now)), reserved
+                attempts.insert(connection, _new_attempt(context, connection, reserved, refund, now)),
+                reserved,
             )
         case _:
             assert_never(decision)
 
 
-def _attempt(
+def _new_attempt(
     context: Context, connection: Connection, payment: Payment, refund: Refund, now: datetime
 ) -> Attempt:
     claim = Claim(
@@ -209,7 +218,7 @@ def _attempt(
         currency=refund.currency,
         stripe_account=payment.stripe_account,
     )
-    asked = refund_request(
+    request = refund_request(
         refund_id=refund.refund_id,
         payment_id=payment.payment_id,
         stripe_payment_intent_id=payment.payment_intent,
@@ -219,4 +228,4 @@ def _attempt(
         refund_application_fee=refund.refund_application_fee,
         mac=sign(claim, context.metadata_secrets.read(connection)),
     )
-    return new_attempt(context, payment, asked, action=Action.REFUND, now=now, refund_id=refund.refund_id)
+    return new_attempt(context, payment, request, action=Action.REFUND, now=now, refund_id=refund.refund_id)

@@ -33,17 +33,17 @@ def refund_suspected(context: Context, stripe_early_fraud_warning_id: str) -> Co
             within=context.policy.fraud_refund_within,
             now=context.clock(),
         )
-    answer = None
+    command_result = None
     if decision is WarningDecision.REFUND:
         result = refund(context, refund_request(payment, stripe_early_fraud_warning_id))
-        answer = result if isinstance(result, CommandResult) else None
+        command_result = result if isinstance(result, CommandResult) else None
     # Last, so that a worker that dies before this is followed by another: the refund's id is the same.
     now = context.clock()
     due_at = now + AGAIN_AFTER if decision is WarningDecision.WAIT else None
     with context.database.begin() as connection:
-        done = early_fraud_warnings.changed(stripe_early_fraud_warning_id, next_action_at=due_at, now=now)
-        write(connection, [done])
-    return answer
+        update = early_fraud_warnings.changed(stripe_early_fraud_warning_id, next_action_at=due_at, now=now)
+        write(connection, [update])
+    return command_result
 
 
 def refund_id_of(payment_id: UUID, stripe_early_fraud_warning_id: str) -> UUID:
@@ -66,5 +66,5 @@ def refund_request(payment: Payment, stripe_early_fraud_warning_id: str) -> Refu
 
 def _is_disputed(connection: Connection, payment: Payment) -> bool:
     """Whether a dispute is or was open; an inquiry is none, and a refund ends it."""
-    known = disputes.of_payment(connection, payment.payment_id)
-    return any(each.status in PUBLISHED for each in known)
+    payment_disputes = disputes.of_payment(connection, payment.payment_id)
+    return any(each.status in PUBLISHED for each in payment_disputes)

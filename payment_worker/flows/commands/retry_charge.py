@@ -20,16 +20,16 @@ def retry_charge(
     context: Context, request: RetryChargeRequest, *, message_id: UUID
 ) -> CommandResult | NoSuchPayment | Busy:
     """Retry a declined payment, once per message; rejected while any attempt has no outcome."""
-    return ask_for(context, _retry(context, request, message_id=message_id), patient=False)
+    return ask_for(context, _retry_change(context, request, message_id=message_id), wait_if_busy=False)
 
 
-def _retry(
+def _retry_change(
     context: Context, request: RetryChargeRequest, *, message_id: UUID, is_ours: bool = False
 ) -> Change:
 
     def decide(connection: Connection, payment: Payment) -> Wanted | Done | Reject:
-        before = stripe_requests.last_confirmation(connection, payment.payment_id)
-        last_method = before.get("payment_method")
+        last_confirmation = stripe_requests.last_confirmation(connection, payment.payment_id)
+        last_method = last_confirmation.get("payment_method")
         method = request.payment_method or last_method
         if method is None:
             return Reject(RejectionReason.DECLINED_FOR_GOOD)  # what a confirmation token held is used up
@@ -46,11 +46,13 @@ def _retry(
         if not isinstance(decision, Proceed):
             return decision
         intent = payment.payment_intent
-        asked = retry_request(stripe_payment_intent_id=intent, payment_method=method, before=before)
-        return Wanted(asked, retry_payment(payment))
+        stripe_request = retry_request(
+            stripe_payment_intent_id=intent, payment_method=method, last_confirmation=last_confirmation
+        )
+        return Wanted(stripe_request, retry_payment(payment))
 
-    def is_same(_: Payment, asked: StripeRequest) -> bool:
-        return request.payment_method in {None, asked.parameters["payment_method"]}
+    def is_same(_: Payment, stripe_request: StripeRequest) -> bool:
+        return request.payment_method in {None, stripe_request.parameters["payment_method"]}
 
     return Change(
         action=Action.RETRY,
@@ -72,11 +74,13 @@ def retry_declined(context: Context, attempt_id: int) -> CommandResult | None:
     # The same id each time: however often it is enqueued, one retry follows an attempt.
     message_id = uuid5(NAMESPACE_OID, f"payment-worker:retry-after:{attempt_id}")
     request = RetryChargeRequest(payment_id=payment_id)
-    answer = ask_for(context, _retry(context, request, message_id=message_id, is_ours=True), patient=True)
-    if not isinstance(answer, CommandResult):
+    result = ask_for(
+        context, _retry_change(context, request, message_id=message_id, is_ours=True), wait_if_busy=True
+    )
+    if not isinstance(result, CommandResult):
         return None  # enqueued again
     with context.database.begin() as connection:
         payments.lock(connection, payment_id)
         if automatic_retries.payment_to_retry(connection, attempt_id):
             automatic_retries.cancel_retries(connection, payment_id)
-    return answer
+    return result

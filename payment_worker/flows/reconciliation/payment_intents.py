@@ -51,15 +51,15 @@ def payment_intents(checker: Checker, page: Page[ListedPaymentIntent]) -> StepRe
     matched = [each.object_id for each in page.left_out]
     lost: list[Candidate] = []
     for listed in page.objects:
-        ours, payment_id = known.of(listed.seen), as_uuid(listed.seen.payment_id)
+        ours, payment_id = known.of(listed.snapshot), as_uuid(listed.snapshot.payment_id)
         if ours is None and payment_id is None:
             continue  # another app's
-        matched.append(listed.seen.stripe_payment_intent_id)
+        matched.append(listed.snapshot.stripe_payment_intent_id)
         tally += Tally(payments=1)
-        if payment_id and _is_candidate(checker, listed.seen, ours):
+        if payment_id and _is_candidate(checker, listed.snapshot, ours):
             lost.append(
                 Candidate(
-                    stripe_payment_intent_id=listed.seen.stripe_payment_intent_id,
+                    stripe_payment_intent_id=listed.snapshot.stripe_payment_intent_id,
                     payment_id=payment_id,
                     stripe_account=checker.run.stripe_account,
                 )
@@ -75,7 +75,7 @@ def payment_intents(checker: Checker, page: Page[ListedPaymentIntent]) -> StepRe
     )
 
 
-def _is_candidate(checker: Checker, seen: PaymentIntentSnapshot, ours: KnownPayment | None) -> bool:
+def _is_candidate(checker: Checker, snapshot: PaymentIntentSnapshot, ours: KnownPayment | None) -> bool:
     """Whether it proves to be of a payment that is lost, or has lost its PaymentIntent, and may get it back.
 
     Whether no other one does is known once all lists are read.
@@ -85,23 +85,25 @@ def _is_candidate(checker: Checker, seen: PaymentIntentSnapshot, ours: KnownPaym
     if ours is None and checker.run.is_scheduled:
         return False
     with checker.context.database.begin() as connection:
-        return _is_ours(checker, connection, ours.payment if ours else None, seen, checker.run.stripe_account)
+        return _is_ours(
+            checker, connection, ours.payment if ours else None, snapshot, checker.run.stripe_account
+        )
 
 
 def _is_ours(
     checker: Checker,
     connection: Connection,
     payment: Payment | None,
-    seen: PaymentIntentSnapshot,
+    snapshot: PaymentIntentSnapshot,
     account: str,
 ) -> bool:
     """Whether it belongs to the payment that it names, by its MAC or because an operator accepted it."""
     if payment is None:
-        named = is_proven(checker.context, connection, seen.named, account=account)
-        return named or seen.stripe_payment_intent_id in checker.accepted
-    if seen.stripe_payment_intent_id in checker.accepted:
-        return as_uuid(seen.payment_id) == payment.payment_id and payment.stripe_account == account
-    return is_of(checker.context, connection, payment, seen.named, account=account)
+        named = is_proven(checker.context, connection, snapshot.named, account=account)
+        return named or snapshot.stripe_payment_intent_id in checker.accepted
+    if snapshot.stripe_payment_intent_id in checker.accepted:
+        return as_uuid(snapshot.payment_id) == payment.payment_id and payment.stripe_account == account
+    return is_of(checker.context, connection, payment, snapshot.named, account=account)
 
 
 def lost_payments(checker: Checker) -> StepResult:
@@ -197,17 +199,19 @@ class _Known:
     by_intent: Mapping[str | None, KnownPayment]
     by_id: Mapping[UUID | None, KnownPayment]
 
-    def of(self, seen: PaymentIntentSnapshot) -> KnownPayment | None:
+    def of(self, snapshot: PaymentIntentSnapshot) -> KnownPayment | None:
         """The one that a PaymentIntent is, or else the one that it names."""
-        return self.by_intent.get(seen.stripe_payment_intent_id) or self.by_id.get(as_uuid(seen.payment_id))
+        return self.by_intent.get(snapshot.stripe_payment_intent_id) or self.by_id.get(
+            as_uuid(snapshot.payment_id)
+        )
 
 
 def _known(checker: Checker, page: Page[ListedPaymentIntent]) -> _Known:
-    named = [as_uuid(listed.seen.payment_id) for listed in page.objects]
+    named = [as_uuid(listed.snapshot.payment_id) for listed in page.objects]
     with checker.context.database.begin() as connection:
         found = reconciliation.known_payments(
             connection,
-            payment_intents=[listed.seen.stripe_payment_intent_id for listed in page.objects],
+            payment_intents=[listed.snapshot.stripe_payment_intent_id for listed in page.objects],
             payment_ids=[each for each in named if each],
         )
     return _Known(
@@ -217,18 +221,18 @@ def _known(checker: Checker, page: Page[ListedPaymentIntent]) -> _Known:
 
 
 def _compare(checker: Checker, listed: ListedPaymentIntent, ours: KnownPayment | None) -> Tally:
-    is_its_own = ours and ours.payment.stripe_payment_intent_id == listed.seen.stripe_payment_intent_id
+    is_its_own = ours and ours.payment.stripe_payment_intent_id == listed.snapshot.stripe_payment_intent_id
     if ours and is_its_own and not ours.has_balance_transaction:
         _book(checker, ours.payment.payment_id, listed.balance_transaction)
-    if ours and is_its_own and compare_payment(ours.payment, listed.seen) is None:
+    if ours and is_its_own and compare_payment(ours.payment, listed.snapshot) is None:
         return Tally()
     if ours and ours.is_in_work and checker.leaves(ours.payment.stripe_payment_intent_id):
         return Tally()
     # The page may be older than our row, or the row than the page: only a refresh decides.
     return examine_payment(
         checker,
-        payment_id=ours.payment.payment_id if ours else as_uuid(listed.seen.payment_id),
-        payment_intent=listed.seen.stripe_payment_intent_id,
+        payment_id=ours.payment.payment_id if ours else as_uuid(listed.snapshot.payment_id),
+        payment_intent=listed.snapshot.stripe_payment_intent_id,
         account=checker.run.stripe_account,
     ).tally
 
@@ -273,68 +277,70 @@ def examine_payment(
         brought_back = restore_payment(checker, payment_id, payment_intent, account=account)
         if brought_back is not None:
             return brought_back
-    seen = fetch_payment_intent(checker.context.stripe, payment_intent, account=account)
-    match seen:
+    snapshot = fetch_payment_intent(checker.context.stripe, payment_intent, account=account)
+    match snapshot:
         case PaymentIntentSnapshot():
-            return _named(checker, payment, seen, account, is_chosen=is_chosen and not is_left)
+            return _named(checker, payment, snapshot, account, is_chosen=is_chosen and not is_left)
         case Absent() | Unreadable():
             return CheckResult()
         case _:
-            return checker.unseen(seen, StripeList.PAYMENT_INTENTS, account=account)
+            return checker.unseen(snapshot, StripeList.PAYMENT_INTENTS, account=account)
 
 
 def _named(
     checker: Checker,
     payment: Payment | None,
-    seen: PaymentIntentSnapshot,
+    snapshot: PaymentIntentSnapshot,
     account: str,
     *,
     is_chosen: bool,
 ) -> CheckResult:
     with checker.context.database.begin() as connection:
-        claimed = _claimed(checker, connection, payment, seen, account)
+        claimed = _claimed(checker, connection, payment, snapshot, account)
     if claimed or payment is None:
         return claimed or CheckResult()
     if not is_chosen:
         # Once all lists are read, it may become this payment's; until then what was found is not over.
-        return CheckResult(left=_standing(payment, seen).left | {FindingKind.UNVERIFIED_METADATA})
-    target = target_of(ObjectKind.PAYMENT_INTENT, seen.stripe_payment_intent_id, payment)
-    return checker.examine(target, seen.as_of(payment.version))
+        return CheckResult(left=_standing(payment, snapshot).left | {FindingKind.UNVERIFIED_METADATA})
+    target = target_of(ObjectKind.PAYMENT_INTENT, snapshot.stripe_payment_intent_id, payment)
+    return checker.examine(target, snapshot.as_of(payment.version))
 
 
 def _claimed(
     checker: Checker,
     connection: Connection,
     payment: Payment | None,
-    seen: PaymentIntentSnapshot,
+    snapshot: PaymentIntentSnapshot,
     account: str,
 ) -> CheckResult | None:
     """What is left of a PaymentIntent that is no payment's own; None where it may become this payment's."""
-    named = as_uuid(seen.payment_id)
+    named = as_uuid(snapshot.payment_id)
     has_other = payment and payment.stripe_payment_intent_id
-    if named and not _is_ours(checker, connection, payment, seen, account):
+    if named and not _is_ours(checker, connection, payment, snapshot, account):
         unproven = unverified_metadata(
-            seen.stripe_payment_intent_id, payment_id=named, stripe_account=account
+            snapshot.stripe_payment_intent_id, payment_id=named, stripe_account=account
         )
         return checker.left(connection, unproven)
     if payment and has_other:
         # That the metadata of one that was found before are gone now makes it no better.
-        return checker.left(connection, second_payment_intent(payment, seen.stripe_payment_intent_id))
+        return checker.left(connection, second_payment_intent(payment, snapshot.stripe_payment_intent_id))
     if named is None:
         return CheckResult()
     if payment is None:
-        return checker.left(connection, payment_missing_here(seen, payment_id=named, stripe_account=account))
+        return checker.left(
+            connection, payment_missing_here(snapshot, payment_id=named, stripe_account=account)
+        )
     return None
 
 
 def _in_work(checker: Checker, payment: Payment, target: Target) -> CheckResult:
     """Record nothing while an attempt is executing; earlier findings stay."""
-    seen = fetch_payment_intent(checker.context.stripe, target.stripe_id, account=target.account)
-    if not isinstance(seen, PaymentIntentSnapshot):
-        return checker.examined(NotShown(target, seen))
-    return _standing(payment, seen)
+    snapshot = fetch_payment_intent(checker.context.stripe, target.stripe_id, account=target.account)
+    if not isinstance(snapshot, PaymentIntentSnapshot):
+        return checker.examined(NotShown(target, snapshot))
+    return _standing(payment, snapshot)
 
 
-def _standing(payment: Payment, seen: PaymentIntentSnapshot) -> CheckResult:
-    difference = compare_payment(payment, seen)
+def _standing(payment: Payment, snapshot: PaymentIntentSnapshot) -> CheckResult:
+    difference = compare_payment(payment, snapshot)
     return CheckResult(left=frozenset({difference.kind}) if difference else frozenset())

@@ -29,45 +29,45 @@ def listed_refunds(checker: Checker, page: Page[RefundSnapshot]) -> StepResult:
         owners = reconciliation.owners(connection, intents)
         found = reconciliation.known_refunds(
             connection,
-            stripe_refund_ids=[seen.stripe_refund_id for seen in page.objects],
-            refund_ids=[its_id for seen in page.objects if (its_id := as_uuid(seen.refund_id))],
+            stripe_refund_ids=[snapshot.stripe_refund_id for snapshot in page.objects],
+            refund_ids=[its_id for snapshot in page.objects if (its_id := as_uuid(snapshot.refund_id))],
         )
         proven = {
-            seen.stripe_refund_id
-            for seen in page.objects
-            if (payment := owners.get(seen.stripe_payment_intent_id))
-            and _is_proven(checker, connection, payment, seen)
+            snapshot.stripe_refund_id
+            for snapshot in page.objects
+            if (payment := owners.get(snapshot.stripe_payment_intent_id))
+            and _is_proven(checker, connection, payment, snapshot)
         }
     by_id: dict[UUID | None, KnownRefund] = {each.refund.refund_id: each for each in found}
     by_stripe = {each.refund.stripe_refund_id: each for each in found}
     tally = checker.left_out(ObjectKind.REFUND, page.left_out)
     matched = [each.object_id for each in page.left_out]
-    for seen in page.objects:
-        payment = owners.get(seen.stripe_payment_intent_id)
+    for snapshot in page.objects:
+        payment = owners.get(snapshot.stripe_payment_intent_id)
         if payment is not None:
-            matched.append(seen.stripe_refund_id)
-            named = by_id.get(as_uuid(seen.refund_id))
-            known = by_stripe.get(seen.stripe_refund_id)
-            if named and not named.refund.stripe_refund_id and seen.stripe_refund_id not in proven:
+            matched.append(snapshot.stripe_refund_id)
+            named = by_id.get(as_uuid(snapshot.refund_id))
+            known = by_stripe.get(snapshot.stripe_refund_id)
+            if named and not named.refund.stripe_refund_id and snapshot.stripe_refund_id not in proven:
                 named = None
-            tally += Tally(refunds=1) + _compare(checker, payment, known or named, named, seen)
-        elif as_uuid(seen.refund_id) in by_id:
-            tally += _on_another_payment(checker, seen)
+            tally += Tally(refunds=1) + _compare(checker, payment, known or named, named, snapshot)
+        elif as_uuid(snapshot.refund_id) in by_id:
+            tally += _on_another_payment(checker, snapshot)
     return StepResult(tally=tally, matched=matched, cursor=page.cursor, read_back_to=page.oldest_at)
 
 
-def _is_proven(checker: Checker, connection: Connection, payment: Payment, seen: RefundSnapshot) -> bool:
+def _is_proven(checker: Checker, connection: Connection, payment: Payment, snapshot: RefundSnapshot) -> bool:
     """Whether it is the refund that it names, by its MAC or because an operator accepted it."""
-    is_accepted = seen.stripe_refund_id in checker.accepted
-    return is_accepted or is_proven_refund(checker.context, connection, payment, seen)
+    is_accepted = snapshot.stripe_refund_id in checker.accepted
+    return is_accepted or is_proven_refund(checker.context, connection, payment, snapshot)
 
 
-def _on_another_payment(checker: Checker, seen: RefundSnapshot) -> Tally:
+def _on_another_payment(checker: Checker, snapshot: RefundSnapshot) -> Tally:
     """Note a Refund that names a refund of ours, and is of a PaymentIntent that is no payment's of ours."""
     claim = unverified_metadata(
-        seen.stripe_refund_id,
+        snapshot.stripe_refund_id,
         payment_id=None,
-        refund_id=as_uuid(seen.refund_id),
+        refund_id=as_uuid(snapshot.refund_id),
         stripe_account=checker.run.stripe_account,
     )
     with checker.context.database.begin() as connection:
@@ -79,13 +79,13 @@ def _compare(
     payment: Payment,
     known: KnownRefund | None,
     named: KnownRefund | None,
-    seen: RefundSnapshot,
+    snapshot: RefundSnapshot,
 ) -> Tally:
     in_good_hands = known and known.is_in_work and checker.leaves(known.refund.stripe_refund_id)
-    same = known and (in_good_hands or compare_refund(payment, known.refund, seen) is None)
+    same = known and (in_good_hands or compare_refund(payment, known.refund, snapshot) is None)
     if same and named in {None, known}:
         return Tally()
-    return examine_refund(checker, target_of(ObjectKind.REFUND, seen.stripe_refund_id, payment)).tally
+    return examine_refund(checker, target_of(ObjectKind.REFUND, snapshot.stripe_refund_id, payment)).tally
 
 
 def examine_refund(checker: Checker, target: Target) -> CheckResult:
@@ -94,21 +94,21 @@ def examine_refund(checker: Checker, target: Target) -> CheckResult:
     Raises:
         StripeUnreachableError: it could not be retrieved.
     """
-    seen = fetch_refund(checker.context.stripe, target.stripe_id, account=target.account)
-    if not isinstance(seen, RefundSnapshot):
-        return checker.examined(NotShown(target, seen))
+    snapshot = fetch_refund(checker.context.stripe, target.stripe_id, account=target.account)
+    if not isinstance(snapshot, RefundSnapshot):
+        return checker.examined(NotShown(target, snapshot))
     with checker.context.database.begin() as connection:
         payment = payments.find(connection, target.payment_id)
         if payment is None:
             return CheckResult()
-        proven = _is_proven(checker, connection, payment, seen)
-        refund = known_refund(connection, payment, seen, is_proven=proven)
+        proven = _is_proven(checker, connection, payment, snapshot)
+        refund = known_refund(connection, payment, snapshot, is_proven=proven)
         if refund and checker.leaves(refund.stripe_refund_id) and _is_in_work(connection, refund):
-            return _in_work(payment, refund, seen)
-        unproven = refund is None and not proven and may_be_ours(connection, payment, seen)
-        second = None if unproven else _second(connection, payment, refund, seen)
+            return _in_work(payment, refund, snapshot)
+        unproven = refund is None and not proven and may_be_ours(connection, payment, snapshot)
+        second = None if unproven else _second(connection, payment, refund, snapshot)
         also = checker.left(connection, second) if second else CheckResult()
-    examined = checker.examine(target, seen)
+    examined = checker.examine(target, snapshot)
     return CheckResult(examined.tally + also.tally, examined.left | also.left)
 
 
@@ -117,17 +117,17 @@ def _is_in_work(connection: Connection, refund: Refund) -> bool:
     return found is not None
 
 
-def _in_work(payment: Payment, refund: Refund, seen: RefundSnapshot) -> CheckResult:
+def _in_work(payment: Payment, refund: Refund, snapshot: RefundSnapshot) -> CheckResult:
     """Record nothing while an attempt is executing; earlier findings stay."""
-    difference = compare_refund(payment, refund, seen)
+    difference = compare_refund(payment, refund, snapshot)
     return CheckResult(left=frozenset({difference.kind}) if difference else frozenset())
 
 
 def _second(
-    connection: Connection, payment: Payment, refund: Refund | None, seen: RefundSnapshot
+    connection: Connection, payment: Payment, refund: Refund | None, snapshot: RefundSnapshot
 ) -> Difference | None:
     """Whether it carries the id of a refund of ours that is another Refund: perhaps it was given twice."""
-    named = named_refund(connection, seen)
+    named = named_refund(connection, snapshot)
     if named is None or (refund and named.refund_id == refund.refund_id):
         return None
-    return compare_refund(payment, named, seen)
+    return compare_refund(payment, named, snapshot)

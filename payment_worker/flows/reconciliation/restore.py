@@ -26,13 +26,13 @@ def restore_payment(
         None if Stripe does not show enough of the request, or the payment exists by now.
     """
     requested = fetch_original_request(checker.context.stripe, payment_intent, account=account)
-    if not isinstance(requested, OriginalRequest) or as_uuid(requested.seen.payment_id) != payment_id:
+    if not isinstance(requested, OriginalRequest) or as_uuid(requested.snapshot.payment_id) != payment_id:
         return None
     if requested.order_id is None:
         return None
     payment, now = _as_requested(requested, payment_id, requested.order_id, account), checker.context.clock()
-    seen, cause = requested.seen.as_of(payment.version), checker.cause(payment_intent)
-    judgement = judge_payment_intent(payment, seen, action_expiry=checker.context.policy.action_expiry)
+    snapshot, cause = requested.snapshot.as_of(payment.version), checker.cause(payment_intent)
+    judgement = judge_payment_intent(payment, snapshot, action_expiry=checker.context.policy.action_expiry)
     verdict, writes = judgement.verdict, judgement.writes(cause=cause, now=now)
     if not isinstance(verdict, Advanced) or verdict.payment.status is PaymentStatus.REQUESTED:
         return None  # without an outcome no worker would execute it
@@ -47,7 +47,7 @@ def restore_payment(
     messages = present(payment_message(payment, now=requested.at))
     with checker.context.database.begin() as connection:
         # The metadata may be others than on the list, and the order is read from them.
-        proven = is_proven(checker.context, connection, seen.named, account=account)
+        proven = is_proven(checker.context, connection, snapshot.named, account=account)
         if not proven and payment_intent not in checker.accepted:
             return None
         if not payments.insert_payment(
@@ -64,7 +64,7 @@ def restore_payment(
                 connection,
                 [payments.with_balance_transaction(payment_id, requested.balance_transaction, now=now)],
             )
-        found = payment_missing_here(seen, payment_id=payment_id, stripe_account=account)
+        found = payment_missing_here(snapshot, payment_id=payment_id, stripe_account=account)
         return CheckResult(checker.record(connection, found, FindingStatus.REPAIRED))
 
 
@@ -75,10 +75,10 @@ def _as_requested(requested: OriginalRequest, payment_id: UUID, order_id: str, a
         customer_id=None,
         version=1,
         status=PaymentStatus.REQUESTED,
-        amount=requested.seen.amount,
-        currency=requested.seen.currency,
+        amount=requested.snapshot.amount,
+        currency=requested.snapshot.currency,
         stripe_account=account,
-        application_fee_amount=requested.seen.application_fee_amount,
-        transfer_destination=requested.seen.transfer_destination,
-        transfer_amount=requested.seen.transfer_amount,
+        application_fee_amount=requested.snapshot.application_fee_amount,
+        transfer_destination=requested.snapshot.transfer_destination,
+        transfer_amount=requested.snapshot.transfer_amount,
     )

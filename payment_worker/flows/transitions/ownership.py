@@ -90,21 +90,21 @@ def is_proven(context: Context, connection: Connection, named: Named, *, account
 
 
 def is_proven_refund(
-    context: Context, connection: Connection, payment: Payment, seen: RefundSnapshot
+    context: Context, connection: Connection, payment: Payment, snapshot: RefundSnapshot
 ) -> bool:
     """Whether we signed that this Refund is the refund of this payment which its metadata name."""
-    refund_id = as_uuid(seen.refund_id)
-    if refund_id is None or as_uuid(seen.payment_id) != payment.payment_id:
+    refund_id = as_uuid(snapshot.refund_id)
+    if refund_id is None or as_uuid(snapshot.payment_id) != payment.payment_id:
         return False
     claim = Claim(
         payment_id=payment.payment_id,
         refund_id=refund_id,
         order_id=payment.order_id,
-        amount=seen.amount,
-        currency=seen.currency,
+        amount=snapshot.amount,
+        currency=snapshot.currency,
         stripe_account=payment.stripe_account,
     )
-    return is_signed(claim, str(seen.mac), context.metadata_secrets.read(connection))
+    return is_signed(claim, str(snapshot.mac), context.metadata_secrets.read(connection))
 
 
 def as_uuid(value: object) -> UUID | None:

@@ -75,7 +75,7 @@ class Period:
 class ListedPaymentIntent:
     """A PaymentIntent on a list, and what was booked of its charge, if that is known already."""
 
-    seen: PaymentIntentSnapshot
+    snapshot: PaymentIntentSnapshot
     balance_transaction: BalanceTransaction | None
 
 

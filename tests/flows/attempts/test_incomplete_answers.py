@@ -111,7 +111,7 @@ def test_a_capture_takes_what_was_asked_for(at: At, rows: Rows) -> None:
     with terse((200, held), (200, taken)) as url:
         payment_id = charged(at(url), capture_method="manual")
         request = parse(CaptureRequest, {"payment_id": payment_id, "amount": 600})
-        capture(at(url), request, message_id=uuid4(), patient=False)
+        capture(at(url), request, message_id=uuid4(), wait_if_busy=False)
     assert rows.one("SELECT status, amount_captured FROM payment") == {
         "status": "SUCCEEDED",
         "amount_captured": 600,

@@ -124,7 +124,7 @@ def test_a_cancellation_sends_stripe_only_reasons_that_stripe_has(
 
 def test_another_try_is_a_request_that_stripe_knows() -> None:
     before = {"payment_method": "pm_2", "off_session": True, "mandate": "mandate_1"}
-    asked = retry_request(stripe_payment_intent_id="pi_1", payment_method="pm_2", before=before)
+    asked = retry_request(stripe_payment_intent_id="pi_1", payment_method="pm_2", last_confirmation=before)
     assert asked.path == "/v1/payment_intents/pi_1/confirm"
     assert request_faults(json.loads(asked.parameters), PaymentIntentConfirmParams) == []
 
@@ -133,7 +133,9 @@ def test_another_try_is_made_as_the_one_before_but_with_a_mandate_of_its_own() -
     before = {"payment_method": "pm_1", "mandate": "mandate_1"}
     same, other = (
         json.loads(
-            retry_request(stripe_payment_intent_id="pi_1", payment_method=method, before=before).parameters
+            retry_request(
+                stripe_payment_intent_id="pi_1", payment_method=method, last_confirmation=before
+            ).parameters
         )
         for method in ("pm_1", "pm_2")
     )
