@@ -6,7 +6,8 @@ notices that bytes were received. libpq waits without limit, so one thread watch
 
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from threading import Event, Lock, Thread
 from typing import Any, Final
 
@@ -37,15 +38,16 @@ class Watch:
                 Thread(target=self._run, args=[self._over], name="silence", daemon=True).start()
         return opened
 
-    def begin(self, connection: "Connection") -> None:
-        """This connection begins to wait for a response."""
+    @contextmanager
+    def waiting(self, connection: "Connection") -> Iterator[None]:
+        """While the block lasts this connection waits for a response; after it the connection is not touched."""
         with self._lock:
             self._waiting[connection] = self._round
-
-    def end(self, connection: "Connection") -> None:
-        """It does not any more; from here on it is not touched."""
-        with self._lock:
-            self._waiting.pop(connection, None)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting.pop(connection, None)
 
     def close(self) -> None:
         """Stop watching, until there is a new connection."""
@@ -75,19 +77,13 @@ class Connection(extensions.connection):  # type: ignore[misc] # psycopg2 has no
 
     def commit(self) -> None:
         """As psycopg2 does."""
-        self.watch.begin(self)
-        try:
+        with self.watch.waiting(self):
             super().commit()
-        finally:
-            self.watch.end(self)
 
     def rollback(self) -> None:
         """As psycopg2 does."""
-        self.watch.begin(self)
-        try:
+        with self.watch.waiting(self):
             super().rollback()
-        finally:
-            self.watch.end(self)
 
 
 class Cursor(extensions.cursor):  # type: ignore[misc] # psycopg2 has no types
@@ -95,19 +91,13 @@ class Cursor(extensions.cursor):  # type: ignore[misc] # psycopg2 has no types
 
     def execute(self, *statement: Any) -> None:  # noqa: ANN401 - psycopg2's own
         """As psycopg2 does."""
-        self.connection.watch.begin(self.connection)
-        try:
+        with self.connection.watch.waiting(self.connection):
             super().execute(*statement)
-        finally:
-            self.connection.watch.end(self.connection)
 
     def executemany(self, *statements: Any) -> None:  # noqa: ANN401 - psycopg2's own
         """As psycopg2 does: one statement after the other."""
-        self.connection.watch.begin(self.connection)
-        try:
+        with self.connection.watch.waiting(self.connection):
             super().executemany(*statements)
-        finally:
-            self.connection.watch.end(self.connection)
 
 
 def _hang_up(connection: Connection) -> None:
