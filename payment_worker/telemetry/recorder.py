@@ -32,28 +32,22 @@ class Recorder(Protocol):
         """Note a duration."""
 
 
-class _Nobody:
-    def add(self, what: Metric, labels: tuple[str, ...], by: float, /) -> None:
-        pass
-
-    def observe(self, what: Metric, labels: tuple[str, ...], seconds: float, /) -> None:
-        pass
+_recorder: Recorder | None = None
 
 
-_recorder: Recorder = _Nobody()
-
-
-def begin(recorder: Recorder) -> None:
-    """Have everything that this process counts from now on go there."""
+def begin(recorder: Recorder | None) -> None:
+    """Have everything that this process counts from now on go there; without one nothing is counted."""
     global _recorder  # noqa: PLW0603 - there is one for each process, like its log
     _recorder = recorder
 
 
 def count(what: Metric, *labels: str, by: float = 1) -> None:
     """Count it, under these values of its labels in their order."""
-    _recorder.add(what, labels, by)
+    if _recorder:
+        _recorder.add(what, labels, by)
 
 
 def observe(what: Metric, *labels: str, seconds: float) -> None:
     """Note how long it took, under these values of its labels in their order."""
-    _recorder.observe(what, labels, seconds)
+    if _recorder:
+        _recorder.observe(what, labels, seconds)

@@ -18,18 +18,7 @@ class Tracer(Protocol):
         """The block is one call."""
 
 
-class _Nobody:
-    def call(self, _method: str, _url: str, /) -> AbstractContextManager[NoteStatus]:
-        return _NOTHING
-
-
-def _ignore_status(_status: int) -> None:
-    pass
-
-
-_NOTHING = nullcontext(_ignore_status)
-
-_tracer: Tracer = _Nobody()
+_tracer: Tracer | None = None
 
 
 def begin(tracer: Tracer) -> None:
@@ -40,4 +29,4 @@ def begin(tracer: Tracer) -> None:
 
 def call(method: str, url: str) -> AbstractContextManager[NoteStatus]:
     """The block is one call, whose answer's status is noted by what this yields."""
-    return _tracer.call(method, url)
+    return _tracer.call(method, url) if _tracer else nullcontext(lambda _: None)
