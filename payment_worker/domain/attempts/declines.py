@@ -112,17 +112,13 @@ _REASONS: Mapping[str, FailureReason] = {
 }
 
 
-def _declines() -> Mapping[str, DeclinePolicy]:
-    return MappingProxyType(
-        {
-            code: DeclinePolicy(code, decline_class, _REASONS.get(code, FailureReason.CARD_DECLINED))
-            for decline_class, codes in _CODES.items()
-            for code in codes.split()
-        }
-    )
-
-
-DECLINES: Mapping[str, DeclinePolicy] = _declines()
+DECLINES: Mapping[str, DeclinePolicy] = MappingProxyType(
+    {
+        code: DeclinePolicy(code, decline_class, _REASONS.get(code, FailureReason.CARD_DECLINED))
+        for decline_class, codes in _CODES.items()
+        for code in codes.split()
+    }
+)
 """Every decline code that Stripe documents."""
 
 CARD_ERROR_CODES: frozenset[str] = frozenset(
