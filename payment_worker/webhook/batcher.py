@@ -1,7 +1,7 @@
-"""Stores concurrent webhooks in batches, one transaction for all that arrive during the previous one.
+"""Stores webhooks in batches, one transaction for all that arrive during the previous one or close behind it.
 
-So a burst takes as many commits as fit into its time, instead of one per event, and a single event does not wait.
-PostgreSQL blocks a thread; two of them are enough, and the loop never waits for either.
+So a burst takes as many commits as fit into its time, instead of one per event, and an event that comes alone does not
+wait. PostgreSQL blocks a thread; two of them are enough, and the loop never waits for either.
 """
 
 import asyncio
@@ -19,6 +19,12 @@ THREADS: Final = 2
 BATCH: Final = 100
 """Events in one transaction: a few hundred kilobytes, a few milliseconds."""
 
+GATHERING_SECONDS: Final = 0.01
+"""From the begin of one batch to that of the next: at 300 events a second, three share the cost of a transaction."""
+
+ENOUGH: Final = 16
+"""So many do not wait for more: a burst on as many connections would only be slowed down."""
+
 Keep = Callable[[Sequence[Event]], Sequence[bool]]
 """Stores events, all or none; False in the place of each that was stored before."""
 
@@ -34,6 +40,8 @@ class Batcher:
         self._free = THREADS
         self._waiting: deque[Waiting] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self._next_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
 
     async def keep(self, event: Event) -> bool:
         """Store one event. Once this returns it is committed; False when it was stored before.
@@ -51,11 +59,21 @@ class Batcher:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self) -> None:
-        while self._free and (batch := self._batch()):
-            self._free -= 1
-            task = asyncio.get_running_loop().create_task(self._work(batch))
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+        """Store what waits: at once if that is enough, or if the last batch began long enough ago."""
+        loop = asyncio.get_running_loop()
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        while self._free and self._waiting:
+            if loop.time() < self._next_at and len(self._waiting) < ENOUGH:
+                self._timer = loop.call_at(self._next_at, self._begin)
+                return
+            if batch := self._batch():
+                self._free -= 1
+                self._next_at = loop.time() + GATHERING_SECONDS
+                task = loop.create_task(self._work(batch))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
 
     async def _work(self, batch: list[Waiting]) -> None:
         try:

@@ -36,6 +36,16 @@ def test_a_burst_is_stored_without_an_error(receiver: Start, rows: Rows) -> None
     assert f"payment_worker_webhook_seconds_count {float(BURST)}" in told
 
 
+def test_events_that_arrive_close_together_share_a_transaction(receiver: Start, rows: Rows) -> None:
+    sender, events = receiver(), 100
+
+    _at_once(sender, [written(an_event()) for _ in range(events)], connections=2)
+
+    # Two connections: without a wait, each event would find a thread that is free.
+    transactions = rows.one("SELECT count(DISTINCT xmin::text) AS count FROM stripe_event")["count"]
+    assert transactions < 0.9 * events
+
+
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_burst_of_our_payments_in_any_order_is_processed(
