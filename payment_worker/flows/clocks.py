@@ -33,16 +33,16 @@ def apart(context: Context) -> Apart | None:
 
     Call it after Stripe has responded, so that its time is known.
     """
-    found = _apart(context)
-    if found:
-        count(CLOCKS_APART, found)
+    clock = _differing_clock(context)
+    if clock:
+        count(CLOCKS_APART, clock)
         log.error(
             "clocks apart: absence is not believed",
-            clock=found.value,
+            clock=clock.value,
             stripe_ahead_seconds=_seconds(stripe_skew(context)),
             machine_ahead_seconds=_seconds(context.machine_skew()),
         )
-    return found
+    return clock
 
 
 def stripe_skew(context: Context) -> timedelta | None:
@@ -51,7 +51,7 @@ def stripe_skew(context: Context) -> timedelta | None:
     return None if date is None else date - context.clock()
 
 
-def _apart(context: Context) -> Apart | None:
+def _differing_clock(context: Context) -> Apart | None:
     skew = stripe_skew(context)
     if skew is None:
         return Apart.UNKNOWN

@@ -44,12 +44,12 @@ class KeyCheck:
                 return None
             if self._held and elapsed_seconds() < self._held[1]:
                 return self._held[0]
-            delay = self._found_out(ask)
+            delay = self._check_owner(ask)
             self._is_ours = delay is None
             self._held = (delay, elapsed_seconds() + AGAIN_SECONDS) if delay in WRONG_KEY else None
             return delay
 
-    def _found_out(self, ask: AskOwner) -> Delay | None:
+    def _check_owner(self, ask: AskOwner) -> Delay | None:
         owner = ask()
         if isinstance(owner, Delay):
             if owner is Delay.ACCOUNT_UNKNOWN:
@@ -57,17 +57,17 @@ class KeyCheck:
                     "the stripe key may not read its own account: nothing is sent", account=self._account
                 )
             return owner
-        found = Identity(owner, self._livemode)
+        identity = Identity(owner, self._livemode)
         with self._database.begin() as connection:
-            ours = stripe_identity.record_first(connection, self._account, found)
-        if found == ours:
+            recorded = stripe_identity.record_first(connection, self._account, identity)
+        if identity == recorded:
             return None
         log.error(
             "the stripe key belongs to another account or mode: nothing is sent",
             account=self._account,
-            stripe_account_id=found.stripe_account_id,
-            livemode=found.livemode,
-            our_stripe_account_id=ours and ours.stripe_account_id,
-            our_livemode=ours and ours.livemode,
+            stripe_account_id=identity.stripe_account_id,
+            livemode=identity.livemode,
+            our_stripe_account_id=recorded and recorded.stripe_account_id,
+            our_livemode=recorded and recorded.livemode,
         )
         return Delay.ANOTHER_ACCOUNT

@@ -33,11 +33,11 @@ def poll_stripe_events(self: Task, *args: object, **kwargs: object) -> dict[str,
     """Read what is new in Stripe's list of events, and have it processed."""
     parsed(self, MaintenanceRequest, args, kwargs)
     chosen = bootstrap.settings()
-    go_on = within(before_soft_limit(chosen))
-    manner = PollOptions(
-        overlap=timedelta(seconds=chosen.poll_overlap), go_on=go_on, notify=notify_processing
+    has_time = within(before_soft_limit(chosen))
+    options = PollOptions(
+        overlap=timedelta(seconds=chosen.poll_overlap), has_time=has_time, notify=notify_processing
     )
-    polled = unless_unavailable(self, lambda: poll(context(self), manner))
+    polled = unless_unavailable(self, lambda: poll(context(self), options))
     if polled is None:
         log.info("poll skipped: another process polls")
         return {"requests": 0, "new": 0}

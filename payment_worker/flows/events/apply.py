@@ -31,12 +31,14 @@ from payment_worker.store.events.inbox import EventStatus, InboxEvent
 from payment_worker.store.statements import Write
 
 
-def apply_shown(context: Context, carried: EventObject, payment: Payment) -> Result:
+def apply_shown(context: Context, event_object: EventObject, payment: Payment) -> Result:
     """Apply the object that an event carries: as it shows it, if that can be trusted, else as it is now."""
-    target = target_of(KINDS[carried.subject], carried.stripe_id, payment)
-    if isinstance(carried.snapshot, Unreadable):
-        return _not_shown(context, carried.event, target, carried.snapshot)
-    return apply(context, carried.event, target, carried.snapshot, proof=carried.proof, ends_event=True)
+    target = target_of(KINDS[event_object.subject], event_object.stripe_id, payment)
+    if isinstance(event_object.snapshot, Unreadable):
+        return _result_without_object(context, event_object.event, target, event_object.snapshot)
+    return apply(
+        context, event_object.event, target, event_object.snapshot, proof=event_object.proof, ends_event=True
+    )
 
 
 def apply(
@@ -56,21 +58,23 @@ def apply(
         ends_event: whether that finishes the event: then it is marked as processed in the same transaction.
     """
 
-    def also(verdict: Verdict) -> Sequence[Write]:
+    def further_writes(verdict: Verdict) -> Sequence[Write]:
         result = result_of(verdict)
         if not ends_event or not isinstance(result, Processed):
             return ()
-        ended = EventStatus.PROCESSED
-        return (inbox.finished(event, status=ended, outcome=result.reason, now=context.clock()),)
+        status = EventStatus.PROCESSED
+        return (inbox.finished(event, status=status, outcome=result.reason, now=context.clock()),)
 
     cause = context.cause(f"event {event.type}", event_id=event.event_id)
-    application = apply_snapshot(context, target, snapshot, cause=cause, proof=proof, also=also)
+    application = apply_snapshot(
+        context, target, snapshot, cause=cause, proof=proof, further_writes=further_writes
+    )
     match application:
         case Applied(verdict):
             result = result_of(verdict)
             return replace(result, is_recorded=ends_event) if isinstance(result, Processed) else result
-        case NotShown(its, answer):
-            return _not_shown(context, event, its, answer)
+        case NotShown(target_not_shown, failure):
+            return _result_without_object(context, event, target_not_shown, failure)
         case Overtaken():
             return Deferred(Reason.OVERTAKEN)
         case NoPayment():
@@ -98,8 +102,10 @@ def result_of(verdict: Verdict) -> Result:
             assert_never(verdict)
 
 
-def _not_shown(context: Context, event: InboxEvent, target: Target, answer: NotFetched) -> Result:
-    match answer:
+def _result_without_object(
+    context: Context, event: InboxEvent, target: Target, failure: NotFetched
+) -> Result:
+    match failure:
         case Absent():
             with context.database.begin() as connection:
                 missing = missing_there(connection, target)
@@ -112,6 +118,6 @@ def _not_shown(context: Context, event: InboxEvent, target: Target, answer: NotF
                 record_finding(context, connection, unreadable(target))
             return Deferred(Reason.UNREADABLE)
         case Unanswered() | Postponed():
-            return unavailable(context, event, answer)
+            return unavailable(context, event, failure)
         case _:
-            assert_never(answer)
+            assert_never(failure)

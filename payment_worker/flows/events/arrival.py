@@ -7,7 +7,7 @@ from payment_worker.store.events.inbox import Arrival, InboxEvent
 
 def arrival(event: Event) -> Arrival:
     """The event as it is stored."""
-    stored = InboxEvent(
+    inbox_event = InboxEvent(
         stripe_account=event.stripe_account,
         event_id=event.event_id,
         type=event.type,
@@ -17,4 +17,4 @@ def arrival(event: Event) -> Arrival:
         tries=0,
         lease_token=inbox.NEW,
     )
-    return Arrival(event=stored, object_id=event.object_id, created_at=event.created_at)
+    return Arrival(event=inbox_event, object_id=event.object_id, created_at=event.created_at)

@@ -27,7 +27,7 @@ def handle_charge(context: Context, charge: EventObject, payment: Payment) -> Re
     transaction = balance_transaction_of(charge)
     if transaction is None or not isinstance(result, Processed):
         return result
-    return _book(context, charge, payment, transaction, result)
+    return _record_balance_transaction(context, charge, payment, transaction, result)
 
 
 def may_show_more(payment: Payment, charge: EventObject) -> bool:
@@ -57,16 +57,16 @@ def _refresh(context: Context, charge: EventObject, payment: Payment) -> Result:
     return apply(context, charge.event, target)
 
 
-def _book(
-    context: Context, charge: EventObject, payment: Payment, transaction: str, result: Processed
+def _record_balance_transaction(
+    context: Context, charge: EventObject, payment: Payment, transaction_id: str, result: Processed
 ) -> Result:
     with context.database.begin() as connection:
         if payments.has_balance_transaction(connection, payment.payment_id):
             return result
-    shown = fetch_balance_transaction(context.stripe, transaction, account=charge.account)
-    match shown:
+    fetched = fetch_balance_transaction(context.stripe, transaction_id, account=charge.account)
+    match fetched:
         case BalanceTransaction():
-            row = payments.with_balance_transaction(payment.payment_id, shown, now=context.clock())
+            row = payments.with_balance_transaction(payment.payment_id, fetched, now=context.clock())
             with context.database.begin() as connection:
                 write(connection, [row])
             return result if result.reason is Reason.CONTRADICTED else Processed(Reason.CHANGED)
@@ -75,7 +75,7 @@ def _book(
         case Unreadable():
             return Deferred(Reason.UNREADABLE)
         case _:
-            return unavailable(context, charge.event, shown)
+            return unavailable(context, charge.event, fetched)
 
 
 def may_refund_more(payment: Payment, charge: EventObject) -> bool:
@@ -99,18 +99,18 @@ def handle_refunded_charge(context: Context, charge: EventObject, payment: Payme
         refreshed = _refresh(context, charge, payment)
         if not isinstance(refreshed, Processed) or refreshed.reason is Reason.CONTRADICTED:
             return refreshed
-    listed = context.stripe.refunds_of(charge.payment_intent, account=charge.account)
-    if not isinstance(listed, list):
-        return unavailable(context, charge.event, listed)
+    snapshots = context.stripe.refunds_of(charge.payment_intent, account=charge.account)
+    if not isinstance(snapshots, list):
+        return unavailable(context, charge.event, snapshots)
     kind = ObjectKind.REFUND
     results = [
         apply(context, charge.event, target_of(kind, refund.stripe_refund_id, payment), refund)
-        for refund in listed
+        for refund in snapshots
     ]
-    return max([refreshed, *results], key=_weight)
+    return max([refreshed, *results], key=_precedence)
 
 
-def _weight(result: Result) -> tuple[bool, bool, bool]:
+def _precedence(result: Result) -> tuple[bool, bool, bool]:
     """How much it says of several results together: what waits, then what contradicts, then what changed."""
     return (
         isinstance(result, Deferred),

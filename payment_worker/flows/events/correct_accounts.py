@@ -23,22 +23,26 @@ def correct_accounts(context: Context, events: Sequence[InboxEvent]) -> Sequence
     if not any(event.payload.get("context") for event in events):
         return events
     with context.database.begin() as connection:
-        of = [(event, _account(context, connection, event.stripe_account)) for event in events]
-        again = [
+        with_accounts = [(event, _account(context, connection, event.stripe_account)) for event in events]
+        corrected = [
             replace(event_from(dict(event.payload)), stripe_account=account)
-            for event, account in of
+            for event, account in with_accounts
             if account != event.stripe_account
         ]
-        inbox.keep(connection, [arrival(event) for event in again], source="webhook", now=context.clock())
-        moved = [event for event, account in of if account != event.stripe_account]
-        finish(context, connection, [Finished(event, Processed(Reason.ACCOUNT_CORRECTED)) for event in moved])
-    return [event for event in events if event not in moved]
+        inbox.keep(connection, [arrival(event) for event in corrected], source="webhook", now=context.clock())
+        misaddressed = [event for event, account in with_accounts if account != event.stripe_account]
+        finish(
+            context,
+            connection,
+            [Finished(event, Processed(Reason.ACCOUNT_CORRECTED)) for event in misaddressed],
+        )
+    return [event for event in events if event not in misaddressed]
 
 
 def _account(context: Context, connection: Connection, name: str) -> str:
     """An account as our rows name it, of those that the key whose secret signed the event can reach."""
-    key, named = account_of(name)
+    key, account = account_of(name)
     if key not in context.stripe.keys:
-        key, named = "", name
-    ours = stripe_identity.on_record(connection, key)
-    return account_name(key, account_in(named, own=ours.stripe_account_id if ours else ""))
+        key, account = "", name
+    identity = stripe_identity.on_record(connection, key)
+    return account_name(key, account_in(account, own=identity.stripe_account_id if identity else ""))

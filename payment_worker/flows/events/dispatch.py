@@ -28,65 +28,65 @@ def dispatch(context: Context, event: InboxEvent) -> Result:
     if not isinstance(subject, Subject):
         return subject
     try:
-        carried = object_of(context, event, subject)
-        if not isinstance(carried, EventObject):
-            return carried
-        payment = _payment(context, carried)
+        event_object = object_of(context, event, subject)
+        if not isinstance(event_object, EventObject):
+            return event_object
+        payment = _payment(context, event_object)
         if not isinstance(payment, Payment):
             return payment
         if payment.stripe_account != event.stripe_account:
             return Ignored(Reason.FOREIGN)  # who can sign for one account may not tell of another's payments
-        return _handled(context, carried, payment)
+        return _handle_by_subject(context, event_object, payment)
     except UnreadableError as fault:
         return Deferred(Reason.UNREADABLE, str(fault))
 
 
-def _handled(context: Context, carried: EventObject, payment: Payment) -> Result:
-    match carried.subject:
+def _handle_by_subject(context: Context, event_object: EventObject, payment: Payment) -> Result:
+    match event_object.subject:
         case Subject.CHARGE:
-            return handle_charge(context, carried, payment)
+            return handle_charge(context, event_object, payment)
         case Subject.REFUNDED_CHARGE:
-            return handle_refunded_charge(context, carried, payment)
+            return handle_refunded_charge(context, event_object, payment)
         case Subject.EARLY_FRAUD_WARNING:
-            return handle_early_fraud_warning(context, carried, payment)
+            return handle_early_fraud_warning(context, event_object, payment)
         case _:
-            return apply_shown(context, carried, payment)
+            return apply_shown(context, event_object, payment)
 
 
-def _payment(context: Context, carried: EventObject) -> Payment | Result:
+def _payment(context: Context, event_object: EventObject) -> Payment | Result:
     """The payment that an object belongs to; where its PaymentIntent alone can tell, that is retrieved."""
-    account, intent, named = carried.account, carried.payment_intent, carried.named
+    account, intent, named = event_object.account, event_object.payment_intent, event_object.named
     with context.database.begin() as connection:
-        if found := _owner(context, connection, carried, named):
-            return found
-    if carried.subject in NAMELESS:
-        shown = fetch_payment_intent(context.stripe, intent, account=account)
-        if isinstance(shown, Unanswered | Postponed):
+        if result := _owner(context, connection, event_object, named):
+            return result
+    if event_object.subject in NAMELESS:
+        fetched = fetch_payment_intent(context.stripe, intent, account=account)
+        if isinstance(fetched, Unanswered | Postponed):
             # Its payment cannot be determined now: an event that is ours must not be ignored.
-            return unavailable(context, carried.event, shown)
-        named = shown.named if isinstance(shown, PaymentIntentSnapshot) else None
+            return unavailable(context, event_object.event, fetched)
+        named = fetched.named if isinstance(fetched, PaymentIntentSnapshot) else None
     with context.database.begin() as connection:
-        if found := _owner(context, connection, carried, named):
-            return found
+        if result := _owner(context, connection, event_object, named):
+            return result
         kind = claim_contradicted(context, connection, intent, named=named, account=account)
     is_second = kind is FindingKind.SECOND_PAYMENT_INTENT
     return Processed(Reason.CONTRADICTED) if is_second else Ignored(Reason.FOREIGN)
 
 
 def _owner(
-    context: Context, connection: Connection, carried: EventObject, named: Named | None
+    context: Context, connection: Connection, event_object: EventObject, named: Named | None
 ) -> Payment | Deferred | None:
-    found = owner(
+    payment_id = owner(
         context,
         connection,
-        payment_intent=carried.payment_intent,
+        payment_intent=event_object.payment_intent,
         named=named,
-        account=carried.account,
-        idempotency_key=carried.event.idempotency_key,
+        account=event_object.account,
+        idempotency_key=event_object.event.idempotency_key,
     )
-    if isinstance(found, AwaitsAttempt):
+    if isinstance(payment_id, AwaitsAttempt):
         return UNANSWERED
-    if found is None and carried.subject is Subject.REFUND:
-        known = refunds.find_by_stripe(connection, carried.stripe_id)
-        found = known.payment_id if known else None
-    return payments.find(connection, found) if found else None
+    if payment_id is None and event_object.subject is Subject.REFUND:
+        refund = refunds.find_by_stripe(connection, event_object.stripe_id)
+        payment_id = refund.payment_id if refund else None
+    return payments.find(connection, payment_id) if payment_id else None

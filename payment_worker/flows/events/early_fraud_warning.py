@@ -8,9 +8,9 @@ from payment_worker.flows.transitions.early_fraud_warnings import record_warning
 from payment_worker.gateway.parsing import early_fraud_warning_of
 
 
-def handle_early_fraud_warning(context: Context, carried: EventObject, payment: Payment) -> Result:
+def handle_early_fraud_warning(context: Context, event_object: EventObject, payment: Payment) -> Result:
     """Record the warning as the event shows it: its shape is the same in every API version."""
-    warning = early_fraud_warning_of(carried.fields)
+    warning = early_fraud_warning_of(event_object.fields)
     with context.database.begin() as connection:
         is_new = record_warning(context, connection, payment, warning)
     return Processed(Reason.CHANGED if is_new else Reason.UNCHANGED)

@@ -31,26 +31,32 @@ class LacksFee:
     stripe_balance_transaction_id: str
 
 
-def record_fees(context: Context, lacking: Sequence[LacksFee]) -> Sequence[Finished]:
+def record_fees(context: Context, lacking_fees: Sequence[LacksFee]) -> Sequence[Finished]:
     """Record fee and net of those payments whose balance transactions Stripe shows."""
     finished: list[Finished] = []
-    for account in sorted({each.event.stripe_account for each in lacking}):
-        finished += _record(
-            context, account, [each for each in lacking if each.event.stripe_account == account]
+    for account in sorted({each.event.stripe_account for each in lacking_fees}):
+        finished += _record_fees_of_account(
+            context, account, [each for each in lacking_fees if each.event.stripe_account == account]
         )
     return finished
 
 
-def _record(context: Context, account: str, lacking: Sequence[LacksFee]) -> list[Finished]:
-    shown = _retrieve(context, account, lacking) if len(lacking) == 1 else _list(context, account, lacking)
-    listed = {each.stripe_balance_transaction_id: each for each in shown}
-    found = [each for each in lacking if each.stripe_balance_transaction_id in listed]
-    if not found:
+def _record_fees_of_account(
+    context: Context, account: str, lacking_fees: Sequence[LacksFee]
+) -> list[Finished]:
+    transactions = (
+        _retrieve_transaction(context, account, lacking_fees)
+        if len(lacking_fees) == 1
+        else _list_transactions(context, account, lacking_fees)
+    )
+    by_id = {each.stripe_balance_transaction_id: each for each in transactions}
+    matched = [each for each in lacking_fees if each.stripe_balance_transaction_id in by_id]
+    if not matched:
         return []
     fees: dict[UUID, BalanceTransaction] = {
-        each.payment_id: listed[each.stripe_balance_transaction_id] for each in found
+        each.payment_id: by_id[each.stripe_balance_transaction_id] for each in matched
     }
-    finished = [Finished(each.event, Processed(Reason.CHANGED), each.payment_id) for each in found]
+    finished = [Finished(each.event, Processed(Reason.CHANGED), each.payment_id) for each in matched]
     with context.database.begin() as connection:
         payments.lock_all(connection, payment_ids=fees, payment_intents=())
         payments.record_balance_transactions(connection, fees, now=context.clock())
@@ -58,25 +64,29 @@ def _record(context: Context, account: str, lacking: Sequence[LacksFee]) -> list
     return finished
 
 
-def _retrieve(context: Context, account: str, lacking: Sequence[LacksFee]) -> Sequence[BalanceTransaction]:
-    stripe_id = lacking[0].stripe_balance_transaction_id
-    shown = fetch_balance_transaction(context.stripe, stripe_id, account=account)
-    return [shown] if isinstance(shown, BalanceTransaction) else []
+def _retrieve_transaction(
+    context: Context, account: str, lacking_fees: Sequence[LacksFee]
+) -> Sequence[BalanceTransaction]:
+    stripe_id = lacking_fees[0].stripe_balance_transaction_id
+    transaction = fetch_balance_transaction(context.stripe, stripe_id, account=account)
+    return [transaction] if isinstance(transaction, BalanceTransaction) else []
 
 
-def _list(context: Context, account: str, lacking: Sequence[LacksFee]) -> Sequence[BalanceTransaction]:
-    created = [datetime.fromtimestamp(each.event.payload["created"], tz=UTC) for each in lacking]
-    period = Period(since=min(created) - BEFORE_ITS_EVENT, until=max(created))
-    missing = {each.stripe_balance_transaction_id for each in lacking}
-    shown: list[BalanceTransaction] = []
+def _list_transactions(
+    context: Context, account: str, lacking_fees: Sequence[LacksFee]
+) -> Sequence[BalanceTransaction]:
+    created_times = [datetime.fromtimestamp(each.event.payload["created"], tz=UTC) for each in lacking_fees]
+    period = Period(since=min(created_times) - BEFORE_ITS_EVENT, until=max(created_times))
+    missing = {each.stripe_balance_transaction_id for each in lacking_fees}
+    transactions: list[BalanceTransaction] = []
     after = None
     for _ in range(MOST_PAGES):
         page = balance_transactions_page(context.stripe, period, after=after, account=account)
         if not isinstance(page, Page):
             break
-        shown += page.objects
+        transactions += page.objects
         missing -= {each.stripe_balance_transaction_id for each in page.objects}
         if not missing or page.cursor is None:
             break
         after = page.cursor
-    return shown
+    return transactions

@@ -27,13 +27,13 @@ ASKED_AGAIN_AFTER: Final = timedelta(hours=3)
 def fetch_event(context: Context, event_id: str, *, account: str) -> Event | NotFetched:
     """The event as Stripe shows it to our key, which no signature has to vouch for."""
 
-    def read(body: JSON) -> Event:
+    def parse(body: JSON) -> Event:
         try:
             return replace(event_from({**body, "context": None}), stripe_account=account)
         except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as fault:
             raise UnreadableError(f"event: {type(fault).__name__}") from None
 
-    return fetch(context.stripe, f"/v1/events/{event_id}", account, read)
+    return fetch(context.stripe, f"/v1/events/{event_id}", account, parse)
 
 
 def object_of(context: Context, event: InboxEvent, subject: Subject) -> EventObject | Result:
@@ -45,15 +45,15 @@ def object_of(context: Context, event: InboxEvent, subject: Subject) -> EventObj
         UnreadableError: it does not say what it is.
     """
     if stripe_id := _only_named(event, subject):
-        shown = context.stripe.read(f"/v1/{PATHS[subject]}/{stripe_id}", {}, account=event.stripe_account)
-        if isinstance(shown, Absent):
+        fetched = context.stripe.read(f"/v1/{PATHS[subject]}/{stripe_id}", {}, account=event.stripe_account)
+        if isinstance(fetched, Absent):
             return Ignored(Reason.ABSENT)
-        if isinstance(shown, Unanswered | Postponed):
-            return unavailable(context, event, shown)
-        payload = {**event.payload, "data": {"object": shown}}
+        if isinstance(fetched, Unanswered | Postponed):
+            return unavailable(context, event, fetched)
+        payload = {**event.payload, "data": {"object": fetched}}
         event = replace(event, api_version=PINNED_VERSION, payload=payload)
-    carried = read_object(event, subject)
-    return carried if carried.payment_intent else Ignored(Reason.FOREIGN)
+    event_object = read_object(event, subject)
+    return event_object if event_object.payment_intent else Ignored(Reason.FOREIGN)
 
 
 def _only_named(event: InboxEvent, subject: Subject) -> str | None:
@@ -69,14 +69,14 @@ def _only_named(event: InboxEvent, subject: Subject) -> str | None:
         raise UnreadableError(type(fault).__name__) from None
 
 
-def unavailable(context: Context, event: InboxEvent, answer: Unanswered | Postponed) -> Deferred | Ignored:
+def unavailable(context: Context, event: InboxEvent, failure: Unanswered | Postponed) -> Deferred | Ignored:
     """What an event comes to for which Stripe did not answer; a closed account of ours is one finding.
 
     Of an organisation, whose events name a `context`, there may be accounts that never had a payment of ours.
     """
-    match answer:
+    match failure:
         case Postponed(Delay.ACCESS_DENIED):
-            has_payments = _record_closed(context, event.stripe_account)
+            has_payments = _record_access_denied(context, event.stripe_account)
             if event.payload.get("context") and not has_payments:
                 return Ignored(Reason.FOREIGN)
             return Deferred(Reason.FORBIDDEN, counts=False, delay=ASKED_AGAIN_AFTER)
@@ -86,7 +86,7 @@ def unavailable(context: Context, event: InboxEvent, answer: Unanswered | Postpo
             return Deferred(Reason.UNAVAILABLE, unknown_reason)
 
 
-def _record_closed(context: Context, account: str) -> bool:
+def _record_access_denied(context: Context, account: str) -> bool:
     """Record that Stripe does not show us this account, if it has payments of ours; whether it has."""
     closed = (
         closed_account(account)
@@ -96,6 +96,6 @@ def _record_closed(context: Context, account: str) -> bool:
     with context.database.begin() as connection:
         has_payments = account in event_polls.accounts(connection)
         if has_payments:
-            hidden = not_shown(closed, stripe_account=account, reason=Delay.ACCESS_DENIED)
-            record_finding(context, connection, hidden)
+            difference = not_shown(closed, stripe_account=account, reason=Delay.ACCESS_DENIED)
+            record_finding(context, connection, difference)
     return has_payments

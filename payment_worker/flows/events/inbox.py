@@ -61,19 +61,19 @@ def receive(context: Receives, event: Event, *, source: str) -> bool:
     return receive_all(context, [event], source=source)[0]
 
 
-def receive_all(context: Receives, events_in: Sequence[Event], *, source: str) -> list[bool]:
+def receive_all(context: Receives, events: Sequence[Event], *, source: str) -> list[bool]:
     """Store events, all or none of them; False in the place of each that is stored already."""
-    arrivals = [arrival(event) for event in events_in]
+    arrivals = [arrival(event) for event in events]
     with context.database.begin() as connection:
-        new = inbox.keep(connection, arrivals, source=source, now=context.clock())
-    return [_is_new(each.event, new) for each in arrivals]
+        new_keys = inbox.keep(connection, arrivals, source=source, now=context.clock())
+    return [_is_new(each.event, new_keys) for each in arrivals]
 
 
-def _is_new(event: InboxEvent, new: set[tuple[str, str]]) -> bool:
+def _is_new(event: InboxEvent, new_keys: set[tuple[str, str]]) -> bool:
     key = (event.stripe_account, event.event_id)
-    if key not in new:
+    if key not in new_keys:
         return False
-    new.remove(key)  # the same event twice in one batch is new once
+    new_keys.remove(key)  # the same event twice in one batch is new once
     return True
 
 
@@ -97,27 +97,29 @@ def process_together(context: Context, events: Sequence[InboxEvent]) -> Sequence
     events = correct_accounts(context, events)
     group = _unless_broken(lambda: process_group(context, events), Group((), ()))
     no_fees: Sequence[Finished] = ()
-    finished = [*group.finished, *_unless_broken(lambda: record_fees(context, group.lacking), no_fees)]
+    finished = [*group.finished, *_unless_broken(lambda: record_fees(context, group.lacking_fees), no_fees)]
     for each in finished:
         _log_finished(each.event, finished_as(each.result), each.result, payment_id=each.payment_id)
     if any(each.result.reason is Reason.CHANGED for each in finished):
         context.notify_relay()
-    moved = {each.event.stripe_account for each in finished if each.result.reason is Reason.BALANCE}
-    for stripe_account in sorted(moved):
+    accounts_to_import = {
+        each.event.stripe_account for each in finished if each.result.reason is Reason.BALANCE
+    }
+    for stripe_account in sorted(accounts_to_import):
         context.notify_import(stripe_account)
-    done = {(each.event.stripe_account, each.event.event_id) for each in finished}
-    return [each.handed_out for each in events if (each.stripe_account, each.event_id) not in done]
+    finished_keys = {(each.event.stripe_account, each.event.event_id) for each in finished}
+    return [each.handed_out for each in events if (each.stripe_account, each.event_id) not in finished_keys]
 
 
-def _unless_broken(process: Callable[[], T], nothing: T) -> T:
-    """The result of processing several events; nothing if one of them breaks it: each is processed alone then."""
+def _unless_broken(process: Callable[[], T], fallback: T) -> T:
+    """The result of processing several events; the fallback if one of them breaks it: each is processed alone then."""
     try:
         return process()
     except DatabaseUnavailableError:
         raise
     except Exception as bug:  # noqa: BLE001 - it is logged again, and counted, with the event that it is of
         log.error("events not processed together", error=described(bug))  # noqa: TRY400 - its text
-        return nothing
+        return fallback
 
 
 def process_claimed(
@@ -125,12 +127,12 @@ def process_claimed(
 ) -> EventStatus | None:
     """Process an event that was claimed under this token; None if the token is not valid any more."""
     with context.database.begin() as connection:
-        owned = inbox.owned(
+        claimed = inbox.owned(
             connection, stripe_account=stripe_account, event_id=event_id, lease_token=lease_token
         )
-        if owned is None:
+        if claimed is None:
             return None
-        event, received_at = owned
+        event, received_at = claimed
         if event.tries < MOST_TRIES and context.clock() - received_at > context.policy.lease:
             # Not its first run: it may have crashed a worker before, and may again.
             write(connection, [inbox.begun(event)])
@@ -183,22 +185,24 @@ def _log_finished(
     event: InboxEvent, status: EventStatus, result: Result, *, payment_id: UUID | None = None
 ) -> None:
     count(EVENTS, status.lower())
-    known = {"payment_id": str(payment_id)} if payment_id else {}
+    extra = {"payment_id": str(payment_id)} if payment_id else {}
     log.info(
         "event processed",
         event_id=event.event_id,
         type=event.type,
         status=status,
         reason=result.reason,
-        **known,
+        **extra,
     )
 
 
 def _deferred(context: Context, event: InboxEvent, result: Deferred) -> tuple[EventStatus, Write]:
     now, status = context.clock(), EventStatus.RECEIVED
     # While Stripe is down, or rejects our key, nothing can be retrieved, which is not the event's fault.
-    waits = not result.counts or context.stripe.breaker_is_open(account=event.stripe_account)
-    tries, delay = next_try(event.tries, Delay.THROTTLED if waits else result.reason, jitter=context.jitter())
+    is_uncounted = not result.counts or context.stripe.breaker_is_open(account=event.stripe_account)
+    tries, delay = next_try(
+        event.tries, Delay.THROTTLED if is_uncounted else result.reason, jitter=context.jitter()
+    )
     outcome = f"{result.reason}: {result.detail}" if result.detail else result.reason
     if result.reason is Reason.FATAL or tries >= MOST_TRIES:
         status = EventStatus.PARKED

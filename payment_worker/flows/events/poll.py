@@ -47,22 +47,22 @@ class PollOptions:
     """How to poll."""
 
     overlap: timedelta
-    go_on: Callable[[], bool] = lambda: True
+    has_time: Callable[[], bool] = lambda: True
     """Called before each page; False ends the poll, and the next one continues."""
     notify: Callable[[], object]
     """Called after each page with new events, once they are stored: a worker has to process them."""
 
 
-def poll(context: Context, manner: PollOptions) -> PollResult | None:
+def poll(context: Context, options: PollOptions) -> PollResult | None:
     """Read the new events of all accounts; None while another process polls."""
     with alone(context.database, POLL_LOCK) as is_ours:
         if not is_ours:
             return None
         with context.database.begin() as connection:
-            waiting, first = event_polls.polls(connection), event_polls.first_payment_at(connection)
-        if first is None:
+            polls, first_payment_at = event_polls.polls(connection), event_polls.first_payment_at(connection)
+        if first_payment_at is None:
             return PollResult(0, 0, is_finished=True)
-        counts = [_poll_account(context, each, first, manner) for each in waiting]
+        counts = [_poll_account(context, each, first_payment_at, options) for each in polls]
     return PollResult(
         requests=sum(each.requests for each in counts),
         new=sum(each.new for each in counts),
@@ -70,34 +70,36 @@ def poll(context: Context, manner: PollOptions) -> PollResult | None:
     )
 
 
-def _poll_account(context: Context, poll: Poll, first: datetime, manner: PollOptions) -> PollResult:
+def _poll_account(
+    context: Context, poll: Poll, first_payment_at: datetime, options: PollOptions
+) -> PollResult:
     requests = new = 0
-    while manner.go_on():
-        since = poll.window.since if poll.window else _begin(poll, first) - manner.overlap
+    while options.has_time():
+        since = poll.window.since if poll.window else _first_since(poll, first_payment_at) - options.overlap
         after = poll.window.cursor if poll.window else None
         page = events_page(
             context.stripe, Period(since=since), types=TYPES, after=after, account=poll.stripe_account
         )
         requests += 1
         if not isinstance(page, Page):
-            _not_read(context, poll, page)
+            _handle_failure(context, poll, page)
             break
-        poll = _after(poll, page, since)
-        found = _store(context, poll, page)
-        if found:
-            manner.notify()
-        new += found
+        poll = _advance_poll(poll, page, since)
+        stored = _store(context, poll, page)
+        if stored:
+            options.notify()
+        new += stored
         if poll.window is None:
             return PollResult(requests, new, is_finished=True)
     return PollResult(requests, new, is_finished=False)
 
 
-def _begin(poll: Poll, first: datetime) -> datetime:
+def _first_since(poll: Poll, first_payment_at: datetime) -> datetime:
     """What was read last, by Stripe's clock; before anything was, well before the first payment, by ours."""
-    return poll.read_until or first - CLOCKS_DIFFER_BY
+    return poll.read_until or first_payment_at - CLOCKS_DIFFER_BY
 
 
-def _after(poll: Poll, page: Page[Event], since: datetime) -> Poll:
+def _advance_poll(poll: Poll, page: Page[Event], since: datetime) -> Poll:
     """How far is read after this page."""
     # If no event of a page can be parsed, its oldest time is known all the same, and the list is read on.
     newest = (
@@ -114,10 +116,10 @@ def _store(context: Context, poll: Poll, page: Page[Event]) -> int:
     now = context.clock()
     arrivals = {event.event_id: arrival(event) for event in page.objects}
     with context.database.begin() as connection:
-        unknown = event_polls.unknown(connection, poll.stripe_account, list(arrivals))
+        unknown_ids = event_polls.unknown(connection, poll.stripe_account, list(arrivals))
         new = inbox.keep(
             connection,
-            [arrivals[event_id] for event_id in unknown],
+            [arrivals[event_id] for event_id in unknown_ids],
             source="poll",
             now=now,
         )
@@ -125,13 +127,13 @@ def _store(context: Context, poll: Poll, page: Page[Event]) -> int:
     return len(new)
 
 
-def _not_read(context: Context, poll: Poll, answer: NotListed) -> None:
-    log.warning("events not listed", stripe_account=poll.stripe_account, answer=str(answer))
-    if isinstance(answer, Absent) and poll.window:
+def _handle_failure(context: Context, poll: Poll, failure: NotListed) -> None:
+    log.warning("events not listed", stripe_account=poll.stripe_account, answer=str(failure))
+    if isinstance(failure, Absent) and poll.window:
         # The cursor's event is older than what Stripe keeps: the window is opened anew, at its newest end.
         with context.database.begin() as connection:
             event_polls.save(connection, replace(poll, window=None), now=context.clock())
-    elif poll.stripe_account and isinstance(answer, Postponed) and answer.delay is Delay.ACCESS_DENIED:
+    elif poll.stripe_account and isinstance(failure, Postponed) and failure.delay is Delay.ACCESS_DENIED:
         # It had its turn: else connected accounts that are closed to us would come before all others each time.
         with context.database.begin() as connection:
             event_polls.save(connection, poll, now=context.clock())

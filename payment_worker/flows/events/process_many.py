@@ -41,123 +41,125 @@ class Group:
     """What became of the events of a group. All others have to be processed alone."""
 
     finished: Sequence[Finished]
-    lacking: Sequence[LacksFee]
+    lacking_fees: Sequence[LacksFee]
 
 
 def process_group(context: Context, events: Sequence[InboxEvent]) -> Group:
     """Apply and finish those of these events that can be without asking Stripe, in one transaction."""
-    results = [_read(context, event) for event in events]
-    carried = [each for each in results if isinstance(each, EventObject)]
+    results = [_read_event_object(context, event) for event in events]
+    event_objects = [each for each in results if isinstance(each, EventObject)]
     # What a charge tells is known once its PaymentIntent is.
-    carried.sort(key=lambda each: each.subject is not Subject.PAYMENT_INTENT)
+    event_objects.sort(key=lambda each: each.subject is not Subject.PAYMENT_INTENT)
     finished = [each for each in results if isinstance(each, Finished)]
-    lacking: list[LacksFee] = []
+    lacking_fees: list[LacksFee] = []
     with context.database.begin() as connection:
-        known = _Payments(context, connection, carried)
-        for each in carried:
-            match _apply(context, connection, each, known):
-                case Finished() as done:
-                    finished.append(done)
-                case LacksFee() as lacks:
-                    lacking.append(lacks)
+        locked_payments = _LockedPayments(context, connection, event_objects)
+        for each in event_objects:
+            match _apply(context, connection, each, locked_payments):
+                case Finished() as finished_event:
+                    finished.append(finished_event)
+                case LacksFee() as lacks_fee:
+                    lacking_fees.append(lacks_fee)
                 case None:
                     pass
         finish(context, connection, finished)
-    return Group(finished, lacking)
+    return Group(finished, lacking_fees)
 
 
-def _read(context: Context, event: InboxEvent) -> EventObject | Finished | None:
+def _read_event_object(context: Context, event: InboxEvent) -> EventObject | Finished | None:
     subject = subject_of(event, livemode=context.policy.livemode)
     if not isinstance(subject, Subject):
         return Finished(event, subject)
     try:
-        carried = read_object(event, subject)
+        event_object = read_object(event, subject)
     except UnreadableError:
         return None
-    return carried if carried.payment_intent else None
+    return event_object if event_object.payment_intent else None
 
 
-class _Payments:
+class _LockedPayments:
     """The payments of many events, locked."""
 
-    def __init__(self, context: Context, connection: Connection, carried: Sequence[EventObject]) -> None:
+    def __init__(
+        self, context: Context, connection: Connection, event_objects: Sequence[EventObject]
+    ) -> None:
         self._context = context
         self._connection = connection
         locked = payments.lock_all(
             connection,
-            payment_ids={payment_id for each in carried if (payment_id := each.payment_id)},
-            payment_intents={each.payment_intent for each in carried},
+            payment_ids={payment_id for each in event_objects if (payment_id := each.payment_id)},
+            payment_intents={each.payment_intent for each in event_objects},
         )
         self._by_id = {each.payment.payment_id: each for each in locked}
         self._by_intent = {each.payment.stripe_payment_intent_id: each for each in locked}
 
-    def of(self, carried: EventObject) -> Locked | Ignored | None:
+    def of(self, event_object: EventObject) -> Locked | Ignored | None:
         """The payment of an event: by its PaymentIntent, or by what its metadata and its key prove together."""
-        if known := self._by_intent.get(carried.payment_intent):
-            is_there = known.payment.stripe_account == carried.account
-            return known if is_there else Ignored(Reason.FOREIGN)
-        if carried.named is None:
+        if locked := self._by_intent.get(event_object.payment_intent):
+            is_there = locked.payment.stripe_account == event_object.account
+            return locked if is_there else Ignored(Reason.FOREIGN)
+        if event_object.named is None:
             return None
-        known = self._by_id.get(carried.payment_id) if carried.payment_id else None
-        if known is None:
+        locked = self._by_id.get(event_object.payment_id) if event_object.payment_id else None
+        if locked is None:
             return Ignored(Reason.FOREIGN)
-        return known if self._is_proven(carried, carried.named, known.payment) else None
+        return locked if self._is_proven(event_object, event_object.named, locked.payment) else None
 
-    def _is_proven(self, carried: EventObject, named: Named, payment: Payment) -> bool:
+    def _is_proven(self, event_object: EventObject, named: Named, payment: Payment) -> bool:
         context, connection = self._context, self._connection
         return (
             payment.stripe_payment_intent_id is None
-            and is_of(context, connection, payment, named, account=carried.account)
-            and charged_under(context, connection, payment.payment_id, carried.event.idempotency_key)
+            and is_of(context, connection, payment, named, account=event_object.account)
+            and charged_under(context, connection, payment.payment_id, event_object.event.idempotency_key)
         )
 
 
 def _apply(
-    context: Context, connection: Connection, carried: EventObject, known: _Payments
+    context: Context, connection: Connection, event_object: EventObject, locked_payments: _LockedPayments
 ) -> Finished | LacksFee | None:
-    match known.of(carried):
+    match locked_payments.of(event_object):
         case Locked() as locked:
-            result = _result(context, connection, carried, locked)
+            result = _result(context, connection, event_object, locked)
             return (
-                Finished(carried.event, result, locked.payment.payment_id)
+                Finished(event_object.event, result, locked.payment.payment_id)
                 if isinstance(result, Processed)
                 else result
             )
         case Ignored() as foreign:
-            return Finished(carried.event, foreign)
+            return Finished(event_object.event, foreign)
         case None:
             return None
 
 
 def _result(
-    context: Context, connection: Connection, carried: EventObject, locked: Locked
+    context: Context, connection: Connection, event_object: EventObject, locked: Locked
 ) -> Processed | LacksFee | None:
-    match carried.subject:
-        case Subject.CHARGE if may_show_more(locked.payment, carried):
+    match event_object.subject:
+        case Subject.CHARGE if may_show_more(locked.payment, event_object):
             return None
         case Subject.CHARGE:
-            transaction = balance_transaction_of(carried)
+            transaction = balance_transaction_of(event_object)
             if transaction is None or locked.has_balance_transaction:
                 return UNCHANGED
-            return LacksFee(carried.event, locked.payment.payment_id, transaction)
+            return LacksFee(event_object.event, locked.payment.payment_id, transaction)
         case Subject.REFUNDED_CHARGE:
-            return None if may_refund_more(locked.payment, carried) else UNCHANGED
+            return None if may_refund_more(locked.payment, event_object) else UNCHANGED
         case Subject.EARLY_FRAUD_WARNING:
             return None
         case _:
-            return _applied(context, connection, carried, locked)
+            return _apply_snapshot(context, connection, event_object, locked)
 
 
-def _applied(
-    context: Context, connection: Connection, carried: EventObject, locked: Locked
+def _apply_snapshot(
+    context: Context, connection: Connection, event_object: EventObject, locked: Locked
 ) -> Processed | None:
-    if carried.snapshot is None or isinstance(carried.snapshot, Unreadable):
+    if event_object.snapshot is None or isinstance(event_object.snapshot, Unreadable):
         return None
-    judgement = judge(context, connection, locked.payment, carried.snapshot, proof=carried.proof)
+    judgement = judge(context, connection, locked.payment, event_object.snapshot, proof=event_object.proof)
     result = result_of(judgement.verdict)
     if not isinstance(result, Processed):
         return None
-    cause = context.cause(f"event {carried.event.type}", event_id=carried.event.event_id)
+    cause = context.cause(f"event {event_object.event.type}", event_id=event_object.event.event_id)
     write(connection, judgement.writes(cause=cause, now=context.clock()))
     if isinstance(judgement.verdict, Advanced | DisputeMoved):
         locked.payment = judgement.verdict.payment

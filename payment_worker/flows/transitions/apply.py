@@ -70,7 +70,7 @@ class NotShown:
     """Stripe did not show the object, or the PaymentIntent that had to be retrieved first."""
 
     target: Target
-    answer: NotFetched
+    failure: NotFetched
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +155,17 @@ def apply_snapshot(
     cause: Cause,
     run_id: int | None = None,
     proof: RefundProof = NO_PROOF,
-    also: Callable[[Verdict], Sequence[Write]] = lambda _: (),
+    further_writes: Callable[[Verdict], Sequence[Write]] = lambda _: (),
 ) -> Application:
     """Apply a snapshot to our record, or retrieve and apply the object.
 
     Args:
-        also: further writes in the same transaction, such as marking the event as processed.
+        further_writes: those in the same transaction, such as marking the event as processed.
         snapshot: the object as it was read; without it, it is retrieved.
         run_id: the reconciliation that calls.
         proof: what is known about a Refund besides its fields.
     """
-    written = partial(_apply, context, target, cause=cause, run_id=run_id, also=also)
+    written = partial(_apply, context, target, cause=cause, run_id=run_id, further_writes=further_writes)
     payment_check = PaymentCheck.NONE
     fetches = 0
     while True:
@@ -234,7 +234,7 @@ def _apply(
     payment_check: PaymentCheck,
     run_id: int | None,
     proof: RefundProof,
-    also: Callable[[Verdict], Sequence[Write]],
+    further_writes: Callable[[Verdict], Sequence[Write]],
 ) -> Applied | NoPayment:
     with context.database.begin() as connection:
         payment = payments.lock(connection, target.payment_id)
@@ -251,5 +251,8 @@ def _apply(
         )
         applied = Applied(judgement.verdict, judgement.before, judgement.left)
         if not isinstance(applied.verdict, Stale | PaymentBehind | AwaitsAttempt | KeyUnknown):
-            write(connection, [*judgement.writes(cause=cause, now=context.clock()), *also(applied.verdict)])
+            write(
+                connection,
+                [*judgement.writes(cause=cause, now=context.clock()), *further_writes(applied.verdict)],
+            )
         return applied

@@ -179,7 +179,7 @@ def test_a_poll_that_is_killed_is_gone_on_with_and_reads_no_page_twice(
     scene.advance(10)
     a_page_of_foreign_events(scene, 250)
     pages = iter([True, False])
-    first = poll_and_process(go_on=lambda: next(pages))
+    first = poll_and_process(has_time=lambda: next(pages))
     assert first == PollResult(requests=1, new=100, is_finished=False)
     assert rows.one("SELECT status FROM payment")["status"] == "PROCESSING"
     a_page_of_foreign_events(scene, 30)
@@ -201,7 +201,7 @@ def test_a_window_whose_place_stripe_has_forgotten_is_opened_anew(
     scene.charge()
     a_page_of_foreign_events(scene, 150)
     pages = iter([True, False])
-    poll_and_process(go_on=lambda: next(pages))
+    poll_and_process(has_time=lambda: next(pages))
     rows("UPDATE event_poll SET cursor = 'evt_forgotten'")
     poll_and_process()
     result = poll_and_process()
@@ -226,7 +226,7 @@ def test_an_unreadable_account_delays_no_other(scene: Scene, rows: Rows, poll_an
     scene.advance(3600)
     for _ in range(3):  # as many as there are accounts, each with time for one page
         pages = iter([True, False])
-        poll_and_process(go_on=lambda pages=pages: next(pages, False))
+        poll_and_process(has_time=lambda pages=pages: next(pages, False))
     payments = rows("SELECT stripe_account, status FROM payment ORDER BY stripe_account")
     assert [row["status"] for row in payments] == ["PROCESSING", "SUCCEEDED"]
 

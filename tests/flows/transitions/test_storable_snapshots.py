@@ -134,7 +134,7 @@ def test_it_is_recorded_or_found(scene: Scene, rows: Rows, kind: ObjectKind) -> 
         match done:
             case Applied(Advanced(contradiction=None) | DisputeMoved() | Unchanged() | PaymentBehind()):
                 pass  # recorded, or waits for its payment
-            case NotShown(answer=_):
+            case NotShown(failure=_):
                 assert kind is not ObjectKind.PAYMENT_INTENT  # its payment had to be fetched
             case _:
                 found = "SELECT 1 FROM reconciliation_finding WHERE payment_id = %s AND status = 'OPEN'"
