@@ -9,8 +9,8 @@ from payment_worker.store.connection.database import Connection
 class MetadataSecrets:
     """The first signs, all verify."""
 
-    def __init__(self, configured: Sequence[str] = ()) -> None:
-        self._secrets = tuple(configured)
+    def __init__(self, secrets: Sequence[str] = ()) -> None:
+        self._secrets = tuple(secrets)
 
     def read(self, connection: Connection) -> Sequence[str]:
         """The secrets; the database's is read once, in the transaction that is open."""

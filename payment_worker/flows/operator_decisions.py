@@ -26,9 +26,11 @@ def discard_events(
 ) -> Sequence[str]:
     """Set events aside that wait or are parked; the ids of those that were."""
     outcome = f"{Reason.DISCARDED}: {actor}: {reason}"
-    done = event_list.discard(connection, event_ids=event_ids, outcome=outcome, now=now)
-    operator_actions.record(connection, ActionKind.EVENT_DISCARDED, done, reason=reason, actor=actor, now=now)
-    return done
+    discarded = event_list.discard(connection, event_ids=event_ids, outcome=outcome, now=now)
+    operator_actions.record(
+        connection, ActionKind.EVENT_DISCARDED, discarded, reason=reason, actor=actor, now=now
+    )
+    return discarded
 
 
 def replay_events(
@@ -42,6 +44,8 @@ def replay_events(
 ) -> Sequence[str]:
     """Make these events due, or, without ids, all that are parked; the ids of those that are due now."""
     outcome = ": ".join(filter(None, (Reason.REPLAYED, actor, reason)))
-    due = event_list.replay(connection, event_ids=event_ids, type_=type_, reason=outcome, now=now)
-    operator_actions.record(connection, ActionKind.EVENT_REPLAYED, due, reason=reason, actor=actor, now=now)
-    return due
+    replayed = event_list.replay(connection, event_ids=event_ids, type_=type_, reason=outcome, now=now)
+    operator_actions.record(
+        connection, ActionKind.EVENT_REPLAYED, replayed, reason=reason, actor=actor, now=now
+    )
+    return replayed

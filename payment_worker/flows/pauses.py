@@ -48,13 +48,13 @@ class Pauses:
 
     def _read(self) -> None:
         with self._database.begin() as connection:
-            standing = {pause.kind: pause for pause in pauses.standing(connection)}
-        for kind in standing.keys() - self._standing.keys():
-            begun = standing[kind]
-            log.warning("paused", kind=kind, reason=begun.reason, paused_by=begun.paused_by)
-        for kind in self._standing.keys() - standing.keys():
+            active = {pause.kind: pause for pause in pauses.standing(connection)}
+        for kind in active.keys() - self._standing.keys():
+            new_pause = active[kind]
+            log.warning("paused", kind=kind, reason=new_pause.reason, paused_by=new_pause.paused_by)
+        for kind in self._standing.keys() - active.keys():
             log.warning("resumed by an operator", kind=kind)
-        self._standing = standing
+        self._standing = active
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +77,11 @@ def pause(
     Returns:
         The pause that stands now, and whether it is new.
     """
-    wanted = Pause(kind, reason, actor, now)
+    new_pause = Pause(kind, reason, actor, now)
     with database.begin() as connection:
-        is_new = pauses.begin(connection, wanted)
-        (stands,) = [each for each in pauses.standing(connection) if each.kind == kind] or [wanted]
-    return stands, is_new
+        is_new = pauses.begin(connection, new_pause)
+        (active,) = [each for each in pauses.standing(connection) if each.kind == kind] or [new_pause]
+    return active, is_new
 
 
 def resume(
@@ -92,11 +92,13 @@ def resume(
     In two transactions: requests that are rescheduled while the first waits for its lock are found by the second.
     """
     with database.begin() as connection:
-        ended = pauses.end(connection, kinds, reason=reason, actor=actor, now=now)
+        ended_kinds = pauses.end(connection, kinds, reason=reason, actor=actor, now=now)
     with database.begin() as connection:
-        still = [each.kind for each in pauses.standing(connection)]
-        free = [] if ALL in still else [action for action in Action if action not in still]
-        due = attempts.end_pause(connection, actions=free, now=now)
-        if Action.REFUND in free:
+        still_paused = [each.kind for each in pauses.standing(connection)]
+        resumed_actions = (
+            [] if ALL in still_paused else [action for action in Action if action not in still_paused]
+        )
+        due_count = attempts.end_pause(connection, actions=resumed_actions, now=now)
+        if Action.REFUND in resumed_actions:
             refunds.wake(connection, now=now)
-    return Resumed(ended, due, still)
+    return Resumed(ended_kinds, due_count, still_paused)

@@ -27,7 +27,7 @@ def import_balance(self: Task, *args: object, **kwargs: object) -> dict[str, int
         clear_within=timedelta(seconds=chosen.clear_within),
         since=request.since,
         only=request.stripe_account,
-        go_on=has_time,
+        has_time=has_time,
     )
     results = unless_unavailable(self, lambda: import_flow(context(self), options))
     if results is None:

@@ -38,10 +38,10 @@ log = logger(__name__)
 def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
     """Enqueue due work and work whose owner died."""
     parsed(self, MaintenanceRequest, args, kwargs)
-    room = sweep_limits(sweep_seconds=bootstrap.settings().resume_every)
-    if room is None:
+    limits = sweep_limits(sweep_seconds=bootstrap.settings().resume_every)
+    if limits is None:
         return {}
-    due = unless_unavailable(self, lambda: claim_due(context(self), room))
+    due = unless_unavailable(self, lambda: claim_due(context(self), limits))
     for attempt in due.attempts:
         app.send_task(
             "payment_worker.execute_attempt",
@@ -91,9 +91,9 @@ def publish_events(self: Task, *args: object, **kwargs: object) -> dict[str, int
     """Publish the messages of the outbox."""
     parsed(self, MaintenanceRequest, args, kwargs)
     try:
-        go_on = within(before_soft_limit(bootstrap.settings()))
+        has_time = within(before_soft_limit(bootstrap.settings()))
         published = unless_unavailable(
-            self, lambda: publish(context(self), bootstrap.process().stream, go_on=go_on)
+            self, lambda: publish(context(self), bootstrap.process().stream, has_time=has_time)
         )
     except StreamUnavailableError as error:
         log.warning("stream unavailable", error=str(error))
@@ -116,8 +116,8 @@ def prune(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
         reports=timedelta(seconds=chosen.retention_reports),
     )
     # The soft limit is later: a batch that is begun by then ends before it.
-    stint = PruneBudget(go_on=within(chosen.visibility_timeout / 2))
-    pruned = unless_unavailable(self, lambda: prune_flow(context(self), retention, stint))
+    budget = PruneBudget(has_time=within(chosen.visibility_timeout / 2))
+    pruned = unless_unavailable(self, lambda: prune_flow(context(self), retention, budget))
     if pruned is None:
         log.info("prune skipped: another process prunes")
         return {}

@@ -48,16 +48,16 @@ Result = Mapping[str, str | None]
 def capture(self: Task, *args: object, **kwargs: object) -> Result:
     """Capture what was authorised, or a part of it, once."""
     request = parsed(self, CaptureRequest, args, kwargs)
-    patient = is_patient(self, Missing.ANSWER)
-    return _change(self, request, partial(capture_flow, wait_if_busy=patient), kwargs)
+    wait_if_busy = is_patient(self, Missing.ANSWER)
+    return _change(self, request, partial(capture_flow, wait_if_busy=wait_if_busy), kwargs)
 
 
 @app.task(bind=True, name="payment_worker.cancel", typing=False)
 def cancel(self: Task, *args: object, **kwargs: object) -> Result:
     """Give up a payment that has not succeeded."""
     request = parsed(self, CancelRequest, args, kwargs)
-    patient = is_patient(self, Missing.ANSWER)
-    return _change(self, request, partial(cancel_flow, wait_if_busy=patient), kwargs)
+    wait_if_busy = is_patient(self, Missing.ANSWER)
+    return _change(self, request, partial(cancel_flow, wait_if_busy=wait_if_busy), kwargs)
 
 
 @app.task(bind=True, name="payment_worker.retry_charge", typing=False)

@@ -25,9 +25,11 @@ def sweep_limits(*, sweep_seconds: float) -> SweepLimits | None:
     waiting = _waiting()
     if waiting is None:
         return None
-    room = {name: max(TRICKLE, enough - count) for name, count in waiting.items()}
+    limits = {name: max(TRICKLE, enough - count) for name, count in waiting.items()}
     return SweepLimits(
-        attempts=min(room["charges"], room["refunds"]), events=room["events"], waiting_refunds=room["refunds"]
+        attempts=min(limits["charges"], limits["refunds"]),
+        events=limits["events"],
+        waiting_refunds=limits["refunds"],
     )
 
 

@@ -31,10 +31,10 @@ def post_transactions(
     """Store these and post those that are not posted yet; which of them cannot be placed."""
     account = state.stripe_account
     balance_transactions.keep(connection, transactions, stripe_account=account, now=now)
-    known = _known(connection, [each.source for each in transactions if each.source])
-    entries = {each.stripe_balance_transaction_id: _entry(each, state, known) for each in transactions}
+    links_by_id = _links_of_sources(connection, [each.source for each in transactions if each.source])
+    entries = {each.stripe_balance_transaction_id: _entry(each, state, links_by_id) for each in transactions}
     if suspended := ledger_entries.suspended(connection, entries, stripe_account=account):
-        reclassified = _reclassified(connection, [entries[each] for each in suspended], now=now)
+        reclassified = _reclassifications(connection, [entries[each] for each in suspended], now=now)
         ledger_entries.post(connection, reclassified, now=now)
     ledger_entries.post(connection, list(entries.values()), now=now)
     return [
@@ -49,32 +49,36 @@ def claim_transactions(
     transaction_ids = ledger_entries.of_another_app(connection, object_ids) if object_ids else ()
     if not transaction_ids:
         return
-    known = ledger_entries.links(connection, object_ids)
+    links_by_id = ledger_entries.links(connection, object_ids)
     entries = [
-        _entry(each, state, known)
+        _entry(each, state, links_by_id)
         for state in states
         for each in balance_transactions.find(
             connection, transaction_ids, stripe_account=state.stripe_account
         )
     ]
-    ledger_entries.post(connection, _reclassified(connection, entries, now=now), now=now)
+    ledger_entries.post(connection, _reclassifications(connection, entries, now=now), now=now)
 
 
-def _known(connection: Connection, sources: Collection[Source]) -> LinksById:
+def _links_of_sources(connection: Connection, sources: Collection[Source]) -> LinksById:
     """What of ours the objects, PaymentIntents and payments are that these are about, or name."""
     ids = {each for source in sources for each in (source.object_id, source.stripe_payment_intent_id) if each}
-    named = {payment_id for source in sources if (payment_id := as_uuid(source.named_payment_id))}
-    claimed = {str(each): Links() for each in ledger_entries.existing(connection, named)} if named else {}
-    return {**claimed, **ledger_entries.links(connection, ids)}
+    named_payment_ids = {payment_id for source in sources if (payment_id := as_uuid(source.named_payment_id))}
+    links_of_named = (
+        {str(each): Links() for each in ledger_entries.existing(connection, named_payment_ids)}
+        if named_payment_ids
+        else {}
+    )
+    return {**links_of_named, **ledger_entries.links(connection, ids)}
 
 
-def _entry(transaction: BalanceTransaction, state: BalanceImport, known: LinksById) -> Entry:
-    source, about = transaction.source, Links()
+def _entry(transaction: BalanceTransaction, state: BalanceImport, links_by_id: LinksById) -> Entry:
+    source, links = transaction.source, Links()
     if transaction.type in PAYOUT_TYPES:
-        about = Links(stripe_payout_id=transaction.source_id)
+        links = Links(stripe_payout_id=transaction.source_id)
     elif source:
-        of_payment = known.get(source.stripe_payment_intent_id or "", Links())
-        about = known.get(source.object_id, Links(payment_id=of_payment.payment_id))
+        payment_links = links_by_id.get(source.stripe_payment_intent_id or "", Links())
+        links = links_by_id.get(source.object_id, Links(payment_id=payment_links.payment_id))
     return Entry(
         kind=EntryKind.BALANCE_TRANSACTION,
         reference=transaction.stripe_balance_transaction_id,
@@ -82,32 +86,32 @@ def _entry(transaction: BalanceTransaction, state: BalanceImport, known: LinksBy
         occurred_at=transaction.created_at,
         postings=post_transaction(
             transaction,
-            is_ours=source is not None and _is_ours(source, known),
+            is_ours=source is not None and _is_ours(source, links_by_id),
             is_in_opening=transaction.created_at < state.begins_at,
         ),
-        links=about,
+        links=links,
     )
 
 
-def _is_ours(source: Source, known: LinksById) -> bool:
+def _is_ours(source: Source, links_by_id: LinksById) -> bool:
     ids = (source.object_id, source.stripe_payment_intent_id, str(as_uuid(source.named_payment_id)))
-    return source.is_signed or any(each in known for each in ids)
+    return source.is_signed or any(each in links_by_id for each in ids)
 
 
-def _reclassified(connection: Connection, entries: Sequence[Entry], *, now: datetime) -> Sequence[Entry]:
+def _reclassifications(connection: Connection, entries: Sequence[Entry], *, now: datetime) -> Sequence[Entry]:
     """What these would post now beyond what they have posted."""
     posted = ledger_entries.posted(connection, [each.reference for each in entries])
     reclassified = []
     for each in entries:
-        before = posted.get(each.reference)
-        postings = reclassify(before.postings, each.postings) if before else ()
-        if before and postings:
-            again = replace(
+        previous = posted.get(each.reference)
+        postings = reclassify(previous.postings, each.postings) if previous else ()
+        if previous and postings:
+            entry = replace(
                 each,
                 kind=EntryKind.RECLASSIFICATION,
-                reference=ledger_entries.references(each.reference)[before.entries],
+                reference=ledger_entries.references(each.reference)[previous.entries],
                 occurred_at=now,
                 postings=postings,
             )
-            reclassified.append(again)
+            reclassified.append(entry)
     return reclassified

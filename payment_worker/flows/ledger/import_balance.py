@@ -44,7 +44,7 @@ class ImportOptions:
     """From when to read again; None for what is new."""
     only: str | None = None
     """The one account to import; None for all."""
-    go_on: Callable[[], bool] = lambda: True
+    has_time: Callable[[], bool] = lambda: True
     """Called after each page; False ends the import, and the next one continues."""
     on_page: Callable[[BalanceImport, datetime], None] = lambda *_: None
     """Called after each page with the progress, and with the creation time of the last transaction read."""
@@ -58,21 +58,21 @@ def read_account(context: Context, state: BalanceImport, options: ImportOptions)
     began_at = context.clock()
     state, is_whole = _window(state, options), state.cursor is None
     while True:
-        since = state.window_since or _begin(state, options)
+        since = state.window_since or _first_since(state, options)
         page = expanded_page(context.stripe, since=since, after=state.cursor, account=state.stripe_account)
         if not isinstance(page, Page):
-            _not_read(context, state, page)
+            _handle_failure(context, state, page)
             return None
-        state = _after(state, page, since, now=context.clock())
+        state = _advance_import(state, page, since, now=context.clock())
         with context.database.begin() as connection:
-            _store(context, connection, state, page)
+            _store_page(context, connection, state, page)
             balance_imports.save(connection, state)
         options.on_page(state, page.oldest_at or since)
         if state.cursor is None:
             if options.since and is_whole:
                 _record_missing(context, state, since, began_at)
             return state
-        if not options.go_on():
+        if not options.has_time():
             return None
 
 
@@ -83,18 +83,18 @@ def _window(state: BalanceImport, options: ImportOptions) -> BalanceImport:
     return replace(state, window_since=None, window_newest=None, cursor=None)
 
 
-def _begin(state: BalanceImport, options: ImportOptions) -> datetime:
-    ordinary = state.read_until - options.overlap if state.read_until else state.begins_at
-    left_open = state.window_since or ordinary
-    return min(options.since or ordinary, ordinary, left_open)
+def _first_since(state: BalanceImport, options: ImportOptions) -> datetime:
+    usual_since = state.read_until - options.overlap if state.read_until else state.begins_at
+    open_since = state.window_since or usual_since
+    return min(options.since or usual_since, usual_since, open_since)
 
 
-def _after(
+def _advance_import(
     state: BalanceImport, page: Page[ListedTransaction], since: datetime, *, now: datetime
 ) -> BalanceImport:
     """How far is read after this page."""
-    times = [each.transaction.created_at for each in page.objects]
-    newest = state.window_newest or max(times, default=page.oldest_at)
+    created_times = [each.transaction.created_at for each in page.objects]
+    newest = state.window_newest or max(created_times, default=page.oldest_at)
     if page.cursor and newest:
         return replace(state, window_since=since, window_newest=newest, cursor=page.cursor)
     return replace(
@@ -107,32 +107,35 @@ def _after(
     )
 
 
-def _store(
+def _store_page(
     context: Context, connection: Connection, state: BalanceImport, page: Page[ListedTransaction]
 ) -> None:
     transactions, account = [each.transaction for each in page.objects], state.stripe_account
     now = context.clock()
-    before = balance_transactions.differing(connection, transactions)
+    differing = balance_transactions.differing(connection, transactions)
     unexplained = post_transactions(connection, state, transactions, now=now)
-    differing = _differences(before, unexplained, page, account)
-    for difference in [*differing, *_recorded_otherwise(connection, transactions, account)]:
+    differences = _differences(differing, unexplained, page, account)
+    for difference in [*differences, *_recorded_otherwise(connection, transactions, account)]:
         findings.record(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
     payouts = {each.payout.stripe_payout_id: each.payout for each in page.objects if each.payout}
-    keep_payouts(connection, payouts.values(), stripe_account=account, tell_from=state.begins_at, now=now)
+    keep_payouts(connection, payouts.values(), stripe_account=account, publish_from=state.begins_at, now=now)
 
 
 def _differences(
-    before: Differing, unexplained: Sequence[BalanceTransaction], page: Page[ListedTransaction], account: str
+    differing: Differing,
+    unexplained: Sequence[BalanceTransaction],
+    page: Page[ListedTransaction],
+    account: str,
 ) -> Sequence[Difference]:
-    found = [
+    differences = [
         (FindingKind.TRANSACTION_DIFFERS, each.stripe_balance_transaction_id, ours, _fixed(each))
-        for each, ours in before
+        for each, ours in differing
     ]
-    found += [
+    differences += [
         (FindingKind.TRANSACTION_UNKNOWN, each.stripe_balance_transaction_id, {}, _fixed(each))
         for each in unexplained
     ]
-    found += [(FindingKind.TRANSACTION_UNREADABLE, each.object_id, {}, {}) for each in page.left_out]
+    differences += [(FindingKind.TRANSACTION_UNREADABLE, each.object_id, {}, {}) for each in page.left_out]
     return [
         Difference(
             kind=kind,
@@ -140,7 +143,7 @@ def _differences(
             stripe_account=account,
             detail={"ours": ours or None, "theirs": theirs or "cannot be read"},
         )
-        for kind, object_id, ours, theirs in found
+        for kind, object_id, ours, theirs in differences
     ]
 
 
@@ -165,26 +168,28 @@ def _fixed(transaction: BalanceTransaction) -> dict[str, object]:
 
 def _record_missing(context: Context, state: BalanceImport, since: datetime, began_at: datetime) -> None:
     with context.database.begin() as connection:
-        gone = balance_transactions.not_shown(
+        missing_ids = balance_transactions.not_shown(
             connection,
             stripe_account=state.stripe_account,
             since=since,
             before=began_at,
             limit=MISSING_AT_MOST,
         )
-        for object_id in gone:
-            missing = Difference(
+        for object_id in missing_ids:
+            difference = Difference(
                 kind=FindingKind.TRANSACTION_MISSING_THERE,
                 object_id=object_id,
                 stripe_account=state.stripe_account,
                 detail={"ours": "posted", "theirs": None},
             )
-            findings.record(connection, missing, status=FindingStatus.OPEN, run_id=None, now=context.clock())
+            findings.record(
+                connection, difference, status=FindingStatus.OPEN, run_id=None, now=context.clock()
+            )
 
 
-def _not_read(context: Context, state: BalanceImport, answer: NotListed) -> None:
-    log.warning("balance not listed", stripe_account=state.stripe_account, answer=str(answer))
-    if isinstance(answer, Absent) and state.cursor:
+def _handle_failure(context: Context, state: BalanceImport, failure: NotListed) -> None:
+    log.warning("balance not listed", stripe_account=state.stripe_account, answer=str(failure))
+    if isinstance(failure, Absent) and state.cursor:
         # Nothing is ever removed from this list: the cursor is of another Stripe, such as a simulator that was reset.
         with context.database.begin() as connection:
             balance_imports.save(

@@ -31,22 +31,22 @@ GONE: Final = frozenset({PayoutStatus.FAILED, PayoutStatus.CANCELED})
 
 def keep_payouts(
     connection: Connection,
-    shown: Collection[Payout],
+    stripe_payouts: Collection[Payout],
     *,
     stripe_account: str,
-    tell_from: datetime,
+    publish_from: datetime,
     now: datetime,
 ) -> None:
     """Record payouts as Stripe shows them, post their entries and publish their messages.
 
     Args:
-        tell_from: payouts created before then are not published: they are read again only for the ledger.
+        publish_from: payouts created before then are not published: they are read again only for the ledger.
     """
-    for payout in sorted(shown, key=lambda each: each.stripe_payout_id):
-        known = payouts.lock(connection, payout.stripe_payout_id)
-        if known and known.status in GONE and payout.status not in GONE:
+    for payout in sorted(stripe_payouts, key=lambda each: each.stripe_payout_id):
+        recorded = payouts.lock(connection, payout.stripe_payout_id)
+        if recorded and recorded.status in GONE and payout.status not in GONE:
             continue  # an older state: nothing leads back from these
-        was_arrived = known is not None and known.is_arrived
+        was_arrived = recorded is not None and recorded.is_arrived
         is_arrived = was_arrived or payout.status is PayoutStatus.PAID
         payouts.keep(connection, payout, stripe_account=stripe_account, is_arrived=is_arrived, now=now)
         kinds = [EntryKind.PAYOUT_PAID] if is_arrived else []
@@ -54,24 +54,24 @@ def keep_payouts(
             kinds.append(EntryKind.PAYOUT_RETURNED)
         entries = [_entry(payout, kind, stripe_account, now) for kind in kinds]
         ledger_entries.post(connection, entries, now=now)
-        if payout.created_at >= tell_from:
-            write(connection, _messages(known, payout, stripe_account, now))
+        if payout.created_at >= publish_from:
+            write(connection, _messages(recorded, payout, stripe_account, now))
 
 
-def _messages(known: KnownPayout | None, payout: Payout, stripe_account: str, now: datetime) -> list[Row]:
+def _messages(recorded: KnownPayout | None, payout: Payout, stripe_account: str, now: datetime) -> list[Row]:
     """Once that it was paid, and once that it failed, even after that."""
-    about: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "payout_id": payout.stripe_payout_id,
         "stripe_account": stripe_account or None,
         "amount": payout.amount,
         "currency": payout.currency,
     }
-    if payout.status is PayoutStatus.PAID and not (known and known.is_arrived):
-        paid = messages.PayoutPaid(**about, arrival_date=payout.arrival_date, paid_at=now)
+    if payout.status is PayoutStatus.PAID and not (recorded and recorded.is_arrived):
+        paid = messages.PayoutPaid(**fields, arrival_date=payout.arrival_date, paid_at=now)
         return [payout_message_row(paid, stripe_payout_id=payout.stripe_payout_id, now=now)]
-    if payout.status in GONE and not (known and known.status in GONE):
+    if payout.status in GONE and not (recorded and recorded.status in GONE):
         failed = messages.PayoutFailed(
-            **about, reason=payout.failure_code or payout.status.lower(), failed_at=now
+            **fields, reason=payout.failure_code or payout.status.lower(), failed_at=now
         )
         return [payout_message_row(failed, stripe_payout_id=payout.stripe_payout_id, now=now)]
     return []
@@ -88,28 +88,28 @@ def _entry(payout: Payout, kind: EntryKind, stripe_account: str, now: datetime) 
     )
 
 
-def follow_payouts(context: Context, *, stripe_account: str, tell_from: datetime) -> None:
+def follow_payouts(context: Context, *, stripe_account: str, publish_from: datetime) -> None:
     """Refresh payouts that have not arrived yet, and read which transactions automatic ones contain."""
     with context.database.begin() as connection:
-        on_their_way = payouts.unfinished(connection, stripe_account=stripe_account, limit=AT_A_TIME)
-    for payout_id in on_their_way:
-        shown = fetch_payout(context.stripe, payout_id, account=stripe_account)
-        if isinstance(shown, Payout):
+        unfinished_ids = payouts.unfinished(connection, stripe_account=stripe_account, limit=AT_A_TIME)
+    for payout_id in unfinished_ids:
+        payout = fetch_payout(context.stripe, payout_id, account=stripe_account)
+        if isinstance(payout, Payout):
             with context.database.begin() as connection:
                 keep_payouts(
                     connection,
-                    [shown],
+                    [payout],
                     stripe_account=stripe_account,
-                    tell_from=tell_from,
+                    publish_from=publish_from,
                     now=context.clock(),
                 )
     with context.database.begin() as connection:
-        unread = payouts.not_itemized(connection, stripe_account=stripe_account, limit=AT_A_TIME)
-    for payout_id in unread:
-        _itemize(context, payout_id, stripe_account)
+        not_itemized_ids = payouts.not_itemized(connection, stripe_account=stripe_account, limit=AT_A_TIME)
+    for payout_id in not_itemized_ids:
+        _itemize_payout(context, payout_id, stripe_account)
 
 
-def _itemize(context: Context, payout_id: str, stripe_account: str) -> None:
+def _itemize_payout(context: Context, payout_id: str, stripe_account: str) -> None:
     """Read the transactions of a payout, once Stripe has computed them, and compare their sum with its amount."""
     payout = fetch_payout(context.stripe, payout_id, account=stripe_account)
     if not isinstance(payout, Payout) or not payout.is_itemizable:
@@ -130,10 +130,12 @@ def _itemize(context: Context, payout_id: str, stripe_account: str) -> None:
     with context.database.begin() as connection:
         payouts.mark_itemized(connection, payout_id, total)
         if total != payout.amount:
-            differs = Difference(
+            difference = Difference(
                 kind=FindingKind.PAYOUT_SUM_DIFFERS,
                 object_id=payout_id,
                 stripe_account=stripe_account,
                 detail={"ours": total, "theirs": payout.amount},
             )
-            findings.record(connection, differs, status=FindingStatus.OPEN, run_id=None, now=context.clock())
+            findings.record(
+                connection, difference, status=FindingStatus.OPEN, run_id=None, now=context.clock()
+            )

@@ -24,7 +24,9 @@ SURELY_COMMITTED: Final = timedelta(minutes=2)
 """Longer than a transaction lives: PostgreSQL ends one that is idle for a minute, and a statement after 15 seconds."""
 
 
-def post_records(context: Context, states: Collection[BalanceImport], *, go_on: Callable[[], bool]) -> bool:
+def post_records(
+    context: Context, states: Collection[BalanceImport], *, has_time: Callable[[], bool]
+) -> bool:
     """Post every change of our records that moves money; whether all were.
 
     Args:
@@ -32,13 +34,13 @@ def post_records(context: Context, states: Collection[BalanceImport], *, go_on: 
     """
     with context.database.begin() as connection:
         after = ledger_entries.posted_until(connection)
-    while go_on():
+    while has_time():
         with context.database.begin() as connection:
             now = context.clock()
             page = ledger_entries.changes(connection, after=after, limit=BATCH)
             ledger_entries.post(connection, [_entry(each) for each in page], now=now)
-            ours = {each.object_id for each in page if each.object_id}
-            claim_transactions(connection, ours, states, now=now)
+            object_ids = {each.object_id for each in page if each.object_id}
+            claim_transactions(connection, object_ids, states, now=now)
             if last_committed := _last_committed(page, before=now - SURELY_COMMITTED):
                 ledger_entries.save_posted_until(connection, last_committed)
         if len(page) < BATCH:

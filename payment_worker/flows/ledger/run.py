@@ -60,20 +60,20 @@ def import_balance(context: Context, options: ImportOptions) -> Sequence[Account
         if not is_ours:
             return None
         with context.database.begin() as connection:
-            first = event_polls.first_payment_at(connection)
-            begins_at = first and (first - CLOCKS_DIFFER_BY).replace(microsecond=0)
+            first_payment_at = event_polls.first_payment_at(connection)
+            begins_at = first_payment_at and (first_payment_at - CLOCKS_DIFFER_BY).replace(microsecond=0)
             states = balance_imports.imports(connection, begins_at=begins_at) if begins_at else ()
-        is_posted = post_records(context, states, go_on=options.go_on)
-        wanted = [each for each in states if options.only in {None, each.stripe_account}]
-        results = [_import(context, each, options) for each in wanted]
+        is_posted = post_records(context, states, has_time=options.has_time)
+        selected = [each for each in states if options.only in {None, each.stripe_account}]
+        results = [_import_account(context, each, options) for each in selected]
         if is_posted:
             # Of an account that cannot be read nothing is known to be missing there.
-            read = [state for state, result in zip(wanted, results, strict=True) if result.is_read]
-            record_uncleared(context, read, clear_within=options.clear_within)
+            imported = [state for state, result in zip(selected, results, strict=True) if result.is_read]
+            record_uncleared(context, imported, clear_within=options.clear_within)
     return results
 
 
-def _import(context: Context, state: BalanceImport, options: ImportOptions) -> AccountImport:
+def _import_account(context: Context, state: BalanceImport, options: ImportOptions) -> AccountImport:
     result = _read_and_prove(context, state, options)
     if any(each.difference for each in result.proofs) and options.since is None and _is_new(context, result):
         # What appeared late, or was lost here with a restore, is found by reading further back, once.
@@ -83,7 +83,7 @@ def _import(context: Context, state: BalanceImport, options: ImportOptions) -> A
         for proof in result.proofs:
             _record_difference(context, connection, proof)
     if result.is_read:
-        follow_payouts(context, stripe_account=state.stripe_account, tell_from=state.begins_at)
+        follow_payouts(context, stripe_account=state.stripe_account, publish_from=state.begins_at)
         context.notify_relay()
     return result
 
@@ -99,83 +99,91 @@ def _read_and_prove(context: Context, state: BalanceImport, options: ImportOptio
     for _ in range(CUTS):
         before = fetch_balance(context.stripe, account=account)
         is_whole = state.cursor is None or options.since is not None
-        read = read_account(context, state, options)
-        if read is None:
+        updated = read_account(context, state, options)
+        if updated is None:
             return AccountImport(stripe_account=account, is_read=False)
-        state, options = read, replace(options, since=None)
+        state, options = updated, replace(options, since=None)
         after = fetch_balance(context.stripe, account=account)
         if not _is_fetched(after):
             log.warning("balance not shown", stripe_account=account, answer=str(after))
             break
         if is_whole and _is_fetched(before) and before == after:
-            return AccountImport(stripe_account=account, is_read=True, proofs=_prove(context, state, after))
+            return AccountImport(
+                stripe_account=account, is_read=True, proofs=_prove_balances(context, state, after)
+            )
     return AccountImport(stripe_account=account, is_read=True)
 
 
-def _is_fetched(answer: Sequence[Held] | NotFetched) -> TypeGuard[Sequence[Held]]:
-    return isinstance(answer, Sequence)
+def _is_fetched(balances: Sequence[Held] | NotFetched) -> TypeGuard[Sequence[Held]]:
+    return isinstance(balances, Sequence)
 
 
-def _prove(context: Context, state: BalanceImport, held: Sequence[Held]) -> Sequence[BalanceProof]:
+def _prove_balances(
+    context: Context, state: BalanceImport, balances: Sequence[Held]
+) -> Sequence[BalanceProof]:
     """Compare what Stripe says with the ledger, which has all that Stripe has."""
-    if not state.is_opened and not _open(context, state, held):
+    if not state.is_opened and not _open_account(context, state, balances):
         return ()
-    now, theirs = context.clock(), {each.currency: each for each in held}
+    now, stripe_balances = context.clock(), {each.currency: each for each in balances}
     with context.database.begin() as connection:
-        ours = ledger_entries.balance_of(
+        ledger_balances = ledger_entries.balance_of(
             connection,
             stripe_account=state.stripe_account,
             ledger_account=LedgerAccount.STRIPE_BALANCE,
         )
         proofs = [
-            _proof(state.stripe_account, theirs.get(each) or Held(currency=each), ours.get(each, 0))
-            for each in sorted(ours.keys() | theirs.keys())
+            _proof(
+                state.stripe_account,
+                stripe_balances.get(each) or Held(currency=each),
+                ledger_balances.get(each, 0),
+            )
+            for each in sorted(ledger_balances.keys() | stripe_balances.keys())
         ]
         for proof in proofs:
             balance_proofs.record(connection, proof, now=now)
     return proofs
 
 
-def _proof(stripe_account: str, held: Held, ours: int) -> BalanceProof:
+def _proof(stripe_account: str, balance: Held, ledger_balance: int) -> BalanceProof:
     return BalanceProof(
         stripe_account=stripe_account,
-        currency=held.currency,
-        available=held.available,
-        pending=held.pending,
-        reserved=held.reserved,
-        ledger=ours,
+        currency=balance.currency,
+        available=balance.available,
+        pending=balance.pending,
+        reserved=balance.reserved,
+        ledger=ledger_balance,
     )
 
 
-def _open(context: Context, state: BalanceImport, held: Sequence[Held]) -> bool:
+def _open_account(context: Context, state: BalanceImport, balances: Sequence[Held]) -> bool:
     """Post what the account held before the import began; whether that is known now."""
-    older = older_transactions(context.stripe, before=state.begins_at, account=state.stripe_account)
-    if not isinstance(older, Page):
+    older_page = older_transactions(context.stripe, before=state.begins_at, account=state.stripe_account)
+    if not isinstance(older_page, Page):
         return False
     with context.database.begin() as connection:
-        if older.objects or older.left_out:
-            _post_opening(context, connection, state, held)
+        if older_page.objects or older_page.left_out:
+            _post_opening(context, connection, state, balances)
         balance_imports.save(connection, replace(state, is_opened=True))
     return True
 
 
 def _post_opening(
-    context: Context, connection: Connection, state: BalanceImport, held: Sequence[Held]
+    context: Context, connection: Connection, state: BalanceImport, balances: Sequence[Held]
 ) -> None:
     account = state.stripe_account
-    ours = ledger_entries.balance_of(
+    ledger_balances = ledger_entries.balance_of(
         connection, stripe_account=account, ledger_account=LedgerAccount.STRIPE_BALANCE
     )
-    theirs = {each.currency: each.total for each in held}
+    stripe_balances = {each.currency: each.total for each in balances}
     entries = [
         Entry(
             kind=EntryKind.OPENING,
             reference=f"{account} {each}".strip(),
             stripe_account=account,
             occurred_at=state.begins_at,
-            postings=post_opening(theirs.get(each, 0) - ours.get(each, 0), each),
+            postings=post_opening(stripe_balances.get(each, 0) - ledger_balances.get(each, 0), each),
         )
-        for each in sorted(ours.keys() | theirs.keys())
+        for each in sorted(ledger_balances.keys() | stripe_balances.keys())
     ]
     ledger_entries.post(connection, entries, now=context.clock())
 
@@ -192,7 +200,7 @@ def _name(proof: BalanceProof) -> str:
 
 
 def _record_difference(context: Context, connection: Connection, proof: BalanceProof) -> None:
-    differs = Difference(
+    difference = Difference(
         kind=FindingKind.BALANCE_DIFFERS,
         object_id=_name(proof),
         stripe_account=proof.stripe_account,
@@ -200,6 +208,6 @@ def _record_difference(context: Context, connection: Connection, proof: BalanceP
     )
     now = context.clock()
     if proof.difference:
-        findings.record(connection, differs, status=FindingStatus.OPEN, run_id=None, now=now)
+        findings.record(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
     else:
-        findings.close_by_object(connection, differs.kind, differs.object_id, now=now)
+        findings.close_by_object(connection, difference.kind, difference.object_id, now=now)

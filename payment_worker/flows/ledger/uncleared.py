@@ -38,46 +38,46 @@ def record_uncleared(context: Context, states: Collection[BalanceImport], *, cle
     """
     before, accounts = context.clock() - clear_within, [each.stripe_account for each in states]
     with context.database.begin() as connection:
-        left = ledger_entries.uncleared(connection, accounts, before=before, limit=AT_A_TIME)
-        absent = [each for each in left if each.kind is FindingKind.NOT_AT_STRIPE]
-        charges = ledger_entries.charges(connection, [each.object_id for each in absent])
-    asked = {
+        uncleared = ledger_entries.uncleared(connection, accounts, before=before, limit=AT_A_TIME)
+        not_at_stripe = [each for each in uncleared if each.kind is FindingKind.NOT_AT_STRIPE]
+        charges = ledger_entries.charges(connection, [each.object_id for each in not_at_stripe])
+    looked_up_ids = {
         each.object_id
-        for each in absent[:LOOKED_UP]
+        for each in not_at_stripe[:LOOKED_UP]
         if _is_looked_up(context, each, charges.get(each.object_id, each.object_id), states)
     }
-    postponed = {each.object_id for each in absent} - asked
+    postponed_ids = {each.object_id for each in not_at_stripe} - looked_up_ids
     with context.database.begin() as connection:
-        left = ledger_entries.uncleared(connection, accounts, before=before, limit=AT_A_TIME)
-        known = ledger_entries.links(connection, [each.object_id for each in left])
-        for each in left:
-            if each.object_id not in postponed:
-                _record(context, connection, each, known.get(each.object_id, Links()))
+        uncleared = ledger_entries.uncleared(connection, accounts, before=before, limit=AT_A_TIME)
+        links_by_id = ledger_entries.links(connection, [each.object_id for each in uncleared])
+        for each in uncleared:
+            if each.object_id not in postponed_ids:
+                _record_finding(context, connection, each, links_by_id.get(each.object_id, Links()))
         ledger_entries.close_cleared(connection, now=context.clock())
 
 
 def _is_looked_up(
-    context: Context, each: Uncleared, source_id: str, states: Collection[BalanceImport]
+    context: Context, uncleared: Uncleared, source_id: str, states: Collection[BalanceImport]
 ) -> bool:
     """Post what balance transactions Stripe shows of an object; whether Stripe answered."""
-    page = transactions_of(context.stripe, source_id, account=each.stripe_account)
+    page = transactions_of(context.stripe, source_id, account=uncleared.stripe_account)
     if not isinstance(page, Page):
         return isinstance(page, Absent)  # "there is no such object" is an answer
     with context.database.begin() as connection:
         for state in states:
-            if state.stripe_account == each.stripe_account:
+            if state.stripe_account == uncleared.stripe_account:
                 transactions = [listed.transaction for listed in page.objects]
                 post_transactions(connection, state, transactions, now=context.clock())
     return True
 
 
-def _record(context: Context, connection: Connection, each: Uncleared, about: Links) -> None:
+def _record_finding(context: Context, connection: Connection, uncleared: Uncleared, links: Links) -> None:
     difference = Difference(
-        kind=each.kind,
-        object_id=each.object_id,
-        stripe_account=each.stripe_account,
-        payment_id=about.payment_id,
-        refund_id=about.refund_id,
-        detail={"ours": each.ours, "theirs": -each.theirs, "currency": each.currency},
+        kind=uncleared.kind,
+        object_id=uncleared.object_id,
+        stripe_account=uncleared.stripe_account,
+        payment_id=links.payment_id,
+        refund_id=links.refund_id,
+        detail={"ours": uncleared.ours, "theirs": -uncleared.theirs, "currency": uncleared.currency},
     )
     findings.record(connection, difference, status=FindingStatus.OPEN, run_id=None, now=context.clock())

@@ -22,14 +22,14 @@ class Erased:
 def erase_customer(database: Database, customer_id: str) -> Erased:
     """Erase the texts of all payments of this customer, and of the requests of theirs that were rejected."""
     with database.begin() as connection:
-        found = erasure.payments_of(connection, customer_id)
-    left = [payment_id for payment_id in found if not _erase(database, payment_id)]
+        payment_ids = erasure.payments_of(connection, customer_id)
+    not_erased = [payment_id for payment_id in payment_ids if not _erase_payment(database, payment_id)]
     with database.begin() as connection:
         rejected = erasure.erase_rejected(connection, customer_id)
-    return Erased(payments=len(found) - len(left), rejected_requests=rejected, left=left)
+    return Erased(payments=len(payment_ids) - len(not_erased), rejected_requests=rejected, left=not_erased)
 
 
-def _erase(database: Database, payment_id: UUID) -> bool:
+def _erase_payment(database: Database, payment_id: UUID) -> bool:
     with database.begin() as connection:
         payments.lock(connection, payment_id)
         if erasure.is_in_work(connection, payment_id):

@@ -37,15 +37,15 @@ class RelayStop(Enum):
     """The stream had lost its memory, and what it lost is unpublished again."""
 
 
-def publish(context: Context, stream: Stream, *, go_on: Callable[[], bool] = lambda: True) -> int:
+def publish(context: Context, stream: Stream, *, has_time: Callable[[], bool] = lambda: True) -> int:
     """Publish until nothing is left, another process publishes, or the time is up; returns how many.
 
     Args:
-        go_on: called before each batch; the next run continues where this one ended.
+        has_time: called before each batch; the next run continues where this one ended.
     """
     stream.begin()
     published = 0
-    while go_on() and (outcome := _batch(context, stream)) is not RelayStop.LEFT:
+    while has_time() and (outcome := _publish_batch(context, stream)) is not RelayStop.LEFT:
         if isinstance(outcome, int):
             published += outcome
             if outcome < BATCH:
@@ -55,49 +55,49 @@ def publish(context: Context, stream: Stream, *, go_on: Callable[[], bool] = lam
 
 def replay(context: Context, *, since: datetime, until: datetime) -> int:
     """Have what occurred in a period published again, in order; how many messages it is."""
-    count, last = 0, 0
+    count, last_position = 0, 0
     while True:
         with context.database.begin() as connection:
             positions = outbox.unpublish_occurred(
-                connection, since=since, until=until, after=last, limit=AGAIN_AT_ONCE
+                connection, since=since, until=until, after=last_position, limit=AGAIN_AT_ONCE
             )
         if not positions:
             context.notify_relay()
             return count
-        count, last = count + len(positions), positions[-1]
+        count, last_position = count + len(positions), positions[-1]
 
 
-def _batch(context: Context, stream: Stream) -> int | RelayStop:
+def _publish_batch(context: Context, stream: Stream) -> int | RelayStop:
     now = context.clock()
     with context.database.begin() as connection:
         if not outbox.lock_publishing(connection):
             return RelayStop.LEFT
-        known = outbox.remembered(connection, stream.name)
-        if known and known.lost_since:
-            _unpublish_lost(connection, stream, since=known.lost_since)
+        stream_state = outbox.remembered(connection, stream.name)
+        if stream_state and stream_state.lost_since:
+            _unpublish_lost(connection, stream, since=stream_state.lost_since)
             return RelayStop.YET
         messages = outbox.unpublished(connection, limit=BATCH)
-        last = known.last_entry_id if known else None
-        if not messages and (last is None or stream.remembers(last)):
+        last_entry_id = stream_state.last_entry_id if stream_state else None
+        if not messages and (last_entry_id is None or stream.remembers(last_entry_id)):
             return RelayStop.LEFT
-        added = stream.append(messages, after=last) if messages else Forgotten()
-        if isinstance(added, Forgotten):
-            since = _lost_since(connection, stream, at_most=now - context.policy.republish_window)
+        appended = stream.append(messages, after=last_entry_id) if messages else Forgotten()
+        if isinstance(appended, Forgotten):
+            since = _lost_since(connection, stream, earliest=now - context.policy.republish_window)
             outbox.lose(connection, stream.name, since=since)
             log.warning("stream lost: messages are republished", stream=stream.name, since=since.isoformat())
             return RelayStop.YET
         outbox.mark_published(connection, [message.position for message in messages], now=now)
-        outbox.remember(connection, stream.name, added, now=now)
+        outbox.remember(connection, stream.name, appended, now=now)
     return len(messages)
 
 
-def _lost_since(connection: Connection, stream: Stream, *, at_most: datetime) -> datetime:
+def _lost_since(connection: Connection, stream: Stream, *, earliest: datetime) -> datetime:
     """When the oldest message was published that the stream may have lost."""
     message_id = stream.last_message_id()
-    last = outbox.published_at(connection, message_id) if message_id else None
-    full = outbox.oldest_of_newest(connection, count=stream.max_length)
-    known = (at_most, last and last - CLOCKS_DIFFER_BY, full)
-    return max(bound for bound in known if bound)
+    last_published_at = outbox.published_at(connection, message_id) if message_id else None
+    oldest_kept_at = outbox.oldest_of_newest(connection, count=stream.max_length)
+    bounds = (earliest, last_published_at and last_published_at - CLOCKS_DIFFER_BY, oldest_kept_at)
+    return max(bound for bound in bounds if bound)
 
 
 def _unpublish_lost(connection: Connection, stream: Stream, *, since: datetime) -> None:

@@ -29,12 +29,12 @@ class PruneBudget:
     """How much is done at once."""
 
     batch: int = BATCH
-    go_on: Callable[[], bool] = lambda: True
+    has_time: Callable[[], bool] = lambda: True
     """Called before each batch; the next run continues where this one ended."""
 
 
 def prune(
-    context: Context, retention: Retention, stint: PruneBudget = PruneBudget()
+    context: Context, retention: Retention, budget: PruneBudget = PruneBudget()
 ) -> Mapping[str, int] | None:
     """Prune until nothing is left or the time is up.
 
@@ -49,37 +49,38 @@ def prune(
             "events": (deletion.events, retention.events),
             # Messages that would be republished after a loss of the stream must still exist.
             "messages": (deletion.messages, max(retention.outbox, context.policy.republish_window)),
-            **{name: (step, retention.reports) for name, step in deletion.REPORTS.items()},
+            **{name: (delete_rows, retention.reports) for name, delete_rows in deletion.REPORTS.items()},
         }
         counts = {
-            name: _delete(context, step, now - kept_for, stint) for name, (step, kept_for) in steps.items()
+            name: _delete_in_batches(context, delete_rows, now - kept_for, budget)
+            for name, (delete_rows, kept_for) in steps.items()
         }
-        counts["payments"] = _archive(context, now - retention.money, stint)
+        counts["payments"] = _archive_payments(context, now - retention.money, budget)
     return counts
 
 
-def _delete(context: Context, step: Prune, before: datetime, stint: PruneBudget) -> int:
+def _delete_in_batches(context: Context, delete_rows: Prune, before: datetime, budget: PruneBudget) -> int:
     deleted = 0
-    while stint.go_on():
+    while budget.has_time():
         with context.database.begin() as connection:
-            count = step(connection, before, stint.batch)
+            count = delete_rows(connection, before, budget.batch)
         deleted += count
-        if count < stint.batch:
+        if count < budget.batch:
             break
     return deleted
 
 
-def _archive(context: Context, before: datetime, stint: PruneBudget) -> int:
+def _archive_payments(context: Context, before: datetime, budget: PruneBudget) -> int:
     archived = 0
-    place: int | None = 0
-    while place is not None and stint.go_on():
+    cursor: int | None = 0
+    while cursor is not None and budget.has_time():
         with context.database.begin() as connection:
-            oldest = archive.oldest(connection, after=place, before=before, limit=stint.batch)
-            place = oldest.last
+            oldest = archive.oldest(connection, after=cursor, before=before, limit=budget.batch)
+            cursor = oldest.last
             if not oldest.payment_ids:
                 continue
-            quiet = archive.lock_quiet(connection, oldest.payment_ids, before=before)
-            if quiet:
-                archive.archive(connection, quiet)
-                archived += len(quiet)
+            quiet_ids = archive.lock_quiet(connection, oldest.payment_ids, before=before)
+            if quiet_ids:
+                archive.archive(connection, quiet_ids)
+                archived += len(quiet_ids)
     return archived

@@ -35,20 +35,20 @@ class DueWork:
     waiting_refunds: Sequence[UUID]
 
 
-def claim_due(context: Context, room: SweepLimits = SweepLimits()) -> DueWork:
+def claim_due(context: Context, limits: SweepLimits = SweepLimits()) -> DueWork:
     """Claim due work. A task message that gets lost costs one lease, no more; a late one is still valid."""
     now = context.clock()
     until = now + context.policy.lease
     with context.database.begin() as connection:
-        due_attempts = attempts.claim_due(connection, now=now, leased_until=until, limit=room.attempts)
+        due_attempts = attempts.claim_due(connection, now=now, leased_until=until, limit=limits.attempts)
     with context.database.begin() as connection:
         has_new_events = inbox.has_new(connection, now=now)
-        due_events = inbox.claim_due(connection, now=now, leased_until=until, limit=room.events)
+        due_events = inbox.claim_due(connection, now=now, leased_until=until, limit=limits.events)
     with context.database.begin() as connection:
-        waiting = refunds.claim_waiting(
-            connection, undecided=WITHOUT_OUTCOME, now=now, until=until, limit=room.waiting_refunds
+        waiting_refunds = refunds.claim_waiting(
+            connection, undecided=WITHOUT_OUTCOME, now=now, until=until, limit=limits.waiting_refunds
         )
-    return DueWork(due_attempts, due_events, has_new_events, waiting)
+    return DueWork(due_attempts, due_events, has_new_events, waiting_refunds)
 
 
 class FollowUp(StrEnum):

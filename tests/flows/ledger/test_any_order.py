@@ -86,7 +86,7 @@ def end_of(scene: Scene, rows: Rows, payment_id: UUID, steps: list[Step]) -> lis
         if isinstance(step, Event):
             scene.deliver([step])
         else:
-            imported(scene, go_on=lambda: step == IMPORT)  # noqa: B023 - called at once
+            imported(scene, has_time=lambda: step == IMPORT)  # noqa: B023 - called at once
         assert rows(UNBALANCED) == []
     scene.process_waiting()
     imported(scene)

@@ -284,10 +284,10 @@ def test_an_import_that_is_cut_short_is_gone_on_with(scene: Scene, rows: Rows) -
     scene.charge()
     for _ in range(250):
         scene.simulator.post("balance_transactions", {"type": "topup", "amount": 1, "currency": "eur"})
-    (first,) = imported(scene, go_on=lambda: False)
+    (first,) = imported(scene, has_time=lambda: False)
     assert (first.is_read, rows.one("SELECT count(*) FROM balance_transaction")["count"]) == (False, 100)
     scene.simulator.post("balance_transactions", {"type": "topup", "amount": 1, "currency": "eur"})
-    imported(scene, go_on=lambda: False)
+    imported(scene, has_time=lambda: False)
     # The window that was open ends without what came after it: that alone would prove nothing.
     assert proven(scene) == {"EUR": 0}
     assert balance(rows, "other_movements") == {"EUR": -251}

@@ -130,7 +130,7 @@ def test_what_the_time_does_not_suffice_for_is_left_to_the_next(
     scene: Scene, rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
 ) -> None:
     some_lives(scene)
-    assert publish(context, stream, go_on=lambda: False) == 0
+    assert publish(context, stream, has_time=lambda: False) == 0
     assert entries(redis_client) == []
     assert publish(context, stream) > 0
     assert_told(entries(redis_client), rows)

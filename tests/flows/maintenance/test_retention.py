@@ -215,7 +215,7 @@ def test_it_ends_in_time_and_goes_on_the_next_time(scene: Scene, rows: Rows) -> 
     scene.charge()
     _publish_all(rows, scene)
     scene.clock.advance(8 * YEAR)
-    assert not any((prune(scene.context, RETENTION, PruneBudget(go_on=lambda: False)) or {}).values())
+    assert not any((prune(scene.context, RETENTION, PruneBudget(has_time=lambda: False)) or {}).values())
     assert _prune(scene)["payments"] == 1
 
 

@@ -45,7 +45,7 @@ def _prune_all(scene: Scene) -> None:
         outbox=timedelta(),
         reports=timedelta(seconds=1),
     )
-    assert prune(scene.context, at_once, PruneBudget(go_on=lambda: True)) is not None
+    assert prune(scene.context, at_once, PruneBudget(has_time=lambda: True)) is not None
 
 
 @pytest.mark.parametrize(
