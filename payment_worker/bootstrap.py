@@ -12,6 +12,7 @@ from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from payment_worker.domain.eligibility import RetryPolicy
+from payment_worker.domain.uuids import as_uuid
 from payment_worker.flows import rejections
 from payment_worker.flows.context import Context, Policy
 from payment_worker.flows.key_check import KeyCheck
@@ -248,11 +249,8 @@ def _consumers() -> Consumers:
 
 def message_id(text: str) -> UUID:
     """The id of a Celery message as a UUID, which it is with most clients."""
-    try:
-        return UUID(text)
-    except ValueError:
-        # Other clients' ids may have another form: the same id is still the same request.
-        return uuid5(NAMESPACE_OID, text)
+    # Other clients' ids may have another form: the same id is still the same request.
+    return as_uuid(text) or uuid5(NAMESPACE_OID, text)
 
 
 def _secret(value: object) -> str:

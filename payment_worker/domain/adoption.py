@@ -5,6 +5,7 @@ from uuid import UUID
 from payment_worker.domain.explained_code import Code
 from payment_worker.domain.money import CURRENCIES
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
+from payment_worker.domain.uuids import as_uuid
 
 
 class AdoptionRejection(Code):
@@ -24,18 +25,11 @@ def check_adoption(
     """Why a PaymentIntent cannot become this payment, if it cannot."""
     if snapshot.livemode is not livemode:
         return AdoptionRejection.OTHER_MODE
-    if _names_another(payment_id, snapshot.payment_id):
+    # A value that is not a UUID is another app's id.
+    if as_uuid(snapshot.payment_id) not in {None, payment_id}:
         return AdoptionRejection.OTHER_PAYMENT
     if snapshot.currency not in CURRENCIES:
         return AdoptionRejection.UNKNOWN_CURRENCY
     if snapshot.amount <= 0:
         return AdoptionRejection.NO_AMOUNT
     return None
-
-
-def _names_another(payment_id: UUID, named: object) -> bool:
-    """Whether metadata name another payment. A value that is not a UUID is another app's id."""
-    try:
-        return bool(named) and UUID(str(named)) != payment_id
-    except ValueError:
-        return False

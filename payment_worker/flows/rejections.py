@@ -10,6 +10,7 @@ from uuid import UUID
 from payment_worker.contracts import messages
 from payment_worker.contracts.masking import masked
 from payment_worker.domain.attempts.attempt import Action
+from payment_worker.domain.uuids import as_uuid
 from payment_worker.store import rejected_requests
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.outbox import message_row
@@ -64,24 +65,17 @@ def _ids(arguments: Mapping[str, object], kept: Mapping[str, object]) -> Iterato
         is_id = isinstance(value, str) and 0 < len(value) <= LONGEST_ID and kept.get(name) == value
         if is_id and (name.endswith("_id") or name in {"payment_intent", "stripe_account"}):
             yield str(value)
-            if (uuid := _uuid(value)) and str(uuid) != value:
+            if (uuid := as_uuid(value)) and str(uuid) != value:
                 yield str(uuid)
 
 
-def _uuid(value: object) -> UUID | None:
-    try:
-        return UUID(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-
-
 def _publish(connection: Connection, identity: UUID, request: RejectedRequest) -> None:
-    payment_id, order_id = _uuid(request.arguments.get("payment_id")), request.arguments.get("order_id")
+    payment_id, order_id = as_uuid(request.arguments.get("payment_id")), request.arguments.get("order_id")
     rejected = messages.RequestRejected(
         request_id=identity,
         task=request.task,
         payment_id=payment_id,
-        refund_id=_uuid(request.arguments.get("refund_id")),
+        refund_id=as_uuid(request.arguments.get("refund_id")),
         order_id=order_id if isinstance(order_id, str) and order_id in request.ids else None,
         errors=[{"field": each["field"], "message": each["message"]} for each in request.errors],
         rejected_at=request.received_at,

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from payment_worker.domain.uuids import as_uuid
 from payment_worker.store import tables
 
 rejected: Final = tables.rejected_request
@@ -67,7 +68,7 @@ def newest(connection: Connection, *, task: str | None, limit: int) -> Sequence[
 
 def carrying(connection: Connection, identity: str, *, limit: int) -> Sequence[RejectedRequest]:
     """The newest that carried this id; a UUID in whatever way it is written."""
-    query = select(rejected).where(rejected.c.ids.contains([_canonical(identity)]))
+    query = select(rejected).where(rejected.c.ids.contains([str(as_uuid(identity) or identity)]))
     rows = connection.execute(query.order_by(rejected.c.received_at.desc()).limit(limit))
     return [_request(row) for row in rows]
 
@@ -88,13 +89,6 @@ def record_replay(connection: Connection, request_id: UUID, *, actor: str, now: 
 
 def _request(row: Row[tuple[object, ...]]) -> RejectedRequest:
     return RejectedRequest(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row's mapping
-
-
-def _canonical(identity: str) -> str:
-    try:
-        return str(UUID(identity))
-    except ValueError:
-        return identity
 
 
 def _identities(request_id: UUID, task: str, arguments: object) -> tuple[UUID, UUID]:

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
 from rich.markup import escape
 
+from payment_worker import bootstrap
 from payment_worker.cli.database import now, operator, records
 from payment_worker.cli.views.printing import complain, console, print_json, table
 from payment_worker.domain.money import CURRENCIES
@@ -131,14 +132,9 @@ def replay(identity: str, *, as_json: bool) -> bool:
 
 def _replay(identity: str) -> Replayed | NotReplayed:
     with records() as connection:
-        return replay_request(connection, _request_id(identity), send=_send, actor=operator(), now=now())
-
-
-def _request_id(identity: str) -> UUID:
-    try:
-        return UUID(identity)
-    except ValueError:
-        return uuid5(NAMESPACE_OID, identity)  # as such a message's id is kept
+        return replay_request(
+            connection, bootstrap.message_id(identity), send=_send, actor=operator(), now=now()
+        )
 
 
 def _send(request: RejectedRequest, message_id: UUID) -> None:

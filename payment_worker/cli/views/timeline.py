@@ -22,6 +22,7 @@ from payment_worker.cli.views.printing import (
     table,
 )
 from payment_worker.cli.views.rejected import MOST, print_each
+from payment_worker.domain.uuids import as_uuid
 from payment_worker.flows.timeline import Line, Story, records_of, story_of
 from payment_worker.store import rejected_requests
 from payment_worker.store.connection.database import Connection
@@ -30,8 +31,6 @@ from payment_worker.store.queries import timeline
 from payment_worker.telemetry.formats import instant, money
 
 EVENT: Final = "evt_"
-KINDS: Final = ("pi_", "ch_", "py_", "re_", "pyr_", "dp_", "du_", "issfr_", EVENT)
-"""How the ids of Stripe's objects begin that a payment can be found by."""
 
 _STYLES: Final[Mapping[str, str]] = {
     "payment": "bold",
@@ -62,7 +61,7 @@ _UUID: Final = re.compile(r"\b([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 def export(identity: str) -> bool:
     """Print every row of a payment's history as a line of JSON; whether there is such a payment."""
     with records() as connection:
-        payment_id = _payment_of(connection, _id(identity))
+        payment_id = _payment_of(connection, identity)
         if payment_id is None:
             complain(f"Not found: {identity}.")
             return False
@@ -75,7 +74,7 @@ def show(identity: str, *, as_json: bool) -> bool:
     """Print what there is about this id; whether there is anything."""
     with records() as connection:
         unaccepted = rejected_requests.carrying(connection, identity, limit=MOST)
-        payment_id = _payment_of(connection, _id(identity))
+        payment_id = _payment_of(connection, identity)
         story = story_of(connection, payment_id) if payment_id else None
         events = [] if story else event_list.about(connection, object_ids=[], event_ids=[identity])
     if story is None and not events and not unaccepted:
@@ -96,17 +95,10 @@ def show(identity: str, *, as_json: bool) -> bool:
     return True
 
 
-def _id(text: str) -> UUID | str:
-    try:
-        return text if text.startswith(KINDS) else UUID(text)
-    except ValueError:
-        return text
-
-
-def _payment_of(connection: Connection, known: UUID | str) -> UUID | None:
-    if isinstance(known, str) and known.startswith(EVENT):
-        return timeline.payment_of_event(connection, known)
-    return timeline.payment_of(connection, known)
+def _payment_of(connection: Connection, identity: str) -> UUID | None:
+    if identity.startswith(EVENT):
+        return timeline.payment_of_event(connection, identity)
+    return timeline.payment_of(connection, as_uuid(identity) or identity)
 
 
 def _print(story: Story) -> None:

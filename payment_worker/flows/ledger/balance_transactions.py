@@ -18,7 +18,7 @@ from payment_worker.domain.ledger.balance_transactions import (
     reclassify,
 )
 from payment_worker.domain.ledger.double_entry import EntryKind
-from payment_worker.flows.transitions.ownership import as_uuid
+from payment_worker.domain.uuids import as_uuid
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.ledger import balance_transactions, ledger_entries
 from payment_worker.store.ledger.balance_imports import BalanceImport

@@ -18,6 +18,7 @@ from payment_worker.domain.findings.payments import (
 )
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
+from payment_worker.domain.uuids import as_uuid
 from payment_worker.flows.reconciliation.checker import (
     Checker,
     CheckResult,
@@ -27,7 +28,7 @@ from payment_worker.flows.reconciliation.checker import (
 )
 from payment_worker.flows.reconciliation.restore import restore_payment
 from payment_worker.flows.transitions.apply import NotShown
-from payment_worker.flows.transitions.ownership import as_uuid, is_of, is_proven
+from payment_worker.flows.transitions.ownership import is_of, is_proven
 from payment_worker.flows.transitions.provenance import charged_under, keys_of
 from payment_worker.flows.transitions.refresh import ObjectKind, Target, target_of
 from payment_worker.gateway.client import Unreadable, fetch_payment_intent

@@ -8,9 +8,10 @@ from payment_worker.domain.findings.refunds import compare_refund
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.snapshots import RefundSnapshot
+from payment_worker.domain.uuids import as_uuid
 from payment_worker.flows.reconciliation.checker import Checker, CheckResult, StepResult, Tally
 from payment_worker.flows.transitions.apply import NotShown
-from payment_worker.flows.transitions.ownership import as_uuid, is_proven_refund
+from payment_worker.flows.transitions.ownership import is_proven_refund
 from payment_worker.flows.transitions.refresh import ObjectKind, Target, target_of
 from payment_worker.flows.transitions.refunds import known_refund, may_be_ours, named_refund
 from payment_worker.gateway.client import fetch_refund

@@ -6,9 +6,10 @@ from uuid import UUID
 from payment_worker.domain.findings.payments import payment_missing_here
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.transitions.verdicts import Advanced
+from payment_worker.domain.uuids import as_uuid
 from payment_worker.flows.reconciliation.checker import Checker, CheckResult
 from payment_worker.flows.transitions.messages import payment_message
-from payment_worker.flows.transitions.ownership import as_uuid, is_proven
+from payment_worker.flows.transitions.ownership import is_proven
 from payment_worker.flows.transitions.payments import judge_payment_intent, present
 from payment_worker.gateway.restore import OriginalRequest, fetch_original_request
 from payment_worker.store.reconciliation.findings import FindingStatus

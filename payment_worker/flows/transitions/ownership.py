@@ -11,6 +11,7 @@ from payment_worker.domain.metadata_mac import Claim, is_signed
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import Named, RefundSnapshot
 from payment_worker.domain.transitions.verdicts import AwaitsAttempt
+from payment_worker.domain.uuids import as_uuid
 from payment_worker.flows.context import Context
 from payment_worker.flows.transitions.provenance import charged_under
 from payment_worker.store.connection.database import Connection
@@ -105,11 +106,3 @@ def is_proven_refund(
         stripe_account=payment.stripe_account,
     )
     return is_signed(claim, str(snapshot.mac), context.metadata_secrets.read(connection))
-
-
-def as_uuid(value: object) -> UUID | None:
-    """The UUID that a text is, or None: metadata is anybody's to write."""
-    try:
-        return UUID(str(value)) if value else None
-    except ValueError:
-        return None

@@ -14,9 +14,9 @@ from payment_worker.domain.refund import LOST, Refund, RefundStatus
 from payment_worker.domain.snapshots import RefundSnapshot
 from payment_worker.domain.transitions.refunds import adopt_refund, transition_refund
 from payment_worker.domain.transitions.verdicts import Advanced, Contradicted, Contradiction, PaymentBehind
+from payment_worker.domain.uuids import as_uuid
 from payment_worker.flows.transitions.judgement import Judgement, PaymentCheck, Writes
 from payment_worker.flows.transitions.messages import refund_message
-from payment_worker.flows.transitions.ownership import as_uuid
 from payment_worker.flows.transitions.payments import count_money, payment_writes, present
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.records import payments, refunds

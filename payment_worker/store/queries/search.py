@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Column, ColumnElement, CompoundSelect, Connection, Select, Uuid, select, tuple_, union
 
 from payment_worker.domain.refund import RefundStatus
+from payment_worker.domain.uuids import as_uuid
 from payment_worker.store import tables
 from payment_worker.store.queries.timeline import MADE_AT_STRIPE, payment_of_event
 
@@ -138,7 +139,7 @@ def _equal(
     columns: Sequence[Column[Any]], identity: str | None
 ) -> Iterator[tuple[Column[Any], ColumnElement[bool]]]:
     """The conditions of these columns to be equal to the id, as far as they can be."""
-    uuid = _uuid(identity or "")
+    uuid = as_uuid(identity)
     for column in columns:
         if not isinstance(column.type, Uuid):
             # Ids of apps are stored as they came, but for UUIDs, which are stored in their canonical form.
@@ -178,13 +179,6 @@ def _page(
     last_place = newest_first.with_only_columns(at, key).offset(LOOKED_AT - 1).limit(1)
     end = connection.execute(last_place).one_or_none()
     return Page(rows, Place(*end) if end else None, is_complete=end is None)
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _filters(search: Search, columns: Any) -> Iterator[ColumnElement[bool]]:  # noqa: ANN401 - SQLAlchemy's
