@@ -17,14 +17,13 @@ from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.balance_transactions import post_transactions
 from payment_worker.flows.ledger.payouts import keep_payouts
+from payment_worker.flows.transitions.contradictions import record_finding
 from payment_worker.gateway.lists.balance import ListedTransaction, expanded_page
 from payment_worker.gateway.lists.pages import NotListed, Page
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.ledger import balance_imports, balance_transactions
 from payment_worker.store.ledger.balance_imports import BalanceImport
 from payment_worker.store.ledger.balance_transactions import Differing
-from payment_worker.store.reconciliation import findings
-from payment_worker.store.reconciliation.findings import FindingStatus
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -116,7 +115,7 @@ def _store_page(
     unexplained = post_transactions(connection, state, transactions, now=now)
     differences = _differences(differing, unexplained, page, account)
     for difference in [*differences, *_recorded_otherwise(connection, transactions, account)]:
-        findings.record(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
+        record_finding(context, connection, difference)
     payouts = {each.payout.stripe_payout_id: each.payout for each in page.objects if each.payout}
     keep_payouts(connection, payouts.values(), stripe_account=account, publish_from=state.begins_at, now=now)
 
@@ -182,9 +181,7 @@ def _record_missing(context: Context, state: BalanceImport, since: datetime, beg
                 stripe_account=state.stripe_account,
                 detail={"ours": "posted", "theirs": None},
             )
-            findings.record(
-                connection, difference, status=FindingStatus.OPEN, run_id=None, now=context.clock()
-            )
+            record_finding(context, connection, difference)
 
 
 def _handle_failure(context: Context, state: BalanceImport, failure: NotListed) -> None:

@@ -9,6 +9,7 @@ from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.domain.ledger.double_entry import EntryKind
 from payment_worker.domain.ledger.payouts import Payout, PayoutStatus, post_payout
 from payment_worker.flows.context import Context
+from payment_worker.flows.transitions.contradictions import record_finding
 from payment_worker.gateway.lists.balance import fetch_payout, payout_lines_page
 from payment_worker.gateway.lists.pages import Page
 from payment_worker.store.connection.database import Connection
@@ -16,8 +17,6 @@ from payment_worker.store.ledger import ledger_entries, payouts
 from payment_worker.store.ledger.ledger_entries import Entry, Links
 from payment_worker.store.ledger.payouts import KnownPayout
 from payment_worker.store.outbox import payout_message_row
-from payment_worker.store.reconciliation import findings
-from payment_worker.store.reconciliation.findings import FindingStatus
 from payment_worker.store.statements import Row, write
 from payment_worker.telemetry import logger
 
@@ -136,6 +135,4 @@ def _itemize_payout(context: Context, payout_id: str, stripe_account: str) -> No
                 stripe_account=stripe_account,
                 detail={"ours": total, "theirs": payout.amount},
             )
-            findings.record(
-                connection, difference, status=FindingStatus.OPEN, run_id=None, now=context.clock()
-            )
+            record_finding(context, connection, difference)

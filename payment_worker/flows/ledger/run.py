@@ -1,7 +1,7 @@
 """Runs the whole import: our records, each account's balance transactions and payouts, and the proof of its balance."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Final, TypeGuard
 
@@ -13,6 +13,7 @@ from payment_worker.flows.ledger.import_balance import ImportOptions, read_accou
 from payment_worker.flows.ledger.payouts import follow_payouts
 from payment_worker.flows.ledger.records import post_records
 from payment_worker.flows.ledger.uncleared import record_uncleared
+from payment_worker.flows.transitions.contradictions import record_finding
 from payment_worker.gateway.client import NotFetched
 from payment_worker.gateway.lists.balance import Held, fetch_balance, older_transactions
 from payment_worker.gateway.lists.pages import Page
@@ -24,7 +25,6 @@ from payment_worker.store.ledger.balance_imports import BalanceImport
 from payment_worker.store.ledger.balance_proofs import BalanceProof
 from payment_worker.store.ledger.ledger_entries import Entry
 from payment_worker.store.reconciliation import findings
-from payment_worker.store.reconciliation.findings import FindingStatus
 from payment_worker.telemetry import logger
 
 log = logger(__name__)
@@ -132,27 +132,16 @@ def _prove_balances(
             ledger_account=LedgerAccount.STRIPE_BALANCE,
         )
         proofs = [
-            _proof(
-                state.stripe_account,
-                stripe_balances.get(each) or Held(currency=each),
-                ledger_balances.get(each, 0),
+            BalanceProof(
+                stripe_account=state.stripe_account,
+                ledger=ledger_balances.get(each, 0),
+                **asdict(stripe_balances.get(each) or Held(currency=each)),
             )
             for each in sorted(ledger_balances.keys() | stripe_balances.keys())
         ]
         for proof in proofs:
             balance_proofs.record(connection, proof, now=now)
     return proofs
-
-
-def _proof(stripe_account: str, balance: Held, ledger_balance: int) -> BalanceProof:
-    return BalanceProof(
-        stripe_account=stripe_account,
-        currency=balance.currency,
-        available=balance.available,
-        pending=balance.pending,
-        reserved=balance.reserved,
-        ledger=ledger_balance,
-    )
 
 
 def _open_account(context: Context, state: BalanceImport, balances: Sequence[Held]) -> bool:
@@ -206,8 +195,7 @@ def _record_difference(context: Context, connection: Connection, proof: BalanceP
         stripe_account=proof.stripe_account,
         detail={"ours": proof.ledger, "theirs": proof.ledger + proof.difference},
     )
-    now = context.clock()
     if proof.difference:
-        findings.record(connection, difference, status=FindingStatus.OPEN, run_id=None, now=now)
+        record_finding(context, connection, difference)
     else:
-        findings.close_by_object(connection, difference.kind, difference.object_id, now=now)
+        findings.close_by_object(connection, difference.kind, difference.object_id, now=context.clock())

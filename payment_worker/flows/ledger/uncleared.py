@@ -13,14 +13,13 @@ from payment_worker.domain.attempts.outcome import Absent
 from payment_worker.domain.findings.kinds import Difference, FindingKind
 from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.balance_transactions import post_transactions
+from payment_worker.flows.transitions.contradictions import record_finding
 from payment_worker.gateway.lists.balance import transactions_of
 from payment_worker.gateway.lists.pages import Page
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.ledger import ledger_entries
 from payment_worker.store.ledger.balance_imports import BalanceImport
 from payment_worker.store.ledger.ledger_entries import Links, Uncleared
-from payment_worker.store.reconciliation import findings
-from payment_worker.store.reconciliation.findings import FindingStatus
 
 AT_A_TIME: Final = 500
 """Uncleared objects that one import records as findings, the oldest first."""
@@ -80,4 +79,4 @@ def _record_finding(context: Context, connection: Connection, uncleared: Unclear
         refund_id=links.refund_id,
         detail={"ours": uncleared.ours, "theirs": -uncleared.theirs, "currency": uncleared.currency},
     )
-    findings.record(connection, difference, status=FindingStatus.OPEN, run_id=None, now=context.clock())
+    record_finding(context, connection, difference)
