@@ -45,31 +45,33 @@ def keep_rejected(
     now: datetime,
 ) -> None:
     """Store a request that cannot be run, masked, and publish it; the same message is stored and published once."""
-    kept = cast("Mapping[str, object]", masked(dict(arguments)))
+    masked_arguments = cast("Mapping[str, object]", masked(dict(arguments)))
     request = RejectedRequest(
         request_id=request_id,
         task=task,
-        arguments=kept,
+        arguments=masked_arguments,
         errors=errors,
-        ids=[str(request_id), *_ids(arguments, kept)],
-        is_complete=kept == arguments,
+        ids=[str(request_id), *_ids(arguments, masked_arguments)],
+        is_complete=masked_arguments == arguments,
         received_at=now,
     )
     if identity := rejected_requests.keep(connection, request):
-        _publish(connection, identity, request)
+        _publish_rejection(connection, identity, request)
 
 
-def _ids(arguments: Mapping[str, object], kept: Mapping[str, object]) -> Iterator[str]:
+def _ids(arguments: Mapping[str, object], masked_arguments: Mapping[str, object]) -> Iterator[str]:
     """The ids among the arguments, by which the request can be found; a UUID also as PostgreSQL writes it."""
     for name, value in arguments.items():
-        is_id = isinstance(value, str) and 0 < len(value) <= LONGEST_ID and kept.get(name) == value
+        is_id = (
+            isinstance(value, str) and 0 < len(value) <= LONGEST_ID and masked_arguments.get(name) == value
+        )
         if is_id and (name.endswith("_id") or name in {"payment_intent", "stripe_account"}):
             yield str(value)
             if (uuid := as_uuid(value)) and str(uuid) != value:
                 yield str(uuid)
 
 
-def _publish(connection: Connection, identity: UUID, request: RejectedRequest) -> None:
+def _publish_rejection(connection: Connection, identity: UUID, request: RejectedRequest) -> None:
     payment_id, order_id = as_uuid(request.arguments.get("payment_id")), request.arguments.get("order_id")
     rejected = messages.RequestRejected(
         request_id=identity,

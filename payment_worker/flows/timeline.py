@@ -167,13 +167,13 @@ def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
 
 def _recorded(row: Mapping[str, Any]) -> Line:
     kind = "dispute" if row["stripe_dispute_id"] else "refund" if row["refund_id"] else "payment"
-    before = f"{row['from_status']} → " if row["from_status"] else "→ "
+    previous = f"{row['from_status']} → " if row["from_status"] else "→ "
     ids = {"refund_id": row["refund_id"], "stripe_dispute_id": row["stripe_dispute_id"], **row["detail"]}
     return Line(
         at=row["recorded_at"],
         rank=2,
         kind=kind,
-        what=before + str(row["to_status"]),
+        what=previous + str(row["to_status"]),
         cause=row["cause"],
         actor=row["actor"],
         ids={name: str(value) for name, value in ids.items() if value is not None},
@@ -194,12 +194,12 @@ def _warned(row: Mapping[str, Any]) -> Line:
 
 def _findings(findings: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
     for row in findings:
-        found = f"{row['kind']} of {row['object_id']}"
+        description = f"{row['kind']} of {row['object_id']}"
         yield Line(
             at=row["found_at"],
             rank=2,
             kind="finding",
-            what=found if row["closed_by"] else f"{found} is {row['status']}",
+            what=description if row["closed_by"] else f"{description} is {row['status']}",
             cause=f"reconciliation {row['run_id']}" if row["run_id"] else "an event or an answer",
             actor="payment_worker",
             ids={},
@@ -209,7 +209,7 @@ def _findings(findings: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
                 at=row["closed_at"],
                 rank=2,
                 kind="finding",
-                what=f"{found} is {row['status']}",
+                what=f"{description} is {row['status']}",
                 cause=row["close_reason"],
                 actor=row["closed_by"],
                 ids={},

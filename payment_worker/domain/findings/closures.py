@@ -12,9 +12,12 @@ Closed = tuple[FindingKind, str]
 """Objects that Stripe denies us: kind and object of the finding about it."""
 
 
-def closed_list(of: StripeList, *, stripe_account: str) -> Closed:
+def closed_list(stripe_list: StripeList, *, stripe_account: str) -> Closed:
     """A list of an account, and the objects on it."""
-    return FindingKind.LIST_UNREADABLE, f"{of} of {stripe_account}" if stripe_account else of
+    return (
+        FindingKind.LIST_UNREADABLE,
+        f"{stripe_list} of {stripe_account}" if stripe_account else stripe_list,
+    )
 
 
 def closed_account(stripe_account: str) -> Closed:
@@ -22,9 +25,9 @@ def closed_account(stripe_account: str) -> Closed:
     return FindingKind.ACCOUNT_UNREADABLE, stripe_account
 
 
-def closures(of: StripeList, *, stripe_account: str) -> frozenset[Closed]:
+def closures(stripe_list: StripeList, *, stripe_account: str) -> frozenset[Closed]:
     """The closures of which any one hides this list."""
-    itself = closed_list(of, stripe_account=stripe_account)
+    itself = closed_list(stripe_list, stripe_account=stripe_account)
     return frozenset({itself, closed_account(stripe_account)} if stripe_account else {itself})
 
 

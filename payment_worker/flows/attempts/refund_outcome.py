@@ -17,7 +17,7 @@ def refund_shown(locked: LockedAttempt, snapshot: RefundSnapshot) -> CommandResu
     """Stripe showed the Refund."""
     payment, refund = locked.payment, _refund(locked)
     cause = locked.cause("answered")
-    judgement = judge(locked.context, locked.connection, payment, snapshot, ours=refund)
+    judgement = judge(locked.context, locked.connection, payment, snapshot, refund=refund)
     writes = judgement.writes(cause=cause, now=locked.now)
     match judgement.verdict:
         case Contradicted(contradiction):

@@ -127,16 +127,16 @@ class Checker:
         is_open = status is FindingStatus.OPEN
         return Tally(left_open=int(is_open), repaired=int(not is_open))
 
-    def is_refused(self, of: StripeList, *, account: str) -> bool:
+    def is_refused(self, stripe_list: StripeList, *, account: str) -> bool:
         """Whether Stripe is known to deny us this."""
-        return not self.refused.isdisjoint(closures(of, stripe_account=account))
+        return not self.refused.isdisjoint(closures(stripe_list, stripe_account=account))
 
     def left(self, connection: Connection, difference: Difference) -> CheckResult:
         """Record a difference that is left open, in the open transaction."""
         tally = self.record(connection, difference, FindingStatus.OPEN)
         return CheckResult(tally, frozenset({difference.kind}))
 
-    def unseen(self, answer: object, of: StripeList, *, account: str) -> CheckResult:
+    def unseen(self, response: object, stripe_list: StripeList, *, account: str) -> CheckResult:
         """Record that Stripe denies us a connected account or this list of it, if this response says so.
 
         One account that was disconnected, or whose id was mistyped, must not stop the run for all others; nor must a
@@ -145,22 +145,22 @@ class Checker:
         Raises:
             StripeUnreachableError: it has another reason: then the run waits.
         """
-        reason = _refusal(answer)
-        closed = closed_list(of, stripe_account=account)
+        reason = _refusal(response)
+        closed = closed_list(stripe_list, stripe_account=account)
         is_connected = bool(account_of(account).connected)
-        if is_connected and (of is StripeList.PAYMENT_INTENTS or not self._shows_payments(account)):
+        if is_connected and (stripe_list is StripeList.PAYMENT_INTENTS or not self._shows_payments(account)):
             closed = closed_account(account)
         self.refused.add(closed)
         if account in self.foreign_objects:
             return CheckResult(left=UNSEEN)
-        hidden = not_shown(closed, stripe_account=account, reason=reason)
+        difference = not_shown(closed, stripe_account=account, reason=reason)
         with self.context.database.begin() as connection:
-            return CheckResult(self.record(connection, hidden, FindingStatus.OPEN), UNSEEN)
+            return CheckResult(self.record(connection, difference, FindingStatus.OPEN), UNSEEN)
 
     def _shows_payments(self, account: str) -> bool:
         """Whether an account is open to us for all that a list of it is not."""
-        asked = Period(since=self.context.clock())
-        page = payment_intents_page(self.context.stripe, asked, after=None, account=account)
+        period = Period(since=self.context.clock())
+        page = payment_intents_page(self.context.stripe, period, after=None, account=account)
         if isinstance(page, Page):
             return True
         _refusal(page)
@@ -188,21 +188,21 @@ class Checker:
         match application:
             case Applied(AwaitsAttempt() | KeyUnknown()):
                 return CheckResult(left=UNSEEN)
-            case Applied(_, _, Difference() as left):
+            case Applied(_, _, Difference() as difference):
                 with self.context.database.begin() as connection:
-                    return self.left(connection, left)
-            case Applied(_, Difference() as before):
+                    return self.left(connection, difference)
+            case Applied(_, Difference() as difference):
                 with self.context.database.begin() as connection:
-                    return CheckResult(self.record(connection, before, FindingStatus.REPAIRED))
+                    return CheckResult(self.record(connection, difference, FindingStatus.REPAIRED))
             case Applied() | Overtaken() | NoPayment():
                 return CheckResult()
-            case NotShown(its, answer):
-                return self._not_shown(its, answer)
+            case NotShown(target, failure):
+                return self._not_shown(target, failure)
             case _:
                 assert_never(application)
 
-    def _not_shown(self, target: Target, answer: NotFetched) -> CheckResult:
-        match answer:
+    def _not_shown(self, target: Target, failure: NotFetched) -> CheckResult:
+        match failure:
             case Absent():
                 with self.context.database.begin() as connection:
                     missing = missing_there(connection, target)
@@ -210,7 +210,7 @@ class Checker:
             case Unreadable():
                 return self.unreadable(target)
             case _:
-                return self.unseen(answer, LIST_OF[target.kind], account=target.account)
+                return self.unseen(failure, LIST_OF[target.kind], account=target.account)
 
     def unreadable(self, target: Target) -> CheckResult:
         """Record that an object of a payment cannot be parsed, so that nothing else is known about it."""
@@ -226,13 +226,13 @@ class Checker:
             owners = reconciliation.owners(connection, intents.values())
         tally = Tally()
         for object_id, intent in intents.items():
-            if owner := owners.get(intent):
-                tally += self.unreadable(target_of(kind, object_id, owner)).tally
+            if payment := owners.get(intent):
+                tally += self.unreadable(target_of(kind, object_id, payment)).tally
         return tally
 
 
-def _refusal(answer: object) -> Delay:
+def _refusal(response: object) -> Delay:
     """The rejection in this response; StripeUnreachableError if it is something else."""
-    if isinstance(answer, Postponed) and answer.delay is Delay.ACCESS_DENIED:
-        return answer.delay
+    if isinstance(response, Postponed) and response.delay is Delay.ACCESS_DENIED:
+        return response.delay
     raise StripeUnreachableError

@@ -13,12 +13,14 @@ def listed_disputes(checker: Checker, page: Page[DisputeSnapshot]) -> StepResult
     intents = [each.stripe_payment_intent_id for each in page.objects]
     with checker.context.database.begin() as connection:
         owners = reconciliation.owners(connection, intents)
-        known = disputes.statuses(connection, [snapshot.stripe_dispute_id for snapshot in page.objects])
+        known_statuses = disputes.statuses(
+            connection, [snapshot.stripe_dispute_id for snapshot in page.objects]
+        )
     tally = checker.left_out(ObjectKind.DISPUTE, page.left_out)
     for snapshot in page.objects:
         if payment := owners.get(snapshot.stripe_payment_intent_id):
             tally += Tally(disputes=1)
-            if known.get(snapshot.stripe_dispute_id) is not snapshot.status:
+            if known_statuses.get(snapshot.stripe_dispute_id) is not snapshot.status:
                 # The page may be older than our row: only a refresh decides.
                 tally += checker.examine(
                     target_of(ObjectKind.DISPUTE, snapshot.stripe_dispute_id, payment)

@@ -54,12 +54,12 @@ PAGES: Final[Mapping[StripeList, Callable[..., Page[Any] | NotListed]]] = Mappin
 
 def our_payments(checker: Checker) -> StepResult:
     """Ask for the PaymentIntents of the period's payments that no list showed."""
-    return _one_by_one(checker, reconciliation.of_period, PAYMENTS)
+    return _examine_rows(checker, reconciliation.of_period, PAYMENTS)
 
 
 def our_refunds(checker: Checker) -> StepResult:
     """Ask for the Refunds of the period's refunds that no list showed."""
-    return _one_by_one(checker, reconciliation.of_period, REFUNDS)
+    return _examine_rows(checker, reconciliation.of_period, REFUNDS)
 
 
 def still_payments(checker: Checker) -> StepResult:
@@ -75,17 +75,17 @@ def still_refunds(checker: Checker) -> StepResult:
 def _still(checker: Checker, rows: Rows) -> StepResult:
     if not checker.run.is_scheduled:
         return StepResult(tally=Tally())
-    return _one_by_one(checker, reconciliation.still, rows)
+    return _examine_rows(checker, reconciliation.still, rows)
 
 
-def _payment(checker: Checker, each: Ours) -> CheckResult:
+def _payment(checker: Checker, row: Ours) -> CheckResult:
     return examine_payment(
-        checker, payment_id=each.payment_id, payment_intent=each.stripe_id, account=each.stripe_account
+        checker, payment_id=row.payment_id, payment_intent=row.stripe_id, account=row.stripe_account
     )
 
 
-def _refund(checker: Checker, each: Ours) -> CheckResult:
-    return examine_refund(checker, _target(ObjectKind.REFUND, each.stripe_id, each))
+def _refund(checker: Checker, row: Ours) -> CheckResult:
+    return examine_refund(checker, _target(ObjectKind.REFUND, row.stripe_id, row))
 
 
 def _target(kind: ObjectKind, stripe_id: str, row: Ours | Finding) -> Target:
@@ -93,22 +93,22 @@ def _target(kind: ObjectKind, stripe_id: str, row: Ours | Finding) -> Target:
     return Target(kind=kind, stripe_id=stripe_id, payment_id=row.payment_id, account=row.stripe_account)
 
 
-def _one_by_one(checker: Checker, read: Callable[..., Sequence[Ours]], kind: Rows) -> StepResult:
+def _examine_rows(checker: Checker, read_rows: Callable[..., Sequence[Ours]], kind: Rows) -> StepResult:
     run = checker.run
-    of, examine = (
+    stripe_list, examine = (
         (StripeList.PAYMENT_INTENTS, _payment) if kind is PAYMENTS else (StripeList.REFUNDS, _refund)
     )
     with checker.context.database.begin() as connection:
-        rows = read(connection, kind, run, after=_place(run.cursor), limit=ROWS)
-    tally, looks, last = Tally(), 0, None
+        rows = read_rows(connection, kind, run, after=_place(run.cursor), limit=ROWS)
+    tally, lookups, last = Tally(), 0, None
     for last in rows:
-        if not last.is_matched and not checker.is_refused(of, account=last.stripe_account):
+        if not last.is_matched and not checker.is_refused(stripe_list, account=last.stripe_account):
             tally += examine(checker, last).tally
-            looks += 1
-        if looks == LOOKS:
+            lookups += 1
+        if lookups == LOOKS:
             break
-    done = last is None or (len(rows) < ROWS and last is rows[-1])
-    return StepResult(tally=tally, cursor=None if done or last is None else _cursor(last))
+    is_done = last is None or (len(rows) < ROWS and last is rows[-1])
+    return StepResult(tally=tally, cursor=None if is_done or last is None else _cursor(last))
 
 
 def _cursor(row: Ours) -> str:
@@ -166,18 +166,18 @@ def _check_again(checker: Checker, finding: Finding) -> CheckResult:
         with checker.context.database.begin() as connection:
             is_there = reconciliation.is_unfinished(connection, finding.object_id)
         return CheckResult(left=frozenset({kind}) if is_there else frozenset())
-    of = _list_of(finding)
-    if checker.is_refused(of, account=account):
+    stripe_list = _list_of(finding)
+    if checker.is_refused(stripe_list, account=account):
         return CheckResult(left=UNSEEN)
     if kind in CLOSURES:
-        return _shown_again(checker, finding, of)
+        return _check_closure_again(checker, finding, stripe_list)
     if (
-        of is StripeList.EARLY_FRAUD_WARNINGS
+        stripe_list is StripeList.EARLY_FRAUD_WARNINGS
         or finding.payment_id is None
         or not _is_decided(checker, kind, finding.payment_id)
     ):
         return CheckResult(left=frozenset({kind}))
-    match of:
+    match stripe_list:
         case StripeList.DISPUTES:
             return checker.examine(_target(ObjectKind.DISPUTE, finding.object_id, finding))
         case StripeList.REFUNDS:
@@ -208,11 +208,11 @@ def _list_of(finding: Finding) -> StripeList:
     return StripeList.REFUNDS if is_refund else StripeList.PAYMENT_INTENTS
 
 
-def _shown_again(checker: Checker, finding: Finding, of: StripeList) -> CheckResult:
+def _check_closure_again(checker: Checker, finding: Finding, stripe_list: StripeList) -> CheckResult:
     account = finding.stripe_account
     # Only a scheduled run compares all that was not shown meanwhile, and only if it was shown all of it.
     if not checker.run.is_scheduled or finding.run_id == checker.run.run_id:
         return CheckResult(left=UNSEEN)
-    asked = Period(since=checker.context.clock())
-    page = PAGES[of](checker.context.stripe, asked, after=None, account=account)
-    return CheckResult() if isinstance(page, Page) else checker.unseen(page, of, account=account)
+    period = Period(since=checker.context.clock())
+    page = PAGES[stripe_list](checker.context.stripe, period, after=None, account=account)
+    return CheckResult() if isinstance(page, Page) else checker.unseen(page, stripe_list, account=account)

@@ -47,18 +47,18 @@ LOST: Final = 50
 
 def payment_intents(checker: Checker, page: Page[ListedPaymentIntent]) -> StepResult:
     """Compare a page of an account's PaymentIntents with our payments."""
-    known = _known(checker, page)
+    known_payments = _known_payments(checker, page)
     tally = checker.left_out(ObjectKind.PAYMENT_INTENT, page.left_out)
     matched = [each.object_id for each in page.left_out]
-    lost: list[Candidate] = []
+    candidates: list[Candidate] = []
     for listed in page.objects:
-        ours, payment_id = known.of(listed.snapshot), as_uuid(listed.snapshot.payment_id)
-        if ours is None and payment_id is None:
+        known, payment_id = known_payments.of(listed.snapshot), as_uuid(listed.snapshot.payment_id)
+        if known is None and payment_id is None:
             continue  # another app's
         matched.append(listed.snapshot.stripe_payment_intent_id)
         tally += Tally(payments=1)
-        if payment_id and _is_candidate(checker, listed.snapshot, ours):
-            lost.append(
+        if payment_id and _is_candidate(checker, listed.snapshot, known):
+            candidates.append(
                 Candidate(
                     stripe_payment_intent_id=listed.snapshot.stripe_payment_intent_id,
                     payment_id=payment_id,
@@ -66,28 +66,28 @@ def payment_intents(checker: Checker, page: Page[ListedPaymentIntent]) -> StepRe
                 )
             )
         else:
-            tally += _compare(checker, listed, ours)
+            tally += _compare(checker, listed, known)
     return StepResult(
         tally=tally,
         matched=matched,
-        candidates=lost,
+        candidates=candidates,
         cursor=page.cursor,
         read_back_to=page.oldest_at,
     )
 
 
-def _is_candidate(checker: Checker, snapshot: PaymentIntentSnapshot, ours: KnownPayment | None) -> bool:
+def _is_candidate(checker: Checker, snapshot: PaymentIntentSnapshot, known: KnownPayment | None) -> bool:
     """Whether it proves to be of a payment that is lost, or has lost its PaymentIntent, and may get it back.
 
     Whether no other one does is known once all lists are read.
     """
-    if ours and (ours.payment.stripe_payment_intent_id or (ours.is_in_work and checker.leaves(None))):
+    if known and (known.payment.stripe_payment_intent_id or (known.is_in_work and checker.leaves(None))):
         return False
-    if ours is None and checker.run.is_scheduled:
+    if known is None and checker.run.is_scheduled:
         return False
     with checker.context.database.begin() as connection:
         return _is_ours(
-            checker, connection, ours.payment if ours else None, snapshot, checker.run.stripe_account
+            checker, connection, known.payment if known else None, snapshot, checker.run.stripe_account
         )
 
 
@@ -100,8 +100,8 @@ def _is_ours(
 ) -> bool:
     """Whether it belongs to the payment that it names, by its MAC or because an operator accepted it."""
     if payment is None:
-        named = is_proven(checker.context, connection, snapshot.named, account=account)
-        return named or snapshot.stripe_payment_intent_id in checker.accepted
+        has_proof = is_proven(checker.context, connection, snapshot.named, account=account)
+        return has_proof or snapshot.stripe_payment_intent_id in checker.accepted
     if snapshot.stripe_payment_intent_id in checker.accepted:
         return as_uuid(snapshot.payment_id) == payment.payment_id and payment.stripe_account == account
     return is_of(checker.context, connection, payment, snapshot.named, account=account)
@@ -113,25 +113,27 @@ def lost_payments(checker: Checker) -> StepResult:
     after = UUID(run.cursor) if run.cursor else None
     with checker.context.database.begin() as connection:
         page = reconciliation_candidates.payments(connection, run_id=run.run_id, after=after, limit=LOST)
-        found = [reconciliation_candidates.of_payment(connection, each, run_id=run.run_id) for each in page]
-    tally = sum((_choose(checker, each) for each in found), Tally())
+        candidates_by_payment = [
+            reconciliation_candidates.of_payment(connection, each, run_id=run.run_id) for each in page
+        ]
+    tally = sum((_choose_candidate(checker, each) for each in candidates_by_payment), Tally())
     return StepResult(tally=tally, cursor=str(page[-1]) if len(page) == LOST else None)
 
 
-def _choose(checker: Checker, found: Sequence[Candidate]) -> Tally:
-    accepted = [each for each in found if each.stripe_payment_intent_id in checker.accepted]
-    chosen = accepted or found
+def _choose_candidate(checker: Checker, candidates: Sequence[Candidate]) -> Tally:
+    accepted = [each for each in candidates if each.stripe_payment_intent_id in checker.accepted]
+    chosen = accepted or candidates
     if len(chosen) > 1:
         with checker.context.database.begin() as connection:
-            notes = [checker.left(connection, _several(each, len(chosen))) for each in chosen]
-        return sum((each.tally for each in notes), Tally())
+            results = [checker.left(connection, _several(each, len(chosen))) for each in chosen]
+        return sum((each.tally for each in results), Tally())
     is_made_by_us = bool(accepted) or _is_made_by_us(checker, chosen[0])
     if is_made_by_us is None:
         return Tally()  # the attempt ends first, and its look-up checks the key
     if not is_made_by_us:
         with checker.context.database.begin() as connection:
             return checker.left(connection, _unverified(chosen[0])).tally
-    others = [each for each in found if each not in chosen]
+    others = [each for each in candidates if each not in chosen]
     return sum(
         (
             examine_payment(
@@ -165,8 +167,8 @@ def _is_made_by_us(checker: Checker, candidate: Candidate) -> bool | None:
         payment = payments.find(connection, candidate.payment_id)
         if any(_is_our_key(checker, connection, candidate.payment_id, key) for key in keys):
             return True
-        in_work = payment and attempts.unfinished(connection, payment_id=payment.payment_id)
-    return None if in_work and not keys else False
+        unfinished = payment and attempts.unfinished(connection, payment_id=payment.payment_id)
+    return None if unfinished and not keys else False
 
 
 def _is_our_key(checker: Checker, connection: Connection, payment_id: UUID, key: str) -> bool:
@@ -194,7 +196,7 @@ def _several(candidate: Candidate, count: int) -> Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _KnownPayments:
     """Our payments that are on a page."""
 
     by_intent: Mapping[str | None, KnownPayment]
@@ -207,38 +209,40 @@ class _Known:
         )
 
 
-def _known(checker: Checker, page: Page[ListedPaymentIntent]) -> _Known:
-    named = [as_uuid(listed.snapshot.payment_id) for listed in page.objects]
+def _known_payments(checker: Checker, page: Page[ListedPaymentIntent]) -> _KnownPayments:
+    named_ids = [as_uuid(listed.snapshot.payment_id) for listed in page.objects]
     with checker.context.database.begin() as connection:
-        found = reconciliation.known_payments(
+        known_payments = reconciliation.known_payments(
             connection,
             payment_intents=[listed.snapshot.stripe_payment_intent_id for listed in page.objects],
-            payment_ids=[each for each in named if each],
+            payment_ids=[each for each in named_ids if each],
         )
-    return _Known(
-        by_intent={each.payment.stripe_payment_intent_id: each for each in found},
-        by_id={each.payment.payment_id: each for each in found},
+    return _KnownPayments(
+        by_intent={each.payment.stripe_payment_intent_id: each for each in known_payments},
+        by_id={each.payment.payment_id: each for each in known_payments},
     )
 
 
-def _compare(checker: Checker, listed: ListedPaymentIntent, ours: KnownPayment | None) -> Tally:
-    is_its_own = ours and ours.payment.stripe_payment_intent_id == listed.snapshot.stripe_payment_intent_id
-    if ours and is_its_own and not ours.has_balance_transaction:
-        _book(checker, ours.payment.payment_id, listed.balance_transaction)
-    if ours and is_its_own and compare_payment(ours.payment, listed.snapshot) is None:
+def _compare(checker: Checker, listed: ListedPaymentIntent, known: KnownPayment | None) -> Tally:
+    is_its_own = known and known.payment.stripe_payment_intent_id == listed.snapshot.stripe_payment_intent_id
+    if known and is_its_own and not known.has_balance_transaction:
+        _record_balance_transaction(checker, known.payment.payment_id, listed.balance_transaction)
+    if known and is_its_own and compare_payment(known.payment, listed.snapshot) is None:
         return Tally()
-    if ours and ours.is_in_work and checker.leaves(ours.payment.stripe_payment_intent_id):
+    if known and known.is_in_work and checker.leaves(known.payment.stripe_payment_intent_id):
         return Tally()
     # The page may be older than our row, or the row than the page: only a refresh decides.
     return examine_payment(
         checker,
-        payment_id=ours.payment.payment_id if ours else as_uuid(listed.snapshot.payment_id),
+        payment_id=known.payment.payment_id if known else as_uuid(listed.snapshot.payment_id),
         payment_intent=listed.snapshot.stripe_payment_intent_id,
         account=checker.run.stripe_account,
     ).tally
 
 
-def _book(checker: Checker, payment_id: UUID, balance_transaction: BalanceTransaction | None) -> None:
+def _record_balance_transaction(
+    checker: Checker, payment_id: UUID, balance_transaction: BalanceTransaction | None
+) -> None:
     if balance_transaction is not None:
         with checker.context.database.begin() as connection:
             write(
@@ -269,26 +273,26 @@ def examine_payment(
     """
     with checker.context.database.begin() as connection:
         payment = payments.find(connection, payment_id) if payment_id else None
-        in_work = payment and attempts.unfinished(connection, payment_id=payment.payment_id)
-    is_left = bool(payment and in_work and checker.leaves(payment.stripe_payment_intent_id))
+        unfinished = payment and attempts.unfinished(connection, payment_id=payment.payment_id)
+    is_left = bool(payment and unfinished and checker.leaves(payment.stripe_payment_intent_id))
     if payment and payment.stripe_payment_intent_id == payment_intent:
         target = target_of(ObjectKind.PAYMENT_INTENT, payment_intent, payment)
-        return _in_work(checker, payment, target) if is_left else checker.examine(target)
+        return _result_in_work(checker, payment, target) if is_left else checker.examine(target)
     if payment_id and not payment and is_chosen:
-        brought_back = restore_payment(checker, payment_id, payment_intent, account=account)
-        if brought_back is not None:
-            return brought_back
+        restored = restore_payment(checker, payment_id, payment_intent, account=account)
+        if restored is not None:
+            return restored
     snapshot = fetch_payment_intent(checker.context.stripe, payment_intent, account=account)
     match snapshot:
         case PaymentIntentSnapshot():
-            return _named(checker, payment, snapshot, account, is_chosen=is_chosen and not is_left)
+            return _examine_named(checker, payment, snapshot, account, is_chosen=is_chosen and not is_left)
         case Absent() | Unreadable():
             return CheckResult()
         case _:
             return checker.unseen(snapshot, StripeList.PAYMENT_INTENTS, account=account)
 
 
-def _named(
+def _examine_named(
     checker: Checker,
     payment: Payment | None,
     snapshot: PaymentIntentSnapshot,
@@ -297,17 +301,17 @@ def _named(
     is_chosen: bool,
 ) -> CheckResult:
     with checker.context.database.begin() as connection:
-        claimed = _claimed(checker, connection, payment, snapshot, account)
-    if claimed or payment is None:
-        return claimed or CheckResult()
+        result = _check_claim(checker, connection, payment, snapshot, account)
+    if result or payment is None:
+        return result or CheckResult()
     if not is_chosen:
         # Once all lists are read, it may become this payment's; until then what was found is not over.
-        return CheckResult(left=_standing(payment, snapshot).left | {FindingKind.UNVERIFIED_METADATA})
+        return CheckResult(left=_open_difference(payment, snapshot).left | {FindingKind.UNVERIFIED_METADATA})
     target = target_of(ObjectKind.PAYMENT_INTENT, snapshot.stripe_payment_intent_id, payment)
     return checker.examine(target, snapshot.as_of(payment.version))
 
 
-def _claimed(
+def _check_claim(
     checker: Checker,
     connection: Connection,
     payment: Payment | None,
@@ -315,33 +319,33 @@ def _claimed(
     account: str,
 ) -> CheckResult | None:
     """What is left of a PaymentIntent that is no payment's own; None where it may become this payment's."""
-    named = as_uuid(snapshot.payment_id)
+    payment_id = as_uuid(snapshot.payment_id)
     has_other = payment and payment.stripe_payment_intent_id
-    if named and not _is_ours(checker, connection, payment, snapshot, account):
-        unproven = unverified_metadata(
-            snapshot.stripe_payment_intent_id, payment_id=named, stripe_account=account
+    if payment_id and not _is_ours(checker, connection, payment, snapshot, account):
+        difference = unverified_metadata(
+            snapshot.stripe_payment_intent_id, payment_id=payment_id, stripe_account=account
         )
-        return checker.left(connection, unproven)
+        return checker.left(connection, difference)
     if payment and has_other:
         # That the metadata of one that was found before are gone now makes it no better.
         return checker.left(connection, second_payment_intent(payment, snapshot.stripe_payment_intent_id))
-    if named is None:
+    if payment_id is None:
         return CheckResult()
     if payment is None:
         return checker.left(
-            connection, payment_missing_here(snapshot, payment_id=named, stripe_account=account)
+            connection, payment_missing_here(snapshot, payment_id=payment_id, stripe_account=account)
         )
     return None
 
 
-def _in_work(checker: Checker, payment: Payment, target: Target) -> CheckResult:
+def _result_in_work(checker: Checker, payment: Payment, target: Target) -> CheckResult:
     """Record nothing while an attempt is executing; earlier findings stay."""
     snapshot = fetch_payment_intent(checker.context.stripe, target.stripe_id, account=target.account)
     if not isinstance(snapshot, PaymentIntentSnapshot):
         return checker.examined(NotShown(target, snapshot))
-    return _standing(payment, snapshot)
+    return _open_difference(payment, snapshot)
 
 
-def _standing(payment: Payment, snapshot: PaymentIntentSnapshot) -> CheckResult:
+def _open_difference(payment: Payment, snapshot: PaymentIntentSnapshot) -> CheckResult:
     difference = compare_payment(payment, snapshot)
     return CheckResult(left=frozenset({difference.kind}) if difference else frozenset())

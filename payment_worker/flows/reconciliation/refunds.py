@@ -28,19 +28,19 @@ def listed_refunds(checker: Checker, page: Page[RefundSnapshot]) -> StepResult:
     intents = [each.stripe_payment_intent_id for each in page.objects]
     with checker.context.database.begin() as connection:
         owners = reconciliation.owners(connection, intents)
-        found = reconciliation.known_refunds(
+        known_refunds = reconciliation.known_refunds(
             connection,
             stripe_refund_ids=[snapshot.stripe_refund_id for snapshot in page.objects],
-            refund_ids=[its_id for snapshot in page.objects if (its_id := as_uuid(snapshot.refund_id))],
+            refund_ids=[refund_id for snapshot in page.objects if (refund_id := as_uuid(snapshot.refund_id))],
         )
-        proven = {
+        proven_ids = {
             snapshot.stripe_refund_id
             for snapshot in page.objects
             if (payment := owners.get(snapshot.stripe_payment_intent_id))
             and _is_proven(checker, connection, payment, snapshot)
         }
-    by_id: dict[UUID | None, KnownRefund] = {each.refund.refund_id: each for each in found}
-    by_stripe = {each.refund.stripe_refund_id: each for each in found}
+    by_id: dict[UUID | None, KnownRefund] = {each.refund.refund_id: each for each in known_refunds}
+    by_stripe_id = {each.refund.stripe_refund_id: each for each in known_refunds}
     tally = checker.left_out(ObjectKind.REFUND, page.left_out)
     matched = [each.object_id for each in page.left_out]
     for snapshot in page.objects:
@@ -48,12 +48,12 @@ def listed_refunds(checker: Checker, page: Page[RefundSnapshot]) -> StepResult:
         if payment is not None:
             matched.append(snapshot.stripe_refund_id)
             named = by_id.get(as_uuid(snapshot.refund_id))
-            known = by_stripe.get(snapshot.stripe_refund_id)
-            if named and not named.refund.stripe_refund_id and snapshot.stripe_refund_id not in proven:
+            recorded = by_stripe_id.get(snapshot.stripe_refund_id)
+            if named and not named.refund.stripe_refund_id and snapshot.stripe_refund_id not in proven_ids:
                 named = None
-            tally += Tally(refunds=1) + _compare(checker, payment, known or named, named, snapshot)
+            tally += Tally(refunds=1) + _compare(checker, payment, recorded or named, named, snapshot)
         elif as_uuid(snapshot.refund_id) in by_id:
-            tally += _on_another_payment(checker, snapshot)
+            tally += _record_on_another_payment(checker, snapshot)
     return StepResult(tally=tally, matched=matched, cursor=page.cursor, read_back_to=page.oldest_at)
 
 
@@ -63,28 +63,28 @@ def _is_proven(checker: Checker, connection: Connection, payment: Payment, snaps
     return is_accepted or is_proven_refund(checker.context, connection, payment, snapshot)
 
 
-def _on_another_payment(checker: Checker, snapshot: RefundSnapshot) -> Tally:
+def _record_on_another_payment(checker: Checker, snapshot: RefundSnapshot) -> Tally:
     """Note a Refund that names a refund of ours, and is of a PaymentIntent that is no payment's of ours."""
-    claim = unverified_metadata(
+    difference = unverified_metadata(
         snapshot.stripe_refund_id,
         payment_id=None,
         refund_id=as_uuid(snapshot.refund_id),
         stripe_account=checker.run.stripe_account,
     )
     with checker.context.database.begin() as connection:
-        return checker.record(connection, claim, FindingStatus.OPEN)
+        return checker.record(connection, difference, FindingStatus.OPEN)
 
 
 def _compare(
     checker: Checker,
     payment: Payment,
-    known: KnownRefund | None,
+    recorded: KnownRefund | None,
     named: KnownRefund | None,
     snapshot: RefundSnapshot,
 ) -> Tally:
-    in_good_hands = known and known.is_in_work and checker.leaves(known.refund.stripe_refund_id)
-    same = known and (in_good_hands or compare_refund(payment, known.refund, snapshot) is None)
-    if same and named in {None, known}:
+    is_being_executed = recorded and recorded.is_in_work and checker.leaves(recorded.refund.stripe_refund_id)
+    is_same = recorded and (is_being_executed or compare_refund(payment, recorded.refund, snapshot) is None)
+    if is_same and named in {None, recorded}:
         return Tally()
     return examine_refund(checker, target_of(ObjectKind.REFUND, snapshot.stripe_refund_id, payment)).tally
 
@@ -102,29 +102,29 @@ def examine_refund(checker: Checker, target: Target) -> CheckResult:
         payment = payments.find(connection, target.payment_id)
         if payment is None:
             return CheckResult()
-        proven = _is_proven(checker, connection, payment, snapshot)
-        refund = known_refund(connection, payment, snapshot, is_proven=proven)
+        is_proven = _is_proven(checker, connection, payment, snapshot)
+        refund = known_refund(connection, payment, snapshot, is_proven=is_proven)
         if refund and checker.leaves(refund.stripe_refund_id) and _is_in_work(connection, refund):
-            return _in_work(payment, refund, snapshot)
-        unproven = refund is None and not proven and may_be_ours(connection, payment, snapshot)
-        second = None if unproven else _second(connection, payment, refund, snapshot)
-        also = checker.left(connection, second) if second else CheckResult()
-    examined = checker.examine(target, snapshot)
-    return CheckResult(examined.tally + also.tally, examined.left | also.left)
+            return _result_in_work(payment, refund, snapshot)
+        is_unproven = refund is None and not is_proven and may_be_ours(connection, payment, snapshot)
+        difference = None if is_unproven else _second_refund(connection, payment, refund, snapshot)
+        second_result = checker.left(connection, difference) if difference else CheckResult()
+    result = checker.examine(target, snapshot)
+    return CheckResult(result.tally + second_result.tally, result.left | second_result.left)
 
 
 def _is_in_work(connection: Connection, refund: Refund) -> bool:
-    found = attempts.unfinished(connection, payment_id=refund.payment_id, refund_id=refund.refund_id)
-    return found is not None
+    attempt = attempts.unfinished(connection, payment_id=refund.payment_id, refund_id=refund.refund_id)
+    return attempt is not None
 
 
-def _in_work(payment: Payment, refund: Refund, snapshot: RefundSnapshot) -> CheckResult:
+def _result_in_work(payment: Payment, refund: Refund, snapshot: RefundSnapshot) -> CheckResult:
     """Record nothing while an attempt is executing; earlier findings stay."""
     difference = compare_refund(payment, refund, snapshot)
     return CheckResult(left=frozenset({difference.kind}) if difference else frozenset())
 
 
-def _second(
+def _second_refund(
     connection: Connection, payment: Payment, refund: Refund | None, snapshot: RefundSnapshot
 ) -> Difference | None:
     """Whether it carries the id of a refund of ours that is another Refund: perhaps it was given twice."""

@@ -26,18 +26,18 @@ def restore_payment(
     Returns:
         None if Stripe does not show enough of the request, or the payment exists by now.
     """
-    requested = fetch_original_request(checker.context.stripe, payment_intent, account=account)
-    if not isinstance(requested, OriginalRequest) or as_uuid(requested.snapshot.payment_id) != payment_id:
+    original = fetch_original_request(checker.context.stripe, payment_intent, account=account)
+    if not isinstance(original, OriginalRequest) or as_uuid(original.snapshot.payment_id) != payment_id:
         return None
-    if requested.order_id is None:
+    if original.order_id is None:
         return None
-    payment, now = _as_requested(requested, payment_id, requested.order_id, account), checker.context.clock()
-    snapshot, cause = requested.snapshot.as_of(payment.version), checker.cause(payment_intent)
+    payment, now = _as_requested(original, payment_id, original.order_id, account), checker.context.clock()
+    snapshot, cause = original.snapshot.as_of(payment.version), checker.cause(payment_intent)
     judgement = judge_payment_intent(payment, snapshot, action_expiry=checker.context.policy.action_expiry)
     verdict, writes = judgement.verdict, judgement.writes(cause=cause, now=now)
     if not isinstance(verdict, Advanced) or verdict.payment.status is PaymentStatus.REQUESTED:
         return None  # without an outcome no worker would execute it
-    first = transition(
+    history_row = transition(
         payment_id=payment_id,
         before=None,
         after=payment.status,
@@ -45,41 +45,41 @@ def restore_payment(
         now=now,
         detail={"amount": payment.amount, "currency": payment.currency},
     )
-    messages = present(payment_message(payment, now=requested.at))
+    messages = present(payment_message(payment, now=original.at))
     with checker.context.database.begin() as connection:
         # The metadata may be others than on the list, and the order is read from them.
-        proven = is_proven(checker.context, connection, snapshot.named, account=account)
-        if not proven and payment_intent not in checker.accepted:
+        has_proof = is_proven(checker.context, connection, snapshot.named, account=account)
+        if not has_proof and payment_intent not in checker.accepted:
             return None
         if not payments.insert_payment(
             connection,
             payment,
-            request=requested.columns,
+            request=original.columns,
             fingerprint=payments.REQUEST_LOST,
-            created_at=requested.at,
+            created_at=original.at,
         ):
             return None
-        write(connection, [first, *messages, *writes])
-        if requested.balance_transaction:
+        write(connection, [history_row, *messages, *writes])
+        if original.balance_transaction:
             write(
                 connection,
-                [payments.with_balance_transaction(payment_id, requested.balance_transaction, now=now)],
+                [payments.with_balance_transaction(payment_id, original.balance_transaction, now=now)],
             )
-        found = payment_missing_here(snapshot, payment_id=payment_id, stripe_account=account)
-        return CheckResult(checker.record(connection, found, FindingStatus.REPAIRED))
+        difference = payment_missing_here(snapshot, payment_id=payment_id, stripe_account=account)
+        return CheckResult(checker.record(connection, difference, FindingStatus.REPAIRED))
 
 
-def _as_requested(requested: OriginalRequest, payment_id: UUID, order_id: str, account: str) -> Payment:
+def _as_requested(original: OriginalRequest, payment_id: UUID, order_id: str, account: str) -> Payment:
     return Payment(
         payment_id=payment_id,
         order_id=order_id,
         customer_id=None,
         version=1,
         status=PaymentStatus.REQUESTED,
-        amount=requested.snapshot.amount,
-        currency=requested.snapshot.currency,
+        amount=original.snapshot.amount,
+        currency=original.snapshot.currency,
         stripe_account=account,
-        application_fee_amount=requested.snapshot.application_fee_amount,
-        transfer_destination=requested.snapshot.transfer_destination,
-        transfer_amount=requested.snapshot.transfer_amount,
+        application_fee_amount=original.snapshot.application_fee_amount,
+        transfer_destination=original.snapshot.transfer_destination,
+        transfer_amount=original.snapshot.transfer_amount,
     )

@@ -125,7 +125,7 @@ def reconcile(
             return None
         reconciled = None
         for run in _runs(context, since, until):
-            reconciled = _go_through(context, run, on_page, accounts, accepted)
+            reconciled = _execute_run(context, run, on_page, accounts, accepted)
             if not reconciled.run.is_finished:
                 return reconciled
         return reconciled and replace(reconciled, not_accepted=_not_ours(context, accepted))
@@ -146,22 +146,28 @@ def _runs(context: Context, since: datetime | None, until: datetime | None) -> S
     """The runs to execute: a scheduled call first continues all unfinished ones."""
     now = context.clock()
     with context.database.begin() as connection:
-        left = reconciliation_runs.unfinished(connection)
+        unfinished = reconciliation_runs.unfinished(connection)
         if since is None and until is None:
-            if any(run.is_scheduled for run in left):
-                return left
-            last, first = (
+            if any(run.is_scheduled for run in unfinished):
+                return unfinished
+            last_until, first_payment_at = (
                 reconciliation_runs.scheduled_until(connection),
                 event_polls.first_payment_at(connection),
             )
-            begin = last - OVERLAP if last else max((first or now) - OVERLAP, now - FARTHEST)
-            return [*left, _new(context, since=begin, until=now, is_scheduled=True, now=now)]
+            begin = (
+                last_until - OVERLAP
+                if last_until
+                else max((first_payment_at or now) - OVERLAP, now - FARTHEST)
+            )
+            return [*unfinished, _new_run(context, since=begin, until=now, is_scheduled=True, now=now)]
         begin, end = since or (until or now) - timedelta(days=1), until or now
-        mine = [run for run in left if run.since == begin and (until is None or run.until == end)]
-    return mine[:1] or [_new(context, since=begin, until=end, is_scheduled=False, now=now)]
+        same_period = [
+            run for run in unfinished if run.since == begin and (until is None or run.until == end)
+        ]
+    return same_period[:1] or [_new_run(context, since=begin, until=end, is_scheduled=False, now=now)]
 
 
-def _new(context: Context, *, since: datetime, until: datetime, is_scheduled: bool, now: datetime) -> Run:
+def _new_run(context: Context, *, since: datetime, until: datetime, is_scheduled: bool, now: datetime) -> Run:
     with context.database.begin() as connection:
         return reconciliation_runs.begin(
             connection,
@@ -173,81 +179,81 @@ def _new(context: Context, *, since: datetime, until: datetime, is_scheduled: bo
         )
 
 
-def _go_through(
-    context: Context, run: Run, on_page: OnPage, besides: Collection[str], accepted: Accepted
+def _execute_run(
+    context: Context, run: Run, on_page: OnPage, further_accounts: Collection[str], accepted: Accepted
 ) -> Reconciled:
     with context.database.begin() as connection:
         # A payment on an account may be known to Stripe alone, after a restore: events still name the account.
-        known = {*event_polls.accounts(connection), *besides}
+        own_accounts = {*event_polls.accounts(connection), *further_accounts}
         accounts_with_events = (
-            set() if run.is_scheduled else {*event_polls.accounts_with_events(connection)} - known
+            set() if run.is_scheduled else {*event_polls.accounts_with_events(connection)} - own_accounts
         )
-    accounts = sorted(known | accounts_with_events)
+    accounts = sorted(own_accounts | accounts_with_events)
     refused: set[Closed] = set()
     while True:
         try:
-            stride = _stride(
+            result = _execute_step(
                 Checker(context, run, refused, foreign_objects=accounts_with_events, accepted=accepted)
             )
         except StripeUnreachableError:
             log.warning("reconciliation postponed: Stripe unreachable", run_id=run.run_id, step=run.step)
             return Reconciled(run, stripe_is_unreachable=True)
-        run = _advance(context, run, stride, accounts)
+        run = _advance_run(context, run, result, accounts)
         if run.is_finished or not on_page(run):
             context.notify_relay()
             return Reconciled(run)
 
 
-def _stride(checker: Checker) -> StepResult:
+def _execute_step(checker: Checker) -> StepResult:
     run = checker.run
     step = Step(run.step)
     if step in ROWS:
         return ROWS[step](checker)
-    (of, compare), account = LISTS[step], run.stripe_account
-    if checker.is_refused(of, account=account):
+    (stripe_list, compare), account = LISTS[step], run.stripe_account
+    if checker.is_refused(stripe_list, account=account):
         return StepResult(tally=Tally())
     # A period that ends when the run began has no end at Stripe, whose clock may be ahead of ours.
     until = run.until if run.until < run.started_at else None
-    period = Period(since=_since(checker, of), until=until)
-    page = PAGES[of](checker.context.stripe, period, after=run.cursor, account=account)
+    period = Period(since=_since(checker, stripe_list), until=until)
+    page = PAGES[stripe_list](checker.context.stripe, period, after=run.cursor, account=account)
     if not isinstance(page, Page):
-        return StepResult(tally=checker.unseen(page, of, account=account).tally)
+        return StepResult(tally=checker.unseen(page, stripe_list, account=account).tally)
     return compare(checker, page)
 
 
-def _since(checker: Checker, of: StripeList) -> datetime:
+def _since(checker: Checker, stripe_list: StripeList) -> datetime:
     """From when on a list is compared: what it did not show while it was closed to us, it shows afterwards."""
     run = checker.run
     if not run.is_scheduled:
         return run.since
-    closed = closures(of, stripe_account=run.stripe_account)
+    closed = closures(stripe_list, stripe_account=run.stripe_account)
     with checker.context.database.begin() as connection:
         closed_at = findings.open_since(connection, closed)
-        missed = closed_at and reconciliation_runs.first_of_those_after(connection, closed_at)
-    return min(run.since, missed or run.since)
+        missed_since = closed_at and reconciliation_runs.first_of_those_after(connection, closed_at)
+    return min(run.since, missed_since or run.since)
 
 
-def _advance(context: Context, run: Run, stride: StepResult, accounts: Sequence[str]) -> Run:
-    counted = {name: count + getattr(run, name) for name, count in asdict(stride.tally).items()}
-    moved = replace(run, **counted, cursor=stride.cursor, read_back_to=stride.read_back_to)
-    following = (run.step, run.stripe_account) if stride.cursor else _following(run, accounts)
+def _advance_run(context: Context, run: Run, result: StepResult, accounts: Sequence[str]) -> Run:
+    counts = {name: count + getattr(run, name) for name, count in asdict(result.tally).items()}
+    updated = replace(run, **counts, cursor=result.cursor, read_back_to=result.read_back_to)
+    next_step = (run.step, run.stripe_account) if result.cursor else _next_step(run, accounts)
     with context.database.begin() as connection:
-        if following is None:
-            finished = reconciliation_runs.finish(connection, moved, now=context.clock())
-            log.info("reconciled", run_id=run.run_id, **counted)
+        if next_step is None:
+            finished = reconciliation_runs.finish(connection, updated, now=context.clock())
+            log.info("reconciled", run_id=run.run_id, **counts)
             return finished
-        step, account = following
-        moved = replace(moved, step=step, stripe_account=account)
+        step, account = next_step
+        updated = replace(updated, step=step, stripe_account=account)
         return reconciliation_runs.save(
-            connection, moved, matched=stride.matched, candidates=stride.candidates, now=context.clock()
+            connection, updated, matched=result.matched, candidates=result.candidates, now=context.clock()
         )
 
 
-def _following(run: Run, accounts: Sequence[str]) -> tuple[str, str] | None:
+def _next_step(run: Run, accounts: Sequence[str]) -> tuple[str, str] | None:
     """The step, and the account, after those that are done; None when all are."""
     step = Step(run.step)
-    later = [account for account in accounts if account > run.stripe_account]
-    if step in LISTS and later:
-        return step, later[0]
+    remaining = [account for account in accounts if account > run.stripe_account]
+    if step in LISTS and remaining:
+        return step, remaining[0]
     steps = list(Step)
     return (steps[steps.index(step) + 1], "") if step is not steps[-1] else None

@@ -92,7 +92,7 @@ def judge(
     payment: Payment,
     snapshot: Snapshot,
     *,
-    ours: Refund | None = None,
+    refund: Refund | None = None,
     payment_check: PaymentCheck = PaymentCheck.NONE,
     run_id: int | None = None,
     proof: RefundProof = NO_PROOF,
@@ -100,7 +100,7 @@ def judge(
     """Decide what a snapshot changes, and record a contradiction as a finding. The payment is locked.
 
     Args:
-        ours: the refund, where it is known to be the one that the snapshot shows.
+        refund: ours, where it is known to be the one that the snapshot shows.
         payment_check: whether the payment was compared with Stripe just now.
         run_id: the reconciliation that calls.
         proof: what is known about a Refund besides its fields.
@@ -110,7 +110,13 @@ def judge(
             judgement = judge_payment_intent(payment, snapshot, action_expiry=context.policy.action_expiry)
         case RefundSnapshot():
             judgement = _judge_refund(
-                context, connection, payment, snapshot, ours=ours, payment_check=payment_check, proof=proof
+                context,
+                connection,
+                payment,
+                snapshot,
+                refund=refund,
+                payment_check=payment_check,
+                proof=proof,
             )
         case DisputeSnapshot():
             judgement = judge_dispute(connection, payment, snapshot, payment_check=payment_check)
@@ -127,23 +133,23 @@ def _judge_refund(
     payment: Payment,
     snapshot: RefundSnapshot,
     *,
-    ours: Refund | None,
+    refund: Refund | None,
     payment_check: PaymentCheck,
     proof: RefundProof,
 ) -> Judgement:
-    ours = ours or refunded_under(context, connection, payment, proof.made_under)
+    refund = refund or refunded_under(context, connection, payment, proof.made_under)
     is_proven = proof.is_accepted
-    if not ours and not is_proven and refunds.find_by_stripe(connection, snapshot.stripe_refund_id) is None:
-        claims_one = may_be_ours(connection, payment, snapshot)
+    if not refund and not is_proven and refunds.find_by_stripe(connection, snapshot.stripe_refund_id) is None:
+        is_claimed = may_be_ours(connection, payment, snapshot)
         is_key_known = proof.made_under is not None
-        if (claims_one or not is_key_known) and may_be_unanswered(connection, payment, snapshot):
+        if (is_claimed or not is_key_known) and may_be_unanswered(connection, payment, snapshot):
             return UNDECIDED
-        is_signed = claims_one and is_proven_refund(context, connection, payment, snapshot)
+        is_signed = is_claimed and is_proven_refund(context, connection, payment, snapshot)
         if is_signed and not is_key_known and not proof.is_asked:
             return KEY_UNKNOWN
         is_proven = is_signed and is_refund_key(proof.made_under, snapshot.refund_id)
     return judge_refund(
-        connection, payment, snapshot, ours=ours, is_proven=is_proven, payment_check=payment_check
+        connection, payment, snapshot, refund=refund, is_proven=is_proven, payment_check=payment_check
     )
 
 
@@ -165,7 +171,9 @@ def apply_snapshot(
         run_id: the reconciliation that calls.
         proof: what is known about a Refund besides its fields.
     """
-    written = partial(_apply, context, target, cause=cause, run_id=run_id, further_writes=further_writes)
+    apply_to_record = partial(
+        _apply, context, target, cause=cause, run_id=run_id, further_writes=further_writes
+    )
     payment_check = PaymentCheck.NONE
     fetches = 0
     while True:
@@ -174,26 +182,26 @@ def apply_snapshot(
             if isinstance(fetched, NotFetched):
                 return NotShown(target, fetched)
             snapshot, fetches = fetched, fetches + 1
-        applied = written(snapshot, payment_check=payment_check, proof=proof)
-        match applied:
+        application = apply_to_record(snapshot, payment_check=payment_check, proof=proof)
+        match application:
             case Applied(Stale()) if fetches >= MOST_FETCHES:
                 return Overtaken()
             case Applied(Stale()):
                 snapshot = None
             case Applied(verdict) if not proof.is_asked and _needs_key(verdict, run_id):
-                looked_up = _look_up_key(context, target, proof)
-                if isinstance(looked_up, NotShown):
-                    return looked_up
-                proof = looked_up
+                looked_up_proof = _look_up_key(context, target, proof)
+                if isinstance(looked_up_proof, NotShown):
+                    return looked_up_proof
+                proof = looked_up_proof
             case Applied(PaymentBehind()) if payment_check is PaymentCheck.NONE and (
                 intent := _intent(snapshot)
             ):
-                checked = _check_payment(context, target, intent, cause=cause, run_id=run_id)
-                if not isinstance(checked, PaymentCheck):
-                    return checked
-                payment_check = checked
+                check_result = _check_payment(context, target, intent, cause=cause, run_id=run_id)
+                if not isinstance(check_result, PaymentCheck):
+                    return check_result
+                payment_check = check_result
             case _:
-                return applied
+                return application
 
 
 def _needs_key(verdict: Verdict, run_id: int | None) -> bool:
@@ -214,11 +222,11 @@ def _check_payment(
 ) -> PaymentCheck | Application:
     """Compare the payment with Stripe before what belongs to it; what came of it if that was not possible."""
     intent = replace(target, kind=ObjectKind.PAYMENT_INTENT, stripe_id=payment_intent)
-    applied = apply_snapshot(context, intent, cause=cause, run_id=run_id)
-    if not isinstance(applied, Applied):
-        return applied
-    is_wrong = isinstance(applied.verdict, Contradicted)
-    return PaymentCheck.CONTRADICTED if is_wrong else PaymentCheck.CURRENT
+    application = apply_snapshot(context, intent, cause=cause, run_id=run_id)
+    if not isinstance(application, Applied):
+        return application
+    is_contradicted = isinstance(application.verdict, Contradicted)
+    return PaymentCheck.CONTRADICTED if is_contradicted else PaymentCheck.CURRENT
 
 
 def _intent(snapshot: Snapshot) -> str | None:

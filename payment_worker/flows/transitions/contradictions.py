@@ -48,11 +48,13 @@ def claim_contradicted(
         return None
     has_other = payment.stripe_payment_intent_id is not None
     if has_other and is_of(context, connection, payment, named, account=account):
-        claim = second_payment_intent(payment, payment_intent)
+        difference = second_payment_intent(payment, payment_intent)
     else:
-        claim = unverified_metadata(payment_intent, payment_id=payment.payment_id, stripe_account=account)
-    record_finding(context, connection, claim)
-    return claim.kind
+        difference = unverified_metadata(
+            payment_intent, payment_id=payment.payment_id, stripe_account=account
+        )
+    record_finding(context, connection, difference)
+    return difference.kind
 
 
 def missing_there(connection: Connection, target: Target) -> Difference | None:
@@ -65,8 +67,8 @@ def missing_there(connection: Connection, target: Target) -> Difference | None:
             return payment_missing_there(payment)
         case ObjectKind.REFUND if refund := refunds.find_by_stripe(connection, target.stripe_id):
             return refund_missing_there(refund, stripe_account=payment.stripe_account)
-        case ObjectKind.DISPUTE if ours := disputes.statuses(connection, [target.stripe_id]):
-            return dispute_missing_there(payment, target.stripe_id, ours[target.stripe_id])
+        case ObjectKind.DISPUTE if statuses := disputes.statuses(connection, [target.stripe_id]):
+            return dispute_missing_there(payment, target.stripe_id, statuses[target.stripe_id])
         case _:
             return None
 

@@ -31,10 +31,12 @@ def judge_dispute(
     Args:
         payment_check: whether the payment was compared with Stripe just now.
     """
-    known = disputes.of_payment(connection, payment.payment_id)
-    ours = {each.stripe_dispute_id: each.status for each in known}.get(snapshot.stripe_dispute_id)
-    verdict: Verdict = transition_dispute(payment, known, snapshot)
-    before = compare_dispute(payment, ours, snapshot)
+    payment_disputes = disputes.of_payment(connection, payment.payment_id)
+    recorded_status = {each.stripe_dispute_id: each.status for each in payment_disputes}.get(
+        snapshot.stripe_dispute_id
+    )
+    verdict: Verdict = transition_dispute(payment, payment_disputes, snapshot)
+    before = compare_dispute(payment, recorded_status, snapshot)
     if isinstance(verdict, DisputeMoved):
         was_lost = _was_lost(connection, verdict)
         writes = partial(_dispute_writes, payment, verdict, was_lost=was_lost)

@@ -22,15 +22,15 @@ def record_warning(
     """
     payments.lock(connection, payment.payment_id)
     now, stripe_id = context.clock(), warning.stripe_early_fraud_warning_id
-    known = early_fraud_warnings.find(connection, stripe_id)
-    if known is None:
+    recorded = early_fraud_warnings.find(connection, stripe_id)
+    if recorded is None:
         due_at = now if warning.is_actionable and context.policy.fraud_refund_within else None
         row = early_fraud_warnings.recorded(
             warning, payment_id=payment.payment_id, next_action_at=due_at, now=now
         )
         write(connection, [row, _message(payment, warning, now)])
         return True
-    if known[0].is_actionable and not warning.is_actionable:
+    if recorded[0].is_actionable and not warning.is_actionable:
         write(connection, [early_fraud_warnings.changed(stripe_id, is_actionable=False, now=now)])
         return True
     return False

@@ -136,23 +136,25 @@ _PAYMENT_DATA: Mapping[PaymentStatus, Callable[[Payment, datetime], Message]] = 
 
 
 def _refund_data(payment: Payment, refund: Refund, now: datetime) -> Message | None:
-    about: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "refund_id": refund.refund_id,
         "payment_id": refund.payment_id,
         "order_id": payment.order_id,
         "amount": refund.amount,
         "currency": refund.currency,
     }
-    at_stripe = {**about, "processor_reference": refund.stripe_refund_id}
+    fields_with_reference = {**fields, "processor_reference": refund.stripe_refund_id}
     match refund.status:
         case RefundStatus.REQUESTED:
-            return messages.RefundRequested(**about, reason=refund.reason, requested_at=now)
+            return messages.RefundRequested(**fields, reason=refund.reason, requested_at=now)
         case RefundStatus.PENDING:
-            return messages.RefundPending(**at_stripe, reason=refund.pending_reason, pending_since=now)
+            return messages.RefundPending(
+                **fields_with_reference, reason=refund.pending_reason, pending_since=now
+            )
         case RefundStatus.PROCESSED:
-            return messages.RefundProcessed(**at_stripe, processed_at=now)
+            return messages.RefundProcessed(**fields_with_reference, processed_at=now)
         case RefundStatus.FAILED | RefundStatus.CANCELED:
             reason = refund.failure_reason or "canceled"
-            return messages.RefundFailed(**at_stripe, reason=reason, failed_at=now)
+            return messages.RefundFailed(**fields_with_reference, reason=reason, failed_at=now)
         case _:
             return None

@@ -35,16 +35,16 @@ def owner(
         account: the connected account that the object is on.
         idempotency_key: that of the request which created or changed the object, if an event names it.
     """
-    found: UUID | AwaitsAttempt | None = None
-    if payment_intent and (known := payments.id_by_payment_intent(connection, payment_intent)):
-        found = known
+    result: UUID | AwaitsAttempt | None = None
+    if payment_intent and (payment_id := payments.id_by_payment_intent(connection, payment_intent)):
+        result = payment_id
     elif named is not None:
-        found = _proven(context, connection, named, account, idempotency_key)
-    learned(payment_id=found if isinstance(found, UUID) else None)
-    return found
+        result = _proven_payment_id(context, connection, named, account, idempotency_key)
+    learned(payment_id=result if isinstance(result, UUID) else None)
+    return result
 
 
-def _proven(
+def _proven_payment_id(
     context: Context,
     connection: Connection,
     named: Named,
@@ -70,9 +70,9 @@ def named_payment(connection: Connection, named: Named) -> Payment | None:
 
 def is_of(context: Context, connection: Connection, payment: Payment, named: Named, *, account: str) -> bool:
     """Whether metadata prove that their object is of this payment."""
-    same = as_uuid(named.payment_id) == payment.payment_id and named.order_id == payment.order_id
-    on_its_account = payment.stripe_account == account
-    return same and on_its_account and is_proven(context, connection, named, account=account)
+    names_payment = as_uuid(named.payment_id) == payment.payment_id and named.order_id == payment.order_id
+    is_same_account = payment.stripe_account == account
+    return names_payment and is_same_account and is_proven(context, connection, named, account=account)
 
 
 def is_proven(context: Context, connection: Connection, named: Named, *, account: str) -> bool:

@@ -47,13 +47,13 @@ def payment_writes(
     before: Payment, after: Payment, *, cause: Cause, now: datetime, action_expiry: timedelta | None = None
 ) -> Writes:
     """The row as it must be; with its history and its message where the status or what is held is another."""
-    waits = after.status is PaymentStatus.REQUIRES_ACTION and after.status is not before.status
-    expires_at = now + action_expiry if waits and action_expiry else None
+    begins_to_wait = after.status is PaymentStatus.REQUIRES_ACTION and after.status is not before.status
+    expires_at = now + action_expiry if begins_to_wait and action_expiry else None
     writes: Writes = [payments.changed(after, now=now, action_expires_at=expires_at)]
     count_money(before, after)
     if after.status is not before.status:
         count(PAYMENTS, after.status.lower(), account_label(after.stripe_account))
-    if after.status is not before.status or _holds_otherwise(before, after):
+    if after.status is not before.status or _amounts_differ(before, after):
         writes.append(_payment_transition(before, after, cause=cause, now=now))
         writes += present(payment_message(after, now=now))
         if after.status not in WITHOUT_OUTCOME:
@@ -61,7 +61,7 @@ def payment_writes(
     return writes
 
 
-def _holds_otherwise(before: Payment, after: Payment) -> bool:
+def _amounts_differ(before: Payment, after: Payment) -> bool:
     """Whether an authorisation was captured in part, or changed."""
     amounts = (after.amount_authorized, after.amount_captured)
     return amounts != (before.amount_authorized, before.amount_captured)

@@ -102,9 +102,9 @@ def keys_of(
     """
     types = (CREATION[kind],)
     with context.database.begin() as connection:
-        known = event_keys.keys_of(connection, stripe_id, stripe_account=account, types=types)
-    if known:
-        return known
+        keys = event_keys.keys_of(connection, stripe_id, stripe_account=account, types=types)
+    if keys:
+        return keys
     body = context.stripe.read(f"{PATHS[kind]}{stripe_id}", {}, account=account)
     if isinstance(body, Absent | Unanswered | Postponed):
         return body
@@ -121,9 +121,9 @@ def _keys_on_list(
         page = events_page(context.stripe, period, types=types, after=after, account=account)
         match page:
             case Page():
-                found = [each for each in page.objects if each.object_id == stripe_id]
-                if found or page.cursor is None:
-                    return frozenset(inbox.key_in(each.payload) or "" for each in found)
+                creations = [each for each in page.objects if each.object_id == stripe_id]
+                if creations or page.cursor is None:
+                    return frozenset(inbox.key_in(each.payload) or "" for each in creations)
                 after = page.cursor
             case Postponed(Delay.ACCESS_DENIED):
                 return frozenset()  # a key that may not read events gives no proof: an operator has to decide
@@ -135,21 +135,21 @@ def charged_under(
     context: Context, connection: Connection, payment_id: UUID, idempotency_key: str | None
 ) -> bool:
     """Whether this is the key of a request of ours to charge the payment, which Stripe has not refused."""
-    asked = _asked_under(context, connection, payment_id, idempotency_key)
-    return asked is not None and asked.action is Action.CHARGE
+    request = _request_under(context, connection, payment_id, idempotency_key)
+    return request is not None and request.action is Action.CHARGE
 
 
 def refunded_under(
     context: Context, connection: Connection, payment: Payment, idempotency_key: str | None
 ) -> Refund | None:
     """Our refund whose request had this key."""
-    asked = _asked_under(context, connection, payment.payment_id, idempotency_key)
-    if asked is None or asked.action is not Action.REFUND or asked.refund_id is None:
+    request = _request_under(context, connection, payment.payment_id, idempotency_key)
+    if request is None or request.action is not Action.REFUND or request.refund_id is None:
         return None
-    return refunds.find(connection, asked.refund_id)
+    return refunds.find(connection, request.refund_id)
 
 
-def _asked_under(
+def _request_under(
     context: Context, connection: Connection, payment_id: UUID, idempotency_key: str | None
 ) -> stripe_requests.Asked | None:
     remembered_since = context.clock() - context.policy.key_safe_age

@@ -63,13 +63,13 @@ def _payment_intent(context: Context, target: Target) -> PaymentIntentSnapshot |
 
 def _refund(context: Context, target: Target) -> RefundSnapshot | NotFetched:
     with context.database.begin() as connection:
-        ours = refunds.find_by_stripe(connection, target.stripe_id)
+        refund = refunds.find_by_stripe(connection, target.stripe_id)
     fetched = fetch_refund(context.stripe, target.stripe_id, account=target.account)
-    return fetched.as_of(ours.version) if ours and isinstance(fetched, RefundSnapshot) else fetched
+    return fetched.as_of(refund.version) if refund and isinstance(fetched, RefundSnapshot) else fetched
 
 
 def _dispute(context: Context, target: Target) -> DisputeSnapshot | NotFetched:
     with context.database.begin() as connection:
-        ours = disputes.statuses(connection, [target.stripe_id]).get(target.stripe_id)
+        status = disputes.statuses(connection, [target.stripe_id]).get(target.stripe_id)
     fetched = fetch_dispute(context.stripe, target.stripe_id, account=target.account)
-    return fetched.as_of(ours) if isinstance(fetched, DisputeSnapshot) else fetched
+    return fetched.as_of(status) if isinstance(fetched, DisputeSnapshot) else fetched

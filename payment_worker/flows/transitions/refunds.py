@@ -34,31 +34,39 @@ def judge_refund(
     payment: Payment,
     snapshot: RefundSnapshot,
     *,
-    ours: Refund | None = None,
+    refund: Refund | None = None,
     is_proven: bool = False,
     payment_check: PaymentCheck = PaymentCheck.NONE,
 ) -> Judgement:
     """What a snapshot of a Refund changes of our refund and of its payment, which is locked.
 
     Args:
-        ours: the refund, where it is known to be the one that the snapshot shows.
+        refund: ours, where it is known to be the one that the snapshot shows.
         is_proven: whether it is known to be what its metadata say.
         payment_check: whether the payment was compared with Stripe just now.
     """
-    if ours and _is_another_rows(connection, ours, snapshot):
-        differs = compare_refund(payment, ours, snapshot)
-        return Judgement(verdict=Contradicted(Contradiction.ANOTHER_REFUND), before=differs, left=differs)
-    known = ours or known_refund(connection, payment, snapshot, is_proven=is_proven)
+    if refund and _belongs_to_other_refund(connection, refund, snapshot):
+        difference = compare_refund(payment, refund, snapshot)
+        return Judgement(
+            verdict=Contradicted(Contradiction.ANOTHER_REFUND), before=difference, left=difference
+        )
+    known = refund or known_refund(connection, payment, snapshot, is_proven=is_proven)
     if known is None and not is_proven and may_be_ours(connection, payment, snapshot):
-        unproven = _unverified(payment, snapshot)
-        return Judgement(verdict=Contradicted(Contradiction.NOT_PROVEN), before=unproven, left=unproven)
-    if payment.status is not PaymentStatus.SUCCEEDED and snapshot.trigger not in LOST and ours is None:
-        return _without_money(payment, known, snapshot, is_certain=payment_check.leaves_no_money(payment))
+        difference = _unverified(payment, snapshot)
+        return Judgement(verdict=Contradicted(Contradiction.NOT_PROVEN), before=difference, left=difference)
+    if payment.status is not PaymentStatus.SUCCEEDED and snapshot.trigger not in LOST and refund is None:
+        return _judge_without_money(
+            payment, known, snapshot, is_certain=payment_check.leaves_no_money(payment)
+        )
     if known is None:
-        return _adopted(connection, payment, snapshot, is_proven=is_proven)
-    waits = waiting(connection, known, snapshot) if ours is None else None
-    verdict = adopt_refund(payment, waits, snapshot) if waits else transition_refund(payment, known, snapshot)
-    before = compare_refund(payment, waits or known, snapshot)
+        return _judge_unknown_refund(connection, payment, snapshot, is_proven=is_proven)
+    waiting_refund = waiting(connection, known, snapshot) if refund is None else None
+    verdict = (
+        adopt_refund(payment, waiting_refund, snapshot)
+        if waiting_refund
+        else transition_refund(payment, known, snapshot)
+    )
+    before = compare_refund(payment, waiting_refund or known, snapshot)
     if not isinstance(verdict, Advanced) or verdict.refund is None:
         return Judgement(verdict=verdict, before=before, left=before)
     return Judgement(
@@ -69,15 +77,15 @@ def judge_refund(
     )
 
 
-def _without_money(
-    payment: Payment, known: Refund | None, snapshot: RefundSnapshot, *, is_certain: bool
+def _judge_without_money(
+    payment: Payment, refund: Refund | None, snapshot: RefundSnapshot, *, is_certain: bool
 ) -> Judgement:
     """A Refund of a payment without captured money: the payment is out of date, or an operator has to decide."""
-    differs = compare_refund(payment, known, snapshot)
+    difference = compare_refund(payment, refund, snapshot)
     if is_certain:
-        contradicted = Contradicted(Contradiction.STATUS_DIFFERS)
-        return Judgement(verdict=contradicted, before=differs, left=differs)
-    return Judgement(verdict=PaymentBehind(), before=differs, left=differs)
+        verdict = Contradicted(Contradiction.STATUS_DIFFERS)
+        return Judgement(verdict=verdict, before=difference, left=difference)
+    return Judgement(verdict=PaymentBehind(), before=difference, left=difference)
 
 
 def _unverified(payment: Payment, snapshot: RefundSnapshot) -> Difference:
@@ -89,11 +97,11 @@ def _unverified(payment: Payment, snapshot: RefundSnapshot) -> Difference:
     )
 
 
-def _adopted(
+def _judge_unknown_refund(
     connection: Connection, payment: Payment, snapshot: RefundSnapshot, *, is_proven: bool
 ) -> Judgement:
-    new = _new(connection, payment, snapshot, is_proven=is_proven)
-    verdict = adopt_refund(payment, new, snapshot)
+    new_refund = _adopted_refund(connection, payment, snapshot, is_proven=is_proven)
+    verdict = adopt_refund(payment, new_refund, snapshot)
     before = compare_refund(payment, None, snapshot)
     if not isinstance(verdict, Advanced) or verdict.refund is None:
         return Judgement(verdict=verdict, before=before, left=before)
@@ -109,8 +117,8 @@ def known_refund(
     connection: Connection, payment: Payment, snapshot: RefundSnapshot, *, is_proven: bool
 ) -> Refund | None:
     """Our refund that this Refund is: by its own id, or by the one that it proves, if that is not another already."""
-    if by_stripe := refunds.find_by_stripe(connection, snapshot.stripe_refund_id):
-        return by_stripe
+    if refund := refunds.find_by_stripe(connection, snapshot.stripe_refund_id):
+        return refund
     named = named_refund(connection, snapshot) if is_proven else None
     # Metadata can be copied: a refund that already is another one, or another payment's, is not this one.
     if named and named.payment_id == payment.payment_id and named.stripe_refund_id is None:
@@ -118,12 +126,12 @@ def known_refund(
     return None
 
 
-def _is_another_rows(connection: Connection, ours: Refund, snapshot: RefundSnapshot) -> bool:
+def _belongs_to_other_refund(connection: Connection, refund: Refund, snapshot: RefundSnapshot) -> bool:
     """Whether the Refund is counted under another id: adopted, where our row and its metadata were lost both."""
-    if ours.stripe_refund_id:
+    if refund.stripe_refund_id:
         return False
-    holder = refunds.find_by_stripe(connection, snapshot.stripe_refund_id)
-    return holder is not None and holder.refund_id != ours.refund_id
+    recorded = refunds.find_by_stripe(connection, snapshot.stripe_refund_id)
+    return recorded is not None and recorded.refund_id != refund.refund_id
 
 
 def named_refund(connection: Connection, snapshot: RefundSnapshot) -> Refund | None:
@@ -157,12 +165,14 @@ def waiting(connection: Connection, refund: Refund, snapshot: RefundSnapshot) ->
     return refund if request["amount_was_given"] else replace(refund, amount=snapshot.amount)
 
 
-def _new(connection: Connection, payment: Payment, snapshot: RefundSnapshot, *, is_proven: bool) -> Refund:
+def _adopted_refund(
+    connection: Connection, payment: Payment, snapshot: RefundSnapshot, *, is_proven: bool
+) -> Refund:
     """The row of a Refund that we do not have: under its own name if it is one that we lost."""
-    named = as_uuid(snapshot.refund_id) if is_proven else None
-    is_lost = named is not None and refunds.find(connection, named) is None
+    refund_id = as_uuid(snapshot.refund_id) if is_proven else None
+    is_lost = refund_id is not None and refunds.find(connection, refund_id) is None
     return Refund(
-        refund_id=named if named and is_lost else uuid5(ADOPTED, snapshot.stripe_refund_id),
+        refund_id=refund_id if refund_id and is_lost else uuid5(ADOPTED, snapshot.stripe_refund_id),
         payment_id=payment.payment_id,
         # As it was then, so that readers get the message under the id that they know.
         version=int(is_lost),
@@ -176,12 +186,12 @@ def _new(connection: Connection, payment: Payment, snapshot: RefundSnapshot, *, 
 def _adoption_writes(
     payment: Payment, after: Payment, refund: Refund, *, cause: Cause, now: datetime
 ) -> Writes:
-    adopted = replace(cause, cause=f"adopted: {cause.cause}")
+    adoption_cause = replace(cause, cause=f"adopted: {cause.cause}")
     request = {"amount_was_given": True, "waits_until": None, "fingerprint": None}
     return [
         refunds.new_row(refund, request=request, now=now),
-        *payment_writes(payment, after, cause=adopted, now=now),
-        refund_transition(None, refund, cause=adopted, now=now),
+        *payment_writes(payment, after, cause=adoption_cause, now=now),
+        refund_transition(None, refund, cause=adoption_cause, now=now),
         *present(refund_message(after, refund, now=now)),
     ]
 
