@@ -31,9 +31,6 @@ TASKS: Final[Mapping[Action, str]] = MappingProxyType(
 LONGEST_ID: Final = 255
 """As long as an id of an app's may be."""
 
-NOT_AN_ID: Final = frozenset({"payment_method"})
-"""Stripe's, and shared by many requests."""
-
 
 def keep_rejected(
     connection: Connection,
