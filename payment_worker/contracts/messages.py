@@ -6,34 +6,8 @@ from datetime import date, datetime
 from typing import cast
 from uuid import UUID
 
-from payment_worker.contracts.envelope import MESSAGE_TYPES, SOURCE, MessageType, envelope, rfc3339, schema
+from payment_worker.contracts.envelope import MessageType, rfc3339
 from payment_worker.domain.attempts.declines import FailureReason
-
-__all__ = [
-    "MESSAGE_TYPES",
-    "SOURCE",
-    "DisputeClosed",
-    "DisputeOpened",
-    "Message",
-    "MessageType",
-    "PaymentActionRequired",
-    "PaymentAuthorized",
-    "PaymentCanceled",
-    "PaymentFailed",
-    "PaymentProcessing",
-    "PaymentRequested",
-    "PaymentSucceeded",
-    "PaymentSuspected",
-    "PayoutFailed",
-    "PayoutPaid",
-    "RefundFailed",
-    "RefundPending",
-    "RefundProcessed",
-    "RefundRequested",
-    "RequestRejected",
-    "envelope",
-    "schema",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

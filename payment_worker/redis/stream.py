@@ -8,7 +8,7 @@ from uuid import UUID
 
 import redis
 
-from payment_worker.contracts.messages import MessageType, envelope
+from payment_worker.contracts.envelope import MessageType, envelope
 from payment_worker.redis.client import redis_client
 from payment_worker.redis.outage import trouble
 from payment_worker.store.outbox import OutboxMessage

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from payment_worker.contracts.messages import schema
+from payment_worker.contracts.envelope import schema
 from tests.harness.rows import Rows
 
 jsonschema = pytest.importorskip("jsonschema")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from payment_worker.contracts.messages import schema
+from payment_worker.contracts.envelope import schema
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.servers.simulator import Simulator
 from tests.foreign.charged import charged_by

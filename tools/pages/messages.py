@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from payment_worker.contracts.messages import MESSAGE_TYPES, MessageType, PaymentSucceeded, envelope, schema
+from payment_worker.contracts.envelope import MESSAGE_TYPES, MessageType, envelope, schema
+from payment_worker.contracts.messages import PaymentSucceeded
 
 PAGE = """# Messages
 

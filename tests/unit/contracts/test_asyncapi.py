@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft7Validator
 
 from payment_worker import __version__
-from payment_worker.contracts.messages import MESSAGE_TYPES, schema
+from payment_worker.contracts.envelope import MESSAGE_TYPES, schema
 from payment_worker.contracts.requests import (
     AdoptRequest,
     CancelRequest,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator, FormatChecker
 
 from payment_worker.contracts import messages
-from payment_worker.contracts.messages import MESSAGE_TYPES, MessageType, envelope, schema
+from payment_worker.contracts.envelope import MESSAGE_TYPES, MessageType, envelope, schema
 from payment_worker.domain.attempts.declines import FailureReason
 
 CATALOGUE = {
