@@ -163,6 +163,8 @@ CREATE TABLE dispute (
 COMMENT ON TABLE dispute IS 'One row per dispute of our payments: its current state, as Stripe reports it.';
 COMMENT ON COLUMN dispute.amount IS 'In minor units of its currency, which may differ from the payment''s.';
 CREATE INDEX dispute_payment_id ON dispute (payment_id);
+CREATE INDEX dispute_needs_response ON dispute (evidence_due_by)
+    WHERE status IN ('APPEAL_NEEDS_RESPONSE', 'NEEDS_RESPONSE', 'WARNING_NEEDS_RESPONSE');
 """
 
 EARLY_FRAUD_WARNING = """

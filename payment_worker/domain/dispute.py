@@ -46,6 +46,15 @@ RANKS: Mapping[DisputeStatus, int] = MappingProxyType(
 )
 """A state is left only for one of a higher rank, and an appeal for LOST."""
 
+NEED_RESPONSE = frozenset(
+    {
+        DisputeStatus.WARNING_NEEDS_RESPONSE,
+        DisputeStatus.NEEDS_RESPONSE,
+        DisputeStatus.APPEAL_NEEDS_RESPONSE,
+    }
+)
+"""Statuses in which Stripe waits for evidence, until it is due."""
+
 APPEALS = frozenset({DisputeStatus.APPEAL_NEEDS_RESPONSE, DisputeStatus.APPEAL_UNDER_REVIEW})
 """States in which a loss is called into question."""
 

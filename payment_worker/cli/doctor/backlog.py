@@ -49,6 +49,7 @@ def all_checks(
     yield _refused_of_us(connection, now)
     yield _unknown(connection, now, unknown_after)
     yield _beyond_deadline(connection, now)
+    yield _disputes(connection, now)
     yield _parked(connection, now)
     yield _findings(connection, now)
     yield _rejected(connection, now)
@@ -127,6 +128,20 @@ def _beyond_deadline(connection: Connection, now: datetime) -> Check:
         return fine("deadlines", "no payment or refund is beyond its deadline")
     return problem(
         "deadlines", "; ".join(late_rows), remedy="; ".join(remedies), ids=_distinct(ids), shown_by=SHOW
+    )
+
+
+def _disputes(connection: Connection, now: datetime) -> Check:
+    many = backlog.disputes(connection, name=NAMED)
+    if not many.count:
+        return fine("disputes", "none needs a response")
+    first = f", the first in {duration(max(many.oldest_at - now, timedelta()))}" if many.oldest_at else ""
+    return warning(
+        "disputes",
+        f"need a response: {many.count}{first}",
+        remedy="answer in Stripe's dashboard",
+        ids=many.ids,
+        shown_by=SHOW,
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, func, or_, select
 from payment_worker.domain.attempts.attempt import AttemptStatus
 from payment_worker.domain.attempts.outcome import REFUSED_OF_US
 from payment_worker.domain.deadlines import PAYMENT_DEADLINES, REFUND_DEADLINES
+from payment_worker.domain.dispute import NEED_RESPONSE
 from payment_worker.store import tables
 from payment_worker.store.events.inbox import EventStatus
 from payment_worker.store.reconciliation.findings import FindingStatus
@@ -134,6 +135,13 @@ def parked(connection: Connection, *, name: int = 0) -> RowCount:
     """Events that were tried too often."""
     is_parked = _EVENT.status == EventStatus.PARKED
     return _many(connection, _EVENT.received_at, is_parked, identity=_EVENT.event_id, name=name)
+
+
+def disputes(connection: Connection, *, name: int = 0) -> RowCount:
+    """Disputes that need a response, from the time when the first is due."""
+    dispute = tables.dispute.c
+    needs_response = dispute.status.in_(sorted(NEED_RESPONSE))
+    return _many(connection, dispute.evidence_due_by, needs_response, identity=dispute.payment_id, name=name)
 
 
 def findings(connection: Connection, *, name: int = 0) -> RowCount:

@@ -60,6 +60,7 @@ def test_overdue_rows_are_reported_with_their_age_and_their_ids(run: Run, rows: 
         " ✗ deadlines          payments REQUESTED: 1, the oldest from 3 h 5 min ago",
         f"                      {PAYMENT}: payment-worker show ID",
         "                      → payment REQUESTED: payment-worker show ID says what its attempt waits for",
+        " ✓ disputes           none needs a response",
         " ✗ parked events      events: 1, the oldest from 3 h 5 min ago",
         "                      evt_1: payment-worker show ID",
         "                      → payment-worker events list --status parked says why; then: events replay --parked",
@@ -141,3 +142,19 @@ def test_a_balance_that_differs_or_is_not_imported_is_a_problem(
     checks = {check["name"]: check for check in json.loads(run("doctor", "--json").out)["checks"]}
     assert checks["balance"]["says"].startswith(says)
     assert checks["balance"]["verdict"] == ("fine" if says == "explained" else "problem")
+
+
+@pytest.mark.usefixtures("neglected")
+def test_a_dispute_that_needs_a_response_is_named_with_the_time_left(run: Run, rows: Rows) -> None:
+    rows(
+        "INSERT INTO dispute (stripe_dispute_id, payment_id, status, amount, currency, evidence_due_by, created_at,"
+        " updated_at) VALUES ('dp_1', %s, 'NEEDS_RESPONSE', 500, 'EUR', now() + interval '49 hours 30 seconds', now(),"
+        " now()), ('dp_2', %s, 'LOST', 500, 'EUR', now(), now(), now())",
+        PAYMENT,
+        PAYMENT,
+    )
+
+    screen = run("doctor").screen
+
+    assert " ! disputes           need a response: 1, the first in 2 d 1 h\n" in screen
+    assert f"{PAYMENT}: payment-worker show ID" in screen.partition("disputes")[2].partition("parked")[0]

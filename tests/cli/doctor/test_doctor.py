@@ -44,6 +44,7 @@ def test_a_healthy_system_is_reported_line_by_line(
         " ✓ key permissions    Stripe denies none of our requests\n"
         " ✓ unknown            no outcome has been unknown for longer than 15 min\n"
         " ✓ deadlines          no payment or refund is beyond its deadline\n"
+        " ✓ disputes           none needs a response\n"
         " ✓ parked events      none\n"
         " ✓ findings           none is open\n"
         " ✓ rejected requests  none within 1 d\n"
