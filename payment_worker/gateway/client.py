@@ -91,10 +91,10 @@ class Gateway:
 
         Retries connection errors, truncated responses, 409 and 429 with the same key and the same parameters.
         """
-        sent_before = may_be_done = not attempt.never_sent
+        sent_before = may_be_executed = not attempt.never_sent
 
         def post() -> Outcome:
-            nonlocal sent_before, may_be_done
+            nonlocal sent_before, may_be_executed
             if is_paused():
                 return Postponed(Delay.PAUSED)
             permit = self._connection.permit(
@@ -110,14 +110,14 @@ class Gateway:
                 # Stripe replays the first execution's response, whose object may have changed since. Stripe says so
                 # in a header; a fake may not.
                 outcome = replace(outcome, is_present=False)
-            if may_be_done and isinstance(outcome, Rejected) and attempt.action not in ON_EXISTING:
+            if may_be_executed and isinstance(outcome, Rejected) and attempt.action not in ON_EXISTING:
                 # This request was rejected. An earlier one got no response, and may have been executed.
                 outcome = (
                     outcome
                     if outcome.is_replayed
                     else Unanswered(UnknownReason.REJECTED_LATER, outcome.stripe_request_id)
                 )
-            sent_before, may_be_done = True, may_be_done or isinstance(outcome, Unanswered)
+            sent_before, may_be_executed = True, may_be_executed or isinstance(outcome, Unanswered)
             return outcome
 
         return with_retries(post, time_left=time_left, call_seconds=self.timeout_seconds)
@@ -132,11 +132,11 @@ class Gateway:
 
     def payment_intent(self, stripe_payment_intent_id: str, *, account: str) -> LookupResult:
         """The PaymentIntent as it is now."""
-        return _shown(fetch_payment_intent(self, stripe_payment_intent_id, account=account))
+        return _as_lookup_result(fetch_payment_intent(self, stripe_payment_intent_id, account=account))
 
     def refund(self, stripe_refund_id: str, *, account: str) -> LookupResult:
         """The Refund as it is now."""
-        return _shown(fetch_refund(self, stripe_refund_id, account=account))
+        return _as_lookup_result(fetch_refund(self, stripe_refund_id, account=account))
 
     def read(
         self, path: str, params: Mapping[str, Any], *, account: str
@@ -146,14 +146,14 @@ class Gateway:
             return self._connection.ask(path, params, account)
         except stripe.InvalidRequestError as error:
             # Stripe responds 404 for an object that this account does not have, and 400 for such a cursor of a list.
-            gone = error.http_status == 404 or error.code == "resource_missing"  # noqa: PLR2004
-            return Absent() if gone else Unanswered(UnknownReason.SERVER_ERROR)
+            is_absent = error.http_status == 404 or error.code == "resource_missing"  # noqa: PLR2004
+            return Absent() if is_absent else Unanswered(UnknownReason.SERVER_ERROR)
         except stripe.StripeError as error:
             return sighting_of(outcome_of(error))
 
     def find_payment_intent(
         self,
-        sent: Mapping[str, Any],
+        parameters: Mapping[str, Any],
         *,
         since: datetime,
         until: datetime,
@@ -167,11 +167,11 @@ class Gateway:
         That list is consistent, which Search is not: only here is absence proven.
 
         Args:
-            sent: the parameters that were stored with the attempt.
+            parameters: those that were stored with the attempt.
             after: the object after which an earlier look-up continues.
             time_left: seconds in which pages may be read. One is read in any case.
         """
-        sought = ScanQuery(
+        query = ScanQuery(
             path="/v1/payment_intents",
             params={
                 "created": {"gte": int(since.timestamp()), "lte": int(until.timestamp()) + 1},
@@ -179,28 +179,28 @@ class Gateway:
                 "expand": ["data.latest_charge"],
             },
             account=account,
-            is_ours=lambda body: shows_what_was_sent(body, sent),
+            is_ours=lambda body: shows_what_was_sent(body, parameters),
             read=lambda body: Shown(payment_intent_snapshot(body)),
         )
-        return find(self._connection, sought, after=after, time_left=time_left)
+        return find(self._connection, query, after=after, time_left=time_left)
 
     def find_refund(
         self,
-        sent: Mapping[str, Any],
+        parameters: Mapping[str, Any],
         *,
         account: str,
         after: str | None,
         time_left: Seconds,
     ) -> ScanResult:
         """The Refund that shows what was sent to make it, among those of its PaymentIntent; read as that list is."""
-        sought = ScanQuery(
+        query = ScanQuery(
             path="/v1/refunds",
-            params={"payment_intent": sent["payment_intent"]},
+            params={"payment_intent": parameters["payment_intent"]},
             account=account,
-            is_ours=lambda body: shows_what_was_sent(body, sent),
+            is_ours=lambda body: shows_what_was_sent(body, parameters),
             read=lambda body: Shown(refund_snapshot(body)),
         )
-        return find(self._connection, sought, after=after, time_left=time_left)
+        return find(self._connection, query, after=after, time_left=time_left)
 
     def find_by_key(
         self,
@@ -216,7 +216,7 @@ class Gateway:
 
         Nobody can change events, as they can an object's metadata.
         """
-        sought = ScanQuery(
+        query = ScanQuery(
             path="/v1/events",
             params={
                 "created": {"gte": int(since.timestamp()), "lte": int(until.timestamp()) + 1},
@@ -228,7 +228,7 @@ class Gateway:
             ),
             read=lambda body: self.made_by(attempt, str(body["data"]["object"]["id"]), account=account),
         )
-        return find(self._connection, sought, after=after, time_left=time_left)
+        return find(self._connection, query, after=after, time_left=time_left)
 
     def made_by(self, attempt: Attempt, object_id: str, *, account: str) -> LookupResult:
         """The current PaymentIntent or Refund that, by an event, an attempt has created: it cannot be absent."""
@@ -251,28 +251,30 @@ class Gateway:
             refunds[refund.stripe_refund_id] = refund
             return False
 
-        all_of_them = ScanQuery(
+        query = ScanQuery(
             path="/v1/refunds",
             params={"payment_intent": stripe_payment_intent_id},
             account=account,
             is_ours=gather,
             read=lambda body: Shown(refund_snapshot(body)),
         )
-        end = find(self._connection, all_of_them)
+        end = find(self._connection, query)
         while isinstance(end, ScanIncomplete):
             # A later page failed. What was read before it need not be read again.
             time.sleep(BREATH_SECONDS)
-            end = find(self._connection, all_of_them, after=end.after)
+            end = find(self._connection, query, after=end.after)
         return end if isinstance(end, Unanswered | Postponed) else list(refunds.values())
 
     def _post(self, attempt: Attempt, account: str, permit: Permit, *, is_first: bool) -> Outcome:
         options: dict[str, Any] = {"idempotency_key": attempt.idempotency_key}
-        read = refund_snapshot if attempt.action is Action.REFUND else payment_intent_snapshot
+        parse = refund_snapshot if attempt.action is Action.REFUND else payment_intent_snapshot
         try:
-            asked = json.loads(attempt.parameters)
-            answer = self._connection.call("post", attempt.path, asked, account, permit, options=options)
-            snapshot = read(_completed(answer.data, asked))
-            return Shown(snapshot, answer.request_id, is_present=not is_replayed(answer.headers))
+            parameters = json.loads(attempt.parameters)
+            response = self._connection.call(
+                "post", attempt.path, parameters, account, permit, options=options
+            )
+            snapshot = parse(_with_requested_values(response.data, parameters))
+            return Shown(snapshot, response.request_id, is_present=not is_replayed(response.headers))
         except stripe.PermissionError as error:
             # For a request that was sent before, this response does not say what became of the first one.
             return (account and is_first and no_such_account(error)) or outcome_of(error)
@@ -282,18 +284,18 @@ class Gateway:
             return Unanswered(UnknownReason.TRUNCATED_ANSWER)
 
 
-def _completed(body: JSON, asked: Mapping[str, Any]) -> JSON:
+def _with_requested_values(body: JSON, parameters: Mapping[str, Any]) -> JSON:
     """A response, completed with the requested values that it does not repeat.
 
     Stripe repeats them; a proxy or a fake may not, although the request was executed.
     """
-    repeated = {
-        "amount": asked.get("amount"),
-        "currency": asked.get("currency"),
-        "amount_received": asked.get("amount_to_capture") if body.get("status") == "succeeded" else None,
+    requested = {
+        "amount": parameters.get("amount"),
+        "currency": parameters.get("currency"),
+        "amount_received": parameters.get("amount_to_capture") if body.get("status") == "succeeded" else None,
     }
-    said = {name: value for name, value in body.items() if value is not None}
-    return {**repeated, **said}
+    shown = {name: value for name, value in body.items() if value is not None}
+    return {**requested, **shown}
 
 
 T = TypeVar("T")
@@ -307,7 +309,7 @@ class Unreadable:
 NotFetched = Absent | Unreadable | Unanswered | Postponed
 
 
-def _shown(fetched: PaymentIntentSnapshot | RefundSnapshot | NotFetched) -> LookupResult:
+def _as_lookup_result(fetched: PaymentIntentSnapshot | RefundSnapshot | NotFetched) -> LookupResult:
     """What was retrieved as a look-up has it, for which what cannot be read is no answer."""
     match fetched:
         case PaymentIntentSnapshot() | RefundSnapshot():
@@ -319,44 +321,44 @@ def _shown(fetched: PaymentIntentSnapshot | RefundSnapshot | NotFetched) -> Look
 
 
 def fetch_payment_intent(
-    stripe: Gateway, stripe_payment_intent_id: str, *, account: str
+    gateway: Gateway, stripe_payment_intent_id: str, *, account: str
 ) -> PaymentIntentSnapshot | NotFetched:
     """Retrieve the PaymentIntent, with its charge, which says until when it can be captured."""
     path = f"/v1/payment_intents/{stripe_payment_intent_id}"
-    return fetch(stripe, path, account, payment_intent_snapshot, {"expand": ["latest_charge"]})
+    return fetch(gateway, path, account, payment_intent_snapshot, {"expand": ["latest_charge"]})
 
 
-def fetch_refund(stripe: Gateway, stripe_refund_id: str, *, account: str) -> RefundSnapshot | NotFetched:
+def fetch_refund(gateway: Gateway, stripe_refund_id: str, *, account: str) -> RefundSnapshot | NotFetched:
     """Retrieve the Refund."""
-    return fetch(stripe, f"/v1/refunds/{stripe_refund_id}", account, refund_snapshot)
+    return fetch(gateway, f"/v1/refunds/{stripe_refund_id}", account, refund_snapshot)
 
 
-def fetch_dispute(stripe: Gateway, stripe_dispute_id: str, *, account: str) -> DisputeSnapshot | NotFetched:
+def fetch_dispute(gateway: Gateway, stripe_dispute_id: str, *, account: str) -> DisputeSnapshot | NotFetched:
     """Retrieve the dispute."""
-    return fetch(stripe, f"/v1/disputes/{stripe_dispute_id}", account, dispute_snapshot)
+    return fetch(gateway, f"/v1/disputes/{stripe_dispute_id}", account, dispute_snapshot)
 
 
 def fetch_balance_transaction(
-    stripe: Gateway, stripe_balance_transaction_id: str, *, account: str
+    gateway: Gateway, stripe_balance_transaction_id: str, *, account: str
 ) -> BalanceTransaction | NotFetched:
     """Retrieve a balance transaction."""
     return fetch(
-        stripe, f"/v1/balance_transactions/{stripe_balance_transaction_id}", account, balance_transaction_of
+        gateway, f"/v1/balance_transactions/{stripe_balance_transaction_id}", account, balance_transaction_of
     )
 
 
 def fetch(
-    stripe: Gateway,
+    gateway: Gateway,
     path: str,
     account: str,
-    read: Callable[[JSON], T],
+    parse: Callable[[JSON], T],
     params: Mapping[str, Any] = MappingProxyType({}),
 ) -> T | NotFetched:
     """Retrieve and parse the object at this path."""
-    body = stripe.read(path, params, account=account)
+    body = gateway.read(path, params, account=account)
     if isinstance(body, Absent | Unanswered | Postponed):
         return body
     try:
-        return read(body)
+        return parse(body)
     except UnreadableError:
         return Unreadable()

@@ -75,16 +75,16 @@ def identity(value: object) -> str:
     Raises:
         ValueError: it is none.
     """
-    found = text(value)
-    if not found or len(found) > LONGEST_ID:
+    object_id = text(value)
+    if not object_id or len(object_id) > LONGEST_ID:
         raise ValueError("no id")
-    return found
+    return object_id
 
 
 def id_of(reference: object) -> str | None:
     """The id behind a field that holds an id or, expanded, the object itself."""
-    inner = reference["id"] if isinstance(reference, Mapping) else reference
-    return None if inner is None else identity(inner)
+    value = reference["id"] if isinstance(reference, Mapping) else reference
+    return None if value is None else identity(value)
 
 
 def instant(value: object) -> datetime:
@@ -94,10 +94,10 @@ def instant(value: object) -> datetime:
         TypeError: it is something else.
         ValueError: it is none, or out of range.
     """
-    found = instant_if_any(value)
-    if found is None:
+    moment = instant_if_any(value)
+    if moment is None:
         raise ValueError("no instant")
-    return found
+    return moment
 
 
 def instant_if_any(value: object) -> datetime | None:

@@ -253,11 +253,11 @@ def _source(source: JSON) -> Source | None:
     kind = source.get("object")
     if kind not in {"charge", "refund", "dispute"}:
         return None
-    own, payment_intent = identity(source["id"]), id_of(source.get("payment_intent"))
+    object_id, payment_intent = identity(source["id"]), id_of(source.get("payment_intent"))
     is_captured = kind == "charge" and bool(source.get("amount_captured"))
     metadata = source.get("metadata") or {}
     return Source(
-        object_id=(kind == "charge" and payment_intent) or own,
+        object_id=(kind == "charge" and payment_intent) or object_id,
         amount=amount(source["amount_captured"] if is_captured else source["amount"]),
         currency=currency(source["currency"]),
         stripe_payment_intent_id=payment_intent,

@@ -73,13 +73,13 @@ def charge_request(  # noqa: PLR0913 - a charge has these parts
     )
 
 
-def _metadata(given: Mapping[str, str], *, payment_id: UUID, order_id: str) -> Mapping[str, str]:
+def _metadata(metadata: Mapping[str, str], *, payment_id: UUID, order_id: str) -> Mapping[str, str]:
     """What the caller gave, and what names the payment again should its row be lost.
 
     A caller who says `order_id` in words of their own keeps them, and ours stands beside them.
     """
-    beside = {OWN_ORDER_ID: order_id} if "order_id" in given else {}
-    return {"order_id": order_id, **given, **beside, "payment_id": str(payment_id)}
+    own_order_id = {OWN_ORDER_ID: order_id} if "order_id" in metadata else {}
+    return {"order_id": order_id, **metadata, **own_order_id, "payment_id": str(payment_id)}
 
 
 CANCELLATION_REASONS: Final = frozenset({"abandoned", "duplicate", "fraudulent", "requested_by_customer"})
@@ -96,8 +96,10 @@ def capture_request(*, stripe_payment_intent_id: str, amount: int, is_final: boo
 
 def cancel_request(*, stripe_payment_intent_id: str, reason: str | None) -> Request:
     """Cancel a PaymentIntent and release its authorisation. The reason is sent if Stripe accepts it."""
-    known = reason if reason in CANCELLATION_REASONS else None
-    return _request(f"/v1/payment_intents/{stripe_payment_intent_id}/cancel", {"cancellation_reason": known})
+    accepted_reason = reason if reason in CANCELLATION_REASONS else None
+    return _request(
+        f"/v1/payment_intents/{stripe_payment_intent_id}/cancel", {"cancellation_reason": accepted_reason}
+    )
 
 
 def retry_request(
@@ -148,5 +150,5 @@ def refund_request(
 
 
 def _request(path: str, parameters: dict[str, object]) -> Request:
-    given = {name: value for name, value in parameters.items() if value is not None}
-    return Request(path, json.dumps(given, separators=(",", ":"), sort_keys=True))
+    set_parameters = {name: value for name, value in parameters.items() if value is not None}
+    return Request(path, json.dumps(set_parameters, separators=(",", ":"), sort_keys=True))

@@ -35,11 +35,11 @@ class OriginalRequest:
 
 
 def fetch_original_request(
-    stripe: Gateway, stripe_payment_intent_id: str, *, account: str
+    gateway: Gateway, stripe_payment_intent_id: str, *, account: str
 ) -> OriginalRequest | NotFetched:
     """The current PaymentIntent with its original request; `Unreadable` also if it does not show that."""
     path = f"/v1/payment_intents/{stripe_payment_intent_id}"
-    return fetch(stripe, path, account, _requested, {"expand": ["latest_charge.balance_transaction"]})
+    return fetch(gateway, path, account, _requested, {"expand": ["latest_charge.balance_transaction"]})
 
 
 def _ours(metadata: Mapping[str, str]) -> Collection[str]:

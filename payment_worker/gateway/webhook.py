@@ -131,20 +131,20 @@ def event_from(body: dict[str, Any]) -> Event:
     return _event(_storable(body))
 
 
-def account_in(stripe_context: str, *, own: str) -> str:
+def account_in(stripe_context: str, *, own_account: str) -> str:
     """The connected account that a `context` names, as our own account calls it; empty for our own.
 
     An organisation names the account before the connected one: `acct_ours/acct_connected`.
     """
     segments = stripe_context.split("/")
-    named = segments[1:] if segments[0] == own else segments
-    return named[-1] if named else ""
+    accounts = segments[1:] if segments[0] == own_account else segments
+    return accounts[-1] if accounts else ""
 
 
 def _event(body: dict[str, Any]) -> Event:
     if body.get("object") == THIN:
         return _thin_event(body)
-    about = body["data"]["object"]
+    event_object = body["data"]["object"]
     return Event(
         event_id=_word(body["id"]),
         type=_word(body["type"]),
@@ -152,7 +152,7 @@ def _event(body: dict[str, Any]) -> Event:
         api_version=_word(body["api_version"]) if body.get("api_version") else None,
         livemode=bool(body.get("livemode")),
         created_at=datetime.fromtimestamp(body["created"], tz=UTC),
-        object_id=_word(about["id"]) if about.get("id") else None,
+        object_id=_word(event_object["id"]) if event_object.get("id") else None,
         payload=body,
     )
 
@@ -182,11 +182,11 @@ def _storable(value: Any) -> Any:  # noqa: ANN401 - JSON
     """The same JSON with NUL and lone surrogates made visible: PostgreSQL's text type cannot hold them."""
     match value:
         case str():
-            storable = value.replace("\0", "␀").encode("utf-8", "backslashreplace").decode()
-            return _without_secrets(storable)
+            text = value.replace("\0", "␀").encode("utf-8", "backslashreplace").decode()
+            return _without_secrets(text)
         case dict():
-            return {_storable(key): _storable(inner) for key, inner in value.items()}
+            return {_storable(key): _storable(each) for key, each in value.items()}
         case list():
-            return [_storable(inner) for inner in value]
+            return [_storable(each) for each in value]
         case _:
             return value

@@ -45,4 +45,4 @@ def _account(context: Context, connection: Connection, name: str) -> str:
     if key not in context.stripe.keys:
         key, account = "", name
     identity = stripe_identity.on_record(connection, key)
-    return account_name(key, account_in(account, own=identity.stripe_account_id if identity else ""))
+    return account_name(key, account_in(account, own_account=identity.stripe_account_id if identity else ""))

@@ -70,7 +70,7 @@ def probe(*, api_key: str, api_base: str, timeout_seconds: float) -> Reached | K
             headers = error.headers or {}
             forbidden.append(f"{resource} ({refusal_in(error) or error.http_status})")
         except stripe.StripeError as error:
-            return NotReached(_why(error))
+            return NotReached(_network_reason(error))
     is_simulator = any(name.lower() == "stripe-simulator" for name in headers)
     return Reached(_date(headers), _account_id(client), is_simulator, tuple(forbidden))
 
@@ -82,12 +82,12 @@ def _account_id(client: stripe.StripeClient) -> str | None:
         return None
 
 
-def _why(error: stripe.StripeError) -> str:
+def _network_reason(error: stripe.StripeError) -> str:
     """A short reason for the missing response: the SDK's text repeats addresses and more."""
     text = str(error)
-    known = (each for words, each in _NETWORK if words in text)
+    reasons = (each for words, each in _NETWORK if words in text)
     kind = type(error).__name__
-    return next((f"{word}, {kind}" for word in known), kind)
+    return next((f"{word}, {kind}" for word in reasons), kind)
 
 
 def _date(headers: Any) -> datetime | None:  # noqa: ANN401 - a mapping of some kind

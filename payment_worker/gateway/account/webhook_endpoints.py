@@ -51,17 +51,17 @@ class WebhookEndpoints:
         Returns:
             Its signing secret, which Stripe shows this once.
         """
-        asked: dict[str, Any] = {"url": url, "enabled_events": sorted(events), "api_version": api_version}
+        params: dict[str, Any] = {"url": url, "enabled_events": sorted(events), "api_version": api_version}
         if is_for_connected:
-            asked["connect"] = True
-        key = sha256(repr(sorted(asked.items())).encode()).hexdigest()
+            params["connect"] = True
+        key = sha256(repr(sorted(params.items())).encode()).hexdigest()
         try:
-            answer = self._client.raw_request(
-                "post", "/v1/webhook_endpoints", idempotency_key=f"webhook-endpoint:{key}", **asked
+            response = self._client.raw_request(
+                "post", "/v1/webhook_endpoints", idempotency_key=f"webhook-endpoint:{key}", **params
             )
         except stripe.StripeError as error:
             return _unavailable(error)
-        return str(answer.data["secret"])
+        return str(response.data["secret"])
 
 
 def _endpoint(body: Mapping[str, Any]) -> WebhookEndpoint:
@@ -75,5 +75,5 @@ def _endpoint(body: Mapping[str, Any]) -> WebhookEndpoint:
 
 
 def _unavailable(error: stripe.StripeError) -> EndpointsUnavailable:
-    word = refusal_in(error) if isinstance(error, stripe.PermissionError) else None
-    return EndpointsUnavailable(word or type(error).__name__)
+    refusal = refusal_in(error) if isinstance(error, stripe.PermissionError) else None
+    return EndpointsUnavailable(refusal or type(error).__name__)

@@ -41,39 +41,39 @@ class ListedTransaction:
     payout: Payout | None
 
 
-def fetch_balance(stripe: Gateway, *, account: str) -> Sequence[Held] | NotFetched:
+def fetch_balance(gateway: Gateway, *, account: str) -> Sequence[Held] | NotFetched:
     """The account's current balance, by currency."""
-    return fetch(stripe, "/v1/balance", account, _held)
+    return fetch(gateway, "/v1/balance", account, _balances)
 
 
 def expanded_page(
-    stripe: Gateway, *, since: datetime, after: str | None, account: str
+    gateway: Gateway, *, since: datetime, after: str | None, account: str
 ) -> Page[ListedTransaction] | NotListed:
     """A page of the balance transactions from then on, with the objects that caused them."""
     params = {"created": {"gte": int(since.timestamp())}, "expand": ["data.source"]}
-    return read_page(stripe, _TRANSACTIONS, params, _listed, after=after, account=account)
+    return read_page(gateway, _TRANSACTIONS, params, _listed, after=after, account=account)
 
 
-def transactions_of(stripe: Gateway, source_id: str, *, account: str) -> Page[ListedTransaction] | NotListed:
+def transactions_of(gateway: Gateway, source_id: str, *, account: str) -> Page[ListedTransaction] | NotListed:
     """The balance transactions of a charge, a Refund or a dispute."""
     params = {"source": source_id, "expand": ["data.source"]}
-    return read_page(stripe, _TRANSACTIONS, params, _listed, after=None, account=account)
+    return read_page(gateway, _TRANSACTIONS, params, _listed, after=None, account=account)
 
 
 def older_transactions(
-    stripe: Gateway, *, before: datetime, account: str
+    gateway: Gateway, *, before: datetime, account: str
 ) -> Page[BalanceTransaction] | NotListed:
     """The newest balance transactions that were created before then."""
     params = {"created": {"lt": int(before.timestamp())}}
-    return read_page(stripe, _TRANSACTIONS, params, balance_transaction_of, after=None, account=account)
+    return read_page(gateway, _TRANSACTIONS, params, balance_transaction_of, after=None, account=account)
 
 
 def payout_lines_page(
-    stripe: Gateway, stripe_payout_id: str, *, after: str | None, account: str
+    gateway: Gateway, stripe_payout_id: str, *, after: str | None, account: str
 ) -> Page[BalanceTransaction] | NotListed:
     """A page of the balance transactions in an automatic payout, including the payout's own."""
     return read_page(
-        stripe,
+        gateway,
         _TRANSACTIONS,
         {"payout": stripe_payout_id},
         balance_transaction_of,
@@ -82,9 +82,9 @@ def payout_lines_page(
     )
 
 
-def fetch_payout(stripe: Gateway, stripe_payout_id: str, *, account: str) -> Payout | NotFetched:
+def fetch_payout(gateway: Gateway, stripe_payout_id: str, *, account: str) -> Payout | NotFetched:
     """The payout in its current state."""
-    return fetch(stripe, f"/v1/payouts/{stripe_payout_id}", account, payout_of)
+    return fetch(gateway, f"/v1/payouts/{stripe_payout_id}", account, payout_of)
 
 
 def payout_of(payout: JSON) -> Payout:
@@ -115,9 +115,9 @@ def _listed(transaction: JSON) -> ListedTransaction:
     return ListedTransaction(balance_transaction_of(transaction), payout)
 
 
-def _held(balance: JSON) -> Sequence[Held]:
+def _balances(balance: JSON) -> Sequence[Held]:
     try:
-        parts = {
+        amounts_by_kind = {
             name: _by_currency(balance.get(field) or ())
             for name, field in (
                 ("available", "available"),
@@ -127,12 +127,12 @@ def _held(balance: JSON) -> Sequence[Held]:
         }
     except (KeyError, TypeError, AttributeError, ValueError) as fault:
         raise UnreadableError(f"balance: {type(fault).__name__}") from None
-    currencies = sorted({each for amounts in parts.values() for each in amounts})
+    currencies = sorted({each for amounts in amounts_by_kind.values() for each in amounts})
     return [
-        Held(currency=each, **{name: amounts.get(each, 0) for name, amounts in parts.items()})
+        Held(currency=each, **{name: amounts.get(each, 0) for name, amounts in amounts_by_kind.items()})
         for each in currencies
     ]
 
 
-def _by_currency(parts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    return {currency(part["currency"]): signed_amount(part["amount"]) for part in parts}
+def _by_currency(amounts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    return {currency(each["currency"]): signed_amount(each["amount"]) for each in amounts}

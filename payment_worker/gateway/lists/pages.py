@@ -84,12 +84,12 @@ NotListed = Absent | Unanswered | Postponed
 
 
 def events_page(
-    stripe: Gateway, period: Period, *, types: Sequence[str], after: str | None, account: str
+    gateway: Gateway, period: Period, *, types: Sequence[str], after: str | None, account: str
 ) -> Page[Event] | NotListed:
     """A page of the events of these types; at most 20 types."""
     params = {"created": period.as_parameter(), "types": list(types)}
     return read_page(
-        stripe,
+        gateway,
         "/v1/events",
         params,
         lambda body: replace(event_from(dict(body)), stripe_account=account),
@@ -99,54 +99,54 @@ def events_page(
 
 
 def payment_intents_page(
-    stripe: Gateway, period: Period, *, after: str | None, account: str
+    gateway: Gateway, period: Period, *, after: str | None, account: str
 ) -> Page[ListedPaymentIntent] | NotListed:
     """A page of the PaymentIntents of a period."""
     params = {"created": period.as_parameter(), "expand": ["data.latest_charge.balance_transaction"]}
-    return read_page(stripe, "/v1/payment_intents", params, _payment_listed, after=after, account=account)
+    return read_page(gateway, "/v1/payment_intents", params, _payment_listed, after=after, account=account)
 
 
 def balance_transactions_page(
-    stripe: Gateway, period: Period, *, after: str | None, account: str
+    gateway: Gateway, period: Period, *, after: str | None, account: str
 ) -> Page[BalanceTransaction] | NotListed:
     """A page of the balance transactions of a period."""
     params = {"created": period.as_parameter()}
     return read_page(
-        stripe, "/v1/balance_transactions", params, balance_transaction_of, after=after, account=account
+        gateway, "/v1/balance_transactions", params, balance_transaction_of, after=after, account=account
     )
 
 
 def refunds_page(
-    stripe: Gateway, period: Period, *, after: str | None, account: str
+    gateway: Gateway, period: Period, *, after: str | None, account: str
 ) -> Page[RefundSnapshot] | NotListed:
     """A page of the Refunds of a period."""
     params = {"created": period.as_parameter()}
-    return read_page(stripe, "/v1/refunds", params, refund_snapshot, after=after, account=account)
+    return read_page(gateway, "/v1/refunds", params, refund_snapshot, after=after, account=account)
 
 
 def disputes_page(
-    stripe: Gateway, period: Period, *, after: str | None, account: str
+    gateway: Gateway, period: Period, *, after: str | None, account: str
 ) -> Page[DisputeSnapshot] | NotListed:
     """A page of the disputes of a period."""
     params = {"created": period.as_parameter()}
-    return read_page(stripe, "/v1/disputes", params, dispute_snapshot, after=after, account=account)
+    return read_page(gateway, "/v1/disputes", params, dispute_snapshot, after=after, account=account)
 
 
 def early_fraud_warnings_page(
-    stripe: Gateway, of: Period | str, *, after: str | None, account: str
+    gateway: Gateway, scope: Period | str, *, after: str | None, account: str
 ) -> Page[EarlyFraudWarning] | NotListed:
     """A page of the early fraud warnings of a period, or of a PaymentIntent, whose id is given."""
-    params = {"payment_intent": of} if isinstance(of, str) else {"created": of.as_parameter()}
+    params = {"payment_intent": scope} if isinstance(scope, str) else {"created": scope.as_parameter()}
     path = "/v1/radar/early_fraud_warnings"
-    return read_page(stripe, path, params, early_fraud_warning_of, after=after, account=account)
+    return read_page(gateway, path, params, early_fraud_warning_of, after=after, account=account)
 
 
 def ids_page(
-    stripe: Gateway, path: str, payment_intent: str, *, after: str | None, account: str
+    gateway: Gateway, path: str, payment_intent: str, *, after: str | None, account: str
 ) -> Page[str] | NotListed:
     """A page of the ids of a PaymentIntent's objects, such as its Refunds."""
     params = {"payment_intent": payment_intent}
-    return read_page(stripe, path, params, lambda body: str(body["id"]), after=after, account=account)
+    return read_page(gateway, path, params, lambda body: str(body["id"]), after=after, account=account)
 
 
 def _payment_listed(intent: JSON) -> ListedPaymentIntent:
@@ -154,22 +154,22 @@ def _payment_listed(intent: JSON) -> ListedPaymentIntent:
 
 
 def read_page(
-    stripe: Gateway,
+    gateway: Gateway,
     path: str,
     params: Mapping[str, Any],
-    read: Callable[[JSON], T],
+    parse: Callable[[JSON], T],
     *,
     after: str | None,
     account: str,
 ) -> Page[T] | NotListed:
     """A page of the list at this path, each object read; what cannot be read is left out of it."""
-    asked = {**params, "limit": PAGE, "starting_after": after}
-    body = stripe.read(path, asked, account=account)
+    page_params = {**params, "limit": PAGE, "starting_after": after}
+    body = gateway.read(path, page_params, account=account)
     if isinstance(body, Absent | Unanswered | Postponed):
         return body
     try:
         data = body["data"]
-        objects, left_out = _read_each(data, read, account=account)
+        objects, left_out = _read_each(data, parse, account=account)
         return Page(
             objects=objects,
             left_out=left_out,
@@ -181,13 +181,13 @@ def read_page(
 
 
 def _read_each(
-    data: Sequence[JSON], read: Callable[[JSON], T], *, account: str
+    data: Sequence[JSON], parse: Callable[[JSON], T], *, account: str
 ) -> tuple[list[T], list[UnreadableObject]]:
     objects: list[T] = []
     left_out: list[UnreadableObject] = []
     for each in data:
         try:
-            objects.append(read(each))
+            objects.append(parse(each))
         except (UnreadableError, KeyError, TypeError, AttributeError, ValueError) as fault:
             left_out.append(UnreadableObject(str(each["id"]), id_of(each.get("payment_intent"))))
             log.warning(

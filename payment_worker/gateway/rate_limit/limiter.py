@@ -52,40 +52,40 @@ class RateLimiter:
         """
         name = account or PLATFORM
         without_redis: Permit | Throttled = Permit(name, wait_seconds=0, failures=0, is_probe=False)
-        return self._ask(
+        return self._ask_redis(
             lambda: self._redis.acquire(endpoint, account=name, longest_wait=longest_wait), without_redis
         )
 
     def breaker_is_open(self, account: str) -> bool:
         """Whether the account's breaker is open."""
-        return self._ask(lambda: self._breaker.is_open(account or PLATFORM), without_redis=False)
+        return self._ask_redis(lambda: self._breaker.is_open(account or PLATFORM), without_redis=False)
 
     def report(self, permit: Permit, outcome: Outcome | None) -> None:
         """Report the outcome of a call; None for a response that is neither a failure nor a rate limit."""
         if isinstance(outcome, Unanswered) and outcome.unknown_reason in FAILURES:
-            opened = self._ask(lambda: self._breaker.failed(permit), without_redis=0.0)
-            if opened:
+            open_seconds = self._ask_redis(lambda: self._breaker.failed(permit), without_redis=0.0)
+            if open_seconds:
                 log.error(
                     "circuit breaker opened",
                     stripe_account=permit.account,
                     reason=outcome.unknown_reason,
-                    seconds=opened,
+                    seconds=open_seconds,
                 )
         elif permit.failures or permit.is_probe:
-            self._ask(lambda: self._breaker.answered(permit), without_redis=None)
+            self._ask_redis(lambda: self._breaker.answered(permit), without_redis=None)
             if permit.is_probe:
                 log.warning("circuit breaker closed", stripe_account=permit.account)
 
-    def _ask(self, question: Callable[[], T], without_redis: T) -> T:
+    def _ask_redis(self, call: Callable[[], T], without_redis: T) -> T:
         if not self._redis_may_be_asked():
             return without_redis
         try:
-            answer = question()
+            result = call()
         except redis.RedisError as error:
             self._redis_is_unreachable(error)
             return without_redis
         self._redis_is_reachable()
-        return answer
+        return result
 
     def _redis_may_be_asked(self) -> bool:
         if self._redis_again_at is None:

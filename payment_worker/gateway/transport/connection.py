@@ -114,17 +114,17 @@ class Connection:
     ) -> Any:  # noqa: ANN401 - the SDK gives this answer no name that is public
         """Send one request, and report to the rate limiter whether Stripe responded. Raises stripe.StripeError."""
         key, connected = account_of(account)
-        whose = {"stripe_account": connected} if connected else {}
+        account_option = {"stripe_account": connected} if connected else {}
         labels, began = (endpoint_name(method, path), key or PLATFORM), time.monotonic()
         try:
-            answer = self._clients[key].raw_request(method, path, **params, **options, **whose)
+            response = self._clients[key].raw_request(method, path, **params, **options, **account_option)
         except stripe.StripeError as error:
             self.clock.update(error.headers)
             self._report(permit, labels, outcome_of(error), error.request_id, began)
             raise
-        self.clock.update(answer.headers)
-        self._report(permit, labels, None, answer.request_id, began)
-        return answer
+        self.clock.update(response.headers)
+        self._report(permit, labels, None, response.request_id, began)
+        return response
 
     def breaker_is_open(self, account: str) -> bool:
         """Whether the circuit breaker is open."""

@@ -62,9 +62,9 @@ def _declined_intent(body: Mapping[str, Any]) -> PaymentIntentSnapshot | None:
     intent = body.get("payment_intent")
     if not isinstance(intent, dict):
         return None
-    why = intent.get("last_payment_error") or body
+    error = intent.get("last_payment_error") or body
     with suppress(UnreadableError):
-        return payment_intent_snapshot({**intent, "last_payment_error": why})
+        return payment_intent_snapshot({**intent, "last_payment_error": error})
     return None
 
 
@@ -94,8 +94,8 @@ def refusal_in(error: sdk.StripeError) -> str | None:
     """
     body = _body(error)
     code = str(body.get("code") or "")
-    wanted = sorted(set(_PERMISSION.findall(str(body.get("message") or ""))))
-    return " ".join(([code] if _CODE.fullmatch(code) else []) + wanted) or None
+    permissions = sorted(set(_PERMISSION.findall(str(body.get("message") or ""))))
+    return " ".join(([code] if _CODE.fullmatch(code) else []) + permissions) or None
 
 
 def no_such_account(error: sdk.PermissionError) -> Rejected | None:
@@ -177,11 +177,11 @@ READINGS: Final[Mapping[type[sdk.StripeError], Callable[[Any], Outcome]]] = {
 
 def _body(error: sdk.StripeError) -> Mapping[str, Any]:
     body = error.json_body
-    inner = body.get("error") if isinstance(body, dict) else None
-    return inner if isinstance(inner, dict) else {}
+    error_body = body.get("error") if isinstance(body, dict) else None
+    return error_body if isinstance(error_body, dict) else {}
 
 
 def is_replayed(headers: Mapping[str, str] | None) -> bool:
     """Whether Stripe only replays the response to the first request under the key, as its header says."""
-    named = {str(name).lower(): value for name, value in dict(headers or {}).items()}
-    return named.get("idempotent-replayed") == "true"
+    lowercase = {str(name).lower(): value for name, value in dict(headers or {}).items()}
+    return lowercase.get("idempotent-replayed") == "true"

@@ -30,31 +30,31 @@ ACCEPTED: Final = MappingProxyType({"Accept": "*/*", "Accept-Encoding": "gzip, d
 
 
 class _Call:
-    """A call that is under way, and the line that it waits on."""
+    """A call that is under way, and the socket that it waits on."""
 
     def __init__(self, began: int) -> None:
         self.began = began
         self.is_over = False
-        self._line: socket.socket | None = None
+        self._sock: socket.socket | None = None
 
-    def use(self, line: socket.socket) -> None:
+    def use(self, sock: socket.socket) -> None:
         """From now on it waits on this one. A copy is kept: what TLS wraps cannot be hung up by its old name."""
-        copy = socket.socket(fileno=os.dup(line.fileno()))
+        copy = socket.socket(fileno=os.dup(sock.fileno()))
         self.close()
-        self._line = copy
+        self._sock = copy
 
     def hang_up(self) -> None:
-        """End it: whoever waits on the line hears that it is dead."""
+        """End it: whoever waits on the socket hears that it is dead."""
         self.is_over = True
-        if self._line:
+        if self._sock:
             with suppress(OSError):
-                self._line.shutdown(socket.SHUT_RDWR)
+                self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let go of the line, which goes on."""
-        if self._line:
-            self._line.close()
-            self._line = None
+        """Let go of the socket, which stays open."""
+        if self._sock:
+            self._sock.close()
+            self._sock = None
 
 
 class _Current(local):
@@ -80,20 +80,20 @@ class Watch:
     def call(self) -> Iterator[_Call]:
         """The block is one call of this thread's."""
         with self._changed:
-            made = _Call(self._round)
-            self._calls.add(made)
+            call = _Call(self._round)
+            self._calls.add(call)
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="deadlines", daemon=True)
                 self._thread.start()
             self._changed.notify()
-        _current.call = made
+        _current.call = call
         try:
-            yield made
+            yield call
         finally:
             _current.call = None
             with self._changed:
-                self._calls.discard(made)
-                made.close()
+                self._calls.discard(call)
+                call.close()
 
     def _run(self) -> None:
         idle = Condition()
@@ -109,16 +109,16 @@ class Watch:
                         each.hang_up()
 
 
-def _watch(line: socket.socket | None) -> None:
-    if _current.call and line is not None:
-        _current.call.use(line)
+def _watch(sock: socket.socket | None) -> None:
+    if _current.call and sock is not None:
+        _current.call.use(sock)
 
 
 class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
-        line = super()._new_conn()
-        _watch(line)
-        return line
+        sock = super()._new_conn()
+        _watch(sock)
+        return sock
 
     def request(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - urllib3's own, passed on
         _watch(self.sock)
@@ -168,13 +168,13 @@ class DeadlineClient(stripe.HTTPClient):
             stripe.APIConnectionError: it was not answered, or not in time.
         """
         with self._watch.call() as call, spans.call(method.upper(), url) as record_status:
-            answer = self._answer(method.upper(), url, headers or {}, post_data)
+            response = self._send(method.upper(), url, headers or {}, post_data)
             if call.is_over:  # what was cut may look whole: a body may end with its connection
                 raise _unanswered("not in time")
-            record_status(answer.status)
-        return answer.data, answer.status, answer.headers
+            record_status(response.status)
+        return response.data, response.status, response.headers
 
-    def _answer(
+    def _send(
         self, method: str, url: str, headers: Mapping[str, str], body: str | bytes | None
     ) -> urllib3.BaseHTTPResponse:
         try:
@@ -195,8 +195,8 @@ class DeadlineClient(stripe.HTTPClient):
         self._manager.clear()
 
 
-def _unanswered(why: str) -> stripe.APIConnectionError:
-    return stripe.APIConnectionError(why)  # type: ignore[no-untyped-call] # the SDK's
+def _unanswered(reason: str) -> stripe.APIConnectionError:
+    return stripe.APIConnectionError(reason)  # type: ignore[no-untyped-call] # the SDK's
 
 
 def _manager(base: str) -> urllib3.PoolManager:
@@ -204,19 +204,19 @@ def _manager(base: str) -> urllib3.PoolManager:
     address = urlsplit(base)
     proxies, host = getproxies(), address.hostname or ""
     proxy = None if proxy_bypass(host) else proxies.get(address.scheme) or proxies.get("all")
-    kept: Any = {
+    pool_options: Any = {
         "maxsize": MOST_CONNECTIONS,
         "cert_reqs": "CERT_REQUIRED",
         "ca_certs": stripe.ca_bundle_path,
     }
-    manager = _proxied(proxy, kept) if proxy else urllib3.PoolManager(**kept)
+    manager = _proxied(proxy, pool_options) if proxy else urllib3.PoolManager(**pool_options)
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
     return manager
 
 
-def _proxied(proxy: str, kept: Any) -> urllib3.ProxyManager:  # noqa: ANN401 - urllib3's own arguments
+def _proxied(proxy: str, pool_options: Any) -> urllib3.ProxyManager:  # noqa: ANN401 - urllib3's own arguments
     address = proxy if "://" in proxy else f"http://{proxy}"
-    parts = urlsplit(address)
-    user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
-    named = urllib3.make_headers(proxy_basic_auth=user) if user else None
-    return urllib3.ProxyManager(address, proxy_headers=named, **kept)
+    url = urlsplit(address)
+    user = f"{unquote(url.username)}:{unquote(url.password or '')}" if url.username else None
+    headers = urllib3.make_headers(proxy_basic_auth=user) if user else None
+    return urllib3.ProxyManager(address, proxy_headers=headers, **pool_options)

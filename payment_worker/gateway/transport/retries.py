@@ -30,13 +30,13 @@ def with_retries(call: Callable[[], Outcome], *, time_left: Seconds, call_second
 
     If a call got no response, its outcome stays unknown even if a later one was not executed.
     """
-    unknown_reason: Unanswered | None = None
+    last_unanswered: Unanswered | None = None
 
-    def attempted() -> Outcome:
-        nonlocal unknown_reason
+    def call_and_remember() -> Outcome:
+        nonlocal last_unanswered
         outcome = call()
         if isinstance(outcome, Unanswered):
-            unknown_reason = outcome
+            last_unanswered = outcome
         return outcome
 
     retrying = Retrying(
@@ -44,10 +44,10 @@ def with_retries(call: Callable[[], Outcome], *, time_left: Seconds, call_second
         wait=wait_random_exponential(multiplier=0.2, max=5),
         retry=retry_if_result(_may_pass),
         retry_error_callback=_last_outcome,
-        before_sleep=_count,
+        before_sleep=_count_retry,
     )
-    outcome: Outcome = retrying(attempted)
-    return unknown_reason if unknown_reason and isinstance(outcome, Postponed) else outcome
+    outcome: Outcome = retrying(call_and_remember)
+    return last_unanswered if last_unanswered and isinstance(outcome, Postponed) else outcome
 
 
 class _OutOfTime(stop_base):
@@ -63,16 +63,16 @@ class _OutOfTime(stop_base):
 
 def _may_pass(outcome: Outcome) -> bool:
     match outcome:
-        case Unanswered(unknown_reason=why) | Postponed(delay=why):
-            return why in REPEATED
+        case Unanswered(unknown_reason=reason) | Postponed(delay=reason):
+            return reason in REPEATED
         case _:
             return False
 
 
-def _count(state: RetryCallState) -> None:
+def _count_retry(state: RetryCallState) -> None:
     match _last_outcome(state):
-        case Unanswered(unknown_reason=why) | Postponed(delay=why):
-            count(REPEATED_REQUESTS, why)
+        case Unanswered(unknown_reason=reason) | Postponed(delay=reason):
+            count(REPEATED_REQUESTS, reason)
 
 
 def _last_outcome(state: RetryCallState) -> Outcome:

@@ -15,9 +15,9 @@ class StripeClock:
 
     def update(self, headers: Mapping[str, str] | None) -> None:
         """Set it by a response's headers; without a `Date` it continues as before."""
-        named = {str(name).lower(): value for name, value in dict(headers or {}).items()}
+        lowercase = {str(name).lower(): value for name, value in dict(headers or {}).items()}
         try:
-            date = parsedate_to_datetime(named["date"])
+            date = parsedate_to_datetime(lowercase["date"])
         except (KeyError, TypeError, ValueError):
             return
         if date.tzinfo is not None:

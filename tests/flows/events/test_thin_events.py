@@ -182,4 +182,4 @@ def test_it_is_of_the_account_that_it_was_fetched_from(scene: Scene) -> None:
     ],
 )
 def test_the_forms_of_a_context(stripe_context: str, account: str) -> None:
-    assert account_in(stripe_context, own="acct_1") == account
+    assert account_in(stripe_context, own_account="acct_1") == account
