@@ -215,6 +215,10 @@ YesOrNo = Annotated[
     bool, Field(strict=True), BeforeValidator(lambda given: False if given is None else given)
 ]
 """`null` is no."""
+YesUnlessNo = Annotated[
+    bool, Field(strict=True), BeforeValidator(lambda given: True if given is None else given)
+]
+"""`null` is yes."""
 ShortText = Annotated[str, StringConstraints(strict=True, max_length=255), AfterValidator(_clean)]
 LongText = Annotated[str, StringConstraints(strict=True, max_length=5000), AfterValidator(_clean)]
 Payload = Annotated[

@@ -31,6 +31,7 @@ from payment_worker.contracts.arguments import (
     StripeId,
     WebAddress,
     YesOrNo,
+    YesUnlessNo,
 )
 from payment_worker.contracts.faults import FieldError, InvalidRequest, fault
 from payment_worker.contracts.request import Request, fingerprint, in_one_piece, parse
@@ -60,6 +61,14 @@ __all__ = [
 CaptureMethod = Literal["automatic", "manual"]
 FutureUsage = Literal["on_session", "off_session"]
 RefundReason = Literal["duplicate", "fraudulent", "requested_by_customer"]
+
+
+OwnAccount = Annotated[
+    AccountName | None,
+    Field(
+        description="The Stripe account, by its name in `STRIPE_API_KEYS`. Default: that of `STRIPE_API_KEY`."
+    ),
+]
 
 
 class TransferData(Request):
@@ -124,9 +133,9 @@ class ChargeRequest(Request):
         default=False,
         description="Whether the customer is present and can authenticate: the same as `off_session` false.",
     )
-    off_session: Annotated[
-        bool, Field(strict=True), BeforeValidator(lambda given: True if given is None else given)
-    ] = Field(default=True, description="Whether the customer is absent and cannot authenticate now.")
+    off_session: YesUnlessNo = Field(
+        default=True, description="Whether the customer is absent and cannot authenticate now."
+    )
     return_url: WebAddress | None = Field(
         None, description="Where Stripe sends the customer back to; only with a customer who is present."
     )
@@ -154,10 +163,7 @@ class ChargeRequest(Request):
     metadata: Annotated[Metadata, BeforeValidator(lambda given: {} if given is None else given)] = Field(
         {}, description="Strings stored with Stripe's objects: at most 47 keys, 40 and 500 characters."
     )
-    account: AccountName | None = Field(
-        None,
-        description="The Stripe account, by its name in `STRIPE_API_KEYS`. Default: that of `STRIPE_API_KEY`.",
-    )
+    account: OwnAccount = None
     stripe_account: StripeAccount | None = Field(None, description="The connected account (Connect).")
     not_before: Instant | None = Field(
         None, description="ISO 8601; without a zone, UTC. Stripe is not called before then. Default: at once."
@@ -221,10 +227,7 @@ class AdoptRequest(Request):
     payment_id: Id = Field(description="Your id, and the idempotency key: the same id adopts once.")
     order_id: OwnId = Field(description="Your id of the order: any text.")
     payment_intent: PaymentIntentId = Field(description="Stripe's id of the PaymentIntent.")
-    account: AccountName | None = Field(
-        None,
-        description="The Stripe account, by its name in `STRIPE_API_KEYS`. Default: that of `STRIPE_API_KEY`.",
-    )
+    account: OwnAccount = None
     stripe_account: StripeAccount | None = Field(
         None, description="The connected account of the PaymentIntent."
     )
@@ -241,9 +244,7 @@ class CaptureRequest(Request):
 
     payment_id: Id
     amount: PartAmount | None = Field(None, description="Minor units. Default: the whole authorised amount.")
-    final: Annotated[
-        bool, Field(strict=True), BeforeValidator(lambda given: True if given is None else given)
-    ] = Field(
+    final: YesUnlessNo = Field(
         default=True, description="Whether the rest is released. `false` needs a charge with `multicapture`."
     )
 
@@ -297,10 +298,7 @@ class FetchEventRequest(Request):
     """Arguments of `payment_worker.fetch_stripe_event`: an event that arrived without Stripe's signature."""
 
     event_id: EventId = Field(description="Stripe's id of the event; of a thin one, its `snapshot_event`.")
-    account: AccountName | None = Field(
-        None,
-        description="The Stripe account, by its name in `STRIPE_API_KEYS`. Default: that of `STRIPE_API_KEY`.",
-    )
+    account: OwnAccount = None
     stripe_account: StripeAccount | None = Field(None, description="The connected account of the event.")
 
     @property
