@@ -1,6 +1,6 @@
 """`payment-worker events`: list, replay and discard events of the inbox."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,13 +21,15 @@ def _said(reason: str) -> str:
 
 
 Reason = Annotated[str, typer.Option(help="Why; stored with your name and the time.", callback=_said)]
-_STATUSES = ("received", "processed", "ignored", "parked")
+Status = Literal["received", "processed", "ignored", "parked"]
 
 
 @events.command("list")
 def list_events(
     *,
-    status: Annotated[str | None, typer.Option(help=f"One of {', '.join(_STATUSES)}.")] = None,
+    status: Annotated[
+        Status | None, typer.Option(help="received, processed, ignored or parked.", case_sensitive=False)
+    ] = None,
     type_: Type = None,
     limit: Annotated[int, typer.Option(help="Show at most this many, newest first.", min=1, max=10_000)] = 20,
     as_json: AsJson = False,
@@ -35,8 +37,6 @@ def list_events(
     """List the newest events with their status, number of tries, result and age."""
     from payment_worker.cli.views import inbox
 
-    if status and status.lower() not in _STATUSES:
-        raise typer.BadParameter(f"must be one of {', '.join(_STATUSES)}", param_hint="--status")
     inbox.show(status=status.upper() if status else None, type_=type_, limit=limit, as_json=as_json)
 
 
