@@ -33,9 +33,9 @@ MOST_RETRIES: Final = 4
 """Times that a task itself comes back to unfinished work; after that the sweep finds it, for the row says when."""
 
 
-def longest_countdown(chosen: Settings) -> float:
+def longest_countdown(settings: Settings) -> float:
     """A delayed message is redelivered when the visibility timeout ends, so none waits near it."""
-    return min(LONGEST_COUNTDOWN_SECONDS, chosen.visibility_timeout / 4)
+    return min(LONGEST_COUNTDOWN_SECONDS, settings.visibility_timeout / 4)
 
 
 def within(seconds: float) -> Callable[[], bool]:
@@ -44,14 +44,14 @@ def within(seconds: float) -> Callable[[], bool]:
     return lambda: time.monotonic() < end
 
 
-def before_soft_limit(chosen: Settings) -> float:
+def before_soft_limit(settings: Settings) -> float:
     """Seconds in which a task may begin a further step, such as a page or a batch, and still end in time."""
-    return (chosen.lease - chosen.stripe_timeout) / 2
+    return (settings.lease - settings.stripe_timeout) / 2
 
 
-def growing_countdown(before: int) -> float:
+def growing_countdown(runs_before: int) -> float:
     """Seconds until a task's next run, after so many: doubled with each, from one up to the longest countdown."""
-    return min(2.0 ** min(before, 5), longest_countdown(bootstrap.settings()))
+    return min(2.0 ** min(runs_before, 5), longest_countdown(bootstrap.settings()))
 
 
 def parsed(
@@ -127,27 +127,27 @@ def unless_unavailable(task: Task, work: Callable[[], T]) -> T:
 
 
 def apply_result(
-    task: Task, answer: CommandResult | Conflict, arguments: Mapping[str, object]
+    task: Task, result: CommandResult | Conflict, arguments: Mapping[str, object]
 ) -> Mapping[str, str | None]:
     """The task's result; or another run of it where the work is not finished and this task can finish it."""
-    if isinstance(answer, Conflict):
-        taken = FieldError(answer.field, "conflict", "is taken by a request with other arguments")
-        reject(task, arguments, [taken])
-    again_in = _again_in(task, answer)
-    if again_in is not None and task.request.retries < MOST_RETRIES:
-        raise task.retry(countdown=again_in, max_retries=NO_LIMIT)
-    return answer.as_result()
+    if isinstance(result, Conflict):
+        error = FieldError(result.field, "conflict", "is taken by a request with other arguments")
+        reject(task, arguments, [error])
+    countdown = _countdown_until_due(task, result)
+    if countdown is not None and task.request.retries < MOST_RETRIES:
+        raise task.retry(countdown=countdown, max_retries=NO_LIMIT)
+    return result.as_result()
 
 
-def _again_in(task: Task, answer: CommandResult) -> float | None:
-    if answer.due_again_at is None:
+def _countdown_until_due(task: Task, result: CommandResult) -> float | None:
+    if result.due_again_at is None:
         return None
     # If the message is new, another worker has the lease and finishes the work. If redelivered, the owner may be dead.
-    if answer.unfinished is Unfinished.OTHERS and not _came_back(task):
+    if result.unfinished is Unfinished.OTHERS and not _came_back(task):
         return None
-    held = bootstrap.process().settings
-    seconds = (answer.due_again_at - bootstrap.process().database.now()).total_seconds() + 0.1
-    return max(seconds, 0.1) if seconds <= longest_countdown(held) else None
+    settings = bootstrap.process().settings
+    seconds = (result.due_again_at - bootstrap.process().database.now()).total_seconds() + 0.1
+    return max(seconds, 0.1) if seconds <= longest_countdown(settings) else None
 
 
 def _came_back(task: Task) -> bool:

@@ -44,14 +44,14 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc] # Celery has no types
         now = self._seconds()
         for name, entry in self.schedule.items():
             if self._due_at.get(name, now) <= now:
-                self._due_at[name] = now + self._run(name, entry)
-        following = min(self._due_at.values(), default=now + self.max_interval)
-        return float(min(max(following - self._seconds(), 0.0), self.max_interval))
+                self._due_at[name] = now + self._enqueue_if_due(name, entry)
+        next_at = min(self._due_at.values(), default=now + self.max_interval)
+        return float(min(max(next_at - self._seconds(), 0.0), self.max_interval))
 
-    def _run(self, name: str, entry: Any) -> float:  # noqa: ANN401 - Celery's entry
+    def _enqueue_if_due(self, name: str, entry: Any) -> float:  # noqa: ANN401 - Celery's entry
         """Enqueue a task that is due. Returns the seconds until it may be due again."""
         every = getattr(entry.schedule, "run_every", _DAY)
-        if name not in self._owed and (wait := self._wait(name, every)):
+        if name not in self._owed and (wait := self._seconds_until_due(name, every)):
             return wait
         try:
             self.apply_async(entry, producer=self.producer, advance=False)
@@ -63,21 +63,21 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc] # Celery has no types
         self._owed.discard(name)
         return float(every.total_seconds())
 
-    def _wait(self, name: str, every: timedelta) -> float:
+    def _seconds_until_due(self, name: str, every: timedelta) -> float:
         """Seconds until it is due; 0 if it is due now, and recorded as enqueued."""
         if self._database is None or self._seconds() < self._ask_from:
             return 0.0
         try:
             with self._database.begin() as connection:
-                claimed = beat_schedule.claim(connection, name, every=every)
+                claim = beat_schedule.claim(connection, name, every=every)
         except DatabaseUnavailableError as error:
             log.warning("schedule kept in memory", error=str(error))
             self._ask_from = self._seconds() + LEFT_ALONE_SECONDS
             return 0.0
-        since = claimed.since or timedelta()
+        since = claim.since or timedelta()
         if since < timedelta():
             log.warning("clock was set back", task=name, seconds=-since.total_seconds())
-        return 0.0 if claimed.is_ours else max((every - since).total_seconds(), 0.1)
+        return 0.0 if claim.is_ours else max((every - since).total_seconds(), 0.1)
 
     def close(self) -> None:
         """Let go of PostgreSQL and Redis."""
@@ -90,8 +90,8 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc] # Celery has no types
         """What beat writes about it at its start."""
         # Celery calls this on a lazy scheduler, which has no database.
         database = self._database or _database()
-        where = database.host if database else "in memory: DATABASE_URL is not set"
-        return f"    . schedule -> {where}"
+        place = database.host if database else "in memory: DATABASE_URL is not set"
+        return f"    . schedule -> {place}"
 
 
 def _database() -> Database | None:

@@ -91,10 +91,10 @@ def _process_new(task: Task) -> int:
     claimed = unless_unavailable(task, lambda: claim_new(context(task)))
     if len(claimed) == GROUP:
         notify_processing()  # there may be more: another worker takes them meanwhile
-    left = unless_unavailable(task, lambda: process_together(context(task), claimed))
-    for each in left:
+    unprocessed = unless_unavailable(task, lambda: process_together(context(task), claimed))
+    for each in unprocessed:
         app.send_task("payment_worker.process_event", kwargs=asdict(each))
-    return len(claimed) - len(left)
+    return len(claimed) - len(unprocessed)
 
 
 @app.task(bind=True, name="payment_worker.process_event", typing=False)

@@ -19,12 +19,12 @@ log = logger(__name__)
 def import_balance(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
     """Import what is new of every account's balance, and compare it with the ledger. Long imports are continued."""
     request = parsed(self, ImportBalanceRequest, args, kwargs)
-    chosen = bootstrap.settings()
+    settings = bootstrap.settings()
     # Half of the time until the message would be given to another worker; the rest is for the last page.
-    has_time = within(chosen.visibility_timeout / 2)
+    has_time = within(settings.visibility_timeout / 2)
     options = ImportOptions(
-        overlap=timedelta(seconds=chosen.poll_overlap),
-        clear_within=timedelta(seconds=chosen.clear_within),
+        overlap=timedelta(seconds=settings.poll_overlap),
+        clear_within=timedelta(seconds=settings.clear_within),
         since=request.since,
         only=request.stripe_account,
         has_time=has_time,
@@ -33,11 +33,11 @@ def import_balance(self: Task, *args: object, **kwargs: object) -> dict[str, int
     if results is None:
         log.info("import skipped: another process imports")
         return {}
-    unread = sum(not each.is_read for each in results)
-    if unread and not has_time():
+    not_read = sum(not each.is_read for each in results)
+    if not_read and not has_time():
         # With `since` it would begin anew: the window that it opened is continued.
         app.send_task(self.name)
     differing = sum(bool(proof.difference) for each in results for proof in each.proofs)
     if differing:
         log.warning("balance differs", currencies=differing)
-    return {"accounts": len(results), "unread": unread, "differing": differing}
+    return {"accounts": len(results), "unread": not_read, "differing": differing}

@@ -60,8 +60,8 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
         "waiting_refunds": len(due.waiting_refunds),
         **{str(kind): _enqueue_claimed(self, kind) for kind in FOLLOW_UPS},
     }
-    for kind, many in counts.items():
-        count(SWEPT, kind, by=many)
+    for kind, number in counts.items():
+        count(SWEPT, kind, by=number)
     if any(counts.values()):
         log.info("swept", **counts)
     return counts
@@ -108,15 +108,15 @@ def publish_events(self: Task, *args: object, **kwargs: object) -> dict[str, int
 def prune(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
     """Delete and archive what is past its retention."""
     parsed(self, MaintenanceRequest, args, kwargs)
-    chosen = bootstrap.settings()
+    settings = bootstrap.settings()
     retention = Retention(
-        money=timedelta(seconds=chosen.retention_money),
-        events=timedelta(seconds=chosen.retention_events),
-        outbox=timedelta(seconds=chosen.retention_outbox),
-        reports=timedelta(seconds=chosen.retention_reports),
+        money=timedelta(seconds=settings.retention_money),
+        events=timedelta(seconds=settings.retention_events),
+        outbox=timedelta(seconds=settings.retention_outbox),
+        reports=timedelta(seconds=settings.retention_reports),
     )
     # The soft limit is later: a batch that is begun by then ends before it.
-    budget = PruneBudget(has_time=within(chosen.visibility_timeout / 2))
+    budget = PruneBudget(has_time=within(settings.visibility_timeout / 2))
     pruned = unless_unavailable(self, lambda: prune_flow(context(self), retention, budget))
     if pruned is None:
         log.info("prune skipped: another process prunes")

@@ -38,15 +38,15 @@ class Missing(StrEnum):
     """The outcome of another attempt on the payment."""
 
 
-def is_patient(task: Task, lack: Missing) -> bool:
+def is_patient(task: Task, missing: Missing) -> bool:
     """Whether the task comes back in any case."""
-    return _lookups(task, lack) < MAX_LOOKUPS
+    return _lookups(task, missing) < MAX_LOOKUPS
 
 
-def retry_lookup(task: Task, lack: Missing) -> NoReturn:
+def retry_lookup(task: Task, missing: Missing) -> NoReturn:
     """Retry the task a little later."""
-    lookups = _lookups(task, lack)
-    headers = {**(task.request.headers or {}), str(lack): lookups + 1}
+    lookups = _lookups(task, missing)
+    headers = {**(task.request.headers or {}), str(missing): lookups + 1}
     raise task.retry(countdown=growing_countdown(lookups), headers=headers, max_retries=NO_LIMIT)
 
 
@@ -57,9 +57,9 @@ def wait_for_payment(task: Task, payment_id: UUID, arguments: Mapping[str, objec
     reject(task, arguments, [FieldError("payment_id", "unknown_payment", "names no payment that we know")])
 
 
-def _lookups(task: Task, lack: Missing) -> int:
-    said = (task.request.headers or {}).get(lack)
-    return said if isinstance(said, int) else 0
+def _lookups(task: Task, missing: Missing) -> int:
+    header = (task.request.headers or {}).get(missing)
+    return header if isinstance(header, int) else 0
 
 
 def _charge_may_come(payment_id: UUID) -> bool:
@@ -69,15 +69,15 @@ def _charge_may_come(payment_id: UUID) -> bool:
             client = connection.default_channel.client
             if any(client.llen(f"{CHARGES}{priority}") for priority in PRIORITIES):
                 return True
-            return any(_charges(held, payment_id) for _, held in client.hscan_iter(UNACKNOWLEDGED))
+            return any(_is_charge_of(unacked, payment_id) for _, unacked in client.hscan_iter(UNACKNOWLEDGED))
     except (OperationalError, RedisError):
         return True
 
 
-def _charges(held: bytes, payment_id: UUID) -> bool:
+def _is_charge_of(unacked: bytes, payment_id: UUID) -> bool:
     """Whether a message that a worker holds, as kombu keeps it there (5.7.0), is the charge of this payment."""
     try:
-        message, *_ = json.loads(held)
+        message, *_ = json.loads(unacked)
         body = b64decode(message["body"]).decode()
         # Celery's first protocol has the task's name in the body.
         is_a_charge = CHARGE in (message["headers"].get("task") or body)

@@ -49,7 +49,7 @@ def capture(self: Task, *args: object, **kwargs: object) -> Result:
     """Capture what was authorised, or a part of it, once."""
     request = parsed(self, CaptureRequest, args, kwargs)
     wait_if_busy = is_patient(self, Missing.ANSWER)
-    return _change(self, request, partial(capture_flow, wait_if_busy=wait_if_busy), kwargs)
+    return _run_change(self, request, partial(capture_flow, wait_if_busy=wait_if_busy), kwargs)
 
 
 @app.task(bind=True, name="payment_worker.cancel", typing=False)
@@ -57,30 +57,30 @@ def cancel(self: Task, *args: object, **kwargs: object) -> Result:
     """Give up a payment that has not succeeded."""
     request = parsed(self, CancelRequest, args, kwargs)
     wait_if_busy = is_patient(self, Missing.ANSWER)
-    return _change(self, request, partial(cancel_flow, wait_if_busy=wait_if_busy), kwargs)
+    return _run_change(self, request, partial(cancel_flow, wait_if_busy=wait_if_busy), kwargs)
 
 
 @app.task(bind=True, name="payment_worker.retry_charge", typing=False)
 def retry_charge(self: Task, *args: object, **kwargs: object) -> Result:
     """Try a declined payment again."""
-    return _change(self, parsed(self, RetryChargeRequest, args, kwargs), retry_flow, kwargs)
+    return _run_change(self, parsed(self, RetryChargeRequest, args, kwargs), retry_flow, kwargs)
 
 
 @app.task(bind=True, name="payment_worker.retry_declined", typing=False)
 def retry_declined(self: Task, *, attempt_id: int, **_newer: object) -> Mapping[str, Any]:
     """Try a payment again by ourselves, after this attempt of it was declined."""
-    answer = unless_unavailable(self, lambda: retry_declined_flow(context(self), attempt_id))
-    return answer.as_result() if answer else {"attempt_id": attempt_id, "status": "not to be followed"}
+    result = unless_unavailable(self, lambda: retry_declined_flow(context(self), attempt_id))
+    return result.as_result() if result else {"attempt_id": attempt_id, "status": "not to be followed"}
 
 
 @app.task(bind=True, name="payment_worker.expire_action", typing=False)
 def expire_action(self: Task, *, payment_id: str, **_newer: object) -> Mapping[str, Any]:
     """Cancel a payment whose customer never came back."""
-    answer = unless_unavailable(self, lambda: expire_action_flow(context(self), UUID(payment_id)))
-    return answer.as_result() if answer else {"payment_id": payment_id, "status": "in other hands"}
+    result = unless_unavailable(self, lambda: expire_action_flow(context(self), UUID(payment_id)))
+    return result.as_result() if result else {"payment_id": payment_id, "status": "in other hands"}
 
 
-def _change(
+def _run_change(
     task: Task,
     request: CaptureRequest | CancelRequest | RetryChargeRequest,
     flow: Callable[..., CommandResult | NoSuchPayment | Busy],
@@ -88,10 +88,10 @@ def _change(
 ) -> Result:
     # The id of its message is the same however often it is delivered.
     message_id = bootstrap.message_id(task.request.id)
-    answer = unless_unavailable(task, lambda: flow(context(task), request, message_id=message_id))
-    if isinstance(answer, CommandResult):
-        return apply_result(task, answer, arguments)
-    if isinstance(answer, Busy):
+    result = unless_unavailable(task, lambda: flow(context(task), request, message_id=message_id))
+    if isinstance(result, CommandResult):
+        return apply_result(task, result, arguments)
+    if isinstance(result, Busy):
         retry_lookup(task, Missing.ANSWER)
     return wait_for_payment(task, request.payment_id, arguments)
 
@@ -109,22 +109,22 @@ def adopt(self: Task, *args: object, **kwargs: object) -> Result:
     """Adopt a PaymentIntent that another program created, once for each `payment_id`."""
     request = parsed(self, AdoptRequest, args, kwargs)
     check_account(self, request.account, kwargs)
-    answer = unless_unavailable(self, lambda: adopt_flow(context(self), request))
-    if isinstance(answer, RejectAdoption):
-        reason = answer.adoption_rejection
+    result = unless_unavailable(self, lambda: adopt_flow(context(self), request))
+    if isinstance(result, RejectAdoption):
+        reason = result.adoption_rejection
         reject(self, kwargs, [FieldError("payment_intent", reason.value, reason.sentence)])
-    if isinstance(answer, StripeAway):
+    if isinstance(result, StripeAway):
         raise self.retry(countdown=growing_countdown(self.request.retries), max_retries=NO_LIMIT)
-    return apply_result(self, answer, kwargs)
+    return apply_result(self, result, kwargs)
 
 
 @app.task(bind=True, name="payment_worker.continue_adoption", typing=False)
 def continue_adoption(self: Task, *, payment_id: str, **_newer: object) -> Mapping[str, Any]:
     """Read what Stripe has of an adopted payment, after the worker that adopted it died or Stripe was away."""
-    answer = unless_unavailable(self, lambda: continue_adoption_flow(context(self), UUID(payment_id)))
+    result = unless_unavailable(self, lambda: continue_adoption_flow(context(self), UUID(payment_id)))
     return (
-        answer.as_result()
-        if isinstance(answer, CommandResult)
+        result.as_result()
+        if isinstance(result, CommandResult)
         else {"payment_id": payment_id, "status": "due again"}
     )
 
@@ -132,5 +132,5 @@ def continue_adoption(self: Task, *, payment_id: str, **_newer: object) -> Mappi
 @app.task(bind=True, name="payment_worker.execute_attempt", typing=False)
 def execute_attempt(self: Task, *, attempt_id: int, lease_token: int, **_newer: object) -> Mapping[str, Any]:
     """Execute an attempt that `resume_stalled` claimed."""
-    answer = unless_unavailable(self, lambda: run_claimed(context(self), attempt_id, lease_token=lease_token))
-    return answer.as_result() if answer else {"attempt_id": attempt_id, "status": "in other hands"}
+    result = unless_unavailable(self, lambda: run_claimed(context(self), attempt_id, lease_token=lease_token))
+    return result.as_result() if result else {"attempt_id": attempt_id, "status": "in other hands"}

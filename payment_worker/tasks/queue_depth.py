@@ -21,11 +21,11 @@ TRICKLE: Final = 20
 
 def sweep_limits(*, sweep_seconds: float) -> SweepLimits | None:
     """How much due work may be enqueued until the next sweep, in so many seconds; None: Redis is unreachable."""
-    enough = max(TRICKLE, round(RESUMED_PER_SECOND * sweep_seconds))
-    waiting = _waiting()
-    if waiting is None:
+    most = max(TRICKLE, round(RESUMED_PER_SECOND * sweep_seconds))
+    queued = _waiting()
+    if queued is None:
         return None
-    limits = {name: max(TRICKLE, enough - count) for name, count in waiting.items()}
+    limits = {name: max(TRICKLE, most - count) for name, count in queued.items()}
     return SweepLimits(
         attempts=min(limits["charges"], limits["refunds"]),
         events=limits["events"],

@@ -32,10 +32,10 @@ MOST_WAITS: Final = 10
 def poll_stripe_events(self: Task, *args: object, **kwargs: object) -> dict[str, int]:
     """Read what is new in Stripe's list of events, and have it processed."""
     parsed(self, MaintenanceRequest, args, kwargs)
-    chosen = bootstrap.settings()
-    has_time = within(before_soft_limit(chosen))
+    settings = bootstrap.settings()
+    has_time = within(before_soft_limit(settings))
     options = PollOptions(
-        overlap=timedelta(seconds=chosen.poll_overlap), has_time=has_time, notify=notify_processing
+        overlap=timedelta(seconds=settings.poll_overlap), has_time=has_time, notify=notify_processing
     )
     polled = unless_unavailable(self, lambda: poll(context(self), options))
     if polled is None:
@@ -52,17 +52,17 @@ def reconcile(self: Task, *args: object, **kwargs: object) -> dict[str, object]:
     request = parsed(self, ReconcileRequest, args, kwargs)
     # Half of the time until the message would be given to another worker; the rest is for the last page.
     has_time = within(bootstrap.settings().visibility_timeout / 2)
-    done = unless_unavailable(
+    reconciled = unless_unavailable(
         self,
         lambda: reconcile_flow(
             context(self), since=request.since, until=request.until, on_page=lambda _: has_time()
         ),
     )
-    if done is None:
+    if reconciled is None:
         log.info("reconcile skipped: another process reconciles")
         return {"run_id": None, "finished": False}
-    if done.stripe_is_unreachable and self.request.retries < MOST_WAITS:
+    if reconciled.stripe_is_unreachable and self.request.retries < MOST_WAITS:
         raise self.retry(countdown=longest_countdown(bootstrap.settings()), max_retries=NO_LIMIT)
-    if not done.run.is_finished and not done.stripe_is_unreachable:
+    if not reconciled.run.is_finished and not reconciled.stripe_is_unreachable:
         app.send_task(self.name, kwargs=kwargs)
-    return {"run_id": done.run.run_id, "finished": done.run.is_finished}
+    return {"run_id": reconciled.run.run_id, "finished": reconciled.run.is_finished}

@@ -20,17 +20,17 @@ from payment_worker.tasks.missing_payment import wait_for_payment
 def refund(self: Task, *args: object, **kwargs: object) -> Mapping[str, str | None]:
     """Refund a payment or a part of it, once for each `refund_id`."""
     request = parsed(self, RefundRequest, args, kwargs)
-    answer = unless_unavailable(self, lambda: refund_flow(context(self), request))
-    if isinstance(answer, NoSuchPayment):
+    result = unless_unavailable(self, lambda: refund_flow(context(self), request))
+    if isinstance(result, NoSuchPayment):
         wait_for_payment(self, request.payment_id, kwargs)
-    return apply_result(self, answer, kwargs)
+    return apply_result(self, result, kwargs)
 
 
 @app.task(bind=True, name="payment_worker.continue_refund", typing=False)
 def continue_waiting(self: Task, *, refund_id: str, **_newer: object) -> Mapping[str, Any]:
     """Look again at a refund that waits for its payment."""
-    answer = unless_unavailable(self, lambda: continue_refund(context(self), UUID(refund_id)))
-    return answer.as_result() if answer else {"refund_id": refund_id, "status": "not waiting"}
+    result = unless_unavailable(self, lambda: continue_refund(context(self), UUID(refund_id)))
+    return result.as_result() if result else {"refund_id": refund_id, "status": "not waiting"}
 
 
 @app.task(bind=True, name="payment_worker.refund_suspected", typing=False)
@@ -38,7 +38,7 @@ def refund_suspected(
     self: Task, *, stripe_early_fraud_warning_id: str, **_newer: object
 ) -> Mapping[str, Any]:
     """Refund a payment that Stripe warns of, if the policy says so."""
-    answer = unless_unavailable(
+    result = unless_unavailable(
         self, lambda: refund_suspected_flow(context(self), stripe_early_fraud_warning_id)
     )
-    return answer.as_result() if answer else {"refund_id": None, "status": "not refunded"}
+    return result.as_result() if result else {"refund_id": None, "status": "not refunded"}

@@ -34,20 +34,20 @@ def _begin(*, sender: Task, task_id: str, kwargs: Mapping[str, Any], **_: object
 
 @task_postrun.connect
 def _end(*, sender: Task, state: str | None, retval: object, **_: object) -> None:
-    task, end, seconds = task_label(sender.name), _how(state, retval), time.monotonic() - _began.get()
-    count(TASKS_ENDED, task, end)
+    task, outcome, seconds = task_label(sender.name), _outcome(state, retval), time.monotonic() - _began.get()
+    count(TASKS_ENDED, task, outcome)
     count(QUEUE_TASKS, _queue(sender))
     observe(TASK_SECONDS, task, seconds=seconds)
     is_sweep = state == states.SUCCESS and task in SWEEPS
     if is_sweep:
         bootstrap.process().sweeps.record(task, now=bootstrap.now())
     # A periodic task that found something has logged that itself; thousands of runs a day find nothing.
-    tell = log.debug if is_sweep else log.info
-    tell("task finished", outcome=end, duration_seconds=round(seconds, 3), **_came_to(retval))
+    write_log = log.debug if is_sweep else log.info
+    write_log("task finished", outcome=outcome, duration_seconds=round(seconds, 3), **_result_fields(retval))
     forget()
 
 
-def _came_to(retval: object) -> Mapping[str, object]:
+def _result_fields(retval: object) -> Mapping[str, object]:
     """What the task did, of what it returned; a task that succeeded may have been declined."""
     if not isinstance(retval, Mapping):
         return {}
@@ -63,7 +63,7 @@ def _queue(task: Task) -> str:
     return key or OTHER
 
 
-def _how(state: str | None, retval: object) -> str:
+def _outcome(state: str | None, retval: object) -> str:
     if state == states.FAILURE:
         return "rejected" if isinstance(retval, RequestRejectedError) else "broke"
     return ENDS.get(str(state), "other")

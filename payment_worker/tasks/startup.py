@@ -30,23 +30,23 @@ _exposed: list[Exposed] = []
 
 @setup_logging.connect
 def _log(**_: object) -> None:
-    chosen = Settings.from_environment(needed_by=())
-    configure(log_format=chosen.log_format, level=chosen.log_level)
+    settings = Settings.from_environment(needed_by=())
+    configure(log_format=settings.log_format, level=settings.log_level)
 
 
 @worker_init.connect
 def _begin_worker(*, sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery has no types
     """A worker that cannot do its work says why, all of it, and does not start."""
-    chosen = _settings(needed_by=("broker", "database", "stripe"))
+    settings = _settings(needed_by=("broker", "database", "stripe"))
     try:
         check_result_backend()
     except SettingsError as error:
         _give_up(str(error))
-    _expose(chosen, lambda: [count_here()])
-    if chosen.tracing:
+    _expose(settings, lambda: [count_here()])
+    if settings.tracing:
         _check_extra()
     if not issubclass(get_implementation(sender.pool_cls), PROCESSES):
-        _begin_tasks(chosen)
+        _begin_tasks(settings)
 
 
 @worker_process_init.connect
@@ -56,9 +56,9 @@ def _begin_child(**_: object) -> None:
     _begin_tasks(Settings.from_environment(needed_by=()))
 
 
-def _begin_tasks(chosen: Settings) -> None:
+def _begin_tasks(settings: Settings) -> None:
     """What begins in the process where tasks run."""
-    if chosen.tracing:
+    if settings.tracing:
         end = begin_tracing()
         worker_process_shutdown.connect(lambda **_: end(), weak=False)
 
@@ -68,10 +68,10 @@ def _begin_beat(**_: object) -> None:
     """Beat is one process that does not fork: the place to serve the gauges of rows and queues."""
     if _exposed:  # if a worker started it with -B, that worker serves its own counters
         return
-    chosen = _settings(needed_by=("broker",), without=("stripe", "webhook"))
-    if chosen.metrics_port is not None:
-        chosen = _settings(needed_by=("broker", "database"), without=("stripe", "webhook"))
-        _expose(chosen, lambda: [state_of(chosen, queues=[queue.name for queue in app.conf.task_queues])])
+    settings = _settings(needed_by=("broker",), without=("stripe", "webhook"))
+    if settings.metrics_port is not None:
+        settings = _settings(needed_by=("broker", "database"), without=("stripe", "webhook"))
+        _expose(settings, lambda: [state_of(settings, queues=[queue.name for queue in app.conf.task_queues])])
 
 
 def _settings(*, needed_by: Iterable[Role], without: Iterable[Role] = ()) -> Settings:
@@ -81,14 +81,14 @@ def _settings(*, needed_by: Iterable[Role], without: Iterable[Role] = ()) -> Set
         _give_up(str(error))
 
 
-def _expose(chosen: Settings, collectors: Callable[[], Iterable[Collector]]) -> None:
-    if chosen.metrics_port is None:
+def _expose(settings: Settings, collectors: Callable[[], Iterable[Collector]]) -> None:
+    if settings.metrics_port is None:
         return
     try:
-        exposed = expose(collectors(), address=chosen.metrics_address, port=chosen.metrics_port)
+        exposed = expose(collectors(), address=settings.metrics_address, port=settings.metrics_port)
     except OSError as error:
         _give_up(
-            f"Metrics cannot be served on {chosen.metrics_address} port {chosen.metrics_port}: {error.strerror}."
+            f"Metrics cannot be served on {settings.metrics_address} port {settings.metrics_port}: {error.strerror}."
         )
     _exposed.append(exposed)
 
@@ -100,6 +100,6 @@ def _check_extra() -> None:
         _give_up(str(error))
 
 
-def _give_up(why: str) -> NoReturn:
-    sys.stderr.write(f"{why}\n")
+def _give_up(text: str) -> NoReturn:
+    sys.stderr.write(f"{text}\n")
     sys.exit(2)
