@@ -62,20 +62,20 @@ class Inbox:
     clock: Callable[[], datetime]
 
 
-def inbox(chosen: Settings, *, connections: int) -> Inbox:
+def inbox(settings: Settings, *, connections: int) -> Inbox:
     """The inbox for the webhook receiver, with so many database connections."""
-    opened = database(chosen, connections=connections)
+    opened = database(settings, connections=connections)
     return Inbox(database=opened, clock=opened.now)
 
 
-def database(chosen: Settings, *, connections: int = 5) -> Database:
+def database(settings: Settings, *, connections: int = 5) -> Database:
     """The Payment Database of these settings; it connects on first use."""
-    return Database(_secret(chosen.database_url), connections=connections)
+    return Database(_secret(settings.database_url), connections=connections)
 
 
-def redis(chosen: Settings, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - redis-py's types say async or not
+def redis(settings: Settings, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - redis-py's types say async or not
     """The Redis of these settings; it connects on first use."""
-    return redis_client(_secret(chosen.redis_url), timeout_seconds=timeout_seconds)
+    return redis_client(_secret(settings.redis_url), timeout_seconds=timeout_seconds)
 
 
 class _Held:
@@ -102,29 +102,31 @@ def process() -> Process:
         return _held.process
 
 
-def _open(chosen: Settings) -> Process:
-    opened = database(chosen)
+def _open(settings: Settings) -> Process:
+    opened = database(settings)
     return Process(
-        settings=chosen,
+        settings=settings,
         database=opened,
         pauses=Pauses(opened),
-        metadata_secrets=MetadataSecrets([each.get_secret_value() for each in chosen.metadata_secrets]),
+        metadata_secrets=MetadataSecrets([each.get_secret_value() for each in settings.metadata_secrets]),
         stripe=Gateway(
             api_keys={
-                name: ApiKey(secret, KeyCheck(opened, account=name, livemode=bool(is_live(chosen))))
-                for name, secret in api_keys(chosen).items()
+                name: ApiKey(secret, KeyCheck(opened, account=name, livemode=bool(is_live(settings))))
+                for name, secret in api_keys(settings).items()
             },
-            api_base=chosen.stripe_api_base,
-            timeout_seconds=chosen.stripe_timeout,
-            rate_limiter=RateLimiter(redis(chosen, timeout_seconds=REDIS_TIMEOUT_SECONDS), limits(chosen)),
+            api_base=settings.stripe_api_base,
+            timeout_seconds=settings.stripe_timeout,
+            rate_limiter=RateLimiter(
+                redis(settings, timeout_seconds=REDIS_TIMEOUT_SECONDS), limits(settings)
+            ),
         ),
         stream=Stream(
-            _secret(chosen.redis_url),
-            name=chosen.stream,
-            max_length=chosen.stream_max_length,
-            bell_seconds=chosen.publish_every,
+            _secret(settings.redis_url),
+            name=settings.stream,
+            max_length=settings.stream_max_length,
+            bell_seconds=settings.publish_every,
         ),
-        sweeps=Sweeps(redis(chosen, timeout_seconds=REDIS_TIMEOUT_SECONDS)),
+        sweeps=Sweeps(redis(settings, timeout_seconds=REDIS_TIMEOUT_SECONDS)),
     )
 
 
@@ -157,60 +159,60 @@ def context(
 
 
 @cache
-def policy(chosen: Settings) -> Policy:
+def policy(settings: Settings) -> Policy:
     """The settings as the flows' policy."""
     return Policy(
-        lease=timedelta(seconds=chosen.lease),
-        key_safe_age=timedelta(seconds=chosen.key_safe_age),
-        absence_delay=timedelta(seconds=chosen.absence_delay),
-        max_attempts=chosen.max_attempts,
-        action_expiry=timedelta(seconds=chosen.action_expiry),
-        fraud_refund_within=timedelta(seconds=chosen.fraud_refund_within),
-        livemode=bool(is_live(chosen)),
+        lease=timedelta(seconds=settings.lease),
+        key_safe_age=timedelta(seconds=settings.key_safe_age),
+        absence_delay=timedelta(seconds=settings.absence_delay),
+        max_attempts=settings.max_attempts,
+        action_expiry=timedelta(seconds=settings.action_expiry),
+        fraud_refund_within=timedelta(seconds=settings.fraud_refund_within),
+        livemode=bool(is_live(settings)),
         retries=RetryPolicy(
-            automatic=chosen.automatic_retries,
-            first_delay=timedelta(seconds=chosen.automatic_retry_after),
-            most=chosen.retries_most,
-            most_in_period=chosen.retries_in_period,
-            period=timedelta(seconds=chosen.retries_period),
+            automatic=settings.automatic_retries,
+            first_delay=timedelta(seconds=settings.automatic_retry_after),
+            most=settings.retries_most,
+            most_in_period=settings.retries_in_period,
+            period=timedelta(seconds=settings.retries_period),
         ),
-        republish_window=timedelta(seconds=chosen.republish_window),
+        republish_window=timedelta(seconds=settings.republish_window),
     )
 
 
 @cache
-def limits(chosen: Settings) -> Limits:
+def limits(settings: Settings) -> Limits:
     """The settings as limits for calls to Stripe."""
-    rate = chosen.stripe_rate
-    if rate is None and chosen.stripe_api_base.rstrip("/") == STRIPE:
-        rate = LIVE_RATE if is_live(chosen) else TEST_RATE
+    rate = settings.stripe_rate
+    if rate is None and settings.stripe_api_base.rstrip("/") == STRIPE:
+        rate = LIVE_RATE if is_live(settings) else TEST_RATE
     return Limits(
         account=Rate(rate) if rate else None,
-        endpoint=Rate(chosen.stripe_endpoint_rate) if chosen.stripe_endpoint_rate else None,
-        failures=chosen.breaker_failures,
-        cool_down_seconds=chosen.breaker_cool_down,
+        endpoint=Rate(settings.stripe_endpoint_rate) if settings.stripe_endpoint_rate else None,
+        failures=settings.breaker_failures,
+        cool_down_seconds=settings.breaker_cool_down,
         # A call ends within its time; as much again for a process that was stopped meanwhile.
-        probe_seconds=2 * chosen.stripe_timeout,
+        probe_seconds=2 * settings.stripe_timeout,
     )
 
 
-def is_live(chosen: Settings) -> bool | None:
+def is_live(settings: Settings) -> bool | None:
     """Whether this is Stripe's live mode; None if neither a key nor PAYMENT_WORKER_STRIPE_MODE is set."""
-    key = _secret(chosen.stripe_api_key)
+    key = _secret(settings.stripe_api_key)
     if key:
         return key.startswith(("sk_live_", "rk_live_"))
-    return chosen.stripe_mode == "live" if chosen.stripe_mode else None
+    return settings.stripe_mode == "live" if settings.stripe_mode else None
 
 
-def api_keys(chosen: Settings) -> Mapping[str, str]:
+def api_keys(settings: Settings) -> Mapping[str, str]:
     """The API keys by the name of their account, which is empty for STRIPE_API_KEY."""
-    named = (named_secret(each.get_secret_value()) for each in chosen.stripe_api_keys)
-    return {"": _secret(chosen.stripe_api_key), **dict(named)}
+    named = (named_secret(each.get_secret_value()) for each in settings.stripe_api_keys)
+    return {"": _secret(settings.stripe_api_key), **dict(named)}
 
 
-def webhook_secrets(chosen: Settings | None = None) -> Sequence[tuple[str, str]]:
+def webhook_secrets(loaded: Settings | None = None) -> Sequence[tuple[str, str]]:
     """The signing secrets of the webhook endpoints, each after the name of its account; empty if there are none."""
-    secrets = (chosen or settings()).stripe_webhook_secret
+    secrets = (loaded or settings()).stripe_webhook_secret
     return tuple(named_secret(each.get_secret_value()) for each in secrets)
 
 
@@ -243,8 +245,8 @@ def record_consumed(worker: str, taken: Collection[str], *, of: Collection[str])
 @cache
 def _consumers() -> Consumers:
     """For the worker's main process, which alone consumes queues."""
-    chosen = Settings.from_environment(needed_by=("broker",))
-    return Consumers(redis(chosen, timeout_seconds=REDIS_TIMEOUT_SECONDS))
+    settings = Settings.from_environment(needed_by=("broker",))
+    return Consumers(redis(settings, timeout_seconds=REDIS_TIMEOUT_SECONDS))
 
 
 def message_id(text: str) -> UUID:

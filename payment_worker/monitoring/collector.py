@@ -98,12 +98,12 @@ class State(Collector):
 REDIS_SECONDS: Final = 2.0
 
 
-def state_of(chosen: Settings, *, queues: Sequence[str], database: Database | None = None) -> State:
+def state_of(settings: Settings, *, queues: Sequence[str], database: Database | None = None) -> State:
     """The collector of these settings, or of another database; it connects on first use."""
     return State(
-        database=database or bootstrap.database(chosen, connections=1),
-        client=bootstrap.redis(chosen, timeout_seconds=REDIS_SECONDS),
+        database=database or bootstrap.database(settings, connections=1),
+        client=bootstrap.redis(settings, timeout_seconds=REDIS_SECONDS),
         queues=queues,
-        stream=chosen.stream,
+        stream=settings.stream,
         clock=bootstrap.now,
     )

@@ -49,23 +49,23 @@ class Settings(Fields):
         environ = os.environ if environ is None else environ
         unneeded = {NAMES[name] for role in without for name in (*_NEEDED[role], *_BESIDES.get(role, ()))}
         values, unread = values_in(environ, [name for name in NAMES.values() if name not in unneeded])
-        chosen, invalid = _without_faulty(values)
+        settings, invalid = _without_faulty(values)
         wrong = {**unread, **invalid}
         needed = [name for role in needed_by for name in _NEEDED[role]]
         missing = [
             NAMES[name]
             for name in needed
-            if not getattr(chosen, name) and not getattr(chosen, _INSTEAD.get(name, name))
+            if not getattr(settings, name) and not getattr(settings, _INSTEAD.get(name, name))
         ]
         faults = [
             *unknown_in(environ, NAMES.values()),
             *wrong.values(),
             *(f"{name}: must be set" for name in missing if name not in wrong),
-            *(relation.fault for relation in RELATIONS if relation.is_broken(chosen, wrong)),
+            *(relation.fault for relation in RELATIONS if relation.is_broken(settings, wrong)),
         ]
         if faults:
             raise SettingsError(faults)
-        return chosen
+        return settings
 
     @model_validator(mode="after")
     def _defaults_fit(self) -> Self:

@@ -41,11 +41,11 @@ def serve(*, host: str, port: int, slowest_seconds: float = SLOWEST_SECONDS) -> 
         SettingsError: with every fault.
         OSError: it cannot listen there.
     """
-    chosen = Settings.from_environment(needed_by=("broker", "database", "webhook"), without=("stripe",))
-    configure(log_format=chosen.log_format, level=chosen.log_level)
+    settings = Settings.from_environment(needed_by=("broker", "database", "webhook"), without=("stripe",))
+    configure(log_format=settings.log_format, level=settings.log_level)
     logging.getLogger("uvicorn.error").addFilter(ThrottleFilter())
     http_server.serve(
-        partial(_application, chosen),
+        partial(_application, settings),
         started="webhook receiver started",
         host=host,
         port=port,
@@ -57,15 +57,15 @@ def serve(*, host: str, port: int, slowest_seconds: float = SLOWEST_SECONDS) -> 
     )
 
 
-def _application(chosen: Settings) -> Starlette:
-    inbox = bootstrap.inbox(chosen, connections=THREADS + 1)  # readiness has one of its own
-    state = state_of(chosen, queues=[queue.name for queue in celery.conf.task_queues])
+def _application(settings: Settings) -> Starlette:
+    inbox = bootstrap.inbox(settings, connections=THREADS + 1)  # readiness has one of its own
+    state = state_of(settings, queues=[queue.name for queue in celery.conf.task_queues])
     metrics = Metrics(state)
     notifier = Notifier(_notify, metrics)
     storing = Batcher(lambda events: receive_all(inbox, events, source="webhook"))
     receiver = Receiver(
-        secrets=bootstrap.webhook_secrets(chosen),
-        livemode=bootstrap.is_live(chosen),
+        secrets=bootstrap.webhook_secrets(settings),
+        livemode=bootstrap.is_live(settings),
         storing=storing,
         notifier=notifier,
         metrics=metrics,

@@ -17,8 +17,8 @@ def migrate(
     from payment_worker.settings import Settings
     from payment_worker.store.connection import migrate as migrations
 
-    chosen = Settings.from_environment(needed_by=("database",), without=("stripe", "webhook"))
-    url = chosen.database_url.get_secret_value() if chosen.database_url else ""
+    settings = Settings.from_environment(needed_by=("database",), without=("stripe", "webhook"))
+    url = settings.database_url.get_secret_value() if settings.database_url else ""
     before = migrations.revision(url)
     if down is None:
         migrations.upgrade(url)

@@ -26,9 +26,11 @@ def pause(
     from payment_worker.flows import pauses
     from payment_worker.telemetry.formats import instant
 
-    chosen = _kind(kind)
+    pause_kind = _kind(kind)
     with _database() as database:
-        stands, is_new = pauses.pause(database, chosen, reason=reason, actor=operator(), now=database.now())
+        stands, is_new = pauses.pause(
+            database, pause_kind, reason=reason, actor=operator(), now=database.now()
+        )
     if as_json:
         print_json({"paused": stands, "is_new": is_new})
         return

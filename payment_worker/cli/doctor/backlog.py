@@ -41,11 +41,11 @@ REMEDIES: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
 
 
 def all_checks(
-    connection: Connection, chosen: Settings, *, now: datetime, unknown_after: timedelta
+    connection: Connection, settings: Settings, *, now: datetime, unknown_after: timedelta
 ) -> Iterator[Check]:
     """All checks of rows."""
     yield _paused(connection, now)
-    yield _overdue(connection, chosen, now)
+    yield _overdue(connection, settings, now)
     yield _refused_of_us(connection, now)
     yield _unknown(connection, now, unknown_after)
     yield _beyond_deadline(connection, now)
@@ -53,7 +53,7 @@ def all_checks(
     yield _parked(connection, now)
     yield _findings(connection, now)
     yield _rejected(connection, now)
-    yield _balance(connection, chosen, now)
+    yield _balance(connection, settings, now)
 
 
 def _paused(connection: Connection, now: datetime) -> Check:
@@ -67,9 +67,9 @@ def _paused(connection: Connection, now: datetime) -> Check:
     return warning("pauses", "; ".join(standing), remedy="payment-worker resume")
 
 
-def _overdue(connection: Connection, chosen: Settings, now: datetime) -> Check:
+def _overdue(connection: Connection, settings: Settings, now: datetime) -> Check:
     # Three missed sweeps in a row are no coincidence.
-    grace = timedelta(seconds=max(30.0, 3 * chosen.resume_every, 3 * chosen.publish_every))
+    grace = timedelta(seconds=max(30.0, 3 * settings.resume_every, 3 * settings.publish_every))
     found = backlog.overdue(connection, before=now - grace, name=NAMED)
     late = [_counted(name.replace("_", " "), many, now) for name, many in found.items() if many.count]
     if not late:
@@ -184,7 +184,7 @@ def _rejected(connection: Connection, now: datetime) -> Check:
     )
 
 
-def _balance(connection: Connection, chosen: Settings, now: datetime) -> Check:
+def _balance(connection: Connection, settings: Settings, now: datetime) -> Check:
     differing = [row for row in ledger.balances(connection) if row.difference]
     if differing:
         return problem(
@@ -201,7 +201,7 @@ def _balance(connection: Connection, chosen: Settings, now: datetime) -> Check:
         return fine("balance", "nothing is imported yet")
     age = duration(now - imported_at)
     # Three missed imports in a row are no coincidence.
-    if now - imported_at > timedelta(seconds=max(1800.0, 3 * chosen.import_every)):
+    if now - imported_at > timedelta(seconds=max(1800.0, 3 * settings.import_every)):
         return problem("balance", f"last imported {age} ago", remedy="payment-worker ledger import")
     return fine("balance", f"explained {age} ago")
 

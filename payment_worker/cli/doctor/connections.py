@@ -63,7 +63,7 @@ def _database(connection: Connection, began: float) -> Iterator[Check]:
         yield fine("migrations", f"up to date: {migrate.newest()}")
 
 
-def broker(chosen: Settings) -> Iterator[Check]:
+def broker(settings: Settings) -> Iterator[Check]:
     """Check that Redis accepts writes, and report the queue lengths."""
     began = time.monotonic()
     try:
@@ -77,7 +77,7 @@ def broker(chosen: Settings) -> Iterator[Check]:
             policy = _eviction_policy(client)
     except (OperationalError, RedisError, OSError) as error:
         why = trouble(error)
-        where = hosts(chosen.redis_url.get_secret_value()) if chosen.redis_url else "?"
+        where = hosts(settings.redis_url.get_secret_value()) if settings.redis_url else "?"
         yield problem("broker", f"cannot serve: {why} at {where}", remedy=for_redis(why))
         return
     lengths = ", ".join(f"{name} {length}" for name, length in waiting.items())
@@ -113,10 +113,10 @@ def _eviction(policy: str | None) -> Iterator[Check]:
         yield warning("eviction", f"{policy}: a full Redis deletes keys that have an expiry", remedy=remedy)
 
 
-def workers(chosen: Settings) -> Iterator[Check]:
+def workers(settings: Settings) -> Iterator[Check]:
     """Check that every queue has a consumer."""
     try:
-        client = bootstrap.redis(chosen, timeout_seconds=REDIS_SECONDS)
+        client = bootstrap.redis(settings, timeout_seconds=REDIS_SECONDS)
         counts = Consumers(client).count([queue.name for queue in app.conf.task_queues])
     except RedisError:
         return  # said above
@@ -132,11 +132,11 @@ def workers(chosen: Settings) -> Iterator[Check]:
     yield fine("workers", f"workers per queue: {pending}")
 
 
-def beat(chosen: Settings) -> Iterator[Check]:
+def beat(settings: Settings) -> Iterator[Check]:
     """Check that the sweep runs, for which beat and a worker are needed."""
     start = "start beat, and a worker of queue maintenance: celery -A payment_worker beat | worker"
     try:
-        client = bootstrap.redis(chosen, timeout_seconds=REDIS_SECONDS)
+        client = bootstrap.redis(settings, timeout_seconds=REDIS_SECONDS)
         swept_at = Sweeps(client).last().get("resume_stalled")
     except RedisError:
         return  # said above
@@ -145,14 +145,14 @@ def beat(chosen: Settings) -> Iterator[Check]:
         return
     ago = max(bootstrap.now() - swept_at, timedelta())
     # Three sweeps missed in a row is no chance.
-    is_late = ago > timedelta(seconds=max(30.0, 3 * chosen.resume_every))
+    is_late = ago > timedelta(seconds=max(30.0, 3 * settings.resume_every))
     said = f"the last sweep was {duration(ago)} ago"
     yield problem("beat", said, remedy=start) if is_late else fine("beat", said)
 
 
-def secrets(chosen: Settings) -> Iterator[Check]:
+def secrets(settings: Settings) -> Iterator[Check]:
     """Check that a webhook signing secret is set; without one events arrive by the poll alone."""
-    count = len(chosen.stripe_webhook_secret)
+    count = len(settings.stripe_webhook_secret)
     if count == 0:
         yield warning(
             "webhook secret",
@@ -163,16 +163,16 @@ def secrets(chosen: Settings) -> Iterator[Check]:
         yield fine("webhook secret", f"{count} {'is' if count == 1 else 'are'} set")
 
 
-def metadata_secrets(chosen: Settings) -> Iterator[Check]:
+def metadata_secrets(settings: Settings) -> Iterator[Check]:
     """Check that the secrets of our metadata MAC are a setting, and so survive a loss of the database."""
-    configured = [each.get_secret_value() for each in chosen.metadata_secrets]
+    configured = [each.get_secret_value() for each in settings.metadata_secrets]
     if not configured:
         yield warning(
             "metadata secret",
             "stored in the database only: if both are lost, no payment can be restored from Stripe",
             remedy="set PAYMENT_WORKER_METADATA_SECRETS to a new secret and, after a comma, the stored one",
         )
-    elif stored(chosen, metadata_secret.read) not in {*configured, None}:
+    elif stored(settings, metadata_secret.read) not in {*configured, None}:
         yield warning(
             "metadata secret",
             "the one stored in the database is not among the configured: what it signed proves nothing",
@@ -182,12 +182,12 @@ def metadata_secrets(chosen: Settings) -> Iterator[Check]:
         yield fine("metadata secret", f"{len(configured)} {'is' if len(configured) == 1 else 'are'} set")
 
 
-def stored(chosen: Settings, read: Callable[[Connection], T]) -> T | None:
+def stored(settings: Settings, read: Callable[[Connection], T]) -> T | None:
     """What the database says; None if it cannot serve, which its own check reports."""
-    if not chosen.database_url:
+    if not settings.database_url:
         return None
     try:
-        with closing(bootstrap.database(chosen, connections=1)) as reached, reached.begin() as connection:
+        with closing(bootstrap.database(settings, connections=1)) as reached, reached.begin() as connection:
             return read(connection)
     except DatabaseUnavailableError:
         return None

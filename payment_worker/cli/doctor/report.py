@@ -28,21 +28,21 @@ _MARKS: Final[Mapping[Verdict, str]] = {
 
 def examine(*, unknown_after_seconds: float) -> Sequence[Check]:
     """Run every check for which the settings suffice."""
-    settings, chosen = _settings()
-    checks = [settings]
-    if chosen:
-        checks += _servers(chosen)
-        if chosen.database_url:
-            checks += _rows(chosen, timedelta(seconds=unknown_after_seconds))
+    check, settings = _settings()
+    checks = [check]
+    if settings:
+        checks += _servers(settings)
+        if settings.database_url:
+            checks += _rows(settings, timedelta(seconds=unknown_after_seconds))
     # Whose key it is comes first where it is not ours: all else follows from that.
     return sorted(
         checks, key=lambda each: not (each.name.startswith(ACCOUNT) and each.verdict is Verdict.PROBLEM)
     )
 
 
-def examine_servers(chosen: Settings) -> Sequence[Check]:
+def examine_servers(settings: Settings) -> Sequence[Check]:
     """Look at PostgreSQL, Redis, workers and rows, for a process that holds none of Stripe's secrets."""
-    return [*_our_servers(chosen), *_rows(chosen, UNKNOWN_AFTER)]
+    return [*_our_servers(settings), *_rows(settings, UNKNOWN_AFTER)]
 
 
 def is_healthy(checks: Sequence[Check]) -> bool:
@@ -69,20 +69,20 @@ def show(checks: Sequence[Check], *, as_json: bool) -> None:
 
 def _settings() -> tuple[Check, Settings | None]:
     try:
-        chosen = Settings.from_environment(needed_by=_NEEDED)
+        settings = Settings.from_environment(needed_by=_NEEDED)
     except SettingsError as error:
         remedy = "correct them in the environment; docs/reference/settings.md lists every setting"
         fault = problem("settings", "; ".join(error.faults), remedy=remedy)
     else:
-        return _settings_check(chosen), chosen
+        return _settings_check(settings), settings
     try:
         return fault, Settings.from_environment(needed_by=())
     except SettingsError:
         return fault, None
 
 
-def _settings_check(chosen: Settings) -> Check:
-    if chosen.visibility_timeout > chosen.lease:
+def _settings_check(settings: Settings) -> Check:
+    if settings.visibility_timeout > settings.lease:
         return fine("settings", "complete and valid")
     return warning(
         "settings",
@@ -91,32 +91,34 @@ def _settings_check(chosen: Settings) -> Check:
     )
 
 
-def _servers(chosen: Settings) -> Iterator[Check]:
+def _servers(settings: Settings) -> Iterator[Check]:
     from payment_worker.cli.doctor import connections
     from payment_worker.cli.doctor.stripe import stripe
 
-    yield from _our_servers(chosen)
-    if chosen.stripe_api_key:
-        yield from stripe(chosen)
-    yield from connections.secrets(chosen)
-    yield from connections.metadata_secrets(chosen)
+    yield from _our_servers(settings)
+    if settings.stripe_api_key:
+        yield from stripe(settings)
+    yield from connections.secrets(settings)
+    yield from connections.metadata_secrets(settings)
 
 
-def _our_servers(chosen: Settings) -> Iterator[Check]:
+def _our_servers(settings: Settings) -> Iterator[Check]:
     from payment_worker.cli.doctor import connections
 
-    if chosen.database_url:
-        with closing(bootstrap.database(chosen, connections=1)) as database:
+    if settings.database_url:
+        with closing(bootstrap.database(settings, connections=1)) as database:
             yield from connections.database(database)
-    if chosen.redis_url:
-        yield from connections.broker(chosen)
-        yield from connections.workers(chosen)
-        yield from connections.beat(chosen)
+    if settings.redis_url:
+        yield from connections.broker(settings)
+        yield from connections.workers(settings)
+        yield from connections.beat(settings)
 
 
-def _rows(chosen: Settings, unknown_after: timedelta) -> Iterator[Check]:
+def _rows(settings: Settings, unknown_after: timedelta) -> Iterator[Check]:
     try:
-        with closing(bootstrap.database(chosen, connections=1)) as database, database.begin() as connection:
-            yield from backlog.all_checks(connection, chosen, now=database.now(), unknown_after=unknown_after)
+        with closing(bootstrap.database(settings, connections=1)) as database, database.begin() as connection:
+            yield from backlog.all_checks(
+                connection, settings, now=database.now(), unknown_after=unknown_after
+            )
     except DatabaseUnavailableError:
         return  # said above

@@ -25,22 +25,22 @@ from payment_worker.telemetry.formats import duration
 STRIPE_SECONDS: Final = 10
 
 
-def stripe(chosen: Settings) -> Iterator[Check]:
+def stripe(settings: Settings) -> Iterator[Check]:
     """Check that Stripe is reachable with each key, then the keys' accounts and the clocks."""
-    for account, key in bootstrap.api_keys(chosen).items():
-        for each in _with_key(chosen, account, key):
+    for account, key in bootstrap.api_keys(settings).items():
+        for each in _with_key(settings, account, key):
             yield replace(each, name=f"{each.name} {account}".strip())
-    yield from _without_key(chosen)
+    yield from _without_key(settings)
 
 
-def _with_key(chosen: Settings, account: str, key: str) -> Iterator[Check]:
+def _with_key(settings: Settings, account: str, key: str) -> Iterator[Check]:
     began = time.monotonic()
     answer = probe(
         api_key=key,
-        api_base=chosen.stripe_api_base,
-        timeout_seconds=min(STRIPE_SECONDS, chosen.stripe_timeout),
+        api_base=settings.stripe_api_base,
+        timeout_seconds=min(STRIPE_SECONDS, settings.stripe_timeout),
     )
-    where = chosen.stripe_api_base
+    where = settings.stripe_api_base
     match answer:
         case NotReached(reason):
             yield problem(
@@ -57,19 +57,19 @@ def _with_key(chosen: Settings, account: str, key: str) -> Iterator[Check]:
             )
         case Reached():
             milliseconds = f"{(time.monotonic() - began) * 1000:.0f} ms"
-            yield _reached(chosen, answer, where, milliseconds)
-            yield from _account(chosen, account, answer.account_id)
-            yield from _webhook_endpoint(chosen, account)
+            yield _reached(settings, answer, where, milliseconds)
+            yield from _account(settings, account, answer.account_id)
+            yield from _webhook_endpoint(settings, account)
     if answer.date and not account:
-        yield _clocks(chosen, answer.date)
+        yield _clocks(settings, answer.date)
 
 
 def _setting(account: str) -> str:
     return f"{account} of STRIPE_API_KEYS" if account else "STRIPE_API_KEY"
 
 
-def _reached(chosen: Settings, answer: Reached, where: str, took: str) -> Check:
-    is_live = bootstrap.is_live(chosen)
+def _reached(settings: Settings, answer: Reached, where: str, took: str) -> Check:
+    is_live = bootstrap.is_live(settings)
     if is_live and answer.is_simulator:
         return problem(
             "stripe",
@@ -87,9 +87,9 @@ def _reached(chosen: Settings, answer: Reached, where: str, took: str) -> Check:
     )
 
 
-def _webhook_endpoint(chosen: Settings, account: str) -> Iterator[Check]:
+def _webhook_endpoint(settings: Settings, account: str) -> Iterator[Check]:
     """Only a difference: events may come by another way, and a restricted key need not read endpoints."""
-    found = endpoints(chosen, account).list()
+    found = endpoints(settings, account).list()
     for each, differences in (
         {} if isinstance(found, EndpointsUnavailable) else ours_among(found, None).items()
     ):
@@ -101,11 +101,11 @@ def _webhook_endpoint(chosen: Settings, account: str) -> Iterator[Check]:
             )
 
 
-def _mode(chosen: Settings) -> str:
-    return "live" if bootstrap.is_live(chosen) else "test"
+def _mode(settings: Settings) -> str:
+    return "live" if bootstrap.is_live(settings) else "test"
 
 
-def _account(chosen: Settings, account: str, account_id: str | None) -> Iterator[Check]:
+def _account(settings: Settings, account: str, account_id: str | None) -> Iterator[Check]:
     if account_id is None:
         yield problem(
             ACCOUNT,
@@ -113,22 +113,22 @@ def _account(chosen: Settings, account: str, account_id: str | None) -> Iterator
             remedy="grant the restricted key read permission for accounts (rak_accounts_kyc_basic_read)",
         )
         return
-    ours = stored(chosen, lambda connection: stripe_identity.on_record(connection, account))
-    if ours and ours != Identity(account_id, bool(bootstrap.is_live(chosen))):
+    ours = stored(settings, lambda connection: stripe_identity.on_record(connection, account))
+    if ours and ours != Identity(account_id, bool(bootstrap.is_live(settings))):
         mode = "live" if ours.livemode else "test"
         yield problem(
             ACCOUNT,
-            f"the key belongs to {account_id} ({_mode(chosen)} mode), our payments are on "
+            f"the key belongs to {account_id} ({_mode(settings)} mode), our payments are on "
             f"{ours.stripe_account_id} ({mode} mode): nothing is sent to Stripe",
             remedy=f"set {_setting(account)} to a key of {ours.stripe_account_id}, or DATABASE_URL to another database",
         )
     else:
-        yield fine(ACCOUNT, f"{account_id} ({_mode(chosen)} mode)")
+        yield fine(ACCOUNT, f"{account_id} ({_mode(settings)} mode)")
 
 
-def _without_key(chosen: Settings) -> Iterator[Check]:
-    used = {account_of(each).key for each in stored(chosen, event_polls.accounts) or ()}
-    for missing in sorted(used - bootstrap.api_keys(chosen).keys()):
+def _without_key(settings: Settings) -> Iterator[Check]:
+    used = {account_of(each).key for each in stored(settings, event_polls.accounts) or ()}
+    for missing in sorted(used - bootstrap.api_keys(settings).keys()):
         yield problem(
             f"{ACCOUNT} {missing}",
             f"STRIPE_API_KEYS has no key of {missing}: nothing is sent for its payments",
@@ -136,14 +136,14 @@ def _without_key(chosen: Settings) -> Iterator[Check]:
         )
 
 
-def _clocks(chosen: Settings, theirs: datetime) -> Check:
+def _clocks(settings: Settings, theirs: datetime) -> Check:
     began, machine = time.monotonic(), bootstrap.now()
     clocks = {"this machine's": machine}
-    if chosen.database_url:
+    if settings.database_url:
         # An outage is reported by the database check.
         with (
             suppress(DatabaseUnavailableError),
-            closing(bootstrap.database(chosen, connections=1)) as database,
+            closing(bootstrap.database(settings, connections=1)) as database,
         ):
             clocks["PostgreSQL's"] = database.now() - timedelta(seconds=time.monotonic() - began)
     wrong = [

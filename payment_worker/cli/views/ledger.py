@@ -82,7 +82,7 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def _import(context: Context, *, since: datetime | None, shown: bool) -> Sequence[AccountImport] | None:
-    chosen = bootstrap.settings()
+    settings = bootstrap.settings()
     with progress(total=1, shown=shown) as update:
 
         def on_page(state: BalanceImport, read_back_to: datetime) -> None:
@@ -90,8 +90,8 @@ def _import(context: Context, *, since: datetime | None, shown: bool) -> Sequenc
             update(f"{account}: back to {instant(read_back_to)[:16]}", _part(state, read_back_to))
 
         options = ImportOptions(
-            overlap=timedelta(seconds=chosen.poll_overlap),
-            clear_within=timedelta(seconds=chosen.clear_within),
+            overlap=timedelta(seconds=settings.poll_overlap),
+            clear_within=timedelta(seconds=settings.clear_within),
             since=since,
             on_page=on_page,
         )

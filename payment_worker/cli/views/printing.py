@@ -34,10 +34,10 @@ class Screen(Console):
 @cache
 def console() -> Screen:
     """Standard output."""
-    chosen = Screen(highlight=False, soft_wrap=False)
-    if not chosen.is_terminal and "COLUMNS" not in os.environ:
-        chosen.width = _FILE_WIDTH
-    return chosen
+    screen = Screen(highlight=False, soft_wrap=False)
+    if not screen.is_terminal and "COLUMNS" not in os.environ:
+        screen.width = _FILE_WIDTH
+    return screen
 
 
 def print_json(value: object) -> None:

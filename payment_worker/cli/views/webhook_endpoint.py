@@ -18,19 +18,19 @@ PATH: Final = "/webhooks/stripe"
 SECONDS: Final = 10
 
 
-def endpoints(chosen: Settings, account: str) -> WebhookEndpoints:
+def endpoints(settings: Settings, account: str) -> WebhookEndpoints:
     """Those of an account that we have a key of.
 
     Raises:
         SettingsError: we have none.
     """
-    keys = bootstrap.api_keys(chosen)
+    keys = bootstrap.api_keys(settings)
     if account not in keys:
         raise SettingsError([f"STRIPE_API_KEYS: has no account {account}"])
     return WebhookEndpoints(
         api_key=keys[account],
-        api_base=chosen.stripe_api_base,
-        timeout_seconds=min(SECONDS, chosen.stripe_timeout),
+        api_base=settings.stripe_api_base,
+        timeout_seconds=min(SECONDS, settings.stripe_timeout),
     )
 
 
