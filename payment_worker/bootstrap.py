@@ -54,20 +54,6 @@ def settings() -> Settings:
     return Settings.from_environment(needed_by=("broker", "database", "stripe"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inbox:
-    """What storing events needs: the database without Stripe, and so without an API key."""
-
-    database: Database
-    clock: Callable[[], datetime]
-
-
-def inbox(settings: Settings, *, connections: int) -> Inbox:
-    """The inbox for the webhook receiver, with so many database connections."""
-    opened = database(settings, connections=connections)
-    return Inbox(database=opened, clock=opened.now)
-
-
 def database(settings: Settings, *, connections: int = 5) -> Database:
     """The Payment Database of these settings; it connects on first use."""
     return Database(_secret(settings.database_url), connections=connections)

@@ -58,11 +58,11 @@ def serve(*, host: str, port: int, slowest_seconds: float = SLOWEST_SECONDS) -> 
 
 
 def _application(settings: Settings) -> Starlette:
-    inbox = bootstrap.inbox(settings, connections=THREADS + 1)  # readiness has one of its own
+    database = bootstrap.database(settings, connections=THREADS + 1)  # readiness has one of its own
     state = state_of(settings, queues=[queue.name for queue in celery.conf.task_queues])
     metrics = Metrics(state)
     notifier = Notifier(_notify, metrics)
-    storing = Batcher(lambda events: receive_all(inbox, events, source="webhook"))
+    storing = Batcher(lambda events: receive_all(database, events, source="webhook", clock=database.now))
     receiver = Receiver(
         secrets=bootstrap.webhook_secrets(settings),
         livemode=bootstrap.is_live(settings),
@@ -70,13 +70,13 @@ def _application(settings: Settings) -> Starlette:
         notifier=notifier,
         metrics=metrics,
     )
-    readiness = Readiness(inbox.database)
+    readiness = Readiness(database)
 
     def close() -> None:
         storing.close()
         readiness.close()
         notifier.close()
-        inbox.database.close()
+        database.close()
         state.close()
 
     return application(receiver, readiness, close=close)

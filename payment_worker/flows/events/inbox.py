@@ -8,7 +8,7 @@ finds it, is processed alone: it may be what ended its worker, and shall take no
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Final, Protocol, TypeVar, assert_never
+from typing import Final, TypeVar, assert_never
 from uuid import UUID
 
 from payment_worker.domain.attempts.backoff import next_try
@@ -44,28 +44,18 @@ GROUP: Final = 100
 """New events processed together: about 30 ms, in which others wait for the payments' locks."""
 
 
-class Receives(Protocol):
-    """What storing an event needs: a `Context`, or as much of one as the webhook receiver has."""
-
-    @property
-    def database(self) -> Database:
-        """Where events are kept."""
-
-    @property
-    def clock(self) -> Callable[[], datetime]:
-        """Now, aware."""
-
-
-def receive(context: Receives, event: Event, *, source: str) -> bool:
+def receive(context: Context, event: Event, *, source: str) -> bool:
     """Store an event; False when it is stored already. Once this returns, nothing can lose it."""
-    return receive_all(context, [event], source=source)[0]
+    return receive_all(context.database, [event], source=source, clock=context.clock)[0]
 
 
-def receive_all(context: Receives, events: Sequence[Event], *, source: str) -> list[bool]:
+def receive_all(
+    database: Database, events: Sequence[Event], *, source: str, clock: Callable[[], datetime]
+) -> list[bool]:
     """Store events, all or none of them; False in the place of each that is stored already."""
     arrivals = [arrival(event) for event in events]
-    with context.database.begin() as connection:
-        new_keys = inbox.keep(connection, arrivals, source=source, now=context.clock())
+    with database.begin() as connection:
+        new_keys = inbox.keep(connection, arrivals, source=source, now=clock())
     return [_is_new(each.event, new_keys) for each in arrivals]
 
 

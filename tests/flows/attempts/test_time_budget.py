@@ -56,7 +56,7 @@ def test_an_event_that_says_how_a_payment_ended(scene: Scene) -> None:
     events = scene.events(types=["payment_intent.succeeded"])
     assert events
     with counting(scene.context.database) as spent:
-        receive_all(scene.context, events, source="webhook")
+        receive_all(scene.context.database, events, source="webhook", clock=scene.context.clock)
         assert not process_together(scene.context, claim_new(scene.context))
     # It is stored; it is claimed; it is applied and ended together.
     assert spent.commits <= 3, spent.statements

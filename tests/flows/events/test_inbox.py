@@ -1,5 +1,6 @@
 """An event that cannot be processed is tried again, parked in the end with its reason, and can be replayed."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from payment_worker.flows.events.inbox import (
 )
 from payment_worker.flows.events.subjects import SUBJECTS, Subject
 from payment_worker.flows.maintenance.sweep import claim_due
+from payment_worker.gateway.webhook import Event
 from payment_worker.store.events import event_list
 from tests.flows.scene import Clock, Scene
 from tests.harness.length import long
@@ -31,13 +33,17 @@ EVENT = "SELECT * FROM stripe_event"
 WAITING = "SELECT event_id FROM stripe_event WHERE status = 'RECEIVED' ORDER BY event_id"
 
 
+def _arrive(scene: Scene, events: Sequence[Event], *, source: str = "webhook") -> list[bool]:
+    return receive_all(scene.context.database, events, source=source, clock=scene.context.clock)
+
+
 def test_an_event_that_breaks_its_handler_is_parked_with_the_place_where_it_broke(
     scene: Scene, rows: Rows
 ) -> None:
     scene.charge(payment_method="pm_card_processing")
     rows("ALTER TABLE payment ADD CHECK (status <> 'SUCCEEDED')")
     scene.simulator.advance(3600)
-    receive_all(scene.context, scene.events(types=["payment_intent.succeeded"]), source="webhook")
+    _arrive(scene, scene.events(types=["payment_intent.succeeded"]))
 
     scene.process_waiting()
 
@@ -136,7 +142,7 @@ def test_an_event_that_breaks_those_beside_it_is_set_apart(scene: Scene, rows: R
     good, bad = (scene.charge(payment_method="pm_card_processing") for _ in range(2))
     rows(f"ALTER TABLE payment ADD CHECK (payment_id <> '{bad}' OR status <> 'SUCCEEDED')")
     scene.simulator.advance(3600)
-    receive_all(scene.context, scene.events(types=["payment_intent.succeeded"]), source="webhook")
+    _arrive(scene, scene.events(types=["payment_intent.succeeded"]))
 
     left = process_together(scene.context, claim_new(scene.context))
     assert len(left) == len([good, bad]), "PostgreSQL undid all that their transaction had done"
@@ -155,7 +161,7 @@ def test_events_without_a_change_are_finished_together_without_a_request_to_stri
     for _ in range(3):
         scene.charge()
     events = scene.events()
-    receive_all(scene.context, events, source="webhook")
+    _arrive(scene, events)
     scene.simulator.fault("unavailable", times=None)
 
     assert not process_together(scene.context, claim_new(scene.context))
@@ -169,7 +175,7 @@ def test_fees_of_many_charges_are_recorded_with_one_request(scene: Scene, rows: 
     for _ in range(3):
         scene.charge()
     scene.simulator.advance(60)
-    receive_all(scene.context, scene.events(types=["charge.updated"]), source="webhook")
+    _arrive(scene, scene.events(types=["charge.updated"]))
     # Retrieving one by one is impossible; listing is not.
     scene.simulator.fault("server_error", endpoint="balance_transactions.retrieve", times=None)
 
@@ -188,7 +194,7 @@ def test_fees_are_found_behind_a_page_of_other_transactions(scene: Scene, rows: 
     topup = {"type": "topup", "amount": 1, "currency": "eur", "created": events[-1].payload["created"]}
     for _ in range(101):
         scene.simulator.post("balance_transactions", topup)
-    receive_all(scene.context, events, source="webhook")
+    _arrive(scene, events)
     scene.simulator.fault("server_error", endpoint="balance_transactions.retrieve", times=None)
 
     assert not process_together(scene.context, claim_new(scene.context))
@@ -199,7 +205,7 @@ def test_fees_are_found_behind_a_page_of_other_transactions(scene: Scene, rows: 
 def test_the_fee_of_one_charge_is_retrieved(scene: Scene, rows: Rows) -> None:
     scene.charge()
     scene.simulator.advance(60)
-    receive_all(scene.context, scene.events(types=["charge.updated"]), source="webhook")
+    _arrive(scene, scene.events(types=["charge.updated"]))
     scene.simulator.fault("server_error", endpoint="balance_transactions.list", times=None)
 
     assert not process_together(scene.context, claim_new(scene.context))
@@ -211,7 +217,7 @@ def test_fees_that_are_not_on_the_list_are_retrieved(scene: Scene, rows: Rows) -
     for _ in range(2):
         scene.charge()
     scene.simulator.advance(60)
-    receive_all(scene.context, scene.events(types=["charge.updated"]), source="webhook")
+    _arrive(scene, scene.events(types=["charge.updated"]))
     scene.simulator.fault("server_error", endpoint="balance_transactions.list", times=None)
 
     for each in process_together(scene.context, claim_new(scene.context)):
@@ -223,7 +229,7 @@ def test_fees_that_are_not_on_the_list_are_retrieved(scene: Scene, rows: Rows) -
 def test_a_payment_whose_id_is_not_known_yet_is_found_by_what_it_proves(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge_unanswered()
     assert rows.one("SELECT stripe_payment_intent_id AS id FROM payment")["id"] is None
-    receive_all(scene.context, scene.events(types=["payment_intent.succeeded"]), source="webhook")
+    _arrive(scene, scene.events(types=["payment_intent.succeeded"]))
     scene.simulator.fault("unavailable", times=None)
 
     assert not process_together(scene.context, claim_new(scene.context))
@@ -254,7 +260,7 @@ def test_a_batch_is_stored_in_one_go_each_event_once(scene: Scene, rows: Rows) -
     first, second, *others = scene.events()
     assert receive(scene.context, second, source="webhook")
 
-    stored = receive_all(scene.context, [first, second, first, *others], source="poll")
+    stored = _arrive(scene, [first, second, first, *others], source="poll")
 
     assert stored == [True, False, False, *(True for _ in others)]
     sources = rows("SELECT source, count(*) AS events FROM stripe_event GROUP BY source ORDER BY source")
