@@ -72,7 +72,9 @@ def events(connection: Connection, request: Request) -> Mapping[str, Any]:
     # Those that wait or are parked have indexes of their own.
     among = None if status in {EventStatus.PARKED, EventStatus.RECEIVED} else LOOKED_AT
     return {
-        "found": event_list.newest(connection, status=status or None, type_=None, limit=ROWS, among=among),
+        "found": event_list.newest(
+            connection, status=status or None, type_=None, limit=ROWS, newest_of_all=among
+        ),
         "status": status,
         "statuses": list(EventStatus),
         "sentence": sentence,

@@ -27,7 +27,7 @@ def claim_rows(
 
 def claim_of(rows: DueRows, *, now: datetime, until: datetime, limit: int) -> Update:
     """The update that claims them."""
-    due = (
+    due_keys = (
         select(rows.key)
         .where(rows.due_at <= now, *rows.conditions)
         .order_by(rows.due_at)
@@ -35,4 +35,4 @@ def claim_of(rows: DueRows, *, now: datetime, until: datetime, limit: int) -> Up
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
-    return update(rows.key.table).where(rows.key.in_(due)).values({rows.due_at.name: until})
+    return update(rows.key.table).where(rows.key.in_(due_keys)).values({rows.due_at.name: until})

@@ -56,9 +56,9 @@ def payout_message_row(message: Message, *, stripe_payout_id: str, now: datetime
     return _row(message, identity, message.data(), now, stripe_payout_id=stripe_payout_id)
 
 
-def _row(message: Message, identity: UUID, data: dict[str, object], now: datetime, **about: object) -> Row:
+def _row(message: Message, identity: UUID, data: dict[str, object], now: datetime, **columns: object) -> Row:
     values = {"message_id": identity, "type": message.message_type, "data": data, "occurred_at": now}
-    return Row(box, {**values, **about})
+    return Row(box, {**values, **columns})
 
 
 PUBLISH_LOCK = 0x6F7574626F78
@@ -109,9 +109,9 @@ def lose(connection: Connection, stream: str, *, since: datetime) -> None:
 
 def remember(connection: Connection, stream: str, entry_id: str, *, now: datetime) -> None:
     """Note the last entry that was added to the stream."""
-    new = insert(memory).values(stream=stream, last_entry_id=entry_id, updated_at=now)
-    changed = {"last_entry_id": entry_id, "updated_at": now}
-    connection.execute(new.on_conflict_do_update(index_elements=["stream"], set_=changed))
+    row = insert(memory).values(stream=stream, last_entry_id=entry_id, updated_at=now)
+    values = {"last_entry_id": entry_id, "updated_at": now}
+    connection.execute(row.on_conflict_do_update(index_elements=["stream"], set_=values))
 
 
 def forget(connection: Connection, stream: str) -> None:
@@ -136,16 +136,16 @@ def oldest_of_newest(connection: Connection, *, count: int) -> datetime | None:
 
 def unpublish(connection: Connection, *, since: datetime, limit: int) -> int:
     """Have messages published again that were published from then on, at the most so many; how many it were."""
-    some = select(box.c.position).where(box.c.published_at >= since).limit(limit)
-    again = update(box).where(box.c.position.in_(some.scalar_subquery())).values(published_at=None)
-    return connection.execute(again).rowcount
+    positions = select(box.c.position).where(box.c.published_at >= since).limit(limit)
+    statement = update(box).where(box.c.position.in_(positions.scalar_subquery())).values(published_at=None)
+    return connection.execute(statement).rowcount
 
 
 def unpublish_occurred(
     connection: Connection, *, since: datetime, until: datetime, after: int, limit: int
 ) -> Sequence[int]:
     """Have messages of a period published again, at the most so many after this position; their positions."""
-    some = (
+    positions = (
         select(box.c.position)
         .where(
             box.c.occurred_at >= since,
@@ -156,5 +156,5 @@ def unpublish_occurred(
         .order_by(box.c.position)
         .limit(limit)
     )
-    again = update(box).where(box.c.position.in_(some.scalar_subquery())).values(published_at=None)
-    return sorted(connection.execute(again.returning(box.c.position)).scalars())
+    statement = update(box).where(box.c.position.in_(positions.scalar_subquery())).values(published_at=None)
+    return sorted(connection.execute(statement.returning(box.c.position)).scalars())

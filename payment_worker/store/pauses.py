@@ -67,9 +67,9 @@ def end(
     Returns:
         The kinds of those that stood.
     """
-    ending = delete(tables.pause).returning(tables.pause.c.kind)
+    statement = delete(tables.pause).returning(tables.pause.c.kind)
     if kinds:
-        ending = ending.where(tables.pause.c.kind.in_(kinds))
-    ended = sorted(connection.execute(ending).scalars())
-    operator_actions.record(connection, ActionKind.RESUMED, ended, reason=reason, actor=actor, now=now)
-    return ended
+        statement = statement.where(tables.pause.c.kind.in_(kinds))
+    ended_kinds = sorted(connection.execute(statement).scalars())
+    operator_actions.record(connection, ActionKind.RESUMED, ended_kinds, reason=reason, actor=actor, now=now)
+    return ended_kinds

@@ -40,21 +40,21 @@ def keep(connection: Connection, request: RejectedRequest) -> UUID | None:
     each other gets one made of its content, which is the same at each delivery.
     """
     row = {each.name: getattr(request, each.name) for each in fields(request)}
-    same = (rejected.c.task == request.task) & (rejected.c.arguments == request.arguments)
+    is_same = (rejected.c.task == request.task) & (rejected.c.arguments == request.arguments)
     for identity in _identities(request.request_id, request.task, request.arguments):
-        new = insert(rejected).values({**row, "request_id": identity}).on_conflict_do_nothing()
-        if connection.execute(new).rowcount:
+        statement = insert(rejected).values({**row, "request_id": identity}).on_conflict_do_nothing()
+        if connection.execute(statement).rowcount:
             return identity
-        if connection.scalar(select(same).where(rejected.c.request_id == identity)):
+        if connection.scalar(select(is_same).where(rejected.c.request_id == identity)):
             return None
     return None
 
 
 def first_code(connection: Connection, *, request_id: UUID, task: str, arguments: object) -> str | None:
     """Why this request was rejected, if it was: the code of its first error."""
-    same = (rejected.c.task == task) & (rejected.c.arguments == arguments)
+    is_same = (rejected.c.task == task) & (rejected.c.arguments == arguments)
     query = select(rejected.c.errors[0]["code"].astext).where(
-        rejected.c.request_id.in_(_identities(request_id, task, arguments)), same
+        rejected.c.request_id.in_(_identities(request_id, task, arguments)), is_same
     )
     return connection.scalar(query)
 

@@ -94,7 +94,7 @@ def write(connection: Connection, writes: Sequence[Write]) -> None:
         parameters |= {f"set{n}_{name}": value for name, value in change.values.items()}
         parameters |= {f"key{n}_{name}": value for name, value in change.where.items()}
     statement = _statement(
-        tuple((table, columns, len(many)) for (table, columns), many in rows.items()),
+        tuple((table, columns, len(rows_of_table)) for (table, columns), rows_of_table in rows.items()),
         tuple((each.table, tuple(each.values), tuple(each.where), each.only) for each in changes),
     )
     statement.execute(connection, parameters)
@@ -105,13 +105,15 @@ def _statement(inserted: tuple[RowsShape, ...], changed: tuple[ChangeShape, ...]
     """The same shapes come again and again: their statement is made once, which is most of its cost."""
     numbers = count()
     parts: list[Insert | Update] = [
-        table.insert().values([_parameters(f"row{next(numbers)}", table, columns) for _ in range(many)])
-        for table, columns, many in inserted
+        table.insert().values([_parameters(f"row{next(numbers)}", table, columns) for _ in range(row_count)])
+        for table, columns, row_count in inserted
     ]
     for n, (table, columns, keys, only) in enumerate(changed):
-        found = [table.c[name] == key for name, key in _parameters(f"key{n}", table, keys).items()]
+        keys_match = [table.c[name] == key for name, key in _parameters(f"key{n}", table, keys).items()]
         condition = [] if only is None else [only]
-        parts.append(table.update().where(*found, *condition).values(_parameters(f"set{n}", table, columns)))
+        parts.append(
+            table.update().where(*keys_match, *condition).values(_parameters(f"set{n}", table, columns))
+        )
     *others, last = parts
     return Compiled(last.add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(others))))
 

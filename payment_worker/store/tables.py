@@ -473,11 +473,11 @@ payout = Table(
 )
 
 
-def _archive(of: Table) -> Table:
+def _archive(table: Table) -> Table:
     """The archive of a table: the same columns, and nothing that refers to other tables."""
-    columns = [Column(each.name, each.type, nullable=each.nullable, key=each.key) for each in of.columns]
-    archive = Table(f"{of.name}_archive", metadata, *columns)
-    archive.append_constraint(PrimaryKeyConstraint(*(each.name for each in of.primary_key)))
+    columns = [Column(each.name, each.type, nullable=each.nullable, key=each.key) for each in table.columns]
+    archive = Table(f"{table.name}_archive", metadata, *columns)
+    archive.append_constraint(PrimaryKeyConstraint(*(each.name for each in table.primary_key)))
     return archive
 
 

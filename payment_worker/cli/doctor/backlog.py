@@ -70,7 +70,7 @@ def _paused(connection: Connection, now: datetime) -> Check:
 def _overdue(connection: Connection, settings: Settings, now: datetime) -> Check:
     # Three missed sweeps in a row are no coincidence.
     grace = timedelta(seconds=max(30.0, 3 * settings.resume_every, 3 * settings.publish_every))
-    found = backlog.overdue(connection, before=now - grace, name=NAMED)
+    found = backlog.overdue(connection, before=now - grace, id_limit=NAMED)
     late = [_counted(name.replace("_", " "), many, now) for name, many in found.items() if many.count]
     if not late:
         return fine("overdue", "no work is overdue")
@@ -84,7 +84,7 @@ def _overdue(connection: Connection, settings: Settings, now: datetime) -> Check
 
 
 def _refused_of_us(connection: Connection, now: datetime) -> Check:
-    found = backlog.refused_of_us(connection, name=NAMED)
+    found = backlog.refused_of_us(connection, id_limit=NAMED)
     if not found:
         return fine("key permissions", "Stripe denies none of our requests")
     return problem(
@@ -119,7 +119,7 @@ def _beyond_deadline(connection: Connection, now: datetime) -> Check:
     late_rows: list[str] = []
     remedies: list[str] = []
     ids: list[str] = []
-    for late in backlog.beyond_deadline(connection, now=now, name=NAMED):
+    for late in backlog.beyond_deadline(connection, now=now, id_limit=NAMED):
         if late.many.count:
             ids += late.many.ids
             late_rows.append(_counted(f"{late.table}s {late.status}", late.many, now))
@@ -132,7 +132,7 @@ def _beyond_deadline(connection: Connection, now: datetime) -> Check:
 
 
 def _disputes(connection: Connection, now: datetime) -> Check:
-    many = backlog.disputes(connection, name=NAMED)
+    many = backlog.disputes(connection, id_limit=NAMED)
     if not many.count:
         return fine("disputes", "none needs a response")
     first = f", the first in {duration(max(many.oldest_at - now, timedelta()))}" if many.oldest_at else ""
@@ -146,7 +146,7 @@ def _disputes(connection: Connection, now: datetime) -> Check:
 
 
 def _parked(connection: Connection, now: datetime) -> Check:
-    many = backlog.parked(connection, name=NAMED)
+    many = backlog.parked(connection, id_limit=NAMED)
     if not many.count:
         return fine("parked events", "none")
     return problem(
@@ -159,7 +159,7 @@ def _parked(connection: Connection, now: datetime) -> Check:
 
 
 def _findings(connection: Connection, now: datetime) -> Check:
-    many = backlog.findings(connection, name=NAMED)
+    many = backlog.findings(connection, id_limit=NAMED)
     if not many.count:
         return fine("findings", "none is open")
     return problem(
@@ -172,7 +172,7 @@ def _findings(connection: Connection, now: datetime) -> Check:
 
 
 def _rejected(connection: Connection, now: datetime) -> Check:
-    many = backlog.rejected(connection, since=now - REJECTED_WITHIN, name=NAMED)
+    many = backlog.rejected(connection, since=now - REJECTED_WITHIN, id_limit=NAMED)
     if not many.count:
         return fine("rejected requests", f"none within {duration(REJECTED_WITHIN)}")
     return warning(

@@ -187,7 +187,7 @@ def _claim_and_execute(
         leased_until = now + context.policy.lease
         will_send = next_step(attempt, now=now, key_safe_age=context.policy.key_safe_age) is Step.SEND
         claim = attempts.claimed(
-            attempt, now=now, stripe_now=stripe_now, leased_until=leased_until, sends=will_send
+            attempt, now=now, stripe_now=stripe_now, leased_until=leased_until, will_send=will_send
         )
         write(connection, [claim])
     leased = replace(

@@ -74,7 +74,7 @@ def _insert_payment(
             },
             attempt=_new_attempt(context, payment, stripe_request, now, due_at),
             is_scheduled=due_at is not None,
-            others=[
+            further_rows=[
                 transition(
                     payment_id=payment.payment_id,
                     before=None,

@@ -46,7 +46,7 @@ def claim_due(context: Context, limits: SweepLimits = SweepLimits()) -> DueWork:
         due_events = inbox.claim_due(connection, now=now, leased_until=until, limit=limits.events)
     with context.database.begin() as connection:
         waiting_refunds = refunds.claim_waiting(
-            connection, undecided=WITHOUT_OUTCOME, now=now, until=until, limit=limits.waiting_refunds
+            connection, waiting_statuses=WITHOUT_OUTCOME, now=now, until=until, limit=limits.waiting_refunds
         )
     return DueWork(due_attempts, due_events, has_new_events, waiting_refunds)
 

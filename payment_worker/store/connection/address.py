@@ -23,15 +23,15 @@ _DEFAULTS: Final = {
 }
 
 
-def engine(url: str, ours: Mapping[str, Any] = MappingProxyType({}), **pool: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's own
+def engine(url: str, defaults: Mapping[str, Any] = MappingProxyType({}), **pool: Any) -> Engine:  # noqa: ANN401 - SQLAlchemy's own
     """An engine whose every connection libpq makes from the address; nothing is connected yet.
 
     Args:
         url: `postgresql://…`.
-        ours: further parameters of libpq and psycopg2. What the address says wins.
+        defaults: further parameters of libpq and psycopg2. What the address says wins.
         pool: further arguments of `create_engine`.
     """
-    parameters = _parameters(url, ours)
+    parameters = _parameters(url, defaults)
     return create_engine(
         "postgresql+psycopg2://",
         creator=lambda: _connect(parameters),
@@ -46,14 +46,14 @@ def _connect(parameters: Mapping[str, Any]) -> extensions.connection:
     return connection
 
 
-def _parameters(url: str, ours: Mapping[str, Any]) -> dict[str, Any]:
-    theirs: dict[str, Any] = parse_dsn(url)
-    options = f"{ours.get('options', '')} {theirs.get('options', '')}".strip()
-    if "," in f"{theirs.get('host')}{theirs.get('hostaddr')}":
+def _parameters(url: str, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    dsn: dict[str, Any] = parse_dsn(url)
+    options = f"{defaults.get('options', '')} {dsn.get('options', '')}".strip()
+    if "," in f"{dsn.get('host')}{dsn.get('hostaddr')}":
         # Whoever names several hosts has a standby, which is of no use to a writer. So after a fail-over the next
         # connection leads to the server that has become the primary.
-        theirs.setdefault("target_session_attrs", "read-write")
-    return {**_DEFAULTS, **ours, **theirs, "options": options}
+        dsn.setdefault("target_session_attrs", "read-write")
+    return {**_DEFAULTS, **defaults, **dsn, "options": options}
 
 
 def hosts(url: str) -> str:

@@ -23,8 +23,8 @@ def machine_now() -> datetime:
 class DatabaseClock:
     """The time of one database's server. Thread-safe; a measurement replaces the one before at once."""
 
-    def __init__(self, machine: Callable[[], datetime] = machine_now) -> None:
-        self._machine = machine
+    def __init__(self, machine_clock: Callable[[], datetime] = machine_now) -> None:
+        self._machine = machine_clock
         self._measured: tuple[datetime, float] | None = None
         self._is_expired = True
         self.machine_skew = timedelta()
@@ -33,8 +33,8 @@ class DatabaseClock:
     @property
     def is_due(self) -> bool:
         """Whether the server has to be read again."""
-        measured = self._measured
-        return measured is None or self._is_expired or elapsed_seconds() - measured[1] > AGAIN_SECONDS
+        measurement = self._measured
+        return measurement is None or self._is_expired or elapsed_seconds() - measurement[1] > AGAIN_SECONDS
 
     def expire(self) -> None:
         """Ask again at the next chance: the next connection may lead to another server."""
@@ -49,7 +49,7 @@ class DatabaseClock:
 
     def now(self) -> datetime | None:
         """The server's time; None before the first measurement."""
-        measured = self._measured
-        if measured is None:
+        measurement = self._measured
+        if measurement is None:
             return None
-        return measured[0] + timedelta(seconds=elapsed_seconds() - measured[1])
+        return measurement[0] + timedelta(seconds=elapsed_seconds() - measurement[1])

@@ -37,7 +37,7 @@ def upgrade(database_url: str) -> None:
         DatabaseUnavailableError: it cannot serve now.
         UnfitDatabaseError: its encoding is not UTF8, or its schema does not exist.
     """
-    _run(database_url, "head", up=True)
+    _migrate(database_url, "head", is_upgrade=True)
 
 
 def downgrade(database_url: str, revision: str) -> None:
@@ -46,7 +46,7 @@ def downgrade(database_url: str, revision: str) -> None:
     Raises:
         UnknownRevisionError: this package has no such revision.
     """
-    _run(database_url, revision, up=False)
+    _migrate(database_url, revision, is_upgrade=False)
 
 
 def revision(database_url: str) -> str | None:
@@ -86,34 +86,34 @@ def newest() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
-def _run(database_url: str, revision: str, *, up: bool) -> None:
-    opened = engine(database_url, poolclass=NullPool)
+def _migrate(database_url: str, revision: str, *, is_upgrade: bool) -> None:
+    database_engine = engine(database_url, poolclass=NullPool)
     try:
-        with translated(host=hosts(database_url)), opened.connect() as connection:
+        with translated(host=hosts(database_url)), database_engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
             connection.commit()  # the lock is the session's: it outlives this transaction
             if unfit := probes.unfit(connection):
                 raise UnfitDatabaseError(f"{unfit.fault}\n→ {unfit.remedy}")
-            before = MigrationContext.configure(connection).get_current_revision()
+            current = MigrationContext.configure(connection).get_current_revision()
             connection.commit()
-            if up and before is not None and not carries(before):
+            if is_upgrade and current is not None and not carries(current):
                 return
             config = _config()
             config.attributes["connection"] = connection
-            (command.upgrade if up else command.downgrade)(config, revision)
+            (command.upgrade if is_upgrade else command.downgrade)(config, revision)
             connection.commit()
     except CommandError as error:
         raise UnknownRevisionError(str(error)) from None
     finally:
-        opened.dispose()
+        database_engine.dispose()
 
 
 def _config() -> Config:
     package = Path(payment_worker.__file__).parent
     # An installed wheel carries the migrations inside the package; a checkout has them beside it.
-    inside = package / "migrations"
+    packaged = package / "migrations"
     config = Config()
     config.set_main_option(
-        "script_location", str(inside if inside.is_dir() else package.parent / "migrations")
+        "script_location", str(packaged if packaged.is_dir() else package.parent / "migrations")
     )
     return config

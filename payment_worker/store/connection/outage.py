@@ -140,6 +140,6 @@ def _outage(error: DBAPIError) -> tuple[Outage | None, str | None]:
     # Without a SQLSTATE it is no response to a statement: the connection was lost, or never established.
     if error.connection_invalidated or type(error.orig).__name__ in {"OperationalError", "InterfaceError"}:
         text = str(error.orig)
-        found = ((outage, code) for words, outage, code in _TEXTS if re.search(words, text))
-        return next(found, (Outage.CONNECTION_LOST, None))
+        outages = ((outage, code) for pattern, outage, code in _TEXTS if re.search(pattern, text))
+        return next(outages, (Outage.CONNECTION_LOST, None))
     return None, None

@@ -53,23 +53,23 @@ def _encoding(connection: Connection) -> Unfit | None:
 
 
 def _schema(connection: Connection) -> Unfit | None:
-    path, found, user = connection.execute(
+    path, current, user = connection.execute(
         text("SELECT current_setting('search_path'), current_schema(), current_user")
     ).one()
     names = [part.strip().strip('"') for part in path.split(",")]
-    named = [name for name in names if name and name != "$user"]
-    if not named:
+    schemas = [name for name in names if name and name != "$user"]
+    if not schemas:
         return (
             None
-            if found
+            if current
             else Unfit(f"search_path {path!r} names no schema", "correct search_path in DATABASE_URL")
         )
     exists = connection.scalar(
-        text("SELECT true FROM pg_namespace WHERE nspname = :name"), {"name": named[0]}
+        text("SELECT true FROM pg_namespace WHERE nspname = :name"), {"name": schemas[0]}
     )
-    if exists or found == user:
+    if exists or current == user:
         return None
     return Unfit(
-        f"schema {named[0]} does not exist, which search_path names",
-        f'psql "$DATABASE_URL" -c \'CREATE SCHEMA "{named[0]}"\'; or correct search_path in DATABASE_URL',
+        f"schema {schemas[0]} does not exist, which search_path names",
+        f'psql "$DATABASE_URL" -c \'CREATE SCHEMA "{schemas[0]}"\'; or correct search_path in DATABASE_URL',
     )

@@ -30,13 +30,13 @@ class Watch:
 
     def connection(self, *dsn: str, **options: Any) -> "Connection":  # noqa: ANN401 - psycopg2's own
         """A new connection that is watched; psycopg2's `connection_factory`."""
-        opened = Connection(*dsn, **options)
-        opened.watch = self
+        new = Connection(*dsn, **options)
+        new.watch = self
         with self._lock:
             if self._over is None:
                 self._over = Event()
                 Thread(target=self._run, args=[self._over], name="silence", daemon=True).start()
-        return opened
+        return new
 
     @contextmanager
     def waiting(self, connection: "Connection") -> Iterator[None]:
@@ -56,8 +56,8 @@ class Watch:
                 self._over.set()
             self._over = None
 
-    def _run(self, over: Event) -> None:
-        while not over.wait(self._seconds_a_round):
+    def _run(self, stop: Event) -> None:
+        while not stop.wait(self._seconds_a_round):
             with self._lock:
                 self._round += 1
                 late = [each for each, began in self._waiting.items() if self._round - began > ROUNDS]
@@ -105,6 +105,6 @@ def _hang_up(connection: Connection) -> None:
     # and libpq notices it. A connection that is dead already, or closed by libpq, needs nothing.
     with (
         suppress(InterfaceError, OSError),
-        socket.socket(fileno=os.dup(connection.fileno())) as line,
+        socket.socket(fileno=os.dup(connection.fileno())) as sock,
     ):
-        line.shutdown(socket.SHUT_RDWR)
+        sock.shutdown(socket.SHUT_RDWR)

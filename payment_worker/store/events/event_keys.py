@@ -31,8 +31,8 @@ def made_under(
         )
         .limit(1)
     )
-    found: str | None = connection.scalar(query)
-    return found
+    object_id: str | None = connection.scalar(query)
+    return object_id
 
 
 def keys_of(

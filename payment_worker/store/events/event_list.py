@@ -43,7 +43,7 @@ def newest(
     status: str | None,
     type_: str | None,
     limit: int,
-    among: int | None = None,
+    newest_of_all: int | None = None,
 ) -> Sequence[Listed]:
     """The events that were received last.
 
@@ -52,9 +52,13 @@ def newest(
         status: of these alone.
         type_: likewise.
         limit: how many.
-        among: look at the newest so many of all events, however few of them are wanted.
+        newest_of_all: look at the newest so many of all events, however few of them are wanted.
     """
-    events = table.c if among is None else select(*LISTED).order_by(_NEWEST).limit(among).subquery().c
+    events = (
+        table.c
+        if newest_of_all is None
+        else select(*LISTED).order_by(_NEWEST).limit(newest_of_all).subquery().c
+    )
     columns = [events[name] for name in Listed.__slots__]
     query = select(*columns).order_by(events.received_at.desc()).limit(limit)
     if status:

@@ -35,29 +35,29 @@ class Poll:
 
 def accounts(connection: Connection) -> Sequence[str]:
     """The accounts with payments: the platform's own, which is the empty text, and the connected ones."""
-    return ["", *_connected(connection, tables.payment.c.stripe_account)]
+    return ["", *_distinct_accounts(connection, tables.payment.c.stripe_account)]
 
 
 def accounts_with_events(connection: Connection) -> Sequence[str]:
     """The connected accounts that events came from, with or without payments of ours."""
-    return _connected(connection, tables.stripe_event.c.stripe_account)
+    return _distinct_accounts(connection, tables.stripe_event.c.stripe_account)
 
 
-def _connected(connection: Connection, column: Column[Any]) -> Sequence[str]:
+def _distinct_accounts(connection: Connection, column: Column[Any]) -> Sequence[str]:
     """What is in this column: one step down its index for each account, however many rows there are."""
     # Said of each: the index of payments has no empty ones, and is only used where none is sought.
-    first = select(func.min(column)).where(column > "")
-    accounts = select(first.scalar_subquery().label("name")).cte("account", recursive=True)
-    following = first.where(column > accounts.c.name).scalar_subquery()
-    accounts = accounts.union_all(select(following).where(accounts.c.name.is_not(None)))
-    found = connection.execute(select(accounts.c.name).where(accounts.c.name.is_not(None)))
-    return found.scalars().all()
+    lowest = select(func.min(column)).where(column > "")
+    accounts = select(lowest.scalar_subquery().label("name")).cte("account", recursive=True)
+    next_value = lowest.where(column > accounts.c.name).scalar_subquery()
+    accounts = accounts.union_all(select(next_value).where(accounts.c.name.is_not(None)))
+    rows = connection.execute(select(accounts.c.name).where(accounts.c.name.is_not(None)))
+    return rows.scalars().all()
 
 
 def polls(connection: Connection) -> Sequence[Poll]:
     """What was read of each account, the one that has waited longest first; new ones before all."""
     rows = connection.execute(select(table).order_by(table.c.polled_at)).mappings().all()
-    known = {
+    known_polls = {
         row["stripe_account"]: Poll(
             stripe_account=row["stripe_account"],
             read_until=row["read_until"],
@@ -67,8 +67,8 @@ def polls(connection: Connection) -> Sequence[Poll]:
         )
         for row in rows
     }
-    new = [Poll(stripe_account=name) for name in accounts(connection) if name not in known]
-    return [*new, *known.values()]
+    new_polls = [Poll(stripe_account=name) for name in accounts(connection) if name not in known_polls]
+    return [*new_polls, *known_polls.values()]
 
 
 def first_payment_at(connection: Connection) -> datetime | None:
@@ -97,8 +97,8 @@ def save(connection: Connection, poll: Poll, *, now: datetime) -> None:
         "cursor": window.cursor if window else None,
         "polled_at": now,
     }
-    new = insert(table).values(values)
-    furthest = func.greatest(table.c.read_until, new.excluded.read_until)
+    row = insert(table).values(values)
+    furthest = func.greatest(table.c.read_until, row.excluded.read_until)
     connection.execute(
-        new.on_conflict_do_update(index_elements=["stripe_account"], set_={**values, "read_until": furthest})
+        row.on_conflict_do_update(index_elements=["stripe_account"], set_={**values, "read_until": furthest})
     )

@@ -99,7 +99,7 @@ def keep(
     if not arrivals:
         return set()
     # In a fixed order, so that two processes that store the same events do not deadlock.
-    ordered = sorted(arrivals, key=lambda each: (each.event.stripe_account, each.event.event_id))
+    sorted_arrivals = sorted(arrivals, key=lambda each: (each.event.stripe_account, each.event.event_id))
     rows = [
         {
             **{name: getattr(each.event, name) for name in InboxEvent.__slots__},
@@ -110,7 +110,7 @@ def keep(
             "created_at": each.created_at,
             "received_at": now,
         }
-        for each in ordered
+        for each in sorted_arrivals
     ]
     statement = insert(table).on_conflict_do_nothing().returning(table.c.stripe_account, table.c.event_id)
     return {(row.stripe_account, row.event_id) for row in connection.execute(statement, rows)}

@@ -36,19 +36,21 @@ def imports(connection: Connection, *, begins_at: datetime) -> Sequence[BalanceI
         begins_at: from when on the transactions of a new account are imported.
     """
     columns = [table.c[field.name] for field in fields(BalanceImport)]
-    ordered = select(*columns).order_by(table.c.imported_at.nulls_first(), table.c.stripe_account)
-    known = {row["stripe_account"]: BalanceImport(**row) for row in connection.execute(ordered).mappings()}
-    new = [
+    query = select(*columns).order_by(table.c.imported_at.nulls_first(), table.c.stripe_account)
+    known_imports = {
+        row["stripe_account"]: BalanceImport(**row) for row in connection.execute(query).mappings()
+    }
+    new_imports = [
         BalanceImport(stripe_account=name, begins_at=begins_at)
         for name in event_polls.accounts(connection)
-        if name not in known
+        if name not in known_imports
     ]
-    return [*new, *known.values()]
+    return [*new_imports, *known_imports.values()]
 
 
 def save(connection: Connection, state: BalanceImport) -> None:
     """Store how far an account is read now. The position never moves back."""
-    new = insert(table).values(asdict(state))
-    changed = {name: value for name, value in asdict(state).items() if name != "begins_at"}
-    changed["read_until"] = func.greatest(table.c.read_until, new.excluded.read_until)
-    connection.execute(new.on_conflict_do_update(index_elements=["stripe_account"], set_=changed))
+    row = insert(table).values(asdict(state))
+    values = {name: value for name, value in asdict(state).items() if name != "begins_at"}
+    values["read_until"] = func.greatest(table.c.read_until, row.excluded.read_until)
+    connection.execute(row.on_conflict_do_update(index_elements=["stripe_account"], set_=values))

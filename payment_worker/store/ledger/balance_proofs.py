@@ -33,9 +33,9 @@ class BalanceProof:
 def record(connection: Connection, proof: BalanceProof, *, now: datetime) -> None:
     """Store it in place of the one before."""
     values: Mapping[str, Any] = {name: getattr(proof, name) for name in BalanceProof.__slots__}
-    new = insert(table).values(**values, proven_at=now)
+    row = insert(table).values(**values, proven_at=now)
     connection.execute(
-        new.on_conflict_do_update(
+        row.on_conflict_do_update(
             index_elements=["stripe_account", "currency"], set_={**values, "proven_at": now}
         )
     )

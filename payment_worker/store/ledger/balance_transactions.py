@@ -77,10 +77,10 @@ def keep(
         _row(each, stripe_account, now)
         for each in sorted(transactions, key=lambda each: each.stripe_balance_transaction_id)
     ]
-    new = insert(table)
-    proposed = new.excluded
+    insertion = insert(table)
+    proposed = insertion.excluded
     connection.execute(
-        new.on_conflict_do_update(
+        insertion.on_conflict_do_update(
             index_elements=["stripe_balance_transaction_id"],
             set_={
                 "status": proposed.status,
@@ -108,10 +108,10 @@ def find(
     connection: Connection, transaction_ids: Collection[str], *, stripe_account: str
 ) -> Sequence[BalanceTransaction]:
     """Those of these that are an account's, as they were stored."""
-    chosen = table.c.stripe_balance_transaction_id.in_(transaction_ids) & (
+    condition = table.c.stripe_balance_transaction_id.in_(transaction_ids) & (
         table.c.stripe_account == stripe_account
     )
-    return [_transaction(row) for row in connection.execute(select(table).where(chosen)).mappings()]
+    return [_transaction(row) for row in connection.execute(select(table).where(condition)).mappings()]
 
 
 def _transaction(row: RowMapping) -> BalanceTransaction:

@@ -63,8 +63,8 @@ SELECT count(*) FROM added
 
 def post(connection: Connection, entries: Collection[Entry], *, now: datetime) -> int:
     """Post what is not posted yet; how many entries that is. One without postings moves nothing and is left out."""
-    wanted = [each for each in entries if each.postings]
-    if not wanted:
+    entries_to_post = [each for each in entries if each.postings]
+    if not entries_to_post:
         return 0
     heads = [
         {
@@ -73,25 +73,25 @@ def post(connection: Connection, entries: Collection[Entry], *, now: datetime) -
             "reference": each.reference,
             "occurred_at": each.occurred_at.isoformat(),
         }
-        for each in wanted
+        for each in entries_to_post
     ]
-    lines = [line for each in wanted for line in _lines(each)]
+    lines = [line for each in entries_to_post for line in _lines(each)]
     return int(connection.scalar(_POST, {"entries": heads, "lines": lines, "now": now}) or 0)
 
 
-def _lines(each: Entry) -> list[dict[str, Any]]:
-    links = {name: str(value) for name in Links.__slots__ if (value := getattr(each.links, name))}
+def _lines(entry: Entry) -> list[dict[str, Any]]:
+    links = {name: str(value) for name in Links.__slots__ if (value := getattr(entry.links, name))}
     return [
         {
-            "kind": each.kind,
-            "reference": each.reference,
-            "ledger_account": line.ledger_account,
-            "currency": line.currency,
-            "amount": line.amount,
-            "object_id": line.object_id,
+            "kind": entry.kind,
+            "reference": entry.reference,
+            "ledger_account": posting.ledger_account,
+            "currency": posting.currency,
+            "amount": posting.amount,
+            "object_id": posting.object_id,
             **links,
         }
-        for line in each.postings
+        for posting in entry.postings
     ]
 
 
@@ -144,14 +144,14 @@ def charges(connection: Connection, object_ids: Collection[str]) -> Mapping[str,
 
 def existing(connection: Connection, payment_ids: Collection[UUID]) -> set[UUID]:
     """Those of these payments that we have."""
-    chosen = tables.payment.c.payment_id.in_(payment_ids)
-    return set(connection.scalars(select(tables.payment.c.payment_id).where(chosen)))
+    condition = tables.payment.c.payment_id.in_(payment_ids)
+    return set(connection.scalars(select(tables.payment.c.payment_id).where(condition)))
 
 
 def suspended(connection: Connection, transaction_ids: Collection[str], *, stripe_account: str) -> set[str]:
     """Those of these balance transactions that are posted to `unexplained`."""
-    wanted = {"ids": sorted(transaction_ids), "stripe_account": stripe_account}
-    return set(connection.scalars(_SUSPENDED, wanted))
+    parameters = {"ids": sorted(transaction_ids), "stripe_account": stripe_account}
+    return set(connection.scalars(_SUSPENDED, parameters))
 
 
 def of_another_app(connection: Connection, object_ids: Collection[str]) -> Sequence[str]:
@@ -170,7 +170,7 @@ class Posted:
 def posted(connection: Connection, transaction_ids: Collection[str]) -> dict[str, Posted]:
     """What these balance transactions have posted, their reclassifications included."""
     ids = {reference: each for each in transaction_ids for reference in references(each)}
-    found: dict[str, dict[str, list[Posting]]] = {}
+    postings: dict[str, dict[str, list[Posting]]] = {}
     for row in connection.execute(_POSTED, {"references": sorted(ids)}).mappings():
         posting = Posting(
             ledger_account=LedgerAccount(row["ledger_account"]),
@@ -178,10 +178,10 @@ def posted(connection: Connection, transaction_ids: Collection[str]) -> dict[str
             amount=row["amount"],
             object_id=row["object_id"],
         )
-        found.setdefault(ids[row["reference"]], {}).setdefault(row["reference"], []).append(posting)
+        postings.setdefault(ids[row["reference"]], {}).setdefault(row["reference"], []).append(posting)
     return {
-        each: Posted(len(entries), [line for lines in entries.values() for line in lines])
-        for each, entries in found.items()
+        each: Posted(len(entries), [each_posting for lines in entries.values() for each_posting in lines])
+        for each, entries in postings.items()
     }
 
 
@@ -230,8 +230,8 @@ def posted_until(connection: Connection) -> int:
 
 def save_posted_until(connection: Connection, history_id: int) -> None:
     """Note up to which row of the history all is posted."""
-    new = insert(progress).values(is_only=True, history_id=history_id)
-    connection.execute(new.on_conflict_do_update(index_elements=["is_only"], set_={"history_id": history_id}))
+    row = insert(progress).values(is_only=True, history_id=history_id)
+    connection.execute(row.on_conflict_do_update(index_elements=["is_only"], set_={"history_id": history_id}))
 
 
 def balance_of(connection: Connection, *, stripe_account: str, ledger_account: str) -> dict[str, int]:
@@ -301,10 +301,10 @@ def uncleared(
 
 def close_cleared(connection: Connection, *, now: datetime) -> int:
     """Close the findings about what is cleared or explained by now, or differs in another way; how many were open."""
-    stands = exists().where(_UNCLEARED.c.object_id == _FINDING.c.object_id, _FINDING.c.kind == _KIND)
-    closed = (
+    is_uncleared = exists().where(_UNCLEARED.c.object_id == _FINDING.c.object_id, _FINDING.c.kind == _KIND)
+    update = (
         _FINDING.update()
-        .where(_FINDING.c.kind.in_(IN_CLEARING), _FINDING.c.status == FindingStatus.OPEN, ~stands)
+        .where(_FINDING.c.kind.in_(IN_CLEARING), _FINDING.c.status == FindingStatus.OPEN, ~is_uncleared)
         .values(status=FindingStatus.CLOSED, resolved_at=now)
     )
-    return connection.execute(closed).rowcount
+    return connection.execute(update).rowcount

@@ -51,7 +51,7 @@ def keep(
         "is_arrived": is_arrived,
         "updated_at": now,
     }
-    new = insert(table).values(
+    row = insert(table).values(
         stripe_payout_id=payout.stripe_payout_id,
         stripe_account=stripe_account,
         amount=payout.amount,
@@ -60,7 +60,7 @@ def keep(
         created_at=payout.created_at,
         **values,
     )
-    connection.execute(new.on_conflict_do_update(index_elements=["stripe_payout_id"], set_=values))
+    connection.execute(row.on_conflict_do_update(index_elements=["stripe_payout_id"], set_=values))
 
 
 def unfinished(connection: Connection, *, stripe_account: str, limit: int) -> Sequence[str]:
@@ -70,22 +70,22 @@ def unfinished(connection: Connection, *, stripe_account: str, limit: int) -> Se
 
 def not_itemized(connection: Connection, *, stripe_account: str, limit: int) -> Sequence[str]:
     """Automatic payouts whose transactions are not read yet, oldest first."""
-    wanted = table.c.is_automatic & table.c.itemized_amount.is_(None)
-    return _ids(connection, wanted, stripe_account=stripe_account, limit=limit)
+    condition = table.c.is_automatic & table.c.itemized_amount.is_(None)
+    return _ids(connection, condition, stripe_account=stripe_account, limit=limit)
 
 
-def _ids(connection: Connection, wanted: Any, *, stripe_account: str, limit: int) -> Sequence[str]:  # noqa: ANN401 - SQLAlchemy's clause
-    query = select(table.c.stripe_payout_id).where(wanted, table.c.stripe_account == stripe_account)
+def _ids(connection: Connection, condition: Any, *, stripe_account: str, limit: int) -> Sequence[str]:  # noqa: ANN401 - SQLAlchemy's clause
+    query = select(table.c.stripe_payout_id).where(condition, table.c.stripe_account == stripe_account)
     return connection.scalars(query.order_by(table.c.created_at).limit(limit)).all()
 
 
 def itemize(connection: Connection, stripe_payout_id: str, transaction_ids: Sequence[str]) -> None:
     """Note that a payout paid these out."""
-    chosen = lines.c.stripe_balance_transaction_id.in_(transaction_ids)
-    connection.execute(update(lines).where(chosen).values(stripe_payout_id=stripe_payout_id))
+    condition = lines.c.stripe_balance_transaction_id.in_(transaction_ids)
+    connection.execute(update(lines).where(condition).values(stripe_payout_id=stripe_payout_id))
 
 
 def mark_itemized(connection: Connection, stripe_payout_id: str, amount: int) -> None:
     """Note what all that a payout paid out comes to."""
-    one = table.c.stripe_payout_id == stripe_payout_id
-    connection.execute(update(table).where(one).values(itemized_amount=amount))
+    condition = table.c.stripe_payout_id == stripe_payout_id
+    connection.execute(update(table).where(condition).values(itemized_amount=amount))

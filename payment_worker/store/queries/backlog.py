@@ -75,11 +75,13 @@ class PastDeadline:
     many: RowCount
 
 
-def overdue(connection: Connection, *, before: datetime, name: int = 0) -> Mapping[str, RowCount]:
+def overdue(connection: Connection, *, before: datetime, id_limit: int = 0) -> Mapping[str, RowCount]:
     """What should have been done before this instant, and was not; the oldest so many by their ids."""
     return {
-        kind: _many(connection, due, and_(waits, due < before), identity=identity, name=name)
-        for kind, (identity, due, waits) in _DUE.items()
+        kind: _row_count(
+            connection, due_at, and_(is_waiting, due_at < before), identity=identity, id_limit=id_limit
+        )
+        for kind, (identity, due_at, is_waiting) in _DUE.items()
     }
 
 
@@ -108,82 +110,90 @@ class RefusedOfUs:
     many: RowCount
 
 
-def refused_of_us(connection: Connection, *, name: int = 0) -> Sequence[RefusedOfUs]:
+def refused_of_us(connection: Connection, *, id_limit: int = 0) -> Sequence[RefusedOfUs]:
     """Attempts that Stripe rejects because of our key, by action and Stripe's code."""
-    waits = and_(
+    is_refused = and_(
         _ATTEMPT.finished_at.is_(None),
         or_(*(_ATTEMPT.error_code.startswith(str(each)) for each in REFUSED_OF_US)),
     )
-    kinds = connection.execute(select(_ATTEMPT.action, _ATTEMPT.error_code).where(waits).distinct()).all()
+    kinds = connection.execute(
+        select(_ATTEMPT.action, _ATTEMPT.error_code).where(is_refused).distinct()
+    ).all()
     return [
         RefusedOfUs(
             action,
             reason,
-            _many(
+            _row_count(
                 connection,
                 _ATTEMPT.created_at,
-                and_(waits, _ATTEMPT.action == action, _ATTEMPT.error_code == reason),
+                and_(is_refused, _ATTEMPT.action == action, _ATTEMPT.error_code == reason),
                 identity=_ATTEMPT.payment_id,
-                name=name,
+                id_limit=id_limit,
             ),
         )
         for action, reason in sorted(tuple(kind) for kind in kinds)
     ]
 
 
-def parked(connection: Connection, *, name: int = 0) -> RowCount:
+def parked(connection: Connection, *, id_limit: int = 0) -> RowCount:
     """Events that were tried too often."""
     is_parked = _EVENT.status == EventStatus.PARKED
-    return _many(connection, _EVENT.received_at, is_parked, identity=_EVENT.event_id, name=name)
+    return _row_count(connection, _EVENT.received_at, is_parked, identity=_EVENT.event_id, id_limit=id_limit)
 
 
-def disputes(connection: Connection, *, name: int = 0) -> RowCount:
+def disputes(connection: Connection, *, id_limit: int = 0) -> RowCount:
     """Disputes that need a response, from the time when the first is due."""
     dispute = tables.dispute.c
     needs_response = dispute.status.in_(sorted(NEED_RESPONSE))
-    return _many(connection, dispute.evidence_due_by, needs_response, identity=dispute.payment_id, name=name)
+    return _row_count(
+        connection, dispute.evidence_due_by, needs_response, identity=dispute.payment_id, id_limit=id_limit
+    )
 
 
-def findings(connection: Connection, *, name: int = 0) -> RowCount:
+def findings(connection: Connection, *, id_limit: int = 0) -> RowCount:
     """Findings that an operator has to decide."""
     finding = tables.reconciliation_finding.c
     is_open = finding.status == FindingStatus.OPEN
-    return _many(connection, finding.found_at, is_open, identity=finding.finding_id, name=name)
+    return _row_count(connection, finding.found_at, is_open, identity=finding.finding_id, id_limit=id_limit)
 
 
-def rejected(connection: Connection, *, since: datetime, name: int = 0) -> RowCount:
+def rejected(connection: Connection, *, since: datetime, id_limit: int = 0) -> RowCount:
     """Requests that could not be accepted since this instant."""
     request = tables.rejected_request.c
     is_recent = request.received_at >= since
-    return _many(connection, request.received_at, is_recent, identity=request.request_id, name=name)
+    return _row_count(
+        connection, request.received_at, is_recent, identity=request.request_id, id_limit=id_limit
+    )
 
 
-def beyond_deadline(connection: Connection, *, now: datetime, name: int = 0) -> Iterator[PastDeadline]:
+def beyond_deadline(connection: Connection, *, now: datetime, id_limit: int = 0) -> Iterator[PastDeadline]:
     """For each state that is not final: payments or refunds that have been in it for longer than they may."""
     for table, deadlines in _DEADLINES:
         columns = table.c
-        for status, patience in deadlines.items():
-            late = and_(columns.status == status, columns.updated_at < now - patience)
+        for status, longest in deadlines.items():
+            is_late = and_(columns.status == status, columns.updated_at < now - longest)
             if table is tables.payment:
                 # What is to be charged later has not begun to wait.
-                late = and_(late, func.coalesce(columns.not_before, "-infinity") < now - patience)
+                is_late = and_(is_late, func.coalesce(columns.not_before, "-infinity") < now - longest)
             identity = columns[f"{table.name}_id"]
-            many = _many(connection, columns.updated_at, late, identity=identity, name=name)
-            yield PastDeadline(table.name, status, many)
+            row_count = _row_count(
+                connection, columns.updated_at, is_late, identity=identity, id_limit=id_limit
+            )
+            yield PastDeadline(table.name, status, row_count)
 
 
-def _many(
+def _row_count(
     connection: Connection,
     at: ColumnElement[datetime],
-    where: ColumnElement[bool],
+    condition: ColumnElement[bool],
     *,
     identity: ColumnElement[Any],
-    name: int,
+    id_limit: int,
 ) -> RowCount:
-    count, oldest_at = connection.execute(select(func.count(), func.min(at)).where(where)).one()
-    ids = select(identity).where(where).order_by(at).limit(name)
+    count, oldest_at = connection.execute(select(func.count(), func.min(at)).where(condition)).one()
+    ids = select(identity).where(condition).order_by(at).limit(id_limit)
     return RowCount(
-        count, oldest_at, [str(each) for each in connection.scalars(ids)] if name and count else ()
+        count, oldest_at, [str(each) for each in connection.scalars(ids)] if id_limit and count else ()
     )
 
 

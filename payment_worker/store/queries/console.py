@@ -58,5 +58,5 @@ def currencies(connection: Connection, payment_ids: Collection[UUID]) -> Mapping
 
 def exists(connection: Connection, payment_id: UUID) -> bool:
     """Whether there is this payment."""
-    found = select(_PAYMENT.payment_id).where(_PAYMENT.payment_id == payment_id)
-    return connection.scalar(found) is not None
+    query = select(_PAYMENT.payment_id).where(_PAYMENT.payment_id == payment_id)
+    return connection.scalar(query) is not None

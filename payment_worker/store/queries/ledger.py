@@ -48,8 +48,8 @@ class BalanceRow:
 
         Older than a day, or than four: leaving out what is younger.
         """
-        left = (self.uncleared + self.unexplained, self.a_day_old, self.four_days_old)
-        return {age: self._share(amount) for age, amount in zip(AGES, left, strict=True)}
+        unexplained = (self.uncleared + self.unexplained, self.a_day_old, self.four_days_old)
+        return {age: self._share(amount) for age, amount in zip(AGES, unexplained, strict=True)}
 
     def _share(self, unexplained: int) -> float:
         return 1 - min(unexplained, self.volume) / self.volume if self.volume else 1.0

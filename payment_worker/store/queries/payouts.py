@@ -59,8 +59,8 @@ class PayoutLine:
 def newest(connection: Connection, *, limit: int) -> Sequence[PayoutRow]:
     """The newest payouts."""
     query = select(*(_PAYOUT.c[name] for name in PayoutRow.__slots__))
-    ordered = query.order_by(_PAYOUT.c.created_at.desc(), _PAYOUT.c.stripe_payout_id).limit(limit)
-    return [PayoutRow(**row) for row in connection.execute(ordered).mappings()]
+    sorted_query = query.order_by(_PAYOUT.c.created_at.desc(), _PAYOUT.c.stripe_payout_id).limit(limit)
+    return [PayoutRow(**row) for row in connection.execute(sorted_query).mappings()]
 
 
 def find(connection: Connection, stripe_payout_id: str) -> PayoutRow | None:
@@ -77,5 +77,5 @@ def lines(connection: Connection, stripe_payout_id: str, *, limit: int | None = 
     query = select(*(_LINE.c[name] for name in PayoutLine.__slots__)).where(
         _LINE.c.stripe_payout_id == stripe_payout_id
     )
-    ordered = query.order_by(_LINE.c.created_at, _LINE.c.stripe_balance_transaction_id)
-    return [PayoutLine(**row) for row in connection.execute(ordered.limit(limit)).mappings()]
+    sorted_query = query.order_by(_LINE.c.created_at, _LINE.c.stripe_balance_transaction_id)
+    return [PayoutLine(**row) for row in connection.execute(sorted_query.limit(limit)).mappings()]

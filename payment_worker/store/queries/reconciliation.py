@@ -155,9 +155,11 @@ def of_period(
 def still(connection: Connection, rows: Rows, run: Run, *, after: Place | None, limit: int) -> Sequence[Ours]:
     """Unchanged ones from before a run's period that are due for a check, the longest unchanged first."""
     row = rows.identity.table.c
-    unfinished, older = row.status.in_(rows.still), row.created_at < run.since
-    due = _due(row.updated_at, since=run.since, until=run.until)
-    return _page(connection, rows, run, row.updated_at, unfinished, older, *due, after=after, limit=limit)
+    unfinished, is_older = row.status.in_(rows.still), row.created_at < run.since
+    is_due = _due(row.updated_at, since=run.since, until=run.until)
+    return _page(
+        connection, rows, run, row.updated_at, unfinished, is_older, *is_due, after=after, limit=limit
+    )
 
 
 def _due(at: ColumnElement[datetime], *, since: datetime, until: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -178,7 +180,7 @@ def _page(
     rows: Rows,
     run: Run,
     at: ColumnElement[datetime],
-    *where: ColumnElement[bool],
+    *conditions: ColumnElement[bool],
     after: Place | None,
     limit: int,
 ) -> Sequence[Ours]:
@@ -193,7 +195,7 @@ def _page(
             is_matched.label("is_matched"),
         )
         .select_from(rows.source)
-        .where(rows.stripe_id.is_not(None), *where)
+        .where(rows.stripe_id.is_not(None), *conditions)
     )
     if after is not None:
         query = query.where(tuple_(at, rows.identity) > after)

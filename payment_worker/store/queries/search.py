@@ -84,10 +84,10 @@ class Page:
 def payments(connection: Connection, search: Search, *, before: Place | None, limit: int) -> Page:
     """One page of the payments that are wanted, each with whether a refund of it has failed."""
     search = _by_payment(connection, search)
-    listed = select(*(_PAYMENT[name] for name in LISTED))
+    query = select(*(_PAYMENT[name] for name in LISTED))
     if search.is_by_id:
-        listed = listed.where(_PAYMENT.payment_id.in_(_payments_of(search, [*_OF_PAYMENT, *_OF_REFUND])))
-    page = _page(connection, listed, _PAYMENT.payment_id, search, before=before, limit=limit)
+        query = query.where(_PAYMENT.payment_id.in_(_payments_of(search, [*_OF_PAYMENT, *_OF_REFUND])))
+    page = _page(connection, query, _PAYMENT.payment_id, search, before=before, limit=limit)
     ids = [row["payment_id"] for row in page.rows]
     is_failed = (_REFUND.payment_id.in_(ids), _REFUND.status == RefundStatus.FAILED)
     failed = set(connection.scalars(select(_REFUND.payment_id).where(*is_failed)))
@@ -99,26 +99,30 @@ def refunds(connection: Connection, search: Search, *, before: Place | None, lim
     """One page of the refunds that are wanted, each with its order: all of a payment's, or the one that is named."""
     # A refund's row has neither.
     search = replace(_by_payment(connection, search), is_disputed=False, account=None)
-    listed = select(tables.refund, MADE_AT_STRIPE)
+    query = select(tables.refund, MADE_AT_STRIPE)
     if search.is_by_id:
-        named = [select(_REFUND.refund_id).where(each) for _, each in _equal(_OF_REFUND, search.identity)]
-        wanted = select(_REFUND.refund_id).where(_REFUND.payment_id.in_(_payments_of(search, _OF_PAYMENT)))
-        listed = listed.where(_REFUND.refund_id.in_(union(wanted, *named)))
-    page = _page(connection, listed, _REFUND.refund_id, search, before=before, limit=limit)
+        by_refund_id = [
+            select(_REFUND.refund_id).where(each) for _, each in _equal(_OF_REFUND, search.identity)
+        ]
+        by_payment = select(_REFUND.refund_id).where(
+            _REFUND.payment_id.in_(_payments_of(search, _OF_PAYMENT))
+        )
+        query = query.where(_REFUND.refund_id.in_(union(by_payment, *by_refund_id)))
+    page = _page(connection, query, _REFUND.refund_id, search, before=before, limit=limit)
     # Of these alone: of all that are examined it would take longer than the rest.
     ids = {row["payment_id"] for row in page.rows}
-    owner = select(_PAYMENT.payment_id, _PAYMENT.order_id, _PAYMENT.stripe_account)
-    owners = connection.execute(owner.where(_PAYMENT.payment_id.in_(ids))).mappings()
-    by_id = {row["payment_id"]: row for row in owners}
-    return replace(page, rows=[{**row, **by_id[row["payment_id"]]} for row in page.rows])
+    payments_query = select(_PAYMENT.payment_id, _PAYMENT.order_id, _PAYMENT.stripe_account)
+    payment_rows = connection.execute(payments_query.where(_PAYMENT.payment_id.in_(ids))).mappings()
+    payment_by_id = {row["payment_id"]: row for row in payment_rows}
+    return replace(page, rows=[{**row, **payment_by_id[row["payment_id"]]} for row in page.rows])
 
 
 def _by_payment(connection: Connection, search: Search) -> Search:
     """The search for an event's id as one for its payment's."""
     if not (search.identity and search.identity.startswith("evt_")):
         return search
-    owner = payment_of_event(connection, search.identity)
-    return replace(search, identity=str(owner)) if owner else search
+    payment_id = payment_of_event(connection, search.identity)
+    return replace(search, identity=str(payment_id)) if payment_id else search
 
 
 def _payments_of(
@@ -150,7 +154,7 @@ def _equal(
 
 def _page(
     connection: Connection,
-    listed: Select[Any],
+    query: Select[Any],
     key: Column[UUID],
     search: Search,
     *,
@@ -158,7 +162,7 @@ def _page(
     limit: int,
 ) -> Page:
     at = key.table.c.created_at
-    newest_first = listed.order_by(at.desc(), key.desc())
+    newest_first = query.order_by(at.desc(), key.desc())
     if search.since:
         newest_first = newest_first.where(at >= search.since)
     if search.until:
@@ -167,17 +171,17 @@ def _page(
         newest_first = newest_first.where(tuple_(at, key) < tuple_(before.created_at, before.row_id))
     if not search.is_by_id:
         newest_first = newest_first.limit(LOOKED_AT)
-    looked_at = newest_first.subquery()
-    wanted = select(looked_at).where(*_filters(search, looked_at.c)).limit(limit + 1)
-    rows = [dict(row) for row in connection.execute(wanted).mappings()]
+    examined = newest_first.subquery()
+    matching = select(examined).where(*_filters(search, examined.c)).limit(limit + 1)
+    rows = [dict(row) for row in connection.execute(matching).mappings()]
     if len(rows) > limit:
         last = rows[limit - 1]
         return Page(rows[:limit], Place(last["created_at"], last[key.name]))
     if search.is_by_id:
         return Page(rows, None)
     # The last row that was examined, if there may be more.
-    last_place = newest_first.with_only_columns(at, key).offset(LOOKED_AT - 1).limit(1)
-    end = connection.execute(last_place).one_or_none()
+    last_examined = newest_first.with_only_columns(at, key).offset(LOOKED_AT - 1).limit(1)
+    end = connection.execute(last_examined).one_or_none()
     return Page(rows, Place(*end) if end else None, is_complete=end is None)
 
 

@@ -47,30 +47,30 @@ def payment_of(connection: Connection, identity: UUID | str) -> UUID | None:
     of_warning = select(warning.payment_id).where(warning.stripe_early_fraud_warning_id == str(identity))
     of_order = select(payment.payment_id).where(payment.order_id == str(identity))
     newest_of_order = of_order.order_by(payment.created_at.desc()).limit(1)
-    owner: UUID | None = connection.scalars(of_payment.union(of_refund, of_dispute, of_warning)).first()
-    return owner or connection.scalar(newest_of_order)
+    payment_id: UUID | None = connection.scalars(of_payment.union(of_refund, of_dispute, of_warning)).first()
+    return payment_id or connection.scalar(newest_of_order)
 
 
 def payment_of_event(connection: Connection, event_id: str) -> UUID | None:
     """Whose event this is: that of the object it is about, or of the PaymentIntent that object names."""
     event = tables.stripe_event.c
-    about = event.payload["data"]["object"]
+    event_object = event.payload["data"]["object"]
     row = connection.execute(
         select(
             event.object_id,
-            about["payment_intent"].astext.label("payment_intent"),
-            about["payment_intent"]["id"].astext.label("expanded"),
+            event_object["payment_intent"].astext.label("payment_intent"),
+            event_object["payment_intent"]["id"].astext.label("expanded"),
         ).where(event.event_id == event_id)
     ).first()
-    named = [each for each in row or () if each]
-    owners = (payment_of(connection, each) for each in named)
-    return next((owner for owner in owners if owner), None)
+    object_ids = [each for each in row or () if each]
+    payment_ids = (payment_of(connection, each) for each in object_ids)
+    return next((payment_id for payment_id in payment_ids if payment_id), None)
 
 
 def payment(connection: Connection, payment_id: UUID) -> Record:
     """The payment's row, without the customer's data."""
-    hidden = {"metadata", "description", "fingerprint", "payment_method"}
-    columns = [column for column in tables.payment.c if column.name not in hidden]
+    hidden_columns = {"metadata", "description", "fingerprint", "payment_method"}
+    columns = [column for column in tables.payment.c if column.name not in hidden_columns]
     query = select(*columns).where(tables.payment.c.payment_id == payment_id)
     return dict(connection.execute(query).mappings().one())
 
@@ -82,13 +82,13 @@ MADE_AT_STRIPE: Final = tables.refund.c.fingerprint.is_(None).label("is_made_at_
 def refunds(connection: Connection, payment_id: UUID) -> Sequence[Record]:
     """Its refunds, oldest first."""
     columns = [column for column in tables.refund.c if column.name != "fingerprint"]
-    return _of(connection, tables.refund, [*columns, MADE_AT_STRIPE], payment_id, "created_at")
+    return _rows_of(connection, tables.refund, [*columns, MADE_AT_STRIPE], payment_id, "created_at")
 
 
 def early_fraud_warnings(connection: Connection, payment_id: UUID) -> Sequence[Record]:
     """What its card's issuer reported, oldest first."""
     table = tables.early_fraud_warning
-    return _of(connection, table, list(table.c), payment_id, "created_at")
+    return _rows_of(connection, table, list(table.c), payment_id, "created_at")
 
 
 def history(connection: Connection, payment_id: UUID) -> Sequence[Record]:
@@ -96,7 +96,7 @@ def history(connection: Connection, payment_id: UUID) -> Sequence[Record]:
     return [
         row
         for table in (tables.payment_history_archive, tables.payment_history)
-        for row in _of(connection, table, list(table.c), payment_id, "history_id")
+        for row in _rows_of(connection, table, list(table.c), payment_id, "history_id")
     ]
 
 
@@ -105,7 +105,7 @@ def attempts(connection: Connection, payment_id: UUID) -> Sequence[Record]:
     return [
         row
         for table in (tables.payment_attempt_archive, tables.payment_attempt)
-        for row in _of(
+        for row in _rows_of(
             connection, table, [table.c[name] for name in ATTEMPT_COLUMNS], payment_id, "attempt_id"
         )
     ]
@@ -115,7 +115,7 @@ def messages(connection: Connection, payment_id: UUID) -> Sequence[Record]:
     """The messages about it, in order."""
     table = tables.outbox
     columns = [table.c.position, table.c.type, table.c.occurred_at, table.c.published_at]
-    return _of(connection, table, columns, payment_id, "position")
+    return _rows_of(connection, table, columns, payment_id, "position")
 
 
 FINDING_COLUMNS = (
@@ -134,15 +134,15 @@ def findings(connection: Connection, payment_id: UUID) -> Sequence[Record]:
     """Where a reconciliation found that Stripe says something else of it, in order."""
     table = tables.reconciliation_finding
     columns = [table.c[name] for name in FINDING_COLUMNS]
-    return _of(connection, table, columns, payment_id, "finding_id")
+    return _rows_of(connection, table, columns, payment_id, "finding_id")
 
 
-def _of(
+def _rows_of(
     connection: Connection,
     table: Table,
     columns: Sequence[ColumnElement[Any]],
     payment_id: UUID,
-    order: str,
+    order_by: str,
 ) -> Sequence[Record]:
-    query = select(*columns).where(table.c.payment_id == payment_id).order_by(table.c[order])
+    query = select(*columns).where(table.c.payment_id == payment_id).order_by(table.c[order_by])
     return [dict(row) for row in connection.execute(query).mappings()]

@@ -81,9 +81,9 @@ FROM hour LEFT JOIN charged USING (at) LEFT JOIN refunded USING (at) ORDER BY at
 """)
 
 
-def last_hours(connection: Connection, many: int, *, now: datetime) -> Sequence[Hour]:
+def last_hours(connection: Connection, hours: int, *, now: datetime) -> Sequence[Hour]:
     """The last hours of the clock, the present one among them, oldest first."""
-    since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=many - 1)
+    since = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours - 1)
     rows = connection.execute(_LAST_HOURS, {"since": since, "now": now})
     return [Hour(**row) for row in rows.mappings()]
 
@@ -103,21 +103,25 @@ class Booked:
 
 def booked(connection: Connection, *, since: datetime, until: datetime) -> Sequence[Booked]:
     """The balance transactions of every account in this period, by currency and reporting category, and in all."""
-    line = tables.balance_transaction.c
+    transaction = tables.balance_transaction.c
     accounts = select(tables.balance_import.c.stripe_account)
-    kind = func.coalesce(line.reporting_category, line.type)
+    kind = func.coalesce(transaction.reporting_category, transaction.type)
     query = (
         select(
-            line.currency,
+            transaction.currency,
             kind.label("kind"),
             func.count().label("count"),
-            _sum(line.amount).label("amount"),
-            _sum(line.fee).label("fee"),
-            _sum(line.net).label("net"),
+            _sum(transaction.amount).label("amount"),
+            _sum(transaction.fee).label("fee"),
+            _sum(transaction.net).label("net"),
         )
         # The index begins with the account.
-        .where(line.stripe_account.in_(accounts), line.created_at >= since, line.created_at < until)
-        .group_by(line.currency, func.rollup(kind))
-        .order_by(line.currency, kind)
+        .where(
+            transaction.stripe_account.in_(accounts),
+            transaction.created_at >= since,
+            transaction.created_at < until,
+        )
+        .group_by(transaction.currency, func.rollup(kind))
+        .order_by(transaction.currency, kind)
     )
     return [Booked(**row) for row in connection.execute(query).mappings()]

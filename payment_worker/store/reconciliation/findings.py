@@ -57,7 +57,7 @@ def record(
     now: datetime,
 ) -> None:
     """Record a difference. A known one that has not changed stays as it is."""
-    new = insert(table).values(
+    row = insert(table).values(
         kind=difference.kind,
         object_id=difference.object_id,
         stripe_account=difference.stripe_account,
@@ -69,10 +69,10 @@ def record(
         found_at=now,
         resolved_at=None if status is FindingStatus.OPEN else now,
     )
-    proposed = new.excluded
-    goes_on = (table.c.status == FindingStatus.OPEN) & (proposed.status == FindingStatus.OPEN)
+    proposed = row.excluded
+    stays_open = (table.c.status == FindingStatus.OPEN) & (proposed.status == FindingStatus.OPEN)
     connection.execute(
-        new.on_conflict_do_update(
+        row.on_conflict_do_update(
             constraint="reconciliation_finding_is_noted_once",
             set_={
                 "status": proposed.status,
@@ -80,7 +80,7 @@ def record(
                 "payment_id": proposed.payment_id,
                 "refund_id": proposed.refund_id,
                 "run_id": proposed.run_id,
-                "found_at": case((goes_on, table.c.found_at), else_=proposed.found_at),
+                "found_at": case((stays_open, table.c.found_at), else_=proposed.found_at),
                 "resolved_at": proposed.resolved_at,
             },
             where=or_(
@@ -109,14 +109,14 @@ def decide(connection: Connection, finding_id: int, *, reason: str, actor: str, 
 
     It reopens if the difference is found again, and still names who closed it and why.
     """
-    by = {"closed_by": actor, "close_reason": reason, "closed_at": now}
-    return _close(connection, table.c.finding_id == finding_id, resolved_at=now, **by)
+    decision = {"closed_by": actor, "close_reason": reason, "closed_at": now}
+    return _close(connection, table.c.finding_id == finding_id, resolved_at=now, **decision)
 
 
-def _close(connection: Connection, which: ColumnElement[bool], **values: object) -> bool:
+def _close(connection: Connection, condition: ColumnElement[bool], **values: object) -> bool:
     """Close what is open of these; whether anything was."""
-    closed = table.update().where(which, table.c.status == FindingStatus.OPEN)
-    return connection.execute(closed.values(status=FindingStatus.CLOSED, **values)).rowcount > 0
+    update = table.update().where(condition, table.c.status == FindingStatus.OPEN)
+    return connection.execute(update.values(status=FindingStatus.CLOSED, **values)).rowcount > 0
 
 
 def still_open(connection: Connection, *, after: int, limit: int) -> Sequence[Finding]:

@@ -57,7 +57,7 @@ def begin(
     connection: Connection, *, since: datetime, until: datetime, is_scheduled: bool, step: str, now: datetime
 ) -> Run:
     """Begin a run."""
-    new = insert(table).values(
+    row = insert(table).values(
         since=since,
         until=until,
         is_scheduled=is_scheduled,
@@ -67,7 +67,7 @@ def begin(
         started_at=now,
         updated_at=now,
     )
-    return Run(**connection.execute(new.returning(*COLUMNS)).mappings().one())
+    return Run(**connection.execute(row.returning(*COLUMNS)).mappings().one())
 
 
 def save(
@@ -83,10 +83,10 @@ def save(
     if objects:
         connection.execute(insert(matches).values(objects).on_conflict_do_nothing())
     keep_candidates(connection, candidates, run_id=run.run_id)
-    saved = replace(run, updated_at=now)
-    values = {name: value for name, value in asdict(saved).items() if name != "run_id"}
+    updated = replace(run, updated_at=now)
+    values = {name: value for name, value in asdict(updated).items() if name != "run_id"}
     connection.execute(table.update().where(table.c.run_id == run.run_id).values(**values))
-    return saved
+    return updated
 
 
 def finish(connection: Connection, run: Run, *, now: datetime) -> Run:
@@ -108,16 +108,16 @@ def newest(connection: Connection, *, limit: int) -> Sequence[Run]:
 
 def scheduled_until(connection: Connection) -> datetime | None:
     """Until when scheduled runs have compared everything."""
-    done = select(func.max(table.c.until)).where(table.c.is_scheduled, table.c.status == FINISHED)
-    at: datetime | None = connection.scalar(done)
+    query = select(func.max(table.c.until)).where(table.c.is_scheduled, table.c.status == FINISHED)
+    at: datetime | None = connection.scalar(query)
     return at
 
 
 def first_of_those_after(connection: Connection, at: datetime) -> datetime | None:
     """Where the period begins of the scheduled runs that did not finish before this instant."""
-    late = or_(table.c.finished_at.is_(None), table.c.finished_at >= at)
+    is_unfinished_then = or_(table.c.finished_at.is_(None), table.c.finished_at >= at)
     since: datetime | None = connection.scalar(
-        select(func.min(table.c.since)).where(table.c.is_scheduled, late)
+        select(func.min(table.c.since)).where(table.c.is_scheduled, is_unfinished_then)
     )
     return since
 

@@ -76,11 +76,11 @@ LOCKED: Final = (
 
 def lock_unfinished(connection: Connection, attempt_id: int) -> tuple[Payment, Attempt] | None:
     """An unfinished attempt and its payment, both locked until the transaction ends."""
-    found = connection.execute(LOCKED, {"attempt_id": attempt_id}).mappings().one_or_none()
-    if found is None or AttemptStatus(found["attempt_status"]) not in UNFINISHED:
+    row = connection.execute(LOCKED, {"attempt_id": attempt_id}).mappings().one_or_none()
+    if row is None or AttemptStatus(row["attempt_status"]) not in UNFINISHED:
         return None
-    payment = payments.payment_of(found)
-    return payment, attempt_of(found, as_of_version=payment.version)
+    payment = payments.payment_of(row)
+    return payment, attempt_of(row, as_of_version=payment.version)
 
 
 def unfinished(
@@ -150,11 +150,11 @@ def claimed(
     now: datetime,
     stripe_now: datetime | None,
     leased_until: datetime,
-    sends: bool,
+    will_send: bool,
 ) -> Change:
     """The change that gives an attempt, locked now, to its next owner."""
     values: dict[str, Any] = {"lease_token": attempt.lease_token + 1, "next_action_at": leased_until}
-    if sends:
+    if will_send:
         values |= {"sent_until": leased_until, **_progress(None)}
         if attempt.never_sent:
             values |= {"never_sent": False, "first_sent_at": now, "stripe_sent_at": stripe_now}
@@ -236,7 +236,7 @@ def end_pause(connection: Connection, *, actions: Collection[str], now: datetime
     Returns:
         How many.
     """
-    waiting = (
+    update = (
         table.update()
         .where(
             table.c.never_sent,
@@ -246,7 +246,7 @@ def end_pause(connection: Connection, *, actions: Collection[str], now: datetime
         )
         .values(next_action_at=now)
     )
-    return connection.execute(waiting).rowcount
+    return connection.execute(update).rowcount
 
 
 def _requested(stripe_request_id: str | None) -> Mapping[str, str]:
@@ -269,7 +269,7 @@ def newest_unfinished(
     connection: Connection, columns: Sequence[ColumnElement[Any]], *, payment_id: UUID, refund_id: UUID | None
 ) -> RowMapping | None:
     """The newest attempt on this refund, or on this payment itself, if it is unfinished: older ones never are."""
-    of_it = (table.c.payment_id == payment_id, table.c.refund_id.is_not_distinct_from(refund_id))
-    query = select(*columns, table.c.finished_at).where(*of_it).order_by(table.c.number.desc()).limit(1)
+    conditions = (table.c.payment_id == payment_id, table.c.refund_id.is_not_distinct_from(refund_id))
+    query = select(*columns, table.c.finished_at).where(*conditions).order_by(table.c.number.desc()).limit(1)
     row = connection.execute(query).mappings().one_or_none()
     return row if row and row["finished_at"] is None else None

@@ -34,5 +34,5 @@ def payment_to_retry(connection: Connection, attempt_id: int) -> UUID | None:
 def cancel_retries(connection: Connection, payment_id: UUID) -> None:
     """Nothing follows any attempt of this payment by itself any more."""
     query = select(table.c.attempt_id, table.c.retry_at).where(table.c.payment_id == payment_id)
-    if waiting := [row.attempt_id for row in connection.execute(query) if row.retry_at]:
-        connection.execute(table.update().where(table.c.attempt_id.in_(waiting)).values(retry_at=None))
+    if attempt_ids := [row.attempt_id for row in connection.execute(query) if row.retry_at]:
+        connection.execute(table.update().where(table.c.attempt_id.in_(attempt_ids)).values(retry_at=None))

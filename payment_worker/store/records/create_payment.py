@@ -25,7 +25,7 @@ def create_payment(
     payment: Payment,
     request: Mapping[str, Any],
     attempt: Attempt,
-    others: Sequence[Row],
+    further_rows: Sequence[Row],
     now: datetime,
     is_scheduled: bool = False,
 ) -> Attempt | None:
@@ -39,8 +39,8 @@ def create_payment(
         The attempt with its id, or None when there was such a payment before and nothing was written.
     """
     record = {column.name: getattr(payment, column.name) for column in payments.COLUMNS}
-    first = Row(tables.payment, {**record, **request, "created_at": now, "updated_at": now})
-    rows = [first, attempts.new_row(attempt, scheduled_at=now if is_scheduled else None), *others]
+    payment_row = Row(tables.payment, {**record, **request, "created_at": now, "updated_at": now})
+    rows = [payment_row, attempts.new_row(attempt, scheduled_at=now if is_scheduled else None), *further_rows]
     statement = _statement(tuple((row.table, tuple(row.values)) for row in rows))
     parameters = {f"set{n}_{name}": value for n, row in enumerate(rows) for name, value in row.values.items()}
     attempt_id = statement.execute(connection, parameters).scalar()
@@ -49,26 +49,28 @@ def create_payment(
 
 @lru_cache(maxsize=10)
 def _statement(shapes: tuple[Shape, ...]) -> Compiled:
-    (payment, columns), *following = shapes
-    new = (
+    (payment, columns), *other_shapes = shapes
+    new_payment = (
         insert(payment)
         .values(_parameters(0, (payment, columns)))
         .on_conflict_do_nothing(index_elements=["payment_id"])
         .returning(payment.c.payment_id)
         .cte("new")
     )
-    attempt, *others = (_if_new(n, shape, new) for n, shape in enumerate(following, start=1))
-    noted = attempt.returning(tables.payment_attempt.c.attempt_id).cte("noted")
-    written = (each.cte(f"write_{n}") for n, each in enumerate(others))
-    return Compiled(select(noted.c.attempt_id).add_cte(*written))
+    attempt, *others = (
+        _insert_if_new(n, shape, new_payment) for n, shape in enumerate(other_shapes, start=1)
+    )
+    inserted_attempt = attempt.returning(tables.payment_attempt.c.attempt_id).cte("noted")
+    further_writes = (each.cte(f"write_{n}") for n, each in enumerate(others))
+    return Compiled(select(inserted_attempt.c.attempt_id).add_cte(*further_writes))
 
 
-def _if_new(n: int, shape: Shape, new: CTE) -> Insert:
-    """The row's insert for every row of `new`: one, or none."""
+def _insert_if_new(n: int, shape: Shape, new_payment: CTE) -> Insert:
+    """The row's insert for every row of `new_payment`: one, or none."""
     values = _parameters(n, shape)
     table, columns = shape
     return insert(table).from_select(
-        list(columns), select(*values.values()).select_from(new), include_defaults=False
+        list(columns), select(*values.values()).select_from(new_payment), include_defaults=False
     )
 
 

@@ -36,8 +36,8 @@ def find(connection: Connection, stripe_early_fraud_warning_id: str) -> tuple[Ea
 
 def known(connection: Connection, ids: Sequence[str]) -> frozenset[str]:
     """Those of these warnings that are recorded."""
-    its_id = table.c.stripe_early_fraud_warning_id
-    return frozenset(connection.scalars(select(its_id).where(its_id.in_(ids))))
+    warning_id = table.c.stripe_early_fraud_warning_id
+    return frozenset(connection.scalars(select(warning_id).where(warning_id.in_(ids))))
 
 
 def recorded(
@@ -45,8 +45,13 @@ def recorded(
 ) -> Row:
     """The row of a new warning."""
     values = {name: value for name, value in asdict(warning).items() if name != NOT_STORED}
-    its = {"payment_id": payment_id, "next_action_at": next_action_at, "created_at": now, "updated_at": now}
-    return Row(table, {**values, **its})
+    further_values = {
+        "payment_id": payment_id,
+        "next_action_at": next_action_at,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return Row(table, {**values, **further_values})
 
 
 def changed(stripe_early_fraud_warning_id: str, *, now: datetime, **values: object) -> Change:

@@ -127,10 +127,10 @@ def insert_payment(
         request: the columns that its record does not have.
     """
     record = {column.name: getattr(payment, column.name) for column in COLUMNS}
-    times = {"created_at": created_at, "updated_at": created_at}
-    row = insert(tables.payment).values({**record, **request, **times, "fingerprint": fingerprint})
-    new = row.on_conflict_do_nothing().returning(tables.payment.c.payment_id)
-    return connection.scalar(new) is not None
+    timestamps = {"created_at": created_at, "updated_at": created_at}
+    row = insert(tables.payment).values({**record, **request, **timestamps, "fingerprint": fingerprint})
+    statement = row.on_conflict_do_nothing().returning(tables.payment.c.payment_id)
+    return connection.scalar(statement) is not None
 
 
 def remembered(payment_id: UUID, *, customer_id: str | None, fingerprint: str) -> Change:
@@ -183,8 +183,8 @@ def extend_action(payment_id: UUID, *, until: datetime) -> Change:
 
 def has_balance_transaction(connection: Connection, payment_id: UUID) -> bool:
     """Whether fee and net are known."""
-    known = select(table.c.stripe_balance_transaction_id).where(table.c.payment_id == payment_id)
-    return connection.scalar(known) is not None
+    query = select(table.c.stripe_balance_transaction_id).where(table.c.payment_id == payment_id)
+    return connection.scalar(query) is not None
 
 
 LACKS_FEE: Final = table.c.stripe_balance_transaction_id.is_(None)

@@ -69,38 +69,38 @@ LOOKED_AT: Final = 10
 
 
 def claim_waiting(
-    connection: Connection, *, undecided: Collection[str], now: datetime, until: datetime, limit: int
+    connection: Connection, *, waiting_statuses: Collection[str], now: datetime, until: datetime, limit: int
 ) -> Sequence[UUID]:
     """Refunds that need not wait for their payment any more; no other sweep gets them before `until`.
 
     Args:
-        undecided: statuses of a payment for which a refund keeps waiting: such refunds are checked again then.
+        waiting_statuses: those of a payment for which a refund keeps waiting: such refunds are checked again then.
     """
     table, payment = tables.refund, tables.payment
-    first = (
+    oldest = (
         select(table.c.refund_id)
         .where(table.c.waits_until <= now)
         .order_by(table.c.waits_until)
         .limit(limit * LOOKED_AT)
         .cte("first")
     )
-    waits_on = payment.c.status.in_(undecided).label("waits_on")
+    is_still_waiting = payment.c.status.in_(waiting_statuses).label("waits_on")
     due = (
-        select(table.c.refund_id, waits_on)
-        .join_from(first, table, table.c.refund_id == first.c.refund_id)
+        select(table.c.refund_id, is_still_waiting)
+        .join_from(oldest, table, table.c.refund_id == oldest.c.refund_id)
         .join(payment, payment.c.payment_id == table.c.payment_id)
-        .order_by(waits_on, table.c.waits_until)
+        .order_by(is_still_waiting, table.c.waits_until)
         .limit(limit)
         .with_for_update(of=table, skip_locked=True)
         .cte("due")
     )
-    claimed = (
+    update = (
         table.update()
         .where(table.c.refund_id == due.c.refund_id)
         .values(waits_until=until)
         .returning(table.c.refund_id, due.c.waits_on)
     )
-    return [refund_id for refund_id, waits in connection.execute(claimed) if not waits]
+    return [refund_id for refund_id, is_waiting in connection.execute(update) if not is_waiting]
 
 
 WAITING: Final = tables.refund.c.waits_until.is_not(None)

@@ -45,8 +45,12 @@ def by_message(
 
     An app that names its messages after its orders gives one id to a capture and to the cancellation after it.
     """
-    of_it = (table.c.request_id == request_id, table.c.payment_id == payment_id, table.c.action == action)
-    return _one(connection, select(*REQUEST).where(*of_it).order_by(table.c.attempt_id.desc()).limit(1))
+    conditions = (
+        table.c.request_id == request_id,
+        table.c.payment_id == payment_id,
+        table.c.action == action,
+    )
+    return _one(connection, select(*REQUEST).where(*conditions).order_by(table.c.attempt_id.desc()).limit(1))
 
 
 WITHOUT_EFFECT: Final = frozenset({AttemptStatus.DECLINED, AttemptStatus.ABSENT})
@@ -113,11 +117,11 @@ def last_confirmation(connection: Connection, payment_id: UUID) -> Mapping[str, 
         .order_by(table.c.number.desc())
         .limit(1)
     )
-    if last := _one(connection, query):
-        return last.parameters
+    if confirmation := _one(connection, query):
+        return confirmation.parameters
     payment = tables.payment.c
-    first = select(payment.payment_method).where(payment.payment_id == payment_id)
-    return {"payment_method": connection.execute(first).scalar_one(), "off_session": True}
+    first_method = select(payment.payment_method).where(payment.payment_id == payment_id)
+    return {"payment_method": connection.execute(first_method).scalar_one(), "off_session": True}
 
 
 def last_number(connection: Connection, payment_id: UUID) -> int:

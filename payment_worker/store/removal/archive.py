@@ -59,18 +59,18 @@ def lock_quiet(connection: Connection, payment_ids: Collection[UUID], *, before:
     is not posted there yet.
     """
     refund, dispute, attempt = tables.refund, tables.dispute, tables.payment_attempt
-    box, finding = tables.outbox, tables.reconciliation_finding
-    unposted = _HISTORY.c.history_id > ledger_entries.posted_until(connection)
-    needed = [
-        _of_it(_HISTORY, (_HISTORY.c.recorded_at >= before) | unposted),
-        _of_it(attempt, attempt.c.finished_at.is_(None) | attempt.c.retry_at.is_not(None)),
-        _of_it(refund, refund.c.status.in_(UNFINISHED_REFUNDS)),
-        _of_it(dispute, dispute.c.status.in_(OPEN_DISPUTES)),
-        _of_it(box, box.c.published_at.is_(None)),
-        _of_it(finding, finding.c.status == FindingStatus.OPEN),
+    outbox, finding = tables.outbox, tables.reconciliation_finding
+    is_unposted = _HISTORY.c.history_id > ledger_entries.posted_until(connection)
+    obstacles = [
+        _exists_for_payment(_HISTORY, (_HISTORY.c.recorded_at >= before) | is_unposted),
+        _exists_for_payment(attempt, attempt.c.finished_at.is_(None) | attempt.c.retry_at.is_not(None)),
+        _exists_for_payment(refund, refund.c.status.in_(UNFINISHED_REFUNDS)),
+        _exists_for_payment(dispute, dispute.c.status.in_(OPEN_DISPUTES)),
+        _exists_for_payment(outbox, outbox.c.published_at.is_(None)),
+        _exists_for_payment(finding, finding.c.status == FindingStatus.OPEN),
         _is_uncleared(_PAYMENT, _PAYMENT.c.stripe_payment_intent_id),
-        _of_it(refund, _is_uncleared(refund, refund.c.stripe_refund_id)),
-        _of_it(dispute, _is_uncleared(dispute, dispute.c.stripe_dispute_id)),
+        _exists_for_payment(refund, _is_uncleared(refund, refund.c.stripe_refund_id)),
+        _exists_for_payment(dispute, _is_uncleared(dispute, dispute.c.stripe_dispute_id)),
     ]
     query = (
         select(_PAYMENT.c.payment_id)
@@ -78,7 +78,7 @@ def lock_quiet(connection: Connection, payment_ids: Collection[UUID], *, before:
             _PAYMENT.c.payment_id.in_(payment_ids),
             _PAYMENT.c.status.in_(OVER),
             _PAYMENT.c.updated_at < before,
-            *(~each for each in needed),
+            *(~each for each in obstacles),
         )
         .order_by(_PAYMENT.c.payment_id)
         .with_for_update(skip_locked=True, of=_PAYMENT)
@@ -86,17 +86,17 @@ def lock_quiet(connection: Connection, payment_ids: Collection[UUID], *, before:
     return connection.execute(query).scalars().all()
 
 
-def _of_it(table: Table, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+def _exists_for_payment(table: Table, condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists(select(table.c.payment_id).where(table.c.payment_id == _PAYMENT.c.payment_id, condition))
 
 
-def _is_uncleared(of: Table, object_id: ColumnElement[str]) -> ColumnElement[bool]:
+def _is_uncleared(table: Table, object_id: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether our records and Stripe's balance do not agree on an object of Stripe's."""
-    left = tables.ledger_uncleared.c
-    own = (left.object_id == object_id) & (
-        left.stripe_account == func.coalesce(_PAYMENT.c.stripe_account, "")
+    uncleared = tables.ledger_uncleared.c
+    is_same_object = (uncleared.object_id == object_id) & (
+        uncleared.stripe_account == func.coalesce(_PAYMENT.c.stripe_account, "")
     )
-    return exists(select(left.object_id).where(own).correlate(_PAYMENT, of))
+    return exists(select(uncleared.object_id).where(is_same_object).correlate(_PAYMENT, table))
 
 
 def archive(connection: Connection, payment_ids: Collection[UUID]) -> None:
@@ -104,8 +104,8 @@ def archive(connection: Connection, payment_ids: Collection[UUID]) -> None:
 
     The requests to Stripe stay readable in the archived attempts.
     """
-    _move(connection, tables.payment_attempt, tables.payment_attempt_archive, payment_ids)
-    _move(connection, tables.payment_history, tables.payment_history_archive, payment_ids)
+    _move_rows(connection, tables.payment_attempt, tables.payment_attempt_archive, payment_ids)
+    _move_rows(connection, tables.payment_history, tables.payment_history_archive, payment_ids)
     connection.execute(
         _PAYMENT.update()
         .where(_PAYMENT.c.payment_id.in_(payment_ids))
@@ -118,11 +118,11 @@ def archive(connection: Connection, payment_ids: Collection[UUID]) -> None:
     )
 
 
-def _move(connection: Connection, table: Table, archive: Table, payment_ids: Collection[UUID]) -> None:
+def _move_rows(connection: Connection, table: Table, archive: Table, payment_ids: Collection[UUID]) -> None:
     """Copy first: history may be deleted only if it is in its archive."""
-    theirs = table.c.payment_id.in_(payment_ids)
+    condition = table.c.payment_id.in_(payment_ids)
     names = [column.name for column in table.columns]
     connection.execute(
-        archive.insert().from_select(names, select(*table.columns).where(theirs), include_defaults=False)
+        archive.insert().from_select(names, select(*table.columns).where(condition), include_defaults=False)
     )
-    connection.execute(table.delete().where(theirs))
+    connection.execute(table.delete().where(condition))

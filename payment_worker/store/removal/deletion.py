@@ -23,8 +23,8 @@ _RUN: Final = tables.reconciliation_run
 
 def events(connection: Connection, before: datetime, limit: int) -> int:
     """Finished events. Parked ones are kept until an operator decides."""
-    over = _EVENT.c.status.in_([EventStatus.PROCESSED, EventStatus.IGNORED])
-    return _delete(connection, _EVENT, _EVENT.c.received_at, over, before, limit=limit)
+    is_finished = _EVENT.c.status.in_([EventStatus.PROCESSED, EventStatus.IGNORED])
+    return _delete(connection, _EVENT, _EVENT.c.received_at, is_finished, before, limit=limit)
 
 
 def messages(connection: Connection, before: datetime, limit: int) -> int:
@@ -39,8 +39,8 @@ def rejected(connection: Connection, before: datetime, limit: int) -> int:
 
 def findings(connection: Connection, before: datetime, limit: int) -> int:
     """Findings that are resolved."""
-    resolved = _FINDING.c.status != FindingStatus.OPEN
-    return _delete(connection, _FINDING, _FINDING.c.found_at, resolved, before, limit=limit)
+    is_resolved = _FINDING.c.status != FindingStatus.OPEN
+    return _delete(connection, _FINDING, _FINDING.c.found_at, is_resolved, before, limit=limit)
 
 
 def runs(connection: Connection, before: datetime, limit: int) -> int:
@@ -59,7 +59,7 @@ def _delete(
     connection: Connection,
     table: Table,
     at: ColumnElement[datetime],
-    only: ColumnElement[bool] | None,
+    condition: ColumnElement[bool] | None,
     before: datetime,
     *,
     limit: int,
@@ -68,7 +68,7 @@ def _delete(
     keys = list(table.primary_key.columns)
     old = (
         select(*keys)
-        .where(at < before, *([] if only is None else [only]))
+        .where(at < before, *([] if condition is None else [condition]))
         .order_by(at)
         .limit(limit)
         .with_for_update(skip_locked=True, of=table)

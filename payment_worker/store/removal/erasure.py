@@ -40,8 +40,8 @@ def is_in_work(connection: Connection, payment_id: UUID) -> bool:
 def erase_payment(connection: Connection, payment_id: UUID) -> None:
     """Erase a payment's texts; it is locked, and no request about it is without an outcome."""
     payment, refund = tables.payment, tables.refund
-    blank: dict[str, Any] = {"description": None, "statement_descriptor_suffix": None, "metadata": {}}
-    connection.execute(payment.update().where(payment.c.payment_id == payment_id).values(**blank))
+    empty_texts: dict[str, Any] = {"description": None, "statement_descriptor_suffix": None, "metadata": {}}
+    connection.execute(payment.update().where(payment.c.payment_id == payment_id).values(**empty_texts))
     connection.execute(refund.update().where(refund.c.payment_id == payment_id).values(note=None))
     for table in (tables.payment_attempt, tables.payment_attempt_archive):
         _erase_attempts(connection, table, payment_id)
@@ -53,17 +53,21 @@ def _erase_attempts(connection: Connection, table: Table, payment_id: UUID) -> N
         select(table.c.attempt_id, table.c.parameters).where(table.c.payment_id == payment_id)
     ).all()
     for attempt_id, parameters in rows:
-        kept = _without_texts(json.loads(parameters))
-        text = json.dumps(kept, separators=(",", ":"), sort_keys=True)
+        remaining = _without_texts(json.loads(parameters))
+        text = json.dumps(remaining, separators=(",", ":"), sort_keys=True)
         connection.execute(table.update().where(table.c.attempt_id == attempt_id).values(parameters=text))
 
 
 def _without_texts(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    kept = {name: value for name, value in parameters.items() if name not in TOLD}
-    return {**kept, "metadata": _ours(kept["metadata"])} if "metadata" in kept else kept
+    remaining = {name: value for name, value in parameters.items() if name not in TOLD}
+    return (
+        {**remaining, "metadata": _own_metadata(remaining["metadata"])}
+        if "metadata" in remaining
+        else remaining
+    )
 
 
-def _ours(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
+def _own_metadata(metadata: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return {name: value for name, value in (metadata or {}).items() if name in OURS}
 
 
@@ -79,21 +83,21 @@ def _erase_events(connection: Connection, payment_id: UUID) -> None:
     columns = (event.c.stripe_account, event.c.event_id, event.c.payload)
     query = select(*columns).where(event.c.object_id.in_(objects), event.c.finished_at.is_not(None))
     for account, event_id, payload in connection.execute(query).all():
-        named = (event.c.stripe_account == account, event.c.event_id == event_id)
-        connection.execute(event.update().where(*named).values(payload=_bare(payload)))
+        conditions = (event.c.stripe_account == account, event.c.event_id == event_id)
+        connection.execute(event.update().where(*conditions).values(payload=_without_customer_data(payload)))
 
 
-def _bare(payload: Mapping[str, Any]) -> Mapping[str, Any]:
-    about = payload.get("data", {}).get("object", {})
-    kept = {name: value for name, value in about.items() if name in OBJECT}
-    kept["metadata"] = _ours(about.get("metadata"))
-    return {name: value for name, value in payload.items() if name in EVENT} | {"data": {"object": kept}}
+def _without_customer_data(payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    event_object = payload.get("data", {}).get("object", {})
+    remaining = {name: value for name, value in event_object.items() if name in OBJECT}
+    remaining["metadata"] = _own_metadata(event_object.get("metadata"))
+    return {name: value for name, value in payload.items() if name in EVENT} | {"data": {"object": remaining}}
 
 
 def erase_rejected(connection: Connection, customer_id: str) -> int:
     """Erase the arguments of rejected requests that carried this customer's id; how many."""
     table = tables.rejected_request
-    mine = table.update().where(table.c.ids.contains([customer_id]), table.c.arguments != {})
+    statement = table.update().where(table.c.ids.contains([customer_id]), table.c.arguments != {})
     # What was sent again already is complete by its CHECK, and stays what it was then but for its arguments.
-    blank = mine.values(arguments={}, is_complete=table.c.replayed_at.is_not(None))
-    return connection.execute(blank).rowcount
+    update = statement.values(arguments={}, is_complete=table.c.replayed_at.is_not(None))
+    return connection.execute(update).rowcount
