@@ -105,7 +105,8 @@ def balance(connection: Connection, request: Request) -> Mapping[str, Any]:
 
 def payout(connection: Connection, request: Request) -> Mapping[str, Any]:
     """`/payouts/{payout_id}`."""
-    found = paid_out.find(connection, request.path_params["payout_id"])
+    payout_id = request.path_params["payout_id"]
+    found = None if "\0" in payout_id else paid_out.find(connection, payout_id)
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, "No such payout is imported.")
     lines = paid_out.lines(connection, found.stripe_payout_id, limit=ROWS)

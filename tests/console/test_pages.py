@@ -312,7 +312,16 @@ def test_a_payment_shows_its_timeline_its_money_and_links(shared_console: Runnin
 
 @pytest.mark.parametrize(
     "path",
-    ["/payments/11111111-1111-4111-8111-111111111111", "/payments/x", "/nowhere", "/%00", "/payments/../x"],
+    [
+        *(
+            "/payments/11111111-1111-4111-8111-111111111111",
+            "/payments/x",
+            "/nowhere",
+            "/%00",
+            "/payments/../x",
+        ),
+        *("/payouts/po_nowhere", "/payouts/po_1%00"),
+    ],
 )
 def test_what_there_is_not_is_a_page_that_says_so(shared_console: Running, path: str) -> None:
     page = shared_console.reader.get(path)
