@@ -1,7 +1,6 @@
 """The Pydantic types of task arguments, such as ids, amounts and currencies."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
@@ -23,6 +22,7 @@ _CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{
 _ANY_UUID = re.compile(rf"(?i:urn:uuid:)?(?:{_CANONICAL_UUID.pattern}|\{{{_CANONICAL_UUID.pattern}\}})")
 MOST = 2**63 - 1
 """PostgreSQL's bigint."""
+_NOT_IN_DESCRIPTORS = frozenset("<>\\'\"*")
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 _ANY_CURRENCY = Currency("", 0, None, max(currency.maximum for currency in CURRENCIES.values()), 1)
 
@@ -85,13 +85,10 @@ def _chargeable(amount: int, info: ValidationInfo) -> int:
     return amount
 
 
-def _without(characters: str) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        if not set(characters).isdisjoint(text):
-            raise fault("forbidden_character", f"must contain none of {' '.join(characters)}")
-        return text
-
-    return check
+def _descriptor(text: str) -> str:
+    if not _NOT_IN_DESCRIPTORS.isdisjoint(text):
+        raise fault("forbidden_character", "must contain none of < > \\ ' \" *")
+    return text
 
 
 def _metadata(metadata: dict[str, str]) -> dict[str, str]:
@@ -206,7 +203,7 @@ DescriptorSuffix = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=22),
     AfterValidator(_clean),
-    AfterValidator(_without("<>\\'\"*")),
+    AfterValidator(_descriptor),
 ]
 Email = Annotated[
     str, StringConstraints(strict=True, max_length=512, pattern=r"^[^@\s]+@[^@\s]+$"), AfterValidator(_clean)
