@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final, TypeGuard
 
 from payment_worker.domain.findings.kinds import Difference, FindingKind
-from payment_worker.domain.ledger.double_entry import EntryKind, LedgerAccount
+from payment_worker.domain.ledger.double_entry import EntryKind
 from payment_worker.domain.ledger.payouts import post_opening
 from payment_worker.flows.context import Context
 from payment_worker.flows.ledger.import_balance import ImportOptions, read_account
@@ -126,11 +126,7 @@ def _prove_balances(
         return ()
     now, stripe_balances = context.clock(), {each.currency: each for each in balances}
     with context.database.begin() as connection:
-        ledger_balances = ledger_entries.balance_of(
-            connection,
-            stripe_account=state.stripe_account,
-            ledger_account=LedgerAccount.STRIPE_BALANCE,
-        )
+        ledger_balances = ledger_entries.stripe_balance(connection, state.stripe_account)
         proofs = [
             BalanceProof(
                 stripe_account=state.stripe_account,
@@ -160,9 +156,7 @@ def _post_opening(
     context: Context, connection: Connection, state: BalanceImport, balances: Sequence[Held]
 ) -> None:
     account = state.stripe_account
-    ledger_balances = ledger_entries.balance_of(
-        connection, stripe_account=account, ledger_account=LedgerAccount.STRIPE_BALANCE
-    )
+    ledger_balances = ledger_entries.stripe_balance(connection, account)
     stripe_balances = {each.currency: each.total for each in balances}
     entries = [
         Entry(

@@ -234,11 +234,11 @@ def save_posted_until(connection: Connection, history_id: int) -> None:
     connection.execute(row.on_conflict_do_update(index_elements=["is_only"], set_={"history_id": history_id}))
 
 
-def balance_of(connection: Connection, *, stripe_account: str, ledger_account: str) -> dict[str, int]:
-    """What an account comes to, by currency."""
+def stripe_balance(connection: Connection, stripe_account: str) -> dict[str, int]:
+    """What the ledger says that Stripe has of ours on an account, by currency."""
     table = tables.ledger_balance.c
     query = select(table.currency, table.amount).where(
-        table.stripe_account == stripe_account, table.ledger_account == ledger_account
+        table.stripe_account == stripe_account, table.ledger_account == LedgerAccount.STRIPE_BALANCE
     )
     return {row.currency: row.amount for row in connection.execute(query)}
 
