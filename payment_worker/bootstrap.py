@@ -110,7 +110,7 @@ def _open(settings: Settings) -> Process:
             _secret(settings.redis_url),
             name=settings.stream,
             max_length=settings.stream_max_length,
-            bell_seconds=settings.publish_every,
+            hint_seconds=settings.publish_every,
         ),
         sweeps=Sweeps(redis(settings, timeout_seconds=REDIS_TIMEOUT_SECONDS)),
     )
@@ -223,9 +223,9 @@ def keep_rejected(
     count(REJECTED, task_label(task))
 
 
-def record_consumed(worker: str, taken: Collection[str], *, of: Collection[str]) -> None:
+def record_consumed(worker: str, consumed: Collection[str], *, queues: Collection[str]) -> None:
     """Record which of all queues a worker consumes, if Redis is reachable."""
-    _consumers().record(worker, taken, of=of)
+    _consumers().record(worker, consumed, queues=queues)
 
 
 @cache

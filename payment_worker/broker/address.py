@@ -20,8 +20,8 @@ def broker_address(url: str) -> tuple[str, dict[str, Any]]:
         return as_kombu_says(url), {}
     master, sentinels = _USUAL_MASTER, []
     for sentinel in url.split(";"):
-        parts = urlsplit(sentinel)
-        query = dict(parse_qsl(parts.query))
+        address = urlsplit(sentinel)
+        query = dict(parse_qsl(address.query))
         master = query.pop(_MASTER, master)
-        sentinels.append(urlunsplit(parts._replace(query=urlencode(query))))
+        sentinels.append(urlunsplit(address._replace(query=urlencode(query))))
     return ";".join(sentinels), {_MASTER: master}

@@ -32,15 +32,15 @@ class Consuming(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
     def shutdown(self, consumer: Any) -> None:  # noqa: ANN401
         """Record that a worker that ends consumes nothing any more."""
         self.stop(consumer)
-        _record(consumer, ())
+        _record_consumed(consumer, ())
 
     def _record(self, consumer: Any) -> None:  # noqa: ANN401
         # Not what it was started with: `cancel_consumer` and `add_consumer` change it.
-        _record(consumer, [queue.name for queue in consumer.task_consumer.queues])
+        _record_consumed(consumer, [queue.name for queue in consumer.task_consumer.queues])
 
 
-def _record(consumer: Any, taken: Collection[str]) -> None:  # noqa: ANN401
+def _record_consumed(consumer: Any, consumed: Collection[str]) -> None:  # noqa: ANN401
     conf = consumer.app.conf
     # Found when it is needed: what only routes or watches tasks need not load its code.
     record_consumed = symbol_by_name(conf.record_consumed)  # type: ignore[no-untyped-call] # kombu has no types
-    record_consumed(consumer.hostname, taken, of=[queue.name for queue in conf.task_queues])
+    record_consumed(consumer.hostname, consumed, queues=[queue.name for queue in conf.task_queues])

@@ -69,7 +69,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
             try:
                 begin(as_celery_expects(message, read(message, rules, now=datetime.now(UTC))))
             except RejectedMessageError as rejected:
-                self.reject(message, rejected.fault, rejected.words)
+                self.reject(message, rejected.fault, rejected.explanation)
             except _NOT_THE_MESSAGES_FAULT:
                 raise
             except Exception as error:  # noqa: BLE001 whatever it is, the next worker would meet it too
@@ -85,12 +85,12 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
             farthest_eta_seconds=self._visibility_seconds() / 2,
         )
 
-    def reject(self, message: Any, fault: Fault, words: str) -> None:  # noqa: ANN401 kombu has no types
+    def reject(self, message: Any, fault: Fault, explanation: str) -> None:  # noqa: ANN401 kombu has no types
         """Keep a message that cannot be run, then acknowledge it; or else leave it with Redis."""
         rejected = rejected_message(message)
         if self._is_dropped(rejected, fault):
             logger.info("A scheduled run of %s had expired before a worker took it", rejected.task)
-        elif not self._keep(message, rejected, fault, words):
+        elif not self._keep(message, rejected, fault, explanation):
             return
         message.ack_log_error(logger, self.connection_errors)
         signals.task_rejected.send(sender=self, message=message, exc=None)
@@ -100,12 +100,12 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
         routes = self.app.conf.task_routes or {}
         return fault is Fault.EXPIRED and routes.get(rejected.task, {}).get("queue") == HOUSEKEEPING
 
-    def _keep(self, message: Any, rejected: RejectedMessage, fault: Fault, words: str) -> bool:  # noqa: ANN401
+    def _keep(self, message: Any, rejected: RejectedMessage, fault: Fault, explanation: str) -> bool:  # noqa: ANN401
         if monotonic() < self._next_try_to_keep:
             message.channel.qos.leave(message.delivery_tag)
             return False
         try:
-            keep_rejected(self.app, rejected, fault, words)
+            keep_rejected(self.app, rejected, fault, explanation)
         except Exception as error:  # noqa: BLE001 neither PostgreSQL's absence nor a bug may stop the worker
             self._next_try_to_keep = monotonic() + self._pause_seconds()
             message.channel.qos.leave(message.delivery_tag)
@@ -113,12 +113,12 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
                 "A message for %s is rejected (%s) and cannot be kept (%s): it and those that come within %g s stay in"
                 " Redis until the visibility timeout",
                 rejected.task,
-                words,
+                explanation,
                 type(error).__name__,
                 self._pause_seconds(),
             )
             return False
-        logger.warning("A message for %s is rejected and kept: %s", rejected.task, words)
+        logger.warning("A message for %s is rejected and kept: %s", rejected.task, explanation)
         return True
 
     def _pause_seconds(self) -> float:
@@ -158,21 +158,21 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
         return super().ensure_connected(conn)
 
 
-def as_celery_expects(message: Any, read: TaskMessage) -> Any:  # noqa: ANN401 kombu has no types
+def as_celery_expects(message: Any, task_message: TaskMessage) -> Any:  # noqa: ANN401 kombu has no types
     """The message with what was read of it, and with nothing else."""
     return type(message)(
         {
-            "body": dumps([read.args, read.kwargs, {}]),  # type: ignore[no-untyped-call] # kombu has no types
+            "body": dumps([task_message.args, task_message.kwargs, {}]),  # type: ignore[no-untyped-call] # kombu has no types
             "content-type": "application/json",
             "content-encoding": "utf-8",
-            "headers": read.headers(),
+            "headers": task_message.headers(),
             "properties": {
                 "delivery_tag": message.delivery_tag,
-                "correlation_id": read.request_id,
+                "correlation_id": task_message.request_id,
                 "delivery_info": {
                     "exchange": "",
-                    "routing_key": read.queue,
-                    "redelivered": bool(read.redeliveries),
+                    "routing_key": task_message.queue,
+                    "redelivered": bool(task_message.redeliveries),
                 },
             },
         },

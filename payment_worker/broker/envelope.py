@@ -34,15 +34,15 @@ def enveloped(item: bytes, *, queue: str) -> bytes:
     ordinary message, which the consumer can store as rejected and acknowledge.
     """
     if len(item) > MAX_ITEM_BYTES:
-        why = f"{len(item)} bytes are more than a message may have"
-        return envelope(_beginning(item), queue=queue, why=why)
+        reason = f"{len(item)} bytes are more than a message may have"
+        return envelope(_truncated(item), queue=queue, reason=reason)
     try:
         message = loads(item.decode())  # type: ignore[no-untyped-call] # kombu has no types
         fault = _unopenable(message)
     except Exception:  # noqa: BLE001 kombu's reviver raises what it likes: ValueError, KeyError, RecursionError, …
-        return envelope(item, queue=queue, why="this is not JSON")
+        return envelope(item, queue=queue, reason="this is not JSON")
     if fault:
-        return envelope(item, queue=queue, why=fault)
+        return envelope(item, queue=queue, reason=fault)
     return item if _returns_to(queue, message) else _readdressed(item, queue)
 
 
@@ -68,13 +68,13 @@ def is_too_deep(value: object) -> bool:
     """Whether this is nested more deeply than we accept, determined without recursion."""
     level = [value]
     for _ in range(MAX_DEPTH):
-        level = [inner for outer in level for inner in _inside(outer)]
+        level = [child for parent in level for child in _children(parent)]
         if not level:
             return False
     return True
 
 
-def _inside(value: object) -> Iterable[object]:
+def _children(value: object) -> Iterable[object]:
     match value:
         case dict():
             return value.values()
@@ -97,7 +97,7 @@ def _unopenable_body(body: object, encoding: object) -> str | None:
     return None
 
 
-def _beginning(item: bytes) -> bytes:
+def _truncated(item: bytes) -> bytes:
     """The beginning of what a large item says: encoded, what is sensitive in it would not be recognised."""
     try:
         message = loads(item.decode())  # type: ignore[no-untyped-call] # kombu has no types
@@ -118,13 +118,13 @@ def _readdressed(item: bytes, queue: str) -> bytes:
     return json.dumps(message).encode()
 
 
-def envelope(item: bytes, *, queue: str, why: str) -> bytes:
+def envelope(item: bytes, *, queue: str, reason: str) -> bytes:
     """A message that kombu can open, which holds an item and says why it cannot be run."""
     message = {
         "body": base64.b64encode(item).decode(),
         "content-type": "application/octet-stream",
         "content-encoding": "binary",
-        "headers": {UNREADABLE: why},
+        "headers": {UNREADABLE: reason},
         "properties": {
             "delivery_tag": str(uuid.uuid4()),
             "delivery_info": {"exchange": "", "routing_key": queue},

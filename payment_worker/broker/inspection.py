@@ -49,11 +49,11 @@ class Fault(StrEnum):
 
 
 class RejectedMessageError(Exception):
-    """The message is no request that this worker runs. Its words repeat nothing of the body."""
+    """The message is no request that this worker runs. The explanation repeats nothing of the body."""
 
-    def __init__(self, fault: Fault, words: str) -> None:
-        self.fault, self.words = fault, words
-        super().__init__(words)
+    def __init__(self, fault: Fault, explanation: str) -> None:
+        self.fault, self.explanation = fault, explanation
+        super().__init__(explanation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +86,10 @@ class TaskMessage:
 
     def headers(self) -> dict[str, object]:
         """As Celery's protocol 2 has them."""
-        counted = {REDELIVERIES: self.redeliveries} if self.redeliveries else {}
+        redelivery_header = {REDELIVERIES: self.redeliveries} if self.redeliveries else {}
         eta = {"eta": self.eta.isoformat()} if self.eta else {}
-        own = {"id": self.request_id, "task": self.task, "retries": self.retries, "lang": "py"}
-        return {**self.carried, **counted, **eta, **own}
+        own_headers = {"id": self.request_id, "task": self.task, "retries": self.retries, "lang": "py"}
+        return {**self.carried, **redelivery_header, **eta, **own_headers}
 
 
 def read(message: Any, rules: Rules, *, now: datetime) -> TaskMessage:  # noqa: ANN401 kombu has no types
@@ -115,7 +115,7 @@ def read(message: Any, rules: Rules, *, now: datetime) -> TaskMessage:  # noqa: 
         redeliveries=redeliveries(message.headers),
         carried=_carried(message.headers),
     )
-    return _in_time(read_message, fields, rules, now)
+    return _with_eta(read_message, fields, rules, now)
 
 
 def _payload(message: Any) -> Any:  # noqa: ANN401 kombu has no types
@@ -164,12 +164,12 @@ def _task(fields: Mapping[str, Any], queue: str, rules: Rules) -> str:
     task = fields.get("task")
     if not isinstance(task, str):
         raise _malformed("task must be a text")
-    taken_from = rules.queues.get(task)
-    if not taken_from:  # Celery's own tasks are taken from no queue
+    queues = rules.queues.get(task)
+    if not queues:  # Celery's own tasks are taken from no queue
         raise RejectedMessageError(Fault.UNKNOWN_TASK, "there is no task of this name")
-    if queue not in taken_from:
-        words = f"it must be sent to queue {' or '.join(sorted(taken_from))}"
-        raise RejectedMessageError(Fault.WRONG_QUEUE, words)
+    if queue not in queues:
+        explanation = f"it must be sent to queue {' or '.join(sorted(queues))}"
+        raise RejectedMessageError(Fault.WRONG_QUEUE, explanation)
     return task
 
 
@@ -183,7 +183,7 @@ def _retries(fields: Mapping[str, Any]) -> int:
 def _carried(headers: Mapping[str, Any]) -> dict[str, object]:
     ids = {name: headers[name] for name in ("root_id", "parent_id") if _is_word(headers.get(name))}
     tracing = {name: headers[name] for name in TRACING if _is_tracing(headers.get(name))}
-    counts = {name: said for name, said in headers.items() if name.startswith(OURS) and type(said) is int}
+    counts = {name: value for name, value in headers.items() if name.startswith(OURS) and type(value) is int}
     results = {name: headers[name] for name in ("ignore_result",) if isinstance(headers.get(name), bool)}
     return {**ids, **tracing, **counts, **results}
 
@@ -192,19 +192,19 @@ def _is_tracing(value: object) -> bool:
     return isinstance(value, str) and len(value) <= LONGEST_TRACING and value.isprintable()
 
 
-def _in_time(message: TaskMessage, fields: Mapping[str, Any], rules: Rules, now: datetime) -> TaskMessage:
+def _with_eta(message: TaskMessage, fields: Mapping[str, Any], rules: Rules, now: datetime) -> TaskMessage:
     """The message with its `eta` if that is still to come; `expires` has been judged, and is not carried on."""
     eta, expires = (_seconds_until(fields.get(name), now) for name in ("eta", "expires"))
     if eta is not None and eta > rules.farthest_eta_seconds:
-        farthest = f"{rules.farthest_eta_seconds:g} s ahead"
-        raise _malformed(f"eta may be at most {farthest}: keep what is to happen later yourself")
+        limit = f"{rules.farthest_eta_seconds:g} s ahead"
+        raise _malformed(f"eta may be at most {limit}: keep what is to happen later yourself")
     # A message that was received in time may have been started, and is then finished.
     is_new = not message.retries and not message.redeliveries
     if is_new and expires is not None and expires <= max(eta or 0, 0):
         raise RejectedMessageError(Fault.EXPIRED, "it had expired before a worker took it")
     if message.redeliveries > MAX_REDELIVERIES:
-        words = f"it came back {message.redeliveries} times without having been finished"
-        raise RejectedMessageError(Fault.NEVER_FINISHED, words)
+        explanation = f"it came back {message.redeliveries} times without having been finished"
+        raise RejectedMessageError(Fault.NEVER_FINISHED, explanation)
     return replace(message, eta=_instant(fields["eta"])) if eta and eta > 0 else message
 
 
@@ -229,5 +229,5 @@ def _instant(value: object) -> datetime | None:
     return maybe_make_aware(instant, UTC) if instant else None
 
 
-def _malformed(words: str) -> RejectedMessageError:
-    return RejectedMessageError(Fault.MALFORMED, words)
+def _malformed(explanation: str) -> RejectedMessageError:
+    return RejectedMessageError(Fault.MALFORMED, explanation)

@@ -20,8 +20,8 @@ class Liveness(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no t
     """Touches the file named by `liveness_file` in celeryconfig, from the loop that receives messages."""
 
     def __init__(self, consumer: Any, **options: Any) -> None:  # noqa: ANN401
-        configured = consumer.app.conf.get("liveness_file")
-        self._file = Path(configured) if configured else None
+        path = consumer.app.conf.get("liveness_file")
+        self._file = Path(path) if path else None
         self._is_written = True
         consumer.liveness = self
         super().__init__(consumer, **options)

@@ -28,16 +28,16 @@ class RejectedMessage:
     arguments: Mapping[str, object]
 
 
-def keep_rejected(app: Any, rejected: RejectedMessage, fault: Fault, words: str) -> None:  # noqa: ANN401 Celery has no types
+def keep_rejected(app: Any, rejected: RejectedMessage, fault: Fault, explanation: str) -> None:  # noqa: ANN401 Celery has no types
     """Store a request that cannot be run, with sensitive values masked.
 
     Raises:
         Exception: it is not stored.
     """
     # Found when it is needed: what only routes or watches tasks has no database, and need not load its code.
-    keep = symbol_by_name(app.conf.keep_rejected)  # type: ignore[no-untyped-call] # kombu has no types
-    error = FieldError(field="message", code=fault, message=words)
-    keep(rejected.task, rejected.arguments, [error.as_dict()], request_id=rejected.request_id)
+    store = symbol_by_name(app.conf.keep_rejected)  # type: ignore[no-untyped-call] # kombu has no types
+    error = FieldError(field="message", code=fault, message=explanation)
+    store(rejected.task, rejected.arguments, [error.as_dict()], request_id=rejected.request_id)
 
 
 def rejected_message(message: Any) -> RejectedMessage:  # noqa: ANN401 kombu has no types
@@ -46,11 +46,11 @@ def rejected_message(message: Any) -> RejectedMessage:  # noqa: ANN401 kombu has
     if UNREADABLE in headers and isinstance(value, dict):
         # A message that kombu could not open: encoded, what is sensitive in it would not be recognised.
         headers, value = value.get("headers"), _decoded(value)
-    known = headers if isinstance(headers, dict) else {}
+    known_headers = headers if isinstance(headers, dict) else {}
     return RejectedMessage(
-        request_id=_plain(known.get("id")) or _delivered_as(message),
+        request_id=_plain(known_headers.get("id")) or _delivered_as(message),
         # A name goes into the log as well.
-        task=mask_text(_plain(known.get("task")) or UNKNOWN),
+        task=mask_text(_plain(known_headers.get("task")) or UNKNOWN),
         arguments=_arguments(value),
     )
 

@@ -78,4 +78,4 @@ class RedactedTask(Task):  # type: ignore[misc] # Celery has no types
 
 def redacted(error: BaseException) -> TaskBrokeError:
     """What may be shown of an error: its class, and its innermost frame in our code."""
-    return TaskBrokeError(described(error, besides=__name__))
+    return TaskBrokeError(described(error, except_module=__name__))

@@ -28,12 +28,12 @@ class TaskEvents(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
 
     def start(self, consumer: Any) -> None:  # noqa: ANN401
         """Called at each connection to Redis, for which Celery makes another dispatcher."""
-        before, self._dispatcher = self._dispatcher, consumer.event_dispatcher
+        previous, self._dispatcher = self._dispatcher, consumer.event_dispatcher
         if not self._dispatcher or not self._dispatcher.buffer_group:
             return
         self._dispatcher.on_send_buffered, self._dispatcher.buffer_limit = None, LONGEST
-        for group, waiting in before._group_buffer.items() if before else ():  # noqa: SLF001 Celery forgets it
-            self._dispatcher._group_buffer[group].extend(waiting)  # noqa: SLF001
+        for group, events in previous._group_buffer.items() if previous else ():  # noqa: SLF001 Celery forgets it
+            self._dispatcher._group_buffer[group].extend(events)  # noqa: SLF001
         self._timer = consumer.timer.call_repeatedly(LEAVE_EVERY_SECONDS, self._dispatcher.flush)
 
     def stop(self, _consumer: Any) -> None:  # noqa: ANN401

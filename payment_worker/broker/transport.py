@@ -37,13 +37,13 @@ class _Mended:
 
     @contextmanager
     def _remembering(self) -> Iterator[None]:
-        present = self.connection
-        if present is None or present.client is None:
+        current = self.connection
+        if current is None or current.client is None:
             self.connection = self._known
         try:
             yield
         finally:
-            self.connection = present
+            self.connection = current
 
     # test_malformed: what is not a message stops the worker inside kombu, and is gone.
     def _create_client(self, asynchronous: bool = False) -> "Redis":  # noqa: FBT001, FBT002 kombu's signature
@@ -103,8 +103,8 @@ class SentinelTransport(kombu_redis.SentinelTransport):
 
 def register() -> None:
     """Make these the transports of the schemes that a broker's URL may have."""
-    ours = {"redis": Transport, "rediss": Transport, "sentinel": SentinelTransport}
-    for scheme, transport in ours.items():
+    transports = {"redis": Transport, "rediss": Transport, "sentinel": SentinelTransport}
+    for scheme, transport in transports.items():
         kombu_transport.TRANSPORT_ALIASES[scheme] = f"{__name__}:{transport.__name__}"
         # A connection that asked before us must not keep the old one.
         kombu_transport._transport_cache.pop(scheme, None)  # noqa: SLF001 there is no other way to it

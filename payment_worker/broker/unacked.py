@@ -63,11 +63,11 @@ class QoS(kombu_redis.QoS):
     # test_full_redis: what was popped and cannot be written down would be dropped, though it is in our hands.
     def append(self, message: Any, delivery_tag: str) -> None:  # noqa: ANN401 kombu has no types
         """Count a message as delivered, even if Redis is full or unreachable and cannot store that."""
-        to = message.delivery_info
-        held = dumps([message._raw, to["exchange"], to["routing_key"]])  # type: ignore[no-untyped-call] # noqa: SLF001 kombu's own form
+        delivery_info = message.delivery_info
+        entry = dumps([message._raw, delivery_info["exchange"], delivery_info["routing_key"]])  # type: ignore[no-untyped-call] # noqa: SLF001 kombu's own form
         try:
             with self.channel.conn_or_acquire() as client:
-                _NOTE.run(client, self._keys, delivery_tag, time(), held)
+                _NOTE.run(client, self._keys, delivery_tag, time(), entry)
         except (RedisError, OSError) as error:
             logger.warning("A message is run without being in `unacked`: %s", type(error).__name__)
         virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call] # kombu has no types
@@ -104,11 +104,11 @@ class QoS(kombu_redis.QoS):
         tag = bytes_to_str(tag)  # type: ignore[no-untyped-call] # kombu has no types
 
         def restore(pipe: Any) -> None:  # noqa: ANN401
-            held = pipe.hget(self.unacked_key, tag)
+            entry = pipe.hget(self.unacked_key, tag)
             pipe.multi()
             self._remove_from_indices(tag, pipe)  # type: ignore[no-untyped-call] # kombu has no types
-            if held:
-                queue, item = returned(held, is_counted=not self.returning, otherwise=self._any_queue())
+            if entry:
+                queue, item = returned(entry, is_counted=not self.returning, fallback_queue=self._any_queue())
                 (pipe.lpush if leftmost else pipe.rpush)(queue, item)
 
         with self.channel.conn_or_acquire(client) as connection:
@@ -120,23 +120,25 @@ class QoS(kombu_redis.QoS):
         return next(iter(self.channel.active_queues), _MONEY)
 
 
-def returned(held: bytes, *, is_counted: bool, otherwise: str) -> tuple[str, bytes]:
+def returned(entry: bytes, *, is_counted: bool, fallback_queue: str) -> tuple[str, bytes]:
     """The queue of an unfinished message, and what is put back into it.
 
     Args:
-        held: as kombu keeps it in `unacked`.
+        entry: as kombu keeps it in `unacked`.
         is_counted: whether a worker may have started it.
-        otherwise: the queue for entries that cannot be decoded, which are wrapped in an envelope and so rejected.
+        fallback_queue: the queue for entries that cannot be decoded, which are wrapped in an envelope and so rejected.
     """
     try:
-        message, _exchange, queue = json.loads(held)
+        message, _exchange, queue = json.loads(entry)
         headers, properties = message["headers"], message["properties"]
         headers["redelivered"] = properties["delivery_info"]["redelivered"] = True
         if is_counted:
             headers[REDELIVERIES] = redeliveries(headers) + 1
         return f"{queue}", json.dumps(message).encode()
     except Exception:  # noqa: BLE001 whatever is wrong with it, it is not dropped
-        return otherwise, envelope(held, queue=otherwise, why="it cannot be put back into its queue")
+        return fallback_queue, envelope(
+            entry, queue=fallback_queue, reason="it cannot be put back into its queue"
+        )
 
 
 def redeliveries(headers: dict[str, Any]) -> int:

@@ -52,7 +52,7 @@ class State(Collector):
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """The metrics without reading anything: a registry requests them in advance."""
-        return [GaugeMetricFamily(what.name, what.means, labels=what.labels) for what in gauges.GAUGES]
+        return [GaugeMetricFamily(gauge.name, gauge.means, labels=gauge.labels) for gauge in gauges.GAUGES]
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """All of it as it is now, or was a second ago."""

@@ -28,19 +28,19 @@ class Counters:
     """Counts of this process, as prometheus-client keeps them. A `Recorder`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._made: dict[Metric, Any] = {what: _made(what, registry) for what in METRICS}
+        self._collectors: dict[Metric, Any] = {metric: _new_collector(metric, registry) for metric in METRICS}
 
-    def add(self, what: Metric, labels: tuple[str, ...], by: float, /) -> None:
+    def add(self, metric: Metric, labels: tuple[str, ...], by: float, /) -> None:
         """Add to a counter."""
-        self._of(what, labels).inc(by)
+        self._collector_of(metric, labels).inc(by)
 
-    def observe(self, what: Metric, labels: tuple[str, ...], seconds: float, /) -> None:
+    def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float, /) -> None:
         """Note a duration."""
-        self._of(what, labels).observe(seconds)
+        self._collector_of(metric, labels).observe(seconds)
 
-    def _of(self, what: Metric, labels: tuple[str, ...]) -> Any:  # noqa: ANN401 - Counter or Histogram
-        made = self._made[what]
-        return made.labels(*labels) if labels else made
+    def _collector_of(self, metric: Metric, labels: tuple[str, ...]) -> Any:  # noqa: ANN401 - Counter or Histogram
+        collector = self._collectors[metric]
+        return collector.labels(*labels) if labels else collector
 
 
 def count_here() -> Collector:
@@ -50,7 +50,7 @@ def count_here() -> Collector:
     """
     directory = tempfile.mkdtemp(prefix="payment-worker-metrics-")
     os.environ[FILES] = directory
-    atexit.register(_remove, directory, owner=os.getpid())
+    atexit.register(_remove_directory, directory, owner_pid=os.getpid())
     values.ValueClass = values.MultiProcessValue(_place)  # type: ignore[no-untyped-call] # half of it is typed
     begin(Counters(CollectorRegistry()))
     return MultiProcessCollector(None, directory)  # type: ignore[no-untyped-call] # likewise
@@ -61,16 +61,16 @@ def _place() -> str:
     return str(getattr(current_process(), "index", "main"))
 
 
-def _remove(directory: str, *, owner: int) -> None:
-    if os.getpid() == owner:
+def _remove_directory(directory: str, *, owner_pid: int) -> None:
+    if os.getpid() == owner_pid:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _made(what: Metric, registry: CollectorRegistry) -> Counter | Histogram:
-    names = tuple(what.labels)
-    if what.buckets_seconds:
-        return Histogram(what.name, what.means, names, registry=registry, buckets=what.buckets_seconds)
-    counter = Counter(what.name, what.means, names, registry=registry)
-    for labels in product(*what.labels.values()) if names else ():
+def _new_collector(metric: Metric, registry: CollectorRegistry) -> Counter | Histogram:
+    names = tuple(metric.labels)
+    if metric.buckets_seconds:
+        return Histogram(metric.name, metric.means, names, registry=registry, buckets=metric.buckets_seconds)
+    counter = Counter(metric.name, metric.means, names, registry=registry)
+    for labels in product(*metric.labels.values()) if names else ():
         counter.labels(*labels)
     return counter

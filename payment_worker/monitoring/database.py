@@ -27,13 +27,13 @@ def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
     """All gauges of rows. Kinds without rows are reported as 0."""
     backlog.limit_statement_time(connection, seconds=STATEMENT_SECONDS)
     yield from _attempts(backlog.attempts(connection), now)
-    refused: Counter[str] = Counter(dict.fromkeys(map(str, Action), 0))
+    refused_counts: Counter[str] = Counter(dict.fromkeys(map(str, Action), 0))
     for each in backlog.refused_of_us(connection):
-        refused[each.action] += each.many.count
-    yield from (Reading(gauges.REFUSED, count, (action,)) for action, count in refused.items())
+        refused_counts[each.action] += each.rows.count
+    yield from (Reading(gauges.REFUSED, count, (action,)) for action, count in refused_counts.items())
     yield from _due(connection, now)
     for late in backlog.beyond_deadline(connection, now=now):
-        yield Reading(gauges.BREACHES, late.many.count, (late.table, late.status.lower()))
+        yield Reading(gauges.BREACHES, late.rows.count, (late.table, late.status.lower()))
     yield from _boxes(connection, now)
     yield from _findings(connection, now)
     yield Reading(gauges.REJECTED, backlog.rejected(connection, since=now - HOUR).count)
@@ -43,49 +43,55 @@ def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
     if reconciled_at := backlog.reconciled_at(connection):
         yield Reading(gauges.RECONCILED_SECONDS, age(reconciled_at, now))
     yield from ledger.read(connection, now=now)
-    polled: dict[str, datetime] = {}
+    polled_at: dict[str, datetime] = {}
     for stripe_account, at in backlog.accounts_polled(connection):
         label = account_label(stripe_account)
-        polled[label] = min(at, polled.get(label, at))
-    yield from (Reading(gauges.POLLED_SECONDS, age(at, now), (label,)) for label, at in polled.items())
+        polled_at[label] = min(at, polled_at.get(label, at))
+    yield from (Reading(gauges.POLLED_SECONDS, age(at, now), (label,)) for label, at in polled_at.items())
 
 
 def _attempts(unfinished: Sequence[OpenAttempts], now: datetime) -> Iterator[Reading]:
     counts: Counter[tuple[str, str]] = Counter()
-    doubts: Counter[str] = Counter()
+    unknown_counts: Counter[str] = Counter()
     ages: dict[str, float] = {}
     for each in unfinished:
-        counts[each.action, each.status] += each.many.count
+        counts[each.action, each.status] += each.rows.count
         if each.status == AttemptStatus.UNKNOWN:
-            doubts[str(each.unknown_reason)] += each.many.count
-            ages[each.action] = max(ages.get(each.action, 0), age(each.many.oldest_at, now))
+            unknown_counts[str(each.unknown_reason)] += each.rows.count
+            ages[each.action] = max(ages.get(each.action, 0), age(each.rows.oldest_at, now))
     for action in Action:
         for status in sorted(UNFINISHED):
             yield Reading(gauges.ATTEMPTS, counts[action, status], (action, status.lower()))
         yield Reading(gauges.UNKNOWN_SECONDS, ages.get(action, 0), (action,))
-    for unknown_reason in sorted({*UnknownReason, *doubts}):
-        yield Reading(gauges.UNKNOWN, doubts[unknown_reason], (unknown_reason,))
+    for unknown_reason in sorted({*UnknownReason, *unknown_counts}):
+        yield Reading(gauges.UNKNOWN, unknown_counts[unknown_reason], (unknown_reason,))
 
 
 def _due(connection: Connection, now: datetime) -> Iterator[Reading]:
-    for kind, many in backlog.overdue(connection, before=now).items():
-        yield Reading(gauges.DUE, many.count, (kind,))
-        yield Reading(gauges.DUE_SECONDS, age(many.oldest_at, now), (kind,))
+    for kind, row_count in backlog.overdue(connection, before=now).items():
+        yield Reading(gauges.DUE, row_count.count, (kind,))
+        yield Reading(gauges.DUE_SECONDS, age(row_count.oldest_at, now), (kind,))
 
 
 def _boxes(connection: Connection, now: datetime) -> Iterator[Reading]:
     messages = backlog.messages(connection)
     yield Reading(gauges.OUTBOX, messages.count)
     yield Reading(gauges.OUTBOX_SECONDS, age(messages.oldest_at, now))
-    for status, many in (("received", backlog.events(connection)), ("parked", backlog.parked(connection))):
-        yield Reading(gauges.INBOX, many.count, (status,))
-        yield Reading(gauges.INBOX_SECONDS, age(many.oldest_at, now), (status,))
+    for status, row_count in (
+        ("received", backlog.events(connection)),
+        ("parked", backlog.parked(connection)),
+    ):
+        yield Reading(gauges.INBOX, row_count.count, (status,))
+        yield Reading(gauges.INBOX_SECONDS, age(row_count.oldest_at, now), (status,))
 
 
 def _findings(connection: Connection, now: datetime) -> Iterator[Reading]:
-    found = dict(backlog.findings_by_kind(connection))
-    for kind in sorted({*FindingKind, *found}):
-        yield Reading(gauges.FINDINGS, found[kind].count if kind in found else 0, (str(kind),))
+    counts_by_kind = dict(backlog.findings_by_kind(connection))
+    for kind in sorted({*FindingKind, *counts_by_kind}):
+        yield Reading(
+            gauges.FINDINGS, counts_by_kind[kind].count if kind in counts_by_kind else 0, (str(kind),)
+        )
     yield Reading(
-        gauges.FINDINGS_SECONDS, max((age(many.oldest_at, now) for many in found.values()), default=0)
+        gauges.FINDINGS_SECONDS,
+        max((age(row_count.oldest_at, now) for row_count in counts_by_kind.values()), default=0),
     )

@@ -42,5 +42,5 @@ def _readings(rows: list[BalanceRow], labels: Labels, now: datetime) -> Iterator
     yield Reading(gauges.OLDEST_SECONDS, age(oldest_at, now), labels)
     yield Reading(gauges.OLDEST_AMOUNT, amount, labels)
     for share in AGES:
-        explained = min(row.explained_shares[share] for row in rows)
-        yield Reading(gauges.EXPLAINED, explained, (*labels, share))
+        explained_share = min(row.explained_shares[share] for row in rows)
+        yield Reading(gauges.EXPLAINED, explained_share, (*labels, share))

@@ -52,18 +52,18 @@ def read(
     pipeline.hlen(UNACKNOWLEDGED)
     pipeline.zrange(UNACKNOWLEDGED_SINCE, 0, 0, withscores=True)
     pipeline.xlen(stream)
-    *lengths, held, oldest, stream_length = pipeline.execute()
+    *lengths, unacknowledged, oldest, stream_length = pipeline.execute()
     for number, queue in enumerate(queues):
         begin = number * len(PRIORITIES)
         yield Reading(gauges.QUEUE, sum(lengths[begin : begin + len(PRIORITIES)]), (queue,))
     since = datetime.fromtimestamp(oldest[0][1], tz=UTC) if oldest else None
-    yield Reading(gauges.UNACKNOWLEDGED, held)
+    yield Reading(gauges.UNACKNOWLEDGED, unacknowledged)
     yield Reading(gauges.UNACKNOWLEDGED_SECONDS, age(since, now))
     yield Reading(gauges.STREAM, stream_length)
     yield Reading(gauges.MISDIRECTED, misdirected(client))
     for queue, workers in Consumers(client).count(queues).items():
         yield Reading(gauges.CONSUMERS, workers, (queue,))
-    watched = [PLATFORM, *(account for account in accounts if account)][:MOST_ACCOUNTS]
-    yield Reading(gauges.BREAKERS, len(open_breakers(client, watched)))
+    watched_accounts = [PLATFORM, *(account for account in accounts if account)][:MOST_ACCOUNTS]
+    yield Reading(gauges.BREAKERS, len(open_breakers(client, watched_accounts)))
     for sweep, at in Sweeps(client).last().items():
         yield Reading(gauges.SWEPT_SECONDS, age(at, now), (sweep,))

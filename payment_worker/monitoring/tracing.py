@@ -40,10 +40,10 @@ def check_extra() -> None:
         ExtraMissingError: the optional packages are not installed.
     """
     try:
-        found = [find_spec(module) for module in NEEDED]
+        specs = [find_spec(module) for module in NEEDED]
     except ModuleNotFoundError:  # a part of it is there
         raise ExtraMissingError from None
-    if None in found:
+    if None in specs:
         raise ExtraMissingError
 
 

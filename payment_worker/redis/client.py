@@ -26,34 +26,34 @@ def redis_client(url: str, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - 
         "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     }
     if not url.startswith("sentinel://"):
-        return redis.Redis.from_url(_as_redis_py_says(url), **options)
-    parts = [urlsplit(each) for each in url.split(";")]
-    query = dict(parse_qsl(parts[-1].query))
-    watchers: Any = cast("Any", Sentinel)(
-        [(str(each.hostname), each.port or _SENTINEL_PORT) for each in parts], sentinel_kwargs=options
+        return redis.Redis.from_url(_for_redis_py(url), **options)
+    urls = [urlsplit(each) for each in url.split(";")]
+    query = dict(parse_qsl(urls[-1].query))
+    sentinels: Any = cast("Any", Sentinel)(
+        [(str(each.hostname), each.port or _SENTINEL_PORT) for each in urls], sentinel_kwargs=options
     )
-    return watchers.master_for(
+    return sentinels.master_for(
         query.get("master_name", USUAL_MASTER),
-        db=int(parts[0].path.strip("/") or 0),
-        username=_unquoted(parts[0].username),
-        password=_unquoted(parts[0].password),
+        db=int(urls[0].path.strip("/") or 0),
+        username=_unquoted(urls[0].username),
+        password=_unquoted(urls[0].password),
         **options,
     )
 
 
 def hosts(url: str) -> str:
     """Hosts and ports, or the socket, for messages: without user and password."""
-    parts = [urlsplit(each) for each in url.split(";")]
-    if parts[0].scheme == "unix":
-        return parts[0].path
-    usual = _SENTINEL_PORT if parts[0].scheme == "sentinel" else _PORT
-    return ", ".join(f"{each.hostname or 'localhost'}:{each.port or usual}" for each in parts)
+    urls = [urlsplit(each) for each in url.split(";")]
+    if urls[0].scheme == "unix":
+        return urls[0].path
+    default_port = _SENTINEL_PORT if urls[0].scheme == "sentinel" else _PORT
+    return ", ".join(f"{each.hostname or 'localhost'}:{each.port or default_port}" for each in urls)
 
 
-def _as_redis_py_says(url: str) -> str:
+def _for_redis_py(url: str) -> str:
     """The same address in redis-py's words: of kombu's two for a certificate that is required it knows one."""
-    address, mark, query = url.partition("?")
-    return address + mark + query.replace("ssl_cert_reqs=CERT_REQUIRED", "ssl_cert_reqs=required")
+    address, separator, query = url.partition("?")
+    return address + separator + query.replace("ssl_cert_reqs=CERT_REQUIRED", "ssl_cert_reqs=required")
 
 
 def _unquoted(text: str | None) -> str | None:

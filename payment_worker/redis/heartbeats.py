@@ -60,14 +60,14 @@ class Consumers:
     def __init__(self, client: Any) -> None:  # noqa: ANN401 - redis-py's types say async or not
         self._client = client
 
-    def record(self, worker: str, taken: Collection[str], *, of: Collection[str]) -> None:
+    def record(self, worker: str, consumed: Collection[str], *, queues: Collection[str]) -> None:
         """Record which of all queues a worker consumes, if Redis is reachable."""
         with suppress(redis.RedisError):
             now, _ = self._client.time()
             pipeline = self._client.pipeline(transaction=False)
-            for queue in of:
+            for queue in queues:
                 pipeline.zremrangebyscore(f"{CONSUMERS_KEY}{queue}", "-inf", now - FRESH_SECONDS)
-                if queue in taken:
+                if queue in consumed:
                     pipeline.zadd(f"{CONSUMERS_KEY}{queue}", {worker: now})
                 else:
                     pipeline.zrem(f"{CONSUMERS_KEY}{queue}", worker)

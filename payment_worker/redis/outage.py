@@ -86,26 +86,32 @@ def trouble(error: BaseException) -> Trouble:
     """Why Redis cannot serve, from an error of redis-py or kombu, or one of its causes."""
     errors = list(_chain(error))
     for each in errors:
-        word = _word(each)
-        if word in _WORDS:
-            return Trouble(word, *_WORDS[word])
+        code = _error_code(each)
+        if code in _WORDS:
+            return Trouble(code, *_WORDS[code])
     text = " ".join(f"{type(each).__name__} {each}" for each in errors)
-    for words, meaning, kind in _TEXTS:
-        if words in text:
+    for phrase, meaning, kind in _TEXTS:
+        if phrase in text:
             return Trouble("", meaning, kind)
     return Trouble("", f"connection lost ({type(errors[-1]).__name__})", Kind.OUTAGE)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    following: BaseException | None = error
-    while following is not None and id(following) not in seen:
-        seen.add(id(following))
-        yield following
-        following = following.__cause__ or following.__context__
+    visited: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in visited:
+        visited.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
 
 
-def _word(error: BaseException) -> str:
-    first, _, _ = str(error).partition(" ")
-    said = getattr(error, "status_code", None) or ""
-    return said if said in _WORDS else first if first in _WORDS else _CLASSES.get(type(error).__name__, "")
+def _error_code(error: BaseException) -> str:
+    first_word, _, _ = str(error).partition(" ")
+    status_code = getattr(error, "status_code", None) or ""
+    return (
+        status_code
+        if status_code in _WORDS
+        else first_word
+        if first_word in _WORDS
+        else _CLASSES.get(type(error).__name__, "")
+    )

@@ -63,12 +63,12 @@ class Forgotten:
 class Stream:
     """The stream, and the bell that calls its publisher."""
 
-    def __init__(self, url: str, *, name: str, max_length: int, bell_seconds: float) -> None:
+    def __init__(self, url: str, *, name: str, max_length: int, hint_seconds: float) -> None:
         self._redis = redis_client(url, timeout_seconds=TIMEOUT_SECONDS)
         self._append = self._redis.register_script(APPEND)
         self.name = name
         self.max_length = max_length
-        self._bell_milliseconds = max(1, int(bell_seconds * 1000))
+        self._hint_milliseconds = max(1, int(hint_seconds * 1000))
 
     def append(self, messages: Sequence[OutboxMessage], *, after: str | None) -> str | Forgotten:
         """Add messages in this order, all or none, if the stream still has the entry that was added last.
@@ -85,10 +85,10 @@ class Stream:
         """
         envelopes = [json.dumps(_envelope(message), separators=(",", ":")) for message in messages]
         try:
-            last = self._append(keys=[self.name], args=[after or "", self.max_length, *envelopes])
+            entry_id = self._append(keys=[self.name], args=[after or "", self.max_length, *envelopes])
         except redis.RedisError as error:
             raise StreamUnavailableError(str(trouble(error))) from None
-        return Forgotten() if last is None else str(last.decode())
+        return Forgotten() if entry_id is None else str(entry_id.decode())
 
     def remembers(self, entry_id: str) -> bool:
         """Whether the stream had this entry, though a reader may have deleted it since.
@@ -116,7 +116,7 @@ class Stream:
     def notify_relay(self) -> bool:
         """Whether the relay should be enqueued: nothing has enqueued it since its last run began."""
         try:
-            return bool(self._redis.set(BELL, 1, nx=True, px=self._bell_milliseconds))
+            return bool(self._redis.set(BELL, 1, nx=True, px=self._hint_milliseconds))
         except redis.RedisError:
             return False  # beat's sweep will do
 

@@ -27,12 +27,12 @@ def visible_json(text: str) -> str:
 
 
 def _escaped(text: str, escape: Callable[[str], str]) -> str:
-    def shown(found: re.Match[str]) -> str:
-        character = found.group()
-        hidden = unicodedata.category(character) in _OBEYED_OR_HIDDEN or character in _BLANK
-        return escape(character) if hidden else character
+    def replacement(match: re.Match[str]) -> str:
+        character = match.group()
+        is_hidden = unicodedata.category(character) in _OBEYED_OR_HIDDEN or character in _BLANK
+        return escape(character) if is_hidden else character
 
-    return _PERHAPS.sub(shown, text)
+    return _PERHAPS.sub(replacement, text)
 
 
 def _json_escape(character: str) -> str:

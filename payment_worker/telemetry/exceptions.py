@@ -3,16 +3,16 @@
 import traceback
 
 
-def described(error: BaseException, *, besides: str = "") -> str:
-    """An error's class and its innermost frame in our code, except that of the module `besides`.
+def described(error: BaseException, *, except_module: str = "") -> str:
+    """An error's class and its innermost frame in our code, except that of `except_module`.
 
     Its message is not included: it may contain anything.
     """
     kind = f"{type(error).__module__}.{type(error).__qualname__}"
-    places = [
+    locations = [
         f"{frame.f_globals.get('__name__', '?')}:{line}"
         for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_globals.get("__name__") != besides
+        if frame.f_globals.get("__name__") != except_module
     ]
-    ours = [place for place in places if place.startswith("payment_worker.")]
-    return f"{kind} at {(ours or places or ['an unknown place'])[-1]}"
+    own_locations = [location for location in locations if location.startswith("payment_worker.")]
+    return f"{kind} at {(own_locations or locations or ['an unknown place'])[-1]}"

@@ -8,8 +8,8 @@ from payment_worker.domain.money import CURRENCIES, decimal_string
 
 def money(amount: int, currency: str) -> str:
     """An amount of minor units in decimal notation."""
-    known = CURRENCIES.get(currency)
-    return decimal_string(amount, known) if known else f"{amount} minor units of {currency}"
+    definition = CURRENCIES.get(currency)
+    return decimal_string(amount, definition) if definition else f"{amount} minor units of {currency}"
 
 
 def instant(at: datetime) -> str:
@@ -30,5 +30,5 @@ def duration(length: timedelta) -> str:
         (int(seconds) // 60 % 60, "min"),
         (int(seconds) % 60, "s"),
     )
-    first = next(n for n, (count, _) in enumerate(parts) if count)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
+    first_index = next(n for n, (count, _) in enumerate(parts) if count)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first_index : first_index + 2] if count)

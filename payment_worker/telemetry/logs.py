@@ -62,7 +62,7 @@ def _quieten_routine() -> None:
     for name in ("celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # Beat's start and end are logged by the same logger.
-    logging.getLogger("celery.beat").addFilter(lambda line: "Sending due task" not in str(line.msg))
+    logging.getLogger("celery.beat").addFilter(lambda record: "Sending due task" not in str(record.msg))
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
@@ -72,13 +72,13 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
 
 
 @contextmanager
-def about(**known: object) -> Iterator[None]:
+def about(**fields: object) -> Iterator[None]:
     """Bind what the lines of this block are about; a value of None binds nothing.
 
     What is `learned` meanwhile is bound until the block ends, too.
     """
     before = structlog.contextvars.get_contextvars()
-    learned(**known)
+    learned(**fields)
     try:
         yield
     finally:
@@ -86,9 +86,9 @@ def about(**known: object) -> Iterator[None]:
         structlog.contextvars.bind_contextvars(**before)
 
 
-def learned(**known: object) -> None:
-    """Bind what is known from here on, until the block of `about` ends."""
-    fields = {name: _plain(value) for name, value in known.items() if value is not None}
+def learned(**values: object) -> None:
+    """Bind these values from here on, until the block of `about` ends."""
+    fields = {name: _plain(value) for name, value in values.items() if value is not None}
     structlog.contextvars.bind_contextvars(**fields)
 
 
@@ -97,19 +97,19 @@ def forget() -> None:
     structlog.contextvars.clear_contextvars()
 
 
-def _visible(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401
+def _visible(_logger: Any, _method: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401
     # JSON itself escapes the characters that a terminal would interpret.
-    return {name: visible(value) if isinstance(value, str) else value for name, value in line.items()}
+    return {name: visible(value) if isinstance(value, str) else value for name, value in event_dict.items()}
 
 
 def _plain(value: object) -> str | int:
     return value if isinstance(value, int) else str(value)
 
 
-def _of_celery(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401
+def _of_celery(_logger: Any, _method: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401
     # Celery's own lines about a task carry its id and name; what they carry beside is in the line already.
-    data = getattr(line["_record"], "data", None)
+    data = getattr(event_dict["_record"], "data", None)
     if isinstance(data, dict) and "id" in data:
-        line.setdefault("task_id", data["id"])
-        line.setdefault("task", data.get("name"))
-    return line
+        event_dict.setdefault("task_id", data["id"])
+        event_dict.setdefault("task", data.get("name"))
+    return event_dict

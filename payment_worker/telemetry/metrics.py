@@ -26,8 +26,8 @@ CALL_SECONDS: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 
 
 def task_label(name: str) -> str:
     """The label of a task; one label for all names that are not ours, because callers choose them."""
-    short = name.removeprefix("payment_worker.")
-    return short if short in TASKS else OTHER
+    label = name.removeprefix("payment_worker.")
+    return label if label in TASKS else OTHER
 
 
 ACCOUNTS: Final = (PLATFORM,)

@@ -25,10 +25,10 @@ class Metric:
 class Recorder(Protocol):
     """Where counts go."""
 
-    def add(self, what: Metric, labels: tuple[str, ...], by: float, /) -> None:
+    def add(self, metric: Metric, labels: tuple[str, ...], by: float, /) -> None:
         """Add to a counter."""
 
-    def observe(self, what: Metric, labels: tuple[str, ...], seconds: float, /) -> None:
+    def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float, /) -> None:
         """Note a duration."""
 
 
@@ -41,13 +41,13 @@ def begin(recorder: Recorder | None) -> None:
     _recorder = recorder
 
 
-def count(what: Metric, *labels: str, by: float = 1) -> None:
+def count(metric: Metric, *labels: str, by: float = 1) -> None:
     """Count it, under these values of its labels in their order."""
     if _recorder:
-        _recorder.add(what, labels, by)
+        _recorder.add(metric, labels, by)
 
 
-def observe(what: Metric, *labels: str, seconds: float) -> None:
+def observe(metric: Metric, *labels: str, seconds: float) -> None:
     """Note how long it took, under these values of its labels in their order."""
     if _recorder:
-        _recorder.observe(what, labels, seconds)
+        _recorder.observe(metric, labels, seconds)

@@ -49,10 +49,10 @@ class Batcher:
         Raises:
             DatabaseUnavailableError: it may or may not be stored.
         """
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((event, answer))
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting.append((event, future))
         self._begin()
-        return await answer
+        return await future
 
     def close(self) -> None:
         """Forget what waits. What is being stored ends by itself."""
@@ -94,7 +94,7 @@ class Batcher:
         loop = asyncio.get_running_loop()
         events = [event for event, _ in batch]
         try:
-            stored = await loop.run_in_executor(self._threads, self._keep_patiently, events)
+            are_new = await loop.run_in_executor(self._threads, self._keep_patiently, events)
         except DatabaseUnavailableError as error:
             _fail(batch, error)
         except Exception as error:  # noqa: BLE001 - whoever waits is told
@@ -104,9 +104,9 @@ class Batcher:
             for waiting in batch if len(batch) > 1 else ():
                 await self._store([waiting])
         else:
-            for (_, answer), each in zip(batch, stored, strict=True):
-                if not answer.done():
-                    answer.set_result(each)
+            for (_, future), each in zip(batch, are_new, strict=True):
+                if not future.done():
+                    future.set_result(each)
 
     def _keep_patiently(self, events: Sequence[Event]) -> Sequence[bool]:
         try:
@@ -118,6 +118,6 @@ class Batcher:
 
 
 def _fail(batch: Sequence[Waiting], error: Exception) -> None:
-    for _, answer in batch:
-        if not answer.done():
-            answer.set_exception(error)
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)

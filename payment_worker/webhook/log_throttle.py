@@ -46,9 +46,9 @@ class ThrottleFilter(logging.Filter):
         text = record.getMessage().strip()
         if record.exc_info and record.exc_info[1]:
             text = f"{text}: {described(record.exc_info[1])}"
-        left_out = self._throttle.pass_one(text)
-        if left_out is None:
+        omitted = self._throttle.pass_one(text)
+        if omitted is None:
             return False
-        record.msg, record.args = f"{text} ({left_out} more before)" if left_out else text, ()
+        record.msg, record.args = f"{text} ({omitted} more before)" if omitted else text, ()
         record.exc_info = record.exc_text = None
         return True

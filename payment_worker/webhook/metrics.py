@@ -19,15 +19,15 @@ class Metrics:
 
     content_type = CONTENT_TYPE_LATEST
 
-    def __init__(self, *others: Collector) -> None:
+    def __init__(self, *collectors: Collector) -> None:
         """Register the metrics.
 
         Args:
-            others: collectors to expose beside these metrics.
+            collectors: those to expose beside these metrics.
         """
         self._registry = CollectorRegistry()
-        for other in others:
-            self._registry.register(other)
+        for collector in collectors:
+            self._registry.register(collector)
         self._webhooks = Counter(
             "payment_worker_webhooks",
             "Received webhooks, by outcome.",
@@ -53,8 +53,8 @@ class Metrics:
         )
         for outcome in Outcome:
             self._webhooks.labels(outcome)
-        for became in ("sent", "dropped"):
-            self._hints.labels(became)
+        for hint_outcome in ("sent", "dropped"):
+            self._hints.labels(hint_outcome)
 
     def in_flight(self) -> AbstractContextManager[object]:
         """Counts one webhook as in flight while it lasts."""

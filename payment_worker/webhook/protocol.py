@@ -19,7 +19,7 @@ class DeadlineProtocol(HttpToolsProtocol):
     A body that is being read has its limit in `body`, an idle connection that of uvicorn's `timeout_keep_alive`.
     """
 
-    slowest_seconds: ClassVar[float] = SLOWEST_SECONDS
+    head_timeout_seconds: ClassVar[float] = SLOWEST_SECONDS
     _limit: asyncio.TimerHandle | None = None
     _is_within_request = False
     _is_within_head = False
@@ -78,7 +78,7 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def _hurry(self) -> None:
         if self._limit is None:
-            self._limit = self.loop.call_later(self.slowest_seconds, self.timeout_keep_alive_handler)
+            self._limit = self.loop.call_later(self.head_timeout_seconds, self.timeout_keep_alive_handler)
 
     def _rest(self) -> None:
         if self._limit is not None:
@@ -88,4 +88,4 @@ class DeadlineProtocol(HttpToolsProtocol):
 
 def with_deadline(seconds: float) -> type[DeadlineProtocol]:
     """The same with another limit."""
-    return type("Hurried", (DeadlineProtocol,), {"slowest_seconds": seconds})
+    return type("Hurried", (DeadlineProtocol,), {"head_timeout_seconds": seconds})

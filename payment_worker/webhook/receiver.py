@@ -38,7 +38,7 @@ class Receiver:
         *,
         secrets: Sequence[tuple[str, str]],
         livemode: bool | None,
-        storing: Batcher,
+        batcher: Batcher,
         notifier: Notifier,
         metrics: Metrics,
     ) -> None:
@@ -47,7 +47,7 @@ class Receiver:
         Args:
             secrets: all that are valid now, each after the name of its account.
             livemode: the mode whose events workers process; None where that is not known.
-            storing: where verified events go.
+            batcher: where verified events go.
             notifier: told when there is something new.
             metrics: where all of it is counted.
         """
@@ -55,7 +55,7 @@ class Receiver:
         self._secrets = secrets
         self._livemode = livemode
         self._bodies = Bodies()
-        self._storing = storing
+        self._batcher = batcher
         self._notifier = notifier
         self._throttle = LogThrottle()
 
@@ -66,17 +66,17 @@ class Receiver:
             outcome, event = await self._outcome(request)
         seconds = time.monotonic() - began
         self.metrics.webhook(outcome, seconds=seconds)
-        known: dict[str, object] = {"event_id": event.event_id, "type": event.type} if event else {}
+        fields: dict[str, object] = {"event_id": event.event_id, "type": event.type} if event else {}
         if event and self._livemode not in {None, event.livemode}:
-            known["mode"] = "live" if event.livemode else "test"
-        self._log(outcome, event, {**known, "seconds": round(seconds, 4)})
+            fields["mode"] = "live" if event.livemode else "test"
+        self._log(outcome, event, {**fields, "seconds": round(seconds, 4)})
         return outcome
 
-    def _log(self, outcome: Outcome, event: Event | None, known: Mapping[str, object]) -> None:
+    def _log(self, outcome: Outcome, event: Event | None, fields: Mapping[str, object]) -> None:
         if event:
-            log.info("webhook", outcome=outcome.value, **known)
-        elif (left_out := self._throttle.pass_one(outcome)) is not None:  # anybody may have sent it
-            log.info("webhook", outcome=outcome.value, **known, **({"more": left_out} if left_out else {}))
+            log.info("webhook", outcome=outcome.value, **fields)
+        elif (omitted := self._throttle.pass_one(outcome)) is not None:  # anybody may have sent it
+            log.info("webhook", outcome=outcome.value, **fields, **({"more": omitted} if omitted else {}))
 
     async def _outcome(self, request: Request) -> tuple[Outcome, Event | None]:
         try:
@@ -103,7 +103,7 @@ class Receiver:
     async def _store(self, event: Event) -> Outcome:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                is_new = await self._storing.keep(event)
+                is_new = await self._batcher.keep(event)
         except (DatabaseUnavailableError, TimeoutError):
             return Outcome.UNAVAILABLE
         except Exception as bug:  # noqa: BLE001 - its text may hold the payload, and is told to nobody

@@ -29,13 +29,13 @@ KEEP_ALIVE_SECONDS: Final = 75
 """Longer than load balancers keep an idle connection (60 s): otherwise one could send a request while we close it."""
 
 
-def serve(*, host: str, port: int, slowest_seconds: float = SLOWEST_SECONDS) -> None:
+def serve(*, host: str, port: int, head_timeout_seconds: float = SLOWEST_SECONDS) -> None:
     """Serve until SIGTERM or SIGINT; port 0 takes a free one.
 
     Args:
         host: where to listen.
         port: likewise.
-        slowest_seconds: how long the head of a request may take.
+        head_timeout_seconds: how long the head of a request may take.
 
     Raises:
         SettingsError: with every fault.
@@ -49,7 +49,7 @@ def serve(*, host: str, port: int, slowest_seconds: float = SLOWEST_SECONDS) -> 
         started="webhook receiver started",
         host=host,
         port=port,
-        http=with_deadline(slowest_seconds),
+        http=with_deadline(head_timeout_seconds),
         loop="uvloop",
         backlog=BACKLOG,
         limit_concurrency=MOST_REQUESTS,
@@ -62,18 +62,18 @@ def _application(settings: Settings) -> Starlette:
     state = state_of(settings, queues=[queue.name for queue in celery.conf.task_queues])
     metrics = Metrics(state)
     notifier = Notifier(_notify, metrics)
-    storing = Batcher(lambda events: receive_all(database, events, source="webhook", clock=database.now))
+    batcher = Batcher(lambda events: receive_all(database, events, source="webhook", clock=database.now))
     receiver = Receiver(
         secrets=bootstrap.webhook_secrets(settings),
         livemode=bootstrap.is_live(settings),
-        storing=storing,
+        batcher=batcher,
         notifier=notifier,
         metrics=metrics,
     )
     readiness = Readiness(database)
 
     def close() -> None:
-        storing.close()
+        batcher.close()
         readiness.close()
         notifier.close()
         database.close()

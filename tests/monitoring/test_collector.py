@@ -167,7 +167,7 @@ def test_pauses_queues_breakers_and_sweeps_are_gauges(
     redis_client.hset("payment_worker:rate_limit:{platform}:breaker", "open_until", "1")
     Sweeps(redis_client).record("resume_stalled", now=an_hour_ago())
     for worker in ("one@here", "two@here"):
-        Consumers(redis_client).record(worker, ["charges"], of=QUEUES)
+        Consumers(redis_client).record(worker, ["charges"], queues=QUEUES)
     told = _told(state)
     assert told["paused_seconds", "all"] == 0
     assert told["queue_messages", "charges"] == 3

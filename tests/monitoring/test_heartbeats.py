@@ -71,8 +71,8 @@ def test_a_worker_renews_its_heartbeat_while_it_runs(
 def test_the_heartbeat_of_a_killed_worker_goes_stale(
     consumers: Consumers, redis_client: "redis.Redis"
 ) -> None:
-    consumers.record("dead@here", QUEUES, of=QUEUES)
+    consumers.record("dead@here", QUEUES, queues=QUEUES)
     redis_client.zincrby(f"{CONSUMERS_KEY}charges", -FRESH_SECONDS, "dead@here")
     assert consumers.count(["charges", "refunds"]) == {"charges": 0, "refunds": 1}
-    consumers.record("living@here", ["charges"], of=QUEUES)
+    consumers.record("living@here", ["charges"], queues=QUEUES)
     assert redis_client.zrange(f"{CONSUMERS_KEY}charges", 0, -1) == ["living@here"]

@@ -329,13 +329,13 @@ def _maintain(scene: Scene, redis_url: str) -> None:
     context = scene.context
     poll(context, PollOptions(overlap=timedelta(minutes=5), notify=lambda: None))
     process_together(context, claim_new(context))
-    with closing(Stream(redis_url, name="outcomes", max_length=100_000, bell_seconds=5)) as stream:
+    with closing(Stream(redis_url, name="outcomes", max_length=100_000, hint_seconds=5)) as stream:
         publish(context, stream)
         scene.charge()
         publish(context, stream)
     with closing(redis.Redis.from_url(redis_url)) as client:
         client.delete("outcomes")
-    with closing(Stream(redis_url, name="outcomes", max_length=100_000, bell_seconds=5)) as stream:
+    with closing(Stream(redis_url, name="outcomes", max_length=100_000, hint_seconds=5)) as stream:
         publish(context, stream)
     day, old = timedelta(days=1), timedelta(days=60)
     prune(context, Retention(money=old, events=day, outbox=day, reports=day), PruneBudget(batch=5000))

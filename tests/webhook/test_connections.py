@@ -23,7 +23,7 @@ PROGRAM = f"""
 import resource
 from payment_worker.webhook.server import serve
 resource.setrlimit(resource.RLIMIT_NOFILE, ({FILES}, {FILES}))
-serve(host="{LOOPBACK}", port={{port}}, slowest_seconds={{slowest_seconds}})
+serve(host="{LOOPBACK}", port={{port}}, head_timeout_seconds={{head_timeout_seconds}})
 """
 ASKING = b"GET /healthz HTTP/1.1\r\nHost: here\r\n"
 ALIVE = b'{"alive":true}'
@@ -45,9 +45,9 @@ TALKERS = {
 @pytest.fixture
 def sender(environment: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Receiver]:
     """A receiver with little patience, and few files to open."""
-    port, slowest_seconds = free_port(), getattr(request, "param", SLOWEST_SECONDS)
+    port, head_timeout_seconds = free_port(), getattr(request, "param", SLOWEST_SECONDS)
     with Process(
-        [sys.executable, "-c", PROGRAM.format(port=port, slowest_seconds=slowest_seconds)],
+        [sys.executable, "-c", PROGRAM.format(port=port, head_timeout_seconds=head_timeout_seconds)],
         log=tmp_path / "webhook.log",
         ready=lambda: answers(port),
         environ=clean_environment(environment),

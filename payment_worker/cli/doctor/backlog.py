@@ -89,9 +89,9 @@ def _refused_of_us(connection: Connection, now: datetime) -> Check:
         return fine("key permissions", "Stripe denies none of our requests")
     return problem(
         "key permissions",
-        "; ".join(_counted(f"{each.action}s, {each.reason}", each.many, now) for each in found),
+        "; ".join(_counted(f"{each.action}s, {each.reason}", each.rows, now) for each in found),
         remedy="grant STRIPE_API_KEY this permission in Stripe's dashboard, or set another key; workers then resume",
-        ids=_distinct(each for refused in found for each in refused.many.ids),
+        ids=_distinct(each for refused in found for each in refused.rows.ids),
         shown_by=SHOW,
     )
 
@@ -120,9 +120,9 @@ def _beyond_deadline(connection: Connection, now: datetime) -> Check:
     remedies: list[str] = []
     ids: list[str] = []
     for late in backlog.beyond_deadline(connection, now=now, id_limit=NAMED):
-        if late.many.count:
-            ids += late.many.ids
-            late_rows.append(_counted(f"{late.table}s {late.status}", late.many, now))
+        if late.rows.count:
+            ids += late.rows.ids
+            late_rows.append(_counted(f"{late.table}s {late.status}", late.rows, now))
             remedies.append(f"{late.table} {late.status}: {REMEDIES[late.table, late.status]}")
     if not late_rows:
         return fine("deadlines", "no payment or refund is beyond its deadline")

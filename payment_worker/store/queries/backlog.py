@@ -72,7 +72,7 @@ class PastDeadline:
 
     table: str
     status: str
-    many: RowCount
+    rows: RowCount
 
 
 def overdue(connection: Connection, *, before: datetime, id_limit: int = 0) -> Mapping[str, RowCount]:
@@ -107,7 +107,7 @@ class RefusedOfUs:
 
     action: str
     reason: str
-    many: RowCount
+    rows: RowCount
 
 
 def refused_of_us(connection: Connection, *, id_limit: int = 0) -> Sequence[RefusedOfUs]:
@@ -208,7 +208,7 @@ class OpenAttempts:
     action: str
     status: str
     unknown_reason: str | None
-    many: RowCount
+    rows: RowCount
 
 
 def limit_statement_time(connection: Connection, *, seconds: int) -> None:

@@ -17,7 +17,7 @@ QUEUES = ("charges", "refunds", "events", "maintenance")
 @pytest.fixture
 def redis_client(redis_client: "redis.Redis") -> "redis.Redis":
     """Where a worker of all queues has just noted that it takes them."""
-    Consumers(redis_client).record("worker@here", QUEUES, of=QUEUES)
+    Consumers(redis_client).record("worker@here", QUEUES, queues=QUEUES)
     return redis_client
 
 

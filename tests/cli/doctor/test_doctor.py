@@ -86,7 +86,7 @@ def test_every_unreachable_server_is_reported_without_its_password(bare: Run) ->
 def test_a_queue_that_no_worker_consumes_is_reported_with_a_remedy(
     run: Run, redis_client: "redis.Redis"
 ) -> None:
-    Consumers(redis_client).record("worker@here", ("events", "maintenance"), of=QUEUES)
+    Consumers(redis_client).record("worker@here", ("events", "maintenance"), queues=QUEUES)
     ran = run("doctor")
 
     assert ran.status == 1

@@ -27,7 +27,7 @@ MESSAGES = "SELECT message_id, payment_id FROM outbox ORDER BY position"
 
 
 def a_stream(url: str, max_length: int = 10_000) -> Stream:
-    return Stream(url, name=NAME, max_length=max_length, bell_seconds=5)
+    return Stream(url, name=NAME, max_length=max_length, hint_seconds=5)
 
 
 @pytest.fixture

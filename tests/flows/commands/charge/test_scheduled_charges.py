@@ -108,10 +108,10 @@ def test_while_it_waits_nobody_is_alarmed(scene: Scene, rows: Rows) -> None:
     assert reconcile(scene.context, since=now - timedelta(days=3), until=now, on_page=lambda _: True)
     assert rows("SELECT 1 FROM reconciliation_finding") == []
     with scene.context.database.begin() as connection:
-        assert sum(each.many.count for each in beyond_deadline(connection, now=now)) == 0
+        assert sum(each.rows.count for each in beyond_deadline(connection, now=now)) == 0
     scene.advance(29 * DAY)
     with scene.context.database.begin() as connection:
-        assert sum(each.many.count for each in beyond_deadline(connection, now=scene.clock())) == 1
+        assert sum(each.rows.count for each in beyond_deadline(connection, now=scene.clock())) == 1
 
 
 def test_why_a_refund_is_pending_is_kept_while_it_is(scene: Scene, rows: Rows) -> None:
