@@ -71,8 +71,8 @@ def _currency(code: str) -> str:
 
 
 def _positive(amount: int) -> int:
-    if found := part_fault(amount, _ANY_CURRENCY):
-        raise fault(found.code, found.message)
+    if found_fault := part_fault(amount, _ANY_CURRENCY):
+        raise fault(found_fault.code, found_fault.message)
     return amount
 
 

@@ -70,30 +70,36 @@ def has_card_number(text: str) -> bool:
 
 def card_number_spans(text: str) -> Iterator[Span]:
     """Where the text's card numbers begin and end, left to right, without overlap."""
-    seen = plain(text)
-    spans = _in_plain(seen)
-    if (behind := unescaped(text)) and (more := _in_plain(behind)):
-        spans = sorted({*spans, *more})
-    last = 0
+    plain_text = plain(text)
+    spans = _in_plain(plain_text)
+    if (unescaped_text := unescaped(text)) and (further_spans := _in_plain(unescaped_text)):
+        spans = sorted({*spans, *further_spans})
+    last_end = 0
     for begin, end in spans:
-        if begin >= last:
+        if begin >= last_end:
             yield begin, end
-            last = end
+            last_end = end
 
 
-def _in_plain(seen: PlainText) -> list[Span]:
-    if _MAY_HOLD_ONE.search(seen.text) is None:
+def _in_plain(plain_text: PlainText) -> list[Span]:
+    if _MAY_HOLD_ONE.search(plain_text.text) is None:
         return []
-    return [seen.span(*span) for run in _runs(seen.text) for span in _spans_in(seen.text, run)]
+    return [
+        plain_text.span(*span) for run in _runs(plain_text.text) for span in _spans_in(plain_text.text, run)
+    ]
 
 
 def _runs(text: str) -> Iterator[list[Span]]:
     """Groups of digits that stand close enough to be one number's."""
-    others = [match.span() for match in _SOMETHING_ELSE.finditer(text) if _is_something_else(match.group())]
-    others += [match.span() for match in _STRIPE_ID.finditer(text) if not _MAY_BE_ONE.search(match.group())]
+    other_spans = [
+        match.span() for match in _SOMETHING_ELSE.finditer(text) if _is_something_else(match.group())
+    ]
+    other_spans += [
+        match.span() for match in _STRIPE_ID.finditer(text) if not _MAY_BE_ONE.search(match.group())
+    ]
     run: list[Span] = []
     for group in (match.span() for match in _GROUP.finditer(text)):
-        is_other = any(begin <= group[0] and group[1] <= end for begin, end in others)
+        is_other = any(begin <= group[0] and group[1] <= end for begin, end in other_spans)
         if run and (is_other or group[0] - run[-1][1] > _MOST_BETWEEN):
             yield run
             run = []
@@ -110,25 +116,29 @@ def _is_something_else(text: str) -> bool:
 
 
 def _spans_in(text: str, groups: Sequence[Span]) -> Iterator[Span]:
-    alone = next((at for at, (begin, end) in enumerate(groups) if _is_card_number(text[begin:end])), None)
-    if alone is not None:
-        yield from _spans_in(text, groups[:alone])
-        yield groups[alone]
-        yield from _spans_in(text, groups[alone + 1 :])
+    whole_index = next(
+        (at for at, (begin, end) in enumerate(groups) if _is_card_number(text[begin:end])), None
+    )
+    if whole_index is not None:
+        yield from _spans_in(text, groups[:whole_index])
+        yield groups[whole_index]
+        yield from _spans_in(text, groups[whole_index + 1 :])
         return
-    rest = 0
+    next_begin = 0
     for first, (begin, _) in enumerate(groups):
-        if begin >= rest and (end := _end_of_a_card(text, groups[first : first + _LONGEST_WITH_EXPIRY])):
+        if begin >= next_begin and (
+            end := _end_of_a_card(text, groups[first : first + _LONGEST_WITH_EXPIRY])
+        ):
             yield begin, end
-            rest = end
+            next_begin = end
 
 
 def _end_of_a_card(text: str, groups: Sequence[Span]) -> int | None:
     digits = ""
     for last, (begin, end) in enumerate(groups):
-        before, digits = len(digits), digits + text[begin:end]
-        for length in range(before + 1, len(digits) + 1):
-            is_card = _is_card_number(digits[:length]) and _may_follow(digits[length:])
+        length_before, digits = len(digits), digits + text[begin:end]
+        for length in range(length_before + 1, len(digits) + 1):
+            is_card = _is_card_number(digits[:length]) and _is_expiry_or_empty(digits[length:])
             if is_card and not _is_list(text, groups[: last + 1]):
                 return end - (len(digits) - length)
         if len(digits) > max(_LENGTHS):
@@ -136,8 +146,8 @@ def _end_of_a_card(text: str, groups: Sequence[Span]) -> int | None:
     return None
 
 
-def _may_follow(rest: str) -> bool:
-    return not rest or _EXPIRY.fullmatch(rest) is not None
+def _is_expiry_or_empty(digits: str) -> bool:
+    return not digits or _EXPIRY.fullmatch(digits) is not None
 
 
 def _is_list(text: str, groups: Sequence[Span]) -> bool:

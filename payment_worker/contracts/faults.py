@@ -61,8 +61,8 @@ def fault(code: str, message: str) -> PydanticCustomError:
 def field_error(detail: ErrorDetails) -> FieldError:
     """One of pydantic's errors in our words."""
     # The location may contain a key that the caller invented, and so anything at all.
-    place = ".".join(str(part)[:_LONGEST_KEY] for part in detail["loc"] if part != "[key]")
-    field = mask_text(place)[:_FIELD_LENGTH]
+    location = ".".join(str(part)[:_LONGEST_KEY] for part in detail["loc"] if part != "[key]")
+    field = mask_text(location)[:_FIELD_LENGTH]
     context = detail.get("ctx", {})
     if context.get("ours"):
         return FieldError(field, detail["type"], detail["msg"])

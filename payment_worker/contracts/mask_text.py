@@ -61,49 +61,49 @@ def mask_text(text: str) -> str:
 
 def without_card_numbers(text: str) -> str:
     """The text with the last four digits of each card number."""
-    parts, rest = [], 0
+    parts, next_begin = [], 0
     for begin, end in card_number_spans(text):
         digits = [digit for digit in plain(text[begin:end]).text if digit.isdigit()]
-        parts += [text[rest:begin], MASK, *digits[-4:]]
-        rest = end
-    return "".join([*parts, text[rest:]])
+        parts += [text[next_begin:begin], MASK, *digits[-4:]]
+        next_begin = end
+    return "".join([*parts, text[next_begin:]])
 
 
 def _masked(text: str, depth: int) -> str:
     for _ in range(_PASSES):
-        before = text
+        previous = text
         for pattern, replacement in _SECRETS:
             text = _substituted(pattern, replacement, text)
         text = without_card_numbers(text)
         if depth:
-            text = _ENCODED.sub(lambda found: _masked_encoded(found.group(), depth - 1), text)
-        if text == before:
+            text = _ENCODED.sub(lambda match: _masked_encoded(match.group(), depth - 1), text)
+        if text == previous:
             break
     return text
 
 
 def _substituted(pattern: re.Pattern[str], replacement: str, text: str) -> str:
-    text = _in_view(pattern, replacement, text, plain(text))
+    text = _substituted_in(pattern, replacement, text, plain(text))
     escaped = unescaped(text)
-    return _in_view(pattern, replacement, text, escaped) if escaped else text
+    return _substituted_in(pattern, replacement, text, escaped) if escaped else text
 
 
-def _in_view(pattern: re.Pattern[str], replacement: str, text: str, seen: PlainText) -> str:
+def _substituted_in(pattern: re.Pattern[str], replacement: str, text: str, plain_text: PlainText) -> str:
     """The text with what the pattern finds in how it is read replaced where it stands."""
-    parts, rest = [], 0
-    for found in pattern.finditer(seen.text):
-        begin, end = seen.span(*found.span())
-        masked = found.expand(replacement)
-        parts += [text[rest:begin], text[begin:end] if masked == found.group() else masked]
-        rest = end
-    return "".join([*parts, text[rest:]])
+    parts, next_begin = [], 0
+    for match in pattern.finditer(plain_text.text):
+        begin, end = plain_text.span(*match.span())
+        replaced = match.expand(replacement)
+        parts += [text[next_begin:begin], text[begin:end] if replaced == match.group() else replaced]
+        next_begin = end
+    return "".join([*parts, text[next_begin:]])
 
 
 def _masked_encoded(encoded: str, depth: int) -> str:
-    whole = encoded.rstrip("=").translate(_URL_SAFE)
+    normalized = encoded.rstrip("=").translate(_URL_SAFE)
     try:
-        said = base64.b64decode(whole[: len(whole) // 4 * 4])
+        decoded = base64.b64decode(normalized[: len(normalized) // 4 * 4])
     except ValueError:
         return encoded
-    text = storable(said.decode(errors="replace"))
+    text = storable(decoded.decode(errors="replace"))
     return encoded if _masked(text, depth) == text else MASK

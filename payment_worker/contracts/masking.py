@@ -61,17 +61,17 @@ def masked(value: object) -> object:
 def _short(text: str, length: int) -> str:
     if len(text) <= length:
         return mask_text(text)
-    kept = mask_text(text[: length + _MARGIN])
-    return f"{kept[: min(length, len(kept) - _MARGIN)]}… ({len(text)} characters)"
+    masked_text = mask_text(text[: length + _MARGIN])
+    return f"{masked_text[: min(length, len(masked_text) - _MARGIN)]}… ({len(text)} characters)"
 
 
 def _is_sensitive(key: str) -> bool:
     name = plain(key[:_KEY_LENGTH]).text
     words = [word.lower() for word in _WORD.findall(name)]
-    written_together = "".join(words)
+    joined = "".join(words)
     return (
         words == ["number"]
-        or any(part in written_together for part in _SENSITIVE_PARTS)
+        or any(part in joined for part in _SENSITIVE_PARTS)
         or not _SENSITIVE_WORDS.isdisjoint(words)
         or any(pair in _SENSITIVE_PHRASES for pair in pairwise(words))
     )
@@ -102,14 +102,14 @@ def _integer(value: int) -> object:
     if value.bit_length() > _INTEGER_BITS:
         return f"(an integer of {value.bit_length()} bits)"
     text = str(value)
-    hidden = without_card_numbers(text)
-    return value if hidden == text else hidden
+    masked_text = without_card_numbers(text)
+    return value if masked_text == text else masked_text
 
 
 def _float(value: float) -> object:
     """JSON's 4.2e15 is a whole number as well; those of cards have at most 19 digits."""
-    hidden = _integer(int(value)) if value.is_integer() and abs(value) < 1e19 else value  # noqa: PLR2004
-    return hidden if isinstance(hidden, str) else value
+    masked_value = _integer(int(value)) if value.is_integer() and abs(value) < 1e19 else value  # noqa: PLR2004
+    return masked_value if isinstance(masked_value, str) else value
 
 
 @dataclass(slots=True)
@@ -131,9 +131,9 @@ class _Masker:
                 return _scalar(value)
 
     def _items(self, mapping: Mapping[object, object], depth: int) -> Iterable[tuple[str, object]]:
-        for kept, (key, value) in enumerate(mapping.items()):
+        for count, (key, value) in enumerate(mapping.items()):
             if self.values_left <= 0:
-                yield "…", f"({len(mapping) - kept} more)"
+                yield "…", f"({len(mapping) - count} more)"
                 return
             name = _short(str(key), _KEY_LENGTH)
             if _is_sensitive(str(key)) and value is not None:

@@ -42,12 +42,12 @@ def unescaped(text: str) -> PlainText | None:
     escapes = list(_ESCAPED.finditer(text))
     if not escapes:
         return None
-    parts, rest = [], 0
+    parts, next_begin = [], 0
     for escape in escapes:
-        parts += [(text[at], at, at + 1) for at in range(rest, escape.start())]
+        parts += [(text[at], at, at + 1) for at in range(next_begin, escape.start())]
         parts.append((_meant(escape.group()), *escape.span()))
-        rest = escape.end()
-    parts += [(text[at], at, at + 1) for at in range(rest, len(text))]
+        next_begin = escape.end()
+    parts += [(text[at], at, at + 1) for at in range(next_begin, len(text))]
     return _rebuilt(parts)
 
 
@@ -58,8 +58,10 @@ def _meant(escape: str) -> str:
 
 
 def _rebuilt(parts: list[tuple[str, int, int]]) -> PlainText:
-    seen = [(read, begin, end) for part, begin, end in parts for read in _read(part)]
-    return PlainText("".join(each for each, _, _ in seen), tuple((begin, end) for _, begin, end in seen))
+    characters = [(read, begin, end) for part, begin, end in parts for read in _read(part)]
+    return PlainText(
+        "".join(each for each, _, _ in characters), tuple((begin, end) for _, begin, end in characters)
+    )
 
 
 def _read(part: str) -> str:
@@ -75,6 +77,6 @@ def _character(character: str) -> str:
     value = unicodedata.numeric(character, -1)
     if value in range(10):
         return str(int(value))
-    read = unicodedata.normalize("NFKC", character)
+    normalized = unicodedata.normalize("NFKC", character)
     # A ligature stays the one character that it is, for between digits characters are counted.
-    return read if len(read) == 1 or any(map(str.isdigit, read)) else character
+    return normalized if len(normalized) == 1 or any(map(str.isdigit, normalized)) else character

@@ -41,18 +41,18 @@ def in_one_piece(model: type[BaseModel]) -> WithJsonSchema:
     schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})
 
-    def whole(node: Any) -> Any:  # noqa: ANN401 - any part of a schema
+    def inlined(node: Any) -> Any:  # noqa: ANN401 - any part of a schema
         match node:
-            case {"$ref": str(place)}:
-                return whole(definitions[place.rsplit("/", 1)[-1]])
+            case {"$ref": str(reference)}:
+                return inlined(definitions[reference.rsplit("/", 1)[-1]])
             case dict():
-                return {name: whole(part) for name, part in node.items()}
+                return {name: inlined(part) for name, part in node.items()}
             case list():
-                return [whole(part) for part in node]
+                return [inlined(part) for part in node]
             case _:
                 return node
 
-    return WithJsonSchema(whole(schema))
+    return WithJsonSchema(inlined(schema))
 
 
 def fingerprint(request: Request) -> str:
@@ -62,6 +62,6 @@ def fingerprint(request: Request) -> str:
     currency, or in whether a default is written out. Defaults are left out of the hash, so that an argument
     that is added to a task later changes no fingerprint already kept.
     """
-    meaning = request.model_dump(mode="json", exclude_defaults=True)
-    canonical = json.dumps([type(request).__name__, meaning], sort_keys=True, separators=(",", ":"))
+    content = request.model_dump(mode="json", exclude_defaults=True)
+    canonical = json.dumps([type(request).__name__, content], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -198,11 +198,11 @@ class ChargeRequest(Request):
 
     @field_validator("return_url", "confirmation_token", "setup_future_usage")
     @classmethod
-    def _while_present(cls, given: str | None, info: ValidationInfo) -> str | None:
+    def _while_present(cls, value: str | None, info: ValidationInfo) -> str | None:
         is_away = info.data.get("off_session") and not info.data.get("customer_present")
-        if given is not None and is_away:
+        if value is not None and is_away:
             raise fault("customer_is_away", "needs customer_present: true")
-        return given
+        return value
 
     @property
     def on_account(self) -> str:
@@ -217,8 +217,8 @@ class ChargeRequest(Request):
     @property
     def passed_on(self) -> dict[str, object]:
         """What Stripe is sent under the same name."""
-        given = set(PASSED_ON & self.model_fields_set)
-        return self.model_dump(include=given, exclude_none=True) if given else {}
+        names = set(PASSED_ON & self.model_fields_set)
+        return self.model_dump(include=names, exclude_none=True) if names else {}
 
 
 class AdoptRequest(Request):

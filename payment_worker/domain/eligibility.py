@@ -68,24 +68,26 @@ def decide_capture(payment: Payment, *, amount: int | None) -> Decision:
         case PaymentStatus.AUTHORIZED:
             return _of_authorized(payment, amount or payment.amount_held)
         case PaymentStatus.SUCCEEDED:
-            wanted = amount or payment.amount_authorized or payment.amount
-            return Done() if wanted == payment.amount_captured else Reject(RejectionReason.ALREADY_CAPTURED)
+            requested = amount or payment.amount_authorized or payment.amount
+            return (
+                Done() if requested == payment.amount_captured else Reject(RejectionReason.ALREADY_CAPTURED)
+            )
         case PaymentStatus.CANCELED:
-            expired = payment.amount_authorized > 0 and payment.cancellation_reason in EXPIRED_REASONS
-            return Reject(RejectionReason.EXPIRED if expired else RejectionReason.CANCELED)
+            is_expired = payment.amount_authorized > 0 and payment.cancellation_reason in EXPIRED_REASONS
+            return Reject(RejectionReason.EXPIRED if is_expired else RejectionReason.CANCELED)
         case PaymentStatus.FAILED:
             return Reject(RejectionReason.FAILED)
         case _:
             return Reject(RejectionReason.NOT_AUTHORIZED)
 
 
-def decide_captured(payment: Payment, *, amount: int, before: int, is_final: bool) -> Decision:
+def decide_captured(payment: Payment, *, amount: int, captured_before: int, is_final: bool) -> Decision:
     """Whether a capture of `amount` has been made, before which so much was captured already."""
-    taken = payment.amount_captured - before
+    captured = payment.amount_captured - captured_before
     match payment.status:
         case PaymentStatus.SUCCEEDED if is_final:
-            return Done() if taken == amount else Reject(RejectionReason.ALREADY_CAPTURED)
-        case PaymentStatus.SUCCEEDED | PaymentStatus.AUTHORIZED if not is_final and taken >= amount:
+            return Done() if captured == amount else Reject(RejectionReason.ALREADY_CAPTURED)
+        case PaymentStatus.SUCCEEDED | PaymentStatus.AUTHORIZED if not is_final and captured >= amount:
             return Done()
         case _:
             return decide_capture(payment, amount=amount)

@@ -37,8 +37,8 @@ def sign(claim: Claim, secrets: Sequence[str]) -> str:
 
 def is_signed(claim: Claim, mac: str, secrets: Sequence[str]) -> bool:
     """Whether this is the claim's MAC under any of the secrets."""
-    given = mac.encode(errors="replace")
-    return any(hmac.compare_digest(_mac(claim, secret).encode(), given) for secret in secrets)
+    given_mac = mac.encode(errors="replace")
+    return any(hmac.compare_digest(_mac(claim, secret).encode(), given_mac) for secret in secrets)
 
 
 def _mac(claim: Claim, secret: str) -> str:
@@ -48,7 +48,7 @@ def _mac(claim: Claim, secret: str) -> str:
 
 def _encoded(claim: Claim) -> bytes:
     """The claim as a JSON array, unambiguous: every part has its position and is quoted."""
-    parts = [
+    values = [
         "payment_worker",
         VERSION,
         "refund" if claim.refund_id else "payment",
@@ -59,4 +59,4 @@ def _encoded(claim: Claim) -> bytes:
         claim.currency.upper(),
         claim.stripe_account,
     ]
-    return json.dumps(parts, separators=(",", ":"), ensure_ascii=True).encode()
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=True).encode()

@@ -84,9 +84,9 @@ def amount_fault(amount: int, currency: Currency) -> AmountFault | None:
     """Why this amount of minor units cannot be charged, or None."""
     fault = part_fault(amount, currency)
     if fault is None and currency.minimum is not None and amount < currency.minimum:
-        least = decimal_string(currency.minimum, currency)
+        minimum = decimal_string(currency.minimum, currency)
         return AmountFault(
-            "below_minimum", f"must be at least {currency.minimum} ({least}), Stripe's minimum"
+            "below_minimum", f"must be at least {currency.minimum} ({minimum}), Stripe's minimum"
         )
     return fault
 

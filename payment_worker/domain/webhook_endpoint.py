@@ -25,8 +25,8 @@ def endpoint_differences(
     sent = set(endpoint.events)
     if "*" not in sent and (missing := sorted(set(events) - sent)):
         yield f"it lacks {', '.join(missing)}: it is found later, by the poll or the balance import"
-    if needless := sorted(sent - set(events)):
-        yield f"it has {', '.join(needless)}: events that are stored and ignored"
+    if superfluous := sorted(sent - set(events)):
+        yield f"it has {', '.join(superfluous)}: events that are stored and ignored"
     if endpoint.api_version != api_version:
         version = endpoint.api_version or "the account's default"
         yield f"its API version is {version}, ours {api_version}: objects are fetched again for each event"

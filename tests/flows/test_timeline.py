@@ -99,7 +99,7 @@ def test_a_late_rejection_undoes_no_refund_that_an_event_has_shown(scene: Scene,
     with scene.context.database.begin() as connection:
         locked = attempts.lock_unfinished(connection, row["attempt_id"])
     assert locked is not None
-    record(scene.context, locked[1], Rejected("charge_already_refunded"), asked_at=scene.clock())
+    record(scene.context, locked[1], Rejected("charge_already_refunded"), call_began_at=scene.clock())
     scene.resume()
     assert rows.one("SELECT status FROM refund")["status"] == "PROCESSED"
     assert rows.one("SELECT amount_refunded AS given FROM payment")["given"] == 700

@@ -125,12 +125,14 @@ def next_step(attempt: Attempt, *, now: datetime, key_safe_age: timedelta) -> St
     return Step.SEND
 
 
-def absence_is_believed(attempt: Attempt, *, asked_at: datetime, absence_delay: timedelta) -> bool:
+def absence_is_believed(attempt: Attempt, *, call_began_at: datetime, absence_delay: timedelta) -> bool:
     """Whether “not found” at this instant proves that the request was never executed.
 
     It does once no request that was sent can still be in progress.
     """
-    return attempt.unknown_reason not in PROVES_EXECUTION and asked_at - attempt.sent_until >= absence_delay
+    return (
+        attempt.unknown_reason not in PROVES_EXECUTION and call_began_at - attempt.sent_until >= absence_delay
+    )
 
 
 def resume_after(attempt: Attempt, *, absence_delay: timedelta) -> str | None:
@@ -141,7 +143,7 @@ def resume_after(attempt: Attempt, *, absence_delay: timedelta) -> str | None:
     """
     lookup_progress = attempt.lookup_progress
     if lookup_progress is None or not absence_is_believed(
-        attempt, asked_at=lookup_progress.at, absence_delay=absence_delay
+        attempt, call_began_at=lookup_progress.at, absence_delay=absence_delay
     ):
         return None
     return lookup_progress.after

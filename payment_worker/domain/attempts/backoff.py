@@ -24,8 +24,8 @@ CAPACITY_TRIES_COUNTED = 6
 
 def backoff_delay(tries: int, *, jitter: float, longest: timedelta = LONGEST_DELAY) -> timedelta:
     """How long to wait after this many runs without an outcome: exponential, jittered by `jitter` in [0, 1)."""
-    doubled = min(FIRST_DELAY * 2 ** min(max(tries - 1, 0), 20), longest)
-    return timedelta(seconds=doubled.total_seconds() * (0.75 + jitter / 2))
+    delay = min(FIRST_DELAY * 2 ** min(max(tries - 1, 0), 20), longest)
+    return timedelta(seconds=delay.total_seconds() * (0.75 + jitter / 2))
 
 
 def next_try(tries: int, reason: str, *, jitter: float) -> tuple[int, timedelta]:

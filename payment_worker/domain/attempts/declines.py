@@ -137,8 +137,8 @@ def failure_reason(error_code: str | None, decline_code: str | None) -> FailureR
         if code is not None and code in DECLINES:
             return DECLINES[code].reason
     # A decline code that is newer than the table is still a decline.
-    declined = decline_code is not None or error_code in CARD_ERROR_CODES
-    return FailureReason.CARD_DECLINED if declined else FailureReason.PROCESSING_ERROR
+    is_declined = decline_code is not None or error_code in CARD_ERROR_CODES
+    return FailureReason.CARD_DECLINED if is_declined else FailureReason.PROCESSING_ERROR
 
 
 def may_retry(decline_code: str | None, advice_code: str | None) -> bool:

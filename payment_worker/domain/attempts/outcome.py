@@ -47,9 +47,9 @@ class Delay(Code):
 
 def explained(code: str) -> str:
     """A code with its sentence, for people; a suffix after a colon, and any other text, is left unchanged."""
-    word, _, rest = code.partition(":")
-    sentence = next((each.sentence for each in (*UnknownReason, *Delay) if each == word), "")
-    return f"{word}: {sentence}{rest}" if sentence else code
+    name, _, suffix = code.partition(":")
+    sentence = next((each.sentence for each in (*UnknownReason, *Delay) if each == name), "")
+    return f"{name}: {sentence}{suffix}" if sentence else code
 
 
 WRONG_KEY = frozenset({Delay.ANOTHER_ACCOUNT, Delay.ACCOUNT_UNKNOWN, Delay.NO_API_KEY})

@@ -40,10 +40,10 @@ def _split_differs(payment: Payment, snapshot: PaymentIntentSnapshot) -> Differe
     return differs(FindingKind.PAYMENT_TRANSFER_DIFFERS, ours=_transfer(payment), theirs=_transfer(snapshot))
 
 
-def _transfer(of: Payment | PaymentIntentSnapshot) -> str | None:
-    if of.transfer_destination is None:
+def _transfer(source: Payment | PaymentIntentSnapshot) -> str | None:
+    if source.transfer_destination is None:
         return None
-    return f"{'all' if of.transfer_amount is None else of.transfer_amount} to {of.transfer_destination}"
+    return f"{'all' if source.transfer_amount is None else source.transfer_amount} to {source.transfer_destination}"
 
 
 def _same_status(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:

@@ -106,10 +106,10 @@ def _counterpart(transaction: BalanceTransaction, *, is_ours: bool) -> tuple[Pos
     object_id = transaction.stripe_balance_transaction_id if account is LedgerAccount.UNEXPLAINED else None
     if source:
         account, object_id = LedgerAccount.OTHER_MOVEMENTS, source.object_id
-    other = Posting(
+    posting = Posting(
         ledger_account=account, currency=transaction.currency, amount=-transaction.amount, object_id=object_id
     )
-    return (other,)
+    return (posting,)
 
 
 _OTHER_SIDE: Final[Mapping[str, LedgerAccount]] = MappingProxyType(
@@ -129,13 +129,13 @@ def is_unexplained(postings: Iterable[Posting]) -> bool:
 
 def reclassify(posted: Iterable[Posting], placed: Iterable[Posting]) -> tuple[Posting, ...]:
     """What is to be posted where a balance transaction was posted otherwise than it is placed now."""
-    left: Counter[tuple[LedgerAccount, str, str | None]] = Counter()
+    sums: Counter[tuple[LedgerAccount, str, str | None]] = Counter()
     for sign, postings in ((-1, posted), (1, placed)):
         for each in postings:
-            left[each.ledger_account, each.currency, each.object_id] += sign * each.amount
+            sums[each.ledger_account, each.currency, each.object_id] += sign * each.amount
     return present(
         Posting(ledger_account=account, currency=currency, amount=amount, object_id=object_id)
-        for (account, currency, object_id), amount in left.items()
+        for (account, currency, object_id), amount in sums.items()
     )
 
 

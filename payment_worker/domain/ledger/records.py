@@ -48,8 +48,8 @@ def post_change(change: RecordChange) -> tuple[Posting, ...]:
     if account is LedgerAccount.SALES:
         owed = change.amount if change.to_status in CAPTURING else 0
     else:
-        moved = (change.to_status in MOVED[account]) - (change.from_status in MOVED[account])
-        owed = -change.amount * moved
+        direction = (change.to_status in MOVED[account]) - (change.from_status in MOVED[account])
+        owed = -change.amount * direction
     return present(
         (
             Posting(

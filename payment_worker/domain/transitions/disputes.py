@@ -53,12 +53,12 @@ DisputeVerdict = DisputeMoved | Unchanged | Stale | PaymentBehind
 
 
 def transition_dispute(
-    payment: Payment, known: Iterable[Dispute], snapshot: DisputeSnapshot
+    payment: Payment, recorded: Iterable[Dispute], snapshot: DisputeSnapshot
 ) -> DisputeVerdict:
     """Apply a snapshot of a dispute of this payment, of which these disputes are known."""
     if payment.status is not PaymentStatus.SUCCEEDED:
         return PaymentBehind()
-    disputes = {dispute.stripe_dispute_id: dispute for dispute in known}
+    disputes = {dispute.stripe_dispute_id: dispute for dispute in recorded}
     before = disputes.get(snapshot.stripe_dispute_id)
     if before and next_status(before.status, snapshot.status) is before.status:
         return Unchanged()

@@ -32,13 +32,13 @@ def transition_payment(payment: Payment, snapshot: PaymentIntentSnapshot) -> Pay
     )
     if (snapshot.is_final or status in FINAL) and not shows_status(status, snapshot.trigger):
         return Contradicted(Contradiction.STATUS_DIFFERS)
-    known = replace(
+    with_ids = replace(
         payment,
         stripe_payment_intent_id=snapshot.stripe_payment_intent_id,
         stripe_charge_id=snapshot.stripe_charge_id or payment.stripe_charge_id,
     )
     is_moved = status is not payment.status or status is PaymentStatus.AUTHORIZED
-    moved = _moved(known, status, snapshot) if is_moved else known
+    moved = _with_status(with_ids, status, snapshot) if is_moved else with_ids
     if moved == payment:
         return Unchanged()
     return Advanced(replace(moved, version=payment.version + 1), contradiction=_otherwise(payment, snapshot))
@@ -53,8 +53,8 @@ def _otherwise(payment: Payment, snapshot: PaymentIntentSnapshot) -> Contradicti
 
 def took_more(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
     """Whether Stripe captured, holds or will capture another amount than was requested."""
-    most = max(snapshot.amount_received, snapshot.amount_capturable)
-    return snapshot.amount != payment.amount or most > payment.amount
+    largest = max(snapshot.amount_received, snapshot.amount_capturable)
+    return snapshot.amount != payment.amount or largest > payment.amount
 
 
 def is_split_as_asked(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
@@ -93,7 +93,7 @@ def _is_another(payment: Payment, snapshot: PaymentIntentSnapshot) -> Contradict
     return None
 
 
-def _moved(payment: Payment, status: PaymentStatus, snapshot: PaymentIntentSnapshot) -> Payment:
+def _with_status(payment: Payment, status: PaymentStatus, snapshot: PaymentIntentSnapshot) -> Payment:
     match status:
         case PaymentStatus.FAILED:
             return fail_payment(payment, snapshot.decline or Decline())
@@ -112,8 +112,8 @@ def _moved(payment: Payment, status: PaymentStatus, snapshot: PaymentIntentSnaps
         case PaymentStatus.REQUIRES_ACTION:
             return replace(_cleared(payment), status=status, action_url=snapshot.action_url)
         case PaymentStatus.CANCELED:
-            why = snapshot.cancellation_reason or payment.cancellation_reason
-            cleared = replace(_cleared(payment), status=status, cancellation_reason=why)
+            reason = snapshot.cancellation_reason or payment.cancellation_reason
+            cleared = replace(_cleared(payment), status=status, cancellation_reason=reason)
             return replace(cleared, amount_captured=snapshot.amount_received)
         case _:
             return replace(_cleared(payment), status=status)

@@ -31,12 +31,12 @@ def transition_refund(payment: Payment, refund: Refund, snapshot: RefundSnapshot
     if status is refund.status:
         return _same_status(payment, refund, snapshot)
     pending_reason = snapshot.pending_reason if status is RefundStatus.PENDING else None
-    known = replace(refund, stripe_refund_id=snapshot.stripe_refund_id, pending_reason=pending_reason)
-    moved = move_refund(payment, known, status, failure_reason=snapshot.failure_reason)
+    with_id = replace(refund, stripe_refund_id=snapshot.stripe_refund_id, pending_reason=pending_reason)
+    advanced = move_refund(payment, with_id, status, failure_reason=snapshot.failure_reason)
     return (
-        moved
+        advanced
         if is_reversed_as_asked(refund, snapshot)
-        else replace(moved, contradiction=Contradiction.NOT_REVERSED)
+        else replace(advanced, contradiction=Contradiction.NOT_REVERSED)
     )
 
 
@@ -44,13 +44,13 @@ def _same_status(payment: Payment, refund: Refund, snapshot: RefundSnapshot) -> 
     """A Refund in the status that we know: its id may be new, or the reason why it is still pending."""
     is_pending = refund.status is RefundStatus.PENDING and snapshot.trigger is RefundTrigger.PENDED
     pending_reason = (snapshot.pending_reason if is_pending else None) or refund.pending_reason
-    known = replace(refund, stripe_refund_id=snapshot.stripe_refund_id, pending_reason=pending_reason)
-    if known == refund:
+    updated = replace(refund, stripe_refund_id=snapshot.stripe_refund_id, pending_reason=pending_reason)
+    if updated == refund:
         return Unchanged()
     if pending_reason != refund.pending_reason and snapshot.as_of_version != refund.version:
         # Reasons have no order, so that one of unknown age may be an older one.
         return Stale()
-    return Advanced(payment, replace(known, version=refund.version + 1))
+    return Advanced(payment, replace(updated, version=refund.version + 1))
 
 
 def is_reversed_as_asked(refund: Refund, snapshot: RefundSnapshot) -> bool:

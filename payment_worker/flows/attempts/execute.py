@@ -75,15 +75,15 @@ def _execute_steps(context: Context, attempt: Attempt, payment: Payment) -> Comm
                     stripe_request_id=outcome.stripe_request_id,
                 )
                 continue
-            result = record(context, attempt, outcome, asked_at=attempt.sent_until)
+            result = record(context, attempt, outcome, call_began_at=attempt.sent_until)
         else:
-            asked_at = context.clock()
+            call_began_at = context.clock()
             lookup = look_up if step is Step.LOOK_UP else _look_up_while_paused
             result = record(
                 context,
                 attempt,
-                lookup(context, attempt, payment, asked_at=asked_at),
-                asked_at=asked_at,
+                lookup(context, attempt, payment, call_began_at=call_began_at),
+                call_began_at=call_began_at,
             )
         if isinstance(result, CommandResult):
             return result
@@ -92,7 +92,7 @@ def _execute_steps(context: Context, attempt: Attempt, payment: Payment) -> Comm
         context,
         attempt,
         Unanswered(attempt.unknown_reason or UnknownReason.SUPERSEDED),
-        asked_at=context.clock(),
+        call_began_at=context.clock(),
     )
     if isinstance(result, Continue):
         raise AssertionError("an unanswered attempt is always left for later")  # noqa: TRY004 - no wrong type: a bug
@@ -149,12 +149,12 @@ def _with_current_payment_intent(
 
 
 def _look_up_while_paused(
-    context: Context, attempt: Attempt, payment: Payment, *, asked_at: datetime
+    context: Context, attempt: Attempt, payment: Payment, *, call_began_at: datetime
 ) -> Outcome:
     """What Stripe shows of an attempt that may not be sent now; whatever is not there waits for the pause's end."""
     if attempt.never_sent:
         return Postponed(Delay.PAUSED)
-    result = look_up(context, attempt, payment, asked_at=asked_at)
+    result = look_up(context, attempt, payment, call_began_at=call_began_at)
     return Postponed(Delay.PAUSED) if isinstance(result, Absent | ScanIncomplete) else result
 
 

@@ -63,7 +63,7 @@ class LockedAttempt:
     refund: Refund | None
     attempt: Attempt
     now: datetime
-    asked_at: datetime
+    call_began_at: datetime
     stripe_request_id: str | None
     """That of the response which has the outcome, if one has."""
 
@@ -71,7 +71,9 @@ class LockedAttempt:
     def could_believe_absence(self) -> bool:
         """Whether an object that Stripe does not show is absent, provided that the clocks are right."""
         absence_delay = self.context.policy.absence_delay
-        return absence_is_believed(self.attempt, asked_at=self.asked_at, absence_delay=absence_delay)
+        return absence_is_believed(
+            self.attempt, call_began_at=self.call_began_at, absence_delay=absence_delay
+        )
 
     def believes_absence(self) -> bool:
         """Whether an object that Stripe does not show is absent."""

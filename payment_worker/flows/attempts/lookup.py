@@ -35,14 +35,14 @@ EVENT_IDS: Final = "evt_"
 
 
 def look_up(
-    context: Context, attempt: Attempt, payment: Payment, *, asked_at: datetime
+    context: Context, attempt: Attempt, payment: Payment, *, call_began_at: datetime
 ) -> Outcome | Absent | ScanIncomplete:
     """Look up the attempt's object at Stripe. After a failed read the outcome stays unknown for the same reason.
 
     Args:
-        asked_at: when the look-up began, by which absence is decided.
+        call_began_at: when the look-up began, by which absence is decided.
     """
-    result = _search(context, attempt, payment, asked_at)
+    result = _search(context, attempt, payment, call_began_at)
     match result:
         case Shown() | Absent() | ScanIncomplete():
             return result
@@ -54,13 +54,13 @@ def look_up(
             assert_never(result)
 
 
-def _search(context: Context, attempt: Attempt, payment: Payment, asked_at: datetime) -> ScanResult:
+def _search(context: Context, attempt: Attempt, payment: Payment, call_began_at: datetime) -> ScanResult:
     account = payment.stripe_account
     match attempt.action:
         case Action.CHARGE if payment.stripe_payment_intent_id:
             return context.stripe.payment_intent(payment.stripe_payment_intent_id, account=account)
         case Action.CHARGE | Action.REFUND:
-            return _find_object(context, attempt, payment, asked_at)
+            return _find_object(context, attempt, payment, call_began_at)
         case Action.CAPTURE | Action.CANCEL | Action.RETRY:
             result = context.stripe.payment_intent(payment.payment_intent, account=account)
             if isinstance(result, Absent):
@@ -71,7 +71,7 @@ def _search(context: Context, attempt: Attempt, payment: Payment, asked_at: date
             assert_never(attempt.action)
 
 
-def _find_object(context: Context, attempt: Attempt, payment: Payment, asked_at: datetime) -> ScanResult:
+def _find_object(context: Context, attempt: Attempt, payment: Payment, call_began_at: datetime) -> ScanResult:
     """Find the attempt's object: by its metadata on the list of such objects, and proven by an event of its key.
 
     To prove absence, that list and the events are read to their end. That reads all payments of ten minutes and more
@@ -79,7 +79,7 @@ def _find_object(context: Context, attempt: Attempt, payment: Payment, asked_at:
     before stopped.
     """
     absence_delay = context.policy.absence_delay
-    is_wide = absence_is_believed(attempt, asked_at=asked_at, absence_delay=absence_delay)
+    is_wide = absence_is_believed(attempt, call_began_at=call_began_at, absence_delay=absence_delay)
     after = resume_after(attempt, absence_delay=absence_delay) if is_wide else None
     if after and after.startswith(EVENT_IDS):
         return _find_by_key(context, attempt, payment, after=after)

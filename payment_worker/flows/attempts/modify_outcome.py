@@ -92,7 +92,7 @@ def _decide_again(locked: LockedAttempt, after: Payment) -> Decision:
         return decide_captured(
             after,
             amount=parameters["amount_to_capture"],
-            before=history.captured_before(locked.connection, locked.attempt),
+            captured_before=history.captured_before(locked.connection, locked.attempt),
             is_final=parameters.get("final_capture", True),
         )
     return decide_cancel(after)

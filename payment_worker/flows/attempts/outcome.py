@@ -46,12 +46,12 @@ log = logger(__name__)
 
 
 def record(
-    context: Context, attempt: Attempt, outcome: Outcome | Absent | ScanIncomplete, *, asked_at: datetime
+    context: Context, attempt: Attempt, outcome: Outcome | Absent | ScanIncomplete, *, call_began_at: datetime
 ) -> CommandResult | Continue:
     """Record an outcome. If the lease was lost meanwhile nothing changes, and the current status is returned.
 
     Args:
-        asked_at: when the call to Stripe began; absence is decided by it.
+        call_began_at: when the call to Stripe began; absence is decided by it.
     """
     with context.database.begin() as connection:
         current = attempts.lock_unfinished(connection, attempt.attempt_id)
@@ -68,7 +68,7 @@ def record(
             refund=refund,
             attempt=attempt,
             now=context.clock(),
-            asked_at=asked_at,
+            call_began_at=call_began_at,
             stripe_request_id=None
             if isinstance(outcome, Absent | ScanIncomplete)
             else outcome.stripe_request_id,
@@ -200,7 +200,7 @@ def _record_incomplete_scan(locked: LockedAttempt, after: str) -> CommandResult:
     attempt = locked.attempt
     if not locked.could_believe_absence:
         return locked.reschedule(unknown_reason_after_absence(attempt.unknown_reason), code="not found")
-    updated = replace(attempt, lookup_progress=LookupProgress(locked.asked_at, after))
+    updated = replace(attempt, lookup_progress=LookupProgress(locked.call_began_at, after))
     return replace(locked, attempt=updated).reschedule(attempt.unknown_reason, code=Delay.SCAN_CONTINUES)
 
 

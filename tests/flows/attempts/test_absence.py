@@ -46,7 +46,7 @@ def test_a_refund_that_was_shown_before_is_never_believed_absent(
     scene.simulator.delete(f"faults/{asking}")
     scene.deliver(scene.events(types=["refund.created"]))
     assert rows.one("SELECT stripe_refund_id FROM refund")["stripe_refund_id"]
-    record(context, _claimed(scene, context), Absent(), asked_at=context.clock())
+    record(context, _claimed(scene, context), Absent(), call_began_at=context.clock())
     assert rows.one("SELECT status, unknown_reason FROM payment_attempt WHERE action = 'refund'") == {
         "status": "UNKNOWN",
         "unknown_reason": "contradicts_record",
@@ -71,7 +71,7 @@ def test_a_change_between_lookup_and_record_is_looked_up_again(
     scene.charge_unanswered()
     attempt = _claimed(scene, context)
     scene.deliver(scene.events(types=["payment_intent.succeeded"]))
-    noted = record(context, attempt, Absent(), asked_at=context.clock())
+    noted = record(context, attempt, Absent(), call_began_at=context.clock())
     assert isinstance(noted, Continue)
     assert noted.payment.version > attempt.as_of_version
     assert run_claimed(context, attempt.attempt_id, lease_token=attempt.lease_token) is not None

@@ -85,20 +85,22 @@ def test_after_a_server_error_stripe_is_asked_what_exists(unknown_reason: Unknow
 
 def test_absence_is_believed_once_no_request_can_be_on_its_way() -> None:
     attempt = an_attempt(unknown_reason=UnknownReason.REPLAYED_SERVER_ERROR)
-    assert not absence_is_believed(attempt, asked_at=NOON + DELAY - timedelta(seconds=1), absence_delay=DELAY)
-    assert absence_is_believed(attempt, asked_at=NOON + DELAY, absence_delay=DELAY)
+    assert not absence_is_believed(
+        attempt, call_began_at=NOON + DELAY - timedelta(seconds=1), absence_delay=DELAY
+    )
+    assert absence_is_believed(attempt, call_began_at=NOON + DELAY, absence_delay=DELAY)
 
 
 def test_absence_is_counted_from_the_last_moment_at_which_anybody_may_have_sent() -> None:
     attempt = an_attempt(sent_until=NOON + timedelta(minutes=1))
-    assert not absence_is_believed(attempt, asked_at=NOON + DELAY, absence_delay=DELAY)
+    assert not absence_is_believed(attempt, call_began_at=NOON + DELAY, absence_delay=DELAY)
 
 
 @pytest.mark.parametrize("unknown_reason", sorted(PROVES_EXECUTION))
 def test_a_key_that_somebody_used_is_never_taken_for_absent(unknown_reason: UnknownReason) -> None:
-    asked_at = NOON + timedelta(days=30)
+    call_began_at = NOON + timedelta(days=30)
     assert not absence_is_believed(
-        an_attempt(unknown_reason=unknown_reason), asked_at=asked_at, absence_delay=DELAY
+        an_attempt(unknown_reason=unknown_reason), call_began_at=call_began_at, absence_delay=DELAY
     )
     assert unknown_reason_after_absence(unknown_reason) is unknown_reason
 
