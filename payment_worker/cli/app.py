@@ -68,8 +68,8 @@ for group in (
     app.add_typer(group)
 
 
-def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
-    if asked:
+def _print_version(is_requested: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if is_requested:
         typer.echo(__version__)
         raise typer.Exit
 

@@ -34,8 +34,8 @@ def explained(error: Exception) -> tuple[str, int]:
         case DatabaseUnavailableError():
             return f"PostgreSQL cannot serve now: {error}.\n→ {for_database(error.outage)}", PROBLEMS
         case BrokerError() | RedisError():
-            why = trouble(error)
-            return f"Redis{_redis_hosts()} cannot serve now: {why}.\n→ {for_redis(why)}", PROBLEMS
+            fault = trouble(error)
+            return f"Redis{_redis_hosts()} cannot serve now: {fault}.\n→ {for_redis(fault)}", PROBLEMS
         case _:
             return f"This is a bug: {described(error)}", PROBLEMS
 

@@ -189,10 +189,10 @@ def _enqueue(
     from payment_worker.contracts.requests import parse
 
     check_result_backend()
-    given = {name: value for name, value in arguments.items() if value is not None}
-    parse(model, given)
-    request_id = app.send_task(task, kwargs=given).id
+    given_arguments = {name: value for name, value in arguments.items() if value is not None}
+    parse(model, given_arguments)
+    request_id = app.send_task(task, kwargs=given_arguments).id
     if as_json:
-        print_json({"task": task, "request_id": request_id, identity: given[identity]})
+        print_json({"task": task, "request_id": request_id, identity: given_arguments[identity]})
     else:
-        say(f"Enqueued {task}. What comes of it:\n  payment-worker show {given[identity]}")
+        say(f"Enqueued {task}. What comes of it:\n  payment-worker show {given_arguments[identity]}")

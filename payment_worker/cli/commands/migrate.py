@@ -28,8 +28,10 @@ def migrate(
             raise typer.Exit(1)
         migrations.downgrade(url, down)
     after = migrations.revision(url)
-    step = f"stays at {after}" if before == after else f"went from {before or 'empty'} to {after or 'empty'}"
-    typer.echo(f"The Payment Database {step}.")
+    outcome = (
+        f"stays at {after}" if before == after else f"went from {before or 'empty'} to {after or 'empty'}"
+    )
+    typer.echo(f"The Payment Database {outcome}.")
     if after and not migrations.carries(after):
         typer.echo(
             f"{after} is unknown to this version: a newer one has migrated, and this one works with it."

@@ -28,15 +28,15 @@ def pause(
 
     pause_kind = _kind(kind)
     with _database() as database:
-        stands, is_new = pauses.pause(
+        active, is_new = pauses.pause(
             database, pause_kind, reason=reason, actor=operator(), now=database.now()
         )
     if as_json:
-        print_json({"paused": stands, "is_new": is_new})
+        print_json({"paused": active, "is_new": is_new})
         return
-    since = "" if is_new else f" already, since {instant(stands.paused_at)}"
-    reason = f": {stands.reason}" if stands.reason else ""
-    say(f"Paused {stands.kind}{since}, by {stands.paused_by}{reason}\nEnd it with: payment-worker resume")
+    since = "" if is_new else f" already, since {instant(active.paused_at)}"
+    reason = f": {active.reason}" if active.reason else ""
+    say(f"Paused {active.kind}{since}, by {active.paused_by}{reason}\nEnd it with: payment-worker resume")
 
 
 def resume(
@@ -72,9 +72,9 @@ def _database() -> "closing[Database]":
     return closing(bootstrap.database(Settings.from_environment(needed_by=("database",)), connections=1))
 
 
-def _kind(named: str) -> str:
+def _kind(name: str) -> str:
     from payment_worker.flows.pauses import KINDS
 
-    if named.lower() not in KINDS:
+    if name.lower() not in KINDS:
         raise typer.BadParameter(f"must be one of {', '.join(KINDS)}", param_hint="--kind")
-    return named.lower()
+    return name.lower()

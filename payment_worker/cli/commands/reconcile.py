@@ -47,8 +47,8 @@ def reconcile(
 
     if accept and not (since and reason):
         raise typer.BadParameter("needs --since and --reason", param_hint="--accept")
-    if wrong := [each for each in accept or () if not each.startswith(("pi_", "re_", "pyr_"))]:
-        raise typer.BadParameter(f"{wrong[0]!r} is neither a pi_… nor a re_…", param_hint="--accept")
+    if not_ids := [each for each in accept or () if not each.startswith(("pi_", "re_", "pyr_"))]:
+        raise typer.BadParameter(f"{not_ids[0]!r} is neither a pi_… nor a re_…", param_hint="--accept")
     accepted = dict.fromkeys(accept or (), reason or "")
     raise typer.Exit(
         reconciliation.run(

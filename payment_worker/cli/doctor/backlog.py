@@ -57,60 +57,64 @@ def all_checks(
 
 
 def _paused(connection: Connection, now: datetime) -> Check:
-    standing = [
+    pauses_shown = [
         f"{each.kind} for {duration(now - each.paused_at)}, by {each.paused_by}"
         + (f" ({each.reason})" if each.reason else "")
         for each in pauses.standing(connection)
     ]
-    if not standing:
+    if not pauses_shown:
         return fine("pauses", "nothing is paused")
-    return warning("pauses", "; ".join(standing), remedy="payment-worker resume")
+    return warning("pauses", "; ".join(pauses_shown), remedy="payment-worker resume")
 
 
 def _overdue(connection: Connection, settings: Settings, now: datetime) -> Check:
     # Three missed sweeps in a row are no coincidence.
     grace = timedelta(seconds=max(30.0, 3 * settings.resume_every, 3 * settings.publish_every))
-    found = backlog.overdue(connection, before=now - grace, id_limit=NAMED)
-    late = [_counted(name.replace("_", " "), many, now) for name, many in found.items() if many.count]
-    if not late:
+    counts = backlog.overdue(connection, before=now - grace, id_limit=NAMED)
+    overdue = [
+        _counted(name.replace("_", " "), row_count, now)
+        for name, row_count in counts.items()
+        if row_count.count
+    ]
+    if not overdue:
         return fine("overdue", "no work is overdue")
     return problem(
         "overdue",
-        "; ".join(late),
+        "; ".join(overdue),
         remedy="start beat and enough workers: celery -A payment_worker beat | worker",
-        ids=_distinct(each for many in found.values() for each in many.ids),
+        ids=_distinct(each for row_count in counts.values() for each in row_count.ids),
         shown_by=SHOW,
     )
 
 
 def _refused_of_us(connection: Connection, now: datetime) -> Check:
-    found = backlog.refused_of_us(connection, id_limit=NAMED)
-    if not found:
+    refusals = backlog.refused_of_us(connection, id_limit=NAMED)
+    if not refusals:
         return fine("key permissions", "Stripe denies none of our requests")
     return problem(
         "key permissions",
-        "; ".join(_counted(f"{each.action}s, {each.reason}", each.rows, now) for each in found),
+        "; ".join(_counted(f"{each.action}s, {each.reason}", each.rows, now) for each in refusals),
         remedy="grant STRIPE_API_KEY this permission in Stripe's dashboard, or set another key; workers then resume",
-        ids=_distinct(each for refused in found for each in refused.rows.ids),
+        ids=_distinct(each for refused in refusals for each in refused.rows.ids),
         shown_by=SHOW,
     )
 
 
 def _unknown(connection: Connection, now: datetime, after: timedelta) -> Check:
-    found = backlog.unknown(connection, before=now - after)
-    if not found:
+    attempts = backlog.unknown(connection, before=now - after)
+    if not attempts:
         return fine("unknown", f"no outcome has been unknown for longer than {duration(after)}")
-    named = [
+    lines = [
         f"{each.action} of payment {each.payment_id} for {duration(now - each.since)}"
         f" ({explained(each.unknown_reason)})"
-        for each in found[:NAMED]
+        for each in attempts[:NAMED]
     ]
-    more = [f"and {len(found) - NAMED} more"] if len(found) > NAMED else []
+    more = [f"and {len(attempts) - NAMED} more"] if len(attempts) > NAMED else []
     return problem(
         "unknown",
-        "; ".join([*named, *more]),
+        "; ".join([*lines, *more]),
         remedy="compare payment-worker show ID with Stripe's dashboard; workers keep looking it up",
-        ids=_distinct(str(each.payment_id) for each in found),
+        ids=_distinct(str(each.payment_id) for each in attempts),
         shown_by=SHOW,
     )
 
@@ -146,40 +150,40 @@ def _disputes(connection: Connection, now: datetime) -> Check:
 
 
 def _parked(connection: Connection, now: datetime) -> Check:
-    many = backlog.parked(connection, id_limit=NAMED)
-    if not many.count:
+    row_count = backlog.parked(connection, id_limit=NAMED)
+    if not row_count.count:
         return fine("parked events", "none")
     return problem(
         "parked events",
-        _counted("events", many, now),
+        _counted("events", row_count, now),
         remedy="payment-worker events list --status parked says why; then: events replay --parked",
-        ids=many.ids,
+        ids=row_count.ids,
         shown_by=SHOW,
     )
 
 
 def _findings(connection: Connection, now: datetime) -> Check:
-    many = backlog.findings(connection, id_limit=NAMED)
-    if not many.count:
+    row_count = backlog.findings(connection, id_limit=NAMED)
+    if not row_count.count:
         return fine("findings", "none is open")
     return problem(
         "findings",
-        _counted("open", many, now),
+        _counted("open", row_count, now),
         remedy="payment-worker report lists them; the runbook says what to do about each kind",
-        ids=many.ids,
+        ids=row_count.ids,
         shown_by="payment-worker report",
     )
 
 
 def _rejected(connection: Connection, now: datetime) -> Check:
-    many = backlog.rejected(connection, since=now - REJECTED_WITHIN, id_limit=NAMED)
-    if not many.count:
+    row_count = backlog.rejected(connection, since=now - REJECTED_WITHIN, id_limit=NAMED)
+    if not row_count.count:
         return fine("rejected requests", f"none within {duration(REJECTED_WITHIN)}")
     return warning(
         "rejected requests",
-        f"within {duration(REJECTED_WITHIN)}: {many.count}",
+        f"within {duration(REJECTED_WITHIN)}: {row_count.count}",
         remedy="read their errors, fix the app that sent them, and replay those that are valid by now",
-        ids=many.ids,
+        ids=row_count.ids,
         shown_by="payment-worker requests rejected show ID",
     )
 
@@ -210,6 +214,6 @@ def _distinct(ids: Iterable[str]) -> Sequence[str]:
     return tuple(dict.fromkeys(ids))[:NAMED]
 
 
-def _counted(name: str, many: RowCount, now: datetime) -> str:
-    oldest = f", the oldest from {duration(now - many.oldest_at)} ago" if many.oldest_at else ""
-    return f"{name}: {many.count}{oldest}"
+def _counted(name: str, row_count: RowCount, now: datetime) -> str:
+    oldest = f", the oldest from {duration(now - row_count.oldest_at)} ago" if row_count.oldest_at else ""
+    return f"{name}: {row_count.count}{oldest}"

@@ -70,23 +70,23 @@ def broker(settings: Settings) -> Iterator[Check]:
         with app.connection_for_write() as connection:
             client = connection.default_channel.client
             client.ping()
-            answered = _milliseconds(began)
-            waiting = {queue.name: client.llen(queue.name) for queue in app.conf.task_queues}
-            lost = misdirected(client)
+            latency = _milliseconds(began)
+            queue_lengths = {queue.name: client.llen(queue.name) for queue in app.conf.task_queues}
+            count = misdirected(client)
             client.set(PROBE_KEY, 1, px=1)
             policy = _eviction_policy(client)
     except (OperationalError, RedisError, OSError) as error:
-        why = trouble(error)
-        where = hosts(settings.redis_url.get_secret_value()) if settings.redis_url else "?"
-        yield problem("broker", f"cannot serve: {why} at {where}", remedy=for_redis(why))
+        fault = trouble(error)
+        address = hosts(settings.redis_url.get_secret_value()) if settings.redis_url else "?"
+        yield problem("broker", f"cannot serve: {fault} at {address}", remedy=for_redis(fault))
         return
-    lengths = ", ".join(f"{name} {length}" for name, length in waiting.items())
-    yield fine("broker", f"responds in {answered}; messages waiting: {lengths}")
+    lengths = ", ".join(f"{name} {length}" for name, length in queue_lengths.items())
+    yield fine("broker", f"responds in {latency}; messages waiting: {lengths}")
     yield from _eviction(policy)
-    if lost:
+    if count:
         yield problem(
             "misdirected",
-            f"{lost} {'messages' if lost > 1 else 'message'} for our tasks in list {NO_QUEUE}, which no worker reads",
+            f"{count} {'messages' if count > 1 else 'message'} for our tasks in list {NO_QUEUE}, which no worker reads",
             remedy="make the app name the queue (queue='charges'), send them again, and delete them from that list",
         )
 
@@ -103,10 +103,10 @@ def _eviction(policy: str | None) -> Iterator[Check]:
     """Check that Redis cannot evict queues: a request that has no row yet would be lost without a trace."""
     remedy = f"set maxmemory-policy {KEEPS_ALL}; keep caches in a Redis of their own"
     if policy is None:
-        unread = (
+        unread_remedy = (
             f"make sure that maxmemory-policy is {KEEPS_ALL}; the ACL permission +info lets doctor read it"
         )
-        yield warning("eviction", "maxmemory-policy cannot be read", remedy=unread)
+        yield warning("eviction", "maxmemory-policy cannot be read", remedy=unread_remedy)
     elif policy.startswith("allkeys-"):
         yield problem("eviction", f"{policy}: a full Redis deletes waiting requests", remedy=remedy)
     elif policy != KEEPS_ALL:  # volatile-…: no queue and no stream of ours expires
@@ -120,12 +120,12 @@ def workers(settings: Settings) -> Iterator[Check]:
         counts = Consumers(client).count([queue.name for queue in app.conf.task_queues])
     except RedisError:
         return  # said above
-    if unread := [queue for queue, count in counts.items() if not count]:
+    if unconsumed := [queue for queue, count in counts.items() if not count]:
         yield problem(
             "workers",
-            f"no worker consumes: {', '.join(unread)}",
-            remedy=f"start one: celery -A payment_worker worker -Q {','.join(unread)}; "
-            f"if one runs: celery -A payment_worker control add_consumer {unread[0]}",
+            f"no worker consumes: {', '.join(unconsumed)}",
+            remedy=f"start one: celery -A payment_worker worker -Q {','.join(unconsumed)}; "
+            f"if one runs: celery -A payment_worker control add_consumer {unconsumed[0]}",
         )
         return
     pending = ", ".join(f"{queue} {count}" for queue, count in counts.items())
@@ -143,11 +143,11 @@ def beat(settings: Settings) -> Iterator[Check]:
     if swept_at is None:
         yield warning("beat", "no sweep has run since Redis was started or emptied", remedy=start)
         return
-    ago = max(bootstrap.now() - swept_at, timedelta())
+    age = max(bootstrap.now() - swept_at, timedelta())
     # Three sweeps missed in a row is no chance.
-    is_late = ago > timedelta(seconds=max(30.0, 3 * settings.resume_every))
-    said = f"the last sweep was {duration(ago)} ago"
-    yield problem("beat", said, remedy=start) if is_late else fine("beat", said)
+    is_late = age > timedelta(seconds=max(30.0, 3 * settings.resume_every))
+    text = f"the last sweep was {duration(age)} ago"
+    yield problem("beat", text, remedy=start) if is_late else fine("beat", text)
 
 
 def secrets(settings: Settings) -> Iterator[Check]:
@@ -187,7 +187,10 @@ def stored(settings: Settings, read: Callable[[Connection], T]) -> T | None:
     if not settings.database_url:
         return None
     try:
-        with closing(bootstrap.database(settings, connections=1)) as reached, reached.begin() as connection:
+        with (
+            closing(bootstrap.database(settings, connections=1)) as connected,
+            connected.begin() as connection,
+        ):
             return read(connection)
     except DatabaseUnavailableError:
         return None

@@ -55,16 +55,16 @@ def show(checks: Sequence[Check], *, as_json: bool) -> None:
     if as_json:
         print_json({"healthy": is_healthy(checks), "checks": checks})
         return
-    shown = Table.grid(padding=(0, 1), pad_edge=True)
+    grid = Table.grid(padding=(0, 1), pad_edge=True)
     for width in (1, 18):
-        shown.add_column(min_width=width)
+        grid.add_column(min_width=width)
     for check in checks:
-        shown.add_row(_MARKS[check.verdict], check.name, escape(check.says))
+        grid.add_row(_MARKS[check.verdict], check.name, escape(check.says))
         if check.ids:
-            shown.add_row("", "", escape(f"{', '.join(check.ids)}: {check.shown_by}"))
+            grid.add_row("", "", escape(f"{', '.join(check.ids)}: {check.shown_by}"))
         if check.remedy:
-            shown.add_row("", "", f"[dim]→ {escape(check.remedy)}[/]")
-    console().print(shown)
+            grid.add_row("", "", f"[dim]→ {escape(check.remedy)}[/]")
+    console().print(grid)
 
 
 def _settings() -> tuple[Check, Settings | None]:

@@ -35,63 +35,64 @@ def stripe(settings: Settings) -> Iterator[Check]:
 
 def _with_key(settings: Settings, account: str, key: str) -> Iterator[Check]:
     began = time.monotonic()
-    answer = probe(
+    result = probe(
         api_key=key,
         api_base=settings.stripe_api_base,
         timeout_seconds=min(STRIPE_SECONDS, settings.stripe_timeout),
     )
-    where = settings.stripe_api_base
-    match answer:
+    api_base = settings.stripe_api_base
+    match result:
         case NotReached(reason):
             yield problem(
                 "stripe",
-                f"{where} is unreachable ({reason})",
+                f"{api_base} is unreachable ({reason})",
                 remedy="check https://status.stripe.com, the outgoing network, and STRIPE_API_BASE",
             )
             return
-        case KeyRefused(word=word):
+        case KeyRefused(word=code):
             yield problem(
                 "stripe",
-                f"{where} rejects the key (401{f' {word}' if word else ''})",
+                f"{api_base} rejects the key (401{f' {code}' if code else ''})",
                 remedy=f"set {_setting(account)} to a key that is not revoked",
             )
         case Reached():
             milliseconds = f"{(time.monotonic() - began) * 1000:.0f} ms"
-            yield _reached(settings, answer, where, milliseconds)
-            yield from _account(settings, account, answer.account_id)
+            yield _reached(settings, result, api_base, milliseconds)
+            yield from _account(settings, account, result.account_id)
             yield from _webhook_endpoint(settings, account)
-    if answer.date and not account:
-        yield _clocks(settings, answer.date)
+    if result.date and not account:
+        yield _clocks(settings, result.date)
 
 
 def _setting(account: str) -> str:
     return f"{account} of STRIPE_API_KEYS" if account else "STRIPE_API_KEY"
 
 
-def _reached(settings: Settings, answer: Reached, where: str, took: str) -> Check:
+def _reached(settings: Settings, reached: Reached, api_base: str, latency: str) -> Check:
     is_live = bootstrap.is_live(settings)
-    if is_live and answer.is_simulator:
+    if is_live and reached.is_simulator:
         return problem(
             "stripe",
-            f"{where} is a simulator, and STRIPE_API_KEY is a live key",
+            f"{api_base} is a simulator, and STRIPE_API_KEY is a live key",
             remedy="unset STRIPE_API_BASE to reach Stripe; for the simulator set a key sk_test_…, and roll this one",
         )
-    if answer.forbidden:
+    if reached.forbidden:
         return problem(
             "stripe",
-            f"the key lacks read permission for: {', '.join(answer.forbidden)}",
+            f"the key lacks read permission for: {', '.join(reached.forbidden)}",
             remedy="grant the restricted key these read permissions in Stripe's dashboard",
         )
     return fine(
-        "stripe", f"{where} accepts the key ({'live' if is_live else 'test'} mode) and responds in {took}"
+        "stripe",
+        f"{api_base} accepts the key ({'live' if is_live else 'test'} mode) and responds in {latency}",
     )
 
 
 def _webhook_endpoint(settings: Settings, account: str) -> Iterator[Check]:
     """Only a difference: events may come by another way, and a restricted key need not read endpoints."""
-    found = endpoints(settings, account).list()
+    listed = endpoints(settings, account).list()
     for each, differences in (
-        {} if isinstance(found, EndpointsUnavailable) else ours_among(found, None).items()
+        {} if isinstance(listed, EndpointsUnavailable) else ours_among(listed, None).items()
     ):
         if differences:
             yield warning(
@@ -113,22 +114,23 @@ def _account(settings: Settings, account: str, account_id: str | None) -> Iterat
             remedy="grant the restricted key read permission for accounts (rak_accounts_kyc_basic_read)",
         )
         return
-    ours = stored(settings, lambda connection: stripe_identity.on_record(connection, account))
-    if ours and ours != Identity(account_id, bool(bootstrap.is_live(settings))):
-        mode = "live" if ours.livemode else "test"
+    recorded = stored(settings, lambda connection: stripe_identity.on_record(connection, account))
+    if recorded and recorded != Identity(account_id, bool(bootstrap.is_live(settings))):
+        mode = "live" if recorded.livemode else "test"
         yield problem(
             ACCOUNT,
             f"the key belongs to {account_id} ({_mode(settings)} mode), our payments are on "
-            f"{ours.stripe_account_id} ({mode} mode): nothing is sent to Stripe",
-            remedy=f"set {_setting(account)} to a key of {ours.stripe_account_id}, or DATABASE_URL to another database",
+            f"{recorded.stripe_account_id} ({mode} mode): nothing is sent to Stripe",
+            remedy=f"set {_setting(account)} to a key of {recorded.stripe_account_id}, or DATABASE_URL to another"
+            " database",
         )
     else:
         yield fine(ACCOUNT, f"{account_id} ({_mode(settings)} mode)")
 
 
 def _without_key(settings: Settings) -> Iterator[Check]:
-    used = {account_of(each).key for each in stored(settings, event_polls.accounts) or ()}
-    for missing in sorted(used - bootstrap.api_keys(settings).keys()):
+    keys_in_use = {account_of(each).key for each in stored(settings, event_polls.accounts) or ()}
+    for missing in sorted(keys_in_use - bootstrap.api_keys(settings).keys()):
         yield problem(
             f"{ACCOUNT} {missing}",
             f"STRIPE_API_KEYS has no key of {missing}: nothing is sent for its payments",
@@ -136,9 +138,9 @@ def _without_key(settings: Settings) -> Iterator[Check]:
         )
 
 
-def _clocks(settings: Settings, theirs: datetime) -> Check:
-    began, machine = time.monotonic(), bootstrap.now()
-    clocks = {"this machine's": machine}
+def _clocks(settings: Settings, stripe_now: datetime) -> Check:
+    began, machine_now = time.monotonic(), bootstrap.now()
+    clocks = {"this machine's": machine_now}
     if settings.database_url:
         # An outage is reported by the database check.
         with (
@@ -146,15 +148,15 @@ def _clocks(settings: Settings, theirs: datetime) -> Check:
             closing(bootstrap.database(settings, connections=1)) as database,
         ):
             clocks["PostgreSQL's"] = database.now() - timedelta(seconds=time.monotonic() - began)
-    wrong = [
+    skewed = [
         f"{name} is {duration(abs(skew))} {'ahead of' if skew > timedelta() else 'behind'} Stripe's"
         for name, at in clocks.items()
-        if abs(skew := at - theirs) > MOST_SKEW
+        if abs(skew := at - stripe_now) > MOST_SKEW
     ]
-    if not wrong:
+    if not skewed:
         return fine("clock", "agrees with Stripe's")
     return problem(
         "clock",
-        f"{'; '.join(wrong)}: absent objects stay unknown, and webhook signatures older than 300 s are rejected",
+        f"{'; '.join(skewed)}: absent objects stay unknown, and webhook signatures older than 300 s are rejected",
         remedy="synchronise the clocks of this machine and of PostgreSQL's with NTP",
     )

@@ -31,24 +31,24 @@ def export(month: str, *, directory: Path, as_json: bool) -> None:
     period = _period(month)
     # In one transaction, so that both are of the same instant.
     with records(statement_seconds=LONG_STATEMENT_SECONDS) as connection:
-        for name, (read, columns) in _FILES.items():
+        for name, (read_rows, columns) in _FILES.items():
             path = directory / f"ledger-{month}-{name}.{'jsonl' if as_json else 'csv'}"
-            with path.open("w", encoding="utf-8", newline="") as out:
-                rows = read(connection, period)
+            with path.open("w", encoding="utf-8", newline="") as file:
+                rows = read_rows(connection, period)
                 if as_json:
-                    out.writelines(f"{json.dumps(row, default=_plain)}\n" for row in rows)
+                    file.writelines(f"{json.dumps(row, default=_plain)}\n" for row in rows)
                 else:
-                    write_csv(rows, names=columns, out=out)
+                    write_csv(rows, names=columns, file=file)
             say(str(path))
 
 
 def _period(month: str) -> Month:
-    found = _MONTH.fullmatch(month)
-    if found is None or int(found[1]) < 1:
+    match = _MONTH.fullmatch(month)
+    if match is None or int(match[1]) < 1:
         raise typer.BadParameter("must be a month such as 2026-11", param_hint="--month")
-    year, number = int(found[1]), int(found[2])
-    following = (year + 1, 1) if number == 12 else (year, number + 1)  # noqa: PLR2004 - December
-    return Month(datetime(year, number, 1, tzinfo=UTC), datetime(*following, 1, tzinfo=UTC))
+    year, number = int(match[1]), int(match[2])
+    next_month = (year + 1, 1) if number == 12 else (year, number + 1)  # noqa: PLR2004 - December
+    return Month(datetime(year, number, 1, tzinfo=UTC), datetime(*next_month, 1, tzinfo=UTC))
 
 
 def _plain(value: object) -> str:

@@ -36,52 +36,52 @@ def report(*, show: str, since: str | None, until: str | None, limit: int, form:
     """Print runs and findings; the exit status says whether any is open."""
     period = parse(ReconcileRequest, {"since": since, "until": until})
     with records() as connection:
-        last = reconciliation_runs.newest(connection, limit=RUNS)
-        found = findings.found(
+        runs = reconciliation_runs.newest(connection, limit=RUNS)
+        listed = findings.found(
             connection, statuses=_statuses(show), since=period.since, until=period.until, limit=limit
         )
         is_open = bool(findings.found(connection, statuses=[FindingStatus.OPEN], limit=1))
     match form:
         case Form.JSON:
-            print_json({"runs": last, "findings": found})
+            print_json({"runs": runs, "findings": listed})
         case Form.CSV:
-            _write_csv(found)
+            _write_csv(listed)
         case Form.TABLE:
-            console().print(_runs(last) if last else "Nothing was reconciled yet.")
+            console().print(_runs(runs) if runs else "Nothing was reconciled yet.")
             console().print()
-            console().print(_findings(found) if found else f"No findings ({show}).")
+            console().print(_findings(listed) if listed else f"No findings ({show}).")
     return PROBLEMS if is_open else 0
 
 
 def show(*, which: str, limit: int, as_json: bool) -> None:
     """Print findings alone."""
     with records() as connection:
-        found = findings.found(connection, statuses=_statuses(which), limit=limit)
+        listed = findings.found(connection, statuses=_statuses(which), limit=limit)
     if as_json:
-        print_json(found)
+        print_json(listed)
     else:
-        console().print(_findings(found) if found else f"No findings ({which}).")
+        console().print(_findings(listed) if listed else f"No findings ({which}).")
 
 
 def close(finding_id: int, *, reason: str) -> bool:
     """Close a finding as decided by whoever is at the keyboard; whether it was open."""
     with records() as connection:
-        closed = close_finding(connection, finding_id, reason=reason, actor=operator(), now=now())
-    if closed:
+        is_closed = close_finding(connection, finding_id, reason=reason, actor=operator(), now=now())
+    if is_closed:
         console().print(f"Finding {finding_id} is closed.")
     else:
         complain(f"No open finding: {finding_id}")
-    return closed
+    return is_closed
 
 
 def _statuses(which: str) -> Sequence[FindingStatus]:
     return list(FindingStatus) if which == "all" else [FindingStatus(which.upper())]
 
 
-def _runs(last: Sequence[Run]) -> Table:
-    shown = table("Run", "Period", "Status", "Compared", "Repaired", "Left open", "Closed")
-    for run in last:
-        shown.add_row(
+def _runs(runs: Sequence[Run]) -> Table:
+    grid = table("Run", "Period", "Status", "Compared", "Repaired", "Left open", "Closed")
+    for run in runs:
+        grid.add_row(
             str(run.run_id),
             f"{_minute(run.since)} until {_minute(run.until)}",
             run.status if run.is_finished else f"{run.status}: {run.step}",
@@ -90,14 +90,14 @@ def _runs(last: Sequence[Run]) -> Table:
             str(run.left_open),
             str(run.closed),
         )
-    return shown
+    return grid
 
 
-def _findings(found: Sequence[Finding]) -> Table:
-    shown = table("Id", "Finding", "Status", "Object, payment", "Ours", "Stripe's", "Found")
-    shown.columns[3].no_wrap = True  # it is there to be copied
-    for finding in found:
-        shown.add_row(
+def _findings(findings: Sequence[Finding]) -> Table:
+    grid = table("Id", "Finding", "Status", "Object, payment", "Ours", "Stripe's", "Found")
+    grid.columns[3].no_wrap = True  # it is there to be copied
+    for finding in findings:
+        grid.add_row(
             str(finding.finding_id),
             finding.kind,
             escape(f"{finding.status}\n{_closing(finding)}".rstrip()),
@@ -106,7 +106,7 @@ def _findings(found: Sequence[Finding]) -> Table:
             escape(_side(finding.detail.get("theirs", finding.detail.get("unknown_reason")))),
             _minute(finding.found_at),
         )
-    return shown
+    return grid
 
 
 def _side(value: object) -> str:
@@ -118,8 +118,8 @@ def _closing(finding: Finding) -> str:
     return f"{finding.closed_by}: {finding.close_reason}" if finding.closed_by else ""
 
 
-def _write_csv(found: Sequence[Finding]) -> None:
-    rows = [{**asdict(each), "detail": json.dumps(each.detail, sort_keys=True)} for each in found]
+def _write_csv(findings: Sequence[Finding]) -> None:
+    rows = [{**asdict(each), "detail": json.dumps(each.detail, sort_keys=True)} for each in findings]
     write_csv(rows, names=list(Finding.__slots__))
 
 

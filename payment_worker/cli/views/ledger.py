@@ -30,19 +30,21 @@ MOST_FINDINGS = 1000
 def run_import(*, since: str | None, as_json: bool) -> int:
     """Import, and print what came of it; the exit status."""
     context = _context("ledger import")
-    results = _import(context, since=_instant(since), shown=not as_json)
+    results = _import(context, since=_instant(since), is_shown=not as_json)
     if results is None:
         complain(BUSY)
         return PROBLEMS
-    unread = [each.stripe_account or PLATFORM for each in results if not each.is_read]
+    not_read = [each.stripe_account or PLATFORM for each in results if not each.is_read]
     differing = sum(bool(proof.difference) for each in results for proof in each.proofs)
     if as_json:
-        print_json({"accounts": len(results), "unread": unread, "differing": differing})
+        print_json({"accounts": len(results), "unread": not_read, "differing": differing})
     else:
-        say(f"{len(results) - len(unread)} of {len(results)} accounts imported; {differing} balances differ.")
-        for name in unread:
+        say(
+            f"{len(results) - len(not_read)} of {len(results)} accounts imported; {differing} balances differ."
+        )
+        for name in not_read:
             say(f"{name}: Stripe does not answer; the next import resumes.")
-    return PROBLEMS if unread or differing else DONE
+    return PROBLEMS if not_read or differing else DONE
 
 
 def balance(*, at: str | None, as_json: bool) -> int:
@@ -50,21 +52,21 @@ def balance(*, at: str | None, as_json: bool) -> int:
     context, moment = _context("balance"), _instant(at)
     results: Sequence[AccountImport] | None = ()
     if moment is None:
-        results = _import(context, since=None, shown=not as_json)
+        results = _import(context, since=None, is_shown=not as_json)
         if any(proof.difference for each in results or () for proof in each.proofs):
             with context.database.begin() as connection:
                 begin = queries.imported_since(connection)
-            results = _import(context, since=begin, shown=not as_json)
+            results = _import(context, since=begin, is_shown=not as_json)
     with records(statement_seconds=LONG_STATEMENT_SECONDS) as connection:
         rows = queries.balances(connection, at=moment)
-        found = (
+        open_findings = (
             [] if moment else findings.found(connection, statuses=[FindingStatus.OPEN], limit=MOST_FINDINGS)
         )
-    named = [each for each in found if each.kind in IN_LEDGER]
+    ledger_findings = [each for each in open_findings if each.kind in IN_LEDGER]
     if as_json:
         print_json([_as_json(row) for row in rows])
     else:
-        _print(rows, named)
+        _print(rows, ledger_findings)
     is_proven = results is not None and all(each.proofs for each in results)
     if not is_proven:
         complain(BUSY if results is None else "Stripe did not show a balance that stood still: try again.")
@@ -81,9 +83,9 @@ def _instant(text: str | None) -> datetime | None:
     return parse(ImportBalanceRequest, {"since": text}).since
 
 
-def _import(context: Context, *, since: datetime | None, shown: bool) -> Sequence[AccountImport] | None:
+def _import(context: Context, *, since: datetime | None, is_shown: bool) -> Sequence[AccountImport] | None:
     settings = bootstrap.settings()
-    with progress(total=1, shown=shown) as update:
+    with progress(total=1, is_shown=is_shown) as update:
 
         def on_page(state: BalanceImport, read_back_to: datetime) -> None:
             account = state.stripe_account or PLATFORM
@@ -100,7 +102,7 @@ def _import(context: Context, *, since: datetime | None, shown: bool) -> Sequenc
 
 def _as_json(row: BalanceRow) -> dict[str, Any]:
     names = ("stripe_account", "currency", "stripe", "available", "ledger", "difference", "uncleared")
-    more = (
+    further_names = (
         "oldest_uncleared_at",
         "unexplained",
         "oldest_at",
@@ -108,16 +110,16 @@ def _as_json(row: BalanceRow) -> dict[str, Any]:
         "explained_shares",
         "proven_at",
     )
-    return {name: getattr(row, name) for name in (*names, *more)}
+    return {name: getattr(row, name) for name in (*names, *further_names)}
 
 
-def _print(rows: Sequence[BalanceRow], named: Sequence[Finding]) -> None:
+def _print(rows: Sequence[BalanceRow], open_findings: Sequence[Finding]) -> None:
     if not rows:
         say("Nothing is imported yet: there was no payment.")
         return
-    shown = table("account", "Stripe", "ledger", "difference", "unexplained", "oldest", "explained")
+    grid = table("account", "Stripe", "ledger", "difference", "unexplained", "oldest", "explained")
     for row in rows:
-        shown.add_row(
+        grid.add_row(
             row.stripe_account or PLATFORM,
             _money(row.stripe, row.currency),
             _money(row.ledger, row.currency),
@@ -128,8 +130,8 @@ def _print(rows: Sequence[BalanceRow], named: Sequence[Finding]) -> None:
             else "",
             f"{100 * row.explained_shares['any']:.3f} %",
         )
-    console().print(shown)
-    for each in named:
+    console().print(grid)
+    for each in open_findings:
         say(
             f"{each.kind} {each.object_id}: ours {each.detail.get('ours')}, theirs {each.detail.get('theirs')}"
         )
@@ -143,5 +145,5 @@ def _part(state: BalanceImport, read_back_to: datetime) -> float:
     """How much of its window is read: it is read backwards."""
     if state.window_newest is None or state.window_since is None:
         return 1
-    whole = state.window_newest - state.window_since
-    return min(max((state.window_newest - read_back_to) / whole, 0), 1) if whole else 1
+    window = state.window_newest - state.window_since
+    return min(max((state.window_newest - read_back_to) / window, 0), 1) if window else 1

@@ -30,42 +30,42 @@ def show(
     period = parse(ReconcileRequest, {"since": since, "until": until})
     search = Search(status=status, since=period.since, until=period.until, order_id=order_id)
     with records() as connection:
-        found = _newest(connection, search, limit)
+        rows = _newest(connection, search, limit)
     if as_json:
-        print_json(found)
+        print_json(rows)
     else:
-        console().print(_listed(found) if found else "No such payments.")
+        console().print(_listed(rows) if rows else "No such payments.")
 
 
 def _newest(connection: Connection, search: Search, limit: int) -> list[Payment]:
     """From as many pages as it takes: each looks at a limited number of payments."""
-    found: list[Payment] = []
+    rows: list[Payment] = []
     page = Page([], None)
     while True:
-        page = payments(connection, search, before=page.next_place, limit=limit - len(found))
-        found += page.rows
-        if page.next_place is None or len(found) == limit:
-            return found
+        page = payments(connection, search, before=page.next_place, limit=limit - len(rows))
+        rows += page.rows
+        if page.next_place is None or len(rows) == limit:
+            return rows
 
 
-def _listed(found: Sequence[Payment]) -> Table:
+def _listed(rows: Sequence[Payment]) -> Table:
     if is_narrow():
-        return stacked(_narrow(found))
-    shown = table("Requested (UTC)", "Payment", "Order", "Amount", "Status", "Reason")
-    shown.columns[1].no_wrap = True  # it is there to be copied
-    for each in found:
-        requested, amount = instant(each["created_at"])[:16], money(each["amount"], each["currency"])
+        return stacked(_narrow(rows))
+    grid = table("Requested (UTC)", "Payment", "Order", "Amount", "Status", "Reason")
+    grid.columns[1].no_wrap = True  # it is there to be copied
+    for each in rows:
+        requested_at, amount = instant(each["created_at"])[:16], money(each["amount"], each["currency"])
         texts = (str(each["payment_id"]), each["order_id"], amount, each["status"], _reason(each))
-        shown.add_row(requested, *map(escape, texts))
-    return shown
+        grid.add_row(requested_at, *map(escape, texts))
+    return grid
 
 
-def _narrow(found: Sequence[Payment]) -> Iterator[tuple[str, str, str]]:
-    for each in found:
+def _narrow(rows: Sequence[Payment]) -> Iterator[tuple[str, str, str]]:
+    for each in rows:
         amount, reason = money(each["amount"], each["currency"]), _reason(each)
-        beneath = " · ".join(text for text in (f"order {each['order_id']}", reason) if text)
+        details = " · ".join(text for text in (f"order {each['order_id']}", reason) if text)
         line = f"{each['payment_id']}\n{amount}  {each['status']}"
-        yield instant(each["created_at"])[:16], escape(line), escape(beneath)
+        yield instant(each["created_at"])[:16], escape(line), escape(details)
 
 
 def _reason(payment: Payment) -> str:

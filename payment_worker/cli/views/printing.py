@@ -63,10 +63,10 @@ def complain(text: str) -> None:
 
 def table(*headings: str) -> Table:
     """An empty table as all of ours look."""
-    made = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
+    new = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
     for heading in headings:
-        made.add_column(heading, overflow="fold")
-    return made
+        new.add_column(heading, overflow="fold")
+    return new
 
 
 def is_narrow() -> bool:
@@ -79,21 +79,21 @@ def stacked(rows: Iterable[tuple[str, str, str]]) -> Table:
 
     Lines are broken between words, and an id is one.
     """
-    made = Table.grid(padding=(0, 2, 0, 0))
-    for label, line, beneath in rows:
-        made.add_row(label, f"{line}\n[dim]{beneath}[/]" if beneath else line)
-    return made
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for label, line, details in rows:
+        grid.add_row(label, f"{line}\n[dim]{details}[/]" if details else line)
+    return grid
 
 
 @contextmanager
-def progress(*, total: float, shown: bool) -> Iterator[Callable[[str, float], None]]:
+def progress(*, total: float, is_shown: bool) -> Iterator[Callable[[str, float], None]]:
     """A bar on standard error, where that is a terminal; what it is called with are the step and what is done."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     screen = Screen(stderr=True)
     with Progress(
-        *columns, console=screen, transient=True, disable=not (shown and screen.is_terminal)
+        *columns, console=screen, transient=True, disable=not (is_shown and screen.is_terminal)
     ) as bar:
         task = bar.add_task("begins", total=total)
         yield lambda step, done: bar.update(task, description=step, completed=done)

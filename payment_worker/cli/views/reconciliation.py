@@ -37,13 +37,13 @@ def run(
     # The screen says it all; what else a log has to say is for workers.
     configure(log_format="auto", level="ERROR")
     context = bootstrap.context(actor=f"payment-worker reconcile by {operator()}")
-    with progress(total=len(STEPS), shown=not as_json) as update:
+    with progress(total=len(STEPS), is_shown=not as_json) as update:
 
         def on_page(run: Run) -> bool:
             update(*_progress_of(run))
             return True
 
-        done = reconcile(
+        reconciled = reconcile(
             context,
             since=period.since,
             until=period.until,
@@ -51,12 +51,12 @@ def run(
             accounts=accounts,
             accepted=accepted,
         )
-    if done is None:
+    if reconciled is None:
         _say({"running": "elsewhere"}, "Another reconciliation is at work; this one left.", as_json=as_json)
         return PROBLEMS
-    is_clean = not _open(context) and not done.not_accepted
-    _say(done, _summary(done), as_json=as_json)
-    return DONE if done.run.is_finished and is_clean else PROBLEMS
+    is_clean = not _open(context) and not reconciled.not_accepted
+    _say(reconciled, _summary(reconciled), as_json=as_json)
+    return DONE if reconciled.run.is_finished and is_clean else PROBLEMS
 
 
 def replay_messages(*, since: str, until: str | None, as_json: bool) -> None:
@@ -81,8 +81,8 @@ def _say(as_value: object, as_text: str, *, as_json: bool) -> None:
         console().print(escape(as_text))
 
 
-def _summary(done: Reconciled) -> str:
-    run = done.run
+def _summary(reconciled: Reconciled) -> str:
+    run = reconciled.run
     lines = [
         f"Run {run.run_id}: {instant(run.since)} until {instant(run.until)}",
         f"  compared  {run.payments} payments, {run.refunds} refunds, {run.disputes} disputes",
@@ -90,13 +90,13 @@ def _summary(done: Reconciled) -> str:
         f"  left open {run.left_open}",
         f"  closed    {run.closed}",
     ]
-    if done.stripe_is_unreachable:
+    if reconciled.stripe_is_unreachable:
         lines.append(
             f"Stripe does not answer: the run waits at {Step(run.step).sentence}; the same command resumes it."
         )
     lines += [
         f"Not accepted: {stripe_id} was not met in this period with a payment's or refund's id in its metadata."
-        for stripe_id in done.not_accepted
+        for stripe_id in reconciled.not_accepted
     ]
     if run.left_open:
         lines.append("See what is open with: payment-worker report")

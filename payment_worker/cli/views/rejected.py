@@ -23,47 +23,51 @@ MOST: Final = 50
 def list_newest(*, task: str | None, limit: int, as_json: bool) -> None:
     """Print the newest."""
     with records() as connection:
-        found = rejected_requests.newest(connection, task=task, limit=limit)
+        requests = rejected_requests.newest(connection, task=task, limit=limit)
     if as_json:
-        print_json(found)
+        print_json(requests)
         return
-    shown = table("Rejected (UTC)", "Request", "Task", "Faults", "Sent again (UTC)")
-    shown.columns[1].no_wrap = True  # it is there to be copied
-    for each in found:
-        again = instant(each.replayed_at) if each.replayed_at else ""
-        shown.add_row(
-            instant(each.received_at), str(each.request_id), escape(each.task), escape(faults(each)), again
+    grid = table("Rejected (UTC)", "Request", "Task", "Faults", "Sent again (UTC)")
+    grid.columns[1].no_wrap = True  # it is there to be copied
+    for each in requests:
+        replayed_at = instant(each.replayed_at) if each.replayed_at else ""
+        grid.add_row(
+            instant(each.received_at),
+            str(each.request_id),
+            escape(each.task),
+            escape(faults(each)),
+            replayed_at,
         )
-    console().print(shown if found else "No rejected requests.")
+    console().print(grid if requests else "No rejected requests.")
 
 
 def show(identity: str, *, as_json: bool) -> bool:
     """Print what was rejected that carried this id; whether anything was."""
     with records() as connection:
-        found = rejected_requests.carrying(connection, identity, limit=MOST)
+        requests = rejected_requests.carrying(connection, identity, limit=MOST)
     if as_json:
-        print_json(found)
-    elif found:
-        print_each(found)
+        print_json(requests)
+    elif requests:
+        print_each(requests)
     else:
         complain(f"No rejected request carried {identity}.")
-    return bool(found)
+    return bool(requests)
 
 
-def print_each(found: Sequence[RejectedRequest]) -> None:
+def print_each(requests: Sequence[RejectedRequest]) -> None:
     """Each with its faults and the call that would have been right."""
-    out = console()
-    for each in found:
-        out.print(
+    screen = console()
+    for each in requests:
+        screen.print(
             f"[bold]Rejected request {each.request_id}[/]  {escape(each.task)}  {instant(each.received_at)} UTC"
         )
         for error in each.errors:
-            out.print(f"  {escape(error['field'])} {escape(error['message'])}")
+            screen.print(f"  {escape(error['field'])} {escape(error['message'])}")
         if each.replayed_at:
-            out.print(f"  sent again {instant(each.replayed_at)} UTC by {escape(str(each.replayed_by))}")
+            screen.print(f"  sent again {instant(each.replayed_at)} UTC by {escape(str(each.replayed_by))}")
         if each.task in MODELS:
-            out.print("\nWhat would have been right:\n" + escape(fixed_call(each)))
-        out.print()
+            screen.print("\nWhat would have been right:\n" + escape(fixed_call(each)))
+        screen.print()
 
 
 def faults(request: RejectedRequest) -> str:
@@ -81,9 +85,9 @@ def fixed_call(request: RejectedRequest) -> str:
 
 
 def _arguments(request: RejectedRequest) -> Iterator[str]:
-    wrong = {error["field"].partition(".")[0]: error for error in request.errors}
-    for name in dict.fromkeys((*request.arguments, *(each for each in wrong if each in _fields(request)))):
-        value, error = request.arguments.get(name), wrong.get(name)
+    errors = {error["field"].partition(".")[0]: error for error in request.errors}
+    for name in dict.fromkeys((*request.arguments, *(each for each in errors if each in _fields(request)))):
+        value, error = request.arguments.get(name), errors.get(name)
         if error is None:
             yield f'"{name}": {value!r},'
         elif error["code"] != "unknown":
@@ -97,8 +101,8 @@ def _fields(request: RejectedRequest) -> Mapping[str, Any]:
 
 def _corrected(name: str, value: object, currency: object) -> str:
     """The value that was meant, where there is no doubt."""
-    if name == "amount" and (minor := _minor_units(value, currency)):
-        return str(minor)
+    if name == "amount" and (minor_units := _minor_units(value, currency)):
+        return str(minor_units)
     if name in {"order_id", "customer_id"} and isinstance(value, int):
         return repr(str(value))
     return "..."
@@ -106,9 +110,9 @@ def _corrected(name: str, value: object, currency: object) -> str:
 
 def _minor_units(value: object, currency: object) -> int | None:
     """An amount that was given in whole units, `10.99`, in minor ones."""
-    known = CURRENCIES.get(str(currency).upper())
+    definition = CURRENCIES.get(str(currency).upper())
     try:
-        amount = Decimal(str(value)).scaleb(known.exponent) if known else None
+        amount = Decimal(str(value)).scaleb(definition.exponent) if definition else None
     except InvalidOperation:
         return None
     return int(amount) if amount is not None and amount == amount.to_integral_value() and amount > 0 else None
@@ -121,8 +125,8 @@ def replay(identity: str, *, as_json: bool) -> bool:
         if as_json:
             print_json(outcome)
         else:
-            said = "Sent again" if outcome.is_new else f"Was sent again before, by {outcome.by}"
-            console().print(escape(f"{said}, as message {outcome.message_id}."))
+            text = "Sent again" if outcome.is_new else f"Was sent again before, by {outcome.by}"
+            console().print(escape(f"{text}, as message {outcome.message_id}."))
         return True
     complain(f"Not sent again: {outcome.sentence}.")
     if as_json:

@@ -13,10 +13,10 @@ FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(
-    rows: Iterable[Mapping[str, object]], *, names: Sequence[str], out: TextIO | None = None
+    rows: Iterable[Mapping[str, object]], *, names: Sequence[str], file: TextIO | None = None
 ) -> None:
     """Write the rows with a heading, each line ended as the RFC wants it."""
-    writer = csv.writer(out or sys.stdout, lineterminator="\r\n")
+    writer = csv.writer(file or sys.stdout, lineterminator="\r\n")
     writer.writerow(names)
     for row in rows:
         writer.writerow([cell(row[name]) for name in names])
@@ -25,6 +25,6 @@ def write_csv(
 def cell(value: object) -> object:
     """A value as a spreadsheet may have it; numbers stay numbers."""
     if isinstance(value, str):
-        shown = visible(value)
-        return f"'{shown}" if shown.startswith(FORMULA) else shown
+        text = visible(value)
+        return f"'{text}" if text.startswith(FORMULA) else text
     return value.isoformat() if isinstance(value, date) else value

@@ -73,25 +73,25 @@ def export(identity: str) -> bool:
 def show(identity: str, *, as_json: bool) -> bool:
     """Print what there is about this id; whether there is anything."""
     with records() as connection:
-        unaccepted = rejected_requests.carrying(connection, identity, limit=MOST)
+        rejected = rejected_requests.carrying(connection, identity, limit=MOST)
         payment_id = _payment_of(connection, identity)
         story = story_of(connection, payment_id) if payment_id else None
         events = [] if story else event_list.about(connection, object_ids=[], event_ids=[identity])
-    if story is None and not events and not unaccepted:
+    if story is None and not events and not rejected:
         complain(f"Not found: {identity}.")
         if as_json:
             print_json(None)
         return False
     if as_json:
-        found = asdict(story) if story else {"events": events}
-        print_json({**found, "rejected_requests": unaccepted})
+        output = asdict(story) if story else {"events": events}
+        print_json({**output, "rejected_requests": rejected})
         return True
     if story:
         _print(story)
     elif events:
         console().print("This event is about no payment of ours.\n")
         console().print(listed(events, now=now()))
-    print_each(unaccepted)
+    print_each(rejected)
     return True
 
 
@@ -102,24 +102,24 @@ def _payment_of(connection: Connection, identity: str) -> UUID | None:
 
 
 def _print(story: Story) -> None:
-    out, payment = console(), story.payment
+    screen, payment = console(), story.payment
     amount = money(payment["amount"], payment["currency"])
-    out.print(f"[bold]Payment {payment['payment_id']}[/]  {amount}  [bold]{payment['status']}[/]")
+    screen.print(f"[bold]Payment {payment['payment_id']}[/]  {amount}  [bold]{payment['status']}[/]")
     refunds = (f"refund {refund['refund_id']}  {_refund(refund)}" for refund in story.refunds)
     for line in [*map(escape, _lines(payment)), *refunds]:
-        out.print(Padding.indent(line, 2))
-    out.print()
-    out.print(stacked(_narrow(story.entries)) if is_narrow() else _wide(story.entries))
+        screen.print(Padding.indent(line, 2))
+    screen.print()
+    screen.print(stacked(_narrow(story.entries)) if is_narrow() else _wide(story.entries))
 
 
 def _wide(entries: Iterable[Line]) -> Table:
-    shown = table("When (UTC)", "", "What", "Why", "Who")
+    grid = table("When (UTC)", "", "What", "Why", "Who")
     for entry in entries:
         details, at = _details(entry), instant(entry.at)
-        what = f"{entry.what} ({details})" if details else entry.what
-        texts = map(escape, (_kind(entry), what, _short(entry.cause), _short(entry.actor)))
-        shown.add_row(f"due {at}" if entry.is_ahead else at, *texts, style=_STYLES[entry.kind])
-    return shown
+        description = f"{entry.what} ({details})" if details else entry.what
+        texts = map(escape, (_kind(entry), description, _short(entry.cause), _short(entry.actor)))
+        grid.add_row(f"due {at}" if entry.is_ahead else at, *texts, style=_STYLES[entry.kind])
+    return grid
 
 
 def _narrow(entries: Iterable[Line]) -> Iterator[tuple[str, str, str]]:
@@ -129,10 +129,10 @@ def _narrow(entries: Iterable[Line]) -> Iterator[tuple[str, str, str]]:
         if day != today:
             yield f"[bold]{day} UTC[/]", "", ""
         today, style = day, _STYLES[entry.kind]
-        why = " · ".join(_short(text) for text in (entry.cause, entry.actor) if text)
-        beneath = "\n".join(text for text in (why, _details(entry)) if text)
+        causes = " · ".join(_short(text) for text in (entry.cause, entry.actor) if text)
+        details = "\n".join(text for text in (causes, _details(entry)) if text)
         line = f"[{style}]{escape(f'{_kind(entry)}  {entry.what}')}[/]"
-        yield f"due {at}" if entry.is_ahead else at, line, escape(beneath)
+        yield f"due {at}" if entry.is_ahead else at, line, escape(details)
 
 
 def _lines(payment: Mapping[str, Any]) -> list[str]:
@@ -145,13 +145,13 @@ def _lines(payment: Mapping[str, Any]) -> list[str]:
         "still refundable": refundable,
     }
     reasons = [payment["failure_reason"], payment["decline_code"]]
-    stripe = [payment["stripe_payment_intent_id"], payment["stripe_charge_id"], payment["stripe_account"]]
+    stripe_ids = [payment["stripe_payment_intent_id"], payment["stripe_charge_id"], payment["stripe_account"]]
     lines = [
         ", ".join(f"{name} {money(each, currency)}" for name, each in amounts.items() if each),
         ", ".join(each for each in reasons if each),
         "disputed: nothing can be refunded" if payment["is_disputed"] else "",
         f"order {payment['order_id']}",
-        "Stripe " + ", ".join(each for each in stripe if each) if any(stripe) else "",
+        "Stripe " + ", ".join(each for each in stripe_ids if each) if any(stripe_ids) else "",
     ]
     return [line for line in lines if line]
 

@@ -34,44 +34,46 @@ def endpoints(settings: Settings, account: str) -> WebhookEndpoints:
     )
 
 
-def ours_among(found: Sequence[WebhookEndpoint], url: str | None) -> Mapping[WebhookEndpoint, Sequence[str]]:
+def ours_among(
+    endpoints: Sequence[WebhookEndpoint], url: str | None
+) -> Mapping[WebhookEndpoint, Sequence[str]]:
     """Each endpoint of ours with its differences."""
-    mine = [each for each in found if (each.url == url if url else each.url.rstrip("/").endswith(PATH))]
+    ours = [each for each in endpoints if (each.url == url if url else each.url.rstrip("/").endswith(PATH))]
     return {
-        each: list(endpoint_differences(each, events=SUBJECTS, api_version=PINNED_VERSION)) for each in mine
+        each: list(endpoint_differences(each, events=SUBJECTS, api_version=PINNED_VERSION)) for each in ours
     }
 
 
 def check(url: str | None, *, account: str, as_json: bool) -> bool:
     """Print the differences; whether there is an endpoint, and none differs."""
-    found = endpoints(Settings.from_environment(needed_by=("stripe",)), account).list()
-    if isinstance(found, EndpointsUnavailable):
-        complain(f"Stripe does not list its webhook endpoints: {found.reason}.")
+    listed = endpoints(Settings.from_environment(needed_by=("stripe",)), account).list()
+    if isinstance(listed, EndpointsUnavailable):
+        complain(f"Stripe does not list its webhook endpoints: {listed.reason}.")
         return False
-    compared = ours_among(found, url)
+    differences = ours_among(listed, url)
     if as_json:
-        print_json([{**asdict(each), "differences": faults} for each, faults in compared.items()])
-    for each, faults in {} if as_json else compared.items():
+        print_json([{**asdict(each), "differences": faults} for each, faults in differences.items()])
+    for each, faults in {} if as_json else differences.items():
         say(f"{each.stripe_webhook_endpoint_id} {each.url}: {'; '.join(faults) or 'as it should be'}")
-    if not compared:
+    if not differences:
         complain(f"No endpoint {url or f'that ends in {PATH}'}: payment-worker webhook-endpoint create URL")
-    return bool(compared) and not any(compared.values())
+    return bool(differences) and not any(differences.values())
 
 
 def create(url: str, *, account: str, is_for_connected: bool) -> bool:
     """Create it and print its secret; whether it was created."""
-    reached = endpoints(Settings.from_environment(needed_by=("stripe",)), account)
-    found = reached.list()
-    if not isinstance(found, EndpointsUnavailable) and not is_for_connected and ours_among(found, url):
+    client = endpoints(Settings.from_environment(needed_by=("stripe",)), account)
+    listed = client.list()
+    if not isinstance(listed, EndpointsUnavailable) and not is_for_connected and ours_among(listed, url):
         complain(f"There is an endpoint {url}: payment-worker webhook-endpoint check")
         return False
-    made = reached.create(
+    secret = client.create(
         url=url, events=SUBJECTS, api_version=PINNED_VERSION, is_for_connected=is_for_connected
     )
-    if isinstance(made, EndpointsUnavailable):
-        complain(f"Stripe did not create it: {made.reason}.")
+    if isinstance(secret, EndpointsUnavailable):
+        complain(f"Stripe did not create it: {secret.reason}.")
         return False
-    say(made)
-    named = f", as {account}=whsec_…" if account else ""
-    complain(f"Its signing secret, shown this once: add it to STRIPE_WEBHOOK_SECRET{named}.")
+    say(secret)
+    example = f", as {account}=whsec_…" if account else ""
+    complain(f"Its signing secret, shown this once: add it to STRIPE_WEBHOOK_SECRET{example}.")
     return True
