@@ -128,16 +128,16 @@ def context(
     notify_import: Callable[[str], None] = lambda _: None,
 ) -> Context:
     """The context of a flow, with this actor."""
-    held = process()
+    current = process()
     return Context(
-        database=held.database,
-        stripe=held.stripe,
-        clock=held.database.now,
-        machine_skew=held.database.machine_skew,
+        database=current.database,
+        stripe=current.stripe,
+        clock=current.database.now,
+        machine_skew=current.database.machine_skew,
         jitter=random.random,
-        policy=policy(held.settings),
-        pauses=held.pauses,
-        metadata_secrets=held.metadata_secrets,
+        policy=policy(current.settings),
+        pauses=current.pauses,
+        metadata_secrets=current.metadata_secrets,
         actor=f"{actor} on {_host()}",
         notify_relay=notify_relay,
         notify_import=notify_import,
@@ -210,15 +210,15 @@ def keep_rejected(
     request_id: str,
 ) -> None:
     """Store a request that cannot be run, masked, and publish it. It is committed when this returns."""
-    held = process().database
-    with held.begin() as connection:
+    payment_database = process().database
+    with payment_database.begin() as connection:
         rejections.keep_rejected(
             connection,
             request_id=message_id(request_id),
             task=task,
             arguments=arguments,
             errors=errors,
-            now=held.now(),
+            now=payment_database.now(),
         )
     count(REJECTED, task_label(task))
 

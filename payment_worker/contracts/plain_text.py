@@ -45,26 +45,26 @@ def unescaped(text: str) -> PlainText | None:
     parts, next_begin = [], 0
     for escape in escapes:
         parts += [(text[at], at, at + 1) for at in range(next_begin, escape.start())]
-        parts.append((_meant(escape.group()), *escape.span()))
+        parts.append((_unescaped_character(escape.group()), *escape.span()))
         next_begin = escape.end()
     parts += [(text[at], at, at + 1) for at in range(next_begin, len(text))]
     return _rebuilt(parts)
 
 
-def _meant(escape: str) -> str:
+def _unescaped_character(escape: str) -> str:
     if escape.startswith("&"):
         return unescape(escape)
     return chr(int(escape.lstrip("%\\ux" if escape[0] == "\\" else "%"), 16))
 
 
 def _rebuilt(parts: list[tuple[str, int, int]]) -> PlainText:
-    characters = [(read, begin, end) for part, begin, end in parts for read in _read(part)]
+    characters = [(read, begin, end) for part, begin, end in parts for read in _read_text(part)]
     return PlainText(
         "".join(each for each, _, _ in characters), tuple((begin, end) for _, begin, end in characters)
     )
 
 
-def _read(part: str) -> str:
+def _read_text(part: str) -> str:
     return part if part.isascii() else "".join(map(_character, part))
 
 

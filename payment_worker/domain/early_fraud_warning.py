@@ -33,10 +33,15 @@ class WarningDecision(Enum):
 
 
 def decide_warning(
-    payment: Payment, warning: EarlyFraudWarning, *, is_disputed: bool, within: timedelta, now: datetime
+    payment: Payment,
+    warning: EarlyFraudWarning,
+    *,
+    is_disputed: bool,
+    refund_within: timedelta,
+    now: datetime,
 ) -> WarningDecision:
     """Decide whether to refund what is left of a payment: not once it is disputed, nor so long after the warning."""
-    if is_disputed or not warning.is_actionable or now - warning.warned_at > within:
+    if is_disputed or not warning.is_actionable or now - warning.warned_at > refund_within:
         return WarningDecision.LEAVE
     match payment.status:
         case PaymentStatus.SUCCEEDED:

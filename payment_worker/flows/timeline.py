@@ -48,10 +48,10 @@ def story_of(connection: Connection, payment_id: UUID) -> Story:
     events = _events(connection, payment, refunds, history, warnings)
     entries = [
         *_event_lines(events),
-        *_asked(timeline.attempts(connection, payment_id)),
-        *map(_recorded, history),
-        *map(_warned, warnings),
-        *_findings(timeline.findings(connection, payment_id)),
+        *_attempt_lines(timeline.attempts(connection, payment_id)),
+        *map(_history_line, history),
+        *map(_warning_line, warnings),
+        *_finding_lines(timeline.findings(connection, payment_id)),
         *_message_lines(timeline.messages(connection, payment_id)),
     ]
     return Story(
@@ -126,7 +126,7 @@ def _event_lines(events: Iterable[Listed]) -> Iterable[Line]:
             )
 
 
-def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
+def _attempt_lines(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
     for row in attempts:
         name = f"{row['action']} {row['number']}"
         ids = {"idempotency_key": row["idempotency_key"]}
@@ -165,7 +165,7 @@ def _asked(attempts: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
             )
 
 
-def _recorded(row: Mapping[str, Any]) -> Line:
+def _history_line(row: Mapping[str, Any]) -> Line:
     kind = "dispute" if row["stripe_dispute_id"] else "refund" if row["refund_id"] else "payment"
     previous = f"{row['from_status']} → " if row["from_status"] else "→ "
     ids = {"refund_id": row["refund_id"], "stripe_dispute_id": row["stripe_dispute_id"], **row["detail"]}
@@ -180,7 +180,7 @@ def _recorded(row: Mapping[str, Any]) -> Line:
     )
 
 
-def _warned(row: Mapping[str, Any]) -> Line:
+def _warning_line(row: Mapping[str, Any]) -> Line:
     return Line(
         at=row["created_at"],
         rank=2,
@@ -192,7 +192,7 @@ def _warned(row: Mapping[str, Any]) -> Line:
     )
 
 
-def _findings(findings: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
+def _finding_lines(findings: Iterable[Mapping[str, Any]]) -> Iterable[Line]:
     for row in findings:
         description = f"{row['kind']} of {row['object_id']}"
         yield Line(

@@ -39,15 +39,15 @@ def fetch_original_request(
 ) -> OriginalRequest | NotFetched:
     """The current PaymentIntent with its original request; `Unreadable` also if it does not show that."""
     path = f"/v1/payment_intents/{stripe_payment_intent_id}"
-    return fetch(gateway, path, account, _requested, {"expand": ["latest_charge.balance_transaction"]})
+    return fetch(gateway, path, account, _original_request, {"expand": ["latest_charge.balance_transaction"]})
 
 
-def _ours(metadata: Mapping[str, str]) -> Collection[str]:
+def _own_metadata_names(metadata: Mapping[str, str]) -> Collection[str]:
     """What we added to the metadata that the caller gave."""
     return {"payment_id", MAC, OWN_ORDER_ID if OWN_ORDER_ID in metadata else "order_id"}
 
 
-def _requested(intent: JSON) -> OriginalRequest:
+def _original_request(intent: JSON) -> OriginalRequest:
     try:
         metadata, error = dict(intent["metadata"]), intent.get("last_payment_error") or {}
         return OriginalRequest(
@@ -63,7 +63,11 @@ def _requested(intent: JSON) -> OriginalRequest:
                 "capture_method": "manual" if intent["capture_method"] == "manual" else "automatic",
                 "description": intent.get("description"),
                 "statement_descriptor_suffix": intent.get("statement_descriptor_suffix"),
-                "metadata": {name: value for name, value in metadata.items() if name not in _ours(metadata)},
+                "metadata": {
+                    name: value
+                    for name, value in metadata.items()
+                    if name not in _own_metadata_names(metadata)
+                },
             },
         )
     except (KeyError, TypeError, ValueError) as fault:

@@ -48,7 +48,10 @@ class State(Collector):
         self._stream = stream
         self._clock = clock
         self._accounts: Sequence[str] = ()
-        self._sources = (Source(gauges.DATABASE_UP, self._rows), Source(gauges.REDIS_UP, self._carried))
+        self._sources = (
+            Source(gauges.DATABASE_UP, self._database_readings),
+            Source(gauges.REDIS_UP, self._redis_readings),
+        )
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """The metrics without reading anything: a registry requests them in advance."""
@@ -77,13 +80,13 @@ class State(Collector):
         self._database.close()
         self._client.close()
 
-    def _rows(self) -> Sequence[Reading]:
+    def _database_readings(self) -> Sequence[Reading]:
         with self._database.begin() as connection:
             readings = list(rows.read(connection, now=self._database.now()))
             self._accounts = [account for account, _ in backlog.accounts_polled(connection)]
         return readings
 
-    def _carried(self) -> Sequence[Reading]:
+    def _redis_readings(self) -> Sequence[Reading]:
         return list(
             queues.read(
                 self._client,

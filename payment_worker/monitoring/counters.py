@@ -51,12 +51,12 @@ def count_here() -> Collector:
     directory = tempfile.mkdtemp(prefix="payment-worker-metrics-")
     os.environ[FILES] = directory
     atexit.register(_remove_directory, directory, owner_pid=os.getpid())
-    values.ValueClass = values.MultiProcessValue(_place)  # type: ignore[no-untyped-call] # half of it is typed
+    values.ValueClass = values.MultiProcessValue(_process_name)  # type: ignore[no-untyped-call] # half of it is typed
     begin(Counters(CollectorRegistry()))
     return MultiProcessCollector(None, directory)  # type: ignore[no-untyped-call] # likewise
 
 
-def _place() -> str:
+def _process_name() -> str:
     """Which files are this process's: a child's place in the pool, or `main`."""
     return str(getattr(current_process(), "index", "main"))
 

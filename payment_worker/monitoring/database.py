@@ -50,11 +50,11 @@ def read(connection: Connection, *, now: datetime) -> Iterator[Reading]:
     yield from (Reading(gauges.POLLED_SECONDS, age(at, now), (label,)) for label, at in polled_at.items())
 
 
-def _attempts(unfinished: Sequence[OpenAttempts], now: datetime) -> Iterator[Reading]:
+def _attempts(open_attempts: Sequence[OpenAttempts], now: datetime) -> Iterator[Reading]:
     counts: Counter[tuple[str, str]] = Counter()
     unknown_counts: Counter[str] = Counter()
     ages: dict[str, float] = {}
-    for each in unfinished:
+    for each in open_attempts:
         counts[each.action, each.status] += each.rows.count
         if each.status == AttemptStatus.UNKNOWN:
             unknown_counts[str(each.unknown_reason)] += each.rows.count

@@ -20,15 +20,15 @@ FRESH_SECONDS: Final = 1.0
 class Source:
     """One server, read by one thread at a time."""
 
-    def __init__(self, up: Gauge, read: Callable[[], Iterable[Reading]]) -> None:
+    def __init__(self, up: Gauge, read_readings: Callable[[], Iterable[Reading]]) -> None:
         """Create the source.
 
         Args:
             up: 1 with the readings, 0 without any.
-            read: reads the server.
+            read_readings: reads the server.
         """
         self._up = up
-        self._read = read
+        self._read = read_readings
         self._lock = Lock()
         self._idle = Event()
         self._idle.set()
@@ -42,13 +42,13 @@ class Source:
             if is_fresh or not self._idle.is_set():
                 return
             self._idle.clear()
-        Thread(target=self._work, name=self._up.name, daemon=True).start()
+        Thread(target=self._read_server, name=self._up.name, daemon=True).start()
 
     def answer(self, *, seconds: float) -> Sequence[Reading]:
         """The readings, if the server responds within this time."""
         return self._readings if self._idle.wait(seconds) else [Reading(self._up, 0)]
 
-    def _work(self) -> None:
+    def _read_server(self) -> None:
         try:
             self._readings = [Reading(self._up, 1), *self._read()]
         except DatabaseUnavailableError as error:

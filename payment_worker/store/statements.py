@@ -114,8 +114,8 @@ def _statement(inserted: tuple[RowsShape, ...], changed: tuple[ChangeShape, ...]
         parts.append(
             table.update().where(*keys_match, *condition).values(_parameters(f"set{n}", table, columns))
         )
-    *others, last = parts
-    return Compiled(last.add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(others))))
+    *other_parts, last_part = parts
+    return Compiled(last_part.add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(other_parts))))
 
 
 def _parameters(prefix: str, table: Table, columns: Sequence[str]) -> dict[str, BindParameter[Any]]:

@@ -95,20 +95,20 @@ def context(task: Task) -> Context:
 def notify_relay() -> None:
     """Call the publisher, unless it has been called already."""
     if bootstrap.process().stream.notify_relay():
-        _hint("payment_worker.publish_events", countdown=GATHERING_SECONDS)
+        _enqueue_hint("payment_worker.publish_events", countdown=GATHERING_SECONDS)
 
 
 def notify_import(stripe_account: str) -> None:
     """Have the balance of an account imported."""
-    _hint("payment_worker.import_balance", kwargs={"stripe_account": stripe_account})
+    _enqueue_hint("payment_worker.import_balance", kwargs={"stripe_account": stripe_account})
 
 
 def notify_processing() -> None:
     """Have new events processed."""
-    _hint("payment_worker.process_events")
+    _enqueue_hint("payment_worker.process_events")
 
 
-def _hint(task: str, **options: Any) -> None:  # noqa: ANN401 - Celery's own
+def _enqueue_hint(task: str, **options: Any) -> None:  # noqa: ANN401 - Celery's own
     """Enqueue what beat enqueues all the same, only later."""
     try:
         app.send_task(task, **options)
@@ -143,13 +143,13 @@ def _countdown_until_due(task: Task, result: CommandResult) -> float | None:
     if result.due_again_at is None:
         return None
     # If the message is new, another worker has the lease and finishes the work. If redelivered, the owner may be dead.
-    if result.unfinished is Unfinished.OTHERS and not _came_back(task):
+    if result.unfinished is Unfinished.OTHERS and not _is_redelivered(task):
         return None
     settings = bootstrap.process().settings
     seconds = (result.due_again_at - bootstrap.process().database.now()).total_seconds() + 0.1
     return max(seconds, 0.1) if seconds <= longest_countdown(settings) else None
 
 
-def _came_back(task: Task) -> bool:
+def _is_redelivered(task: Task) -> bool:
     delivery: Mapping[str, Any] = task.request.delivery_info or {}
     return bool(delivery.get("redelivered")) or task.request.retries > 0

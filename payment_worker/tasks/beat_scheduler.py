@@ -90,8 +90,8 @@ class Scheduler(CeleryScheduler):  # type: ignore[misc] # Celery has no types
         """What beat writes about it at its start."""
         # Celery calls this on a lazy scheduler, which has no database.
         database = self._database or _database()
-        place = database.host if database else "in memory: DATABASE_URL is not set"
-        return f"    . schedule -> {place}"
+        location = database.host if database else "in memory: DATABASE_URL is not set"
+        return f"    . schedule -> {location}"
 
 
 def _database() -> Database | None:

@@ -41,23 +41,23 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
     limits = sweep_limits(sweep_seconds=bootstrap.settings().resume_every)
     if limits is None:
         return {}
-    due = unless_unavailable(self, lambda: claim_due(context(self), limits))
-    for attempt in due.attempts:
+    due_work = unless_unavailable(self, lambda: claim_due(context(self), limits))
+    for attempt in due_work.attempts:
         app.send_task(
             "payment_worker.execute_attempt",
             kwargs={"attempt_id": attempt.attempt_id, "lease_token": attempt.lease_token},
             queue="refunds" if attempt.action == Action.REFUND else "charges",
         )
-    if due.has_new_events:
+    if due_work.has_new_events:
         notify_processing()
-    for event in due.events:
+    for event in due_work.events:
         app.send_task("payment_worker.process_event", kwargs=asdict(event))
-    for refund_id in due.waiting_refunds:
+    for refund_id in due_work.waiting_refunds:
         app.send_task("payment_worker.continue_refund", kwargs={"refund_id": str(refund_id)})
     counts = {
-        "attempts": len(due.attempts),
-        "events": len(due.events),
-        "waiting_refunds": len(due.waiting_refunds),
+        "attempts": len(due_work.attempts),
+        "events": len(due_work.events),
+        "waiting_refunds": len(due_work.waiting_refunds),
         **{str(kind): _enqueue_claimed(self, kind) for kind in FOLLOW_UPS},
     }
     for kind, number in counts.items():
@@ -78,9 +78,9 @@ FOLLOW_UPS: Final[Mapping[FollowUp, tuple[str, str]]] = MappingProxyType(
 """The task for each row that is due, and the argument that names the row."""
 
 
-def _enqueue_claimed(task: Task, kind: FollowUp) -> int:
-    name, argument = FOLLOW_UPS[kind]
-    claimed = unless_unavailable(task, lambda: claim_follow_ups(context(task), kind))
+def _enqueue_claimed(task: Task, follow_up: FollowUp) -> int:
+    name, argument = FOLLOW_UPS[follow_up]
+    claimed = unless_unavailable(task, lambda: claim_follow_ups(context(task), follow_up))
     for each in claimed:
         app.send_task(name, kwargs={argument: str(each) if isinstance(each, UUID) else each})
     return len(claimed)

@@ -21,11 +21,11 @@ TRICKLE: Final = 20
 
 def sweep_limits(*, sweep_seconds: float) -> SweepLimits | None:
     """How much due work may be enqueued until the next sweep, in so many seconds; None: Redis is unreachable."""
-    most = max(TRICKLE, round(RESUMED_PER_SECOND * sweep_seconds))
-    queued = _waiting()
+    total = max(TRICKLE, round(RESUMED_PER_SECOND * sweep_seconds))
+    queued = _queue_lengths()
     if queued is None:
         return None
-    limits = {name: max(TRICKLE, most - count) for name, count in queued.items()}
+    limits = {name: max(TRICKLE, total - count) for name, count in queued.items()}
     return SweepLimits(
         attempts=min(limits["charges"], limits["refunds"]),
         events=limits["events"],
@@ -33,7 +33,7 @@ def sweep_limits(*, sweep_seconds: float) -> SweepLimits | None:
     )
 
 
-def _waiting() -> dict[str, int] | None:
+def _queue_lengths() -> dict[str, int] | None:
     """How many messages wait in each queue; None: Redis is unreachable."""
     try:
         with app.pool.acquire(block=True) as connection:

@@ -51,14 +51,14 @@ class Batcher:
         """
         future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((event, future))
-        self._begin()
+        self._begin_batches()
         return await future
 
     def close(self) -> None:
         """Forget what waits. What is being stored ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _begin(self) -> None:
+    def _begin_batches(self) -> None:
         """Store what waits: at once if that is enough, or if the last batch began long enough ago."""
         loop = asyncio.get_running_loop()
         if self._timer:
@@ -66,23 +66,23 @@ class Batcher:
             self._timer = None
         while self._free and self._waiting:
             if loop.time() < self._next_at and len(self._waiting) < ENOUGH:
-                self._timer = loop.call_at(self._next_at, self._begin)
+                self._timer = loop.call_at(self._next_at, self._begin_batches)
                 return
-            if batch := self._batch():
+            if batch := self._next_batch():
                 self._free -= 1
                 self._next_at = loop.time() + GATHERING_SECONDS
-                task = loop.create_task(self._work(batch))
+                task = loop.create_task(self._run_batch(batch))
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
 
-    async def _work(self, batch: list[Waiting]) -> None:
+    async def _run_batch(self, batch: list[Waiting]) -> None:
         try:
             await self._store(batch)
         finally:
             self._free += 1
-            self._begin()
+            self._begin_batches()
 
-    def _batch(self) -> list[Waiting]:
+    def _next_batch(self) -> list[Waiting]:
         batch: list[Waiting] = []
         while self._waiting and len(batch) < BATCH:
             waiting = self._waiting.popleft()
@@ -96,10 +96,10 @@ class Batcher:
         try:
             are_new = await loop.run_in_executor(self._threads, self._keep_patiently, events)
         except DatabaseUnavailableError as error:
-            _fail(batch, error)
+            _fail_batch(batch, error)
         except Exception as error:  # noqa: BLE001 - whoever waits is told
             if len(batch) == 1:
-                _fail(batch, error)
+                _fail_batch(batch, error)
             # One of them cannot be stored: the others shall not suffer for it.
             for waiting in batch if len(batch) > 1 else ():
                 await self._store([waiting])
@@ -117,7 +117,7 @@ class Batcher:
             return self._keep(events)
 
 
-def _fail(batch: Sequence[Waiting], error: Exception) -> None:
+def _fail_batch(batch: Sequence[Waiting], error: Exception) -> None:
     for _, future in batch:
         if not future.done():
             future.set_exception(error)

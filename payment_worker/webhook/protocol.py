@@ -28,7 +28,7 @@ class DeadlineProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The head of the first request is waited for from now on."""
         super().connection_made(transport)
-        self._hurry()
+        self._begin_limit()
 
     def data_received(self, data: bytes) -> None:
         """Look what is still owed after this."""
@@ -36,7 +36,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         self._head_bytes = self._head_bytes + len(data) if self._is_within_head else 0
         if self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("Request header fields too large.")
-        self._look()
+        self._update_limit()
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
@@ -56,31 +56,31 @@ class DeadlineProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Nobody here is at work for it any more: look what is still owed."""
         super().on_response_complete()
-        self._look()
+        self._update_limit()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is owed any more."""
         super().connection_lost(exc)
-        self._rest()
+        self._cancel_limit()
 
-    def _look(self) -> None:
+    def _update_limit(self) -> None:
         if self.transport.is_closing() or (self.cycle and not self.cycle.response_complete):
-            self._rest()
+            self._cancel_limit()
         elif not self._is_within_request:
-            self._rest()
+            self._cancel_limit()
             # uvicorn forgets it where the rest of a body came after the answer.
             self._unset_keepalive_if_required()
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
         else:
-            self._hurry()
+            self._begin_limit()
 
-    def _hurry(self) -> None:
+    def _begin_limit(self) -> None:
         if self._limit is None:
             self._limit = self.loop.call_later(self.head_timeout_seconds, self.timeout_keep_alive_handler)
 
-    def _rest(self) -> None:
+    def _cancel_limit(self) -> None:
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None

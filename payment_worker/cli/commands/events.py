@@ -14,13 +14,13 @@ Type = Annotated[
 ]
 
 
-def _said(reason: str) -> str:
+def _given_reason(reason: str) -> str:
     if not reason.strip():
         raise typer.BadParameter("say why", param_hint="--reason")
     return reason.strip()
 
 
-Reason = Annotated[str, typer.Option(help="Why; stored with your name and the time.", callback=_said)]
+Reason = Annotated[str, typer.Option(help="Why; stored with your name and the time.", callback=_given_reason)]
 Status = Literal["received", "processed", "ignored", "parked"]
 
 

@@ -136,15 +136,19 @@ def _beyond_deadline(connection: Connection, now: datetime) -> Check:
 
 
 def _disputes(connection: Connection, now: datetime) -> Check:
-    many = backlog.disputes(connection, id_limit=NAMED)
-    if not many.count:
+    row_count = backlog.disputes(connection, id_limit=NAMED)
+    if not row_count.count:
         return fine("disputes", "none needs a response")
-    first = f", the first in {duration(max(many.oldest_at - now, timedelta()))}" if many.oldest_at else ""
+    first_due = (
+        f", the first in {duration(max(row_count.oldest_at - now, timedelta()))}"
+        if row_count.oldest_at
+        else ""
+    )
     return warning(
         "disputes",
-        f"need a response: {many.count}{first}",
+        f"need a response: {row_count.count}{first_due}",
         remedy="answer in Stripe's dashboard",
-        ids=many.ids,
+        ids=row_count.ids,
         shown_by=SHOW,
     )
 

@@ -33,11 +33,11 @@ KEEPS_ALL: Final = "noeviction"
 """The only eviction policy under which a full Redis rejects writes instead of deleting keys."""
 
 
-def database(reached: Database) -> Iterator[Check]:
+def database(payment_database: Database) -> Iterator[Check]:
     """Check that PostgreSQL accepts writes and has the expected migrations."""
     began = time.monotonic()
     try:
-        with reached.begin() as connection:
+        with payment_database.begin() as connection:
             yield from _database(connection, began)
     except DatabaseUnavailableError as error:
         yield problem("database", f"cannot serve: {error}", remedy=for_database(error.outage))
@@ -182,16 +182,16 @@ def metadata_secrets(settings: Settings) -> Iterator[Check]:
         yield fine("metadata secret", f"{len(configured)} {'is' if len(configured) == 1 else 'are'} set")
 
 
-def stored(settings: Settings, read: Callable[[Connection], T]) -> T | None:
+def stored(settings: Settings, query: Callable[[Connection], T]) -> T | None:
     """What the database says; None if it cannot serve, which its own check reports."""
     if not settings.database_url:
         return None
     try:
         with (
-            closing(bootstrap.database(settings, connections=1)) as connected,
-            connected.begin() as connection,
+            closing(bootstrap.database(settings, connections=1)) as database,
+            database.begin() as connection,
         ):
-            return read(connection)
+            return query(connection)
     except DatabaseUnavailableError:
         return None
 

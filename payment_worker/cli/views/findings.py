@@ -74,8 +74,8 @@ def close(finding_id: int, *, reason: str) -> bool:
     return is_closed
 
 
-def _statuses(which: str) -> Sequence[FindingStatus]:
-    return list(FindingStatus) if which == "all" else [FindingStatus(which.upper())]
+def _statuses(status: str) -> Sequence[FindingStatus]:
+    return list(FindingStatus) if status == "all" else [FindingStatus(status.upper())]
 
 
 def _runs(runs: Sequence[Run]) -> Table:

@@ -52,10 +52,12 @@ def run(
             accepted=accepted,
         )
     if reconciled is None:
-        _say({"running": "elsewhere"}, "Another reconciliation is at work; this one left.", as_json=as_json)
+        _print_result(
+            {"running": "elsewhere"}, "Another reconciliation is at work; this one left.", as_json=as_json
+        )
         return PROBLEMS
-    is_clean = not _open(context) and not reconciled.not_accepted
-    _say(reconciled, _summary(reconciled), as_json=as_json)
+    is_clean = not _has_open_findings(context) and not reconciled.not_accepted
+    _print_result(reconciled, _summary(reconciled), as_json=as_json)
     return DONE if reconciled.run.is_finished and is_clean else PROBLEMS
 
 
@@ -66,15 +68,15 @@ def replay_messages(*, since: str, until: str | None, as_json: bool) -> None:
     begin: datetime = period.since or context.clock()
     count = replay(context, since=begin, until=period.until or context.clock())
     noun = "message is" if count == 1 else "messages are"
-    _say({"messages": count}, f"{count} {noun} published again by the next sweep.", as_json=as_json)
+    _print_result({"messages": count}, f"{count} {noun} published again by the next sweep.", as_json=as_json)
 
 
-def _open(context: Context) -> bool:
+def _has_open_findings(context: Context) -> bool:
     with context.database.begin() as connection:
         return bool(findings.found(connection, statuses=[FindingStatus.OPEN], limit=1))
 
 
-def _say(as_value: object, as_text: str, *, as_json: bool) -> None:
+def _print_result(as_value: object, as_text: str, *, as_json: bool) -> None:
     if as_json:
         print_json(as_value)
     else:

@@ -52,8 +52,8 @@ def _same_status(payment: Payment, snapshot: PaymentIntentSnapshot) -> bool:
 
 
 def _amount_differs(payment: Payment, snapshot: PaymentIntentSnapshot) -> Difference:
-    taken = max(snapshot.amount_received, snapshot.amount_capturable)
-    theirs = snapshot.amount if snapshot.amount != payment.amount else taken
+    largest = max(snapshot.amount_received, snapshot.amount_capturable)
+    theirs = snapshot.amount if snapshot.amount != payment.amount else largest
     return _difference(
         payment, snapshot, FindingKind.PAYMENT_AMOUNT_DIFFERS, ours=payment.amount, theirs=theirs
     )

@@ -22,15 +22,15 @@ AGAIN_AFTER: Final = timedelta(hours=1)
 def refund_suspected(context: Context, stripe_early_fraud_warning_id: str) -> CommandResult | None:
     """Refund what is left of the payment, as if an app had asked for it; None if the policy decides otherwise."""
     with context.database.begin() as connection:
-        found = early_fraud_warnings.find(connection, stripe_early_fraud_warning_id)
-        payment = found and payments.find(connection, found[1])
-        if not found or not payment:
+        recorded = early_fraud_warnings.find(connection, stripe_early_fraud_warning_id)
+        payment = recorded and payments.find(connection, recorded[1])
+        if not recorded or not payment:
             return None
         decision = decide_warning(
             payment,
-            found[0],
+            recorded[0],
             is_disputed=_is_disputed(connection, payment),
-            within=context.policy.fraud_refund_within,
+            refund_within=context.policy.fraud_refund_within,
             now=context.clock(),
         )
     command_result = None

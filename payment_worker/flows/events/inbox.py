@@ -128,7 +128,7 @@ def process_claimed(
             write(connection, [inbox.begun(event)])
     if event.tries >= MOST_TRIES:
         # The last run ended with its worker's death, so that nothing parked the event.
-        return _close(context, event, Deferred(Reason.FATAL))
+        return _close_event(context, event, Deferred(Reason.FATAL))
     if not correct_accounts(context, [event]):
         return EventStatus.PROCESSED
     return process_event(context, event)
@@ -145,10 +145,10 @@ def process_event(context: Context, event: InboxEvent) -> EventStatus:
             error = described(bug)
             log.error("event handler failed", event_id=event.event_id, type=event.type, error=error)  # noqa: TRY400 - its text
             result = Deferred(Reason.BROKEN, error)
-        return _close(context, event, result)
+        return _close_event(context, event, result)
 
 
-def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
+def _close_event(context: Context, event: InboxEvent, result: Result) -> EventStatus:
     """Record the result of an event that was processed alone, unless that was written with what it changed."""
     row: Write | None
     match result:
@@ -158,7 +158,7 @@ def _close(context: Context, event: InboxEvent, result: Result) -> EventStatus:
             status = finished_as(result)
             row = inbox.finished(event, status=status, outcome=result.reason, now=context.clock())
         case Deferred():
-            status, row = _deferred(context, event, result)
+            status, row = _defer_event(context, event, result)
         case _:
             assert_never(result)
     if row:
@@ -186,7 +186,7 @@ def _log_finished(
     )
 
 
-def _deferred(context: Context, event: InboxEvent, result: Deferred) -> tuple[EventStatus, Write]:
+def _defer_event(context: Context, event: InboxEvent, result: Deferred) -> tuple[EventStatus, Write]:
     now, status = context.clock(), EventStatus.RECEIVED
     # While Stripe is down, or rejects our key, nothing can be retrieved, which is not the event's fault.
     is_uncounted = not result.counts or context.stripe.breaker_is_open(account=event.stripe_account)

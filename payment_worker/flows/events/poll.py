@@ -85,7 +85,7 @@ def _poll_account(
             _handle_failure(context, poll, page)
             break
         poll = _advance_poll(poll, page, since)
-        stored = _store(context, poll, page)
+        stored = _store_page(context, poll, page)
         if stored:
             options.notify()
         new += stored
@@ -112,7 +112,7 @@ def _advance_poll(poll: Poll, page: Page[Event], since: datetime) -> Poll:
     return replace(poll, read_until=newest or poll.read_until, window=None)
 
 
-def _store(context: Context, poll: Poll, page: Page[Event]) -> int:
+def _store_page(context: Context, poll: Poll, page: Page[Event]) -> int:
     now = context.clock()
     arrivals = {event.event_id: arrival(event) for event in page.objects}
     with context.database.begin() as connection:

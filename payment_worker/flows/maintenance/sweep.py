@@ -71,12 +71,12 @@ FOLLOW_UPS_A_SWEEP: Final = 100
 """Of each kind: what is left is as due for the next sweep."""
 
 
-def claim_follow_ups(context: Context, kind: FollowUp) -> Sequence[Any]:
-    """Claim rows of this kind that are due, for one lease; their keys. No warnings while the policy is off."""
-    if kind is FollowUp.FRAUD_WARNINGS and not context.policy.fraud_refund_within:
+def claim_follow_ups(context: Context, follow_up: FollowUp) -> Sequence[Any]:
+    """Claim rows for this follow-up that are due, for one lease; their keys. No warnings while the policy is off."""
+    if follow_up is FollowUp.FRAUD_WARNINGS and not context.policy.fraud_refund_within:
         return ()
     now = context.clock()
     with context.database.begin() as connection:
         return claim_rows(
-            connection, _DUE[kind], now=now, until=now + context.policy.lease, limit=FOLLOW_UPS_A_SWEEP
+            connection, _DUE[follow_up], now=now, until=now + context.policy.lease, limit=FOLLOW_UPS_A_SWEEP
         )

@@ -197,11 +197,11 @@ class Checker:
             case Applied() | Overtaken() | NoPayment():
                 return CheckResult()
             case NotShown(target, failure):
-                return self._not_shown(target, failure)
+                return self._result_without_object(target, failure)
             case _:
                 assert_never(application)
 
-    def _not_shown(self, target: Target, failure: NotFetched) -> CheckResult:
+    def _result_without_object(self, target: Target, failure: NotFetched) -> CheckResult:
         match failure:
             case Absent():
                 with self.context.database.begin() as connection:

@@ -64,15 +64,15 @@ def our_refunds(checker: Checker) -> StepResult:
 
 def still_payments(checker: Checker) -> StepResult:
     """Check older, unchanged payments in a status that only an update from Stripe can end: one may have been lost."""
-    return _still(checker, PAYMENTS)
+    return _examine_unchanged(checker, PAYMENTS)
 
 
 def still_refunds(checker: Checker) -> StepResult:
     """Check older, unchanged refunds in a status that only an update from Stripe can end: one may have been lost."""
-    return _still(checker, REFUNDS)
+    return _examine_unchanged(checker, REFUNDS)
 
 
-def _still(checker: Checker, rows: Rows) -> StepResult:
+def _examine_unchanged(checker: Checker, rows: Rows) -> StepResult:
     if not checker.run.is_scheduled:
         return StepResult(tally=Tally())
     return _examine_rows(checker, reconciliation.still, rows)
@@ -99,7 +99,7 @@ def _examine_rows(checker: Checker, read_rows: Callable[..., Sequence[Ours]], ki
         (StripeList.PAYMENT_INTENTS, _payment) if kind is PAYMENTS else (StripeList.REFUNDS, _refund)
     )
     with checker.context.database.begin() as connection:
-        rows = read_rows(connection, kind, run, after=_place(run.cursor), limit=ROWS)
+        rows = read_rows(connection, kind, run, after=_position(run.cursor), limit=ROWS)
     tally, lookups, last = Tally(), 0, None
     for last in rows:
         if not last.is_matched and not checker.is_refused(stripe_list, account=last.stripe_account):
@@ -115,7 +115,7 @@ def _cursor(row: Ours) -> str:
     return f"{row.at.isoformat()} {row.identity}"
 
 
-def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
+def _position(cursor: str | None) -> tuple[datetime, UUID] | None:
     if cursor is None:
         return None
     at, identity = cursor.split()

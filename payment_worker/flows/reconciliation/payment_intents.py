@@ -125,7 +125,7 @@ def _choose_candidate(checker: Checker, candidates: Sequence[Candidate]) -> Tall
     chosen = accepted or candidates
     if len(chosen) > 1:
         with checker.context.database.begin() as connection:
-            results = [checker.left(connection, _several(each, len(chosen))) for each in chosen]
+            results = [checker.left(connection, _several_candidates(each, len(chosen))) for each in chosen]
         return sum((each.tally for each in results), Tally())
     is_made_by_us = bool(accepted) or _is_made_by_us(checker, chosen[0])
     if is_made_by_us is None:
@@ -186,7 +186,7 @@ def _unverified(candidate: Candidate) -> Difference:
     )
 
 
-def _several(candidate: Candidate, count: int) -> Difference:
+def _several_candidates(candidate: Candidate, count: int) -> Difference:
     return several_payment_intents(
         candidate.stripe_payment_intent_id,
         payment_id=candidate.payment_id,

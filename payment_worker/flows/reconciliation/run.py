@@ -128,10 +128,10 @@ def reconcile(
             reconciled = _execute_run(context, run, on_page, accounts, accepted)
             if not reconciled.run.is_finished:
                 return reconciled
-        return reconciled and replace(reconciled, not_accepted=_not_ours(context, accepted))
+        return reconciled and replace(reconciled, not_accepted=_without_record(context, accepted))
 
 
-def _not_ours(context: Context, accepted: Accepted) -> Sequence[str]:
+def _without_record(context: Context, accepted: Accepted) -> Sequence[str]:
     """Those that are no payment's and no refund's: mistyped, of another period or account, or naming nothing."""
     with context.database.begin() as connection:
         return [

@@ -85,9 +85,9 @@ def _account_id(client: stripe.StripeClient) -> str | None:
 def _network_reason(error: stripe.StripeError) -> str:
     """A short reason for the missing response: the SDK's text repeats addresses and more."""
     text = str(error)
-    reasons = (each for words, each in _NETWORK if words in text)
+    reasons = (each for phrase, each in _NETWORK if phrase in text)
     kind = type(error).__name__
-    return next((f"{word}, {kind}" for word in reasons), kind)
+    return next((f"{reason}, {kind}" for reason in reasons), kind)
 
 
 def _date(headers: Any) -> datetime | None:  # noqa: ANN401 - a mapping of some kind

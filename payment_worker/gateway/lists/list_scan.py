@@ -80,8 +80,8 @@ def find(
         match result:
             case ScanIncomplete() if time_left() < connection.timeout_seconds:
                 return result
-            case ScanIncomplete(last):
-                read_to = last
+            case ScanIncomplete(last_id):
+                read_to = last_id
             case Unanswered() | Postponed() if read_to is not None and read_to != after:
                 # What was read before the page that failed need not be read again.
                 return ScanIncomplete(read_to)

@@ -74,7 +74,7 @@ def _refused(error: sdk.StripeError) -> Outcome:
     return Rejected(str(code), error.request_id, is_replayed=is_replayed(error.headers))
 
 
-def _limited(error: sdk.StripeError) -> Outcome:
+def _rate_limited(error: sdk.StripeError) -> Outcome:
     locked = _body(error).get("code") == "lock_timeout"
     return Postponed(Delay.OBJECT_LOCKED if locked else Delay.RATE_LIMITED, error.request_id)
 
@@ -111,7 +111,7 @@ def _mismatched(error: sdk.StripeError) -> Outcome:
     return Unanswered(UnknownReason.KEY_MISMATCH, error.request_id)
 
 
-def _silent(error: sdk.StripeError) -> Outcome:
+def _not_answered(error: sdk.StripeError) -> Outcome:
     return Unanswered(UnknownReason.NO_ANSWER, error.request_id)
 
 
@@ -139,12 +139,12 @@ def _unexpected(error: sdk.StripeError) -> Outcome:
 
 
 READINGS: Final[Mapping[type[sdk.StripeError], Callable[[Any], Outcome]]] = {
-    sdk.APIConnectionError: _silent,
+    sdk.APIConnectionError: _not_answered,
     sdk.APIError: _by_status,
     sdk.CardError: _declined,
     sdk.InvalidRequestError: _refused,
     sdk.IdempotencyError: _mismatched,
-    sdk.RateLimitError: _limited,
+    sdk.RateLimitError: _rate_limited,
     sdk.AuthenticationError: _key_refused,
     sdk.PermissionError: _access_refused,
     # The bare classes are raised for what the SDK does not know: nothing is known of the money then.

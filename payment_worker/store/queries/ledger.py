@@ -146,10 +146,10 @@ _NUMBERS: Final = frozenset(
 def balances(connection: Connection, *, at: datetime | None = None) -> Sequence[BalanceRow]:
     """Every account's balance, as it was last compared; or as it was at an instant, by the transactions read since."""
     rows = connection.execute(_AT if at else _NOW, {"at": at})
-    return [BalanceRow(**_whole(row)) for row in rows.mappings()]
+    return [BalanceRow(**_with_integers(row)) for row in rows.mappings()]
 
 
-def _whole(row: RowMapping) -> dict[str, Any]:
+def _with_integers(row: RowMapping) -> dict[str, Any]:
     """PostgreSQL's sums of bigint are numeric."""
     return {name: int(row[name]) if name in _NUMBERS and row[name] is not None else row[name] for name in row}
 

@@ -175,8 +175,8 @@ def _page(
     matching = select(examined).where(*_filters(search, examined.c)).limit(limit + 1)
     rows = [dict(row) for row in connection.execute(matching).mappings()]
     if len(rows) > limit:
-        last = rows[limit - 1]
-        return Page(rows[:limit], Place(last["created_at"], last[key.name]))
+        last_row = rows[limit - 1]
+        return Page(rows[:limit], Place(last_row["created_at"], last_row[key.name]))
     if search.is_by_id:
         return Page(rows, None)
     # The last row that was examined, if there may be more.

@@ -173,14 +173,14 @@ def finished(
     """The change that finishes an attempt; with the time of the next retry, if there is an automatic one."""
     return Change(
         table,
-        _owned(attempt),
+        _owner_key(attempt),
         {
             "status": status,
             "unknown_reason": None,
             "error_code": error_code,
             "next_action_at": None,
             "finished_at": now,
-            **_requested(stripe_request_id or attempt.stripe_request_id),
+            **_request_id_value(stripe_request_id or attempt.stripe_request_id),
             **({"retry_at": retry_at} if retry_at else {}),
             **(_progress(None) if attempt.lookup_progress else {}),
         },
@@ -199,7 +199,7 @@ def reschedule(
     """The change that reschedules an attempt; with an unknown reason, as unknown. Earlier task messages become void."""
     return Change(
         table,
-        _owned(attempt),
+        _owner_key(attempt),
         {
             "lease_token": attempt.lease_token + 1,
             "status": AttemptStatus.UNKNOWN if unknown_reason else AttemptStatus.OPEN,
@@ -210,7 +210,7 @@ def reschedule(
             "sent_until": attempt.sent_until,
             "never_sent": attempt.never_sent,
             "stripe_sent_at": attempt.stripe_sent_at,
-            **_requested(stripe_request_id or attempt.stripe_request_id),
+            **_request_id_value(stripe_request_id or attempt.stripe_request_id),
             **_progress(attempt.lookup_progress),
         },
     )
@@ -249,7 +249,7 @@ def end_pause(connection: Connection, *, actions: Collection[str], now: datetime
     return connection.execute(update).rowcount
 
 
-def _requested(stripe_request_id: str | None) -> Mapping[str, str]:
+def _request_id_value(stripe_request_id: str | None) -> Mapping[str, str]:
     """Stripe's id of the last request, which its support asks for first."""
     return {"stripe_request_id": stripe_request_id} if stripe_request_id else {}
 
@@ -261,7 +261,7 @@ def _progress(lookup_progress: LookupProgress | None) -> Mapping[str, Any]:
     }
 
 
-def _owned(attempt: Attempt) -> Mapping[str, int]:
+def _owner_key(attempt: Attempt) -> Mapping[str, int]:
     return {"attempt_id": attempt.attempt_id, "lease_token": attempt.lease_token}
 
 

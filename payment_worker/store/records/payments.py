@@ -58,12 +58,12 @@ def payment_of(row: RowMapping | Mapping[str, Any]) -> Payment:
 
 def find(connection: Connection, payment_id: UUID) -> Payment | None:
     """The payment as it is, which may change at any moment."""
-    return _one(connection, select(*COLUMNS).where(tables.payment.c.payment_id == payment_id))
+    return _fetch_one(connection, select(*COLUMNS).where(tables.payment.c.payment_id == payment_id))
 
 
 def lock(connection: Connection, payment_id: UUID) -> Payment | None:
     """The payment, locked until the transaction ends. First of all locks: see docs on lock order."""
-    return _one(
+    return _fetch_one(
         connection, select(*COLUMNS).where(tables.payment.c.payment_id == payment_id).with_for_update()
     )
 
@@ -151,7 +151,7 @@ def changed(payment: Payment, *, now: datetime, action_expires_at: datetime | No
     return Change(tables.payment, {"payment_id": payment.payment_id}, values)
 
 
-def _one(connection: Connection, query: Select[Any]) -> Payment | None:
+def _fetch_one(connection: Connection, query: Select[Any]) -> Payment | None:
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else payment_of(row)
 

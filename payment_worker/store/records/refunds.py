@@ -26,12 +26,14 @@ def refund_of(row: RowMapping | Mapping[str, Any]) -> Refund:
 
 def find(connection: Connection, refund_id: UUID) -> Refund | None:
     """The refund as it is; to be relied on only while its payment is locked."""
-    return _one(connection, select(*COLUMNS).where(tables.refund.c.refund_id == refund_id))
+    return _fetch_one(connection, select(*COLUMNS).where(tables.refund.c.refund_id == refund_id))
 
 
 def find_by_stripe(connection: Connection, stripe_refund_id: str) -> Refund | None:
     """The refund that is this Refund of Stripe's."""
-    return _one(connection, select(*COLUMNS).where(tables.refund.c.stripe_refund_id == stripe_refund_id))
+    return _fetch_one(
+        connection, select(*COLUMNS).where(tables.refund.c.stripe_refund_id == stripe_refund_id)
+    )
 
 
 def request_of(connection: Connection, refund_id: UUID) -> RowMapping | None:
@@ -119,6 +121,6 @@ def wake(connection: Connection, *, now: datetime) -> None:
     connection.execute(tables.refund.update().where(WAITING).values(waits_until=now))
 
 
-def _one(connection: Connection, query: Select[Any]) -> Refund | None:
+def _fetch_one(connection: Connection, query: Select[Any]) -> Refund | None:
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else refund_of(row)

@@ -50,7 +50,9 @@ def by_message(
         table.c.payment_id == payment_id,
         table.c.action == action,
     )
-    return _one(connection, select(*REQUEST).where(*conditions).order_by(table.c.attempt_id.desc()).limit(1))
+    return _fetch_one(
+        connection, select(*REQUEST).where(*conditions).order_by(table.c.attempt_id.desc()).limit(1)
+    )
 
 
 WITHOUT_EFFECT: Final = frozenset({AttemptStatus.DECLINED, AttemptStatus.ABSENT})
@@ -117,7 +119,7 @@ def last_confirmation(connection: Connection, payment_id: UUID) -> Mapping[str, 
         .order_by(table.c.number.desc())
         .limit(1)
     )
-    if confirmation := _one(connection, query):
+    if confirmation := _fetch_one(connection, query):
         return confirmation.parameters
     payment = tables.payment.c
     first_method = select(payment.payment_method).where(payment.payment_id == payment_id)
@@ -132,7 +134,7 @@ def last_number(connection: Connection, payment_id: UUID) -> int:
     return connection.scalar(query) or 0
 
 
-def _one(connection: Connection, query: Any) -> StripeRequest | None:  # noqa: ANN401 - a select of the columns above
+def _fetch_one(connection: Connection, query: Any) -> StripeRequest | None:  # noqa: ANN401 - a select of the columns above
     row = connection.execute(query).mappings().one_or_none()
     return _request(row) if row else None
 
