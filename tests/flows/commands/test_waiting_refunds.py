@@ -54,3 +54,10 @@ def test_none_of_them_is_overdue_meanwhile(scene: Scene, context: Context, rows:
     scene.clock.advance(LONGER_THAN_A_LEASE)
     claim_due(context)
     assert rows.one("SELECT waits_until FROM refund")["waits_until"] > scene.clock()
+
+
+def test_one_that_was_rejected_meanwhile_is_not_decided_again(scene: Scene, context: Context) -> None:
+    payment_id, refund_id = _waiting(scene)
+    assert scene.refund(payment_id, refund_id=str(uuid4()), amount=1_000_000).status == "FAILED"
+    _succeed(scene)
+    assert claim_due(context).waiting_refunds == [refund_id]
