@@ -42,6 +42,11 @@ SERVER: Final = {
 """On the disk, unlike the servers of tests: there is more than memory holds. Nothing of it has to survive."""
 
 
+KEPT: Final = {
+    f"PAYMENT_WORKER_RETENTION_{what}": str(10 * 365 * 86_400) for what in ("EVENTS", "OUTBOX", "REPORTS")
+}
+"""Seconds. Longer than the oldest row is old: pruning finds nothing that is due."""
+
 # Payments four seconds apart, the newest of them a day old; ids as random as ours.
 _WHEN: Final = "now() - interval '1 day' - i * interval '4 seconds'"
 _ID: Final = "md5('p' || i)::uuid"
@@ -103,11 +108,10 @@ def operations() -> dict[str, Callable[[], object]]:
     from payment_worker.devstack.bench.load import charge_arguments  # noqa: PLC0415
     from payment_worker.flows.commands.charge import charge  # noqa: PLC0415
     from payment_worker.flows.commands.refund import refund  # noqa: PLC0415
-    from payment_worker.monitoring.collector import state_of  # noqa: PLC0415
+    from payment_worker.monitoring.database import read as read_gauges  # noqa: PLC0415
     from payment_worker.tasks import events, maintenance, reconciliation  # noqa: PLC0415
 
     context = bootstrap.context(actor="bench")
-    state = state_of(bootstrap.settings(), queues=["charges"])
     charged: list[str] = []
     began = context.clock().isoformat()
 
@@ -121,6 +125,10 @@ def operations() -> dict[str, Callable[[], object]]:
         for payment_id in charged:
             arguments = {"payment_id": payment_id, "amount": 10, "refund_id": payment_id}
             refund(context, parse(RefundRequest, arguments, ()))
+
+    def gauges() -> None:
+        with context.database.begin() as connection:
+            list(read_gauges(connection, now=context.clock()))
 
     def repeated(run: Callable[[], object]) -> Callable[[], object]:
         return lambda: [run() for _ in range(REPEATED)]
@@ -139,7 +147,7 @@ def operations() -> dict[str, Callable[[], object]]:
         "relay of their messages": maintenance.publish_events.apply,
         "reconciliation of them": lambda: reconciliation.reconcile.apply(kwargs={"since": began}),
         f"{REPEATED} prunes, of which nothing is due": repeated(maintenance.prune.apply),
-        f"{REPEATED} times /metrics": repeated(state.collect),
+        f"{REPEATED} times the gauges of /metrics": repeated(gauges),
         "`show`": lambda: command("show", charged[-1])(),  # noqa: PLW0108 there is none yet
         "`report`": command("report"),
         "`doctor`": command("doctor"),
@@ -202,7 +210,7 @@ def main() -> int:
 def _measured(settings: Mapping[str, str], postmaster: int) -> dict[str, float]:
     command = [sys.executable, "-m", "payment_worker.devstack.bench.growth", "--measure", str(postmaster)]
     ended = subprocess.run(  # noqa: S603 ourselves
-        command, env={**os.environ, **settings}, check=True, capture_output=True, text=True
+        command, env={**os.environ, **settings, **KEPT}, check=True, capture_output=True, text=True
     )
     figures: dict[str, float] = json.loads(ended.stdout.splitlines()[-1])
     return figures
