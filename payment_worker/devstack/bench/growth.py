@@ -130,28 +130,29 @@ def operations() -> dict[str, Callable[[], object]]:
         with context.database.begin() as connection:
             list(read_gauges(connection, now=context.clock()))
 
-    def repeated(run: Callable[[], object]) -> Callable[[], object]:
-        return lambda: [run() for _ in range(REPEATED)]
-
-    def command(*arguments: str) -> Callable[[], object]:
-        return lambda: subprocess.run(  # noqa: S603 our own
-            [sys.executable, "-m", "payment_worker", *arguments], check=False, capture_output=True
-        )
-
     return {
         f"{CHARGES} charges": charges,
         f"{CHARGES} refunds": refunds,
         "poll of their events": reconciliation.poll_stripe_events.apply,
         "their events": events.process_events.apply,
-        f"{REPEATED} sweeps": repeated(maintenance.resume_stalled.apply),
+        f"{REPEATED} sweeps": _repeated(maintenance.resume_stalled.apply),
         "relay of their messages": maintenance.publish_events.apply,
         "reconciliation of them": lambda: reconciliation.reconcile.apply(kwargs={"since": began}),
-        f"{REPEATED} prunes, of which nothing is due": repeated(maintenance.prune.apply),
-        f"{REPEATED} times the gauges of /metrics": repeated(gauges),
-        "`show`": lambda: command("show", charged[-1])(),  # noqa: PLW0108 there is none yet
-        "`report`": command("report"),
-        "`doctor`": command("doctor"),
+        f"{REPEATED} prunes, of which nothing is due": _repeated(maintenance.prune.apply),
+        f"{REPEATED} times the gauges of /metrics": _repeated(gauges),
+        "`show`": lambda: _command("show", charged[-1]),
+        "`report`": lambda: _command("report"),
+        "`doctor`": lambda: _command("doctor"),
     }
+
+
+def _repeated(run: Callable[[], object]) -> Callable[[], object]:
+    return lambda: [run() for _ in range(REPEATED)]
+
+
+def _command(*arguments: str) -> None:
+    command = [sys.executable, "-m", "payment_worker", *arguments]
+    subprocess.run(command, check=False, capture_output=True)  # noqa: S603 our own
 
 
 def measure(postmaster: int) -> dict[str, float]:
