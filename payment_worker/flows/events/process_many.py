@@ -119,7 +119,10 @@ def _apply(
 ) -> Finished | LacksFee | None:
     match locked_payments.of(event_object):
         case Locked() as locked:
-            result = _result(context, connection, event_object, locked)
+            try:
+                result = _result(context, connection, event_object, locked)
+            except UnreadableError:
+                return None
             return (
                 Finished(event_object.event, result, locked.payment.payment_id)
                 if isinstance(result, Processed)

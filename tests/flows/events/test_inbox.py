@@ -155,6 +155,24 @@ def test_an_event_that_breaks_those_beside_it_is_set_apart(scene: Scene, rows: R
     assert states == {str(good): "SUCCEEDED", str(bad): "PROCESSING"}
 
 
+def test_an_event_that_cannot_be_read_is_set_apart_alone(scene: Scene) -> None:
+    scene.charge()
+    (good,) = scene.events(types=["payment_intent.succeeded"])
+    (charge,) = scene.events(types=["charge.succeeded"])
+    fields = {**charge.payload["data"]["object"], "amount_refunded": "all"}
+    bad = replace(
+        charge,
+        event_id="evt_bad",
+        type="charge.refunded",
+        payload={**charge.payload, "data": {"object": fields}},
+    )
+    _arrive(scene, [bad, good], source="webhook")
+
+    left = process_together(scene.context, claim_new(scene.context))
+
+    assert [each.event_id for each in left] == ["evt_bad"]
+
+
 def test_events_without_a_change_are_finished_together_without_a_request_to_stripe(
     scene: Scene, rows: Rows
 ) -> None:
