@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from payment_worker.contracts import messages
 from payment_worker.contracts.messages import Message
@@ -16,28 +17,25 @@ from payment_worker.store.statements import Row
 def payment_message(payment: Payment, *, now: datetime) -> Row | None:
     """The message about the status that a payment has reached, if there is one."""
     message = _payment_data(payment, now)
-    if message is None:
-        return None
-    return message_row(
-        message,
-        payment_id=payment.payment_id,
-        subject=payment.payment_id,
-        version=payment.version,
-        stripe_account=payment.stripe_account,
-        now=now,
-    )
+    return _row(payment, message, subject=payment.payment_id, version=payment.version, now=now)
 
 
 def refund_message(payment: Payment, refund: Refund, *, now: datetime) -> Row | None:
     """The message about the status that a refund has reached, if there is one."""
     message = _refund_data(payment, refund, now)
+    return _row(payment, message, subject=refund.refund_id, version=refund.version, now=now)
+
+
+def _row(
+    payment: Payment, message: Message | None, *, subject: UUID, version: int, now: datetime
+) -> Row | None:
     if message is None:
         return None
     return message_row(
         message,
         payment_id=payment.payment_id,
-        subject=refund.refund_id,
-        version=refund.version,
+        subject=subject,
+        version=version,
         stripe_account=payment.stripe_account,
         now=now,
     )
