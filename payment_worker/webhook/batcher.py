@@ -20,10 +20,10 @@ BATCH: Final = 100
 """Events in one transaction: a few hundred kilobytes, a few milliseconds."""
 
 GATHERING_SECONDS: Final = 0.01
-"""From the begin of one batch to that of the next: at 300 events a second, three share the cost of a transaction."""
+"""From the start of one batch to the start of the next: at 300 events a second, three share a transaction."""
 
 ENOUGH: Final = 16
-"""So many do not wait for more: a burst on as many connections would only be slowed down."""
+"""Events that are stored without waiting for more: a burst on that many connections would only be slowed down."""
 
 Keep = Callable[[Sequence[Event]], Sequence[bool]]
 """Stores events, all or none; False in the place of each that was stored before."""
