@@ -1,6 +1,7 @@
 """Parses Stripe objects, as JSON of the pinned API version, into snapshots."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -38,6 +39,19 @@ class UnreadableError(Exception):
     """An object does not have the shape that the pinned API version gives it."""
 
 
+@contextmanager
+def parses(what: str = "") -> Iterator[None]:
+    """As a decorator or in a `with`: raise one error for everything that JSON of another shape raises.
+
+    Raises:
+        UnreadableError: it names this kind of object, if given, and what was raised.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as fault:
+        raise UnreadableError(": ".join(filter(None, (what, type(fault).__name__)))) from None
+
+
 PAYMENT_TRIGGERS: Final[Mapping[str, PaymentTrigger | None]] = MappingProxyType(
     {
         "requires_payment_method": None,  # a decline if it has an error, else not yet anything
@@ -61,39 +75,37 @@ REFUND_TRIGGERS: Final[Mapping[str, RefundTrigger]] = MappingProxyType(
 )
 
 
+@parses("PaymentIntent")
 def payment_intent_snapshot(intent: JSON) -> PaymentIntentSnapshot:
     """What a PaymentIntent shows.
 
     Raises:
         UnreadableError: it is no PaymentIntent of the pinned API version.
     """
-    try:
-        error, metadata = intent.get("last_payment_error"), intent.get("metadata") or {}
-        transfer = intent.get("transfer_data") or {}
-        received, capturable = _received(intent), amount(intent.get("amount_capturable") or 0)
-        amount(received + capturable)  # together what was authorised
-        return PaymentIntentSnapshot(
-            stripe_payment_intent_id=identity(intent["id"]),
-            trigger=_payment_trigger(intent["status"], error),
-            amount=amount(intent["amount"]),
-            currency=currency(intent["currency"]),
-            amount_received=received,
-            amount_capturable=capturable,
-            stripe_charge_id=id_of(intent.get("latest_charge")),
-            decline=decline_of(error) if error else None,
-            payment_id=metadata.get("payment_id"),
-            order_id=metadata.get(OWN_ORDER_ID) or metadata.get("order_id"),
-            mac=metadata.get(MAC),
-            livemode=bool(intent.get("livemode")),
-            cancellation_reason=text(intent.get("cancellation_reason")),
-            capture_before=_capture_before(intent.get("latest_charge")),
-            application_fee_amount=amount_if_any(intent.get("application_fee_amount")),
-            transfer_destination=id_of(transfer.get("destination")),
-            transfer_amount=amount_if_any(transfer.get("amount")),
-            action_url=_action_url(intent.get("next_action")),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as fault:
-        raise UnreadableError(f"PaymentIntent: {type(fault).__name__}") from None
+    error, metadata = intent.get("last_payment_error"), intent.get("metadata") or {}
+    transfer = intent.get("transfer_data") or {}
+    received, capturable = _received(intent), amount(intent.get("amount_capturable") or 0)
+    amount(received + capturable)  # together what was authorised
+    return PaymentIntentSnapshot(
+        stripe_payment_intent_id=identity(intent["id"]),
+        trigger=_payment_trigger(intent["status"], error),
+        amount=amount(intent["amount"]),
+        currency=currency(intent["currency"]),
+        amount_received=received,
+        amount_capturable=capturable,
+        stripe_charge_id=id_of(intent.get("latest_charge")),
+        decline=decline_of(error) if error else None,
+        payment_id=metadata.get("payment_id"),
+        order_id=metadata.get(OWN_ORDER_ID) or metadata.get("order_id"),
+        mac=metadata.get(MAC),
+        livemode=bool(intent.get("livemode")),
+        cancellation_reason=text(intent.get("cancellation_reason")),
+        capture_before=_capture_before(intent.get("latest_charge")),
+        application_fee_amount=amount_if_any(intent.get("application_fee_amount")),
+        transfer_destination=id_of(transfer.get("destination")),
+        transfer_amount=amount_if_any(transfer.get("amount")),
+        action_url=_action_url(intent.get("next_action")),
+    )
 
 
 def named_in(body: JSON) -> Named:
@@ -146,72 +158,66 @@ def decline_of(error: JSON) -> Decline:
     )
 
 
+@parses("Refund")
 def refund_snapshot(refund: JSON) -> RefundSnapshot:
     """What a Refund shows.
 
     Raises:
         UnreadableError: it is no Refund of the pinned API version.
     """
-    try:
-        metadata = refund.get("metadata") or {}
-        return RefundSnapshot(
-            stripe_refund_id=identity(refund["id"]),
-            trigger=REFUND_TRIGGERS[refund["status"]],
-            amount=amount(refund["amount"]),
-            currency=currency(refund["currency"]),
-            stripe_payment_intent_id=id_of(refund.get("payment_intent")),
-            stripe_charge_id=id_of(refund.get("charge")),
-            failure_reason=text(refund.get("failure_reason")),
-            reason=text(refund.get("reason")),
-            pending_reason=text(refund.get("pending_reason")),
-            is_transfer_reversed=refund.get("transfer_reversal") is not None,
-            refund_id=metadata.get("refund_id"),
-            payment_id=metadata.get("payment_id"),
-            mac=metadata.get(MAC),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as fault:
-        raise UnreadableError(f"Refund: {type(fault).__name__}") from None
+    metadata = refund.get("metadata") or {}
+    return RefundSnapshot(
+        stripe_refund_id=identity(refund["id"]),
+        trigger=REFUND_TRIGGERS[refund["status"]],
+        amount=amount(refund["amount"]),
+        currency=currency(refund["currency"]),
+        stripe_payment_intent_id=id_of(refund.get("payment_intent")),
+        stripe_charge_id=id_of(refund.get("charge")),
+        failure_reason=text(refund.get("failure_reason")),
+        reason=text(refund.get("reason")),
+        pending_reason=text(refund.get("pending_reason")),
+        is_transfer_reversed=refund.get("transfer_reversal") is not None,
+        refund_id=metadata.get("refund_id"),
+        payment_id=metadata.get("payment_id"),
+        mac=metadata.get(MAC),
+    )
 
 
+@parses("Dispute")
 def dispute_snapshot(dispute: JSON) -> DisputeSnapshot:
     """What a Dispute shows.
 
     Raises:
         UnreadableError: it is no Dispute of the pinned API version.
     """
-    try:
-        due_by = (dispute.get("evidence_details") or {}).get("due_by")
-        return DisputeSnapshot(
-            stripe_dispute_id=identity(dispute["id"]),
-            status=DisputeStatus(dispute["status"].upper()),
-            amount=amount(dispute["amount"]),
-            currency=currency(dispute["currency"]),
-            stripe_payment_intent_id=id_of(dispute.get("payment_intent")),
-            stripe_charge_id=id_of(dispute.get("charge")),
-            reason=text(dispute.get("reason")),
-            evidence_due_by=instant_if_any(due_by),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as fault:
-        raise UnreadableError(f"Dispute: {type(fault).__name__}") from None
+    due_by = (dispute.get("evidence_details") or {}).get("due_by")
+    return DisputeSnapshot(
+        stripe_dispute_id=identity(dispute["id"]),
+        status=DisputeStatus(dispute["status"].upper()),
+        amount=amount(dispute["amount"]),
+        currency=currency(dispute["currency"]),
+        stripe_payment_intent_id=id_of(dispute.get("payment_intent")),
+        stripe_charge_id=id_of(dispute.get("charge")),
+        reason=text(dispute.get("reason")),
+        evidence_due_by=instant_if_any(due_by),
+    )
 
 
+@parses("early fraud warning")
 def early_fraud_warning_of(warning: JSON) -> EarlyFraudWarning:
     """What an early fraud warning shows.
 
     Raises:
         UnreadableError: it is no early fraud warning.
     """
-    try:
-        return EarlyFraudWarning(
-            stripe_early_fraud_warning_id=identity(warning["id"]),
-            fraud_type=text(warning["fraud_type"]) or "",
-            is_actionable=bool(warning["actionable"]),
-            warned_at=instant(warning["created"]),
-            stripe_charge_id=id_of(warning.get("charge")),
-            stripe_payment_intent_id=id_of(warning.get("payment_intent")),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as fault:
-        raise UnreadableError(f"early fraud warning: {type(fault).__name__}") from None
+    return EarlyFraudWarning(
+        stripe_early_fraud_warning_id=identity(warning["id"]),
+        fraud_type=text(warning["fraud_type"]) or "",
+        is_actionable=bool(warning["actionable"]),
+        warned_at=instant(warning["created"]),
+        stripe_charge_id=id_of(warning.get("charge")),
+        stripe_payment_intent_id=id_of(warning.get("payment_intent")),
+    )
 
 
 def balance_transaction_in(intent: JSON) -> BalanceTransaction | None:
@@ -221,31 +227,29 @@ def balance_transaction_in(intent: JSON) -> BalanceTransaction | None:
     return balance_transaction_of(transaction) if isinstance(transaction, Mapping) else None
 
 
+@parses("balance transaction")
 def balance_transaction_of(transaction: JSON) -> BalanceTransaction:
     """What a balance transaction says.
 
     Raises:
         UnreadableError: it is no balance transaction of the pinned API version.
     """
-    try:
-        source, rate = transaction.get("source"), transaction.get("exchange_rate")
-        return BalanceTransaction(
-            stripe_balance_transaction_id=identity(transaction["id"]),
-            type=identity(transaction["type"]),
-            status=identity(transaction["status"]),
-            amount=signed_amount(transaction["amount"]),
-            fee=signed_amount(transaction["fee"]),
-            net=signed_amount(transaction["net"]),
-            currency=currency(transaction["currency"]),
-            exchange_rate=None if rate is None else Decimal(str(float(rate))),
-            reporting_category=text(transaction.get("reporting_category")),
-            source_id=id_of(source),
-            source=_source(source) if isinstance(source, Mapping) else None,
-            available_on=instant(transaction["available_on"]),
-            created_at=instant(transaction["created"]),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as fault:
-        raise UnreadableError(f"balance transaction: {type(fault).__name__}") from None
+    source, rate = transaction.get("source"), transaction.get("exchange_rate")
+    return BalanceTransaction(
+        stripe_balance_transaction_id=identity(transaction["id"]),
+        type=identity(transaction["type"]),
+        status=identity(transaction["status"]),
+        amount=signed_amount(transaction["amount"]),
+        fee=signed_amount(transaction["fee"]),
+        net=signed_amount(transaction["net"]),
+        currency=currency(transaction["currency"]),
+        exchange_rate=None if rate is None else Decimal(str(float(rate))),
+        reporting_category=text(transaction.get("reporting_category")),
+        source_id=id_of(source),
+        source=_source(source) if isinstance(source, Mapping) else None,
+        available_on=instant(transaction["available_on"]),
+        created_at=instant(transaction["created"]),
+    )
 
 
 def _source(source: JSON) -> Source | None:

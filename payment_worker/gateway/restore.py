@@ -8,12 +8,7 @@ from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.gateway.client import Gateway, NotFetched, fetch
 from payment_worker.gateway.fields import id_of
-from payment_worker.gateway.parsing import (
-    JSON,
-    UnreadableError,
-    balance_transaction_in,
-    payment_intent_snapshot,
-)
+from payment_worker.gateway.parsing import JSON, balance_transaction_in, parses, payment_intent_snapshot
 from payment_worker.gateway.requests import MAC, OWN_ORDER_ID
 
 
@@ -47,28 +42,24 @@ def _own_metadata_names(metadata: Mapping[str, str]) -> Collection[str]:
     return {"payment_id", MAC, OWN_ORDER_ID if OWN_ORDER_ID in metadata else "order_id"}
 
 
+@parses("the request of a PaymentIntent")
 def _original_request(intent: JSON) -> OriginalRequest:
-    try:
-        metadata, error = dict(intent["metadata"]), intent.get("last_payment_error") or {}
-        return OriginalRequest(
-            snapshot=payment_intent_snapshot(intent),
-            at=datetime.fromtimestamp(intent["created"], tz=UTC),
-            order_id=metadata.get(OWN_ORDER_ID) or metadata.get("order_id"),
-            metadata=metadata,
-            balance_transaction=balance_transaction_in(intent),
-            columns={
-                "stripe_customer": id_of(intent.get("customer")),
-                # A decline removes it from the PaymentIntent.
-                "payment_method": id_of(intent.get("payment_method") or error.get("payment_method")),
-                "capture_method": "manual" if intent["capture_method"] == "manual" else "automatic",
-                "description": intent.get("description"),
-                "statement_descriptor_suffix": intent.get("statement_descriptor_suffix"),
-                "metadata": {
-                    name: value
-                    for name, value in metadata.items()
-                    if name not in _own_metadata_names(metadata)
-                },
+    metadata, error = dict(intent["metadata"]), intent.get("last_payment_error") or {}
+    return OriginalRequest(
+        snapshot=payment_intent_snapshot(intent),
+        at=datetime.fromtimestamp(intent["created"], tz=UTC),
+        order_id=metadata.get(OWN_ORDER_ID) or metadata.get("order_id"),
+        metadata=metadata,
+        balance_transaction=balance_transaction_in(intent),
+        columns={
+            "stripe_customer": id_of(intent.get("customer")),
+            # A decline removes it from the PaymentIntent.
+            "payment_method": id_of(intent.get("payment_method") or error.get("payment_method")),
+            "capture_method": "manual" if intent["capture_method"] == "manual" else "automatic",
+            "description": intent.get("description"),
+            "statement_descriptor_suffix": intent.get("statement_descriptor_suffix"),
+            "metadata": {
+                name: value for name, value in metadata.items() if name not in _own_metadata_names(metadata)
             },
-        )
-    except (KeyError, TypeError, ValueError) as fault:
-        raise UnreadableError(f"the request of a PaymentIntent: {type(fault).__name__}") from None
+        },
+    )

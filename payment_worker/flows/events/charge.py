@@ -12,7 +12,7 @@ from payment_worker.flows.transitions.payments import WITHOUT_OUTCOME
 from payment_worker.flows.transitions.refresh import ObjectKind, target_of
 from payment_worker.gateway.client import Unreadable, fetch_balance_transaction
 from payment_worker.gateway.fields import amount, id_of
-from payment_worker.gateway.parsing import UnreadableError
+from payment_worker.gateway.parsing import parses
 from payment_worker.store.records import payments
 from payment_worker.store.statements import write
 
@@ -40,16 +40,14 @@ def may_show_more(payment: Payment, charge: EventObject) -> bool:
     return bool(is_paid) and payment.status is not PaymentStatus.SUCCEEDED
 
 
+@parses()
 def balance_transaction_of(charge: EventObject) -> str | None:
     """The id of a charge's balance transaction, once Stripe has made it.
 
     Raises:
         UnreadableError: it is no id.
     """
-    try:
-        return id_of(charge.fields.get("balance_transaction"))
-    except (LookupError, TypeError, ValueError) as fault:
-        raise UnreadableError(type(fault).__name__) from None
+    return id_of(charge.fields.get("balance_transaction"))
 
 
 def _refresh(context: Context, charge: EventObject, payment: Payment) -> Result:
@@ -78,16 +76,14 @@ def _record_balance_transaction(
             return unavailable(context, charge.event, fetched)
 
 
+@parses()
 def may_refund_more(payment: Payment, charge: EventObject) -> bool:
     """Whether more of a charge is refunded than we know.
 
     Raises:
         UnreadableError: it does not say how much is.
     """
-    try:
-        return amount(charge.fields.get("amount_refunded")) > payment.amount_refunded
-    except ValueError:
-        raise UnreadableError("amount_refunded") from None
+    return amount(charge.fields.get("amount_refunded")) > payment.amount_refunded
 
 
 def handle_refunded_charge(context: Context, charge: EventObject, payment: Payment) -> Result:

@@ -10,7 +10,7 @@ from payment_worker.flows.transitions.judgement import RefundProof
 from payment_worker.flows.transitions.refresh import Snapshot
 from payment_worker.gateway.client import Unreadable
 from payment_worker.gateway.fields import id_of, identity
-from payment_worker.gateway.parsing import JSON, UnreadableError, named_in
+from payment_worker.gateway.parsing import JSON, UnreadableError, named_in, parses
 from payment_worker.gateway.webhook import PINNED_VERSION
 from payment_worker.store.events.inbox import InboxEvent
 
@@ -53,14 +53,12 @@ def read_object(event: InboxEvent, subject: Subject) -> EventObject:
     Raises:
         UnreadableError: it does not say what it is.
     """
-    try:
+    with parses():
         fields = event.payload["data"]["object"]
         stripe_id = identity(fields["id"])
         is_intent = subject is Subject.PAYMENT_INTENT
         intent = stripe_id if is_intent else id_of(fields.get("payment_intent"))
         named = None if subject in NAMELESS else named_in(fields)
-    except (LookupError, TypeError, AttributeError, ValueError) as fault:
-        raise UnreadableError(type(fault).__name__) from None
     snapshot = _snapshot(event, subject, fields)
     return EventObject(event, subject, stripe_id, fields, intent or "", named, snapshot)
 

@@ -15,7 +15,7 @@ from payment_worker.flows.events.subjects import NAMELESS, PATHS, Subject
 from payment_worker.flows.transitions.contradictions import record_finding
 from payment_worker.gateway.client import NotFetched, fetch
 from payment_worker.gateway.fields import identity
-from payment_worker.gateway.parsing import JSON, UnreadableError
+from payment_worker.gateway.parsing import JSON, parses
 from payment_worker.gateway.webhook import PINNED_VERSION, THIN, Event, event_from
 from payment_worker.store.events import event_polls
 from payment_worker.store.events.inbox import InboxEvent
@@ -27,11 +27,9 @@ ASKED_AGAIN_AFTER: Final = timedelta(hours=3)
 def fetch_event(context: Context, event_id: str, *, account: str) -> Event | NotFetched:
     """The event as Stripe shows it to our key, which no signature has to vouch for."""
 
+    @parses("event")
     def parse(body: JSON) -> Event:
-        try:
-            return replace(event_from({**body, "context": None}), stripe_account=account)
-        except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as fault:
-            raise UnreadableError(f"event: {type(fault).__name__}") from None
+        return replace(event_from({**body, "context": None}), stripe_account=account)
 
     return fetch(context.stripe, f"/v1/events/{event_id}", account, parse)
 
@@ -56,17 +54,15 @@ def object_of(context: Context, event: InboxEvent, subject: Subject) -> EventObj
     return event_object if event_object.payment_intent else Ignored(Reason.FOREIGN)
 
 
+@parses()
 def _only_named(event: InboxEvent, subject: Subject) -> str | None:
     """The id of an object that the event does not carry, or not enough of it; else None."""
-    try:
-        if event.payload.get("object") == THIN:
-            return identity(event.payload["related_object"]["id"])
-        if subject not in NAMELESS or event.api_version == PINNED_VERSION:
-            return None
-        fields = event.payload["data"]["object"]
-        return None if fields.get("payment_intent") else identity(fields["id"])
-    except (LookupError, TypeError, AttributeError, ValueError) as fault:
-        raise UnreadableError(type(fault).__name__) from None
+    if event.payload.get("object") == THIN:
+        return identity(event.payload["related_object"]["id"])
+    if subject not in NAMELESS or event.api_version == PINNED_VERSION:
+        return None
+    fields = event.payload["data"]["object"]
+    return None if fields.get("payment_intent") else identity(fields["id"])
 
 
 def unavailable(context: Context, event: InboxEvent, failure: Unanswered | Postponed) -> Deferred | Ignored:

@@ -10,7 +10,7 @@ from payment_worker.domain.ledger.payouts import Payout, PayoutStatus
 from payment_worker.gateway.client import Gateway, NotFetched, fetch
 from payment_worker.gateway.fields import currency, identity, instant, signed_amount, text
 from payment_worker.gateway.lists.pages import NotListed, Page, read_page
-from payment_worker.gateway.parsing import JSON, UnreadableError, balance_transaction_of
+from payment_worker.gateway.parsing import JSON, balance_transaction_of, parses
 
 _TRANSACTIONS = "/v1/balance_transactions"
 _NO_RECONCILIATION = "in_progress"
@@ -87,26 +87,24 @@ def fetch_payout(gateway: Gateway, stripe_payout_id: str, *, account: str) -> Pa
     return fetch(gateway, f"/v1/payouts/{stripe_payout_id}", account, payout_of)
 
 
+@parses("payout")
 def payout_of(payout: JSON) -> Payout:
     """What a payout shows.
 
     Raises:
         UnreadableError: it is no payout of the pinned API version.
     """
-    try:
-        return Payout(
-            stripe_payout_id=identity(payout["id"]),
-            amount=signed_amount(payout["amount"]),
-            currency=currency(payout["currency"]),
-            status=PayoutStatus(payout["status"].upper()),
-            is_automatic=bool(payout["automatic"]),
-            is_itemizable=payout.get("reconciliation_status") != _NO_RECONCILIATION,
-            arrival_date=instant(payout["arrival_date"]).date(),
-            failure_code=text(payout.get("failure_code")),
-            created_at=instant(payout["created"]),
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as fault:
-        raise UnreadableError(f"payout: {type(fault).__name__}") from None
+    return Payout(
+        stripe_payout_id=identity(payout["id"]),
+        amount=signed_amount(payout["amount"]),
+        currency=currency(payout["currency"]),
+        status=PayoutStatus(payout["status"].upper()),
+        is_automatic=bool(payout["automatic"]),
+        is_itemizable=payout.get("reconciliation_status") != _NO_RECONCILIATION,
+        arrival_date=instant(payout["arrival_date"]).date(),
+        failure_code=text(payout.get("failure_code")),
+        created_at=instant(payout["created"]),
+    )
 
 
 def _listed(transaction: JSON) -> ListedTransaction:
@@ -116,7 +114,7 @@ def _listed(transaction: JSON) -> ListedTransaction:
 
 
 def _balances(balance: JSON) -> Sequence[Held]:
-    try:
+    with parses("balance"):
         amounts_by_kind = {
             name: _by_currency(balance.get(field) or ())
             for name, field in (
@@ -125,8 +123,6 @@ def _balances(balance: JSON) -> Sequence[Held]:
                 ("reserved", "connect_reserved"),
             )
         }
-    except (KeyError, TypeError, AttributeError, ValueError) as fault:
-        raise UnreadableError(f"balance: {type(fault).__name__}") from None
     currencies = sorted({each for amounts in amounts_by_kind.values() for each in amounts})
     return [
         Held(currency=each, **{name: amounts.get(each, 0) for name, amounts in amounts_by_kind.items()})
