@@ -1,7 +1,8 @@
 """Writes messages to the Redis stream `payment_worker.events`."""
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 from uuid import UUID
@@ -17,6 +18,20 @@ TIMEOUT_SECONDS: Final = 5.0
 BELL: Final = "payment_worker:publish"
 """A key that is there while a publisher has been called and has not begun."""
 
+GATHERING_SECONDS: Final = 0.2
+"""How long after the call a publisher begins at the earliest: one run publishes what all workers committed meanwhile;
+one per charge would cost as much as a charge."""
+
+CLOCKS_DIFFER_BY_SECONDS: Final = 0.05
+"""So much earlier a worker on another machine may begin, whose clock is ahead."""
+
+CALL: Final = """
+if redis.call('SET', KEYS[1], 1, 'NX', 'PX', ARGV[1]) then
+    return false
+end
+return redis.call('PTTL', KEYS[1])
+"""
+"""Sets the key; or returns how many milliseconds remain of the one that is there, which says when it was set."""
 
 APPEND: Final = """
 local function parts(id)
@@ -63,12 +78,23 @@ class Forgotten:
 class Stream:
     """The stream, and the bell that calls its publisher."""
 
-    def __init__(self, url: str, *, name: str, max_length: int, hint_seconds: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        max_length: int,
+        hint_seconds: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._redis = redis_client(url, timeout_seconds=TIMEOUT_SECONDS)
         self._append = self._redis.register_script(APPEND)
+        self._call = self._redis.register_script(CALL)
         self.name = name
         self.max_length = max_length
         self._hint_milliseconds = max(1, int(hint_seconds * 1000))
+        self._monotonic = monotonic
+        self._called_until = 0.0
 
     def append(self, messages: Sequence[OutboxMessage], *, after: str | None) -> str | Forgotten:
         """Add messages in this order, all or none, if the stream still has the entry that was added last.
@@ -114,11 +140,20 @@ class Stream:
             return None
 
     def notify_relay(self) -> bool:
-        """Whether the relay should be enqueued: nothing has enqueued it since its last run began."""
+        """Whether the relay should be enqueued, in `GATHERING_SECONDS`: nobody has since its last run began.
+
+        Redis is not asked again before that run can begin, whoever enqueued it: it publishes what is committed by then.
+        """
+        now = self._monotonic()
+        if now < self._called_until:
+            return False
         try:
-            return bool(self._redis.set(BELL, 1, nx=True, px=self._hint_milliseconds))
+            remaining = self._call(keys=[BELL], args=[self._hint_milliseconds])
         except redis.RedisError:
             return False  # beat's sweep will do
+        age = 0 if remaining is None else max(self._hint_milliseconds - remaining, 0) / 1000
+        self._called_until = now + GATHERING_SECONDS - CLOCKS_DIFFER_BY_SECONDS - age
+        return remaining is None
 
     def begin(self) -> None:
         """Note that a publisher begins, so that whatever is committed from now on rings again."""

@@ -12,6 +12,7 @@ from payment_worker.celery import app
 from payment_worker.contracts.requests import FieldError, InvalidRequest, Request, parse
 from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, Conflict, Unfinished
+from payment_worker.redis.stream import GATHERING_SECONDS
 from payment_worker.settings import Settings
 from payment_worker.store.connection.database import DatabaseUnavailableError
 from payment_worker.telemetry import logger
@@ -22,10 +23,6 @@ RequestT = TypeVar("RequestT", bound=Request)
 T = TypeVar("T")
 
 LONGEST_COUNTDOWN_SECONDS: Final = 30.0
-GATHERING_SECONDS: Final = 0.2
-"""One run of the relay publishes what all workers committed meanwhile; one per charge would cost as much as a charge.
-"""
-
 NO_LIMIT: Final = 1_000_000_000
 """For a retry that is counted by us or not at all. None would mean the task's own limit (celery 5.7.0)."""
 
