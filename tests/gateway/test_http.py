@@ -1,11 +1,14 @@
 """Calls to Stripe over urllib3: nothing is followed, proxies are used, and an error says that nobody answered."""
 
 import gzip
+import shutil
+import ssl
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import closing
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -15,6 +18,7 @@ from payment_worker.devstack.ports import LOOPBACK
 from payment_worker.gateway.transport.http import DeadlineClient
 
 ELSEWHERE = "/elsewhere"
+CERTIFICATE = Path(__file__).with_name("loopback.pem")
 
 
 class Server(ThreadingHTTPServer):
@@ -60,6 +64,16 @@ class _Handler(BaseHTTPRequestHandler):
 def server() -> Iterator[Server]:
     with closing(Server()) as listening:
         yield listening
+
+
+@pytest.fixture
+def tls_server(server: Server) -> Server:
+    """The same over TLS, with a certificate that only `CERTIFICATE` vouches for."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.url = server.url.replace("http:", "https:")
+    return server
 
 
 def test_a_redirect_of_a_post_is_not_followed(server: Server) -> None:
@@ -110,3 +124,25 @@ def test_whatever_goes_wrong_is_reported_as_no_answer(key: str) -> None:
 
     with pytest.raises(stripe.APIConnectionError):
         client.request("post", f"http://{LOOPBACK}:1/v1/refunds", {"Idempotency-Key": key}, "a=1")
+
+
+def test_a_certificate_that_no_authority_of_stripes_signed_is_refused(tls_server: Server) -> None:
+    client = DeadlineClient(tls_server.url, timeout_seconds=5)
+
+    with pytest.raises(stripe.APIConnectionError, match="SSLError"):
+        client.request("get", tls_server.url, {})
+
+    assert tls_server.asked == []
+
+
+def test_the_authorities_are_read_once_and_not_for_each_connection(
+    tls_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = Path(shutil.copy(CERTIFICATE, tmp_path))
+    monkeypatch.setattr(stripe, "ca_bundle_path", str(bundle))
+    client = DeadlineClient(tls_server.url, timeout_seconds=5)
+    bundle.unlink()
+
+    for _ in range(2):
+        assert client.request("get", tls_server.url, {})[1] == 200
+        client.close()
