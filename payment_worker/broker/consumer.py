@@ -19,6 +19,7 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as NoAnswerError
 from vine import promise as vine_promise
 
+from payment_worker.broker.acknowledgements import Acknowledgements
 from payment_worker.broker.consumed_queues import Consuming
 from payment_worker.broker.inspection import Fault, RejectedMessageError, Rules, TaskMessage, read
 from payment_worker.broker.liveness import Liveness
@@ -51,7 +52,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
     _next_try_to_keep = 0.0
 
     class Blueprint(CeleryConsumer.Blueprint):  # type: ignore[misc] # Celery has no types
-        """Celery's own steps, with our Heart, batched task events, the liveness file and the consumed queues."""
+        """Celery's own steps, with our Heart, batched events and acknowledgements, liveness file, consumed queues."""
 
         default_steps = (
             *(step for step in CeleryConsumer.Blueprint.default_steps if step not in _NOT_THESE),
@@ -59,6 +60,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
             Heart,
             Liveness,
             Consuming,
+            Acknowledgements,
         )
 
     def create_task_handler(self, promise: Any = vine_promise) -> Callable[[Any], None]:  # noqa: ANN401

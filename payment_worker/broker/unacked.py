@@ -8,7 +8,7 @@ import json
 import logging
 from dataclasses import dataclass, field
 from time import time
-from typing import Any
+from typing import Any, Final
 
 from kombu.transport import redis as kombu_redis
 from kombu.transport import virtual
@@ -43,15 +43,27 @@ class _Script:
             client.eval(self.text, len(keys), *keys, *arguments)
 
 
-# KEYS: the index by time, the messages.
-_NOTE = _Script("redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1]) redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])")
-_FORGET = _Script("redis.call('ZREM', KEYS[1], ARGV[1]) redis.call('HDEL', KEYS[2], ARGV[1])")
+# KEYS: the index by time, the messages. First what needs no memory: a full Redis executes it, and then the rest, too.
+_NOTE = _Script(
+    "if #ARGV > 3 then redis.call('ZREM', KEYS[1], unpack(ARGV, 4)) redis.call('HDEL', KEYS[2], unpack(ARGV, 4)) end"
+    " redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1]) redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])"
+)
+_FORGET = _Script("redis.call('ZREM', KEYS[1], unpack(ARGV)) redis.call('HDEL', KEYS[2], unpack(ARGV))")
+
+MOST_ACKNOWLEDGED_TOGETHER: Final = 100
+"""A Redis script takes some thousands of arguments."""
 
 
 class QoS(kombu_redis.QoS):
     """The messages that were delivered and not acknowledged, of which some may be left with Redis."""
 
     returning = False
+    acknowledges_later = False
+    """Whether somebody calls `acknowledge_all` now and then."""
+
+    def __init__(self, channel: Any, prefetch_count: int = 0) -> None:  # noqa: ANN401 kombu has no types
+        super().__init__(channel, prefetch_count)  # type: ignore[no-untyped-call] # kombu has no types
+        self._acknowledged: list[str] = []
 
     def leave(self, delivery_tag: str) -> None:
         """Let go of a message without giving it back: Redis keeps it until the visibility timeout.
@@ -67,18 +79,32 @@ class QoS(kombu_redis.QoS):
         entry = dumps([message._raw, delivery_info["exchange"], delivery_info["routing_key"]])  # type: ignore[no-untyped-call] # noqa: SLF001 kombu's own form
         try:
             with self.channel.conn_or_acquire() as client:
-                _NOTE.run(client, self._keys, delivery_tag, time(), entry)
+                acknowledged = self._acknowledged[:MOST_ACKNOWLEDGED_TOGETHER]
+                _NOTE.run(client, self._keys, delivery_tag, time(), entry, *acknowledged)
+                del self._acknowledged[: len(acknowledged)]
         except (RedisError, OSError) as error:
             logger.warning("A message is run without being in `unacked`: %s", type(error).__name__)
         virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call] # kombu has no types
 
-    # test_task_events: kombu sends MULTI, two commands and EXEC for each message, and again for each acknowledgement: a
-    # tenth of the main process's CPU. A script is as atomic, and one command.
+    # test_acknowledgements: kombu sends MULTI, two commands and EXEC for each message, and again for each
+    # acknowledgement: a tenth of the main process's CPU. A script is as atomic, and one command for both.
     def ack(self, delivery_tag: str) -> None:
-        """Acknowledge a message."""
-        with self.channel.conn_or_acquire() as client:
-            _FORGET.run(client, self._keys, delivery_tag)
+        """Acknowledge a message: with the next one that is delivered, if somebody sees to it that this is soon."""
+        self._acknowledged.append(delivery_tag)
         virtual.QoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call] # kombu has no types
+        if not self.acknowledges_later or len(self._acknowledged) >= MOST_ACKNOWLEDGED_TOGETHER:
+            self.acknowledge_all()
+
+    def acknowledge_all(self) -> None:
+        """Tell Redis of what was acknowledged; if that fails, it is told with what is acknowledged next."""
+        while acknowledged := self._acknowledged[:MOST_ACKNOWLEDGED_TOGETHER]:
+            with self.channel.conn_or_acquire() as client:
+                _FORGET.run(client, self._keys, *acknowledged)
+            del self._acknowledged[: len(acknowledged)]
+
+    def take_over(self, previous: "QoS") -> None:
+        """Acknowledge what could not be acknowledged through a connection that was lost."""
+        self._acknowledged, previous._acknowledged = previous._acknowledged, self._acknowledged  # noqa: SLF001 same class
 
     @property
     def _keys(self) -> tuple[str, str]:

@@ -138,7 +138,7 @@ OVERRIDES: Final = (
     Override(
         upstream=kombu_redis.QoS.ack,
         cures="A transaction for each message and each acknowledgement: a tenth of the main process's CPU.",
-        test="tests/broker/test_task_events.py",
+        test="tests/broker/test_acknowledgements.py",
         digest="c657a6451d3caea8",
     ),
     Override(

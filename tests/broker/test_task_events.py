@@ -1,4 +1,4 @@
-"""What Flower and acknowledgements cost is paid once for many tasks, and Flower still hears of each."""
+"""What Flower costs is paid once for many tasks, and Flower still hears of each."""
 
 import base64
 import json
@@ -54,24 +54,6 @@ def test_a_worker_that_ends_still_sends_the_events_of_its_last_task(scene: Scene
                 told += [event["type"] for event in json.loads(_body(message["data"]))]
 
     assert set(told) == set(KINDS)
-
-
-def test_a_message_and_its_acknowledgement_are_a_command_each(scene: Scene) -> None:
-    scene.worker()
-    scene.send("work", "first")
-    scene.wait_for("ended", "first")
-    scene.broker.config_resetstat()
-    scene.broker.script_flush()  # as if Redis had been started anew
-
-    for n in range(TASKS):
-        scene.send("work", f"p{n}")
-    scene.wait_for("ended", f"p{TASKS - 1}")
-    wait_until(lambda: not scene.broker.hlen("unacked"), seconds=10, what="every acknowledgement")
-
-    calls: dict[str, dict[str, int]] = scene.broker.info("commandstats")
-    assert calls["cmdstat_evalsha"]["calls"] >= 2 * TASKS
-    assert calls.get("cmdstat_exec", {"calls": 0})["calls"] < TASKS
-    assert not scene.broker.zcard("unacked_index")
 
 
 def test_a_channel_keeps_its_client_for_as_long_as_its_pool(redis_url: str) -> None:

@@ -1,0 +1,47 @@
+"""Has acknowledgements wait for the next message, or a quarter of a second: one command of Redis serves both.
+
+A worker that is killed meanwhile leaves messages of tasks that have ended. They are redelivered, as those are whose
+tasks were running, and every task may run twice.
+"""
+
+import contextlib
+from typing import Any, Final
+
+from celery import bootsteps
+from celery.worker.consumer.tasks import Tasks
+from redis.exceptions import RedisError
+
+from payment_worker.broker.unacked import QoS
+
+EVERY_SECONDS: Final = 0.25
+"""As often as task events are published, so that it wakes an idle worker no more often."""
+
+
+class Acknowledgements(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types
+    """Has the task consumer's channel acknowledge together, for as long as the worker's loop runs."""
+
+    requires = (Tasks,)
+
+    def __init__(self, consumer: Any, **options: Any) -> None:  # noqa: ANN401
+        self._qos: QoS | None = None
+        self._timer: Any = None
+        super().__init__(consumer, **options)
+
+    def start(self, consumer: Any) -> None:  # noqa: ANN401
+        """Called at each connection to Redis."""
+        previous, qos = self._qos, consumer.task_consumer.channel.qos
+        if not isinstance(qos, QoS):
+            return
+        if previous:
+            qos.take_over(previous)
+        self._qos, qos.acknowledges_later = qos, True
+        self._timer = consumer.timer.call_repeatedly(EVERY_SECONDS, qos.acknowledge_all)
+
+    def stop(self, _consumer: Any) -> None:  # noqa: ANN401
+        """Called when Redis is gone, and before the worker ends: its last tasks are acknowledged one by one."""
+        if self._timer:
+            self._timer.cancel()
+        if self._qos:
+            self._qos.acknowledges_later = False
+            with contextlib.suppress(RedisError, OSError):  # in the first case it is taken over
+                self._qos.acknowledge_all()

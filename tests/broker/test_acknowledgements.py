@@ -1,0 +1,123 @@
+"""A message and the acknowledgement of another are one command, and no acknowledgement is forgotten."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from kombu.connection import Connection
+from kombu.message import Message
+from kombu.simple import SimpleQueue
+
+from payment_worker.broker.transport import Transport
+from payment_worker.devstack.servers.valkey import Valkey
+from tests.broker.scene import Scene
+
+TASKS = 60
+
+
+@pytest.fixture
+def queue(own_valkey: Valkey) -> Iterator[SimpleQueue]:
+    """A queue with two messages, whose channel acknowledges later."""
+    with (
+        Connection(own_valkey.url(), transport=Transport) as connection,  # type: ignore[no-untyped-call]
+        connection.SimpleQueue("q") as made,
+    ):
+        made.put(1)
+        made.put(2)
+        made.channel.qos.acknowledges_later = True
+        yield made
+
+
+@pytest.fixture
+def broker(own_valkey: Valkey) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(own_valkey.url(), decode_responses=True) as client:
+        yield client
+
+
+def received(queue: SimpleQueue) -> Message:
+    message: Message = queue.get()  # type: ignore[no-untyped-call]
+    return message
+
+
+def acknowledge(message: Message) -> None:
+    message.ack()  # type: ignore[no-untyped-call]
+
+
+def test_many_messages_and_their_acknowledgements_are_hardly_more_commands(scene: Scene) -> None:
+    scene.worker()
+    scene.send("work", "first")
+    scene.wait_for("ended", "first")
+    scene.wait_until_empty()
+    scene.broker.config_resetstat()
+    scene.broker.script_flush()  # as if Redis had been started anew
+
+    for n in range(TASKS):
+        scene.send("work", f"p{n}")
+    scene.wait_for("ended", f"p{TASKS - 1}")
+    scene.wait_until_empty()
+
+    calls: dict[str, dict[str, int]] = scene.broker.info("commandstats")
+    assert TASKS <= calls["cmdstat_evalsha"]["calls"] < 1.5 * TASKS
+    assert calls.get("cmdstat_exec", {"calls": 0})["calls"] < TASKS
+    assert not scene.broker.zcard("unacked_index")
+
+
+def test_a_worker_that_ends_has_acknowledged_its_last_task(scene: Scene) -> None:
+    worker = scene.worker()
+    scene.send("work", "p1", seconds=1)
+    scene.wait_for("begun", "p1")
+    worker.stop()
+    assert scene.said("ended") == ["p1"]
+    assert not scene.waiting()
+    assert not scene.unacknowledged()
+
+
+def test_a_worker_that_ends_has_acknowledged_what_waited_for_the_next_message(scene: Scene) -> None:
+    worker = scene.worker()
+    scene.send("work", "p1")
+    scene.wait_for("ended", "p1")
+    worker.stop()
+    assert not scene.waiting()
+    assert not scene.unacknowledged()
+
+
+def test_an_acknowledgement_goes_with_the_next_message(queue: SimpleQueue, broker: "redis.Redis") -> None:
+    first = received(queue)
+    acknowledge(first)
+    assert broker.hkeys("unacked") == [first.delivery_tag]
+    second = received(queue)
+    assert broker.hkeys("unacked") == [second.delivery_tag]
+    assert broker.zrange("unacked_index", 0, -1) == [second.delivery_tag]
+
+
+def test_a_full_redis_acknowledges_and_then_has_room_for_the_next_message(
+    queue: SimpleQueue, broker: "redis.Redis"
+) -> None:
+    first = received(queue)
+    acknowledge(first)
+    broker.config_set("maxmemory", "1")
+    second = received(queue)
+    assert broker.hkeys("unacked") == [second.delivery_tag]
+
+
+def test_what_a_lost_connection_did_not_acknowledge_the_next_one_does(
+    queue: SimpleQueue, own_valkey: Valkey, broker: "redis.Redis"
+) -> None:
+    acknowledge(received(queue))
+    with Connection(own_valkey.url(), transport=Transport) as connection:  # type: ignore[no-untyped-call]
+        qos = connection.default_channel.qos
+        qos.take_over(queue.channel.qos)
+        qos.acknowledge_all()
+    assert not broker.hkeys("unacked")
+
+
+def test_of_many_acknowledgements_each_reaches_redis(queue: SimpleQueue, broker: "redis.Redis") -> None:
+    for n in range(250):
+        queue.put(n)  # type: ignore[no-untyped-call]
+    messages = [received(queue) for _ in range(252)]
+    assert broker.hlen("unacked") == len(messages)
+    for message in messages:
+        acknowledge(message)
+    queue.channel.qos.acknowledge_all()
+    assert not broker.hlen("unacked")
+    assert not broker.zcard("unacked_index")
