@@ -23,6 +23,8 @@ class _Mended:
     connection: Any
     pool: ConnectionPool
     qos: Any
+    popped = b""
+    """What came last: the message that is delivered now, as it was in its queue."""
     _at_pool: "Redis | None" = None
 
     def __init__(self, connection: Any, **options: Any) -> None:  # noqa: ANN401
@@ -67,7 +69,8 @@ class _Mended:
             return None
         key, item = response
         queue = key.decode().rsplit(self.sep, 1)[0]  # type: ignore[attr-defined]
-        return key, enveloped(item, queue=queue)
+        self.popped = enveloped(item, queue=queue)
+        return key, self.popped
 
     # test_restoring: what is enqueued here would follow whatever others wrote into `_kombu.binding.*`, or fail.
     # Each queue of ours is bound under its own name.

@@ -75,8 +75,7 @@ class QoS(kombu_redis.QoS):
     # test_full_redis: what was popped and cannot be written down would be dropped, though it is in our hands.
     def append(self, message: Any, delivery_tag: str) -> None:  # noqa: ANN401 kombu has no types
         """Count a message as delivered, even if Redis is full or unreachable and cannot store that."""
-        delivery_info = message.delivery_info
-        entry = dumps([message._raw, delivery_info["exchange"], delivery_info["routing_key"]])  # type: ignore[no-untyped-call] # noqa: SLF001 kombu's own form
+        entry = _entry(message, self.channel.popped)
         try:
             with self.channel.conn_or_acquire() as client:
                 acknowledged = self._acknowledged[:MOST_ACKNOWLEDGED_TOGETHER]
@@ -144,6 +143,16 @@ class QoS(kombu_redis.QoS):
     def _any_queue(self) -> str:
         """For what does not say where it came from: the consumer rejects it wherever it lies."""
         return next(iter(self.channel.active_queues), _MONEY)
+
+
+def _entry(message: Any, item: bytes) -> str:  # noqa: ANN401 kombu has no types
+    """A message with its address, as kombu keeps it, from the text that it was read from."""
+    address = dumps([message.delivery_info["exchange"], message.delivery_info["routing_key"]])  # type: ignore[no-untyped-call] # kombu has no types
+    is_its_text = (
+        message.delivery_tag.encode() in item
+    )  # another's, if kombu ever delivers what was not popped
+    text = item.decode() if is_its_text else dumps(message._raw)  # type: ignore[no-untyped-call] # noqa: SLF001 kombu's own form
+    return f"[{text}, {address[1:]}"
 
 
 def returned(entry: bytes, *, is_counted: bool, fallback_queue: str) -> tuple[str, bytes]:
