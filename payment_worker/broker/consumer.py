@@ -13,7 +13,6 @@ from typing import Any, Final
 from celery import signals
 from celery.worker import state
 from celery.worker.consumer import Consumer as CeleryConsumer
-from kombu.utils.json import dumps
 from redis.exceptions import ConnectionError as NotConnectedError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as NoAnswerError
@@ -21,8 +20,9 @@ from vine import promise as vine_promise
 
 from payment_worker.broker.acknowledgements import Acknowledgements
 from payment_worker.broker.consumed_queues import Consuming
-from payment_worker.broker.inspection import Fault, RejectedMessageError, Rules, TaskMessage, read
+from payment_worker.broker.inspection import Fault, RejectedMessageError, Rules, read
 from payment_worker.broker.liveness import Liveness
+from payment_worker.broker.read_message import ReadMessage
 from payment_worker.broker.rejection import RejectedMessage, keep_rejected, rejected_message
 from payment_worker.broker.task_events import TaskEvents
 from payment_worker.broker.worker_heartbeat import Heart
@@ -69,7 +69,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
 
         def on_task_received(message: Any) -> None:  # noqa: ANN401 kombu has no types
             try:
-                begin(as_celery_expects(message, read(message, rules, now=datetime.now(UTC))))
+                begin(ReadMessage(message, read(message, rules, now=datetime.now(UTC))))
             except RejectedMessageError as rejected:
                 self.reject(message, rejected.fault, rejected.explanation)
             except _NOT_THE_MESSAGES_FAULT:
@@ -158,29 +158,6 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
 
         conn.ensure_connection = ensure_connection
         return super().ensure_connected(conn)
-
-
-def as_celery_expects(message: Any, task_message: TaskMessage) -> Any:  # noqa: ANN401 kombu has no types
-    """The message with what was read of it, and with nothing else."""
-    return type(message)(
-        {
-            "body": dumps([task_message.args, task_message.kwargs, {}]),  # type: ignore[no-untyped-call] # kombu has no types
-            "content-type": "application/json",
-            "content-encoding": "utf-8",
-            "headers": task_message.headers(),
-            "properties": {
-                "delivery_tag": message.delivery_tag,
-                "correlation_id": task_message.request_id,
-                "delivery_info": {
-                    "exchange": "",
-                    "routing_key": task_message.queue,
-                    "redelivered": bool(task_message.redeliveries),
-                },
-            },
-        },
-        channel=message.channel,
-        accept=message.accept,
-    )
 
 
 def forget_request(message: Any) -> None:  # noqa: ANN401 kombu has no types

@@ -11,6 +11,7 @@ from kombu import __version__ as kombu_version
 from payment_worker.broker import (
     consumer,
     pool,
+    read_message,
     request,
     shown_arguments,
     transport,
@@ -49,7 +50,16 @@ def test_every_method_that_we_override_is_listed() -> None:
     assert "_lookup" in _overridden(transport)
     assert "restore_by_tag" in _overridden(unacked)
 
-    for module in (consumer, worker_heartbeat, pool, shown_arguments, request, transport, unacked):
+    for module in (
+        consumer,
+        worker_heartbeat,
+        pool,
+        read_message,
+        shown_arguments,
+        request,
+        transport,
+        unacked,
+    ):
         assert _overridden(module) - NOT_OVERRIDDEN <= listed, module.__name__
 
 
