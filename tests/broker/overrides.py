@@ -94,6 +94,12 @@ OVERRIDES: Final = (
         digest="14da454554e20cb0",
     ),
     Override(
+        upstream=AsynPool._create_write_handlers,
+        cures="A job waits for the loop's next turn, and each turn unwatches every pipe: a tenth of the parent's CPU.",
+        test="tests/broker/test_pool.py",
+        digest="e3612e83a7b433e1",
+    ),
+    Override(
         upstream=Request.__init__,
         cures="A sender's link, chain or time limit is applied; all arguments are shown.",
         test="tests/broker/messages/test_delivery.py, tests/broker/messages/test_shown_arguments.py",
