@@ -1,7 +1,8 @@
 """Stores webhooks in batches, one transaction for all that arrive during the previous one or close behind it.
 
-So a burst takes as many commits as fit into its time, instead of one per event, and an event that comes alone does not
-wait. PostgreSQL blocks a thread; two of them are enough, and the loop never waits for either.
+So a burst takes as many commits as fit into its time, instead of one per event. An event that comes alone does not
+wait, and none waits for others if as many are in flight as ever are: a sender of few connections sends nothing more
+before it has an answer. PostgreSQL blocks a thread; two of them are enough, and the loop never waits for either.
 """
 
 import asyncio
@@ -19,16 +20,36 @@ THREADS: Final = 2
 BATCH: Final = 100
 """Events in one transaction: a few hundred kilobytes, a few milliseconds."""
 
-GATHERING_SECONDS: Final = 0.01
-"""From the start of one batch to the start of the next: at 300 events a second, three share a transaction."""
+GATHERING_SECONDS: Final = 0.05
+"""From the start of one batch to the start of the next: at 300 events a second, fifteen share a transaction."""
 
 ENOUGH: Final = 16
 """Events that are stored without waiting for more: a burst on that many connections would only be slowed down."""
+
+MEMORY_SECONDS: Final = 1.0
+"""How long it counts how many were in flight. A sender that has fewer connections since then waits at most twice that
+long for others that do not come."""
 
 Keep = Callable[[Sequence[Event]], Sequence[bool]]
 """Stores events, all or none; False in the place of each that was stored before."""
 
 Waiting = tuple[Event, asyncio.Future[bool]]
+
+
+class InFlight:
+    """The most events that were in flight together in the last one or two times `MEMORY_SECONDS`."""
+
+    def __init__(self) -> None:
+        self._most = self._most_before = 0
+        self._since = 0.0
+
+    def is_most(self, in_flight: int, *, now: float) -> bool:
+        """Whether so many are, and no more have been: then nobody is left who might send another soon."""
+        if now - self._since > MEMORY_SECONDS:
+            self._most, self._most_before, self._since = 0, self._most, now
+        before = max(self._most, self._most_before)
+        self._most = max(self._most, in_flight)
+        return in_flight == before
 
 
 class Batcher:
@@ -38,6 +59,8 @@ class Batcher:
         self._keep = keep
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="storing")
         self._free = THREADS
+        self._storing = 0
+        self._in_flight = InFlight()
         self._waiting: deque[Waiting] = deque()
         self._running: set[asyncio.Task[None]] = set()
         self._next_at = 0.0
@@ -59,17 +82,19 @@ class Batcher:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _begin_batches(self) -> None:
-        """Store what waits: at once if that is enough, or if the last batch began long enough ago."""
+        """Store what waits: at once if that is enough or all, or if the last batch began long enough ago."""
         loop = asyncio.get_running_loop()
+        is_all = self._in_flight.is_most(len(self._waiting) + self._storing, now=loop.time())
         if self._timer:
             self._timer.cancel()
             self._timer = None
         while self._free and self._waiting:
-            if loop.time() < self._next_at and len(self._waiting) < ENOUGH:
+            if loop.time() < self._next_at and len(self._waiting) < ENOUGH and not is_all:
                 self._timer = loop.call_at(self._next_at, self._begin_batches)
                 return
             if batch := self._next_batch():
                 self._free -= 1
+                self._storing += len(batch)
                 self._next_at = loop.time() + GATHERING_SECONDS
                 task = loop.create_task(self._run_batch(batch))
                 self._running.add(task)
@@ -80,6 +105,7 @@ class Batcher:
             await self._store(batch)
         finally:
             self._free += 1
+            self._storing -= len(batch)
             self._begin_batches()
 
     def _next_batch(self) -> list[Waiting]:
