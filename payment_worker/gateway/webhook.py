@@ -28,6 +28,8 @@ THIN: Final = "v2.core.event"
 CLIENT_SECRET: Final = re.compile(r"\w{1,64}_secret_\w+", re.ASCII)
 """Stripe's form of them, alone or within an address."""
 
+BEFORE_SECRET: Final = 64
+"""Characters that it may have before the word: searching only there takes a fifth of the time."""
 
 LONGEST_WORD: Final = 255
 """Stripe's limit for ids. An index of PostgreSQL holds no value of some thousand characters."""
@@ -54,6 +56,8 @@ class Event:
     created_at: datetime
     object_id: str | None
     payload: dict[str, Any]
+    text: str | None = None
+    """The payload as JSON, where it came as a text that can be stored as it is."""
 
 
 def verified(
@@ -93,9 +97,10 @@ def event_of(payload: str) -> Event:
         BadPayloadError: it holds none.
     """
     try:
-        body = json.loads(_without_secrets(payload), parse_constant=_no_json, parse_float=_finite)
+        text = _without_secrets(payload)
+        body = _DECODER.decode(text)
         # Only an escape can stand for what PostgreSQL does not hold: most payloads need no walk.
-        event = event_from(body) if "\\u" in payload else _event(body)
+        event = event_from(body) if "\\u" in payload else _event(body, text)
     except (
         ValueError,
         LookupError,
@@ -111,7 +116,14 @@ def event_of(payload: str) -> Event:
 
 def _without_secrets(text: str) -> str:
     """The same without what would let its reader pay, or see, as the customer: we have no use for it."""
-    return CLIENT_SECRET.sub("…", text) if "_secret_" in text else text
+    parts: list[str] = []
+    end = 0
+    while (at := text.find("_secret_", end)) >= 0 and (
+        secret := CLIENT_SECRET.search(text, max(end, at - BEFORE_SECRET))
+    ):
+        parts += (text[end : secret.start()], "…")
+        end = secret.end()
+    return "".join(parts) + text[end:] if parts else text
 
 
 def _no_json(constant: str) -> None:
@@ -120,10 +132,14 @@ def _no_json(constant: str) -> None:
 
 
 def _finite(number: str) -> float:
-    # Python reads 1e999 as Infinity.
-    if math.isinf(value := float(number)):
+    # Python reads 1e999 as Infinity and 1e-99999 as 0; the latter, and very many digits, PostgreSQL does not take.
+    value = float(number)
+    if math.isinf(value) or (value == 0 and number.strip("-0.")) or len(number) > LONGEST_WORD:
         raise ValueError(number)
     return value
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_no_json, parse_float=_finite)
 
 
 def event_from(body: dict[str, Any]) -> Event:
@@ -141,7 +157,7 @@ def account_in(stripe_context: str, *, own_account: str) -> str:
     return accounts[-1] if accounts else ""
 
 
-def _event(body: dict[str, Any]) -> Event:
+def _event(body: dict[str, Any], text: str | None = None) -> Event:
     if body.get("object") == THIN:
         return _thin_event(body)
     event_object = body["data"]["object"]
@@ -154,6 +170,7 @@ def _event(body: dict[str, Any]) -> Event:
         created_at=datetime.fromtimestamp(body["created"], tz=UTC),
         object_id=_word(event_object["id"]) if event_object.get("id") else None,
         payload=body,
+        text=text,
     )
 
 

@@ -142,6 +142,8 @@ def test_what_is_not_signed_is_refused_and_not_stored(shared_sender: Receiver, s
         written(an_event(created=1e30)),
         written(an_event(data={"object": {"id": "pi_1", "amount": float("nan")}})),
         written(an_event()).replace(b'"created": ', b'"amount": 1e999, "created": '),
+        written(an_event()).replace(b'"created": ', b'"amount": 1e-99999, "created": '),
+        written(an_event()).replace(b'"created": ', b'"amount": 0.' + b"1" * 20_000 + b', "created": '),
         written(an_event(created=-(10**18))),
         *(
             written(an_event(**{name: strange}))

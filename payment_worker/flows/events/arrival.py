@@ -17,4 +17,6 @@ def arrival(event: Event) -> Arrival:
         tries=0,
         lease_token=inbox.NEW,
     )
-    return Arrival(event=inbox_event, object_id=event.object_id, created_at=event.created_at)
+    return Arrival(
+        event=inbox_event, payload=event.text, object_id=event.object_id, created_at=event.created_at
+    )

@@ -1,5 +1,6 @@
 """Rows of `stripe_event`: inserted once, claimed under a lease, processed, ignored or parked."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,21 +9,25 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
+    ColumnElement,
     Connection,
     DateTime,
     Select,
     Text,
     bindparam,
+    cast,
     func,
+    literal,
     literal_column,
     select,
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from payment_worker.store import tables
-from payment_worker.store.statements import Change
+from payment_worker.store.statements import Change, Compiled
 
 table: Final = tables.stripe_event
 
@@ -84,8 +89,48 @@ class Arrival:
     """An event as it came in."""
 
     event: InboxEvent
+    payload: str | None
+    """Its payload as JSON, where it came as a text that can be stored as it is."""
     object_id: str | None
     created_at: datetime
+
+
+_ARRIVALS: Final = (
+    func.unnest(
+        bindparam("accounts", type_=ARRAY(Text)),
+        bindparam("event_ids", type_=ARRAY(Text)),
+        bindparam("types", type_=ARRAY(Text)),
+        bindparam("versions", type_=ARRAY(Text)),
+        bindparam("livemodes", type_=ARRAY(Boolean)),
+        bindparam("objects", type_=ARRAY(Text)),
+        bindparam("payloads", type_=ARRAY(Text)),
+        bindparam("created", type_=ARRAY(DateTime(timezone=True))),
+    )
+    .table_valued(
+        *("account", "id", "type", "version", "livemode", "object", "payload", "created"), name="arrivals"
+    )
+    .render_derived()
+)
+_KEPT: Final[Mapping[str, ColumnElement[Any]]] = {
+    "stripe_account": _ARRIVALS.c.account,
+    "event_id": _ARRIVALS.c.id,
+    "type": _ARRIVALS.c.type,
+    "api_version": _ARRIVALS.c.version,
+    "livemode": _ARRIVALS.c.livemode,
+    "object_id": _ARRIVALS.c.object,
+    "payload": cast(_ARRIVALS.c.payload, JSONB),
+    "status": literal(EventStatus.RECEIVED.value),
+    "source": bindparam("source", type_=Text),
+    "next_action_at": bindparam("now", type_=DateTime(timezone=True)),
+    "created_at": _ARRIVALS.c.created,
+    "received_at": bindparam("now", type_=DateTime(timezone=True)),
+}
+_KEEP: Final = Compiled(
+    insert(table)
+    .from_select(list(_KEPT), select(*_KEPT.values()))
+    .on_conflict_do_nothing()
+    .returning(table.c.stripe_account, table.c.event_id)
+)
 
 
 def keep(
@@ -96,24 +141,24 @@ def keep(
     Returns:
         Account and id of the new ones. The others exist already, leased or finished.
     """
-    if not arrivals:
-        return set()
     # In a fixed order, so that two processes that store the same events do not deadlock.
     sorted_arrivals = sorted(arrivals, key=lambda each: (each.event.stripe_account, each.event.event_id))
-    rows = [
-        {
-            **{name: getattr(each.event, name) for name in InboxEvent.__slots__},
-            "object_id": each.object_id,
-            "status": EventStatus.RECEIVED,
-            "source": source,
-            "next_action_at": now,
-            "created_at": each.created_at,
-            "received_at": now,
-        }
-        for each in sorted_arrivals
-    ]
-    statement = insert(table).on_conflict_do_nothing().returning(table.c.stripe_account, table.c.event_id)
-    return {(row.stripe_account, row.event_id) for row in connection.execute(statement, rows)}
+    if not sorted_arrivals:
+        return set()
+    events = [each.event for each in sorted_arrivals]
+    parameters = {
+        "accounts": [event.stripe_account for event in events],
+        "event_ids": [event.event_id for event in events],
+        "types": [event.type for event in events],
+        "versions": [event.api_version for event in events],
+        "livemodes": [event.livemode for event in events],
+        "objects": [each.object_id for each in sorted_arrivals],
+        "payloads": [each.payload or json.dumps(dict(each.event.payload)) for each in sorted_arrivals],
+        "created": [each.created_at for each in sorted_arrivals],
+        "source": source,
+        "now": now,
+    }
+    return {(row.stripe_account, row.event_id) for row in _KEEP.execute(connection, parameters)}
 
 
 def owned(
