@@ -4,7 +4,7 @@ import logging
 from functools import partial
 from typing import Final
 
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from payment_worker import bootstrap, http_server
 from payment_worker.celery import app as celery
@@ -54,10 +54,11 @@ def serve(*, host: str, port: int, head_timeout_seconds: float = SLOWEST_SECONDS
         backlog=BACKLOG,
         limit_concurrency=MOST_REQUESTS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        proxy_headers=False,
     )
 
 
-def _application(settings: Settings) -> Starlette:
+def _application(settings: Settings) -> ASGIApp:
     database = bootstrap.database(settings, connections=THREADS + 1)  # readiness has one of its own
     state = state_of(settings, queues=[queue.name for queue in celery.conf.task_queues])
     metrics = Metrics(state)
