@@ -1,5 +1,6 @@
 """Serves an ASGI application until SIGTERM or SIGINT, with what all of our HTTP servers have in common."""
 
+import gc
 import signal
 import socket
 import sys
@@ -56,6 +57,7 @@ def serve(
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             **options,
         )
+        gc.freeze()  # what is imported stays: no collection has to look at it again
         uvicorn.Server(config).run(sockets=[listener])
 
 
