@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from payment_worker.broker.unacked import QoS
 
 EVERY_SECONDS: Final = 0.25
-"""As often as task events are published, so that it wakes an idle worker no more often."""
+"""As often as task events are published."""
 
 
 class Acknowledgements(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types

@@ -15,6 +15,7 @@ from kombu.transport import virtual
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps
 from redis import Redis
+from redis.exceptions import ConnectionError as NotConnectedError
 from redis.exceptions import NoScriptError, RedisError
 
 from payment_worker.broker.envelope import envelope
@@ -64,6 +65,7 @@ class QoS(kombu_redis.QoS):
     def __init__(self, channel: Any, prefetch_count: int = 0) -> None:  # noqa: ANN401 kombu has no types
         super().__init__(channel, prefetch_count)  # type: ignore[no-untyped-call] # kombu has no types
         self._acknowledged: list[str] = []
+        self._client: Redis | None = None
 
     def leave(self, delivery_tag: str) -> None:
         """Let go of a message without giving it back: Redis keeps it until the visibility timeout.
@@ -77,10 +79,9 @@ class QoS(kombu_redis.QoS):
         """Count a message as delivered, even if Redis is full or unreachable and cannot store that."""
         entry = _entry(message, self.channel.popped)
         try:
-            with self.channel.conn_or_acquire() as client:
-                acknowledged = self._acknowledged[:MOST_ACKNOWLEDGED_TOGETHER]
-                _NOTE.run(client, self._keys, delivery_tag, time(), entry, *acknowledged)
-                del self._acknowledged[: len(acknowledged)]
+            acknowledged = self._acknowledged[:MOST_ACKNOWLEDGED_TOGETHER]
+            self._run(_NOTE, delivery_tag, time(), entry, *acknowledged)
+            del self._acknowledged[: len(acknowledged)]
         except (RedisError, OSError) as error:
             logger.warning("A message is run without being in `unacked`: %s", type(error).__name__)
         virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call] # kombu has no types
@@ -97,17 +98,25 @@ class QoS(kombu_redis.QoS):
     def acknowledge_all(self) -> None:
         """Tell Redis of what was acknowledged; if that fails, it is told with what is acknowledged next."""
         while acknowledged := self._acknowledged[:MOST_ACKNOWLEDGED_TOGETHER]:
-            with self.channel.conn_or_acquire() as client:
-                _FORGET.run(client, self._keys, *acknowledged)
+            self._run(_FORGET, *acknowledged)
             del self._acknowledged[: len(acknowledged)]
 
     def take_over(self, previous: "QoS") -> None:
         """Acknowledge what could not be acknowledged through a connection that was lost."""
         self._acknowledged, previous._acknowledged = previous._acknowledged, self._acknowledged  # noqa: SLF001 same class
 
-    @property
-    def _keys(self) -> tuple[str, str]:
-        return self.unacked_index_key, self.unacked_key
+    # test_acknowledgements: taking a connection from the pool and giving it back costs as much as the command.
+    def _run(self, script: _Script, *arguments: Any) -> None:  # noqa: ANN401 whatever Redis takes
+        """Run a script through a connection that is kept; once more if it was lost, which a pool would have seen."""
+        pool = self.channel.pool
+        if self._client is None or self._client.connection_pool is not pool:
+            with self.channel.conn_or_acquire() as client:
+                self._client = client.client()
+        keys = (self.unacked_index_key, self.unacked_key)
+        try:
+            script.run(self._client, keys, *arguments)
+        except NotConnectedError:
+            script.run(self._client, keys, *arguments)
 
     def leave_all(self) -> None:
         """Let go of every message, as when the worker ends by a fault: which one was the cause is not known."""

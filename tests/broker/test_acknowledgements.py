@@ -121,3 +121,14 @@ def test_of_many_acknowledgements_each_reaches_redis(queue: SimpleQueue, broker:
     queue.channel.qos.acknowledge_all()
     assert not broker.hlen("unacked")
     assert not broker.zcard("unacked_index")
+
+
+def test_a_connection_that_redis_closed_meanwhile_is_made_anew(
+    queue: SimpleQueue, broker: "redis.Redis"
+) -> None:
+    first = received(queue)
+    (noting,) = [client["id"] for client in broker.client_list() if client["cmd"].startswith("eval")]
+    broker.client_kill_filter(_id=noting)
+    acknowledge(first)
+    second = received(queue)
+    assert broker.hkeys("unacked") == [second.delivery_tag]
