@@ -1,4 +1,4 @@
-"""A process holds one of each: its threads share it, and its children make their own."""
+"""A process holds one of each: its threads share it, and its children make their own, or share its memory."""
 
 import subprocess
 import sys
@@ -35,6 +35,16 @@ with bootstrap._held.lock:  # as if another thread were making it
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
+WORKER = """
+import gc
+import payment_worker.tasks
+from celery.signals import celeryd_after_setup
+
+loaded = len(gc.get_objects())
+celeryd_after_setup.send(sender="worker", instance=None, conf=None)  # before Celery forks the first child
+print(gc.get_freeze_count() > 0.9 * loaded)
+"""
+
 
 def test_many_threads_that_begin_at_once_share_one(environment: dict[str, str]) -> None:
     assert _printed(THREADS, environment) == "1\n"
@@ -42,6 +52,12 @@ def test_many_threads_that_begin_at_once_share_one(environment: dict[str, str]) 
 
 def test_a_child_makes_its_own_even_if_it_began_while_its_parent_did(environment: dict[str, str]) -> None:
     assert _printed(CHILD, environment) == "0\n"
+
+
+def test_what_a_worker_has_loaded_is_not_collected_and_so_stays_shared_with_its_children(
+    environment: dict[str, str],
+) -> None:
+    assert _printed(WORKER, environment) == "True\n"
 
 
 def _printed(program: str, environment: dict[str, str]) -> str:

@@ -1,5 +1,6 @@
 """Startup of a worker or beat: validates settings, configures logging, starts the metrics server."""
 
+import gc
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NoReturn
@@ -7,6 +8,7 @@ from typing import Any, Final, NoReturn
 from celery.concurrency import get_implementation, prefork, solo
 from celery.signals import (
     beat_init,
+    celeryd_after_setup,
     setup_logging,
     worker_init,
     worker_process_init,
@@ -47,6 +49,13 @@ def _begin_worker(*, sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery
         _check_extra()
     if not issubclass(get_implementation(sender.pool_cls), PROCESSES):
         _begin_tasks(settings)
+
+
+@celeryd_after_setup.connect
+def _freeze_what_is_loaded(**_: object) -> None:
+    """Before the first child is forked: each collection writes into every object, and unshares its page."""
+    gc.collect()
+    gc.freeze()
 
 
 @worker_process_init.connect
