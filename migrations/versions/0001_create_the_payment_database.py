@@ -328,7 +328,8 @@ CREATE TABLE stripe_event (
     created_at timestamptz NOT NULL,
     received_at timestamptz NOT NULL,
     finished_at timestamptz,
-    PRIMARY KEY (stripe_account, event_id),
+    -- People name an event by its id alone.
+    PRIMARY KEY (event_id, stripe_account),
     CONSTRAINT stripe_event_unfinished_has_a_next_action CHECK
         ((status = 'RECEIVED') = (next_action_at IS NOT NULL) AND (status = 'RECEIVED') = (finished_at IS NULL))
 );
@@ -344,7 +345,10 @@ CREATE INDEX stripe_event_due ON stripe_event ((lease_token = 0), next_action_at
 CREATE INDEX stripe_event_parked ON stripe_event (received_at) WHERE status = 'PARKED';
 CREATE INDEX stripe_event_received_at ON stripe_event (received_at);
 CREATE INDEX stripe_event_object_id ON stripe_event (object_id);
-CREATE INDEX stripe_event_event_id ON stripe_event (event_id);
+CREATE INDEX stripe_event_stripe_account ON stripe_event (stripe_account) WHERE stripe_account <> '';
+-- A payload of more than 2 kB goes to the TOAST table. Within its row it would be copied when the event is claimed, and
+-- again when it is finished.
+ALTER TABLE stripe_event SET (toast_tuple_target = 256);
 """
 
 EVENT_POLL = """

@@ -172,8 +172,8 @@ payment_history = Table(
 stripe_event = Table(
     "stripe_event",
     metadata,
-    Column("stripe_account", Text, primary_key=True),
-    Column("event_id", Text, primary_key=True),
+    Column("stripe_account", Text, nullable=False),
+    Column("event_id", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("api_version", Text),
     Column("livemode", Boolean, nullable=False),
@@ -188,6 +188,7 @@ stripe_event = Table(
     _instant("created_at"),
     _instant("received_at"),
     _instant("finished_at", nullable=True),
+    PrimaryKeyConstraint("event_id", "stripe_account"),
 )
 
 outbox = Table(
