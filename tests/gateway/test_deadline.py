@@ -10,7 +10,7 @@ import pytest
 import stripe
 
 from payment_worker.devstack.ports import LOOPBACK
-from payment_worker.gateway.transport.http import DeadlineClient
+from payment_worker.gateway.transport.http import DeadlineClient, deadline
 
 TIMEOUT_SECONDS = 1.0
 DRIP_SECONDS = 0.1
@@ -69,7 +69,7 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 def test_a_call_ends_in_time_and_is_unanswered(url: str) -> None:
-    client = DeadlineClient(url, timeout_seconds=TIMEOUT_SECONDS)
+    client = DeadlineClient(timeout_seconds=TIMEOUT_SECONDS)
     began = time.monotonic()
 
     with pytest.raises(stripe.APIConnectionError):
@@ -95,9 +95,43 @@ def test_each_call_has_its_own_time_on_a_connection_that_stays() -> None:
         server = Thread(target=serve, args=[listener], daemon=True)
         server.start()
         address = f"http://{LOOPBACK}:{listener.getsockname()[1]}/v1/charges"
-        client = DeadlineClient(address, timeout_seconds=TIMEOUT_SECONDS)
+        client = DeadlineClient(timeout_seconds=TIMEOUT_SECONDS)
         for _ in range(6):
             content, status, _ = client.request("get", address, {})
             assert (content, status) == (b"{}", 200)
         client.close()
         server.join()
+
+
+def test_a_post_is_sent_once_if_its_kept_connection_ends_without_an_answer() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    asked: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    while content := connection.recv(65_536):
+                        asked.append(content)
+                        if len(asked) == 2:
+                            break
+                        connection.sendall(answer)
+
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        Thread(target=serve, args=[listener], daemon=True).start()
+        url = f"http://{LOOPBACK}:{listener.getsockname()[1]}/v1/refunds"
+        client = DeadlineClient(timeout_seconds=5)
+        client.request("post", url, {}, "amount=1")
+        with pytest.raises(stripe.APIConnectionError):
+            client.request("post", url, {}, "amount=2")
+        client.request("post", url, {}, "amount=3")
+        client.close()
+    assert [each[-8:] for each in asked] == [b"amount=1", b"amount=2", b"amount=3"]
+
+
+def test_time_in_which_the_process_was_stopped_does_not_count() -> None:
+    instants = iter([0.0, 0.5, 60.0, 60.4, 60.6])
+    is_over = deadline(2.0, clock=lambda: next(instants))
+
+    assert [is_over() for _ in range(4)] == [False, False, False, True]

@@ -1,7 +1,6 @@
-"""Calls to Stripe over urllib3: nothing is followed, proxies are used, and an error says that nobody answered."""
+"""Calls to Stripe over libcurl: nothing is followed, proxies are used, and an error says that nobody answered."""
 
 import gzip
-import shutil
 import ssl
 from base64 import b64decode
 from collections.abc import Iterator
@@ -77,7 +76,7 @@ def tls_server(server: Server) -> Server:
 
 
 def test_a_redirect_of_a_post_is_not_followed(server: Server) -> None:
-    client = DeadlineClient(server.url, timeout_seconds=5)
+    client = DeadlineClient(timeout_seconds=5)
 
     _, status, headers = client.request("post", f"{server.url}/v1/refunds", {"Idempotency-Key": "k"}, "a=1")
 
@@ -87,7 +86,7 @@ def test_a_redirect_of_a_post_is_not_followed(server: Server) -> None:
 
 
 def test_a_compressed_answer_is_read(server: Server) -> None:
-    client = DeadlineClient(server.url, timeout_seconds=5)
+    client = DeadlineClient(timeout_seconds=5)
 
     content, status, _ = client.request("get", f"{server.url}/v1/payment_intents/pi_1", {})
 
@@ -99,7 +98,7 @@ def test_the_proxy_of_the_environment_is_used(server: Server, monkeypatch: pytes
     monkeypatch.setenv("https_proxy", server.url.replace("http://", "http://user:p%40ss@"))
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    client = DeadlineClient("https://stripe.invalid", timeout_seconds=5)
+    client = DeadlineClient(timeout_seconds=5)
 
     with pytest.raises(stripe.APIConnectionError):
         client.request("get", "https://stripe.invalid/v1/account", {})
@@ -115,34 +114,37 @@ def test_a_host_that_needs_no_proxy_is_reached_without(
     monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
     monkeypatch.setenv("no_proxy", LOOPBACK)
 
-    assert DeadlineClient(server.url, timeout_seconds=5).request("get", server.url, {})[1] == 200
+    assert DeadlineClient(timeout_seconds=5).request("get", server.url, {})[1] == 200
 
 
-@pytest.mark.parametrize("key", ["of one line", "of\ntwo lines"])
-def test_whatever_goes_wrong_is_reported_as_no_answer(key: str) -> None:
-    client = DeadlineClient(f"http://{LOOPBACK}:1", timeout_seconds=5)
+def test_a_header_of_two_lines_is_not_sent(server: Server) -> None:
+    client = DeadlineClient(timeout_seconds=5)
 
     with pytest.raises(stripe.APIConnectionError):
-        client.request("post", f"http://{LOOPBACK}:1/v1/refunds", {"Idempotency-Key": key}, "a=1")
+        client.request("post", f"{server.url}/v1/refunds", {"Idempotency-Key": "of\ntwo lines"}, "a=1")
+
+    assert not server.asked
+
+
+def test_a_server_that_is_not_there_is_reported_as_no_answer() -> None:
+    client = DeadlineClient(timeout_seconds=5)
+
+    with pytest.raises(stripe.APIConnectionError):
+        client.request("post", f"http://{LOOPBACK}:1/v1/refunds", {"Idempotency-Key": "k"}, "a=1")
 
 
 def test_a_certificate_that_no_authority_of_stripes_signed_is_refused(tls_server: Server) -> None:
-    client = DeadlineClient(tls_server.url, timeout_seconds=5)
+    client = DeadlineClient(timeout_seconds=5)
 
-    with pytest.raises(stripe.APIConnectionError, match="SSLError"):
+    with pytest.raises(stripe.APIConnectionError, match="certificate"):
         client.request("get", tls_server.url, {})
 
     assert tls_server.asked == []
 
 
-def test_the_authorities_are_read_once_and_not_for_each_connection(
-    tls_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_certificate_that_one_of_them_signed_is_accepted(
+    tls_server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bundle = Path(shutil.copy(CERTIFICATE, tmp_path))
-    monkeypatch.setattr(stripe, "ca_bundle_path", str(bundle))
-    client = DeadlineClient(tls_server.url, timeout_seconds=5)
-    bundle.unlink()
+    monkeypatch.setattr(stripe, "ca_bundle_path", str(CERTIFICATE))
 
-    for _ in range(2):
-        assert client.request("get", tls_server.url, {})[1] == 200
-        client.close()
+    assert DeadlineClient(timeout_seconds=5).request("get", tls_server.url, {})[1] == 200

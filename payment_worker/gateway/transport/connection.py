@@ -45,7 +45,7 @@ class Connection:
         self.clock = StripeClock()
         self._rate_limiter = rate_limiter
         self._keys = api_keys
-        http = DeadlineClient(api_base, timeout_seconds=timeout_seconds)
+        http = DeadlineClient(timeout_seconds=timeout_seconds)
         self._clients = {
             name: stripe.StripeClient(
                 key.secret,

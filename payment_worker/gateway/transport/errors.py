@@ -183,5 +183,4 @@ def _body(error: sdk.StripeError) -> Mapping[str, Any]:
 
 def is_replayed(headers: Mapping[str, str] | None) -> bool:
     """Whether Stripe only replays the response to the first request under the key, as its header says."""
-    lowercase = {str(name).lower(): value for name, value in dict(headers or {}).items()}
-    return lowercase.get("idempotent-replayed") == "true"
+    return (headers or {}).get("idempotent-replayed") == "true"

@@ -1,159 +1,40 @@
-"""The SDK's HTTP client with a deadline for the whole call; a read timeout alone restarts with every byte."""
+"""The SDK's HTTP client over libcurl, with a deadline for the whole call: a read timeout restarts with every byte.
 
-import os
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from threading import Condition, Thread, local
-from types import MappingProxyType
+libcurl uses the proxy that the environment names (`https_proxy`, `no_proxy`). It follows no redirect, which would make
+a GET of a POST.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from io import BytesIO
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
+import pycurl
 import stripe
-import urllib3
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util import create_urllib3_context
 
 from payment_worker.telemetry import spans
 
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 
-ROUNDS: Final = 20
-"""The watch looks so often within a call's time. Rounds are counted and not seconds, for time that this process itself
-was stopped says nothing of Stripe."""
-
-MOST_CONNECTIONS: Final = 100
-"""Kept open at once by one process, whose threads share them: more than a worker has threads."""
-
-ACCEPTED: Final = MappingProxyType({"Accept": "*/*", "Accept-Encoding": "gzip, deflate"})
-
-
-class _Call:
-    """A call that is under way, and the socket that it waits on."""
-
-    def __init__(self, began: int) -> None:
-        self.began = began
-        self.is_over = False
-        self._sock: socket.socket | None = None
-
-    def use(self, sock: socket.socket) -> None:
-        """From now on it waits on this one. A copy is kept: what TLS wraps cannot be hung up by its old name."""
-        copy = socket.socket(fileno=os.dup(sock.fileno()))
-        self.close()
-        self._sock = copy
-
-    def hang_up(self) -> None:
-        """End it: whoever waits on the socket hears that it is dead."""
-        self.is_over = True
-        if self._sock:
-            with suppress(OSError):
-                self._sock.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Let go of the socket, which stays open."""
-        if self._sock:
-            self._sock.close()
-            self._sock = None
-
-
-class _Current(local):
-    """The call of each thread."""
-
-    call: _Call | None = None
-
-
-_current = _Current()
-
-
-class Watch:
-    """Hangs up on calls that take longer than they may, in a thread of its own."""
-
-    def __init__(self, *, seconds: float) -> None:
-        self._seconds_a_round = seconds / ROUNDS
-        self._round = 0
-        self._calls: set[_Call] = set()
-        self._changed = Condition()
-        self._thread: Thread | None = None
-
-    @contextmanager
-    def call(self) -> Iterator[_Call]:
-        """The block is one call of this thread's."""
-        with self._changed:
-            call = _Call(self._round)
-            self._calls.add(call)
-            if self._thread is None:
-                self._thread = Thread(target=self._run, name="deadlines", daemon=True)
-                self._thread.start()
-            self._changed.notify()
-        _current.call = call
-        try:
-            yield call
-        finally:
-            _current.call = None
-            with self._changed:
-                self._calls.discard(call)
-                call.close()
-
-    def _run(self) -> None:
-        idle = Condition()
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._calls)
-            with idle:
-                idle.wait(self._seconds_a_round)
-            with self._changed:
-                self._round += 1
-                for each in self._calls:
-                    if self._round - each.began > ROUNDS:
-                        each.hang_up()
-
-
-def _watch(sock: socket.socket | None) -> None:
-    if _current.call and sock is not None:
-        _current.call.use(sock)
-
-
-class _Connection(HTTPConnection):
-    def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
-        _watch(sock)
-        return sock
-
-    def request(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - urllib3's own, passed on
-        _watch(self.sock)
-        super().request(*args, **options)
-
-
-class _TLSConnection(_Connection, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
+PROGRESS_SECONDS: Final = 1.0
+"""libcurl reports progress at least this often. A longer pause means that this process was stopped, and says nothing of
+Stripe."""
 
 
 class DeadlineClient(stripe.HTTPClient):
-    """The SDK's client over urllib3 alone, with one limit for connecting, sending and reading together.
+    """The SDK's client over libcurl, with one limit for connecting, sending and reading together.
 
-    The SDK's own goes through `requests`, which costs more than connection, TLS and answer together. Nothing is
-    followed: a redirect would make a GET of a POST.
+    The SDK's own goes through `requests`, which costs more than connection, TLS and answer together.
     """
 
-    name = "urllib3"
+    name = "pycurl"
 
-    def __init__(self, base: str, *, timeout_seconds: float) -> None:
+    def __init__(self, *, timeout_seconds: float) -> None:
         super().__init__()
-        self._manager = _manager(base)
-        self._timeout = urllib3.Timeout(
-            connect=min(CONNECT_TIMEOUT_SECONDS, timeout_seconds), read=timeout_seconds
-        )
-        self._watch = Watch(seconds=timeout_seconds)
+        self._timeout_seconds = timeout_seconds
+        # Each handle keeps its connection. A call takes one and puts it back, whichever thread makes it.
+        self._idle: deque[pycurl.Curl] = deque()
 
     def request(
         self,
@@ -163,62 +44,86 @@ class DeadlineClient(stripe.HTTPClient):
         post_data: Any = None,  # noqa: ANN401 - the SDK's signature
         **_: Any,  # noqa: ANN401 - likewise
     ) -> Any:  # noqa: ANN401 - likewise: it tells of text where its own clients return bytes
-        """One call.
+        """One call. The names of the returned headers are in lower case.
 
         Raises:
             stripe.APIConnectionError: it was not answered, or not in time.
         """
-        with self._watch.call() as call, spans.call(method.upper(), url) as record_status:
-            response = self._send(method.upper(), url, headers or {}, post_data)
-            if call.is_over:  # what was cut may look whole: a body may end with its connection
-                raise _unanswered("not in time")
-            record_status(response.status)
-        return response.data, response.status, response.headers
+        with spans.call(method.upper(), url) as record_status:
+            try:
+                body, status, head = self._perform(method, url, headers or {}, post_data)
+            except (pycurl.error, ValueError) as error:
+                reason = str(error.args[-1])
+                raise stripe.APIConnectionError(reason) from error  # type: ignore[no-untyped-call] # the SDK's
+            record_status(status)
+        return body, status, _headers(head)
 
-    def _send(
-        self, method: str, url: str, headers: Mapping[str, str], body: str | bytes | None
-    ) -> urllib3.BaseHTTPResponse:
+    def _perform(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: str | bytes | None
+    ) -> tuple[bytes, int, bytes]:
+        body, head = BytesIO(), BytesIO()
+        curl = self._handle()
+        _describe(curl, method, url, headers, post_data)
+        curl.setopt(pycurl.XFERINFOFUNCTION, deadline(self._timeout_seconds))
+        curl.setopt(pycurl.WRITEDATA, body)
+        curl.setopt(pycurl.HEADERFUNCTION, head.write)
+        curl.perform()
+        status: int = curl.getinfo(pycurl.RESPONSE_CODE)
+        self._idle.append(curl)
+        return body.getvalue(), status, head.getvalue()
+
+    def _handle(self) -> pycurl.Curl:
         try:
-            return self._manager.urlopen(
-                method,
-                url,
-                body=body,
-                headers={**ACCEPTED, **headers},
-                timeout=self._timeout,
-                retries=False,
-                redirect=False,
-            )
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise _unanswered(type(error).__name__) from error
+            return self._idle.pop()
+        except IndexError:
+            curl = pycurl.Curl()
+        connect_seconds = min(CONNECT_TIMEOUT_SECONDS, self._timeout_seconds)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(connect_seconds * 1000))
+        curl.setopt(pycurl.CAINFO, stripe.ca_bundle_path)
+        curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        curl.setopt(pycurl.ACCEPT_ENCODING, "gzip, deflate")
+        curl.setopt(pycurl.UPLOAD_BUFFERSIZE, 16_384)  # the least; a request has a tenth of it
+        curl.setopt(pycurl.NOSIGNAL, 1)
+        curl.setopt(pycurl.NOPROGRESS, 0)
+        return curl
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
-        self._manager.clear()
+        while self._idle:
+            self._idle.pop().close()
 
 
-def _unanswered(reason: str) -> stripe.APIConnectionError:
-    return stripe.APIConnectionError(reason)  # type: ignore[no-untyped-call] # the SDK's
+def _describe(
+    curl: pycurl.Curl, method: str, url: str, headers: Mapping[str, str], post_data: str | bytes | None
+) -> None:
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    if any("\n" in line or "\r" in line for line in lines):
+        raise ValueError("a header of two lines")
+    curl.setopt(pycurl.URL, url)
+    curl.setopt(pycurl.HTTPHEADER, lines)
+    if method != "post":
+        curl.setopt(pycurl.HTTPGET, 1)
+        return
+    content = post_data.encode() if isinstance(post_data, str) else post_data or b""
+    # Not POSTFIELDS: libcurl would send those again by itself if a kept connection is closed without a response.
+    curl.setopt(pycurl.POST, 1)
+    curl.setopt(pycurl.POSTFIELDSIZE, len(content))
+    curl.setopt(pycurl.READDATA, BytesIO(content))
 
 
-def _manager(base: str) -> urllib3.PoolManager:
-    """What keeps the connections, by way of the proxy that the environment names."""
-    address = urlsplit(base)
-    proxies, host = getproxies(), address.hostname or ""
-    proxy = None if proxy_bypass(host) else proxies.get(address.scheme) or proxies.get("all")
-    # One for all connections: without it each makes its own and reads the certificates into it, 0.1 MB.
-    tls = create_urllib3_context()
-    tls.load_verify_locations(stripe.ca_bundle_path)
-    pool_options: Any = {"maxsize": MOST_CONNECTIONS, "cert_reqs": "CERT_REQUIRED", "ssl_context": tls}
-    manager = _proxied(proxy, pool_options) if proxy else urllib3.PoolManager(**pool_options)
-    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-    return manager
+def deadline(seconds: float, *, clock: Callable[[], float] = time.monotonic) -> Callable[..., bool]:
+    """A function that libcurl asks whether to give up: each time that it reports progress."""
+    last, left = clock(), seconds
+
+    def is_over(*_: float) -> bool:
+        nonlocal last, left
+        now = clock()
+        last, left = now, left - min(now - last, PROGRESS_SECONDS)
+        return left < 0
+
+    return is_over
 
 
-def _proxied(proxy: str, pool_options: Any) -> urllib3.ProxyManager:  # noqa: ANN401 - urllib3's own arguments
-    address = proxy if "://" in proxy else f"http://{proxy}"
-    url = urlsplit(address)
-    user = f"{unquote(url.username)}:{unquote(url.password or '')}" if url.username else None
-    headers = urllib3.make_headers(proxy_basic_auth=user) if user else None
-    return urllib3.ProxyManager(
-        address, proxy_headers=headers, proxy_ssl_context=pool_options["ssl_context"], **pool_options
-    )
+def _headers(head: bytes) -> Mapping[str, str]:
+    parts = (line.partition(":") for line in head.decode("latin-1").splitlines())
+    return {name.lower(): value.strip() for name, _, value in parts}

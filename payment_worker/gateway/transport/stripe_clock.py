@@ -15,9 +15,8 @@ class StripeClock:
 
     def update(self, headers: Mapping[str, str] | None) -> None:
         """Set it by a response's headers; without a `Date` it continues as before."""
-        lowercase = {str(name).lower(): value for name, value in dict(headers or {}).items()}
         try:
-            date = parsedate_to_datetime(lowercase["date"])
+            date = parsedate_to_datetime((headers or {})["date"])
         except (KeyError, TypeError, ValueError):
             return
         if date.tzinfo is not None:

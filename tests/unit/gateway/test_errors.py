@@ -46,7 +46,7 @@ def test_no_error_class_of_the_sdk_is_missing_and_none_is_made_up() -> None:
         (an_error(sdk.APIError, 500), Unanswered(UnknownReason.SERVER_ERROR)),
         (an_error(sdk.APIError, 503), Unanswered(UnknownReason.SERVER_ERROR)),
         (
-            an_error(sdk.APIError, 500, {"Idempotent-Replayed": "true"}),
+            an_error(sdk.APIError, 500, {"idempotent-replayed": "true"}),
             Unanswered(UnknownReason.REPLAYED_SERVER_ERROR),
         ),
         (an_error(sdk.APIError, 409, code="idempotency_key_in_use"), Postponed(Delay.KEY_IN_USE)),
