@@ -437,7 +437,8 @@ CREATE TABLE rejected_request (
 );
 COMMENT ON TABLE rejected_request IS
     'Requests that were rejected, so that nobody''s money request vanishes.';
-CREATE INDEX rejected_request_ids ON rejected_request USING gin (ids);
+-- Rows are few, and a list of pending entries would be read whole by each search.
+CREATE INDEX rejected_request_ids ON rejected_request USING gin (ids) WITH (fastupdate = off);
 CREATE INDEX rejected_request_received_at ON rejected_request (received_at);
 """
 
@@ -724,7 +725,7 @@ CREATE TABLE ledger_uncleared (
     ours bigint NOT NULL,
     theirs bigint NOT NULL,
     since timestamptz NOT NULL,
-    PRIMARY KEY (stripe_account, object_id, currency)
+    PRIMARY KEY (object_id, stripe_account, currency)
 );
 COMMENT ON TABLE ledger_uncleared IS
     'Disagreements, perhaps temporary, between our records and Stripe: objects whose postings to `customers` do not '

@@ -447,8 +447,8 @@ balance_proof = Table(
 ledger_uncleared = Table(
     "ledger_uncleared",
     metadata,
-    Column("stripe_account", Text, primary_key=True),
     Column("object_id", Text, primary_key=True),
+    Column("stripe_account", Text, primary_key=True),
     Column("currency", Text, primary_key=True),
     Column("ledger_account", Text, nullable=False),
     Column("ours", BigInteger, nullable=False),

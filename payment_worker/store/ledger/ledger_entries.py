@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, case, exists, func, select, text
+from sqlalchemy import Connection, bindparam, case, exists, func, select, text, true
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from payment_worker.domain.findings.kinds import UNCLEARED, FindingKind
@@ -279,19 +279,16 @@ def uncleared(
     """What has not been cleared on these accounts since before then and is no open finding, oldest first."""
     table = _UNCLEARED.c
     amounts = func.jsonb_build_object("ours", table.ours, "theirs", -table.theirs, "currency", table.currency)
-    is_recorded = exists().where(
-        _FINDING.c.object_id == table.object_id,
-        _FINDING.c.kind == _KIND,
-        _FINDING.c.status == FindingStatus.OPEN,
-        _FINDING.c.detail.contains(amounts),
-    )
+    # Not EXISTS, which may read all findings that are open for each of these.
+    is_as_recorded = (_FINDING.c.status == FindingStatus.OPEN) & _FINDING.c.detail.contains(amounts)
+    finding = select(is_as_recorded).where(_FINDING.c.object_id == table.object_id, _FINDING.c.kind == _KIND)
     query = (
         select(*(table[name] for name in Uncleared.__slots__))
         .where(
             table.ledger_account == LedgerAccount.CUSTOMERS,
             table.stripe_account.in_(accounts),
             table.since < before,
-            ~is_recorded,
+            finding.scalar_subquery().is_not(true()),
         )
         .order_by(table.since)
         .limit(limit)

@@ -47,6 +47,9 @@ class Finding:
 
 COLUMNS: Final = [table.c[name] for name in Finding.__slots__]
 
+_IS_OPEN: Final = table.c.resolved_at.is_(None)
+"""For findings that are named. With the status, PostgreSQL may read all that are open: they have an index."""
+
 
 def record(
     connection: Connection,
@@ -115,7 +118,7 @@ def decide(connection: Connection, finding_id: int, *, reason: str, actor: str, 
 
 def _close(connection: Connection, condition: ColumnElement[bool], **values: object) -> bool:
     """Close what is open of these; whether anything was."""
-    update = table.update().where(condition, table.c.status == FindingStatus.OPEN)
+    update = table.update().where(condition, _IS_OPEN)
     return connection.execute(update.values(status=FindingStatus.CLOSED, **values)).rowcount > 0
 
 
@@ -134,7 +137,7 @@ def open_since(connection: Connection, differences: Collection[tuple[str, str]])
     """When the first of these, by kind and object, was found that are open; None if none is."""
     at: datetime | None = connection.scalar(
         select(func.min(table.c.found_at)).where(
-            tuple_(table.c.kind, table.c.object_id).in_(differences), table.c.status == FindingStatus.OPEN
+            tuple_(table.c.kind, table.c.object_id).in_(differences), _IS_OPEN
         )
     )
     return at

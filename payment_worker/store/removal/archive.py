@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Table, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Table, exists, func, select, true
 
 from payment_worker.domain.dispute import DisputeStatus
 from payment_worker.domain.payment import PaymentStatus
@@ -87,7 +87,9 @@ def lock_quiet(connection: Connection, payment_ids: Collection[UUID], *, before:
 
 
 def _exists_for_payment(table: Table, condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists(select(table.c.payment_id).where(table.c.payment_id == _PAYMENT.c.payment_id, condition))
+    """Whether a row of the payment meets the condition. Not EXISTS, which may read a partial index of all who do."""
+    rows = select(func.bool_or(condition)).where(table.c.payment_id == _PAYMENT.c.payment_id)
+    return rows.scalar_subquery().is_(true())
 
 
 def _is_uncleared(table: Table, object_id: ColumnElement[str]) -> ColumnElement[bool]:
