@@ -31,6 +31,8 @@ pytest_plugins = ["payment_worker.testing.plugin"]
 _STRIPE_KEYS = {"STRIPE_API_KEY": "sk_test_simulator", "STRIPE_WEBHOOK_SECRET": "whsec_simulator"}
 _TEMPLATE = "migrated"
 _REDIS_DATABASES = 4096
+# It names the database and the application of each line.
+_LOG = {"log_line_prefix": "%m [%p] %d %a "}
 _numbers = itertools.count(1)
 
 # How fast this machine is just now says nothing of the code.
@@ -51,7 +53,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def postgresql() -> Iterator[PostgreSQL]:
     """The session's PostgreSQL server. A test that hurts its server takes `own_postgresql`."""
     # Nothing is vacuumed or analyzed but by a test, so that the order of rows and their plans are not left to chance.
-    with PostgreSQL(durable=False, settings={"autovacuum": "off"}) as server:
+    with PostgreSQL(durable=False, settings={"autovacuum": "off", **_LOG}) as server:
         yield server
 
 
@@ -76,7 +78,7 @@ def copied_server(migrated_server: Path) -> Callable[[], PostgreSQL]:
     """Makes servers that are not yet started, each with a migrated database `payments`."""
 
     def copied() -> PostgreSQL:
-        server = PostgreSQL(durable=False)
+        server = PostgreSQL(durable=False, settings=_LOG)
         # It keeps owners and modes, and spares initdb and the migrations.
         subprocess.run(["cp", "-a", f"{migrated_server}/.", server.directory], check=True)
         return server

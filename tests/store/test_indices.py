@@ -58,8 +58,8 @@ from payment_worker.store.records import (
 )
 from tests.flows.conftest import clock, context, scene
 from tests.flows.scene import Scene
+from tests.harness.backlog import fill
 from tests.harness.rows import Rows
-from tests.store.backlog import fill
 
 __all__ = ["clock", "context", "scene"]
 
