@@ -30,8 +30,8 @@ class Acknowledgements(bootsteps.StartStopStep):  # type: ignore[misc] # Celery 
     def start(self, consumer: Any) -> None:  # noqa: ANN401
         """Called at each connection to Redis."""
         previous, qos = self._qos, consumer.task_consumer.channel.qos
-        if not isinstance(qos, QoS):
-            return
+        if not consumer.hub or not isinstance(qos, QoS):
+            return  # without the loop, the timer would run in a thread of its own
         if previous:
             qos.take_over(previous)
         self._qos, qos.acknowledges_later = qos, True
