@@ -37,11 +37,15 @@ class Acknowledgements(bootsteps.StartStopStep):  # type: ignore[misc] # Celery 
         self._qos, qos.acknowledges_later = qos, True
         self._timer = consumer.timer.call_repeatedly(EVERY_SECONDS, qos.acknowledge_all)
 
-    def stop(self, _consumer: Any) -> None:  # noqa: ANN401
+    def stop(self, consumer: Any) -> None:  # noqa: ANN401
         """Called when Redis is gone, and before the worker ends: its last tasks are acknowledged one by one."""
         if self._timer:
             self._timer.cancel()
-        if self._qos:
-            self._qos.acknowledges_later = False
-            with contextlib.suppress(RedisError, OSError):  # in the first case it is taken over
+        if not self._qos:
+            return
+        self._qos.acknowledges_later = False
+        if (
+            consumer.blueprint.state != bootsteps.RUN
+        ):  # otherwise Redis is gone: the next connection takes over
+            with contextlib.suppress(RedisError, OSError):
                 self._qos.acknowledge_all()

@@ -1,13 +1,17 @@
 """A message and the acknowledgement of another are one command, and no acknowledgement is forgotten."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import redis
+from celery import bootsteps
+from kombu.asynchronous.timer import Timer
 from kombu.connection import Connection
 from kombu.message import Message
 from kombu.simple import SimpleQueue
 
+from payment_worker.broker.acknowledgements import Acknowledgements
 from payment_worker.broker.transport import Transport
 from payment_worker.devstack.servers.valkey import Valkey
 from tests.broker.scene import Scene
@@ -103,12 +107,29 @@ def test_a_full_redis_acknowledges_and_then_has_room_for_the_next_message(
 def test_what_a_lost_connection_did_not_acknowledge_the_next_one_does(
     queue: SimpleQueue, own_valkey: Valkey, broker: "redis.Redis"
 ) -> None:
+    first = a_consumer(queue.channel)
+    step = Acknowledgements(first)
+    step.start(first)
     acknowledge(received(queue))
+    step.stop(first)
+    assert broker.hlen("unacked") == 1
+
     with Connection(own_valkey.url(), transport=Transport) as connection:  # type: ignore[no-untyped-call]
-        qos = connection.default_channel.qos
-        qos.take_over(queue.channel.qos)
-        qos.acknowledge_all()
+        second = a_consumer(connection.default_channel)
+        step.start(second)
+        for entry in second.timer.queue:
+            entry.entry()
     assert not broker.hkeys("unacked")
+
+
+def a_consumer(channel: object) -> SimpleNamespace:
+    """What the step needs of Celery's consumer, while the worker runs."""
+    return SimpleNamespace(
+        task_consumer=SimpleNamespace(channel=channel),
+        blueprint=SimpleNamespace(state=bootsteps.RUN),
+        hub=True,
+        timer=Timer(),  # type: ignore[no-untyped-call]
+    )
 
 
 def test_of_many_acknowledgements_each_reaches_redis(queue: SimpleQueue, broker: "redis.Redis") -> None:
