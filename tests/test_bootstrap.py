@@ -1,5 +1,6 @@
 """A process holds one of each: its threads share it, and its children make their own, or share its memory."""
 
+import json
 import subprocess
 import sys
 
@@ -36,14 +37,24 @@ with bootstrap._held.lock:  # as if another thread were making it
 """
 
 WORKER = """
-import gc
-import payment_worker.tasks
+import gc, json, sys
+import payment_worker.broker.consumer, payment_worker.tasks
 from celery.signals import celeryd_after_setup
 
 loaded = len(gc.get_objects())
 celeryd_after_setup.send(sender="worker", instance=None, conf=None)  # before Celery forks the first child
-print(gc.get_freeze_count() > 0.9 * loaded)
+print(json.dumps({"frozen": gc.get_freeze_count() / loaded, "modules": sorted(sys.modules)}))
 """
+
+OTHERS = {
+    *("alembic", "anyio", "jinja2", "pycurl", "requests", "rich", "starlette", "typer", "uvicorn"),
+    *(
+        f"payment_worker.{part}"
+        for part in ("cli", "console", "devstack", "http_server", "simulator", "webhook")
+    ),
+    "payment_worker.monitoring.collector",
+}
+"""What other programs of ours need, or what a library loads if it is there. Each would be held by every worker."""
 
 
 def test_many_threads_that_begin_at_once_share_one(environment: dict[str, str]) -> None:
@@ -54,10 +65,15 @@ def test_a_child_makes_its_own_even_if_it_began_while_its_parent_did(environment
     assert _printed(CHILD, environment) == "0\n"
 
 
-def test_what_a_worker_has_loaded_is_not_collected_and_so_stays_shared_with_its_children(
+def test_a_worker_loads_only_what_it_uses_and_shares_it_with_its_children(
     environment: dict[str, str],
 ) -> None:
-    assert _printed(WORKER, environment) == "True\n"
+    worker = json.loads(_printed(WORKER, environment))
+
+    assert {"stripe", "structlog", "payment_worker.tasks.payments"} <= set(worker["modules"])
+    assert OTHERS.isdisjoint(worker["modules"])
+    # What is frozen is not collected, and collections are what writes into all that a child shares.
+    assert worker["frozen"] > 0.9
 
 
 def _printed(program: str, environment: dict[str, str]) -> str:

@@ -17,7 +17,6 @@ from celery.signals import (
 from prometheus_client.registry import Collector
 
 from payment_worker.celery import app, check_result_backend
-from payment_worker.monitoring.collector import state_of
 from payment_worker.monitoring.counters import count_here
 from payment_worker.monitoring.http import Exposed, expose
 from payment_worker.monitoring.tracing import ExtraMissingError, begin_tracing, check_extra
@@ -80,6 +79,8 @@ def _begin_beat(**_: object) -> None:
     settings = _settings(needed_by=("broker",), without=("stripe", "webhook"))
     if settings.metrics_port is not None:
         settings = _settings(needed_by=("broker", "database"), without=("stripe", "webhook"))
+        from payment_worker.monitoring.collector import state_of  # noqa: PLC0415 a worker has no use for it
+
         _expose(settings, lambda: [state_of(settings, queues=[queue.name for queue in app.conf.task_queues])])
 
 
