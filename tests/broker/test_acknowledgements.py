@@ -1,5 +1,6 @@
 """A message and the acknowledgement of another are one command, and no acknowledgement is forgotten."""
 
+import json
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -153,3 +154,12 @@ def test_a_connection_that_redis_closed_meanwhile_is_made_anew(
     acknowledge(first)
     second = received(queue)
     assert broker.hkeys("unacked") == [second.delivery_tag]
+
+
+def test_a_message_is_kept_as_the_text_that_it_came_as(queue: SimpleQueue, broker: "redis.Redis") -> None:
+    text = str(broker.rpop("q")).replace('": "', '" :  "')
+    broker.rpush("q", text)
+    message = received(queue)
+    kept = str(broker.hget("unacked", str(message.delivery_tag)))
+    assert kept.startswith(f"[{text}, ")
+    assert json.loads(kept)[2] == "q"
