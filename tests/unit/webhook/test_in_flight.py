@@ -32,4 +32,4 @@ def test_a_sender_with_fewer_connections_than_before_is_soon_known() -> None:
     waits = [not in_flight.is_most(2, now=n * MEMORY_SECONDS / 10) for n in range(1, 40)]
 
     assert waits == sorted(waits, reverse=True)
-    assert sum(waits) <= 21  # tenths of `MEMORY_SECONDS`
+    assert 9 <= sum(waits) <= 21  # tenths of `MEMORY_SECONDS`
