@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from payment_worker.store import metadata_secret
-from payment_worker.store.connection.database import Connection
+from payment_worker.store.connection.database import Connection, Database
 
 
 class MetadataSecrets:
@@ -11,6 +11,13 @@ class MetadataSecrets:
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         self._secrets = tuple(secrets)
+
+    def load(self, database: Database) -> Sequence[str]:
+        """The secrets, in a transaction of its own if they have to be read."""
+        if self._secrets:
+            return self._secrets
+        with database.begin() as connection:
+            return self.read(connection)
 
     def read(self, connection: Connection) -> Sequence[str]:
         """The secrets; the database's is read once, in the transaction that is open."""

@@ -7,17 +7,25 @@ from itertools import chain, count
 from typing import Any, Final
 
 from sqlalchemy import (
+    CTE,
     BindParameter,
     ClauseElement,
     ColumnElement,
     Connection,
     CursorResult,
     Insert,
+    Select,
     Table,
     Update,
     bindparam,
+    exists,
+    func,
+    literal_column,
+    select,
 )
 from sqlalchemy.dialects.postgresql import psycopg2
+
+from payment_worker.store.connection.database import Database
 
 _DIALECT: Final = psycopg2.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's
 
@@ -39,11 +47,19 @@ class Compiled:
         self._encoders = {name: encode for name, encode in encoders.items() if encode}
 
     def execute(self, connection: Connection, parameters: Mapping[str, Any]) -> CursorResult[Any]:
-        """Run it with these values of its parameters."""
+        """Run it in a transaction with these values of its parameters."""
+        return connection.exec_driver_sql(self._text, self._values(parameters))
+
+    def run(self, database: Database, parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of any column
+        """Run it as a transaction of its own; the first value that it returns, if it returns a row."""
+        row = database.run(self._text, self._values(parameters))
+        return row and row[0]
+
+    def _values(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         values = {**self._fixed, **parameters}
         for name, encode in self._encoders.items():
             values[name] = encode(values[name])
-        return connection.exec_driver_sql(self._text, values)
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +96,25 @@ def write(connection: Connection, writes: Sequence[Write]) -> None:
     PostgreSQL runs the parts of such a statement in any order. Rows of one table are one part of it, so that
     they are numbered in the order given.
     """
-    if not writes:
-        return
+    if writes:
+        statement, parameters = _statement_of(writes)
+        statement.execute(connection, parameters)
+
+
+def write_if_found(
+    database: Database, query: Select[Any], key: Mapping[str, Any], writes: Sequence[Write]
+) -> bool:
+    """The same as a transaction of its own, if the query finds the row that it locks; whether it did.
+
+    Only one row of each table may be inserted.
+    """
+    statement, parameters = _statement_of(writes, query)
+    return bool(statement.run(database, {**parameters, **key}))
+
+
+def _statement_of(
+    writes: Sequence[Write], query: Select[Any] | None = None
+) -> tuple[Compiled, Mapping[str, Any]]:
     rows: dict[tuple[Table, tuple[str, ...]], list[Mapping[str, Any]]] = {}
     for each in writes:
         if isinstance(each, Row):
@@ -96,27 +129,47 @@ def write(connection: Connection, writes: Sequence[Write]) -> None:
     statement = _statement(
         tuple((table, columns, len(rows_of_table)) for (table, columns), rows_of_table in rows.items()),
         tuple((each.table, tuple(each.values), tuple(each.where), each.only) for each in changes),
+        query,
     )
-    statement.execute(connection, parameters)
+    return statement, parameters
 
 
 @lru_cache(maxsize=500)
-def _statement(inserted: tuple[RowsShape, ...], changed: tuple[ChangeShape, ...]) -> Compiled:
+def _statement(
+    inserted: tuple[RowsShape, ...], changed: tuple[ChangeShape, ...], query: Select[Any] | None
+) -> Compiled:
     """The same shapes come again and again: their statement is made once, which is most of its cost."""
+    found = None if query is None else query.cte("found")
     numbers = count()
     parts: list[Insert | Update] = [
-        table.insert().values([_parameters(f"row{next(numbers)}", table, columns) for _ in range(row_count)])
+        insert_if(found, table, columns, f"row{next(numbers)}")
+        if found is not None
+        else table.insert().values(
+            [parameters_of(f"row{next(numbers)}", table, columns) for _ in range(row_count)]
+        )
         for table, columns, row_count in inserted
     ]
+    is_found = [] if found is None else [exists(select(literal_column("1")).select_from(found))]
     for n, (table, columns, keys, only) in enumerate(changed):
-        keys_match = [table.c[name] == key for name, key in _parameters(f"key{n}", table, keys).items()]
+        keys_match = [table.c[name] == key for name, key in parameters_of(f"key{n}", table, keys).items()]
         condition = [] if only is None else [only]
         parts.append(
-            table.update().where(*keys_match, *condition).values(_parameters(f"set{n}", table, columns))
+            table.update()
+            .where(*keys_match, *condition, *is_found)
+            .values(parameters_of(f"set{n}", table, columns))
         )
-    *other_parts, last_part = parts
-    return Compiled(last_part.add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(other_parts))))
+    last_part = parts.pop() if found is None else select(func.count()).select_from(found)
+    return Compiled(last_part.add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(parts))))
 
 
-def _parameters(prefix: str, table: Table, columns: Sequence[str]) -> dict[str, BindParameter[Any]]:
+def insert_if(found: CTE, table: Table, columns: Sequence[str], prefix: str) -> Insert:
+    """The insert of a row for every row of `found`: one, or none."""
+    values = parameters_of(prefix, table, columns).values()
+    return table.insert().from_select(
+        list(columns), select(*values).select_from(found), include_defaults=False
+    )
+
+
+def parameters_of(prefix: str, table: Table, columns: Sequence[str]) -> dict[str, BindParameter[Any]]:
+    """A parameter for each of these columns, named after it."""
     return {name: bindparam(f"{prefix}_{name}", type_=table.c[name].type) for name in columns}

@@ -3,8 +3,10 @@
 Without monitoring nothing is counted: `payment_worker.monitoring` installs the recorder.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import local
 from types import MappingProxyType
 from typing import Protocol
 
@@ -41,9 +43,36 @@ def begin(recorder: Recorder | None) -> None:
     _recorder = recorder
 
 
+Count = tuple[Metric, tuple[str, ...], float]
+
+
+class _Held(local):
+    """The counts of this thread's open transaction, if it has one."""
+
+    counts: list[Count] | None = None
+
+
+_held = _Held()
+
+
+@contextmanager
+def counted_if_kept() -> Iterator[None]:
+    """What is counted in the block counts at its end, unless that is an exception: then nothing of it happened."""
+    counts: list[Count] = []
+    outer, _held.counts = _held.counts, counts
+    try:
+        yield
+    finally:
+        _held.counts = outer
+    for metric, labels, by in counts:
+        count(metric, *labels, by=by)
+
+
 def count(metric: Metric, *labels: str, by: float = 1) -> None:
     """Count it, under these values of its labels in their order."""
-    if _recorder:
+    if _held.counts is not None:
+        _held.counts.append((metric, labels, by))
+    elif _recorder:
         _recorder.add(metric, labels, by)
 
 

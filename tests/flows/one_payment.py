@@ -172,13 +172,20 @@ class DyingDatabase(Database):
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
+        self._die_in_time()
+        with super().begin() as connection:
+            yield connection
+
+    def run(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        self._die_in_time()
+        return super().run(statement, parameters)
+
+    def _die_in_time(self) -> None:
         if self.dies_before is not None:
             self.dies_before -= 1
             if self.dies_before < 0:
                 self.dies_before = None
                 raise DiedError
-        with super().begin() as connection:
-            yield connection
 
 
 @dataclass(frozen=True)

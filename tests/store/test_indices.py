@@ -92,13 +92,17 @@ NOT_RUN: frozenset[Function] = frozenset(
 
 
 def _functions() -> set[Function]:
-    """Every function of the store that takes a connection."""
+    """Every function of the store that takes a connection, or a database to run its one statement in."""
     found: set[Function] = set()
     for path in STORE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef) and node.args.args and node.args.args[0].arg == "connection":
+            if isinstance(node, ast.FunctionDef) and _first_argument(node) in {"connection", "database"}:
                 found.add((str(path.relative_to(STORE)), node.name))
     return found
+
+
+def _first_argument(function: ast.FunctionDef) -> str | None:
+    return function.args.args[0].arg if function.args.args else None
 
 
 @contextmanager

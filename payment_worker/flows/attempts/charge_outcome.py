@@ -10,12 +10,28 @@ from payment_worker.domain.payment import PaymentStatus, PaymentTrigger
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot
 from payment_worker.domain.transitions.payments import fail_payment
 from payment_worker.domain.transitions.verdicts import Advanced, Contradicted, Contradiction, Stale, Unchanged
-from payment_worker.flows.attempts.lifecycle import Continue, LockedAttempt
+from payment_worker.flows.attempts.lifecycle import ClaimedAttempt, Continue, LockedAttempt
 from payment_worker.flows.result import CommandResult
 from payment_worker.flows.transitions.apply import judge
 from payment_worker.flows.transitions.contradictions import record_finding
-from payment_worker.flows.transitions.payments import payment_writes
+from payment_worker.flows.transitions.payments import judge_payment_intent, payment_writes
 from payment_worker.store.records import payments
+
+
+def record_first_response(claimed: ClaimedAttempt, snapshot: PaymentIntentSnapshot) -> CommandResult | None:
+    """Record what the response to the first request of a charge shows, without a lock.
+
+    None if it was not: there is more to decide, or the payment has changed since it was read.
+    """
+    if snapshot.trigger is None:
+        return None
+    versioned = claimed.based(snapshot, is_present=True)
+    judgement = judge_payment_intent(
+        claimed.payment, versioned, action_expiry=claimed.context.policy.action_expiry
+    )
+    if judgement.contradiction or not isinstance(judgement.verdict, Advanced):
+        return None
+    return claimed.finish_if_unchanged(_status_of(snapshot), judgement, judgement.verdict.payment)
 
 
 def payment_intent_shown(locked: LockedAttempt, snapshot: PaymentIntentSnapshot) -> CommandResult | Continue:

@@ -1,6 +1,7 @@
 """Finishes or reschedules an attempt under the locks of its payment and refund."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -17,16 +18,16 @@ from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.flows.clocks import apart
 from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, Unfinished, payment_result, refund_result
-from payment_worker.flows.transitions.judgement import Writes
+from payment_worker.flows.transitions.judgement import Judgement, Writes
 from payment_worker.gateway.requests import Request
 from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.records import attempts
 from payment_worker.store.records.history import Cause
-from payment_worker.store.statements import write
+from payment_worker.store.statements import Change, write
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.metrics import ATTEMPTS, RESCHEDULED, account_label
-from payment_worker.telemetry.recorder import count
+from payment_worker.telemetry.recorder import count, counted_if_kept
 
 log = logger(__name__)
 
@@ -53,19 +54,93 @@ class Continue:
     payment: Payment
 
 
-@dataclass(frozen=True, slots=True)
-class LockedAttempt:
-    """One attempt whose outcome is being recorded, with all its rows locked."""
+class _ChangedError(Exception):
+    """Nothing was written, so nothing of it is counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedAttempt:
+    """One attempt whose outcome is being recorded, and its payment as we read it last: no row is locked."""
 
     context: Context
-    connection: Connection
     payment: Payment
-    refund: Refund | None
     attempt: Attempt
     now: datetime
-    call_began_at: datetime
     stripe_request_id: str | None
     """That of the response which has the outcome, if one has."""
+
+    def cause(self, cause: str, **detail: object) -> Cause:
+        """The cause of a change that this attempt makes."""
+        detail["stripe_request_id"] = self.stripe_request_id
+        known_detail = {name: value for name, value in detail.items() if value is not None}
+        return self.context.cause(cause, attempt=self.attempt.number, **known_detail)
+
+    def based(self, snapshot: PaymentIntentSnapshot, *, is_present: bool) -> PaymentIntentSnapshot:
+        """The snapshot in a response, with the row's version before the call if it shows the current state."""
+        if not is_present:
+            return snapshot
+        # A look-up that shows the state before the attempt does not get here: it has found nothing.
+        return replace(snapshot.as_of(self.attempt.as_of_version), is_from_attempt=True)
+
+    def finish_if_unchanged(
+        self, status: AttemptStatus, judgement: Judgement, payment: Payment
+    ) -> CommandResult | None:
+        """Finish the attempt and write its outcome in one statement; None if the lease or the payment has changed."""
+        with suppress(_ChangedError), counted_if_kept():
+            writes = judgement.writes(cause=self.cause("answered"), now=self.now)
+            update = self._finished(status, payment)
+            if not attempts.write_if_unchanged(
+                self.context.database, self.attempt, self.payment, [*writes, update]
+            ):
+                raise _ChangedError
+            return self._tell(status, payment_result(payment))
+        return None
+
+    def _finished(self, status: AttemptStatus, payment: Payment, *, code: str | None = None) -> Change:
+        return attempts.finished(
+            self.attempt,
+            status=status,
+            error_code=code,
+            stripe_request_id=self.stripe_request_id,
+            retry_at=self._retry_at(status, payment),
+            now=self.now,
+        )
+
+    def _tell(self, status: AttemptStatus, result: CommandResult) -> CommandResult:
+        count(ATTEMPTS, self.attempt.action, status.lower(), account_label(self.payment.stripe_account))
+        log.info(
+            "attempt finished",
+            **self._ids(),
+            outcome=status,
+            status=result.status,
+            stripe_id=result.stripe_id,
+        )
+        return result
+
+    def _retry_at(self, status: AttemptStatus, payment: Payment) -> datetime | None:
+        if status is not AttemptStatus.DECLINED or self.attempt.action not in CHARGES:
+            return None
+        if not json.loads(self.attempt.parameters).get("off_session"):
+            return None  # its customer was there, and is not any more
+        return automatic_retry_at(payment, policy=self.context.policy.retries, now=self.now)
+
+    def _ids(self) -> dict[str, object]:
+        attempt = self.attempt
+        return {
+            "payment_id": str(attempt.payment_id),
+            "refund_id": attempt.refund_id and str(attempt.refund_id),
+            "attempt": attempt.number,
+            "action": attempt.action,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedAttempt(ClaimedAttempt):
+    """One attempt whose outcome is being recorded, with all its rows locked."""
+
+    connection: Connection
+    refund: Refund | None
+    call_began_at: datetime
 
     @property
     def could_believe_absence(self) -> bool:
@@ -83,19 +158,6 @@ class LockedAttempt:
     def is_on_record(self) -> bool:
         """Whether Stripe has shown before what the attempt makes, so that its absence now cannot be true."""
         return is_on_record(self.attempt.action, self.payment, self.refund)
-
-    def cause(self, cause: str, **detail: object) -> Cause:
-        """The cause of a change that this attempt makes."""
-        detail["stripe_request_id"] = self.stripe_request_id
-        known_detail = {name: value for name, value in detail.items() if value is not None}
-        return self.context.cause(cause, attempt=self.attempt.number, **known_detail)
-
-    def based(self, snapshot: PaymentIntentSnapshot, *, is_present: bool) -> PaymentIntentSnapshot:
-        """The snapshot in a response, with the row's version before the call if it shows the current state."""
-        if not is_present:
-            return snapshot
-        # A look-up that shows the state before the attempt does not get here: it has found nothing.
-        return replace(snapshot.as_of(self.attempt.as_of_version), is_from_attempt=True)
 
     def reschedule(
         self,
@@ -136,42 +198,8 @@ class LockedAttempt:
         code: str | None = None,
     ) -> CommandResult:
         """Finish the attempt and write its outcome."""
-        update = attempts.finished(
-            self.attempt,
-            status=status,
-            error_code=code,
-            stripe_request_id=self.stripe_request_id,
-            retry_at=self._retry_at(status, payment),
-            now=self.now,
-        )
-        write(self.connection, [*writes, update])
-        result = refund_result(refund) if refund else payment_result(payment)
-        account = account_label(self.payment.stripe_account)
-        count(ATTEMPTS, self.attempt.action, status.lower(), account)
-        log.info(
-            "attempt finished",
-            **self._ids(),
-            outcome=status,
-            status=result.status,
-            stripe_id=result.stripe_id,
-        )
-        return result
-
-    def _retry_at(self, status: AttemptStatus, payment: Payment) -> datetime | None:
-        if status is not AttemptStatus.DECLINED or self.attempt.action not in CHARGES:
-            return None
-        if not json.loads(self.attempt.parameters).get("off_session"):
-            return None  # its customer was there, and is not any more
-        return automatic_retry_at(payment, policy=self.context.policy.retries, now=self.now)
-
-    def _ids(self) -> dict[str, object]:
-        attempt = self.attempt
-        return {
-            "payment_id": str(attempt.payment_id),
-            "refund_id": attempt.refund_id and str(attempt.refund_id),
-            "attempt": attempt.number,
-            "action": attempt.action,
-        }
+        write(self.connection, [*writes, self._finished(status, payment, code=code)])
+        return self._tell(status, refund_result(refund) if refund else payment_result(payment))
 
 
 def new_attempt(

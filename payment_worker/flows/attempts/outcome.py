@@ -26,9 +26,21 @@ from payment_worker.domain.attempts.outcome import (
 from payment_worker.domain.eligibility import RefundRejectionReason
 from payment_worker.domain.findings.payments import payment_missing_there
 from payment_worker.domain.findings.refunds import refund_missing_there
+from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot, RefundSnapshot
-from payment_worker.flows.attempts.charge_outcome import charge_refused, payment_intent_shown, retry_refused
-from payment_worker.flows.attempts.lifecycle import CHARGES, Continue, LockedAttempt, new_attempt
+from payment_worker.flows.attempts.charge_outcome import (
+    charge_refused,
+    payment_intent_shown,
+    record_first_response,
+    retry_refused,
+)
+from payment_worker.flows.attempts.lifecycle import (
+    CHARGES,
+    ClaimedAttempt,
+    Continue,
+    LockedAttempt,
+    new_attempt,
+)
 from payment_worker.flows.attempts.modify_outcome import change_never_executed, change_refused, change_shown
 from payment_worker.flows.attempts.refund_outcome import refund_failed, refund_shown
 from payment_worker.flows.context import Context
@@ -46,13 +58,49 @@ log = logger(__name__)
 
 
 def record(
-    context: Context, attempt: Attempt, outcome: Outcome | Absent | ScanIncomplete, *, call_began_at: datetime
+    context: Context,
+    attempt: Attempt,
+    outcome: Outcome | Absent | ScanIncomplete,
+    *,
+    call_began_at: datetime,
+    as_read: Payment | None = None,
 ) -> CommandResult | Continue:
     """Record an outcome. If the lease was lost meanwhile nothing changes, and the current status is returned.
 
     Args:
         call_began_at: when the call to Stripe began; absence is decided by it.
+        as_read: the payment before the first request of the attempt, if this is the response to it.
     """
+    result = (as_read and _record_without_lock(context, attempt, as_read, outcome)) or _record_locked(
+        context, attempt, outcome, call_began_at=call_began_at
+    )
+    context.notify_relay()
+    return result
+
+
+def _record_without_lock(
+    context: Context, attempt: Attempt, payment: Payment, outcome: Outcome | Absent | ScanIncomplete
+) -> CommandResult | None:
+    """Record the usual outcome of a charge; None if it is another one, or a row has changed."""
+    match outcome:
+        case Shown(PaymentIntentSnapshot() as snapshot, is_present=True) | Declined(
+            _, PaymentIntentSnapshot() as snapshot, is_present=True
+        ) if attempt.action is Action.CHARGE:
+            claimed = ClaimedAttempt(
+                context=context,
+                payment=payment,
+                attempt=attempt,
+                now=context.clock(),
+                stripe_request_id=outcome.stripe_request_id,
+            )
+            return record_first_response(claimed, snapshot)
+        case _:
+            return None
+
+
+def _record_locked(
+    context: Context, attempt: Attempt, outcome: Outcome | Absent | ScanIncomplete, *, call_began_at: datetime
+) -> CommandResult | Continue:
     with context.database.begin() as connection:
         current = attempts.lock_unfinished(connection, attempt.attempt_id)
         if current is None or current[1].lease_token != attempt.lease_token:
@@ -73,9 +121,7 @@ def record(
             if isinstance(outcome, Absent | ScanIncomplete)
             else outcome.stripe_request_id,
         )
-        result = _record(locked, outcome)
-    context.notify_relay()
-    return result
+        return _record(locked, outcome)
 
 
 def present(connection: Connection, attempt: Attempt) -> CommandResult:

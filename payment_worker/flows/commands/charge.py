@@ -57,36 +57,36 @@ def _payment_of(request: ChargeRequest) -> Payment:
 def _insert_payment(
     context: Context, request: ChargeRequest, payment: Payment, now: datetime, *, due_at: datetime | None
 ) -> Attempt | None:
-    with context.database.begin() as connection:
-        stripe_request = _stripe_request(request, payment, secrets=context.metadata_secrets.read(connection))
-        return create_payment.create_payment(
-            connection,
-            payment=payment,
-            request={
-                "stripe_customer": request.stripe_customer,
-                "payment_method": request.payment_method,
-                "capture_method": request.capture_method,
-                "description": request.description,
-                "statement_descriptor_suffix": request.statement_descriptor_suffix,
-                "metadata": dict(request.metadata),
-                "fingerprint": fingerprint(request),
-                **({"not_before": due_at} if due_at else {}),
-            },
-            attempt=_new_attempt(context, payment, stripe_request, now, due_at),
-            is_scheduled=due_at is not None,
-            further_rows=[
-                transition(
-                    payment_id=payment.payment_id,
-                    before=None,
-                    after=payment.status,
-                    cause=context.cause("requested"),
-                    now=now,
-                    detail={"amount": payment.amount, "currency": payment.currency},
-                ),
-                *present(payment_message(payment, now=now)),
-            ],
-            now=now,
-        )
+    secrets = context.metadata_secrets.load(context.database)
+    stripe_request = _stripe_request(request, payment, secrets=secrets)
+    return create_payment.create_payment(
+        context.database,
+        payment=payment,
+        request={
+            "stripe_customer": request.stripe_customer,
+            "payment_method": request.payment_method,
+            "capture_method": request.capture_method,
+            "description": request.description,
+            "statement_descriptor_suffix": request.statement_descriptor_suffix,
+            "metadata": dict(request.metadata),
+            "fingerprint": fingerprint(request),
+            **({"not_before": due_at} if due_at else {}),
+        },
+        attempt=_new_attempt(context, payment, stripe_request, now, due_at),
+        is_scheduled=due_at is not None,
+        further_rows=[
+            transition(
+                payment_id=payment.payment_id,
+                before=None,
+                after=payment.status,
+                cause=context.cause("requested"),
+                now=now,
+                detail={"amount": payment.amount, "currency": payment.currency},
+            ),
+            *present(payment_message(payment, now=now)),
+        ],
+        now=now,
+    )
 
 
 def _new_attempt(

@@ -1,10 +1,11 @@
 """Opens transactions on the Payment Database with time limits, and raises one error for every outage."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
+import psycopg2
 import sqlalchemy
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
@@ -33,6 +34,10 @@ LOCK_TIMEOUT_SECONDS: Final = 10
 
 ANSWER_TIMEOUT_SECONDS: Final = 20
 """For a server that has frozen or cannot be reached any more. One that is well keeps the limit for statements first."""
+
+
+STALE_POOL: Final = frozenset({Outage.READ_ONLY, Outage.CONNECTION_LOST, Outage.SHUTTING_DOWN})
+"""Outages after which no connection that waits in the pool is of use: another server may be the primary now."""
 
 
 class Database:
@@ -72,14 +77,45 @@ class Database:
         Raises:
             DatabaseUnavailableError: a commit in progress may or may not have taken effect.
         """
+        with self._translated(), self.engine.begin() as connection:
+            if self._clock.is_due:
+                self._clock.measure(connection)
+            yield connection
+
+    def run(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """Run one statement of the driver's own as a transaction; its first row, if it returns one.
+
+        For the two statements of every charge: BEGIN, COMMIT and SQLAlchemy's part cost as much as these do.
+
+        Raises:
+            DatabaseUnavailableError: the statement may or may not have taken effect.
+        """
+        if self._clock.is_due:
+            with self.begin():
+                pass
+        with self._translated():
+            pooled = self.engine.raw_connection()
+            try:
+                driver: Any = pooled.dbapi_connection
+                driver.autocommit = True
+                with driver.cursor() as cursor:
+                    cursor.execute(statement, parameters)
+                    row: tuple[Any, ...] | None = cursor.fetchone()
+                driver.autocommit = False
+            except BaseException as error:
+                pooled.invalidate(error)
+                raise
+            finally:
+                pooled.close()
+        return row
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
         try:
-            with translated(host=self.host), self.engine.begin() as connection:
-                if self._clock.is_due:
-                    self._clock.measure(connection)
-                yield connection
+            with translated(host=self.host):
+                yield
         except DatabaseUnavailableError as error:
-            if error.outage is Outage.READ_ONLY:
-                # Another server may be the primary now, and what waits in the pool leads to the old one.
+            if error.outage in STALE_POOL:
                 self.engine.dispose()
             raise
 
@@ -115,7 +151,7 @@ def translated(*, host: str) -> Iterator[None]:
         yield
     except NoConnectionFreeError:
         raise DatabaseUnavailableError(Outage.POOL_EXHAUSTED, host=host) from None
-    except DBAPIError as error:
+    except (DBAPIError, psycopg2.Error) as error:
         outage = unavailable(error, host=host)
         if outage is None:
             raise

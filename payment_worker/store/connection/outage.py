@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+import psycopg2
 from sqlalchemy.exc import DBAPIError
 
 from payment_worker.domain.explained_code import Code
@@ -111,6 +112,10 @@ _TEXTS: Final[tuple[tuple[str, Outage, str | None], ...]] = (
 )
 
 
+_WITHOUT_RESPONSE: Final = frozenset({"OperationalError", "InterfaceError", "DatabaseError"})
+"""The classes of psycopg2's errors that have no SQLSTATE because the server said nothing."""
+
+
 class DatabaseUnavailableError(Exception):
     """PostgreSQL cannot serve now. The message names the outage, its SQLSTATE where there is one, and the host."""
 
@@ -124,7 +129,7 @@ class NotMigratedError(DatabaseUnavailableError):
     """A table or a column does not exist (yet): migrations have to be run; callers retry until then."""
 
 
-def unavailable(error: DBAPIError, *, host: str) -> DatabaseUnavailableError | None:
+def unavailable(error: DBAPIError | psycopg2.Error, *, host: str) -> DatabaseUnavailableError | None:
     """The outage that this driver error means; None if it is the statement's own error."""
     outage, sqlstate = _outage(error)
     if outage is None:
@@ -133,13 +138,16 @@ def unavailable(error: DBAPIError, *, host: str) -> DatabaseUnavailableError | N
     return kind(outage, sqlstate=sqlstate, host=host)
 
 
-def _outage(error: DBAPIError) -> tuple[Outage | None, str | None]:
-    sqlstate: str | None = getattr(error.orig, "pgcode", None)
+def _outage(error: DBAPIError | psycopg2.Error) -> tuple[Outage | None, str | None]:
+    driver_error, is_lost = (
+        (error.orig, error.connection_invalidated) if isinstance(error, DBAPIError) else (error, False)
+    )
+    sqlstate: str | None = getattr(driver_error, "pgcode", None)
     if sqlstate:
         return _CODES.get(sqlstate) or _CLASSES.get(sqlstate[:2]), sqlstate
     # Without a SQLSTATE it is no response to a statement: the connection was lost, or never established.
-    if error.connection_invalidated or type(error.orig).__name__ in {"OperationalError", "InterfaceError"}:
-        text = str(error.orig)
+    if is_lost or type(driver_error).__name__ in _WITHOUT_RESPONSE:
+        text = str(driver_error)
         outages = ((outage, code) for pattern, outage, code in _TEXTS if re.search(pattern, text))
         return next(outages, (Outage.CONNECTION_LOST, None))
     return None, None

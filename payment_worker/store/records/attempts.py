@@ -6,15 +6,16 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, or_, select
 
 from payment_worker.domain.attempts.attempt import UNFINISHED, Action, Attempt, AttemptStatus, LookupProgress
 from payment_worker.domain.attempts.outcome import Delay, UnknownReason
 from payment_worker.domain.payment import Payment
 from payment_worker.store import tables
+from payment_worker.store.connection.database import Database
 from payment_worker.store.due_rows import DueRows, claim_of
 from payment_worker.store.records import payments
-from payment_worker.store.statements import Change, Row
+from payment_worker.store.statements import Change, Row, Write, write_if_found
 
 table: Final = tables.payment_attempt
 
@@ -81,6 +82,31 @@ def lock_unfinished(connection: Connection, attempt_id: int) -> tuple[Payment, A
         return None
     payment = payments.payment_of(row)
     return payment, attempt_of(row, as_of_version=payment.version)
+
+
+UNCHANGED: Final = (
+    select(table.c.attempt_id)
+    .join_from(tables.payment, table, table.c.payment_id == tables.payment.c.payment_id)
+    .where(
+        table.c.attempt_id == bindparam("attempt_id"),
+        table.c.lease_token == bindparam("lease_token"),
+        or_(*(table.c.status == status for status in sorted(UNFINISHED))),
+        tables.payment.c.version == bindparam("version"),
+    )
+    .with_for_update(of=[tables.payment, table])
+)
+
+
+def write_if_unchanged(
+    database: Database, attempt: Attempt, payment: Payment, writes: Sequence[Write]
+) -> bool:
+    """Make these writes in one statement if the attempt is still its owner's and the payment still of this version."""
+    key = {
+        "attempt_id": attempt.attempt_id,
+        "lease_token": attempt.lease_token,
+        "version": payment.version,
+    }
+    return write_if_found(database, UNCHANGED, key, writes)
 
 
 def unfinished(

@@ -6,21 +6,22 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import CTE, Connection, Table, bindparam, select
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import Table, select
+from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.domain.attempts.attempt import Attempt
 from payment_worker.domain.payment import Payment
 from payment_worker.store import tables
+from payment_worker.store.connection.database import Database
 from payment_worker.store.records import attempts, payments
-from payment_worker.store.statements import Compiled, Row
+from payment_worker.store.statements import Compiled, Row, insert_if, parameters_of
 
 Shape = tuple[Table, tuple[str, ...]]
 """A table and the columns of it that are written."""
 
 
 def create_payment(
-    connection: Connection,
+    database: Database,
     *,
     payment: Payment,
     request: Mapping[str, Any],
@@ -43,7 +44,7 @@ def create_payment(
     rows = [payment_row, attempts.new_row(attempt, scheduled_at=now if is_scheduled else None), *further_rows]
     statement = _statement(tuple((row.table, tuple(row.values)) for row in rows))
     parameters = {f"set{n}_{name}": value for n, row in enumerate(rows) for name, value in row.values.items()}
-    attempt_id = statement.execute(connection, parameters).scalar()
+    attempt_id = statement.run(database, parameters)
     return None if attempt_id is None else replace(attempt, attempt_id=attempt_id)
 
 
@@ -52,28 +53,15 @@ def _statement(shapes: tuple[Shape, ...]) -> Compiled:
     (payment, columns), *other_shapes = shapes
     new_payment = (
         insert(payment)
-        .values(_parameters(0, (payment, columns)))
+        .values(parameters_of("set0", payment, columns))
         .on_conflict_do_nothing(index_elements=["payment_id"])
         .returning(payment.c.payment_id)
         .cte("new")
     )
     attempt, *others = (
-        _insert_if_new(n, shape, new_payment) for n, shape in enumerate(other_shapes, start=1)
+        insert_if(new_payment, table, columns, f"set{n}")
+        for n, (table, columns) in enumerate(other_shapes, start=1)
     )
     inserted_attempt = attempt.returning(tables.payment_attempt.c.attempt_id).cte("noted")
     further_writes = (each.cte(f"write_{n}") for n, each in enumerate(others))
     return Compiled(select(inserted_attempt.c.attempt_id).add_cte(*further_writes))
-
-
-def _insert_if_new(n: int, shape: Shape, new_payment: CTE) -> Insert:
-    """The row's insert for every row of `new_payment`: one, or none."""
-    values = _parameters(n, shape)
-    table, columns = shape
-    return insert(table).from_select(
-        list(columns), select(*values.values()).select_from(new_payment), include_defaults=False
-    )
-
-
-def _parameters(n: int, shape: Shape) -> dict[str, Any]:
-    table, columns = shape
-    return {name: bindparam(f"set{n}_{name}", type_=table.c[name].type) for name in columns}
