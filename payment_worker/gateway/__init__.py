@@ -2,7 +2,7 @@
 
 from payment_worker.optional_packages import without
 
-with without("requests", "pycurl"):  # HTTP clients; the SDK is given ours (stripe 16.1.0)
+with without("requests"):  # an HTTP client; the SDK is given ours (stripe 16.1.0)
     import stripe
 
 __all__ = ["stripe"]

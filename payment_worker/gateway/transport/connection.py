@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import stripe
+from stripe import StripeClient  # loads much, and only when named: here for all children at once
 
 from payment_worker.domain.accounts import PLATFORM, account_of
 from payment_worker.domain.attempts.outcome import Delay, Outcome, Postponed
@@ -47,7 +48,7 @@ class Connection:
         self._keys = api_keys
         http = DeadlineClient(timeout_seconds=timeout_seconds)
         self._clients = {
-            name: stripe.StripeClient(
+            name: StripeClient(
                 key.secret,
                 base_addresses={"api": api_base.rstrip("/")},
                 http_client=http,
