@@ -19,7 +19,7 @@ PAYMENT = f"SELECT order_id FROM payment WHERE payment_id = '{UUID(int=0)}' AND 
     [
         (ATTEMPT, None),
         (f"{ATTEMPT} AND finished_at IS NULL", "buffers for 0 rows: SELECT status FROM payment_attempt"),
-        (PAYMENT, "all of outbox_unpublished would be read"),
+        (PAYMENT, "all of outbox_unpublished is read"),
         ("SELECT refund_id FROM refund WHERE status = 'REQUESTED'", "buffers for 0 rows: SELECT refund_id"),
     ],
     ids=["a key", "a state beside a key", "what was not needed this time", "no limit"],

@@ -5,7 +5,8 @@ from typing import Final
 
 from tests.harness.rows import Rows
 
-_LONG_AGO: Final = "now() - interval '60 days'"
+# Not in the order of the rows: whoever reads them by an index reads a page for each.
+_LONG_AGO: Final = "now() - interval '60 days' - interval '1 day' * random()"
 _DUE: Final = "now() - interval '1 day' - interval '1 hour' * random()"
 _ID: Final = "lpad(to_hex(n), 32, '0')::uuid"
 
@@ -14,11 +15,11 @@ _ROWS: Final[Mapping[str, str]] = {
         (payment_id, order_id, amount, currency, status, payment_method, capture_method, fingerprint,
          stripe_payment_intent_id, created_at, updated_at, action_expires_at, adoption_due_at)
         SELECT {_ID}, 'order' || n, 100, 'EUR', {{status}}, 'pm_1', 'automatic', 'f', 'pi_old_' || n,
-         {_LONG_AGO} - n * interval '1 second', {_LONG_AGO}, {{due}}, {{due}}""",
+         {_LONG_AGO}, {_LONG_AGO}, {{due}}, {{due}}""",
     "payment_attempt": f"""
         (payment_id, number, action, path, parameters, idempotency_key, status, first_sent_at, sent_until, created_at,
          finished_at, next_action_at)
-        SELECT {_ID}, 1, 'charge', '/', '{{{{}}}}', 'key' || n, {{status}}, now(), now(), now(),
+        SELECT {_ID}, 1, 'charge', '/', '{{{{}}}}', 'key' || n, {{status}}, {_LONG_AGO}, now(), now(),
          {{finished}}, {{due}}""",
     "stripe_event": """
         (event_id, type, livemode, payload, status, source, created_at, received_at, lease_token, finished_at,
@@ -33,7 +34,7 @@ _ROWS: Final[Mapping[str, str]] = {
         SELECT {_ID}, {_ID}, 'PaymentFailed', '{{{{}}}}', {_LONG_AGO}, {{finished}}""",
     "payment_history": f"""
         (payment_id, to_status, cause, actor, recorded_at)
-        SELECT {_ID}, 'CANCELED', 'requested', 'test', {_LONG_AGO} + n * interval '1 second'""",
+        SELECT {_ID}, 'CANCELED', 'requested', 'test', now() - interval '60 days' + n * interval '1 second'""",
     "dispute": f"""
         (stripe_dispute_id, payment_id, status, amount, currency, evidence_due_by, created_at, updated_at)
         SELECT 'du_old_' || n, {_ID}, {{status}}, 100, 'EUR', now(), {_LONG_AGO}, {_LONG_AGO}""",
