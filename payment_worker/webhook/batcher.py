@@ -26,7 +26,7 @@ GATHERING_SECONDS: Final = 0.05
 ENOUGH: Final = 16
 """Events that are stored without waiting for more: a burst on that many connections would only be slowed down."""
 
-MEMORY_SECONDS: Final = 1.0
+MEMORY_SECONDS: Final = 0.5
 """How long it counts how many were in flight. A sender that has fewer connections since then waits at most twice that
 long for others that do not come."""
 
