@@ -19,7 +19,6 @@ from sqlalchemy import (
     Update,
     bindparam,
     exists,
-    func,
     literal_column,
     select,
 )
@@ -42,7 +41,7 @@ class Compiled:
         self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
         encoders = {
             name: each.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
-            for name, each in compiled.binds.items()
+            for each, name in compiled.bind_names.items()
         }
         self._encoders = {name: encode for name, encode in encoders.items() if encode}
 
@@ -50,10 +49,9 @@ class Compiled:
         """Run it in a transaction with these values of its parameters."""
         return connection.exec_driver_sql(self._text, self._values(parameters))
 
-    def run(self, database: Database, parameters: Mapping[str, Any]) -> Any:  # noqa: ANN401 - of any column
-        """Run it as a transaction of its own; the first value that it returns, if it returns a row."""
-        row = database.run(self._text, self._values(parameters))
-        return row and row[0]
+    def run(self, database: Database, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Run it as a transaction of its own; the first row that it returns, if there is one."""
+        return database.run(self._text, self._values(parameters))
 
     def _values(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         values = {**self._fixed, **parameters}
@@ -109,7 +107,7 @@ def write_if_found(
     Only one row of each table may be inserted.
     """
     statement, parameters = _statement_of(writes, query)
-    return bool(statement.run(database, {**parameters, **key}))
+    return statement.run(database, {**parameters, **key}) is not None
 
 
 def _statement_of(
@@ -158,7 +156,7 @@ def _statement(
             .where(*keys_match, *condition, *is_found)
             .values(parameters_of(f"set{n}", table, columns))
         )
-    last_part = parts.pop() if found is None else select(func.count()).select_from(found)
+    last_part = parts.pop() if found is None else select(found)
     return Compiled(last_part.add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(parts))))
 
 

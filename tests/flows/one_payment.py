@@ -176,9 +176,16 @@ class DyingDatabase(Database):
         with super().begin() as connection:
             yield connection
 
-    def run(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    def run(self, statement: str, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
         self._die_in_time()
-        return super().run(statement, parameters)
+        dies_before, self.dies_before = (
+            self.dies_before,
+            None,
+        )  # it may read the clock in a transaction of its own
+        try:
+            return super().run(statement, parameters)
+        finally:
+            self.dies_before = dies_before
 
     def _die_in_time(self) -> None:
         if self.dies_before is not None:

@@ -166,6 +166,18 @@ def run_if_due(context: Context, attempt_id: int) -> CommandResult | None:
 
 def run_claimed(context: Context, attempt_id: int, *, lease_token: int) -> CommandResult | None:
     """Execute an attempt that the sweep claimed under this token; None if the token is not valid any more."""
+    now = context.clock()
+    unsent = attempts.claim_unsent(
+        context.database,
+        attempt_id,
+        lease_token=lease_token,
+        now=now,
+        stripe_now=context.stripe.now(),
+        leased_until=now + context.policy.lease,
+    )
+    if unsent:
+        payment, attempt = unsent
+        return execute_attempt(context, attempt, payment)
     return _claim_and_execute(context, attempt_id, lambda attempt: attempt.lease_token == lease_token)
 
 

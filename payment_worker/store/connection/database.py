@@ -82,8 +82,8 @@ class Database:
                 self._clock.measure(connection)
             yield connection
 
-    def run(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """Run one statement of the driver's own as a transaction; its first row, if it returns one.
+    def run(self, statement: str, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Run one statement of the driver's own as a transaction; the first row that it returns, if there is one.
 
         For the two statements of every charge: BEGIN, COMMIT and SQLAlchemy's part cost as much as these do.
 
@@ -100,14 +100,15 @@ class Database:
                 driver.autocommit = True
                 with driver.cursor() as cursor:
                     cursor.execute(statement, parameters)
-                    row: tuple[Any, ...] | None = cursor.fetchone()
+                    row = cursor.fetchone()
+                    names = [column.name for column in cursor.description]
                 driver.autocommit = False
             except BaseException as error:
                 pooled.invalidate(error)
                 raise
             finally:
                 pooled.close()
-        return row
+        return None if row is None else dict(zip(names, row, strict=True))
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, bindparam, exists, func, null, or_, select
 
 from payment_worker.domain.attempts.attempt import UNFINISHED, Action, Attempt, AttemptStatus, LookupProgress
 from payment_worker.domain.attempts.outcome import Delay, UnknownReason
@@ -15,7 +16,7 @@ from payment_worker.store import tables
 from payment_worker.store.connection.database import Database
 from payment_worker.store.due_rows import DueRows, claim_of
 from payment_worker.store.records import payments
-from payment_worker.store.statements import Change, Row, Write, write_if_found
+from payment_worker.store.statements import Change, Compiled, Row, Write, write_if_found
 
 table: Final = tables.payment_attempt
 
@@ -46,7 +47,7 @@ DUE: Final = DueRows(table.c.attempt_id, table.c.next_action_at)
 DUE_COLUMNS: Final = [table.c[name] for name in DueAttempt.__slots__]
 
 
-def attempt_of(row: RowMapping, *, as_of_version: int) -> Attempt:
+def attempt_of(row: RowMapping | Mapping[str, Any], *, as_of_version: int) -> Attempt:
     """The attempt that a row with all of `COLUMNS` holds."""
     values = {column.name: row[f"attempt_{column.name}"] for column in _OF_TABLE}
     unknown_reason, lookup_cursor = values["unknown_reason"], row["attempt_lookup_cursor"]
@@ -240,6 +241,61 @@ def reschedule(
             **_progress(attempt.lookup_progress),
         },
     )
+
+
+def claim_unsent(
+    database: Database,
+    attempt_id: int,
+    *,
+    lease_token: int,
+    now: datetime,
+    stripe_now: datetime | None,
+    leased_until: datetime,
+) -> tuple[Payment, Attempt] | None:
+    """Claim an attempt that was never sent, with one statement; it is ours until then, with its payment as it is.
+
+    None if this is no such attempt, or the token is not valid any more, or Stripe has shown what the attempt makes.
+    """
+    parameters = {
+        "id": attempt_id,
+        "token": lease_token,
+        "now": now,
+        "stripe_now": stripe_now,
+        "until": leased_until,
+    }
+    row = _claim_unsent().run(database, parameters)
+    if row is None:
+        return None
+    payment = payments.payment_of(row)
+    return payment, replace(attempt_of(row, as_of_version=payment.version), never_sent=True)
+
+
+@cache
+def _claim_unsent() -> Compiled:
+    payment, refund = tables.payment.c, tables.refund.c
+    is_refunded = exists().where(refund.refund_id == table.c.refund_id, refund.stripe_refund_id.is_not(None))
+    update = (
+        table.update()
+        .where(
+            table.c.attempt_id == bindparam("id"),
+            table.c.lease_token == bindparam("token"),
+            table.c.never_sent,
+            table.c.status == AttemptStatus.OPEN,
+            payment.payment_id == table.c.payment_id,
+            or_(table.c.action != Action.CHARGE, payment.stripe_payment_intent_id.is_(None)),
+            ~is_refunded,
+        )
+        .values(
+            lease_token=table.c.lease_token + 1,
+            next_action_at=bindparam("until"),
+            sent_until=bindparam("until"),
+            first_sent_at=bindparam("now"),
+            stripe_sent_at=bindparam("stripe_now"),
+            never_sent=False,
+            **dict.fromkeys(_progress(None), null()),
+        )
+    )
+    return Compiled(update.returning(*payments.COLUMNS, *COLUMNS))
 
 
 def claim_due(

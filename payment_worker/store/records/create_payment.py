@@ -44,8 +44,8 @@ def create_payment(
     rows = [payment_row, attempts.new_row(attempt, scheduled_at=now if is_scheduled else None), *further_rows]
     statement = _statement(tuple((row.table, tuple(row.values)) for row in rows))
     parameters = {f"set{n}_{name}": value for n, row in enumerate(rows) for name, value in row.values.items()}
-    attempt_id = statement.run(database, parameters)
-    return None if attempt_id is None else replace(attempt, attempt_id=attempt_id)
+    row = statement.run(database, parameters)
+    return replace(attempt, attempt_id=row["attempt_id"]) if row else None
 
 
 @lru_cache(maxsize=10)

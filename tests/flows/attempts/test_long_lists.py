@@ -258,7 +258,7 @@ def test_who_dies_while_sending_has_made_the_place_void_before(
     scene.advance(2)
     (due,) = claim_due(scene.context).attempts
     with closing(DyingDatabase(database_url)) as database:
-        database.dies_before = 1
+        database.dies_before = 2  # that which would record what came of it
         with pytest.raises(DiedError):
             run_claimed(
                 replace(scene.context, database=database), due.attempt_id, lease_token=due.lease_token

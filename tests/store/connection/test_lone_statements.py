@@ -28,7 +28,7 @@ def _outage(database: Database, statement: str, **parameters: object) -> Outage:
 
 
 def test_it_is_committed_when_its_first_row_is_returned(database: Database, rows: Rows) -> None:
-    assert database.run(PAUSE, {"kind": "charge"}) == ("charge",)
+    assert database.run(PAUSE, {"kind": "charge"}) == {"kind": "charge"}
     assert rows("SELECT kind FROM pause") == [{"kind": "charge"}]
     assert database.run("SELECT kind FROM pause WHERE kind = 'refund'", {}) is None
 
@@ -45,7 +45,7 @@ def test_its_own_fault_is_no_outage_and_costs_nobody_a_connection(database: Data
     database.run(PAUSE, {"kind": "charge"})
     with pytest.raises(psycopg2.IntegrityError):
         database.run(PAUSE, {"kind": "charge"})
-    assert database.run(PAUSE, {"kind": "refund"}) == ("refund",)
+    assert database.run(PAUSE, {"kind": "refund"}) == {"kind": "refund"}
     with database.begin() as connection:
         connection.execute(text("DELETE FROM pause"))
     assert not rows("SELECT kind FROM pause")
@@ -58,14 +58,14 @@ def test_a_read_only_database_that_is_writable_again_is_written_to_at_once(
     postgresql.set_read_only(name, read_only=True)
     assert _outage(database, PAUSE, kind="charge") is Outage.READ_ONLY
     postgresql.set_read_only(name, read_only=False)
-    assert database.run(PAUSE, {"kind": "charge"}) == ("charge",)
+    assert database.run(PAUSE, {"kind": "charge"}) == {"kind": "charge"}
 
 
 def test_a_connection_that_was_lost_is_replaced(database: Database) -> None:
     ended = _outage(database, "SELECT pg_terminate_backend(pg_backend_pid())")
     # The server's last words may be lost with the connection.
     assert ended in {Outage.SHUTTING_DOWN, Outage.CONNECTION_LOST}
-    assert database.run(PAUSE, {"kind": "charge"}) == ("charge",)
+    assert database.run(PAUSE, {"kind": "charge"}) == {"kind": "charge"}
 
 
 def test_after_a_lost_connection_no_other_of_its_pool_is_used(database_url: str, rows: Rows) -> None:
@@ -77,7 +77,7 @@ def test_after_a_lost_connection_no_other_of_its_pool_is_used(database_url: str,
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         assert _outage(database, "SELECT 1") in {Outage.SHUTTING_DOWN, Outage.CONNECTION_LOST}
-        assert database.run(PAUSE, {"kind": "charge"}) == ("charge",)
+        assert database.run(PAUSE, {"kind": "charge"}) == {"kind": "charge"}
 
 
 def test_no_statement_of_a_database_that_is_away(postgresql: PostgreSQL) -> None:
