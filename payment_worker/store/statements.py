@@ -32,7 +32,7 @@ _DIALECT: Final = psycopg2.dialect()  # type: ignore[no-untyped-call] # SQLAlche
 class Compiled:
     """A statement that is text from then on: SQLAlchemy sets up one of its own in the time in which the driver runs it.
 
-    For what returns a value or nothing: rows are told of in the driver's types.
+    Its rows are in the driver's types: an enumeration is its text.
     """
 
     def __init__(self, statement: ClauseElement) -> None:

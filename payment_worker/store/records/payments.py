@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Select,
     Text,
     Uuid,
+    any_,
     bindparam,
     func,
     or_,
@@ -25,7 +27,7 @@ from payment_worker.domain.balance_transaction import BalanceTransaction
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.store import tables
 from payment_worker.store.due_rows import DueRows
-from payment_worker.store.statements import Change
+from payment_worker.store.statements import Change, Compiled
 
 COLUMNS = [tables.payment.c[field.name] for field in fields(Payment)]
 
@@ -81,17 +83,26 @@ def lock_all(
     connection: Connection, *, payment_ids: Collection[UUID], payment_intents: Collection[str]
 ) -> Sequence[Locked]:
     """The payments with these ids, or with these PaymentIntents, locked in one order until the transaction ends."""
+    parameters = {"payment_ids": list(payment_ids), "payment_intents": list(payment_intents)}
+    return [
+        Locked(payment_of(each), each["stripe_balance_transaction_id"] is not None)
+        for each in _lock_all().execute(connection, parameters).mappings()
+    ]
+
+
+@cache
+def _lock_all() -> Compiled:
     row = tables.payment.c
-    query = (
+    payment_ids = bindparam("payment_ids", type_=ARRAY(Uuid))
+    payment_intents = bindparam("payment_intents", type_=ARRAY(Text))
+    return Compiled(
         select(*COLUMNS, row.stripe_balance_transaction_id)
-        .where(or_(row.payment_id.in_(payment_ids), row.stripe_payment_intent_id.in_(payment_intents)))
+        .where(
+            or_(row.payment_id == any_(payment_ids), row.stripe_payment_intent_id == any_(payment_intents))
+        )
         .order_by(row.payment_id)
         .with_for_update()
     )
-    return [
-        Locked(payment_of(each), each["stripe_balance_transaction_id"] is not None)
-        for each in connection.execute(query).mappings()
-    ]
 
 
 def id_by_payment_intent(connection: Connection, stripe_payment_intent_id: str) -> UUID | None:
