@@ -104,7 +104,8 @@ def write_if_found(
 ) -> bool:
     """The same as a transaction of its own, if the query finds the row that it locks; whether it did.
 
-    Only one row of each table may be inserted.
+    Raises:
+        AssertionError: there is more than one row for a table, which would have to be numbered in their order.
     """
     statement, parameters = _statement_of(writes, query)
     return statement.run(database, {**parameters, **key}) is not None
@@ -139,6 +140,8 @@ def _statement(
     """The same shapes come again and again: their statement is made once, which is most of its cost."""
     found = None if query is None else query.cte("found")
     numbers = count()
+    if found is not None and any(row_count > 1 for *_, row_count in inserted):
+        raise AssertionError("rows of one table cannot depend on what is found")
     parts: list[Insert | Update] = [
         insert_if(found, table, columns, f"row{next(numbers)}")
         if found is not None

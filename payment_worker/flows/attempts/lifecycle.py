@@ -93,7 +93,7 @@ class ClaimedAttempt:
                 self.context.database, self.attempt, self.payment, [*writes, update]
             ):
                 raise _ChangedError
-            return self._tell(status, payment_result(payment))
+            return self._log_finished(status, payment_result(payment))
         return None
 
     def _finished(self, status: AttemptStatus, payment: Payment, *, code: str | None = None) -> Change:
@@ -106,7 +106,7 @@ class ClaimedAttempt:
             now=self.now,
         )
 
-    def _tell(self, status: AttemptStatus, result: CommandResult) -> CommandResult:
+    def _log_finished(self, status: AttemptStatus, result: CommandResult) -> CommandResult:
         count(ATTEMPTS, self.attempt.action, status.lower(), account_label(self.payment.stripe_account))
         log.info(
             "attempt finished",
@@ -199,7 +199,7 @@ class LockedAttempt(ClaimedAttempt):
     ) -> CommandResult:
         """Finish the attempt and write its outcome."""
         write(self.connection, [*writes, self._finished(status, payment, code=code)])
-        return self._tell(status, refund_result(refund) if refund else payment_result(payment))
+        return self._log_finished(status, refund_result(refund) if refund else payment_result(payment))
 
 
 def new_attempt(

@@ -6,10 +6,12 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from payment_worker.devstack.servers.postgresql import PostgreSQL
+from payment_worker.store import tables
 from payment_worker.store.connection.database import Database, DatabaseUnavailableError, Outage
+from payment_worker.store.statements import Row, write_if_found
 from tests.harness.rows import Rows
 
 PAUSE = "INSERT INTO pause (kind, paused_by, paused_at) VALUES (%(kind)s, 'ada', now()) RETURNING kind"
@@ -41,7 +43,9 @@ def test_the_next_transaction_on_its_connection_can_be_rolled_back(database: Dat
     assert rows("SELECT kind FROM pause") == [{"kind": "charge"}]
 
 
-def test_its_own_fault_is_no_outage_and_costs_nobody_a_connection(database: Database, rows: Rows) -> None:
+def test_its_own_fault_is_no_outage_and_leaves_a_connection_that_works(
+    database: Database, rows: Rows
+) -> None:
     database.run(PAUSE, {"kind": "charge"})
     with pytest.raises(psycopg2.IntegrityError):
         database.run(PAUSE, {"kind": "charge"})
@@ -78,6 +82,16 @@ def test_after_a_lost_connection_no_other_of_its_pool_is_used(database_url: str,
         )
         assert _outage(database, "SELECT 1") in {Outage.SHUTTING_DOWN, Outage.CONNECTION_LOST}
         assert database.run(PAUSE, {"kind": "charge"}) == {"kind": "charge"}
+
+
+def test_rows_whose_order_would_be_left_to_chance_are_refused(database: Database, rows: Rows) -> None:
+    kinds = [
+        Row(tables.pause, {"kind": kind, "paused_by": "ada", "paused_at": func.now()})
+        for kind in ("all", "charge")
+    ]
+    with pytest.raises(AssertionError):
+        write_if_found(database, select(tables.pause.c.kind), {}, kinds)
+    assert not rows("SELECT kind FROM pause")
 
 
 def test_no_statement_of_a_database_that_is_away(postgresql: PostgreSQL) -> None:
