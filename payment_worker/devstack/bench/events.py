@@ -13,6 +13,9 @@ from payment_worker.devstack.processes import Process
 EVENTS_OF_A_CHARGE: Final = 4
 """`payment_intent.created`, `charge.succeeded`, `payment_intent.succeeded`, and `charge.updated` with its fee."""
 
+CHILDREN: Final = 4
+"""Each waits for Stripe and for two commits of a charge: two do not keep two cores busy."""
+
 LATER_SECONDS: Final = 60.0
 """Of Stripe's time, after which it has created all events of a charge."""
 
@@ -27,7 +30,7 @@ def events(*, tasks: int) -> list[Figure]:
 def whole_life(bench: Bench, tasks: int) -> list[Figure]:
     """Charges whose webhooks Stripe sends meanwhile, with beat running, until all is recorded."""
     with (
-        bench.worker(pool="prefork", concurrency=2) as worker,
+        bench.worker(pool="prefork", concurrency=CHILDREN) as worker,
         bench.receiver() as (receiver, port),
         bench.beat() as beat,
         bench.webhooks_to(port),
