@@ -8,9 +8,9 @@ import pytest
 from payment_worker.devstack.ports import LOOPBACK
 from payment_worker.devstack.waiting import wait_until
 from tests.cli.test_outside_text import PLANT
+from tests.console.browser import ENTER, TAB, Browser, driving
 from tests.console.conftest import OPERATOR, PAGES, Running, a_payment
 from tests.console.test_actions import EVENT, FINDING, REJECTED
-from tests.harness.browser import ENTER, TAB, Browser, driving
 from tests.harness.rows import Rows
 from tests.harness.tools import tool
 

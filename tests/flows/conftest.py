@@ -18,7 +18,7 @@ from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings
 from payment_worker.store.connection.database import Database
 from tests.flows.scene import Clock, Scene
-from tests.harness.shared_database import SharedDatabase
+from tests.flows.shared_database import SharedDatabase
 
 
 @pytest.fixture(scope="session")
