@@ -56,7 +56,7 @@ _held = _Held()
 
 
 @contextmanager
-def counted_if_kept() -> Iterator[None]:
+def counted_on_success() -> Iterator[None]:
     """What is counted in the block counts at its end, unless that is an exception: then nothing of it happened."""
     counts: list[Count] = []
     outer, _held.counts = _held.counts, counts

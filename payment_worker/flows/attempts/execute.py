@@ -64,7 +64,7 @@ def _execute_steps(context: Context, attempt: Attempt, payment: Payment) -> Comm
         learned(attempt=attempt.number)
         step = next_step(attempt, now=context.clock(), key_safe_age=context.policy.key_safe_age)
         if step is Step.SEND and not context.pauses.hold(attempt.action):
-            as_read = payment if attempt.never_sent else None
+            payment_before = payment if attempt.never_sent else None
             outcome = _send(context, attempt, payment)
             attempt = _after_sending(attempt, outcome, now=context.clock(), stripe_now=context.stripe.now())
             outcome = _with_current_payment_intent(context, attempt, payment, outcome)
@@ -76,7 +76,9 @@ def _execute_steps(context: Context, attempt: Attempt, payment: Payment) -> Comm
                     stripe_request_id=outcome.stripe_request_id,
                 )
                 continue
-            result = record(context, attempt, outcome, call_began_at=attempt.sent_until, as_read=as_read)
+            result = record(
+                context, attempt, outcome, call_began_at=attempt.sent_until, payment_before=payment_before
+            )
         else:
             call_began_at = context.clock()
             lookup = look_up if step is Step.LOOK_UP else _look_up_while_paused

@@ -27,7 +27,7 @@ from payment_worker.store.records.history import Cause
 from payment_worker.store.statements import Change, write
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.metrics import ATTEMPTS, RESCHEDULED, account_label
-from payment_worker.telemetry.recorder import count, counted_if_kept
+from payment_worker.telemetry.recorder import count, counted_on_success
 
 log = logger(__name__)
 
@@ -86,7 +86,7 @@ class ClaimedAttempt:
         self, status: AttemptStatus, judgement: Judgement, payment: Payment
     ) -> CommandResult | None:
         """Finish the attempt and write its outcome in one statement; None if the lease or the payment has changed."""
-        with suppress(_ChangedError), counted_if_kept():
+        with suppress(_ChangedError), counted_on_success():
             writes = judgement.writes(cause=self.cause("answered"), now=self.now)
             update = self._finished(status, payment)
             if not attempts.write_if_unchanged(

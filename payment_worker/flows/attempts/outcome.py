@@ -63,17 +63,17 @@ def record(
     outcome: Outcome | Absent | ScanIncomplete,
     *,
     call_began_at: datetime,
-    as_read: Payment | None = None,
+    payment_before: Payment | None = None,
 ) -> CommandResult | Continue:
     """Record an outcome. If the lease was lost meanwhile nothing changes, and the current status is returned.
 
     Args:
         call_began_at: when the call to Stripe began; absence is decided by it.
-        as_read: the payment before the first request of the attempt, if this is the response to it.
+        payment_before: as it was before the first request of the attempt, if this is the response to it.
     """
-    result = (as_read and _record_without_lock(context, attempt, as_read, outcome)) or _record_locked(
-        context, attempt, outcome, call_began_at=call_began_at
-    )
+    result = (
+        payment_before and _record_without_lock(context, attempt, payment_before, outcome)
+    ) or _record_locked(context, attempt, outcome, call_began_at=call_began_at)
     context.notify_relay()
     return result
 
