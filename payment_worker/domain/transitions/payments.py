@@ -1,6 +1,9 @@
 """What a snapshot of a PaymentIntent changes in the payment."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, Final
 
 from payment_worker.domain import payment as payments
 from payment_worker.domain.attempts.declines import failure_reason
@@ -14,6 +17,11 @@ from payment_worker.domain.transitions.verdicts import (
     Stale,
     Unchanged,
 )
+
+_CLEARED: Final[Mapping[str, Any]] = MappingProxyType(
+    {"failure_reason": None, "decline_code": None, "advice_code": None, "action_url": None}
+)
+"""What a payment keeps of the status before it: nothing."""
 
 
 def transition_payment(payment: Payment, snapshot: PaymentIntentSnapshot) -> PaymentVerdict:
@@ -98,11 +106,17 @@ def _with_status(payment: Payment, status: PaymentStatus, snapshot: PaymentInten
         case PaymentStatus.FAILED:
             return fail_payment(payment, snapshot.decline or Decline())
         case PaymentStatus.SUCCEEDED:
-            cleared = replace(_cleared(payment), cancellation_reason=None)
-            return replace(cleared, status=status, amount_captured=snapshot.amount_received)
+            return replace(
+                payment,
+                **_CLEARED,
+                status=status,
+                cancellation_reason=None,
+                amount_captured=snapshot.amount_received,
+            )
         case PaymentStatus.AUTHORIZED:
             return replace(
-                _cleared(payment),
+                payment,
+                **_CLEARED,
                 status=status,
                 # Of several captures, or after an increment, it is seen again.
                 amount_authorized=snapshot.amount_received + snapshot.amount_capturable,
@@ -110,23 +124,24 @@ def _with_status(payment: Payment, status: PaymentStatus, snapshot: PaymentInten
                 capture_before=snapshot.capture_before or payment.capture_before,
             )
         case PaymentStatus.REQUIRES_ACTION:
-            return replace(_cleared(payment), status=status, action_url=snapshot.action_url)
+            return replace(payment, **{**_CLEARED, "action_url": snapshot.action_url}, status=status)
         case PaymentStatus.CANCELED:
-            reason = snapshot.cancellation_reason or payment.cancellation_reason
-            cleared = replace(_cleared(payment), status=status, cancellation_reason=reason)
-            return replace(cleared, amount_captured=snapshot.amount_received)
+            return replace(
+                payment,
+                **_CLEARED,
+                status=status,
+                cancellation_reason=snapshot.cancellation_reason or payment.cancellation_reason,
+                amount_captured=snapshot.amount_received,
+            )
         case _:
-            return replace(_cleared(payment), status=status)
-
-
-def _cleared(payment: Payment) -> Payment:
-    return replace(payment, failure_reason=None, decline_code=None, advice_code=None, action_url=None)
+            return replace(payment, **_CLEARED, status=status)
 
 
 def fail_payment(payment: Payment, decline: Decline) -> Payment:
     """The payment as failed for Stripe's reason, in the catalogue's words. The version is the caller's to raise."""
     return replace(
-        _cleared(payment),
+        payment,
+        action_url=None,
         status=PaymentStatus.FAILED,
         failure_reason=failure_reason(decline.error_code, decline.decline_code).value,
         decline_code=decline.decline_code or decline.error_code,
@@ -137,7 +152,8 @@ def fail_payment(payment: Payment, decline: Decline) -> Payment:
 def retry_payment(payment: Payment) -> Payment:
     """The payment once a retry is requested."""
     return replace(
-        _cleared(payment),
+        payment,
+        **_CLEARED,
         status=payments.next_status(payment.status, PaymentTrigger.RETRIED),
         retries=payment.retries + 1,
         version=payment.version + 1,

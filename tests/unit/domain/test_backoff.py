@@ -102,6 +102,18 @@ def test_an_action_that_is_needed_has_its_address_until_it_is_over() -> None:
 
 
 @pytest.mark.parametrize(
+    "news", sorted(set(PaymentTrigger) - {PaymentTrigger.FAILED, PaymentTrigger.RETRIED})
+)
+def test_no_other_status_keeps_the_decline_or_the_address_of_the_one_before(news: PaymentTrigger) -> None:
+    declined = replace(DECLINED, action_url="https://hooks.stripe.com/1")
+    verdict = transition_payment(declined, a_try_seen(news, "ch_2", as_of_version=2))
+    assert isinstance(verdict, Advanced)
+    after = verdict.payment
+    assert (after.failure_reason, after.decline_code, after.advice_code) == (None, None, None)
+    assert after.action_url is None
+
+
+@pytest.mark.parametrize(
     ("stripes", "ours", "told"),
     [
         ("automatic", None, "automatic"),
