@@ -8,13 +8,13 @@ from payment_worker.domain.attempts.outcome import UnknownReason
 from payment_worker.domain.findings.payments import second_payment_intent
 from payment_worker.domain.payment import PaymentStatus, PaymentTrigger
 from payment_worker.domain.snapshots import Decline, PaymentIntentSnapshot
-from payment_worker.domain.transitions.payments import fail_payment
+from payment_worker.domain.transitions.payments import fail_payment, transition_payment
 from payment_worker.domain.transitions.verdicts import Advanced, Contradicted, Contradiction, Stale, Unchanged
 from payment_worker.flows.attempts.lifecycle import ClaimedAttempt, Continue, LockedAttempt
 from payment_worker.flows.result import CommandResult
 from payment_worker.flows.transitions.apply import judge
 from payment_worker.flows.transitions.contradictions import record_finding
-from payment_worker.flows.transitions.payments import judge_payment_intent, payment_writes
+from payment_worker.flows.transitions.payments import payment_writes
 from payment_worker.store.records import payments
 
 
@@ -25,13 +25,10 @@ def record_first_response(claimed: ClaimedAttempt, snapshot: PaymentIntentSnapsh
     """
     if snapshot.trigger is None:
         return None
-    versioned = claimed.based(snapshot, is_present=True)
-    judgement = judge_payment_intent(
-        claimed.payment, versioned, action_expiry=claimed.context.policy.action_expiry
-    )
-    if judgement.contradiction or not isinstance(judgement.verdict, Advanced):
+    verdict = transition_payment(claimed.payment, claimed.based(snapshot, is_present=True))
+    if not isinstance(verdict, Advanced) or verdict.contradiction:
         return None
-    return claimed.finish_if_unchanged(_status_of(snapshot), judgement, judgement.verdict.payment)
+    return claimed.finish_if_unchanged(_status_of(snapshot), verdict.payment)
 
 
 def payment_intent_shown(locked: LockedAttempt, snapshot: PaymentIntentSnapshot) -> CommandResult | Continue:

@@ -18,7 +18,8 @@ from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.flows.clocks import apart
 from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult, Unfinished, payment_result, refund_result
-from payment_worker.flows.transitions.judgement import Judgement, Writes
+from payment_worker.flows.transitions.judgement import Writes
+from payment_worker.flows.transitions.payments import payment_writes
 from payment_worker.gateway.requests import Request
 from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection
@@ -80,14 +81,18 @@ class ClaimedAttempt:
         if not is_present:
             return snapshot
         # A look-up that shows the state before the attempt does not get here: it has found nothing.
-        return replace(snapshot.as_of(self.attempt.as_of_version), is_from_attempt=True)
+        return replace(snapshot, as_of_version=self.attempt.as_of_version, is_from_attempt=True)
 
-    def finish_if_unchanged(
-        self, status: AttemptStatus, judgement: Judgement, payment: Payment
-    ) -> CommandResult | None:
-        """Finish the attempt and write its outcome in one statement; None if the lease or the payment has changed."""
+    def finish_if_unchanged(self, status: AttemptStatus, payment: Payment) -> CommandResult | None:
+        """Finish the attempt and write the payment in one statement; None if the lease or the payment has changed."""
         with suppress(_ChangedError), counted_on_success():
-            writes = judgement.writes(cause=self.cause("answered"), now=self.now)
+            writes = payment_writes(
+                self.payment,
+                payment,
+                cause=self.cause("answered"),
+                now=self.now,
+                action_expiry=self.context.policy.action_expiry,
+            )
             update = self._finished(status, payment)
             if not attempts.write_if_unchanged(
                 self.context.database, self.attempt, self.payment, [*writes, update]
