@@ -105,6 +105,11 @@ def notify_processing() -> None:
     _enqueue_hint("payment_worker.process_events")
 
 
+def notify_sweep() -> None:
+    """Have due work swept before beat does."""
+    _enqueue_hint("payment_worker.resume_stalled")
+
+
 def _enqueue_hint(task: str, **options: Any) -> None:  # noqa: ANN401 - Celery's own
     """Enqueue what beat enqueues all the same, only later."""
     try:

@@ -1,6 +1,6 @@
 """The periodic tasks for sweep, outbox relay and retention; running one twice is harmless."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from payment_worker.flows.maintenance.retention import PruneBudget, Retention
 from payment_worker.flows.maintenance.retention import prune as prune_flow
 from payment_worker.flows.maintenance.sweep import FollowUp, claim_due, claim_follow_ups
 from payment_worker.redis.stream import StreamUnavailableError
+from payment_worker.store.records.attempts import DueAttempt
 from payment_worker.tasks.base import (
     before_soft_limit,
     context,
@@ -42,12 +43,7 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
     if limits is None:
         return {}
     due_work = unless_unavailable(self, lambda: claim_due(context(self), limits))
-    for attempt in due_work.attempts:
-        app.send_task(
-            "payment_worker.execute_attempt",
-            kwargs={"attempt_id": attempt.attempt_id, "lease_token": attempt.lease_token},
-            queue="refunds" if attempt.action == Action.REFUND else "charges",
-        )
+    _enqueue_attempts(due_work.attempts, is_followed=limits.is_followed(due_work.attempts))
     if due_work.has_new_events:
         notify_processing()
     for event in due_work.events:
@@ -65,6 +61,17 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
     if any(counts.values()):
         log.info("swept", **counts)
     return counts
+
+
+def _enqueue_attempts(attempts: Sequence[DueAttempt], *, is_followed: bool) -> None:
+    halfway = len(attempts) // 2 if is_followed else None
+    for number, attempt in enumerate(attempts):
+        arguments = {"attempt_id": attempt.attempt_id, "lease_token": attempt.lease_token}
+        app.send_task(
+            "payment_worker.execute_attempt",
+            kwargs={**arguments, "then_sweep": True} if number == halfway else arguments,
+            queue="refunds" if attempt.action == Action.REFUND else "charges",
+        )
 
 
 FOLLOW_UPS: Final[Mapping[FollowUp, tuple[str, str]]] = MappingProxyType(

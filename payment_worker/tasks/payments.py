@@ -35,6 +35,7 @@ from payment_worker.tasks.base import (
     check_account,
     context,
     growing_countdown,
+    notify_sweep,
     parsed,
     reject,
     unless_unavailable,
@@ -130,7 +131,11 @@ def continue_adoption(self: Task, *, payment_id: str, **_newer: object) -> Mappi
 
 
 @app.task(bind=True, name="payment_worker.execute_attempt", typing=False)
-def execute_attempt(self: Task, *, attempt_id: int, lease_token: int, **_newer: object) -> Mapping[str, Any]:
-    """Execute an attempt that `resume_stalled` claimed."""
+def execute_attempt(
+    self: Task, *, attempt_id: int, lease_token: int, then_sweep: bool = False, **_newer: object
+) -> Mapping[str, Any]:
+    """Execute an attempt that `resume_stalled` claimed; have the next sweep begin if there is more than it claimed."""
+    if then_sweep:
+        notify_sweep()
     result = unless_unavailable(self, lambda: run_claimed(context(self), attempt_id, lease_token=lease_token))
     return result.as_result() if result else {"attempt_id": attempt_id, "status": "in other hands"}

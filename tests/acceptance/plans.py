@@ -38,6 +38,8 @@ PROPORTIONAL: Final[Mapping[str, str]] = {
     r"^SELECT refund.currency, stripe_account, sum\(": "likewise, the amount of refunds that are pending",
     r"FROM reconciliation_match": "a reconciliation, once a day, passes over all that is unfinished",
     r"^SELECT ledger_uncleared.stripe_account": "each import compares all that is not cleared with the findings",
+    r"^UPDATE payment_attempt SET next_action_at=.* AND payment_attempt.error_code = \?": "`resume`: all that waited",
+    r"^UPDATE refund SET waits_until=.* WHERE refund.waits_until IS NOT ": "likewise, refunds",
     r"^UPDATE reconciliation_finding SET .* NOT \(EXISTS": "likewise, all findings that are open",
     r"stripe_event.received_at BETWEEN": "any event of a quarter of an hour may tell of an unknown outcome",
     r"OFFSET \?$": "once a stream has lost messages, those that it has kept are counted",

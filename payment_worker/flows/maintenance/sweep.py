@@ -21,6 +21,12 @@ class SweepLimits:
     attempts: int = 200
     events: int = 200
     waiting_refunds: int = 200
+    may_be_followed: bool = False
+    """Whether the next sweep may begin before beat enqueues it: the queues of the attempts are at most half full."""
+
+    def is_followed(self, claimed: Sequence[DueAttempt]) -> bool:
+        """Whether a sweep that claimed these shall have the next one begin while they are executed."""
+        return self.may_be_followed and len(claimed) == self.attempts
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,39 @@
+"""What waited for the end of an outage or a pause is executed as fast as workers can, whatever a sweep may claim."""
+
+from collections.abc import Callable
+from contextlib import closing
+
+from payment_worker.devstack.waiting import wait_until
+from payment_worker.flows.pauses import pause, resume
+from payment_worker.store.connection.database import Database
+from payment_worker.tasks.queue_depth import RESUMED_PER_SECOND
+from tests.acceptance.scene import Scene
+
+SWEEP_OF = 20
+
+
+def test_a_full_sweep_has_the_next_one_begin_before_beat_enqueues_it(
+    new_scene: Callable[..., Scene],
+) -> None:
+    scene = new_scene(PAYMENT_WORKER_RESUME_EVERY=f"{SWEEP_OF / RESUMED_PER_SECOND}")
+    with closing(Database(scene.settings["DATABASE_URL"])) as database:
+        pause(database, "charge", reason="backlog", actor="test", now=database.now())
+        holder = scene.worker()
+        scene.ready(holder)
+        payment_ids = [scene.charge() for _ in range(SWEEP_OF + 10)]
+        wait_until(lambda: len(_held(scene)) == len(payment_ids), seconds=25, what="all held")
+        scene.wait_until_idle()
+        holder.kill()  # it would believe in the pause for a moment more
+        resume(database, ["charge"], actor="test", now=database.now())
+    scene.ready(scene.worker())
+
+    # The only one: beat does not run.
+    scene.producer.send("payment_worker.resume_stalled", "maintenance", {})
+
+    for payment_id in payment_ids:
+        scene.payment(payment_id, "SUCCEEDED")
+    scene.books.must_agree()
+
+
+def _held(scene: Scene) -> list[object]:
+    return list(scene.rows("SELECT 1 FROM payment_attempt WHERE next_action_at IS NOT NULL"))
