@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     DateTime,
+    Integer,
     Select,
     Text,
     bindparam,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    null,
     select,
     tuple_,
     update,
@@ -187,6 +189,29 @@ NEW: Final = 0
 KEY: Final = tuple_(table.c.stripe_account, table.c.event_id)
 
 
+def _due(*, is_new: bool) -> Select[tuple[str, str]]:
+    """Up to `limit` events that are due `now`, which are parameters, the oldest first."""
+    # `lease_token = 0 IS true` looks odd; as `lease_token > 0` the other half would not be found by the index.
+    return (
+        select(table.c.stripe_account, table.c.event_id)
+        .where(
+            table.c.status == EventStatus.RECEIVED,
+            (table.c.lease_token == literal_column(str(NEW))).is_(is_new),
+            table.c.next_action_at <= bindparam("now", type_=DateTime(timezone=True)),
+        )
+        .order_by(table.c.next_action_at)
+        .limit(bindparam("limit", type_=Integer))
+    )
+
+
+_CLAIM_NEW: Final = Compiled(
+    table.update()
+    .where(KEY.in_(_due(is_new=True).with_for_update(skip_locked=True)))
+    .values(next_action_at=bindparam("leased_until", type_=DateTime(timezone=True)), lease_token=NEW + 1)
+    .returning(*COLUMNS)
+)
+
+
 def status_of(connection: Connection, *, stripe_account: str, event_id: str) -> EventStatus | None:
     """The status of an event; None if it is unknown."""
     query = select(table.c.status).where(
@@ -198,7 +223,7 @@ def status_of(connection: Connection, *, stripe_account: str, event_id: str) -> 
 
 def has_new(connection: Connection, *, now: datetime) -> bool:
     """Whether events wait that nobody has held yet."""
-    return connection.execute(_due(now, limit=1, is_new=True)).first() is not None
+    return connection.execute(_due(is_new=True), {"now": now, "limit": 1}).first() is not None
 
 
 def claim_new(
@@ -208,13 +233,9 @@ def claim_new(
 
     One that ends its worker so is found by `claim_due`, with those that were claimed beside it, and ends it alone.
     """
-    claim = (
-        table.update()
-        .where(KEY.in_(_due(now, limit=limit, is_new=True).with_for_update(skip_locked=True)))
-        .values(next_action_at=leased_until, lease_token=NEW + 1)
-        .returning(*COLUMNS)
-    )
-    return [InboxEvent(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
+    parameters = {"now": now, "leased_until": leased_until, "limit": limit}
+    rows = _CLAIM_NEW.execute(connection, parameters)
+    return [InboxEvent(**dict(zip(InboxEvent.__slots__, row, strict=True))) for row in rows]
 
 
 def claim_due(
@@ -227,25 +248,12 @@ def claim_due(
     """
     claim = (
         table.update()
-        .where(KEY.in_(_due(now, limit=limit, is_new=False).with_for_update(skip_locked=True)))
+        .where(KEY.in_(_due(is_new=False).with_for_update(skip_locked=True)))
         .values(next_action_at=leased_until)
         .returning(*(table.c[name] for name in DueEvent.__slots__))
     )
-    return [DueEvent(**row._mapping) for row in connection.execute(claim)]  # noqa: SLF001 - SQLAlchemy's public name
-
-
-def _due(now: datetime, *, limit: int, is_new: bool) -> Select[tuple[str, str]]:
-    # `lease_token = 0 IS true` looks odd; as `lease_token > 0` the other half would not be found by the index.
-    return (
-        select(table.c.stripe_account, table.c.event_id)
-        .where(
-            table.c.status == EventStatus.RECEIVED,
-            (table.c.lease_token == literal_column(str(NEW))).is_(is_new),
-            table.c.next_action_at <= now,
-        )
-        .order_by(table.c.next_action_at)
-        .limit(limit)
-    )
+    rows = connection.execute(claim, {"now": now, "limit": limit})
+    return [DueEvent(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +276,7 @@ _ENDS: Final = (
     .table_valued("account", "id", "token", "status", "outcome", name="ends")
     .render_derived()
 )
-_FINISH: Final = (
+_FINISH: Final = Compiled(
     update(table)
     .where(
         table.c.stripe_account == _ENDS.c.account,
@@ -280,7 +288,7 @@ _FINISH: Final = (
         outcome=_ENDS.c.outcome,
         tries=table.c.tries + 1,
         lease_token=table.c.lease_token + 1,
-        next_action_at=None,
+        next_action_at=null(),
         finished_at=bindparam("now", type_=DateTime(timezone=True)),
     )
 )
@@ -297,7 +305,7 @@ def finish(connection: Connection, ended: Sequence[Ended], *, now: datetime) -> 
         "outcomes": [str(each.outcome) for each in ended],
         "now": now,
     }
-    connection.execute(_FINISH, parameters)
+    _FINISH.execute(connection, parameters)
 
 
 def begun(event: InboxEvent) -> Change:
