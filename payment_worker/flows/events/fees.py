@@ -58,7 +58,6 @@ def _record_fees_of_account(
     }
     finished = [Finished(each.event, Processed(Reason.CHANGED), each.payment_id) for each in matched]
     with context.database.begin() as connection:
-        payments.lock_all(connection, payment_ids=fees, payment_intents=())
         payments.record_balance_transactions(connection, fees, now=context.clock())
         finish(context, connection, finished)
     return finished
@@ -81,7 +80,7 @@ def _list_transactions(
     transactions: list[BalanceTransaction] = []
     after = None
     for _ in range(MOST_PAGES):
-        page = balance_transactions_page(context.stripe, period, after=after, account=account)
+        page = balance_transactions_page(context.stripe, period, only=missing, after=after, account=account)
         if not isinstance(page, Page):
             break
         transactions += page.objects

@@ -3,7 +3,7 @@
 What cannot be read is left out: one object, perhaps another app's, may not hide all that is listed with it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -107,12 +107,22 @@ def payment_intents_page(
 
 
 def balance_transactions_page(
-    gateway: Gateway, period: Period, *, after: str | None, account: str
+    gateway: Gateway,
+    period: Period,
+    *,
+    only: Container[str] | None = None,
+    after: str | None,
+    account: str,
 ) -> Page[BalanceTransaction] | NotListed:
-    """A page of the balance transactions of a period."""
-    params = {"created": period.as_parameter()}
+    """A page of the balance transactions of a period; only those with these ids are read, if given."""
     return read_page(
-        gateway, "/v1/balance_transactions", params, balance_transaction_of, after=after, account=account
+        gateway,
+        "/v1/balance_transactions",
+        {"created": period.as_parameter()},
+        balance_transaction_of,
+        only=only,
+        after=after,
+        account=account,
     )
 
 
@@ -159,17 +169,23 @@ def read_page(
     params: Mapping[str, Any],
     parse: Callable[[JSON], T],
     *,
+    only: Container[str] | None = None,
     after: str | None,
     account: str,
 ) -> Page[T] | NotListed:
-    """A page of the list at this path, each object read; what cannot be read is left out of it."""
+    """A page of the list at this path, each object read; what cannot be read is left out of it.
+
+    Args:
+        only: the ids of those that are read; all are, without it.
+    """
     page_params = {**params, "limit": PAGE, "starting_after": after}
     body = gateway.read(path, page_params, account=account)
     if isinstance(body, Absent | Unanswered | Postponed):
         return body
     try:
         data = body["data"]
-        objects, left_out = _read_each(data, parse, account=account)
+        wanted = data if only is None else [each for each in data if each["id"] in only]
+        objects, left_out = _read_each(wanted, parse, account=account)
         return Page(
             objects=objects,
             left_out=left_out,

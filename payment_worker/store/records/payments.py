@@ -210,14 +210,21 @@ _FEES: Final = (
     .table_valued("payment_id", "id", "fee", "net", "currency", name="fees")
     .render_derived()
 )
-_RECORD_FEES: Final = (
+_LOCKED: Final = (
+    select(_FEES)
+    .join(table, table.c.payment_id == _FEES.c.payment_id)
+    .order_by(table.c.payment_id)
+    .with_for_update(of=table)
+    .subquery("locked")
+)
+_RECORD_FEES: Final = Compiled(
     table.update()
-    .where(table.c.payment_id == _FEES.c.payment_id, LACKS_FEE)
+    .where(table.c.payment_id == _LOCKED.c.payment_id, LACKS_FEE)
     .values(
-        stripe_balance_transaction_id=_FEES.c.id,
-        fee=_FEES.c.fee,
-        net=_FEES.c.net,
-        settlement_currency=_FEES.c.currency,
+        stripe_balance_transaction_id=_LOCKED.c.id,
+        fee=_LOCKED.c.fee,
+        net=_LOCKED.c.net,
+        settlement_currency=_LOCKED.c.currency,
         updated_at=bindparam("now", type_=DateTime(timezone=True)),
     )
 )
@@ -226,7 +233,10 @@ _RECORD_FEES: Final = (
 def record_balance_transactions(
     connection: Connection, fees: Mapping[UUID, BalanceTransaction], *, now: datetime
 ) -> None:
-    """Record fee and net of many payments with one statement. It raises no version, as below."""
+    """Record fee and net of many payments with one statement, which locks them in one order.
+
+    It raises no version, as below.
+    """
     parameters = {
         "payment_ids": list(fees),
         "ids": [each.stripe_balance_transaction_id for each in fees.values()],
@@ -235,7 +245,7 @@ def record_balance_transactions(
         "currencies": [each.currency for each in fees.values()],
         "now": now,
     }
-    connection.execute(_RECORD_FEES, parameters)
+    _RECORD_FEES.execute(connection, parameters)
 
 
 def with_balance_transaction(
