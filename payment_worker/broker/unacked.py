@@ -3,10 +3,8 @@
 Seen with kombu 5.7.0 and redis-py 8.1; each cure names its test, and can go when that passes without it.
 """
 
-import hashlib
 import json
 import logging
-from dataclasses import dataclass, field
 from time import time
 from typing import Any, Final
 
@@ -15,10 +13,10 @@ from kombu.transport import virtual
 from kombu.utils.encoding import bytes_to_str
 from kombu.utils.json import dumps
 from redis import Redis
-from redis.exceptions import ConnectionError as NotConnectedError
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from payment_worker.broker.envelope import envelope
+from payment_worker.redis.scripts import Script, ScriptRunner
 
 logger = logging.getLogger(__name__)
 
@@ -28,28 +26,12 @@ REDELIVERIES = "redeliveries"
 _MONEY = "charges"
 
 
-@dataclass(frozen=True, slots=True)
-class _Script:
-    text: str
-    sha: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        # Redis's own name for it, and nothing that has to be safe.
-        object.__setattr__(self, "sha", hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest())
-
-    def run(self, client: "Redis", keys: tuple[str, str], *arguments: Any) -> None:  # noqa: ANN401 whatever Redis takes
-        try:
-            client.evalsha(self.sha, len(keys), *keys, *arguments)
-        except NoScriptError:  # a Redis that was started anew, or is another one
-            client.eval(self.text, len(keys), *keys, *arguments)
-
-
 # KEYS: the index by time, the messages. First what needs no memory: a full Redis executes it, and then the rest, too.
-_NOTE = _Script(
+_NOTE = Script(
     "if #ARGV > 3 then redis.call('ZREM', KEYS[1], unpack(ARGV, 4)) redis.call('HDEL', KEYS[2], unpack(ARGV, 4)) end"
     " redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1]) redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])"
 )
-_FORGET = _Script("redis.call('ZREM', KEYS[1], unpack(ARGV)) redis.call('HDEL', KEYS[2], unpack(ARGV))")
+_FORGET = Script("redis.call('ZREM', KEYS[1], unpack(ARGV)) redis.call('HDEL', KEYS[2], unpack(ARGV))")
 
 MOST_ACKNOWLEDGED_TOGETHER: Final = 100
 """A Redis script takes some thousands of arguments."""
@@ -65,7 +47,7 @@ class QoS(kombu_redis.QoS):
     def __init__(self, channel: Any, prefetch_count: int = 0) -> None:  # noqa: ANN401 kombu has no types
         super().__init__(channel, prefetch_count)  # type: ignore[no-untyped-call] # kombu has no types
         self._acknowledged: list[str] = []
-        self._client: Redis | None = None
+        self._scripts: ScriptRunner | None = None
 
     def leave(self, delivery_tag: str) -> None:
         """Let go of a message without giving it back: Redis keeps it until the visibility timeout.
@@ -105,18 +87,11 @@ class QoS(kombu_redis.QoS):
         """Acknowledge what could not be acknowledged through a connection that was lost."""
         self._acknowledged, previous._acknowledged = previous._acknowledged, self._acknowledged  # noqa: SLF001 same class
 
-    # test_acknowledgements: taking a connection from the pool and giving it back costs as much as the command.
-    def _run(self, script: _Script, *arguments: Any) -> None:  # noqa: ANN401 whatever Redis takes
-        """Run a script through a connection that is kept; once more if it was lost, which a pool would have seen."""
+    def _run(self, script: Script, *arguments: Any) -> None:  # noqa: ANN401 whatever Redis takes
         pool = self.channel.pool
-        if self._client is None or self._client.connection_pool is not pool:
-            with self.channel.conn_or_acquire() as client:
-                self._client = client.client()
-        keys = (self.unacked_index_key, self.unacked_key)
-        try:
-            script.run(self._client, keys, *arguments)
-        except NotConnectedError:
-            script.run(self._client, keys, *arguments)
+        if self._scripts is None or self._scripts.pool is not pool:
+            self._scripts = ScriptRunner(pool)
+        self._scripts.run(script, (self.unacked_index_key, self.unacked_key), arguments)
 
     def leave_all(self) -> None:
         """Let go of every message, as when the worker ends by a fault: which one was the cause is not known."""

@@ -1,5 +1,7 @@
 """Creates the Redis client from `REDIS_URL`, for one server or a sentinel group."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -8,11 +10,25 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from payment_worker.redis.scripts import Script, ScriptRunner
+
 USUAL_MASTER: Final = "mymaster"
 """What Redis's own documentation calls it."""
 
 _PORT: Final = 6379
 _SENTINEL_PORT: Final = 26379
+
+
+class Client(redis.Redis):
+    """redis-py's client, whose scripts share a connection that is kept."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - whatever redis-py takes
+        super().__init__(**options)
+        self._scripts = ScriptRunner(self.connection_pool)
+
+    def register_script(self, script: str) -> Callable[..., Any]:  # type: ignore[override] # less than redis-py's
+        """The script, to be called with `keys` and `args`."""
+        return partial(self._scripts.run, Script(script))
 
 
 def redis_client(url: str, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - redis-py's types say async or not
@@ -26,7 +42,7 @@ def redis_client(url: str, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - 
         "retry": Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
     }
     if not url.startswith("sentinel://"):
-        return redis.Redis.from_url(_for_redis_py(url), **options)
+        return Client.from_url(_for_redis_py(url), **options)
     urls = [urlsplit(each) for each in url.split(";")]
     query = dict(parse_qsl(urls[-1].query))
     sentinels: Any = cast("Any", Sentinel)(
@@ -34,6 +50,7 @@ def redis_client(url: str, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - 
     )
     return sentinels.master_for(
         query.get("master_name", USUAL_MASTER),
+        redis_class=Client,
         db=int(urls[0].path.strip("/") or 0),
         username=_unquoted(urls[0].username),
         password=_unquoted(urls[0].password),

@@ -1,37 +1,19 @@
 """What `REDIS_URL` names is reached, a server or the master that sentinels watch, and one that is away is told soon."""
 
 import ssl
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 import redis
 from kombu.connection import Connection
 
-from payment_worker.devstack.ports import LOOPBACK, answers, free_port
-from payment_worker.devstack.processes import Process
-from payment_worker.devstack.servers.binaries import valkey_server
+from payment_worker.devstack.ports import LOOPBACK, free_port
 from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings, SettingsError
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-
-
-@pytest.fixture
-def sentinel(own_valkey: Valkey, tmp_path: Path) -> Iterator[str]:
-    """A sentinel that watches a master `payments`. Its host and port."""
-    port = free_port()
-    configuration = tmp_path / "sentinel.conf"
-    configuration.write_text(
-        f"bind {LOOPBACK}\nport {port}\nsentinel monitor payments {LOOPBACK} {own_valkey.port} 1\n"
-    )
-    command: list[str | Path] = [valkey_server(), configuration, "--sentinel"]
-    log = tmp_path / "sentinel.log"
-    with Process(command, log=log, ready=lambda: answers(port), cwd=tmp_path).start().wait_ready():
-        yield f"{LOOPBACK}:{port}"
 
 
 def test_the_master_that_sentinels_watch_is_found(sentinel: str, own_valkey: Valkey) -> None:
