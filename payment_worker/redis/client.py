@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelManagedConnection
 
 from payment_worker.redis.scripts import Script, ScriptRunner
 
@@ -31,6 +31,17 @@ class Client(redis.Redis):
         return partial(self._scripts.run, Script(script))
 
 
+class MasterConnection(SentinelManagedConnection):
+    """A connection to the master, closed where an answer is not read to its end, as any other connection is.
+
+    redis-py 8.1 keeps it, and returns the answer that came too late as the answer to the next command (redis-py#4292).
+    """
+
+    def read_response(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as above
+        """An answer."""
+        return super().read_response(*args, **{"disconnect_on_error": True, **options})
+
+
 def redis_client(url: str, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - redis-py's types say async or not
     """A client that reports within about this time that Redis is unreachable. It connects on first use.
 
@@ -51,6 +62,7 @@ def redis_client(url: str, *, timeout_seconds: float) -> Any:  # noqa: ANN401 - 
     return sentinels.master_for(
         query.get("master_name", USUAL_MASTER),
         redis_class=Client,
+        connection_class=MasterConnection,
         db=int(urls[0].path.strip("/") or 0),
         username=_unquoted(urls[0].username),
         password=_unquoted(urls[0].password),

@@ -27,6 +27,20 @@ def test_the_master_that_sentinels_watch_is_found(sentinel: str, own_valkey: Val
         assert directly.get("who") == b"it is"
 
 
+def test_an_answer_of_the_masters_that_came_too_late_is_not_the_next_commands(
+    sentinel: str, own_valkey: Valkey
+) -> None:
+    with closing(redis_client(f"sentinel://{sentinel}?master_name=payments", timeout_seconds=0.2)) as client:
+        wait_until(lambda: client.mset({"one": 1, "two": 2}))
+        own_valkey.pause()
+        try:
+            with pytest.raises(redis.TimeoutError):
+                client.get("one")
+        finally:
+            own_valkey.resume()
+        assert client.get("two") == b"2"
+
+
 @pytest.mark.parametrize("scheme", ["redis", "sentinel"])
 def test_a_missing_server_is_reported_as_an_error_of_redis(scheme: str) -> None:
     url = f"{scheme}://{LOOPBACK}:{free_port()}"
