@@ -1,6 +1,6 @@
 """Rows of `payment`: inserted once, locked before every change."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cache
@@ -29,7 +29,8 @@ from payment_worker.store import tables
 from payment_worker.store.due_rows import DueRows
 from payment_worker.store.statements import Change, Compiled
 
-COLUMNS = [tables.payment.c[field.name] for field in fields(Payment)]
+_NAMES: Final = tuple(field.name for field in fields(Payment))
+COLUMNS: Final = [tables.payment.c[name] for name in _NAMES]
 
 MUTABLE = (
     "version",
@@ -54,8 +55,14 @@ MUTABLE = (
 
 def payment_of(row: RowMapping | Mapping[str, Any]) -> Payment:
     """The payment that a row with all of `COLUMNS` holds."""
-    values = {column.name: row[column.name] for column in COLUMNS}
-    return Payment(**values | {"status": PaymentStatus(values["status"])})
+    return _payment(row[name] for name in _NAMES)
+
+
+def _payment(values: Iterable[Any]) -> Payment:
+    """The payment of which these are the values of `COLUMNS`."""
+    fields_of_payment = dict(zip(_NAMES, values, strict=True))
+    fields_of_payment["status"] = PaymentStatus(fields_of_payment["status"])
+    return Payment(**fields_of_payment)
 
 
 def find(connection: Connection, payment_id: UUID) -> Payment | None:
@@ -84,10 +91,8 @@ def lock_all(
 ) -> Sequence[Locked]:
     """The payments with these ids, or with these PaymentIntents, locked in one order until the transaction ends."""
     parameters = {"payment_ids": list(payment_ids), "payment_intents": list(payment_intents)}
-    return [
-        Locked(payment_of(each), each["stripe_balance_transaction_id"] is not None)
-        for each in _lock_all().execute(connection, parameters).mappings()
-    ]
+    rows = _lock_all().execute(connection, parameters)
+    return [Locked(_payment(row[:-1]), row[-1] is not None) for row in rows]
 
 
 @cache
