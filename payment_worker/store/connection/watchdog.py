@@ -6,8 +6,8 @@ notices that bytes were received. libpq waits without limit, so one thread watch
 
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from threading import Event, Lock, Thread
 from typing import Any, Final
 
@@ -31,20 +31,19 @@ class Watch:
     def connection(self, *dsn: str, **options: Any) -> "Connection":  # noqa: ANN401 - psycopg2's own
         """A new connection that is watched; psycopg2's `connection_factory`."""
         new = Connection(*dsn, **options)
-        new.watch = self
+        new.watch, new.cursor_factory = self, Cursor
         with self._lock:
             if self._over is None:
                 self._over = Event()
                 Thread(target=self._run, args=[self._over], name="silence", daemon=True).start()
         return new
 
-    @contextmanager
-    def waiting(self, connection: "Connection") -> Iterator[None]:
-        """While the block lasts this connection waits for a response; after it the connection is not touched."""
+    def wait(self, connection: "Connection", call: Callable[..., None], *arguments: Any) -> None:  # noqa: ANN401 - psycopg2's own
+        """Call what waits for a response on this connection; after that the connection is not touched."""
         with self._lock:
             self._waiting[connection] = self._round
         try:
-            yield
+            call(*arguments)
         finally:
             with self._lock:
                 self._waiting.pop(connection, None)
@@ -67,23 +66,17 @@ class Watch:
 
 
 class Connection(extensions.connection):  # type: ignore[misc] # psycopg2 has no types
-    """A connection whose every wait for a response is watched."""
+    """A connection whose every wait for a response is watched, its cursors' too."""
 
     watch: Watch
 
-    def cursor(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - psycopg2's own
-        """A cursor that is watched, too."""
-        return super().cursor(*args, **{"cursor_factory": Cursor, **options})
-
     def commit(self) -> None:
         """As psycopg2 does."""
-        with self.watch.waiting(self):
-            super().commit()
+        self.watch.wait(self, super().commit)
 
     def rollback(self) -> None:
         """As psycopg2 does."""
-        with self.watch.waiting(self):
-            super().rollback()
+        self.watch.wait(self, super().rollback)
 
 
 class Cursor(extensions.cursor):  # type: ignore[misc] # psycopg2 has no types
@@ -91,13 +84,11 @@ class Cursor(extensions.cursor):  # type: ignore[misc] # psycopg2 has no types
 
     def execute(self, *statement: Any) -> None:  # noqa: ANN401 - psycopg2's own
         """As psycopg2 does."""
-        with self.connection.watch.waiting(self.connection):
-            super().execute(*statement)
+        self.connection.watch.wait(self.connection, super().execute, *statement)
 
     def executemany(self, *statements: Any) -> None:  # noqa: ANN401 - psycopg2's own
         """As psycopg2 does: one statement after the other."""
-        with self.connection.watch.waiting(self.connection):
-            super().executemany(*statements)
+        self.connection.watch.wait(self.connection, super().executemany, *statements)
 
 
 def _hang_up(connection: Connection) -> None:

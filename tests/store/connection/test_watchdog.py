@@ -51,7 +51,7 @@ def _taken_back(database: Database, before_the_end: Callable[[], None]) -> None:
         raise ZeroDivisionError
 
 
-def _is_given_up(work: Callable[[], None]) -> None:
+def _is_given_up(work: Callable[[], object]) -> None:
     # In a thread that nobody has to join: nothing else could end a wait that has no limit.
     came_to: Future[None] = Future()
 
@@ -73,6 +73,16 @@ def test_a_statement_that_is_not_answered(database: Database, proxy: FaultProxy)
     _is_given_up(lambda: _asked(database))
     proxy.forward()
     _asked(database)
+
+
+def test_a_statement_that_is_a_transaction_of_its_own_and_is_not_answered(
+    database: Database, proxy: FaultProxy
+) -> None:
+    assert database.run("SELECT 1 AS one", {}) == {"one": 1}
+    proxy.blackhole()
+    _is_given_up(lambda: database.run("SELECT 1", {}))
+    proxy.forward()
+    assert database.run("SELECT 1 AS one", {}) == {"one": 1}
 
 
 def test_a_commit_that_is_not_answered(database: Database, proxy: FaultProxy) -> None:
@@ -111,9 +121,11 @@ def test_a_server_that_has_frozen(own_postgresql: PostgreSQL) -> None:
 
 
 def test_a_transaction_may_take_longer_as_long_as_each_statement_is_answered(database: Database) -> None:
-    with database.begin() as connection:
+    with database.begin() as idle, database.begin() as connection:
+        idle.execute(text("SELECT 1"))
         for _ in range(4):
             connection.execute(text("SELECT pg_sleep(0.3)"))
+        idle.execute(text("SELECT 1"))
 
 
 def test_bytes_that_nobody_takes_end_the_connection(database: Database) -> None:
