@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
-from payment_worker.store.connection.database import Database, translated
+from payment_worker.store.connection.database import Database, Translated
 
 POLL_LOCK: Final = 0x706F6C6C
 RECONCILE_LOCK: Final = 0x7265636F6E
@@ -32,8 +32,8 @@ def alone(database: Database, lock: int) -> Iterator[bool]:
     Raises:
         DatabaseUnavailableError: it cannot be known.
     """
-    with translated(host=database.host):
-        connection = database.engine.connect()
+    with Translated(host=database.host):
+        connection = database.connect()
         is_ours = bool(connection.scalar(select(func.pg_try_advisory_xact_lock(lock), _MAY_WAIT)))
     with connection:
         try:

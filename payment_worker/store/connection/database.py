@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from types import TracebackType
 from typing import Any, Final
 
 import psycopg2
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 
 from payment_worker.store.connection.address import CONNECT_TIMEOUT_SECONDS, engine, hosts
+from payment_worker.store.connection.autocommit import AutocommitConnections
 from payment_worker.store.connection.database_clock import DatabaseClock, machine_now
 from payment_worker.store.connection.outage import (
     DatabaseUnavailableError,
@@ -55,6 +57,7 @@ class Database:
         self._clock = DatabaseClock(machine_clock)
         self._watch = Watch(seconds=answer_seconds)
         self.host = hosts(url)
+        self._translated = Translated(host=self.host, dispose=self._dispose)
         self.engine = engine(
             url,
             {
@@ -69,6 +72,7 @@ class Database:
             pool_timeout=CONNECT_TIMEOUT_SECONDS,
         )
         event.listen(self.engine, "connect", lambda *_: self._clock.expire())
+        self._autocommit = AutocommitConnections(self.engine)
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -77,7 +81,7 @@ class Database:
         Raises:
             DatabaseUnavailableError: a commit in progress may or may not have taken effect.
         """
-        with self._translated(), self.engine.begin() as connection:
+        with self._translated, self.connect() as connection, connection.begin():
             if self._clock.is_due:
                 self._clock.measure(connection)
             yield connection
@@ -93,32 +97,17 @@ class Database:
         if self._clock.is_due:
             with self.begin():
                 pass
-        with self._translated():
-            pooled = self.engine.raw_connection()
-            try:
-                driver: Any = pooled.dbapi_connection
-                driver.autocommit = True
-                with driver.cursor() as cursor:
-                    cursor.execute(statement, parameters)
-                    row = cursor.fetchone()
-                    names = [column.name for column in cursor.description]
-                driver.autocommit = False
-            except BaseException as error:
-                pooled.invalidate(error)
-                raise
-            finally:
-                pooled.close()
-        return None if row is None else dict(zip(names, row, strict=True))
+        with self._translated:
+            return self._autocommit.run(statement, parameters)
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            with translated(host=self.host):
-                yield
-        except DatabaseUnavailableError as error:
-            if error.outage in STALE_POOL:
-                self.engine.dispose()
-            raise
+    def connect(self) -> Connection:
+        """A connection of the pool, on which no transaction has begun."""
+        self._autocommit.give_back()
+        return self.engine.connect()
+
+    def _dispose(self) -> None:
+        self._autocommit.give_back()
+        self.engine.dispose()
 
     def now(self) -> datetime:
         """The time by PostgreSQL's clock.
@@ -137,23 +126,31 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
-        self.engine.dispose()
+        self._dispose()
         self._watch.close()
 
 
-@contextmanager
-def translated(*, host: str) -> Iterator[None]:
-    """Raise one kind of error for every outage.
+class Translated:
+    """Raises one kind of error for every outage: `DatabaseUnavailableError`.
 
-    Raises:
-        DatabaseUnavailableError: PostgreSQL cannot serve now, or no connection to it is free.
+    Args:
+        dispose: called when no connection that waits in the pool is of use any more.
     """
-    try:
-        yield
-    except NoConnectionFreeError:
-        raise DatabaseUnavailableError(Outage.POOL_EXHAUSTED, host=host) from None
-    except (DBAPIError, psycopg2.Error) as error:
-        outage = unavailable(error, host=host)
-        if outage is None:
-            raise
-        raise outage from None
+
+    def __init__(self, *, host: str, dispose: Callable[[], None] = lambda: None) -> None:
+        self._host = host
+        self._dispose = dispose
+
+    def __enter__(self) -> None:
+        """It has no state: one serves all threads."""
+
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None
+    ) -> None:
+        """Raise the outage that the error means, if it means one."""
+        if isinstance(error, NoConnectionFreeError):
+            raise DatabaseUnavailableError(Outage.POOL_EXHAUSTED, host=self._host) from None
+        if isinstance(error, DBAPIError | psycopg2.Error) and (outage := unavailable(error, host=self._host)):
+            if outage.outage in STALE_POOL:
+                self._dispose()
+            raise outage from None

@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 import payment_worker
 from payment_worker.store.connection import probes
 from payment_worker.store.connection.address import engine, hosts
-from payment_worker.store.connection.database import Database, translated
+from payment_worker.store.connection.database import Database, Translated
 
 MIGRATION_LOCK = 0x7061796D656E74
 """Two that migrate at once take turns: an advisory lock under this number."""
@@ -89,7 +89,7 @@ def newest() -> str | None:
 def _migrate(database_url: str, revision: str, *, is_upgrade: bool) -> None:
     database_engine = engine(database_url, poolclass=NullPool)
     try:
-        with translated(host=hosts(database_url)), database_engine.connect() as connection:
+        with Translated(host=hosts(database_url)), database_engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": MIGRATION_LOCK})
             connection.commit()  # the lock is the session's: it outlives this transaction
             if unfit := probes.unfit(connection):
