@@ -31,7 +31,7 @@ class Pool(AsynPool):  # type: ignore[misc] # Celery has no types
             """Enqueue a job and, if a child is idle, begin to write it; what its pipe cannot take follows later."""
             enqueue(job)
             if idle := self._all_inqueues - self._active_writes - self._busy_workers:
-                write([*idle])
+                write([idle.pop()])
 
         def on_poll_start() -> None:
             if self.outbound_buffer or hub.writers:
