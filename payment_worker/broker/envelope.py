@@ -5,10 +5,10 @@ import binascii
 import json
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from kombu.utils.json import loads
+from kombu.utils.json import object_hook
 
 # Stripe's largest events are a few hundred kilobytes. More than this is a mistake, and would be copied four
 # times: into `unacked`, to the child, back, and into PostgreSQL.
@@ -21,9 +21,12 @@ MAX_DEPTH = 50
 # The header that says why an item was put into an envelope of ours.
 UNREADABLE = "payment_worker.unreadable"
 
+_CONTAINERS = (dict, list)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # No set: what is compared with these may be anything, a list too.
 _BODY_ENCODINGS = (None, "", "utf-8", "base64")
+# What kombu's `loads` makes anew for each text.
+_decoded = json.JSONDecoder(object_hook=object_hook).decode
 
 
 def enveloped(item: bytes, *, queue: str) -> bytes:
@@ -37,7 +40,7 @@ def enveloped(item: bytes, *, queue: str) -> bytes:
         reason = f"{len(item)} bytes are more than a message may have"
         return envelope(_truncated(item), queue=queue, reason=reason)
     try:
-        message = loads(item.decode())  # type: ignore[no-untyped-call] # kombu has no types
+        message = _decoded(item.decode())
         fault = _unopenable(message)
     except Exception:  # noqa: BLE001 kombu's reviver raises what it likes: ValueError, KeyError, RecursionError, …
         return envelope(item, queue=queue, reason="this is not JSON")
@@ -66,22 +69,17 @@ def _unopenable(message: object) -> str | None:
 
 def is_too_deep(value: object) -> bool:
     """Whether this is nested more deeply than we accept, determined without recursion."""
-    level = [value]
+    level: list[Any] = [[value]]
     for _ in range(MAX_DEPTH):
-        level = [child for parent in level for child in _children(parent)]
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, _CONTAINERS)
+        ]
         if not level:
             return False
     return True
-
-
-def _children(value: object) -> Iterable[object]:
-    match value:
-        case dict():
-            return value.values()
-        case list():
-            return value
-        case _:
-            return ()
 
 
 def _unopenable_body(body: object, encoding: object) -> str | None:
@@ -100,7 +98,7 @@ def _unopenable_body(body: object, encoding: object) -> str | None:
 def _truncated(item: bytes) -> bytes:
     """The beginning of what a large item says: encoded, what is sensitive in it would not be recognised."""
     try:
-        message = loads(item.decode())  # type: ignore[no-untyped-call] # kombu has no types
+        message = _decoded(item.decode())
         return base64.b64decode(message["body"])[:KEPT_BYTES]
     except Exception:  # noqa: BLE001 as above
         return item[:KEPT_BYTES]

@@ -131,10 +131,10 @@ class QoS(kombu_redis.QoS):
 
 def _entry(message: Any, item: bytes) -> str:  # noqa: ANN401 kombu has no types
     """A message with its address, as kombu keeps it, from the text that it was read from."""
-    address = dumps([message.delivery_info["exchange"], message.delivery_info["routing_key"]])  # type: ignore[no-untyped-call] # kombu has no types
+    address = json.dumps([message.delivery_info["exchange"], message.delivery_info["routing_key"]])
     # If kombu ever delivers what was not popped, the text is another's.
     is_its_text = message.delivery_tag.encode() in item
-    text = item.decode() if is_its_text else dumps(message._raw)  # type: ignore[no-untyped-call] # noqa: SLF001 kombu's own form
+    text = item.decode() if is_its_text else dumps(message._raw)  # type: ignore[no-untyped-call] # noqa: SLF001 kombu's own form, which has no types
     return f"[{text}, {address[1:]}"
 
 
