@@ -36,6 +36,7 @@ class Process:
     """The connections and clients of one process."""
 
     settings: Settings
+    policy: Policy
     database: Database
     pauses: Pauses
     metadata_secrets: MetadataSecrets
@@ -92,6 +93,7 @@ def _open(settings: Settings) -> Process:
     opened = database(settings)
     return Process(
         settings=settings,
+        policy=policy(settings),
         database=opened,
         pauses=Pauses(opened),
         metadata_secrets=MetadataSecrets([each.get_secret_value() for each in settings.metadata_secrets]),
@@ -135,7 +137,7 @@ def context(
         clock=current.database.now,
         machine_skew=current.database.machine_skew,
         jitter=random.random,
-        policy=policy(current.settings),
+        policy=current.policy,
         pauses=current.pauses,
         metadata_secrets=current.metadata_secrets,
         actor=f"{actor} on {_host()}",
@@ -144,7 +146,6 @@ def context(
     )
 
 
-@cache
 def policy(settings: Settings) -> Policy:
     """The settings as the flows' policy."""
     return Policy(
@@ -166,7 +167,6 @@ def policy(settings: Settings) -> Policy:
     )
 
 
-@cache
 def limits(settings: Settings) -> Limits:
     """The settings as limits for calls to Stripe."""
     rate = settings.stripe_rate
