@@ -9,7 +9,6 @@ import hmac
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
@@ -42,8 +41,8 @@ def is_signed(claim: Claim, mac: str, secrets: Sequence[str]) -> bool:
 
 
 def _mac(claim: Claim, secret: str) -> str:
-    digest = hmac.new(secret.encode(), _encoded(claim), sha256).hexdigest()
-    return f"{VERSION}:{digest}"
+    digest = hmac.digest(secret.encode(), _encoded(claim), "sha256")
+    return f"{VERSION}:{digest.hex()}"
 
 
 def _encoded(claim: Claim) -> bytes:
