@@ -6,9 +6,11 @@ same thread until its block ends.
 
 import logging
 import sys
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 from payment_worker.optional_packages import without
 from payment_worker.telemetry.escaping import visible
@@ -16,12 +18,18 @@ from payment_worker.telemetry.escaping import visible
 with without("rich"):  # draws tracebacks, which we never have drawn: 3 MB (structlog 26.1.0)
     import structlog
 
+_NOTHING: Final[Mapping[str, str | int]] = MappingProxyType({})
+
+_context: ContextVar[Mapping[str, str | int]] = ContextVar("context", default=_NOTHING)
+"""What is bound; never changed, but replaced. structlog's own has a ContextVar for each name, and walks through all of
+the process at each line and each `forget`."""
+
 
 def configure(*, log_format: Literal["auto", "json", "console"], level: str) -> None:
     """Set the process's logging up: ours through structlog, others' through the same renderer."""
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        _merged,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -30,7 +38,11 @@ def configure(*, log_format: Literal["auto", "json", "console"], level: str) -> 
         [_visible, structlog.dev.ConsoleRenderer()] if console else [structlog.processors.JSONRenderer()]
     )
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -79,24 +91,30 @@ def about(**fields: object) -> Iterator[None]:
 
     What is `learned` meanwhile is bound until the block ends, too.
     """
-    before = structlog.contextvars.get_contextvars()
+    before = _context.get()
     learned(**fields)
     try:
         yield
     finally:
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(**before)
+        _context.set(before)
 
 
 def learned(**values: object) -> None:
     """Bind these values from here on, until the block of `about` ends."""
     fields = {name: _plain(value) for name, value in values.items() if value is not None}
-    structlog.contextvars.bind_contextvars(**fields)
+    _context.set({**_context.get(), **fields})
 
 
 def forget() -> None:
     """Let go of all that is bound: what follows is about something else."""
-    structlog.contextvars.clear_contextvars()
+    _context.set(_NOTHING)
+
+
+def _merged(_logger: Any, _method: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401
+    # What the line says itself goes first.
+    for name, value in _context.get().items():
+        event_dict.setdefault(name, value)
+    return event_dict
 
 
 def _visible(_logger: Any, _method: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:  # noqa: ANN401
