@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import stripe
+from stripe import SignatureVerificationError, WebhookSignature
 
 from payment_worker.domain.accounts import account_name
 
@@ -85,8 +86,8 @@ def _is_signed(payload: str, signature: str, secret: str, tolerance_seconds: int
     if not signature.isascii():
         return False  # Stripe's library breaks when it compares one (seen with stripe 16.1)
     try:
-        return bool(stripe.WebhookSignature.verify_header(payload, signature, secret, tolerance_seconds))
-    except stripe.SignatureVerificationError:
+        return bool(WebhookSignature.verify_header(payload, signature, secret, tolerance_seconds))
+    except SignatureVerificationError:
         return False
 
 
