@@ -1,9 +1,11 @@
 """Uvicorn's HTTP protocol with a deadline for the request and a limit for its head, so that no stranger holds us up."""
 
 import asyncio
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from payment_worker.webhook.one_write import OneWrite
 
 SLOWEST_SECONDS: Final = 10.0
 """Proxies send a request's head in one piece. uvicorn itself waits for it without limit (seen with uvicorn 0.54)."""
@@ -27,7 +29,7 @@ class DeadlineProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """The head of the first request is waited for from now on."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", OneWrite(transport)))
         self._begin_limit()
 
     def data_received(self, data: bytes) -> None:
