@@ -5,13 +5,13 @@ import socket
 import struct
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _LINGER_ZERO = struct.pack("ii", 1, 0)
 """Closing at once with nothing left to send makes the kernel say RST."""
 
 
-class BreakableProtocol(H11Protocol):
+class BreakableProtocol(HttpToolsProtocol):
     """uvicorn's protocol, remembered by its peer so that the application can break it."""
 
     open: ClassVar[dict[tuple[str, int], asyncio.Transport]] = {}
