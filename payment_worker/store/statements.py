@@ -166,9 +166,7 @@ def _statement(
 def insert_if(found: CTE, table: Table, columns: Sequence[str], prefix: str) -> Insert:
     """The insert of a row for every row of `found`: one, or none."""
     values = parameters_of(prefix, table, columns).values()
-    return table.insert().from_select(
-        list(columns), select(*values).select_from(found), include_defaults=False
-    )
+    return table.insert().from_select(list(columns), select(*values).select_from(found))
 
 
 def parameters_of(prefix: str, table: Table, columns: Sequence[str]) -> dict[str, BindParameter[Any]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
+from uuid import UUID
 
 import psycopg2
 import pytest
@@ -10,8 +11,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.pool import NullPool
 
+from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.store.connection import migrate
 from payment_worker.store.connection.address import engine
+from payment_worker.store.connection.database import Database
+from payment_worker.store.records import payments
 from payment_worker.store.tables import metadata
 from tests.harness.rows import Rows
 
@@ -20,6 +24,14 @@ INSERT INTO payment (payment_id, order_id, amount, currency, status, payment_met
     stripe_payment_intent_id, amount_captured, created_at, updated_at)
 VALUES (gen_random_uuid(), gen_random_uuid(), 1000, 'EUR', 'SUCCEEDED', 'pm_card_visa', 'automatic', 'f',
     'pi_' || gen_random_uuid(), 1000, now(), now()) RETURNING payment_id
+"""
+
+
+NEW_PAYMENT = """
+INSERT INTO payment (payment_id, order_id, amount, currency, status, capture_method, fingerprint,
+    created_at, updated_at)
+VALUES (gen_random_uuid(), 'order', 1000, 'EUR', 'REQUESTED', 'automatic', 'f', now(), now())
+RETURNING payment_id::text
 """
 
 
@@ -48,6 +60,22 @@ def test_it_migrates_up_down_and_up_again(empty_database_url: str, fresh: Rows) 
     ] == ["alembic_version"]
     migrate.upgrade(empty_database_url)
     migrate.upgrade(empty_database_url)
+
+
+def test_what_a_new_payments_insert_leaves_out_has_the_default_of_its_record(
+    rows: Rows, database_url: str
+) -> None:
+    payment_id = UUID(rows.one(NEW_PAYMENT)["payment_id"])
+    with closing(Database(database_url)) as database, database.begin() as connection:
+        assert payments.find(connection, payment_id) == Payment(
+            payment_id=payment_id,
+            order_id="order",
+            customer_id=None,
+            version=1,
+            status=PaymentStatus.REQUESTED,
+            amount=1000,
+            currency="EUR",
+        )
 
 
 @pytest.mark.parametrize("table", ["payment", "refund", "payment_attempt", "stripe_event", "outbox"])

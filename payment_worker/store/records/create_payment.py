@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Table, select
 from sqlalchemy.dialects.postgresql import insert
@@ -15,6 +15,13 @@ from payment_worker.store import tables
 from payment_worker.store.connection.database import Database
 from payment_worker.store.records import attempts, payments
 from payment_worker.store.statements import Compiled, Row, insert_if, parameters_of
+
+NEW: Final = tuple(
+    column.name
+    for column in payments.COLUMNS
+    if column.name in {"version", "status"} or column.name not in payments.MUTABLE
+)
+"""What is written of a new payment. The rest is the default of the record and, as a test shows, of the column too."""
 
 Shape = tuple[Table, tuple[str, ...]]
 """A table and the columns of it that are written."""
@@ -39,7 +46,7 @@ def create_payment(
     Returns:
         The attempt with its id, or None when there was such a payment before and nothing was written.
     """
-    record = {column.name: getattr(payment, column.name) for column in payments.COLUMNS}
+    record = {name: getattr(payment, name) for name in NEW}
     payment_row = Row(tables.payment, {**record, **request, "created_at": now, "updated_at": now})
     rows = [payment_row, attempts.new_row(attempt, scheduled_at=now if is_scheduled else None), *further_rows]
     statement = _statement(tuple((row.table, tuple(row.values)) for row in rows))

@@ -124,7 +124,5 @@ def _move_rows(connection: Connection, table: Table, archive: Table, payment_ids
     """Copy first: history may be deleted only if it is in its archive."""
     condition = table.c.payment_id.in_(payment_ids)
     names = [column.name for column in table.columns]
-    connection.execute(
-        archive.insert().from_select(names, select(*table.columns).where(condition), include_defaults=False)
-    )
+    connection.execute(archive.insert().from_select(names, select(*table.columns).where(condition)))
     connection.execute(table.delete().where(condition))
