@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
-from itertools import chain, count
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import (
     CTE,
@@ -81,11 +82,40 @@ class Change:
 Write = Row | Change
 """One thing that is to be written."""
 
-RowsShape = tuple[Table, tuple[str, ...], int]
-"""Table, columns written, and how many rows."""
+Columns = tuple[tuple[str, ...], tuple[str, ...]]
+"""Names of columns, and of the parameters that are their values."""
 
-ChangeShape = tuple[Table, tuple[str, ...], tuple[str, ...], ColumnElement[bool] | None]
-"""Table, columns written, the columns that its rows are found by, and its condition."""
+RowsShape = tuple[Table, tuple[Columns, ...]]
+"""A table, and the columns of each row that is inserted."""
+
+ChangeShape = tuple[Table, Columns, Columns, ColumnElement[bool] | None]
+"""A table, the columns written, the columns that its rows are found by, and its condition."""
+
+
+class Parameters:
+    """The parameters of a statement.
+
+    An instant or a UUID that stands in several columns is one of them: no value takes the driver longer to encode, and
+    it encodes each parameter once.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self._names: dict[int, str] = {}
+
+    def add(self, prefix: str, values: Mapping[str, Any]) -> Columns:
+        """Add the values of these columns."""
+        names = []
+        for column, value in values.items():
+            name = f"{prefix}_{column}"
+            if type(value) in _SHARED:
+                name = self._names.setdefault(id(value), name)
+            self.values[name] = value
+            names.append(name)
+        return tuple(values), tuple(names)
+
+
+_SHARED: Final = frozenset({datetime, UUID})
 
 
 def write(connection: Connection, writes: Sequence[Write]) -> None:
@@ -114,23 +144,17 @@ def write_if_found(
 def _statement_of(
     writes: Sequence[Write], query: Select[Any] | None = None
 ) -> tuple[Compiled, Mapping[str, Any]]:
-    rows: dict[tuple[Table, tuple[str, ...]], list[Mapping[str, Any]]] = {}
-    for each in writes:
+    parameters = Parameters()
+    rows: dict[tuple[Table, tuple[str, ...]], list[Columns]] = {}
+    changes: list[ChangeShape] = []
+    for n, each in enumerate(writes):
+        written = parameters.add(f"set{n}", each.values)
         if isinstance(each, Row):
-            rows.setdefault((each.table, tuple(each.values)), []).append(each.values)
-    changes = [each for each in writes if isinstance(each, Change)]
-    parameters: dict[str, Any] = {}
-    for n, values in enumerate(chain.from_iterable(rows.values())):
-        parameters |= {f"row{n}_{name}": value for name, value in values.items()}
-    for n, change in enumerate(changes):
-        parameters |= {f"set{n}_{name}": value for name, value in change.values.items()}
-        parameters |= {f"key{n}_{name}": value for name, value in change.where.items()}
-    statement = _statement(
-        tuple((table, columns, len(rows_of_table)) for (table, columns), rows_of_table in rows.items()),
-        tuple((each.table, tuple(each.values), tuple(each.where), each.only) for each in changes),
-        query,
-    )
-    return statement, parameters
+            rows.setdefault((each.table, written[0]), []).append(written)
+        else:
+            changes.append((each.table, written, parameters.add(f"key{n}", each.where), each.only))
+    inserted = tuple((table, tuple(columns)) for (table, _), columns in rows.items())
+    return _statement(inserted, tuple(changes), query), parameters.values
 
 
 @lru_cache(maxsize=500)
@@ -139,36 +163,33 @@ def _statement(
 ) -> Compiled:
     """The same shapes come again and again: their statement is made once, which is most of its cost."""
     found = None if query is None else query.cte("found")
-    numbers = count()
-    if found is not None and any(row_count > 1 for *_, row_count in inserted):
+    if found is not None and any(len(rows) > 1 for _, rows in inserted):
         raise AssertionError("rows of one table cannot depend on what is found")
     parts: list[Insert | Update] = [
-        insert_if(found, table, columns, f"row{next(numbers)}")
+        insert_if(found, table, rows[0])
         if found is not None
-        else table.insert().values(
-            [parameters_of(f"row{next(numbers)}", table, columns) for _ in range(row_count)]
-        )
-        for table, columns, row_count in inserted
+        else table.insert().values([parameters_of(table, columns) for columns in rows])
+        for table, rows in inserted
     ]
     is_found = [] if found is None else [exists(select(literal_column("1")).select_from(found))]
-    for n, (table, columns, keys, only) in enumerate(changed):
-        keys_match = [table.c[name] == key for name, key in parameters_of(f"key{n}", table, keys).items()]
+    for table, written, keys, only in changed:
+        keys_match = [table.c[name] == key for name, key in parameters_of(table, keys).items()]
         condition = [] if only is None else [only]
         parts.append(
-            table.update()
-            .where(*keys_match, *condition, *is_found)
-            .values(parameters_of(f"set{n}", table, columns))
+            table.update().where(*keys_match, *condition, *is_found).values(parameters_of(table, written))
         )
     last_part = parts.pop() if found is None else select(found)
     return Compiled(last_part.add_cte(*(each.cte(f"write_{n}") for n, each in enumerate(parts))))
 
 
-def insert_if(found: CTE, table: Table, columns: Sequence[str], prefix: str) -> Insert:
+def insert_if(found: CTE, table: Table, columns: Columns) -> Insert:
     """The insert of a row for every row of `found`: one, or none."""
-    values = parameters_of(prefix, table, columns).values()
-    return table.insert().from_select(list(columns), select(*values).select_from(found))
+    values = parameters_of(table, columns)
+    return table.insert().from_select(list(values), select(*values.values()).select_from(found))
 
 
-def parameters_of(prefix: str, table: Table, columns: Sequence[str]) -> dict[str, BindParameter[Any]]:
-    """A parameter for each of these columns, named after it."""
-    return {name: bindparam(f"{prefix}_{name}", type_=table.c[name].type) for name in columns}
+def parameters_of(table: Table, columns: Columns) -> dict[str, BindParameter[Any]]:
+    """A parameter for each of these columns."""
+    return {
+        name: bindparam(parameter, type_=table.c[name].type) for name, parameter in zip(*columns, strict=True)
+    }

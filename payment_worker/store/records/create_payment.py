@@ -14,7 +14,7 @@ from payment_worker.domain.payment import Payment
 from payment_worker.store import tables
 from payment_worker.store.connection.database import Database
 from payment_worker.store.records import attempts, payments
-from payment_worker.store.statements import Compiled, Row, insert_if, parameters_of
+from payment_worker.store.statements import Columns, Compiled, Parameters, Row, insert_if, parameters_of
 
 NEW: Final = tuple(
     column.name
@@ -23,7 +23,7 @@ NEW: Final = tuple(
 )
 """What is written of a new payment. The rest is the default of the record and, as a test shows, of the column too."""
 
-Shape = tuple[Table, tuple[str, ...]]
+Shape = tuple[Table, Columns]
 """A table and the columns of it that are written."""
 
 
@@ -49,9 +49,9 @@ def create_payment(
     record = {name: getattr(payment, name) for name in NEW}
     payment_row = Row(tables.payment, {**record, **request, "created_at": now, "updated_at": now})
     rows = [payment_row, attempts.new_row(attempt, scheduled_at=now if is_scheduled else None), *further_rows]
-    statement = _statement(tuple((row.table, tuple(row.values)) for row in rows))
-    parameters = {f"set{n}_{name}": value for n, row in enumerate(rows) for name, value in row.values.items()}
-    row = statement.run(database, parameters)
+    parameters = Parameters()
+    shapes = tuple((row.table, parameters.add(f"set{n}", row.values)) for n, row in enumerate(rows))
+    row = _statement(shapes).run(database, parameters.values)
     return replace(attempt, attempt_id=row["attempt_id"]) if row else None
 
 
@@ -60,15 +60,12 @@ def _statement(shapes: tuple[Shape, ...]) -> Compiled:
     (payment, columns), *other_shapes = shapes
     new_payment = (
         insert(payment)
-        .values(parameters_of("set0", payment, columns))
+        .values(parameters_of(payment, columns))
         .on_conflict_do_nothing(index_elements=["payment_id"])
         .returning(payment.c.payment_id)
         .cte("new")
     )
-    attempt, *others = (
-        insert_if(new_payment, table, columns, f"set{n}")
-        for n, (table, columns) in enumerate(other_shapes, start=1)
-    )
+    attempt, *others = (insert_if(new_payment, table, columns) for table, columns in other_shapes)
     inserted_attempt = attempt.returning(tables.payment_attempt.c.attempt_id).cte("noted")
     further_writes = (each.cte(f"write_{n}") for n, each in enumerate(others))
     return Compiled(select(inserted_attempt.c.attempt_id).add_cte(*further_writes))
