@@ -33,6 +33,9 @@ return redis.call('PTTL', KEYS[1])
 """
 """Sets the key; or returns how many milliseconds remain of the one that is there, which says when it was set."""
 
+BEGIN: Final = "return redis.call('DEL', KEYS[1])"
+"""A script for the sake of the connection that is kept for scripts."""
+
 APPEND: Final = """
 local function parts(id)
     local milliseconds, number = string.match(id, '(%d+)-(%d+)')
@@ -90,6 +93,7 @@ class Stream:
         self._redis = redis_client(url, timeout_seconds=TIMEOUT_SECONDS)
         self._append = self._redis.register_script(APPEND)
         self._call = self._redis.register_script(CALL)
+        self._begin = self._redis.register_script(BEGIN)
         self.name = name
         self.max_length = max_length
         self._hint_milliseconds = max(1, int(hint_seconds * 1000))
@@ -158,7 +162,7 @@ class Stream:
     def begin(self) -> None:
         """Note that a publisher begins, so that whatever is committed from now on rings again."""
         try:
-            self._redis.delete(BELL)
+            self._begin(keys=[BELL])
         except redis.RedisError as error:
             raise StreamUnavailableError(str(trouble(error))) from None
 
