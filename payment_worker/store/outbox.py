@@ -6,12 +6,25 @@ from datetime import datetime
 from typing import Final
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Connection,
+    DateTime,
+    Integer,
+    Text,
+    any_,
+    bindparam,
+    func,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from payment_worker.contracts.messages import Message
 from payment_worker.store import tables
-from payment_worker.store.statements import Row
+from payment_worker.store.statements import Compiled, Row
 
 box: Final = tables.outbox
 memory: Final = tables.stream_memory
@@ -65,25 +78,26 @@ PUBLISH_LOCK = 0x6F7574626F78
 """One publisher at a time keeps the order: an advisory lock under this number, free again when its transaction ends."""
 
 
+_LOCK: Final = Compiled(select(func.pg_try_advisory_xact_lock(literal(PUBLISH_LOCK))))
+
+
 def lock_publishing(connection: Connection) -> bool:
     """Whether this transaction is the one that publishes now."""
-    return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(PUBLISH_LOCK))))
+    return bool(_LOCK.execute(connection, {}).scalar())
+
+
+_UNPUBLISHED: Final = Compiled(
+    select(*(box.c[name] for name in OutboxMessage.__slots__))
+    .where(box.c.published_at.is_(None))
+    .order_by(box.c.position)
+    .limit(bindparam("limit", type_=Integer))
+)
 
 
 def unpublished(connection: Connection, *, limit: int) -> Sequence[OutboxMessage]:
     """The oldest messages that are not known to be published, in the order in which they were written."""
-    rows = connection.execute(
-        select(*(box.c[name] for name in OutboxMessage.__slots__))
-        .where(box.c.published_at.is_(None))
-        .order_by(box.c.position)
-        .limit(limit)
-    )
-    return [OutboxMessage(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for a row's mapping
-
-
-def mark_published(connection: Connection, positions: Sequence[int], *, now: datetime) -> None:
-    """Note that these are on the stream."""
-    connection.execute(update(box).where(box.c.position.in_(positions)).values(published_at=now))
+    rows = _UNPUBLISHED.execute(connection, {"limit": limit})
+    return [OutboxMessage(**dict(zip(OutboxMessage.__slots__, row, strict=True))) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +109,16 @@ class Memory:
     """Set while messages from then on are marked as unpublished after a loss of the stream."""
 
 
+_REMEMBERED: Final = Compiled(
+    select(memory.c.last_entry_id, memory.c.lost_since).where(
+        memory.c.stream == bindparam("stream", type_=Text)
+    )
+)
+
+
 def remembered(connection: Connection, stream: str) -> Memory | None:
     """What we know of a stream; None where it may hold anything."""
-    query = select(memory.c.last_entry_id, memory.c.lost_since).where(memory.c.stream == stream)
-    row = connection.execute(query).one_or_none()
+    row = _REMEMBERED.execute(connection, {"stream": stream}).one_or_none()
     return None if row is None else Memory(row.last_entry_id, row.lost_since)
 
 
@@ -107,11 +127,29 @@ def lose(connection: Connection, stream: str, *, since: datetime) -> None:
     connection.execute(memory.update().where(memory.c.stream == stream).values(lost_since=since))
 
 
-def remember(connection: Connection, stream: str, entry_id: str, *, now: datetime) -> None:
-    """Note the last entry that was added to the stream."""
-    row = insert(memory).values(stream=stream, last_entry_id=entry_id, updated_at=now)
-    values = {"last_entry_id": entry_id, "updated_at": now}
-    connection.execute(row.on_conflict_do_update(index_elements=["stream"], set_=values))
+_MARKED: Final = (
+    update(box)
+    .where(box.c.position == any_(bindparam("positions", type_=ARRAY(BigInteger))))
+    .values(published_at=bindparam("now", type_=DateTime(timezone=True)))
+)
+_LAST: Final = {
+    "last_entry_id": bindparam("entry_id", type_=Text),
+    "updated_at": bindparam("now", type_=DateTime(timezone=True)),
+}
+_MARK_PUBLISHED: Final = Compiled(
+    insert(memory)
+    .values(stream=bindparam("stream", type_=Text), **_LAST)
+    .on_conflict_do_update(index_elements=["stream"], set_=_LAST)
+    .add_cte(_MARKED.cte("marked"))
+)
+
+
+def mark_published(
+    connection: Connection, positions: Sequence[int], *, stream: str, entry_id: str, now: datetime
+) -> None:
+    """Note that these are on the stream, and that the last of them is this entry."""
+    parameters = {"positions": list(positions), "stream": stream, "entry_id": entry_id, "now": now}
+    _MARK_PUBLISHED.execute(connection, parameters)
 
 
 def forget(connection: Connection, stream: str) -> None:

@@ -86,8 +86,8 @@ def _publish_batch(context: Context, stream: Stream) -> int | RelayStop:
             outbox.lose(connection, stream.name, since=since)
             log.warning("stream lost: messages are republished", stream=stream.name, since=since.isoformat())
             return RelayStop.YET
-        outbox.mark_published(connection, [message.position for message in messages], now=now)
-        outbox.remember(connection, stream.name, appended, now=now)
+        positions = [message.position for message in messages]
+        outbox.mark_published(connection, positions, stream=stream.name, entry_id=appended, now=now)
     return len(messages)
 
 
