@@ -85,7 +85,13 @@ def test_a_card_number_in_what_looks_like_a_stripe_id_is_found(number: str, arou
 
 @given(st.uuids())
 def test_no_uuid_is_a_card(uuid: object) -> None:
+    assert not has_card_number(str(uuid))
     assert not has_card_number(f"order {uuid}")
+
+
+@pytest.mark.parametrize("around", ["{}4242424242424242", "{} 4242424242424242", "4242424242424242 {}"])
+def test_a_card_number_beside_a_uuid_is_found(around: str) -> None:
+    assert has_card_number(around.format("00000000-0000-4000-8000-00000000000a"))
 
 
 @given(st.text(), st.sampled_from(NUMBERS), st.text())
