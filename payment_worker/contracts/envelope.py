@@ -32,7 +32,7 @@ SOURCE = "/payment-worker"
 
 def envelope(
     *,
-    message_id: UUID,
+    message_id: UUID | str,
     type: MessageType,  # noqa: A002 - what CloudEvents calls it
     subject: UUID | str,
     time: datetime,

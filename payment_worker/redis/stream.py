@@ -69,6 +69,9 @@ has a lesser one. So entries that are missing are no loss: readers may delete wh
 """
 
 
+_json: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
 class StreamUnavailableError(Exception):
     """Redis cannot take messages now; they stay in the outbox."""
 
@@ -113,7 +116,7 @@ class Stream:
         Raises:
             StreamUnavailableError: it is not known whether they were added.
         """
-        envelopes = [json.dumps(_envelope(message), separators=(",", ":")) for message in messages]
+        envelopes = [_json(_envelope(message)) for message in messages]
         try:
             entry_id = self._append(keys=[self.name], args=[after or "", self.max_length, *envelopes])
         except redis.RedisError as error:

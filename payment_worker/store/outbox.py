@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     any_,
     bindparam,
+    cast,
     func,
     literal,
     select,
@@ -30,22 +31,17 @@ box: Final = tables.outbox
 memory: Final = tables.stream_memory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class OutboxMessage:
-    """One message as it waits in the outbox, or has been published."""
+    """One message as it waits in the outbox."""
 
     position: int
-    message_id: UUID
-    payment_id: UUID | None
-    stripe_payout_id: str | None
+    message_id: str
+    subject: str
+    """What it is about: a payment, or a payout."""
     type: str
     data: dict[str, object]
     occurred_at: datetime
-
-    @property
-    def subject(self) -> str:
-        """What it is about: a payment, or a payout."""
-        return str(self.payment_id or self.stripe_payout_id)
 
 
 def message_row(
@@ -87,7 +83,14 @@ def lock_publishing(connection: Connection) -> bool:
 
 
 _UNPUBLISHED: Final = Compiled(
-    select(*(box.c[name] for name in OutboxMessage.__slots__))
+    select(
+        box.c.position,
+        cast(box.c.message_id, Text),
+        func.coalesce(cast(box.c.payment_id, Text), box.c.stripe_payout_id),
+        box.c.type,
+        box.c.data,
+        box.c.occurred_at,
+    )
     .where(box.c.published_at.is_(None))
     .order_by(box.c.position)
     .limit(bindparam("limit", type_=Integer))
@@ -96,8 +99,7 @@ _UNPUBLISHED: Final = Compiled(
 
 def unpublished(connection: Connection, *, limit: int) -> Sequence[OutboxMessage]:
     """The oldest messages that are not known to be published, in the order in which they were written."""
-    rows = _UNPUBLISHED.execute(connection, {"limit": limit})
-    return [OutboxMessage(**dict(zip(OutboxMessage.__slots__, row, strict=True))) for row in rows]
+    return [OutboxMessage(*row) for row in _UNPUBLISHED.execute(connection, {"limit": limit})]
 
 
 @dataclass(frozen=True, slots=True)

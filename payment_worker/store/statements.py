@@ -46,7 +46,9 @@ class Compiled:
         }
         self._encoders = {name: encode for name, encode in encoders.items() if encode}
 
-    def execute(self, connection: Connection, parameters: Mapping[str, Any]) -> CursorResult[Any]:
+    def execute(
+        self, connection: Connection, parameters: Mapping[str, Any]
+    ) -> CursorResult[*tuple[Any, ...]]:
         """Run it in a transaction with these values of its parameters."""
         return connection.exec_driver_sql(self._text, self._values(parameters))
 

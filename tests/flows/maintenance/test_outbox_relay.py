@@ -18,6 +18,7 @@ from payment_worker.devstack.servers.valkey import Valkey
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.outbox_relay import AGAIN_AT_ONCE, publish, replay
 from payment_worker.redis.stream import Stream, StreamUnavailableError
+from payment_worker.store import outbox
 from tests.flows.scene import Scene
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
@@ -134,6 +135,28 @@ def test_what_the_time_does_not_suffice_for_is_left_to_the_next(
     assert entries(redis_client) == []
     assert publish(context, stream) > 0
     assert_told(entries(redis_client), rows)
+
+
+def test_nobody_publishes_while_another_does(
+    scene: Scene, context: Context, stream: Stream, redis_client: "redis.Redis"
+) -> None:
+    scene.charge()
+    with context.database.begin() as connection:
+        assert outbox.lock_publishing(connection)
+        assert publish(context, stream) == 0
+    assert entries(redis_client) == []
+    assert publish(context, stream) == 2
+
+
+def test_a_message_about_a_payout_has_it_as_subject(
+    rows: Rows, context: Context, stream: Stream, redis_client: "redis.Redis"
+) -> None:
+    message = rows.one(
+        "INSERT INTO outbox (message_id, stripe_payout_id, type, data, occurred_at)"
+        " VALUES (gen_random_uuid(), 'po_1', 'PayoutPaid', '{}', now()) RETURNING message_id::text AS id"
+    )
+    publish(context, stream)
+    assert [(each["id"], each["subject"]) for each in entries(redis_client)] == [(message["id"], "po_1")]
 
 
 def test_a_lost_stream_is_noticed_when_there_is_nothing_to_publish(
