@@ -56,6 +56,10 @@ class Compiled:
         """Run it as a transaction of its own; the first row that it returns, if there is one."""
         return database.run(self._text, self._values(parameters))
 
+    def rows(self, database: Database, parameters: Mapping[str, Any]) -> Sequence[tuple[Any, ...]]:
+        """Run it as a transaction of its own; all rows that it returns."""
+        return database.rows(self._text, self._values(parameters))
+
     def _values(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         values = {**self._fixed, **parameters}
         for name, encode in self._encoders.items():

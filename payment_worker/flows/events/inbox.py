@@ -54,8 +54,7 @@ def receive_all(
 ) -> list[bool]:
     """Store events, all or none of them; False in the place of each that is stored already."""
     arrivals = [arrival(event) for event in events]
-    with database.begin() as connection:
-        new_keys = inbox.keep(connection, arrivals, source=source, now=clock())
+    new_keys = inbox.keep_alone(database, arrivals, source=source, now=clock())
     return [_is_new(each.event, new_keys) for each in arrivals]
 
 
@@ -76,8 +75,7 @@ def status_of(context: Context, event: Event) -> EventStatus | None:
 def claim_new(context: Context) -> Sequence[InboxEvent]:
     """Lease the oldest events that are new, at the most `GROUP` of them."""
     now = context.clock()
-    with context.database.begin() as connection:
-        return inbox.claim_new(connection, now=now, leased_until=now + context.policy.lease, limit=GROUP)
+    return inbox.claim_new(context.database, now=now, leased_until=now + context.policy.lease, limit=GROUP)
 
 
 def process_together(context: Context, events: Sequence[InboxEvent]) -> Sequence[DueEvent]:

@@ -11,6 +11,8 @@ from typing import Any, cast
 from sqlalchemy import Engine, event
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
+Row = tuple[Any, ...]
+
 
 class AutocommitConnections:
     """Connections of an engine's pool on which each statement is a transaction of its own.
@@ -24,8 +26,8 @@ class AutocommitConnections:
         self._idle: deque[PoolProxiedConnection] = deque()
         event.listen(engine, "checkin", _end_autocommit)
 
-    def run(self, statement: str, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Run a statement of the driver's own; the first row that it returns, if there is one.
+    def run(self, statement: str, parameters: Mapping[str, Any]) -> tuple[list[str], list[Row]]:
+        """Run a statement of the driver's own; the columns and the rows that it returns.
 
         If anything fails the connection is closed: it may be lost, or of no use any more.
         """
@@ -36,7 +38,7 @@ class AutocommitConnections:
             driver.autocommit = True
             with driver.cursor() as cursor:
                 cursor.execute(statement, parameters)
-                row = cursor.fetchone()
+                rows = cursor.fetchall()
                 names = [column.name for column in cursor.description]
         except BaseException as error:
             pooled.invalidate(error)
@@ -47,7 +49,7 @@ class AutocommitConnections:
             self._idle.append(pooled)
         else:
             pooled.close()
-        return None if row is None else dict(zip(names, row, strict=True))
+        return names, rows
 
     def give_back(self) -> None:
         """Give the idle ones back to the pool."""

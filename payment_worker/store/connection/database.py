@@ -1,6 +1,6 @@
 """Opens transactions on the Payment Database with time limits, and raises one error for every outage."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFreeError
 
 from payment_worker.store.connection.address import CONNECT_TIMEOUT_SECONDS, engine, hosts
-from payment_worker.store.connection.autocommit import AutocommitConnections
+from payment_worker.store.connection.autocommit import AutocommitConnections, Row
 from payment_worker.store.connection.database_clock import DatabaseClock, machine_now
 from payment_worker.store.connection.outage import (
     DatabaseUnavailableError,
@@ -89,11 +89,18 @@ class Database:
     def run(self, statement: str, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """Run one statement of the driver's own as a transaction; the first row that it returns, if there is one.
 
-        For the two statements of every charge: BEGIN, COMMIT and SQLAlchemy's part cost as much as these do.
-
         Raises:
             DatabaseUnavailableError: the statement may or may not have taken effect.
         """
+        names, rows = self._run(statement, parameters)
+        return dict(zip(names, rows[0], strict=True)) if rows else None
+
+    def rows(self, statement: str, parameters: Mapping[str, Any]) -> Sequence[Row]:
+        """The same; all rows that it returns."""
+        return self._run(statement, parameters)[1]
+
+    def _run(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[Row]]:
+        # For what is one statement and comes often: BEGIN, COMMIT and SQLAlchemy's part cost as much as that does.
         if self._clock.is_due:
             with self.begin():
                 pass

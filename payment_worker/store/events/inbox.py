@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from payment_worker.store import tables
+from payment_worker.store.connection.database import Database
 from payment_worker.store.statements import Change, Compiled
 
 table: Final = tables.stripe_event
@@ -143,12 +144,25 @@ def keep(
     Returns:
         Account and id of the new ones. The others exist already, leased or finished.
     """
+    if not arrivals:
+        return set()
+    rows = _KEEP.execute(connection, _parameters_of(arrivals, source, now))
+    return {(row.stripe_account, row.event_id) for row in rows}
+
+
+def keep_alone(
+    database: Database, arrivals: Sequence[Arrival], *, source: str, now: datetime
+) -> set[tuple[str, str]]:
+    """The same as a transaction of its own."""
+    rows = _KEEP.rows(database, _parameters_of(arrivals, source, now))
+    return {(stripe_account, event_id) for stripe_account, event_id in rows}
+
+
+def _parameters_of(arrivals: Sequence[Arrival], source: str, now: datetime) -> Mapping[str, Any]:
     # In a fixed order, so that two processes that store the same events do not deadlock.
     sorted_arrivals = sorted(arrivals, key=lambda each: (each.event.stripe_account, each.event.event_id))
-    if not sorted_arrivals:
-        return set()
     events = [each.event for each in sorted_arrivals]
-    parameters = {
+    return {
         "accounts": [event.stripe_account for event in events],
         "event_ids": [event.event_id for event in events],
         "types": [event.type for event in events],
@@ -160,7 +174,6 @@ def keep(
         "source": source,
         "now": now,
     }
-    return {(row.stripe_account, row.event_id) for row in _KEEP.execute(connection, parameters)}
 
 
 def owned(
@@ -227,14 +240,14 @@ def has_new(connection: Connection, *, now: datetime) -> bool:
 
 
 def claim_new(
-    connection: Connection, *, now: datetime, leased_until: datetime, limit: int
+    database: Database, *, now: datetime, leased_until: datetime, limit: int
 ) -> Sequence[InboxEvent]:
-    """Lease events that nobody has held yet, the oldest first: those are processed together.
+    """Lease events that nobody has held yet, the oldest first: those are processed together. A transaction of its own.
 
     One that ends its worker so is found by `claim_due`, with those that were claimed beside it, and ends it alone.
     """
     parameters = {"now": now, "leased_until": leased_until, "limit": limit}
-    rows = _CLAIM_NEW.execute(connection, parameters)
+    rows = _CLAIM_NEW.rows(database, parameters)
     return [InboxEvent(**dict(zip(InboxEvent.__slots__, row, strict=True))) for row in rows]
 
 

@@ -59,6 +59,10 @@ def test_it_is_committed_when_its_first_row_is_returned(database: Database, rows
     assert database.run("SELECT kind FROM pause WHERE kind = 'refund'", {}) is None
 
 
+def test_all_its_rows_are_returned_if_they_are_asked_for(database: Database) -> None:
+    assert database.rows("SELECT n, n * n FROM generate_series(1, 3) AS n", {}) == [(1, 1), (2, 4), (3, 9)]
+
+
 def test_the_next_transaction_on_its_connection_can_be_rolled_back(database: Database, rows: Rows) -> None:
     database.run(PAUSE, {"kind": "charge"})
     with suppress(ZeroDivisionError), database.begin() as connection:
