@@ -3,8 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Final
 
 from payment_worker.telemetry.stopwatch import elapsed_seconds
+
+_parsed: Final = lru_cache(maxsize=1)(parsedate_to_datetime)
+"""Responses within the same second have the same date."""
 
 
 class StripeClock:
@@ -16,7 +21,7 @@ class StripeClock:
     def update(self, headers: Mapping[str, str] | None) -> None:
         """Set it by a response's headers; without a `Date` it continues as before."""
         try:
-            date = parsedate_to_datetime((headers or {})["date"])
+            date = _parsed((headers or {})["date"])
         except (KeyError, TypeError, ValueError):
             return
         if date.tzinfo is not None:
