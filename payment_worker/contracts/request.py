@@ -3,11 +3,13 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, WithJsonSchema
 
 from payment_worker.contracts.faults import FieldError, InvalidRequest, field_error
+
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 class Request(BaseModel):
@@ -63,5 +65,5 @@ def fingerprint(request: Request) -> str:
     that is added to a task later changes no fingerprint already kept.
     """
     content = request.model_dump(mode="json", exclude_defaults=True)
-    canonical = json.dumps([type(request).__name__, content], sort_keys=True, separators=(",", ":"))
+    canonical = _ENCODER.encode([type(request).__name__, content])
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -15,6 +15,8 @@ from uuid import UUID
 VERSION: Final = "v1"
 """Before each MAC: another encoding, or another algorithm, gets another one."""
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
@@ -58,4 +60,4 @@ def _encoded(claim: Claim) -> bytes:
         claim.currency.upper(),
         claim.stripe_account,
     ]
-    return json.dumps(values, separators=(",", ":"), ensure_ascii=True).encode()
+    return _ENCODER.encode(values).encode()

@@ -16,6 +16,8 @@ Callers may use no key that begins so.
 MAC: Final = "payment_worker_mac"
 """The key of the MAC in the metadata of our objects (`domain/metadata_mac.py`)."""
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -151,4 +153,4 @@ def refund_request(
 
 def _request(path: str, parameters: dict[str, object]) -> Request:
     set_parameters = {name: value for name, value in parameters.items() if value is not None}
-    return Request(path, json.dumps(set_parameters, separators=(",", ":"), sort_keys=True))
+    return Request(path, _ENCODER.encode(set_parameters))
