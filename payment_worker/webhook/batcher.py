@@ -66,16 +66,22 @@ class Batcher:
         self._next_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    async def keep(self, event: Event) -> bool:
+    async def keep(self, event: Event, *, seconds: float) -> bool:
         """Store one event. Once this returns it is committed; False when it was stored before.
 
         Raises:
             DatabaseUnavailableError: it may or may not be stored.
+            TimeoutError: likewise; it took more than so many seconds.
         """
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+        timer = loop.call_later(seconds, _fail, future, TimeoutError())
         self._waiting.append((event, future))
         self._begin_batches()
-        return await future
+        try:
+            return await future
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """Forget what waits. What is being stored ends by itself."""
@@ -145,5 +151,9 @@ class Batcher:
 
 def _fail_batch(batch: Sequence[Waiting], error: Exception) -> None:
     for _, future in batch:
-        if not future.done():
-            future.set_exception(error)
+        _fail(future, error)
+
+
+def _fail(future: asyncio.Future[bool], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

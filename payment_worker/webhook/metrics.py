@@ -28,7 +28,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         for collector in collectors:
             self._registry.register(collector)
-        self._webhooks = Counter(
+        webhooks = Counter(
             "payment_worker_webhooks",
             "Received webhooks, by outcome.",
             ["outcome"],
@@ -51,8 +51,7 @@ class Metrics:
             ["outcome"],
             registry=self._registry,
         )
-        for outcome in Outcome:
-            self._webhooks.labels(outcome)
+        self._webhooks = {outcome: webhooks.labels(outcome) for outcome in Outcome}
         for hint_outcome in ("sent", "dropped"):
             self._hints.labels(hint_outcome)
 
@@ -62,7 +61,7 @@ class Metrics:
 
     def webhook(self, outcome: Outcome, *, seconds: float) -> None:
         """Count one webhook."""
-        self._webhooks.labels(outcome).inc()
+        self._webhooks[outcome].inc()
         self._seconds.observe(seconds)
 
     def hint(self, *, is_sent: bool) -> None:

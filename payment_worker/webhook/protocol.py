@@ -56,9 +56,10 @@ class DeadlineProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Nobody here is at work for it any more: look what is still owed."""
+        """Nobody here is at work for it any more: look what is still owed, if anything is."""
         super().on_response_complete()
-        self._update_limit()
+        if self._is_within_request:
+            self._update_limit()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is owed any more."""

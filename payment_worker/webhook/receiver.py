@@ -1,6 +1,5 @@
 """Receives one webhook: reads, verifies and stores it, then acknowledges."""
 
-import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -102,8 +101,7 @@ class Receiver:
 
     async def _store(self, event: Event) -> Outcome:
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                is_new = await self._batcher.keep(event)
+            is_new = await self._batcher.keep(event, seconds=ANSWER_SECONDS)
         except (DatabaseUnavailableError, TimeoutError):
             return Outcome.UNAVAILABLE
         except Exception as bug:  # noqa: BLE001 - its text may hold the payload, and is told to nobody

@@ -35,6 +35,10 @@ TALKERS = {
         ASKING + b"Content-Length: 100000\r\n\r\n",
         b"x",
     ),
+    "who was refused and sends no more of the body": (
+        b"POST /webhooks/stripe HTTP/1.1\r\nHost: here\r\nContent-Length: 2000000\r\n\r\n",
+        b"",
+    ),
     "whose body trickles on after it was refused": (
         b"POST /webhooks/stripe HTTP/1.1\r\nHost: here\r\nContent-Length: 2000000\r\n\r\n",
         b"x",
