@@ -75,6 +75,8 @@ def test_postgresql_that_was_restarted_costs_no_webhook(own_postgresql: PostgreS
 
 def test_postgresql_that_hangs_is_answered_for_in_time(own_postgresql: PostgreSQL, receiver: Start) -> None:
     sender = receiver(settings={"DATABASE_URL": own_postgresql.url("payments")})
+    # With a connection: to connect is given up sooner.
+    assert sender.send(written(an_event())).status == 200
     body = written(an_event())
     own_postgresql.pause()
     try:
