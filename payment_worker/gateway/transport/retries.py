@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Final
 
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_random_exponential
-from tenacity.stop import stop_base
 
 from payment_worker.domain.attempts.outcome import Delay, Outcome, Postponed, Unanswered, UnknownReason
 from payment_worker.telemetry.metrics import REPEATED_REQUESTS
@@ -32,33 +31,21 @@ def with_retries(call: Callable[[], Outcome], *, time_left: Seconds, call_second
     """
     last_unanswered: Unanswered | None = None
 
-    def call_and_remember() -> Outcome:
+    def call_and_remember(*_: object) -> Outcome:
         nonlocal last_unanswered
         outcome = call()
         if isinstance(outcome, Unanswered):
             last_unanswered = outcome
         return outcome
 
-    retrying = Retrying(
-        stop=_OutOfTime(time_left, call_seconds),
-        wait=wait_random_exponential(multiplier=0.2, max=5),
-        retry=retry_if_result(_may_pass),
-        retry_error_callback=_last_outcome,
-        before_sleep=_count_retry,
-    )
-    outcome: Outcome = retrying(call_and_remember)
+    outcome: Outcome = _RETRYING(call_and_remember, time_left, call_seconds)
     return last_unanswered if last_unanswered and isinstance(outcome, Postponed) else outcome
 
 
-class _OutOfTime(stop_base):
-    """Stops when a further call, after its wait, could not end before the time is up."""
-
-    def __init__(self, time_left: Seconds, call_seconds: float) -> None:
-        self.time_left = time_left
-        self.call_seconds = call_seconds
-
-    def __call__(self, retry_state: RetryCallState) -> bool:
-        return self.time_left() < retry_state.upcoming_sleep + self.call_seconds
+def _is_out_of_time(state: RetryCallState) -> bool:
+    """Whether a further call, after its wait, could not end before the time is up."""
+    time_left, call_seconds = state.args
+    return bool(time_left() < state.upcoming_sleep + call_seconds)
 
 
 def _may_pass(outcome: Outcome) -> bool:
@@ -79,3 +66,13 @@ def _last_outcome(state: RetryCallState) -> Outcome:
     # tenacity stops only after a call, so there is an outcome.
     outcome: Outcome = state.outcome.result()  # type: ignore[union-attr]
     return outcome
+
+
+_RETRYING: Final = Retrying(
+    stop=_is_out_of_time,
+    wait=wait_random_exponential(multiplier=0.2, max=5),
+    retry=retry_if_result(_may_pass),
+    retry_error_callback=_last_outcome,
+    before_sleep=_count_retry,
+)
+"""For all calls: what it knows of one is the thread's own."""

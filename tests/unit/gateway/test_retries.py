@@ -1,6 +1,7 @@
 """A call is made again while its outcome may pass and there is time, and no later hold-up hides an earlier silence."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -58,3 +59,19 @@ def test_a_missing_answer_stays_unknown_when_a_later_try_is_throttled(delay: Del
 def test_what_is_certain_outweighs_an_earlier_silence() -> None:
     call, _ = answering(SILENCE, Rejected("amount_too_small"))
     assert with_retries(call, time_left=lambda: 100, call_seconds=1) == Rejected("amount_too_small")
+
+
+def test_a_call_of_another_thread_changes_nothing() -> None:
+    call, left = answering(SILENCE, Postponed(Delay.RATE_LIMITED), Rejected("amount_too_small"))
+
+    def call_while_another_does() -> Outcome:
+        others, others_left = answering(SILENCE, Rejected("expired_card"))
+        another = other.submit(with_retries, others, time_left=lambda: 100, call_seconds=1)
+        assert another.result() == Rejected("expired_card")
+        assert not others_left
+        return call()
+
+    with ThreadPoolExecutor(1) as other:
+        outcome = with_retries(call_while_another_does, time_left=lambda: 50, call_seconds=1)
+    assert outcome == Rejected("amount_too_small")
+    assert not left
