@@ -4,6 +4,7 @@ Empty is the account of STRIPE_API_KEY, `eu` that of the key named so in STRIPE_
 Stripe's id, `acct_…`, or `eu/acct_…` where it is connected to the account `eu`.
 """
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 SEPARATOR: Final = "/"
@@ -26,8 +27,9 @@ def account_name(key: str, connected: str) -> str:
     return SEPARATOR.join(part for part in (key, connected) if part)
 
 
+@lru_cache(maxsize=1000)
 def account_of(name: str) -> Account:
-    """The account of this name."""
+    """The account of this name: six things of a charge ask for it."""
     if name.startswith(CONNECTED):
         return Account("", name)
     key, _, connected = name.partition(SEPARATOR)
