@@ -14,6 +14,7 @@ from payment_worker.telemetry import about, configure, forget, learned, logger
 def own_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    forget()
     yield
     forget()
     structlog.reset_defaults()
