@@ -134,8 +134,11 @@ def continue_adoption(self: Task, *, payment_id: str, **_newer: object) -> Mappi
 def execute_attempt(
     self: Task, *, attempt_id: int, lease_token: int, then_sweep: bool = False, **_newer: object
 ) -> Mapping[str, Any]:
-    """Execute an attempt that `resume_stalled` claimed; have the next sweep begin if there is more than it claimed."""
-    if then_sweep:
-        notify_sweep()
+    """Execute an attempt that `resume_stalled` claimed, and have the next sweep begin if it claimed all that it may.
+
+    Not where nothing gets on, as while Stripe or PostgreSQL is away: then beat's sweeps are enough.
+    """
     result = unless_unavailable(self, lambda: run_claimed(context(self), attempt_id, lease_token=lease_token))
+    if then_sweep and not (result and result.unfinished):
+        notify_sweep()
     return result.as_result() if result else {"attempt_id": attempt_id, "status": "in other hands"}

@@ -27,12 +27,11 @@ def sweep_limits(*, sweep_seconds: float) -> SweepLimits | None:
     if queued is None:
         return None
     limits = {name: max(TRICKLE, total - count) for name, count in queued.items()}
-    attempts = min(limits["charges"], limits["refunds"])
     return SweepLimits(
-        attempts=attempts,
+        attempts=min(limits["charges"], limits["refunds"]),
         events=limits["events"],
         waiting_refunds=limits["refunds"],
-        may_be_followed=attempts >= total / 2,
+        may_be_followed=max(queued["charges"], queued["refunds"]) <= total / 2,
     )
 
 

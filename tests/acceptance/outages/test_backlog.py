@@ -7,7 +7,7 @@ from payment_worker.devstack.waiting import wait_until
 from payment_worker.flows.pauses import pause, resume
 from payment_worker.store.connection.database import Database
 from payment_worker.tasks.queue_depth import RESUMED_PER_SECOND
-from tests.acceptance.scene import Scene
+from tests.acceptance.scene import Json, Scene
 
 SWEEP_OF = 20
 
@@ -35,5 +35,26 @@ def test_a_full_sweep_has_the_next_one_begin_before_beat_enqueues_it(
     scene.books.must_agree()
 
 
-def _held(scene: Scene) -> list[object]:
-    return list(scene.rows("SELECT 1 FROM payment_attempt WHERE next_action_at IS NOT NULL"))
+def test_no_sweep_follows_where_nothing_gets_on(new_scene: Callable[..., Scene]) -> None:
+    scene = new_scene()
+    with closing(Database(scene.settings["DATABASE_URL"])) as database:
+        pause(database, "charge", reason="still", actor="test", now=database.now())
+    scene.ready(scene.worker())
+    payment_id = scene.charge()
+    held = wait_until(lambda: _held(scene), seconds=25, what="held")[0]
+    scene.wait_until_idle()
+
+    scene.producer.send(
+        "payment_worker.execute_attempt",
+        "charges",
+        {"attempt_id": held["attempt_id"], "lease_token": held["lease_token"], "then_sweep": True},
+    )
+
+    wait_until(lambda: scene.runs()["payment_worker.execute_attempt"] == 1, seconds=25, what="executed")
+    scene.wait_until_idle()
+    assert scene.payment(payment_id, "REQUESTED")
+    assert scene.runs()["payment_worker.resume_stalled"] == 0
+
+
+def _held(scene: Scene) -> list[Json]:
+    return scene.rows("SELECT * FROM payment_attempt WHERE error_code = 'paused'")
