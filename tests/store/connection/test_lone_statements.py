@@ -106,11 +106,7 @@ def test_after_a_lost_connection_no_other_of_its_pool_is_used(database_url: str,
     with closing(Database(database_url, connections=2)) as database:
         with database.begin(), database.begin():
             pass
-        rows(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        assert _outage(database, "SELECT 1") in {Outage.SHUTTING_DOWN, Outage.CONNECTION_LOST}
+        _lose_all_connections(database, rows)
         assert database.run(PAUSE, {"kind": "charge"}) == {"kind": "charge"}
 
 
@@ -121,11 +117,7 @@ def test_after_a_lost_connection_no_idle_one_is_used(database_url: str, rows: Ro
         with _in_progress(database, rows) as other:
             one = _backend(database)
         assert one != other.result()
-        rows(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        assert _outage(database, "SELECT 1") in {Outage.SHUTTING_DOWN, Outage.CONNECTION_LOST}
+        _lose_all_connections(database, rows)
         assert database.run(PAUSE, {"kind": "charge"}) == {"kind": "charge"}
 
 
@@ -179,3 +171,12 @@ def test_rows_whose_order_would_be_left_to_chance_are_refused(database: Database
 def test_no_statement_of_a_database_that_is_away(postgresql: PostgreSQL) -> None:
     with closing(Database(postgresql.url("nowhere"), connections=1)) as database:
         assert _outage(database, "SELECT 1") is Outage.NO_DATABASE
+
+
+def _lose_all_connections(database: Database, rows: Rows) -> None:
+    """Have PostgreSQL end them, and the database notice it on one."""
+    rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    assert _outage(database, "SELECT 1") in {Outage.SHUTTING_DOWN, Outage.CONNECTION_LOST}
