@@ -5,6 +5,7 @@ each time would make the queue grow faster than the workers shorten it. Workers 
 next sweep themselves, once they have executed half of what the last one enqueued.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 from kombu.exceptions import OperationalError
@@ -22,10 +23,13 @@ TRICKLE: Final = 20
 
 def sweep_limits(*, sweep_seconds: float) -> SweepLimits | None:
     """How much due work may be enqueued until the next sweep, in so many seconds; None: Redis is unreachable."""
-    total = max(TRICKLE, round(RESUMED_PER_SECOND * sweep_seconds))
     queued = _queue_lengths()
-    if queued is None:
-        return None
+    return None if queued is None else limits_beside(queued, sweep_seconds=sweep_seconds)
+
+
+def limits_beside(queued: Mapping[str, int], *, sweep_seconds: float) -> SweepLimits:
+    """The same, beside so many messages that wait in each queue."""
+    total = max(TRICKLE, round(RESUMED_PER_SECOND * sweep_seconds))
     limits = {name: max(TRICKLE, total - count) for name, count in queued.items()}
     return SweepLimits(
         attempts=min(limits["charges"], limits["refunds"]),

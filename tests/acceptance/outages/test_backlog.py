@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from contextlib import closing
 
+import pytest
+
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.flows.pauses import pause, resume
 from payment_worker.store.connection.database import Database
-from payment_worker.tasks.queue_depth import RESUMED_PER_SECOND
+from payment_worker.tasks.queue_depth import RESUMED_PER_SECOND, limits_beside
 from tests.acceptance.scene import Json, Scene
 
 SWEEP_OF = 20
@@ -54,6 +56,16 @@ def test_no_sweep_follows_where_nothing_gets_on(new_scene: Callable[..., Scene])
     scene.wait_until_idle()
     assert scene.payment(payment_id, "REQUESTED")
     assert scene.runs()["payment_worker.resume_stalled"] == 0
+
+
+@pytest.mark.parametrize("sweep_seconds", [0.1, 1, 10])
+@pytest.mark.parametrize("queue", ["charges", "refunds"])
+def test_no_sweep_follows_beside_a_long_queue(queue: str, sweep_seconds: float) -> None:
+    half = round(RESUMED_PER_SECOND * sweep_seconds) // 2
+    empty = dict.fromkeys(("charges", "refunds", "events"), 0)
+    short = limits_beside({**empty, queue: half}, sweep_seconds=sweep_seconds)
+    long = limits_beside({**empty, queue: half + 1}, sweep_seconds=sweep_seconds)
+    assert (short.may_be_followed, long.may_be_followed) == (True, False)
 
 
 def _held(scene: Scene) -> list[Json]:
