@@ -40,16 +40,16 @@ def transition_payment(payment: Payment, snapshot: PaymentIntentSnapshot) -> Pay
     )
     if (snapshot.is_final or status in FINAL) and not shows_status(status, snapshot.trigger):
         return Contradicted(Contradiction.STATUS_DIFFERS)
-    with_ids = replace(
-        payment,
-        stripe_payment_intent_id=snapshot.stripe_payment_intent_id,
-        stripe_charge_id=snapshot.stripe_charge_id or payment.stripe_charge_id,
-    )
-    is_moved = status is not payment.status or status is PaymentStatus.AUTHORIZED
-    moved = _with_status(with_ids, status, snapshot) if is_moved else with_ids
-    if moved == payment:
+    values: dict[str, Any] = {
+        "stripe_payment_intent_id": snapshot.stripe_payment_intent_id,
+        "stripe_charge_id": snapshot.stripe_charge_id or payment.stripe_charge_id,
+    }
+    if status is not payment.status or status is PaymentStatus.AUTHORIZED:
+        values |= _values_of_status(payment, status, snapshot)
+    if all(getattr(payment, name) == value for name, value in values.items()):
         return Unchanged()
-    return Advanced(replace(moved, version=payment.version + 1), contradiction=_otherwise(payment, snapshot))
+    advanced = replace(payment, **values, version=payment.version + 1)
+    return Advanced(advanced, contradiction=_otherwise(payment, snapshot))
 
 
 def _otherwise(payment: Payment, snapshot: PaymentIntentSnapshot) -> Contradiction | None:
@@ -101,52 +101,55 @@ def _is_another(payment: Payment, snapshot: PaymentIntentSnapshot) -> Contradict
     return None
 
 
-def _with_status(payment: Payment, status: PaymentStatus, snapshot: PaymentIntentSnapshot) -> Payment:
+def _values_of_status(
+    payment: Payment, status: PaymentStatus, snapshot: PaymentIntentSnapshot
+) -> Mapping[str, Any]:
+    """What the record of a payment says beside its ids once it has this status."""
     match status:
         case PaymentStatus.FAILED:
-            return fail_payment(payment, snapshot.decline or Decline())
+            return _failure(snapshot.decline or Decline())
         case PaymentStatus.SUCCEEDED:
-            return replace(
-                payment,
+            return {
                 **_CLEARED,
-                status=status,
-                cancellation_reason=None,
-                amount_captured=snapshot.amount_received,
-            )
+                "status": status,
+                "cancellation_reason": None,
+                "amount_captured": snapshot.amount_received,
+            }
         case PaymentStatus.AUTHORIZED:
-            return replace(
-                payment,
+            return {
                 **_CLEARED,
-                status=status,
+                "status": status,
                 # Of several captures, or after an increment, it is seen again.
-                amount_authorized=snapshot.amount_received + snapshot.amount_capturable,
-                amount_captured=snapshot.amount_received,
-                capture_before=snapshot.capture_before or payment.capture_before,
-            )
+                "amount_authorized": snapshot.amount_received + snapshot.amount_capturable,
+                "amount_captured": snapshot.amount_received,
+                "capture_before": snapshot.capture_before or payment.capture_before,
+            }
         case PaymentStatus.REQUIRES_ACTION:
-            return replace(payment, **{**_CLEARED, "action_url": snapshot.action_url}, status=status)
+            return {**_CLEARED, "action_url": snapshot.action_url, "status": status}
         case PaymentStatus.CANCELED:
-            return replace(
-                payment,
+            return {
                 **_CLEARED,
-                status=status,
-                cancellation_reason=snapshot.cancellation_reason or payment.cancellation_reason,
-                amount_captured=snapshot.amount_received,
-            )
+                "status": status,
+                "cancellation_reason": snapshot.cancellation_reason or payment.cancellation_reason,
+                "amount_captured": snapshot.amount_received,
+            }
         case _:
-            return replace(payment, **_CLEARED, status=status)
+            return {**_CLEARED, "status": status}
 
 
 def fail_payment(payment: Payment, decline: Decline) -> Payment:
     """The payment as failed for Stripe's reason, in the catalogue's words. The version is the caller's to raise."""
-    return replace(
-        payment,
-        action_url=None,
-        status=PaymentStatus.FAILED,
-        failure_reason=failure_reason(decline.error_code, decline.decline_code).value,
-        decline_code=decline.decline_code or decline.error_code,
-        advice_code=decline.advice_code,
-    )
+    return replace(payment, **_failure(decline))
+
+
+def _failure(decline: Decline) -> Mapping[str, Any]:
+    return {
+        "action_url": None,
+        "status": PaymentStatus.FAILED,
+        "failure_reason": failure_reason(decline.error_code, decline.decline_code).value,
+        "decline_code": decline.decline_code or decline.error_code,
+        "advice_code": decline.advice_code,
+    }
 
 
 def retry_payment(payment: Payment) -> Payment:
