@@ -52,7 +52,7 @@ def _dispute_writes(
     is_marked = payment.is_disputed is not moved.payment.is_disputed
     return [
         disputes.recorded(moved.dispute, is_new=moved.before is None, now=now),
-        *([payments.changed(moved.payment, now=now)] if is_marked else []),
+        *([payments.changed(payment, moved.payment, now=now)] if is_marked else []),
         _transition(moved, cause, now),
         *_messages(moved, now, was_lost=was_lost),
     ]

@@ -49,7 +49,7 @@ def payment_writes(
     """The row as it must be; with its history and its message where the status or what is held is another."""
     begins_to_wait = after.status is PaymentStatus.REQUIRES_ACTION and after.status is not before.status
     expires_at = now + action_expiry if begins_to_wait and action_expiry else None
-    writes: Writes = [payments.changed(after, now=now, action_expires_at=expires_at)]
+    writes: Writes = [payments.changed(before, after, now=now, action_expires_at=expires_at)]
     count_money(before, after)
     if after.status is not before.status:
         count(PAYMENTS, after.status.lower(), account_label(after.stripe_account))

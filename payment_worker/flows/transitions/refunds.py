@@ -206,7 +206,7 @@ def refund_writes(
     writes: Writes = [refunds.changed(after, now=now)]
     count_money(payment, advanced.payment)
     if advanced.payment != payment:
-        writes.append(payments.changed(advanced.payment, now=now))
+        writes.append(payments.changed(payment, advanced.payment, now=now))
     if (after.status, after.pending_reason) != (refund.status, refund.pending_reason):
         writes.append(refund_transition(refund.status, after, cause=cause, now=now))
         writes += present(refund_message(advanced.payment, after, now=now))

@@ -155,16 +155,20 @@ def remembered(payment_id: UUID, *, customer_id: str | None, fingerprint: str) -
     return Change(tables.payment, {"payment_id": payment_id, "fingerprint": REQUEST_LOST}, values)
 
 
-def changed(payment: Payment, *, now: datetime, action_expires_at: datetime | None = None) -> Change:
-    """The change that makes the row say what the record says.
+def changed(
+    before: Payment, after: Payment, *, now: datetime, action_expires_at: datetime | None = None
+) -> Change:
+    """The change that makes a row which says what one record does say what the other does.
 
     Args:
+        before: the row as it is locked, or as the version that fences the change has it.
         action_expires_at: until when it waits for its customer, if it begins to.
     """
-    values: dict[str, Any] = {name: getattr(payment, name) for name in MUTABLE} | {"updated_at": now}
+    values = {name: getattr(after, name) for name in MUTABLE if getattr(after, name) != getattr(before, name)}
+    values["updated_at"] = now
     if action_expires_at:
         values["action_expires_at"] = action_expires_at
-    return Change(tables.payment, {"payment_id": payment.payment_id}, values)
+    return Change(tables.payment, {"payment_id": after.payment_id}, values)
 
 
 def _fetch_one(connection: Connection, query: Select[Any]) -> Payment | None:
