@@ -1,6 +1,6 @@
 """Combines inserts and updates of several tables into one SQL statement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -25,6 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import psycopg2
 
+from payment_worker.domain.attempts.attempt import Action, AttemptStatus
+from payment_worker.domain.payment import PaymentStatus
 from payment_worker.store.connection.database import Database
 
 _DIALECT: Final = psycopg2.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's
@@ -101,8 +103,8 @@ ChangeShape = tuple[Table, Columns, Columns, ColumnElement[bool] | None]
 class Parameters:
     """The parameters of a statement.
 
-    An instant or a UUID that stands in several columns is one of them: no value takes the driver longer to encode, and
-    it encodes each parameter once.
+    What takes the driver longest to encode is its text already, from which PostgreSQL reads the same value, and one
+    parameter if it stands in several columns.
     """
 
     def __init__(self) -> None:
@@ -114,14 +116,24 @@ class Parameters:
         names = []
         for column, value in values.items():
             name = f"{prefix}_{column}"
-            if type(value) in _SHARED:
+            if as_text := _AS_TEXT.get(type(value)):
                 name = self._names.setdefault(id(value), name)
-            self.values[name] = value
+                if name not in self.values:
+                    self.values[name] = as_text(value)
+            else:
+                self.values[name] = value
             names.append(name)
         return tuple(values), tuple(names)
 
 
-_SHARED: Final = frozenset({datetime, UUID})
+_AS_TEXT: Final[Mapping[type, Callable[[Any], str]]] = {
+    datetime: datetime.isoformat,
+    UUID: str,
+    # The driver looks for a way to encode them among all their base classes, each time.
+    PaymentStatus: str,
+    AttemptStatus: str,
+    Action: str,
+}
 
 
 def write(connection: Connection, writes: Sequence[Write]) -> None:
