@@ -30,10 +30,12 @@ def test_what_is_final_ends_it_at_once() -> None:
     assert left == [SILENCE]
 
 
-def test_what_may_pass_is_tried_again() -> None:
+def test_what_may_pass_is_tried_again_once_for_each_such_outcome() -> None:
     call, left = answering(SILENCE, Postponed(Delay.RATE_LIMITED), Rejected("amount_too_small"))
-    assert with_retries(call, time_left=lambda: 100, call_seconds=1) == Rejected("amount_too_small")
+    times_left = [100.0, 100.0]
+    assert with_retries(call, time_left=times_left.pop, call_seconds=1) == Rejected("amount_too_small")
     assert not left
+    assert not times_left
 
 
 def test_without_time_for_another_call_there_is_none() -> None:
