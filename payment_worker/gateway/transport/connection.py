@@ -16,6 +16,7 @@ from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.gateway.rate_limit.limits import Permit, Throttled, endpoint_of
 from payment_worker.gateway.transport.errors import NotSentError, outcome_of
 from payment_worker.gateway.transport.http import DeadlineClient
+from payment_worker.gateway.transport.requestor import make_lean
 from payment_worker.gateway.transport.stripe_clock import StripeClock
 from payment_worker.telemetry import learned
 from payment_worker.telemetry.metrics import STRIPE_SECONDS, THROTTLED, account_label
@@ -48,11 +49,13 @@ class Connection:
         self._keys = api_keys
         http = DeadlineClient(timeout_seconds=timeout_seconds)
         self._clients = {
-            name: StripeClient(
-                key.secret,
-                base_addresses={"api": api_base.rstrip("/")},
-                http_client=http,
-                max_network_retries=0,
+            name: make_lean(
+                StripeClient(
+                    key.secret,
+                    base_addresses={"api": api_base.rstrip("/")},
+                    http_client=http,
+                    max_network_retries=0,
+                )
             )
             for name, key in api_keys.items()
         }
