@@ -38,13 +38,9 @@ def configure(*, log_format: Literal["auto", "json", "console"], level: str) -> 
         [_visible, structlog.dev.ConsoleRenderer()] if console else [structlog.processors.JSONRenderer()]
     )
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -79,9 +75,9 @@ def _quieten_routine() -> None:
     logging.getLogger("celery.beat").addFilter(lambda record: "Sending due task" not in str(record.msg))
 
 
-def logger(name: str) -> structlog.stdlib.BoundLogger:
+def logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """The logger of a module."""
-    log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    log: structlog.typing.FilteringBoundLogger = structlog.get_logger(name)
     return log
 
 
