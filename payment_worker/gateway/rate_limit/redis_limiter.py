@@ -59,18 +59,18 @@ class RedisLimiter:
     """Runs the script. Raises `redis.RedisError` where Redis is unreachable."""
 
     def __init__(self, client: Any, limits: Limits) -> None:  # noqa: ANN401 - redis-py's types say async or not
-        self._limits = limits
-        self._rates = limits.rates()
+        self._probe_milliseconds = int(limits.probe_seconds * 1000)
+        self._buckets = [_bucket(rate) if rate else None for rate in limits.rates()]
         self._acquire = client.register_script(ACQUIRE)
 
     def acquire(self, endpoint: str, *, account: str, longest_wait: float) -> Permit | Throttled:
         """See `RateLimiter.acquire`."""
         keys = list(breaker_keys(account))
-        arguments = [microseconds(longest_wait), int(self._limits.probe_seconds * 1000)]
-        for name, rate in zip(("all", endpoint), self._rates, strict=True):
-            if rate is not None:
+        arguments = [microseconds(longest_wait), self._probe_milliseconds]
+        for name, bucket in zip(("all", endpoint), self._buckets, strict=True):
+            if bucket is not None:
                 keys.append(key(account, f"bucket:{name}"))
-                arguments += _bucket(rate)
+                arguments += bucket
         verdict, wait, failures = self._acquire(keys, arguments)
         wait_seconds = wait / MICROSECONDS
         match verdict:
