@@ -9,6 +9,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from functools import cache
 from itertools import product
 from typing import Any, Final
 
@@ -29,16 +30,17 @@ class Counters:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._collectors: dict[Metric, Any] = {metric: _new_collector(metric, registry) for metric in METRICS}
+        self._child = cache(self._find_child)
 
     def add(self, metric: Metric, labels: tuple[str, ...], by: float, /) -> None:
         """Add to a counter."""
-        self._collector_of(metric, labels).inc(by)
+        self._child(metric, labels).inc(by)
 
     def observe(self, metric: Metric, labels: tuple[str, ...], seconds: float, /) -> None:
         """Note a duration."""
-        self._collector_of(metric, labels).observe(seconds)
+        self._child(metric, labels).observe(seconds)
 
-    def _collector_of(self, metric: Metric, labels: tuple[str, ...]) -> Any:  # noqa: ANN401 - Counter or Histogram
+    def _find_child(self, metric: Metric, labels: tuple[str, ...]) -> Any:  # noqa: ANN401 - Counter or Histogram
         collector = self._collectors[metric]
         return collector.labels(*labels) if labels else collector
 
