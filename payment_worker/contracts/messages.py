@@ -1,10 +1,10 @@
 """The data of each published message, in the form that the JSON Schemas in `schemas/` fix."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from functools import cache
-from typing import cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 from payment_worker.contracts.envelope import MessageType, rfc3339
@@ -22,10 +22,10 @@ class Message:
 
     def data(self, *, stripe_account: str = "") -> dict[str, object]:
         """Its data as JSON carries it; with the account of its payment, unless that is the default one."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {_camel_case(field.name): getattr(self, field.name) for field in fields(self)}
         if stripe_account:
-            values["stripe_account"] = stripe_account
-        return {_camel_case(name): _plain(value) for name, value in values.items() if value is not None}
+            values["stripeAccount"] = stripe_account
+        return {name: _plain(value) for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,13 +248,14 @@ def _camel_case(name: str) -> str:
     return first + "".join(map(str.capitalize, rest))
 
 
+_AS_TEXT: Final[Mapping[type, Callable[[Any], str]]] = {
+    datetime: rfc3339,
+    date: date.isoformat,
+    UUID: str,
+    FailureReason: str,
+}
+
+
 def _plain(value: object) -> object:
-    match value:
-        case datetime():
-            return rfc3339(value)
-        case date():
-            return value.isoformat()
-        case UUID() | FailureReason():
-            return str(value)
-        case _:
-            return value
+    as_text = _AS_TEXT.get(type(value))
+    return as_text(value) if as_text else value
