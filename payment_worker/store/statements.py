@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
+from psycopg2.extensions import adapt
 from sqlalchemy import (
     CTE,
     BindParameter,
@@ -41,10 +42,13 @@ class Compiled:
     def __init__(self, statement: ClauseElement) -> None:
         compiled: Any = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
         self._text = str(compiled)
-        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        for name, value in compiled.params.items():
+            if value is not None:
+                self._text = self._text.replace(f"%({name})s", _literal(value))
         encoders = {
             name: each.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
             for each, name in compiled.bind_names.items()
+            if each.value is None
         }
         self._encoders = {name: encode for name, encode in encoders.items() if encode}
 
@@ -63,10 +67,13 @@ class Compiled:
         return database.rows(self._text, self._values(parameters))
 
     def _values(self, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        values = {**self._fixed, **parameters}
-        for name, encode in self._encoders.items():
-            values[name] = encode(values[name])
-        return values
+        encoded = {name: encode(parameters[name]) for name, encode in self._encoders.items()}
+        return {**parameters, **encoded}
+
+
+def _literal(value: object) -> str:
+    quoted: bytes = adapt(value).getquoted()
+    return quoted.decode().replace("%", "%%")
 
 
 @dataclass(frozen=True, slots=True)
