@@ -163,7 +163,7 @@ def write_if_found(
         AssertionError: there is more than one row for a table, which would have to be numbered in their order.
     """
     statement, parameters = _statement_of(writes, query)
-    return statement.run(database, {**parameters, **key}) is not None
+    return bool(statement.rows(database, {**parameters, **key}))
 
 
 def _statement_of(

@@ -51,8 +51,8 @@ def create_payment(
     rows = [payment_row, attempts.new_row(attempt, scheduled_at=now if is_scheduled else None), *further_rows]
     parameters = Parameters()
     shapes = tuple((row.table, parameters.add(f"set{n}", row.values)) for n, row in enumerate(rows))
-    row = _statement(shapes).run(database, parameters.values)
-    return replace(attempt, attempt_id=row["attempt_id"]) if row else None
+    inserted = _statement(shapes).rows(database, parameters.values)
+    return replace(attempt, attempt_id=inserted[0][0]) if inserted else None
 
 
 @lru_cache(maxsize=10)
