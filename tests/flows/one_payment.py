@@ -51,6 +51,7 @@ from payment_worker.flows.maintenance.sweep import FollowUp, claim_due, claim_fo
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.webhook import event_from
+from payment_worker.store.connection.autocommit import Row
 from payment_worker.store.connection.database import Database
 from payment_worker.store.reconciliation.reconciliation_runs import Run
 from tests.flows.scene import AT_THE_CUSTOMERS, Clock, Scene, process_new
@@ -176,14 +177,14 @@ class DyingDatabase(Database):
         with super().begin() as connection:
             yield connection
 
-    def run(self, statement: str, parameters: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def _run(self, statement: str, parameters: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[Row]]:
         self._die_in_time()
         dies_before, self.dies_before = (
             self.dies_before,
             None,
         )  # it may read the clock in a transaction of its own
         try:
-            return super().run(statement, parameters)
+            return super()._run(statement, parameters)
         finally:
             self.dies_before = dies_before
 
