@@ -3,6 +3,7 @@
 Seen with kombu 5.7.0 and celery 5.7.0; each cure names its test, and can go when that passes without it.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 
 from kombu import transport as kombu_transport
 from kombu.transport import redis as kombu_redis
+from kombu.utils.json import loads
 from redis import Redis
 from redis.connection import ConnectionPool
 
@@ -25,10 +27,17 @@ class _Mended:
     qos: Any
     popped = b""
     """What came last: the message that is delivered now, as it was in its queue."""
+    popped_from = ""
+    """The key of that queue."""
+    taken: "deque[tuple[str, bytes]]"
+    """Further messages of that queue, each with its tag, that are in `unacked` and not delivered yet."""
+    is_stored = False
+    """Whether the message that is delivered now is in `unacked`."""
     _at_pool: "Redis | None" = None
 
     def __init__(self, connection: Any, **options: Any) -> None:  # noqa: ANN401
         self._known = SimpleNamespace(client=connection.client, default_port=connection.default_port)
+        self.taken = deque()
         super().__init__(connection, **options)  # type: ignore[call-arg] # the next class is kombu's channel
 
     # test_outage: a busy worker exits when Redis goes away, for its channel, once closed, has forgotten
@@ -68,9 +77,33 @@ class _Mended:
         if not response:
             return None
         key, item = response
-        queue = key.decode().rsplit(self.sep, 1)[0]  # type: ignore[attr-defined]
-        self.popped = enveloped(item, queue=queue)
+        self.popped_from = key.decode()
+        self.popped = enveloped(item, queue=self._queue())
         return key, self.popped
+
+    def _queue(self) -> str:
+        return self.popped_from.rsplit(self.sep, 1)[0]  # type: ignore[attr-defined]
+
+    # test_acknowledgements: kombu has the worker's loop turn three times for each message, also where many wait.
+    def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 kombu has no types
+        """Deliver the message that was popped, and those that the command which stored it has taken with it."""
+        self.taken.clear()
+        received = super()._brpop_read(**options)  # type: ignore[misc]
+        while self.taken:
+            self._deliver_taken(*self.taken[0])
+            self.taken.popleft()
+        return received
+
+    def _deliver_taken(self, delivery_tag: str, item: bytes) -> None:
+        self.popped = enveloped(item, queue=self._queue())
+        self.is_stored = self.popped is item
+        if not self.is_stored:
+            self.qos.store_instead(delivery_tag)
+        try:
+            message = loads(self.popped.decode())  # type: ignore[no-untyped-call] # kombu has no types
+            self.connection._deliver(message, self._queue())  # noqa: SLF001 as kombu does
+        finally:
+            self.is_stored = False
 
     # test_restoring: what is enqueued here would follow whatever others wrote into `_kombu.binding.*`, or fail.
     # Each queue of ours is bound under its own name.

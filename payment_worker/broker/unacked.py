@@ -15,7 +15,7 @@ from kombu.utils.json import dumps
 from redis import Redis
 from redis.exceptions import RedisError
 
-from payment_worker.broker.envelope import envelope
+from payment_worker.broker.envelope import MAX_ITEM_BYTES, envelope
 from payment_worker.redis.scripts import Script, ScriptRunner
 
 logger = logging.getLogger(__name__)
@@ -26,15 +26,41 @@ REDELIVERIES = "redeliveries"
 _MONEY = "charges"
 
 
-# KEYS: the index by time, the messages. First what needs no memory: a full Redis executes it, and then the rest, too.
-_NOTE = Script(
-    "if #ARGV > 3 then redis.call('ZREM', KEYS[1], unpack(ARGV, 4)) redis.call('HDEL', KEYS[2], unpack(ARGV, 4)) end"
-    " redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1]) redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])"
-)
+# KEYS: the index by time, the messages, the queue. First what needs no memory: a full Redis executes it, and then the
+# rest, too. A further message is popped once it is stored: what is no JSON object with a tag is left to BRPOP.
+_NOTE = Script("""
+if #ARGV > 6 then
+    redis.call('ZREM', KEYS[1], unpack(ARGV, 7))
+    redis.call('HDEL', KEYS[2], unpack(ARGV, 7))
+end
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+local taken = {}
+if ARGV[4] == '0' then
+    return taken
+end
+local items = redis.call('LRANGE', KEYS[3], -ARGV[4], -1)
+for n = #items, 1, -1 do
+    local is_json, message = pcall(cjson.decode, items[n])
+    local properties = is_json and type(message) == 'table' and message['properties']
+    local tag = type(properties) == 'table' and properties['delivery_tag']
+    if type(tag) ~= 'string' or not string.find(tag, '^[!-~]+$') or #items[n] > tonumber(ARGV[5]) then
+        break
+    end
+    redis.call('ZADD', KEYS[1], ARGV[2], tag)
+    redis.call('HSET', KEYS[2], tag, '[' .. items[n] .. ', ' .. ARGV[6])
+    redis.call('RPOP', KEYS[3])
+    taken[#taken + 1] = {tag, items[n]}
+end
+return taken
+""")
 _FORGET = Script("redis.call('ZREM', KEYS[1], unpack(ARGV)) redis.call('HDEL', KEYS[2], unpack(ARGV))")
 
 MOST_ACKNOWLEDGED_TOGETHER: Final = 100
 """A Redis script takes some thousands of arguments."""
+
+MOST_TAKEN_TOGETHER: Final = 8
+"""Messages that follow another out of its queue at once: few, so that a burst is shared by the workers."""
 
 
 class QoS(kombu_redis.QoS):
@@ -59,14 +85,32 @@ class QoS(kombu_redis.QoS):
     # test_full_redis: what was popped and cannot be written down would be dropped, though it is in our hands.
     def append(self, message: Any, delivery_tag: str) -> None:  # noqa: ANN401 kombu has no types
         """Count a message as delivered, even if Redis is full or unreachable and cannot store that."""
-        entry = _entry(message, self.channel.popped)
-        try:
-            acknowledged = self._acknowledged[:MOST_ACKNOWLEDGED_TOGETHER]
-            self._run(_NOTE, delivery_tag, time(), entry, *acknowledged)
-            del self._acknowledged[: len(acknowledged)]
-        except (RedisError, OSError) as error:
-            logger.warning("A message is run without being in `unacked`: %s", type(error).__name__)
+        if not self.channel.is_stored:
+            try:
+                self._store(message, delivery_tag)
+            except (RedisError, OSError) as error:
+                logger.warning("A message is run without being in `unacked`: %s", type(error).__name__)
         virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call] # kombu has no types
+
+    def _store(self, message: Any, delivery_tag: str) -> None:  # noqa: ANN401 kombu has no types
+        """Store a message in `unacked`, and with the same command some that follow it, for which there are slots."""
+        channel, acknowledged = self.channel, self._acknowledged[:MOST_ACKNOWLEDGED_TOGETHER]
+        free_slots = (self.can_consume_max_estimate() or 1) - 1  # type: ignore[no-untyped-call] # kombu has no types
+        most = 0 if channel.taken else min(free_slots, MOST_TAKEN_TOGETHER)
+        address = json.dumps([message.delivery_info["exchange"], message.delivery_info["routing_key"]])[1:]
+        entry = f"[{_text(message, channel.popped)}, {address}"
+        arguments = (delivery_tag, time(), entry, most, MAX_ITEM_BYTES, address, *acknowledged)
+        taken = self._run(_NOTE, *arguments, queue_key=channel.popped_from)
+        del self._acknowledged[: len(acknowledged)]
+        for tag, item in taken:
+            # Given back when the channel closes, even if it could not be delivered.
+            self._delivered[tag.decode()] = None
+            channel.taken.append((tag.decode(), item))
+
+    def store_instead(self, delivery_tag: str) -> None:
+        """Remove a message from `unacked` with the command that stores the next one, which takes its place."""
+        self._acknowledged.insert(0, delivery_tag)
+        virtual.QoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call] # kombu has no types
 
     # test_acknowledgements: kombu sends MULTI, two commands and EXEC for each message, and again for each
     # acknowledgement: a tenth of the main process's CPU. A script is as atomic, and one command for both.
@@ -87,11 +131,12 @@ class QoS(kombu_redis.QoS):
         """Acknowledge what could not be acknowledged through a connection that was lost."""
         self._acknowledged, previous._acknowledged = previous._acknowledged, self._acknowledged  # noqa: SLF001 same class
 
-    def _run(self, script: Script, *arguments: Any) -> None:  # noqa: ANN401 whatever Redis takes
+    def _run(self, script: Script, *arguments: Any, queue_key: str = "") -> Any:  # noqa: ANN401 whatever Redis takes
         pool = self.channel.pool
         if self._scripts is None or self._scripts.pool is not pool:
             self._scripts = ScriptRunner(pool)
-        self._scripts.run(script, (self.unacked_index_key, self.unacked_key), arguments)
+        queues = (queue_key,) if queue_key else ()
+        return self._scripts.run(script, (self.unacked_index_key, self.unacked_key, *queues), arguments)
 
     def leave_all(self) -> None:
         """Let go of every message, as when the worker ends by a fault: which one was the cause is not known."""
@@ -129,13 +174,11 @@ class QoS(kombu_redis.QoS):
         return next(iter(self.channel.active_queues), _MONEY)
 
 
-def _entry(message: Any, item: bytes) -> str:  # noqa: ANN401 kombu has no types
-    """A message with its address, as kombu keeps it, from the text that it was read from."""
-    address = json.dumps([message.delivery_info["exchange"], message.delivery_info["routing_key"]])
+def _text(message: Any, item: bytes) -> str:  # noqa: ANN401 kombu has no types
+    """A message as it was read from its queue, or as kombu would write it."""
     # If kombu ever delivers what was not popped, the text is another's.
     is_its_text = message.delivery_tag.encode() in item
-    text = item.decode() if is_its_text else dumps(message._raw)  # type: ignore[no-untyped-call] # noqa: SLF001 kombu's own form, which has no types
-    return f"[{text}, {address[1:]}"
+    return item.decode() if is_its_text else dumps(message._raw)  # type: ignore[no-untyped-call] # noqa: SLF001 kombu's own form, which has no types
 
 
 def returned(entry: bytes, *, is_counted: bool, fallback_queue: str) -> tuple[str, bytes]:

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
+from kombu.connection import Connection
+from kombu.simple import SimpleQueue
 
+from payment_worker.broker.transport import Transport
 from payment_worker.devstack.servers.valkey import Valkey
 from tests.broker.scene import Scene
 
@@ -23,3 +27,22 @@ def own_scene(own_valkey: Valkey, redis_url: str, tmp_path: Path) -> Iterator[Sc
     """A scene whose broker is `own_valkey`, which the test may stop and kill."""
     with Scene(broker_url=own_valkey.url(), journal_url=redis_url, directory=tmp_path) as scene:
         yield scene
+
+
+@pytest.fixture
+def queue(own_valkey: Valkey) -> Iterator[SimpleQueue]:
+    """A queue with two messages, whose channel acknowledges later."""
+    with (
+        Connection(own_valkey.url(), transport=Transport) as connection,  # type: ignore[no-untyped-call]
+        connection.SimpleQueue("q") as made,
+    ):
+        made.put(1)
+        made.put(2)
+        made.channel.qos.acknowledges_later = True
+        yield made
+
+
+@pytest.fixture
+def broker(own_valkey: Valkey) -> Iterator["redis.Redis"]:
+    with redis.Redis.from_url(own_valkey.url(), decode_responses=True) as client:
+        yield client

@@ -172,6 +172,12 @@ OVERRIDES: Final = (
         digest="13a296471d9d737d",
     ),
     Override(
+        upstream=kombu_redis.Channel._brpop_read,
+        cures="Each of many messages that wait is popped and stored by itself: a sixth of a charge's CPU with threads.",
+        test="tests/broker/test_taking_together.py",
+        digest="cf6e7a3c978ccf4b",
+    ),
+    Override(
         upstream=kombu_redis.Channel.conn_or_acquire,
         cures="Each message and each acknowledgement makes a Redis client: a tenth of the main process's CPU.",
         test="tests/broker/test_task_events.py",

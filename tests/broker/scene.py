@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import redis
 from celery import Celery
+from kombu.message import Message
+from kombu.simple import SimpleQueue
 
 from payment_worker.devstack.processes import Process
 from payment_worker.devstack.programs import python_module
@@ -101,3 +103,14 @@ class Scene:
         self.app.close()
         self.broker.close()
         self.journal.close()
+
+
+def received(queue: SimpleQueue) -> Message:
+    """The next message of a queue."""
+    message: Message = queue.get()  # type: ignore[no-untyped-call]
+    return message
+
+
+def acknowledge(message: Message) -> None:
+    """Acknowledge a message."""
+    message.ack()  # type: ignore[no-untyped-call]

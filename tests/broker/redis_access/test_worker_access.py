@@ -39,6 +39,7 @@ def test_a_worker_does_its_work_with_it(  # noqa: PLR0917 fixtures
     environment["REDIS_URL"] = address
     charge = a_charge()
     with closing(Producer(own_valkey.url())) as app:
+        app.charge(**a_charge())
         app.charge(**charge)
 
     beat()

@@ -1,0 +1,135 @@
+"""Messages that wait are taken out of their queue together, and each is in `unacked` before it has left the queue."""
+
+import json
+from typing import Any
+
+import pytest
+import redis
+from kombu.message import Message
+from kombu.simple import SimpleQueue
+
+from payment_worker.broker.envelope import UNREADABLE
+from payment_worker.broker.unacked import MOST_TAKEN_TOGETHER, REDELIVERIES
+from tests.broker.scene import acknowledge, received
+
+SLOTS = 5
+WAITING = 7
+
+
+@pytest.fixture
+def waiting(queue: SimpleQueue) -> SimpleQueue:
+    """A queue with seven messages, and a channel with five slots."""
+    for n in range(3, WAITING + 1):
+        queue.put(n)  # type: ignore[no-untyped-call]
+    queue.channel.qos.prefetch_count = SLOTS
+    return queue
+
+
+def replace_oldest_but_one(broker: "redis.Redis", item: str) -> None:
+    broker.lset("q", -2, item)
+
+
+def in_hand(queue: SimpleQueue) -> list[Message]:
+    """What was delivered with the next message, which itself is the first."""
+    return [received(queue), *queue.buffer]
+
+
+def contents(messages: list[Message]) -> list[Any]:
+    return [message.payload for message in messages]
+
+
+def test_as_many_come_with_the_first_as_there_are_slots(waiting: SimpleQueue, broker: "redis.Redis") -> None:
+    messages = in_hand(waiting)
+    assert contents(messages) == [1, 2, 3, 4, 5]
+    assert broker.llen("q") == WAITING - SLOTS
+    tags = {message.delivery_tag for message in messages}
+    assert set(broker.hkeys("unacked")) == set(broker.zrange("unacked_index", 0, -1)) == tags
+    assert broker.info("commandstats")["cmdstat_brpop"]["calls"] == 1
+
+
+def test_each_is_kept_as_the_text_that_it_came_as(waiting: SimpleQueue, broker: "redis.Redis") -> None:
+    second = str(broker.lindex("q", -2)).replace('": "', '" :  "')
+    replace_oldest_but_one(broker, second)
+    kept = str(broker.hget("unacked", str(in_hand(waiting)[1].delivery_tag)))
+    assert kept.startswith(f"[{second}, ")
+    assert json.loads(kept)[2] == "q"
+
+
+def test_each_is_acknowledged_by_itself(waiting: SimpleQueue, broker: "redis.Redis") -> None:
+    messages = in_hand(waiting)
+    for message in messages[:3]:
+        acknowledge(message)
+    waiting.channel.qos.acknowledge_all()
+    assert set(broker.hkeys("unacked")) == {message.delivery_tag for message in messages[3:]}
+
+
+def test_only_a_few_come_at_once_so_that_other_workers_get_some(
+    waiting: SimpleQueue, broker: "redis.Redis"
+) -> None:
+    waiting.channel.qos.prefetch_count = 100
+    for n in range(20):
+        waiting.put(n)  # type: ignore[no-untyped-call]
+    assert len(in_hand(waiting)) == 1 + MOST_TAKEN_TOGETHER
+    assert broker.hlen("unacked") == 1 + MOST_TAKEN_TOGETHER
+
+
+@pytest.mark.parametrize(
+    "junk",
+    ["junk", "7", "{}", '{"properties": {"delivery_tag": 1}}', '{"properties": {"delivery_tag": "\\ud800"}}'],
+)
+def test_what_has_no_tag_stays_in_the_queue_until_it_is_popped(
+    waiting: SimpleQueue, broker: "redis.Redis", junk: str
+) -> None:
+    replace_oldest_but_one(broker, junk)
+    assert contents(in_hand(waiting)) == [1]
+    assert broker.lindex("q", -1) == junk
+    waiting.buffer.clear()
+    messages = in_hand(waiting)
+    assert UNREADABLE in messages[0].headers
+    assert contents(messages[1:]) == [3, 4, 5]
+    assert broker.hlen("unacked") == SLOTS
+
+
+def test_what_cannot_be_opened_is_kept_in_an_envelope_alone(
+    waiting: SimpleQueue, broker: "redis.Redis"
+) -> None:
+    second = json.loads(str(broker.lindex("q", -2)))
+    replace_oldest_but_one(broker, json.dumps({**second, "body": "!"}))
+    messages = in_hand(waiting)
+    assert UNREADABLE in messages[1].headers
+    assert contents([messages[0], *messages[2:]]) == [1, 3, 4, 5]
+    assert set(broker.hkeys("unacked")) == {message.delivery_tag for message in messages}
+
+
+def test_what_names_no_queue_can_be_put_back_into_its_own(
+    waiting: SimpleQueue, broker: "redis.Redis"
+) -> None:
+    second = json.loads(str(broker.lindex("q", -2)))
+    del second["properties"]["delivery_info"]
+    replace_oldest_but_one(broker, json.dumps(second))
+    message = in_hand(waiting)[1]
+    entry, _, queue = json.loads(str(broker.hget("unacked", str(message.delivery_tag))))
+    assert (entry["properties"]["delivery_info"]["routing_key"], queue) == ("q", "q")
+
+
+def test_what_could_not_be_delivered_is_given_back_uncounted(
+    waiting: SimpleQueue, broker: "redis.Redis"
+) -> None:
+    def fail_at_the_third(_body: object, message: Message) -> None:
+        if message.payload == 3:
+            raise ConnectionError
+
+    waiting.consumer.callbacks[:] = [fail_at_the_third]
+    with pytest.raises(ConnectionError):
+        received(waiting)
+    assert broker.hlen("unacked") == SLOTS
+    waiting.channel.close()  # type: ignore[no-untyped-call]
+    assert broker.llen("q") == WAITING
+    assert not broker.hlen("unacked")
+    assert not any(REDELIVERIES in json.loads(str(item))["headers"] for item in broker.lrange("q", 0, -1))
+
+
+def test_a_full_redis_keeps_the_others_in_the_queue(waiting: SimpleQueue, broker: "redis.Redis") -> None:
+    broker.config_set("maxmemory", "1")
+    assert contents(in_hand(waiting)) == [1]
+    assert broker.llen("q") == WAITING - 1
