@@ -111,7 +111,7 @@ class Parameters:
     """The parameters of a statement.
 
     What takes the driver longest to encode is its text already, from which PostgreSQL reads the same value, and one
-    parameter if it stands in several columns.
+    parameter if it stands in several columns. A status is none, but part of the statement: there are few.
     """
 
     def __init__(self) -> None:
@@ -122,6 +122,9 @@ class Parameters:
         """Add the values of these columns."""
         names = []
         for column, value in values.items():
+            if type(value) in _STATES:
+                names.append(value)
+                continue
             name = f"{prefix}_{column}"
             if as_text := _AS_TEXT.get(type(value)):
                 name = self._names.setdefault(id(value), name)
@@ -133,14 +136,8 @@ class Parameters:
         return tuple(values), tuple(names)
 
 
-_AS_TEXT: Final[Mapping[type, Callable[[Any], str]]] = {
-    datetime: datetime.isoformat,
-    UUID: str,
-    # The driver looks for a way to encode them among all their base classes, each time.
-    PaymentStatus: str,
-    AttemptStatus: str,
-    Action: str,
-}
+_STATES: Final = frozenset({PaymentStatus, AttemptStatus, Action})
+_AS_TEXT: Final[Mapping[type, Callable[[Any], str]]] = {datetime: datetime.isoformat, UUID: str}
 
 
 def write(connection: Connection, writes: Sequence[Write]) -> None:
@@ -216,5 +213,8 @@ def insert_if(found: CTE, table: Table, columns: Columns) -> Insert:
 def parameters_of(table: Table, columns: Columns) -> dict[str, BindParameter[Any]]:
     """A parameter for each of these columns."""
     return {
-        name: bindparam(parameter, type_=table.c[name].type) for name, parameter in zip(*columns, strict=True)
+        name: bindparam(None, parameter, table.c[name].type)
+        if type(parameter) in _STATES
+        else bindparam(parameter, type_=table.c[name].type)
+        for name, parameter in zip(*columns, strict=True)
     }
