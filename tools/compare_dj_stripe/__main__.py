@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from payment_worker.devstack.bench.load import SETTLE_SECONDS, charge_arguments, cpu_seconds, family, sender
-from payment_worker.devstack.bench.stand import Bench
+from payment_worker.devstack.bench.stand import PREFORK, Bench
 from payment_worker.devstack.bench.webhooks import WEBHOOK_SECRET, deliver, request
 from payment_worker.devstack.ports import LOOPBACK, answers, free_port
 from payment_worker.devstack.processes import Process
@@ -48,7 +48,7 @@ def compare(payments: int, python: Path) -> tuple[int, list[float], list[float]]
     """How many events were processed, and the figures of dj-stripe and of ours."""
     with ExitStack() as stack:
         bench = Bench(stack)
-        with bench.worker(pool="prefork", concurrency=2) as worker, bench.receiver() as (receiver, port):
+        with bench.worker(PREFORK) as worker, bench.receiver() as (receiver, port):
             warm_up, events = _events(bench, payments)
             deliver([request(each) for each in warm_up], port=port)
             bench.wait_for_events(len(warm_up))

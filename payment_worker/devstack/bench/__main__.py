@@ -14,7 +14,7 @@ from payment_worker.devstack.bench.compare import compare
 from payment_worker.devstack.bench.events import events
 from payment_worker.devstack.bench.figures import Figure, as_json, as_table
 from payment_worker.devstack.bench.load import cpu_seconds, memory_megabytes
-from payment_worker.devstack.bench.stand import Bench
+from payment_worker.devstack.bench.stand import PREFORK, VOLUME, Bench, Pool
 from payment_worker.devstack.processes import descendants
 
 ROOT: Final = Path(__file__).parents[3]
@@ -23,9 +23,6 @@ TURNS: Final = 5
 """Ratios are medians of so many turns, so that a machine whose speed drifts favours neither."""
 
 STRIPES_LATENCY_SECONDS: Final = 0.3
-THREADS: Final = 64
-"""As docs/explanation/performance.md recommends for volume: 100 charges/s that take 0.3 s each need 30, and 60 when
-Stripe takes twice as long. A thread more costs next to nothing."""
 VOLUME_RATE: Final = 100.0
 CORES: Final = 2
 """The machine that the goals are for."""
@@ -36,45 +33,42 @@ def run(*, tasks: int) -> list[Figure]:
     headline = events(tasks=tasks)
     with ExitStack() as stack:
         bench = Bench(stack)
-        return [*headline, *costs(bench, tasks), backlog(bench, tasks), *delays(bench), *volume(bench, tasks)]
+        return [
+            *headline,
+            *costs(bench, VOLUME, tasks),
+            *costs(bench, PREFORK, tasks),
+            backlog(bench, tasks),
+            *delays(bench),
+            *volume(bench, tasks),
+        ]
 
 
-def costs(bench: Bench, tasks: int) -> list[Figure]:
-    """What a charge and an empty task cost beside stock Celery's, in turns."""
-    with (
-        bench.worker(pool="prefork", concurrency=2) as ours,
-        bench.stock_worker(pool="prefork", concurrency=2) as stock,
-    ):
+def costs(bench: Bench, pool: Pool, tasks: int) -> list[Figure]:
+    """What a charge and an empty task cost beside stock Celery's in the same pool, in turns."""
+    with bench.worker(pool) as ours, bench.stock_worker(pool) as stock:
         turns = [
             (bench.stock_empties(stock, tasks), bench.empties(ours, tasks), bench.charges(ours, tasks))
             for _ in range(TURNS)
         ]
     its, empty, charge = ([each.cpu_milliseconds for each in runs] for runs in zip(*turns, strict=True))
+    rate = statistics.median(runs[2].rate for runs in turns)
+    ratio, milliseconds = "worker CPU", "worker CPU ms"
     return [
-        Figure(name="charge : stock empty task", unit="worker CPU", value=_ratio(charge, its), at_most=2.0),
-        Figure(
-            name="empty task : stock empty task", unit="worker CPU", value=_ratio(empty, its), at_most=0.7
-        ),
-        Figure(name="charge", unit="worker CPU ms", value=statistics.median(charge)),
-        Figure(name="empty task", unit="worker CPU ms", value=statistics.median(empty)),
-        Figure(name="stock empty task", unit="worker CPU ms", value=statistics.median(its)),
-        Figure(
-            name="charges, prefork 2",
-            unit="a second",
-            value=statistics.median(runs[2].rate for runs in turns),
-        ),
+        Figure(f"charge : stock empty task, {pool}", ratio, _ratio(charge, its), at_most=2.0),
+        Figure(f"empty task : stock empty task, {pool}", ratio, _ratio(empty, its), at_most=0.7),
+        Figure(f"charge, {pool}", milliseconds, statistics.median(charge)),
+        Figure(f"empty task, {pool}", milliseconds, statistics.median(empty)),
+        Figure(f"stock empty task, {pool}", milliseconds, statistics.median(its)),
+        Figure(f"charges, {pool}", "a second", rate),
     ]
 
 
 def backlog(bench: Bench, tasks: int) -> Figure:
     """How fast what waited for the end of a pause is charged, beside what is charged as it comes."""
-    with bench.worker(pool="prefork", concurrency=2) as process, bench.beat():
+    with bench.worker(PREFORK) as process, bench.beat():
         ratios = [bench.held_charges(tasks) / bench.charges(process, tasks).rate for _ in range(3)]
     return Figure(
-        name="charges after a pause : as they come",
-        unit="% of the rate",
-        value=100 * statistics.median(ratios),
-        at_least=90,
+        "charges after a pause : as they come", "% of the rate", 100 * statistics.median(ratios), at_least=90
     )
 
 
@@ -84,34 +78,28 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
 
 def delays(bench: Bench) -> list[Figure]:
     """How soon a charge is recorded, when Stripe answers at once."""
-    with bench.worker(pool="prefork", concurrency=2):
+    with bench.worker(PREFORK):
         delays = bench.paced(rate=50, tasks=500)
     return [
-        Figure(
-            name="recorded after, at 50/s, median", unit="ms", value=statistics.median(delays), at_most=10
-        ),
-        Figure(
-            name="recorded after, at 50/s, p99", unit="ms", value=delays[int(len(delays) * 0.99)], at_most=50
-        ),
+        Figure("recorded after, at 50/s, median", "ms", statistics.median(delays), at_most=10),
+        Figure("recorded after, at 50/s, p99", "ms", delays[int(len(delays) * 0.99)], at_most=50),
     ]
 
 
 def volume(bench: Bench, tasks: int) -> list[Figure]:
     """How many charges a second, and with how much of a small machine, when each call to Stripe takes 300 ms."""
     bench.simulator.post("settings", {"latency_seconds": STRIPES_LATENCY_SECONDS})
-    with bench.worker(pool="threads", concurrency=THREADS) as process:
+    with bench.worker(VOLUME) as process:
         rate = bench.charges(process, tasks).rate
         cpu = _all_cpu_seconds()
         bench.paced(rate=VOLUME_RATE, tasks=tasks)
         # Of their CPU time, not of the clock's: also true on a machine that is too busy to keep this rate.
         busy = (_all_cpu_seconds() - cpu) / tasks * VOLUME_RATE / CORES
-        memory = memory_megabytes(process) / THREADS
+        memory = memory_megabytes(process) / VOLUME.slots
     return [
-        Figure(
-            name=f"charges, threads {THREADS}, Stripe takes 300 ms", unit="a second", value=rate, at_least=100
-        ),
-        Figure(name="idle of two cores, at 100/s of these", unit="%", value=100 * (1 - busy), at_least=50),
-        Figure(name=f"memory for each of {THREADS} in flight", unit="MB", value=memory, at_most=2.0),
+        Figure(f"charges, {VOLUME}, Stripe takes 300 ms", "a second", rate, at_least=100),
+        Figure("idle of two cores, at 100/s of these", "%", 100 * (1 - busy), at_least=50),
+        Figure(f"memory for each of {VOLUME.slots} in flight", "MB", memory, at_most=2.0),
     ]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.table import Table
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Figure:
     """One thing that was measured. Without a goal it is there to be read beside another."""
 

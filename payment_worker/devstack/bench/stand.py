@@ -1,8 +1,10 @@
 """Starts the servers and workers of a benchmark."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,6 +38,40 @@ from payment_worker.store.connection.migrate import upgrade
 WARM_UP: Final = 200
 
 
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """How a worker runs its tasks."""
+
+    kind: str
+    """As Celery's `--pool`."""
+    slots: int
+    """As Celery's `--concurrency`."""
+    on_one_core: bool = False
+    """As with `taskset --cpu-list 1`. Threads of one Python process use no more, and wait for its lock less."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.slots}{' on one core' if self.on_one_core else ''}"
+
+    @contextmanager
+    def cores(self) -> Iterator[None]:
+        """Which cores a process has that is started meanwhile: it inherits them."""
+        if not self.on_one_core:
+            yield
+            return
+        all_of_them = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {max(all_of_them)})
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, all_of_them)
+
+
+PREFORK: Final = Pool("prefork", 2)
+VOLUME: Final = Pool("threads", 64, on_one_core=True)
+"""As docs/explanation/performance.md recommends for volume: 100 charges/s that take 0.3 s each need 30 threads, and 60
+when Stripe takes twice as long. A thread more costs next to nothing."""
+
+
 def settings_of(database_url: str, redis_url: str, stripe_url: str) -> dict[str, str]:
     """The settings of a worker at these servers."""
     return {
@@ -67,16 +103,18 @@ class Bench:
         self._settings = settings_of(self.database_url, self.redis_url, self.simulator.url)
 
     @contextmanager
-    def worker(self, *, pool: str, concurrency: int) -> Iterator[Process]:
+    def worker(self, pool: Pool) -> Iterator[Process]:
         """Our worker, warm."""
         program = worker_program(
             self._settings,
             directory=self.directory,
-            pool=pool,
-            concurrency=concurrency,
+            pool=pool.kind,
+            concurrency=pool.slots,
             arguments=("--include", "payment_worker.devstack.bench.empty"),
         )
-        with program.start() as process:
+        with pool.cores():
+            program.start()
+        with program as process:
             process.wait_ready()
             self.charges(process, WARM_UP)
             self.empties(process, WARM_UP)
@@ -93,17 +131,19 @@ class Bench:
             raise RuntimeError(f"{rejected} tasks of the bench were rejected: {errors}")
 
     @contextmanager
-    def stock_worker(self, *, pool: str, concurrency: int) -> Iterator[Process]:
+    def stock_worker(self, pool: Pool) -> Iterator[Process]:
         """Celery's own worker, warm, which sends task events as ours does."""
         program = python_module(
             *("celery", "--app", "payment_worker.devstack.bench.stock", "worker", "--task-events"),
-            *("--pool", pool, "--concurrency", str(concurrency), "--loglevel", "WARNING"),
+            *("--pool", pool.kind, "--concurrency", str(pool.slots), "--loglevel", "WARNING"),
             directory=self.directory,
             name="stock",
             ready=r"\bready\b|celery@",
             settings={BROKER_URL_VARIABLE: self._stock_url},
         )
-        with program.start() as process:
+        with pool.cores():
+            program.start()
+        with program as process:
             process.wait_ready()
             self.stock_empties(process, WARM_UP)
             yield process
