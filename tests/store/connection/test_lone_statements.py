@@ -7,13 +7,13 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import Text, bindparam, func, literal, select, text
 
 from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.store import tables
 from payment_worker.store.connection.advisory_lock import POLL_LOCK, PRUNE_LOCK, alone
 from payment_worker.store.connection.database import Database, DatabaseUnavailableError, Outage
-from payment_worker.store.statements import Row, write_if_found
+from payment_worker.store.statements import Compiled, Row, write_if_found
 from tests.harness.rows import Rows
 
 PAUSE = "INSERT INTO pause (kind, paused_by, paused_at) VALUES (%(kind)s, 'ada', now()) RETURNING kind"
@@ -51,6 +51,11 @@ def _in_progress(database: Database, rows: Rows) -> Iterator["Future[int]"]:
             yield future
         finally:
             rows("SELECT pg_advisory_unlock(1)")
+
+
+def test_its_constants_are_part_of_its_text(database: Database) -> None:
+    statement = Compiled(select(literal("100 % O'Hara's"), bindparam("given", type_=Text)))
+    assert statement.rows(database, {"given": "50 % '%s'"}) == [("100 % O'Hara's", "50 % '%s'")]
 
 
 def test_it_is_committed_when_its_first_row_is_returned(database: Database, rows: Rows) -> None:
