@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Final
 
 from payment_worker.domain.findings.payments import compare_payment
 from payment_worker.domain.payment import Payment, PaymentStatus
@@ -13,7 +14,7 @@ from payment_worker.flows.transitions.judgement import Judgement, Writes, nothin
 from payment_worker.flows.transitions.messages import payment_message
 from payment_worker.store.records import payments, refunds
 from payment_worker.store.records.history import Cause, transition
-from payment_worker.store.statements import Row
+from payment_worker.store.statements import Change, Row
 from payment_worker.telemetry.metrics import CAPTURED, PAYMENTS, REFUNDED, RETURNED, account_label
 from payment_worker.telemetry.recorder import count
 
@@ -49,12 +50,13 @@ def payment_writes(
     """The row as it must be; with its history and its message where the status or what is held is another."""
     begins_to_wait = after.status is PaymentStatus.REQUIRES_ACTION and after.status is not before.status
     expires_at = now + action_expiry if begins_to_wait and action_expiry else None
-    writes: Writes = [payments.changed(before, after, now=now, action_expires_at=expires_at)]
+    change = payments.changed(before, after, now=now, action_expires_at=expires_at)
+    writes: Writes = [change]
     count_money(before, after)
     if after.status is not before.status:
         count(PAYMENTS, after.status.lower(), account_label(after.stripe_account))
     if after.status is not before.status or _amounts_differ(before, after):
-        writes.append(_payment_transition(before, after, cause=cause, now=now))
+        writes.append(_payment_transition(before, after, change, cause=cause, now=now))
         writes += present(payment_message(after, now=now))
         if after.status not in WITHOUT_OUTCOME:
             writes.append(refunds.woken(after.payment_id, now=now))
@@ -77,19 +79,24 @@ def count_money(before: Payment, after: Payment) -> None:
         count(REFUNDED if refunded > 0 else RETURNED, *labels, by=abs(refunded))
 
 
-def _payment_transition(before: Payment, after: Payment, *, cause: Cause, now: datetime) -> Row:
-    names = (
-        "amount_authorized",
-        "amount_captured",
-        "failure_reason",
-        "decline_code",
-        "advice_code",
-        "cancellation_reason",
-        "stripe_payment_intent_id",
-        "stripe_charge_id",
-    )
+_IN_HISTORY: Final = (
+    "amount_authorized",
+    "amount_captured",
+    "failure_reason",
+    "decline_code",
+    "advice_code",
+    "cancellation_reason",
+    "stripe_payment_intent_id",
+    "stripe_charge_id",
+)
+"""Columns whose changes a transition's row tells."""
+
+
+def _payment_transition(
+    before: Payment, after: Payment, change: Change, *, cause: Cause, now: datetime
+) -> Row:
     captured_before = {"amount_captured_before": before.amount_captured} if before.amount_captured else {}
-    changes = {name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
+    changes = {name: change.values[name] for name in _IN_HISTORY if name in change.values}
     return transition(
         payment_id=after.payment_id,
         before=before.status,
