@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from psycopg2.extensions import adapt
+from pydantic_core import to_json
 from sqlalchemy import (
     CTE,
     BindParameter,
@@ -30,7 +31,11 @@ from payment_worker.domain.attempts.attempt import Action, AttemptStatus
 from payment_worker.domain.payment import PaymentStatus
 from payment_worker.store.connection.database import Database
 
-_DIALECT: Final = psycopg2.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy's
+_DIALECT: Final = psycopg2.dialect(  # type: ignore[no-untyped-call] # SQLAlchemy's
+    json_serializer=lambda value: to_json(value).decode()
+)
+"""JSON is written by Pydantic, in a fifth of the time that `json` takes; 254 levels of it (pydantic-core 2.50), where a
+request may have 50 (`broker/envelope.py`)."""
 
 
 class Compiled:
