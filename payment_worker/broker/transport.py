@@ -4,7 +4,7 @@ Seen with kombu 5.7.0 and celery 5.7.0; each cure names its test, and can go whe
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -25,12 +25,18 @@ class _Mended:
     connection: Any
     pool: ConnectionPool
     qos: Any
+    active_queues: Any
+    priority_steps: Any
+    _queue_cycle: Any
+    _q_for_pri: Any
     popped = b""
     """What came last: the message that is delivered now, as it was in its queue."""
     popped_from = ""
     """The key of that queue."""
     taken: "deque[tuple[str, bytes]]"
     """Further messages of that queue, each with its tag, that are in `unacked` and not delivered yet."""
+    has_waiting = False
+    """Whether that queue had more messages."""
     is_stored = False
     """Whether the message that is delivered now is in `unacked`."""
     _at_pool: "Redis | None" = None
@@ -89,10 +95,31 @@ class _Mended:
         """Deliver the message that was popped, and those that the command which stored it has taken with it."""
         self.taken.clear()
         received = super()._brpop_read(**options)  # type: ignore[misc]
+        self._deliver_all_taken()
+        return received
+
+    # test_taking_together: as above.
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Deliver what waits without BRPOP, which is for what comes later."""
+        if self.has_waiting:
+            self.taken.clear()
+            queues = self._queue_cycle.consume(len(self.active_queues))
+            self.qos.take([self._q_for_pri(queue, step) for step in self.priority_steps for queue in queues])
+            if self.taken:
+                self._queue_cycle.rotate(self._queue())
+                self._deliver_all_taken()
+        if self.qos.can_consume():
+            super()._brpop_start(timeout)  # type: ignore[misc]
+
+    def deliver_next(self, queue_key: str, messages: Iterable[tuple[bytes, bytes]], *, is_left: bool) -> None:
+        """Deliver these messages, each with its tag, after the one that is delivered now."""
+        self.popped_from, self.has_waiting = queue_key, is_left
+        self.taken.extend((tag.decode(), item) for tag, item in messages)
+
+    def _deliver_all_taken(self) -> None:
         while self.taken:
             self._deliver_taken(*self.taken[0])
             self.taken.popleft()
-        return received
 
     def _deliver_taken(self, delivery_tag: str, item: bytes) -> None:
         self.popped = enveloped(item, queue=self._queue())

@@ -3,8 +3,10 @@
 Seen with kombu 5.7.0 and redis-py 8.1; each cure names its test, and can go when that passes without it.
 """
 
+import contextlib
 import json
 import logging
+from collections.abc import Sequence
 from time import time
 from typing import Any, Final
 
@@ -26,34 +28,61 @@ REDELIVERIES = "redeliveries"
 _MONEY = "charges"
 
 
-# KEYS: the index by time, the messages, the queue. First what needs no memory: a full Redis executes it, and then the
-# rest, too. A further message is popped once it is stored: what is no JSON object with a tag is left to BRPOP.
-_NOTE = Script("""
-if #ARGV > 6 then
-    redis.call('ZREM', KEYS[1], unpack(ARGV, 7))
-    redis.call('HDEL', KEYS[2], unpack(ARGV, 7))
-end
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
-local taken = {}
-if ARGV[4] == '0' then
+# KEYS: the index by time, the messages, queues. ARGV: now, how many more messages to take, the largest.
+_TAKING = """
+local function take(queue)
+    local taken = {}
+    if ARGV[2] == '0' then
+        return taken
+    end
+    local address = ', "", "' .. string.match(queue, '^[^\6]+') .. '"]'
+    local items = redis.call('LRANGE', queue, -ARGV[2], -1)
+    for n = #items, 1, -1 do
+        local is_json, message = pcall(cjson.decode, items[n])
+        local properties = is_json and type(message) == 'table' and message['properties']
+        local tag = type(properties) == 'table' and properties['delivery_tag']
+        if type(tag) ~= 'string' or not string.find(tag, '^[!-~]+$') or #items[n] > tonumber(ARGV[3]) then
+            break
+        end
+        redis.call('ZADD', KEYS[1], ARGV[1], tag)
+        redis.call('HSET', KEYS[2], tag, '[' .. items[n] .. address)
+        redis.call('RPOP', queue)
+        taken[#taken + 1] = {tag, items[n]}
+    end
     return taken
 end
-local items = redis.call('LRANGE', KEYS[3], -ARGV[4], -1)
-for n = #items, 1, -1 do
-    local is_json, message = pcall(cjson.decode, items[n])
-    local properties = is_json and type(message) == 'table' and message['properties']
-    local tag = type(properties) == 'table' and properties['delivery_tag']
-    if type(tag) ~= 'string' or not string.find(tag, '^[!-~]+$') or #items[n] > tonumber(ARGV[5]) then
-        break
+local function forget(first)
+    if #ARGV >= first then
+        redis.call('ZREM', KEYS[1], unpack(ARGV, first))
+        redis.call('HDEL', KEYS[2], unpack(ARGV, first))
     end
-    redis.call('ZADD', KEYS[1], ARGV[2], tag)
-    redis.call('HSET', KEYS[2], tag, '[' .. items[n] .. ', ' .. ARGV[6])
-    redis.call('RPOP', KEYS[3])
-    taken[#taken + 1] = {tag, items[n]}
 end
-return taken
-""")
+"""
+"""A message is popped once it is stored: what is no JSON object with a tag is left to BRPOP."""
+# First what needs no memory: a full Redis executes it, and then the rest, too.
+_NOTE = Script(
+    _TAKING
+    + """
+forget(6)
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[4])
+redis.call('HSET', KEYS[2], ARGV[4], ARGV[5])
+local taken = take(KEYS[3])
+return {KEYS[3], redis.call('LLEN', KEYS[3]), taken}
+"""
+)
+_TAKE = Script(
+    _TAKING
+    + """
+forget(4)
+for n = 3, #KEYS do
+    if redis.call('LLEN', KEYS[n]) > 0 then
+        local taken = take(KEYS[n])
+        return {KEYS[n], redis.call('LLEN', KEYS[n]), taken}
+    end
+end
+return {'', 0, {}}
+"""
+)
 _FORGET = Script("redis.call('ZREM', KEYS[1], unpack(ARGV)) redis.call('HDEL', KEYS[2], unpack(ARGV))")
 
 MOST_ACKNOWLEDGED_TOGETHER: Final = 100
@@ -94,18 +123,32 @@ class QoS(kombu_redis.QoS):
 
     def _store(self, message: Any, delivery_tag: str) -> None:  # noqa: ANN401 kombu has no types
         """Store a message in `unacked`, and with the same command some that follow it, for which there are slots."""
-        channel, acknowledged = self.channel, self._acknowledged[:MOST_ACKNOWLEDGED_TOGETHER]
-        free_slots = (self.can_consume_max_estimate() or 1) - 1  # type: ignore[no-untyped-call] # kombu has no types
-        most = 0 if channel.taken else min(free_slots, MOST_TAKEN_TOGETHER)
+        channel = self.channel
         address = json.dumps([message.delivery_info["exchange"], message.delivery_info["routing_key"]])[1:]
         entry = f"[{_text(message, channel.popped)}, {address}"
-        arguments = (delivery_tag, time(), entry, most, MAX_ITEM_BYTES, address, *acknowledged)
-        taken = self._run(_NOTE, *arguments, queue_key=channel.popped_from)
+        most = 0 if channel.taken else self._free_slots() - 1
+        self._take(_NOTE, (channel.popped_from,), most, delivery_tag, entry)
+
+    def take(self, queue_keys: Sequence[str]) -> None:
+        """Take messages out of the first of these queues that has any; leave them there if Redis cannot store them."""
+        if slots := self._free_slots():
+            with contextlib.suppress(RedisError, OSError):
+                self._take(_TAKE, queue_keys, slots)
+
+    def _take(self, script: Script, queue_keys: Sequence[str], most: int, *arguments: Any) -> None:  # noqa: ANN401
+        acknowledged = self._acknowledged[:MOST_ACKNOWLEDGED_TOGETHER]
+        most = max(0, min(most, MOST_TAKEN_TOGETHER))
+        operands = (time(), most, MAX_ITEM_BYTES, *arguments, *acknowledged)
+        taken_from, left, taken = self._run(script, *operands, queue_keys=queue_keys)
         del self._acknowledged[: len(acknowledged)]
-        for tag, item in taken:
+        for tag, _ in taken:
             # Given back when the channel closes, even if it could not be delivered.
             self._delivered[tag.decode()] = None
-            channel.taken.append((tag.decode(), item))
+        self.channel.deliver_next(taken_from.decode(), taken, is_left=left > 0)
+
+    def _free_slots(self) -> int:
+        """How many more messages may be delivered; none where that has no limit."""
+        return self.can_consume_max_estimate() or 0  # type: ignore[no-untyped-call] # kombu has no types
 
     def store_instead(self, delivery_tag: str) -> None:
         """Remove a message from `unacked` with the command that stores the next one, which takes its place."""
@@ -131,12 +174,11 @@ class QoS(kombu_redis.QoS):
         """Acknowledge what could not be acknowledged through a connection that was lost."""
         self._acknowledged, previous._acknowledged = previous._acknowledged, self._acknowledged  # noqa: SLF001 same class
 
-    def _run(self, script: Script, *arguments: Any, queue_key: str = "") -> Any:  # noqa: ANN401 whatever Redis takes
+    def _run(self, script: Script, *arguments: Any, queue_keys: Sequence[str] = ()) -> Any:  # noqa: ANN401 whatever Redis takes
         pool = self.channel.pool
         if self._scripts is None or self._scripts.pool is not pool:
             self._scripts = ScriptRunner(pool)
-        queues = (queue_key,) if queue_key else ()
-        return self._scripts.run(script, (self.unacked_index_key, self.unacked_key, *queues), arguments)
+        return self._scripts.run(script, (self.unacked_index_key, self.unacked_key, *queue_keys), arguments)
 
     def leave_all(self) -> None:
         """Let go of every message, as when the worker ends by a fault: which one was the cause is not known."""

@@ -178,6 +178,12 @@ OVERRIDES: Final = (
         digest="cf6e7a3c978ccf4b",
     ),
     Override(
+        upstream=kombu_redis.Channel._brpop_start,
+        cures="A message that waits is popped by one command and stored by another: 5 % of a charge's CPU.",
+        test="tests/broker/test_taking_together.py",
+        digest="8de199424eb77724",
+    ),
+    Override(
         upstream=kombu_redis.Channel.conn_or_acquire,
         cures="Each message and each acknowledgement makes a Redis client: a tenth of the main process's CPU.",
         test="tests/broker/test_task_events.py",

@@ -1,5 +1,6 @@
 """Messages that wait are taken out of their queue together, and each is in `unacked` before it has left the queue."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -32,6 +33,12 @@ def replace_oldest_but_one(broker: "redis.Redis", item: str) -> None:
 def in_hand(queue: SimpleQueue) -> list[Message]:
     """What was delivered with the next message, which itself is the first."""
     return [received(queue), *queue.buffer]
+
+
+def drain(queue: SimpleQueue) -> None:
+    """One turn of a loop, in which messages may be delivered before there is something to read."""
+    with contextlib.suppress(TimeoutError):
+        queue.channel.connection.client.drain_events(timeout=0.01)
 
 
 def contents(messages: list[Message]) -> list[Any]:
@@ -133,3 +140,47 @@ def test_a_full_redis_keeps_the_others_in_the_queue(waiting: SimpleQueue, broker
     broker.config_set("maxmemory", "1")
     assert contents(in_hand(waiting)) == [1]
     assert broker.llen("q") == WAITING - 1
+
+
+def test_what_waits_is_taken_without_brpop_when_a_slot_is_free(
+    waiting: SimpleQueue, broker: "redis.Redis"
+) -> None:
+    first, *others = in_hand(waiting)
+    waiting.buffer.clear()
+    acknowledge(first)
+    drain(waiting)
+    (next_one,) = waiting.buffer
+    assert next_one.payload == SLOTS + 1
+    assert set(broker.hkeys("unacked")) == {message.delivery_tag for message in (*others, next_one)}
+    assert broker.info("commandstats")["cmdstat_brpop"]["calls"] == 1
+
+
+def test_a_full_redis_keeps_what_waits_until_it_is_popped(
+    waiting: SimpleQueue, broker: "redis.Redis"
+) -> None:
+    in_hand(waiting)
+    waiting.buffer.clear()
+    waiting.channel.qos.prefetch_count += 1
+    broker.config_set("maxmemory", "1")
+    assert contents(in_hand(waiting)) == [SLOTS + 1]
+    assert broker.llen("q") == WAITING - SLOTS - 1
+
+
+def test_queues_in_which_messages_wait_take_turns(waiting: SimpleQueue) -> None:
+    other = SimpleQueue(waiting.channel, "r")  # type: ignore[no-untyped-call]
+    waiting.channel.qos.prefetch_count = 1
+    for n in range(WAITING):
+        other.put(n)  # type: ignore[no-untyped-call]
+    queues: list[str] = []
+    for queue in (waiting, other):
+        queue.consumer.consume(no_ack=False)
+    for _ in range(500):
+        if len(queues) == 2 * WAITING:
+            break
+        drain(waiting)
+        for queue in (waiting, other):
+            while queue.buffer:
+                message = queue.buffer.popleft()
+                queues.append(message.delivery_info["routing_key"])
+                acknowledge(message)
+    assert queues in (["q", "r"] * WAITING, ["r", "q"] * WAITING)
