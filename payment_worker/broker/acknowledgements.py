@@ -8,6 +8,7 @@ import contextlib
 from typing import Any, Final
 
 from celery import bootsteps
+from celery.concurrency.prefork import TaskPool
 from celery.worker.consumer.tasks import Tasks
 from redis.exceptions import RedisError
 
@@ -35,6 +36,7 @@ class Acknowledgements(bootsteps.StartStopStep):  # type: ignore[misc] # Celery 
         if previous:
             qos.take_over(previous)
         self._qos, qos.acknowledges_later = qos, True
+        qos.takes_at_once = isinstance(consumer.pool, TaskPool)
         self._timer = consumer.timer.call_repeatedly(EVERY_SECONDS, qos.acknowledge_all)
 
     def stop(self, consumer: Any) -> None:  # noqa: ANN401

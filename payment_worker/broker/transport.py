@@ -101,7 +101,7 @@ class _Mended:
     # test_taking_together: as above.
     def _brpop_start(self, timeout: float | None = None) -> None:
         """Deliver what waits without BRPOP, which is for what comes later."""
-        if self.has_waiting:
+        if self.has_waiting and self.qos.takes_at_once:
             self.taken.clear()
             queues = self._queue_cycle.consume(len(self.active_queues))
             self.qos.take([self._q_for_pri(queue, step) for step in self.priority_steps for queue in queues])

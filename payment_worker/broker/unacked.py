@@ -98,6 +98,10 @@ class QoS(kombu_redis.QoS):
     returning = False
     acknowledges_later = False
     """Whether somebody calls `acknowledge_all` now and then."""
+    takes_at_once = False
+    """Whether messages that wait are taken as soon as one slot is free, rather than when BRPOP has popped one.
+
+    With threads, more slots become free while BRPOP's answer is awaited, and more messages come together."""
 
     def __init__(self, channel: Any, prefetch_count: int = 0) -> None:  # noqa: ANN401 kombu has no types
         super().__init__(channel, prefetch_count)  # type: ignore[no-untyped-call] # kombu has no types

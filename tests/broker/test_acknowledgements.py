@@ -32,6 +32,7 @@ def test_many_messages_and_their_acknowledgements_are_hardly_more_commands(scene
 
     calls: dict[str, dict[str, int]] = scene.broker.info("commandstats")
     assert calls["cmdstat_evalsha"]["calls"] < 1.5 * TASKS
+    assert calls["cmdstat_brpop"]["calls"] < TASKS / 2, calls["cmdstat_brpop"]
     assert calls.get("cmdstat_exec", {"calls": 0})["calls"] < TASKS
     assert not scene.broker.zcard("unacked_index")
 
@@ -98,6 +99,7 @@ def a_consumer(channel: object) -> SimpleNamespace:
         task_consumer=SimpleNamespace(channel=channel),
         blueprint=SimpleNamespace(state=bootsteps.RUN),
         hub=True,
+        pool=None,
         timer=Timer(),  # type: ignore[no-untyped-call]
     )
 

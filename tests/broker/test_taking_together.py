@@ -23,6 +23,7 @@ def waiting(queue: SimpleQueue) -> SimpleQueue:
     for n in range(3, WAITING + 1):
         queue.put(n)  # type: ignore[no-untyped-call]
     queue.channel.qos.prefetch_count = SLOTS
+    queue.channel.qos.takes_at_once = True
     return queue
 
 
