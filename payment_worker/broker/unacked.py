@@ -6,7 +6,8 @@ Seen with kombu 5.7.0 and redis-py 8.1; each cure names its test, and can go whe
 import contextlib
 import json
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from time import time
 from typing import Any, Final
 
@@ -105,7 +106,7 @@ class QoS(kombu_redis.QoS):
 
     def __init__(self, channel: Any, prefetch_count: int = 0) -> None:  # noqa: ANN401 kombu has no types
         super().__init__(channel, prefetch_count)  # type: ignore[no-untyped-call] # kombu has no types
-        self._acknowledged: list[str] = []
+        self._acknowledged: deque[str] = deque()
         self._scripts: ScriptRunner | None = None
 
     def leave(self, delivery_tag: str) -> None:
@@ -140,11 +141,10 @@ class QoS(kombu_redis.QoS):
                 self._take(_TAKE, queue_keys, slots)
 
     def _take(self, script: Script, queue_keys: Sequence[str], most: int, *arguments: Any) -> None:  # noqa: ANN401
-        acknowledged = self._acknowledged[:MOST_ACKNOWLEDGED_TOGETHER]
         most = max(0, min(most, MOST_TAKEN_TOGETHER))
-        operands = (time(), most, MAX_ITEM_BYTES, *arguments, *acknowledged)
-        taken_from, left, taken = self._run(script, *operands, queue_keys=queue_keys)
-        del self._acknowledged[: len(acknowledged)]
+        with self._next_acknowledged() as acknowledged:
+            operands = (time(), most, MAX_ITEM_BYTES, *arguments, *acknowledged)
+            taken_from, left, taken = self._run(script, *operands, queue_keys=queue_keys)
         for tag, _ in taken:
             # Given back when the channel closes, even if it could not be delivered.
             self._delivered[tag.decode()] = None
@@ -156,7 +156,7 @@ class QoS(kombu_redis.QoS):
 
     def store_instead(self, delivery_tag: str) -> None:
         """Remove a message from `unacked` with the command that stores the next one, which takes its place."""
-        self._acknowledged.insert(0, delivery_tag)
+        self._acknowledged.appendleft(delivery_tag)
         virtual.QoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call] # kombu has no types
 
     # test_acknowledgements: kombu sends MULTI, two commands and EXEC for each message, and again for each
@@ -170,9 +170,23 @@ class QoS(kombu_redis.QoS):
 
     def acknowledge_all(self) -> None:
         """Tell Redis of what was acknowledged; if that fails, it is told with what is acknowledged next."""
-        while acknowledged := self._acknowledged[:MOST_ACKNOWLEDGED_TOGETHER]:
-            self._run(_FORGET, *acknowledged)
-            del self._acknowledged[: len(acknowledged)]
+        while self._acknowledged:
+            with self._next_acknowledged() as acknowledged:
+                if acknowledged:  # unless another thread was faster
+                    self._run(_FORGET, *acknowledged)
+
+    @contextlib.contextmanager
+    def _next_acknowledged(self) -> Iterator[list[str]]:
+        """What Redis is told next, by no other thread; kept for the time after that if it fails."""
+        acknowledged: list[str] = []
+        with contextlib.suppress(IndexError):
+            while len(acknowledged) < MOST_ACKNOWLEDGED_TOGETHER:
+                acknowledged.append(self._acknowledged.popleft())
+        try:
+            yield acknowledged
+        except BaseException:
+            self._acknowledged.extendleft(reversed(acknowledged))
+            raise
 
     def take_over(self, previous: "QoS") -> None:
         """Acknowledge what could not be acknowledged through a connection that was lost."""

@@ -1,6 +1,7 @@
 """A message and the acknowledgement of another are one command, and no acknowledgement is forgotten."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import redis
@@ -114,6 +115,15 @@ def test_of_many_acknowledgements_each_reaches_redis(queue: SimpleQueue, broker:
     queue.channel.qos.acknowledge_all()
     assert not broker.hlen("unacked")
     assert not broker.zcard("unacked_index")
+
+
+def test_threads_acknowledge_each_message(queue: SimpleQueue, broker: "redis.Redis") -> None:
+    tags = [f"tag-{n}" for n in range(8_000)]
+    broker.hset("unacked", mapping=dict.fromkeys(tags, "a message"))
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(queue.channel.qos.ack, tags))
+    queue.channel.qos.acknowledge_all()
+    assert not broker.hlen("unacked")
 
 
 def test_a_connection_that_redis_closed_meanwhile_is_made_anew(
