@@ -18,7 +18,7 @@ from kombu.utils.json import dumps
 from redis import Redis
 from redis.exceptions import RedisError
 
-from payment_worker.broker.envelope import MAX_ITEM_BYTES, envelope
+from payment_worker.broker.envelope import envelope
 from payment_worker.redis.scripts import Script, ScriptRunner
 
 logger = logging.getLogger(__name__)
@@ -33,22 +33,22 @@ _MONEY = "charges"
 _TAKING = """
 local function take(queue)
     local taken = {}
-    if ARGV[2] == '0' then
-        return taken
-    end
     local address = ', "", "' .. string.match(queue, '^[^\6]+') .. '"]'
-    local items = redis.call('LRANGE', queue, -ARGV[2], -1)
-    for n = #items, 1, -1 do
-        local is_json, message = pcall(cjson.decode, items[n])
+    while #taken < tonumber(ARGV[2]) do
+        local item = redis.call('LRANGE', queue, -1, -1)[1]
+        if not item or #item > tonumber(ARGV[3]) then
+            break
+        end
+        local is_json, message = pcall(cjson.decode, item)
         local properties = is_json and type(message) == 'table' and message['properties']
         local tag = type(properties) == 'table' and properties['delivery_tag']
-        if type(tag) ~= 'string' or not string.find(tag, '^[!-~]+$') or #items[n] > tonumber(ARGV[3]) then
+        if type(tag) ~= 'string' or not string.find(tag, '^[!-~]+$') then
             break
         end
         redis.call('ZADD', KEYS[1], ARGV[1], tag)
-        redis.call('HSET', KEYS[2], tag, '[' .. items[n] .. address)
+        redis.call('HSET', KEYS[2], tag, '[' .. item .. address)
         redis.call('RPOP', queue)
-        taken[#taken + 1] = {tag, items[n]}
+        taken[#taken + 1] = {tag, item}
     end
     return taken
 end
@@ -59,7 +59,7 @@ local function forget(first)
     end
 end
 """
-"""A message is popped once it is stored: what is no JSON object with a tag is left to BRPOP."""
+"""A message is popped once it is stored: what is large, or no JSON object with a tag, is left to BRPOP."""
 # First what needs no memory: a full Redis executes it, and then the rest, too.
 _NOTE = Script(
     _TAKING
@@ -91,6 +91,10 @@ MOST_ACKNOWLEDGED_TOGETHER: Final = 100
 
 MOST_TAKEN_TOGETHER: Final = 8
 """Messages that follow another out of its queue at once: few, so that a burst is shared by the workers."""
+
+MAX_TAKEN_BYTES: Final = 64 * 1024
+"""Redis parses what is taken, for which it needs up to 40 times the memory, and executes nothing else meanwhile. Our
+messages have a few hundred bytes."""
 
 
 class QoS(kombu_redis.QoS):
@@ -143,7 +147,7 @@ class QoS(kombu_redis.QoS):
     def _take(self, script: Script, queue_keys: Sequence[str], most: int, *arguments: Any) -> None:  # noqa: ANN401
         most = max(0, min(most, MOST_TAKEN_TOGETHER))
         with self._next_acknowledged() as acknowledged:
-            operands = (time(), most, MAX_ITEM_BYTES, *arguments, *acknowledged)
+            operands = (time(), most, MAX_TAKEN_BYTES, *arguments, *acknowledged)
             taken_from, left, taken = self._run(script, *operands, queue_keys=queue_keys)
         for tag, _ in taken:
             # Given back when the channel closes, even if it could not be delivered.

@@ -10,7 +10,7 @@ from kombu.message import Message
 from kombu.simple import SimpleQueue
 
 from payment_worker.broker.envelope import UNREADABLE
-from payment_worker.broker.unacked import MOST_TAKEN_TOGETHER, REDELIVERIES
+from payment_worker.broker.unacked import MAX_TAKEN_BYTES, MOST_TAKEN_TOGETHER, REDELIVERIES
 from tests.broker.scene import acknowledge, received
 
 SLOTS = 5
@@ -96,6 +96,20 @@ def test_what_has_no_tag_stays_in_the_queue_until_it_is_popped(
     assert UNREADABLE in messages[0].headers
     assert contents(messages[1:]) == [3, 4, 5]
     assert broker.hlen("unacked") == SLOTS
+
+
+def test_what_is_large_stays_in_the_queue_until_it_is_popped(
+    waiting: SimpleQueue, broker: "redis.Redis"
+) -> None:
+    second = json.loads(str(broker.lindex("q", -2)))
+    item = json.dumps({**second, "headers": {"large": [[]] * 500_000}})
+    assert len(item) > MAX_TAKEN_BYTES
+    replace_oldest_but_one(broker, item)
+    assert contents(in_hand(waiting)) == [1]
+    waiting.buffer.clear()
+    assert contents(in_hand(waiting)) == [2, 3, 4, 5]
+    # Redis has not parsed it, for which it would need forty times its size.
+    assert broker.info("memory")["used_memory_vm_eval"] < 3 * len(item)
 
 
 def test_what_cannot_be_opened_is_kept_in_an_envelope_alone(
