@@ -84,10 +84,12 @@ class _Mended:
             return None
         key, item = response
         self.popped_from = key.decode()
-        self.popped = enveloped(item, queue=self._queue())
+        self.popped = enveloped(item, queue=self.popped_queue)
         return key, self.popped
 
-    def _queue(self) -> str:
+    @property
+    def popped_queue(self) -> str:
+        """The queue that the message which came last was in."""
         return self.popped_from.rsplit(self.sep, 1)[0]  # type: ignore[attr-defined]
 
     # test_acknowledgements: kombu has the worker's loop turn three times for each message, also where many wait.
@@ -106,7 +108,7 @@ class _Mended:
             queues = self._queue_cycle.consume(len(self.active_queues))
             self.qos.take([self._q_for_pri(queue, step) for step in self.priority_steps for queue in queues])
             if self.taken:
-                self._queue_cycle.rotate(self._queue())
+                self._queue_cycle.rotate(self.popped_queue)
                 self._deliver_all_taken()
         if self.qos.can_consume():
             super()._brpop_start(timeout)  # type: ignore[misc]
@@ -122,13 +124,13 @@ class _Mended:
             self.taken.popleft()
 
     def _deliver_taken(self, delivery_tag: str, item: bytes) -> None:
-        self.popped = enveloped(item, queue=self._queue())
+        self.popped = enveloped(item, queue=self.popped_queue)
         self.is_stored = self.popped is item
         if not self.is_stored:
             self.qos.store_instead(delivery_tag)
         try:
             message = loads(self.popped.decode())  # type: ignore[no-untyped-call] # kombu has no types
-            self.connection._deliver(message, self._queue())  # noqa: SLF001 as kombu does
+            self.connection._deliver(message, self.popped_queue)  # noqa: SLF001 as kombu does
         finally:
             self.is_stored = False
 

@@ -33,7 +33,7 @@ _MONEY = "charges"
 _TAKING = """
 local function take(queue)
     local taken = {}
-    local address = ', "", "' .. string.match(queue, '^[^\6]+') .. '"]'
+    local address = ', "", "' .. string.match(queue, '^[^\6]*') .. '"]'
     while #taken < tonumber(ARGV[2]) do
         local item = redis.call('LRANGE', queue, -1, -1)[1]
         if not item or #item > tonumber(ARGV[3]) then
@@ -135,7 +135,9 @@ class QoS(kombu_redis.QoS):
         channel = self.channel
         address = json.dumps([message.delivery_info["exchange"], message.delivery_info["routing_key"]])[1:]
         entry = f"[{_text(message, channel.popped)}, {address}"
-        most = 0 if channel.taken else self._free_slots() - 1
+        # Where a queue is no longer consumed, what was popped from it before goes back, counted and to its end.
+        takes = not channel.taken and channel.popped_queue in channel.active_queues
+        most = self._free_slots() - 1 if takes else 0
         self._take(_NOTE, (channel.popped_from,), most, delivery_tag, entry)
 
     def take(self, queue_keys: Sequence[str]) -> None:

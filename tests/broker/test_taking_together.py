@@ -151,6 +151,31 @@ def test_what_could_not_be_delivered_is_given_back_uncounted(
     assert not any(REDELIVERIES in json.loads(str(item))["headers"] for item in broker.lrange("q", 0, -1))
 
 
+def test_what_was_not_popped_by_brpop_is_stored_alone(
+    waiting: SimpleQueue, broker: "redis.Redis", caplog: pytest.LogCaptureFixture
+) -> None:
+    message = waiting.channel.basic_get("q")  # type: ignore[no-untyped-call]
+    assert message.payload == 1
+    assert broker.hkeys("unacked") == [message.delivery_tag]
+    assert not caplog.messages
+
+
+def test_nothing_follows_out_of_a_queue_that_is_no_longer_consumed(
+    waiting: SimpleQueue, broker: "redis.Redis"
+) -> None:
+    broker.rename("q", "elsewhere")
+    waiting.consumer.consume(no_ack=False)
+    drain(waiting)  # BRPOP is sent
+    waiting.consumer.cancel()
+    broker.rename("elsewhere", "q")
+    for _ in range(10):
+        drain(waiting)
+    items = [json.loads(str(item)) for item in broker.lrange("q", 0, -1)]
+    assert len(items) == WAITING
+    assert not broker.hlen("unacked")
+    assert [REDELIVERIES in item["headers"] for item in items] == [True] + [False] * (WAITING - 1)
+
+
 def test_a_full_redis_keeps_the_others_in_the_queue(waiting: SimpleQueue, broker: "redis.Redis") -> None:
     broker.config_set("maxmemory", "1")
     assert contents(in_hand(waiting)) == [1]
