@@ -22,20 +22,23 @@ _CANONICAL_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{
 _ANY_UUID = re.compile(rf"(?i:urn:uuid:)?(?:{_CANONICAL_UUID.pattern}|\{{{_CANONICAL_UUID.pattern}\}})")
 MOST = 2**63 - 1
 """PostgreSQL's bigint."""
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 _NOT_IN_DESCRIPTORS = frozenset("<>\\'\"*")
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 _ANY_CURRENCY = Currency("", 0, None, max(currency.maximum for currency in CURRENCIES.values()), 1)
 
 
-def _without_nul(text: str) -> str:
-    # PostgreSQL's text type cannot hold it. Pydantic itself rejects half a surrogate pair.
+def _storable(text: str) -> str:
+    # PostgreSQL holds neither. Pydantic itself rejects half a surrogate pair only in a text whose length is limited.
     if "\0" in text:
         raise fault("nul_character", "must not contain NUL characters")
+    if not text.isascii() and _HALF_A_PAIR.search(text):
+        raise fault("not_unicode", "must be valid Unicode")
     return text
 
 
 def _clean(text: str) -> str:
-    _without_nul(text)
+    _storable(text)
     if has_card_number(text):
         raise fault("card_number", "must not contain a card number")
     return text
@@ -219,10 +222,10 @@ YesUnlessNo = Annotated[
 ShortText = Annotated[str, StringConstraints(strict=True, max_length=255), AfterValidator(_clean)]
 LongText = Annotated[str, StringConstraints(strict=True, max_length=5000), AfterValidator(_clean)]
 Payload = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=1_048_576), AfterValidator(_without_nul)
+    str, StringConstraints(strict=True, min_length=1, max_length=1_048_576), AfterValidator(_storable)
 ]
 Header = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=4096), AfterValidator(_without_nul)
+    str, StringConstraints(strict=True, min_length=1, max_length=4096), AfterValidator(_storable)
 ]
 Metadata = Annotated[dict[str, str], Field(strict=True), AfterValidator(_metadata), _METADATA]
 """Strings only: what a number or a boolean would become at Stripe is not ours to guess."""

@@ -288,6 +288,8 @@ def test_texts_are_as_long_as_stripe_takes_them_and_no_longer() -> None:
         ({"k[0]": "x"}, "forbidden_character"),
         ({"payment_worker_payment_id": "x"}, "reserved"),
         ({"k": "\0"}, "nul_character"),
+        ({"k": "\ud800"}, "not_unicode"),
+        ({"\udfff": "x"}, "not_unicode"),
         ({"k": CARD}, "card_number"),
         ({CARD: "x"}, "card_number"),
     ],
