@@ -205,9 +205,13 @@ class QoS(kombu_redis.QoS):
         return self._scripts.run(script, (self.unacked_index_key, self.unacked_key, *queue_keys), arguments)
 
     def leave_all(self) -> None:
-        """Let go of every message, as when the worker ends by a fault: which one was the cause is not known."""
-        for delivery_tag in tuple(self._delivered):
-            self.leave(delivery_tag)
+        """Let go of what was delivered, as when the worker ends by a fault: which message was the cause is not known.
+
+        What was only taken was not, and is put back when the channel closes.
+        """
+        for delivery_tag, message in tuple(self._delivered.items()):
+            if message:
+                self.leave(delivery_tag)
 
     def restore_unacked(self, client: "Redis | None" = None) -> None:
         """Give back what was not begun. That is no fault of the messages, and is not counted as one."""

@@ -1,5 +1,6 @@
 """Messages that wait are taken out of their queue together, and each is in `unacked` before it has left the queue."""
 
+import base64
 import contextlib
 import json
 from typing import Any
@@ -134,9 +135,10 @@ def test_what_names_no_queue_can_be_put_back_into_its_own(
     assert (entry["properties"]["delivery_info"]["routing_key"], queue) == ("q", "q")
 
 
-def test_what_could_not_be_delivered_is_given_back_uncounted(
-    waiting: SimpleQueue, broker: "redis.Redis"
-) -> None:
+@pytest.fixture
+def interrupted(waiting: SimpleQueue) -> SimpleQueue:
+    """The same where five were taken, and the connection was lost with the third."""
+
     def fail_at_the_third(_body: object, message: Message) -> None:
         if message.payload == 3:
             raise ConnectionError
@@ -144,11 +146,27 @@ def test_what_could_not_be_delivered_is_given_back_uncounted(
     waiting.consumer.callbacks[:] = [fail_at_the_third]
     with pytest.raises(ConnectionError):
         received(waiting)
+    return waiting
+
+
+def test_what_could_not_be_delivered_is_given_back_uncounted(
+    interrupted: SimpleQueue, broker: "redis.Redis"
+) -> None:
     assert broker.hlen("unacked") == SLOTS
-    waiting.channel.close()  # type: ignore[no-untyped-call]
+    interrupted.channel.close()  # type: ignore[no-untyped-call]
     assert broker.llen("q") == WAITING
     assert not broker.hlen("unacked")
     assert not any(REDELIVERIES in json.loads(str(item))["headers"] for item in broker.lrange("q", 0, -1))
+
+
+def test_where_a_worker_ends_by_a_fault_only_what_was_delivered_is_left(
+    interrupted: SimpleQueue, broker: "redis.Redis"
+) -> None:
+    interrupted.channel.qos.leave_all()
+    interrupted.channel.close()  # type: ignore[no-untyped-call]
+    assert broker.hlen("unacked") == 3
+    in_queue = [json.loads(str(item))["body"] for item in broker.lrange("q", 0, -1)]
+    assert {base64.b64decode(body) for body in in_queue} == {b"4", b"5", b"6", b"7"}
 
 
 def test_what_was_not_popped_by_brpop_is_stored_alone(
