@@ -43,6 +43,7 @@ PROPORTIONAL: Final[Mapping[str, str]] = {
     r"^UPDATE reconciliation_finding SET .* NOT \(EXISTS": "likewise, all findings that are open",
     r"stripe_event.received_at BETWEEN": "any event of a quarter of an hour may tell of an unknown outcome",
     r"OFFSET \?$": "once a stream has lost messages, those that it has kept are counted",
+    r"^UPDATE outbox SET published_at=.* WHERE outbox.position IN \(SELECT": "likewise, thousands of what it lost",
 }
 """Statements that may read more when more waits, and why."""
 
