@@ -92,7 +92,7 @@ class _Mended:
         """The queue that the message which came last was in."""
         return self.popped_from.rsplit(self.sep, 1)[0]  # type: ignore[attr-defined]
 
-    # test_acknowledgements: kombu has the worker's loop turn three times for each message, also where many wait.
+    # test_taking_together: kombu has the worker's loop turn three times for each message, also where many wait.
     def _brpop_read(self, **options: Any) -> Any:  # noqa: ANN401 kombu has no types
         """Deliver the message that was popped, and those that the command which stored it has taken with it."""
         self.taken.clear()
