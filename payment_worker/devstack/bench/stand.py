@@ -159,9 +159,9 @@ class Bench:
             yield process, port
 
     @contextmanager
-    def beat(self) -> Iterator[Process]:
-        """Beat, with the schedule that it has by default."""
-        with beat(self._settings, directory=self.directory).start() as process:
+    def beat(self, **settings: str) -> Iterator[Process]:
+        """Beat, with the schedule that it has by default and these settings."""
+        with beat({**self._settings, **settings}, directory=self.directory).start() as process:
             process.wait_ready()
             yield process
 
