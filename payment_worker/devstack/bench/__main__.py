@@ -60,10 +60,8 @@ def costs(bench: Bench, pool: Pool, tasks: int) -> list[Figure]:
     its, empty, charge = ([each.cpu_milliseconds for each in runs] for runs in zip(*turns, strict=True))
     rate = statistics.median(runs[2].rate for runs in turns)
     ratio, milliseconds = "worker CPU", "worker CPU ms"
-    # Children are for few charges a second: what these cost is there to be read beside it.
-    goal = 2.0 if pool is VOLUME else None
     return [
-        Figure(f"charge : stock empty task, {pool}", ratio, _ratio(charge, its), at_most=goal),
+        Figure(f"charge : stock empty task, {pool}", ratio, _ratio(charge, its), at_most=2.0),
         Figure(f"empty task : stock empty task, {pool}", ratio, _ratio(empty, its), at_most=0.7),
         Figure(f"charge, {pool}", milliseconds, statistics.median(charge)),
         Figure(f"empty task, {pool}", milliseconds, statistics.median(empty)),
