@@ -12,7 +12,7 @@ from celery.concurrency.prefork import TaskPool
 from celery.worker.consumer.tasks import Tasks
 from redis.exceptions import RedisError
 
-from payment_worker.broker.unacked import QoS
+from payment_worker.broker.qos import QoS
 
 EVERY_SECONDS: Final = 0.25
 """As often as task events are published."""

@@ -20,11 +20,11 @@ from vine import promise as vine_promise
 
 from payment_worker.broker.acknowledgements import Acknowledgements
 from payment_worker.broker.consumed_queues import Consuming
-from payment_worker.broker.inspection import Fault, RejectedMessageError, Rules, read
 from payment_worker.broker.liveness import Liveness
 from payment_worker.broker.read_message import ReadMessage
 from payment_worker.broker.rejection import RejectedMessage, keep_rejected, rejected_message
 from payment_worker.broker.task_events import TaskEvents
+from payment_worker.broker.validate_message import Fault, RejectedMessageError, Rules, read
 from payment_worker.broker.worker_heartbeat import Heart
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from typing import Any
 
 from kombu.transport import virtual
 
-from payment_worker.broker.inspection import TaskMessage
+from payment_worker.broker.validate_message import TaskMessage
 
 
 class ReadMessage(virtual.Message):

@@ -11,7 +11,7 @@ from uuid import NAMESPACE_OID, uuid5
 from kombu.utils.imports import symbol_by_name
 
 from payment_worker.broker.envelope import KEPT_BYTES, UNREADABLE
-from payment_worker.broker.inspection import Fault
+from payment_worker.broker.validate_message import Fault
 from payment_worker.contracts.faults import FieldError
 from payment_worker.contracts.masking import mask_text
 

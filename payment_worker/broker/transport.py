@@ -16,7 +16,7 @@ from redis import Redis
 from redis.connection import ConnectionPool
 
 from payment_worker.broker.envelope import enveloped
-from payment_worker.broker.unacked import QoS
+from payment_worker.broker.qos import QoS
 
 
 class _Mended:

@@ -27,7 +27,7 @@ from payment_worker.tasks.base import (
     unless_unavailable,
     within,
 )
-from payment_worker.tasks.queue_depth import sweep_limits
+from payment_worker.tasks.sweep_limits import sweep_limits
 from payment_worker.telemetry import logger
 from payment_worker.telemetry.metrics import PUBLISHED, SWEPT
 from payment_worker.telemetry.recorder import count

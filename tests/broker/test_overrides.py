@@ -11,11 +11,11 @@ from kombu import __version__ as kombu_version
 from payment_worker.broker import (
     consumer,
     pool,
+    qos,
     read_message,
     request,
     shown_arguments,
     transport,
-    unacked,
     worker_heartbeat,
 )
 from tests.broker.overrides import OVERRIDES, Override, digest
@@ -48,7 +48,7 @@ def test_its_test_and_its_place_in_the_docs_are_there(override: Override) -> Non
 def test_every_method_that_we_override_is_listed() -> None:
     listed = {each.upstream.__name__ for each in OVERRIDES}
     assert "_lookup" in _overridden(transport)
-    assert "restore_by_tag" in _overridden(unacked)
+    assert "restore_by_tag" in _overridden(qos)
 
     for module in (
         consumer,
@@ -58,7 +58,7 @@ def test_every_method_that_we_override_is_listed() -> None:
         shown_arguments,
         request,
         transport,
-        unacked,
+        qos,
     ):
         assert _overridden(module) - NOT_OVERRIDDEN <= listed, module.__name__
 

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
-from payment_worker.broker.inspection import Rules, read
 from payment_worker.broker.read_message import ReadMessage
+from payment_worker.broker.validate_message import Rules, read
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RULES = Rules(queues={"t": ("charges",)}, farthest_eta_seconds=1)

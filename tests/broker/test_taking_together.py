@@ -11,7 +11,7 @@ from kombu.message import Message
 from kombu.simple import SimpleQueue
 
 from payment_worker.broker.envelope import UNREADABLE
-from payment_worker.broker.unacked import MAX_TAKEN_BYTES, MOST_TAKEN_TOGETHER, REDELIVERIES
+from payment_worker.broker.qos import MAX_TAKEN_BYTES, MOST_TAKEN_TOGETHER, REDELIVERIES
 from tests.broker.scene import acknowledge, received
 
 SLOTS = 5

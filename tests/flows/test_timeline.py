@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from payment_worker.domain.attempts.outcome import Rejected
-from payment_worker.flows.attempts.outcome import record
+from payment_worker.flows.attempts.record_outcome import record
 from payment_worker.flows.timeline import story_of
 from payment_worker.store.records import attempts
 from payment_worker.telemetry import recorder

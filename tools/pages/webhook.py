@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from payment_worker.flows.events.subjects import SUBJECTS
+from payment_worker.flows.events.event_types import SUBJECTS
 from payment_worker.gateway.webhook import TOLERANCE_SECONDS
 from payment_worker.webhook.application import PATH, application
 from payment_worker.webhook.body import MOST_BYTES, SLOWEST_SECONDS

@@ -7,7 +7,7 @@ from typing import Final
 from payment_worker import bootstrap
 from payment_worker.cli.views.printing import complain, print_json, say
 from payment_worker.domain.webhook_endpoint import WebhookEndpoint, endpoint_differences
-from payment_worker.flows.events.subjects import SUBJECTS
+from payment_worker.flows.events.event_types import SUBJECTS
 from payment_worker.gateway.account.webhook_endpoints import EndpointsUnavailable, WebhookEndpoints
 from payment_worker.gateway.webhook import PINNED_VERSION
 from payment_worker.settings import Settings, SettingsError

@@ -15,7 +15,7 @@ from payment_worker.devstack.processes import Process
 from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.devstack.servers.valkey import Valkey
-from payment_worker.flows.events.subjects import SUBJECTS
+from payment_worker.flows.events.event_types import SUBJECTS
 from payment_worker.store.connection.migrate import upgrade
 
 TIMINGS: Final[Mapping[str, str]] = {

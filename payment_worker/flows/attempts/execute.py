@@ -32,7 +32,7 @@ from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.flows.attempts.lifecycle import Continue, is_on_record
 from payment_worker.flows.attempts.lookup import look_up
-from payment_worker.flows.attempts.outcome import record
+from payment_worker.flows.attempts.record_outcome import record
 from payment_worker.flows.context import Context
 from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.transport.errors import NO_SUCH_ACCOUNT

@@ -18,9 +18,9 @@ from payment_worker.domain.transitions.verdicts import (
 )
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.event_object import EventObject
+from payment_worker.flows.events.event_types import KINDS
 from payment_worker.flows.events.fetch import unavailable
 from payment_worker.flows.events.result import UNANSWERED, Deferred, Ignored, Processed, Reason, Result
-from payment_worker.flows.events.subjects import KINDS
 from payment_worker.flows.transitions.apply import Applied, NoPayment, NotShown, Overtaken, apply_snapshot
 from payment_worker.flows.transitions.contradictions import missing_there, record_finding, unreadable
 from payment_worker.flows.transitions.judgement import NO_PROOF, RefundProof, Verdict

@@ -10,9 +10,9 @@ from payment_worker.flows.events.apply import apply_shown
 from payment_worker.flows.events.charge import handle_charge, handle_refunded_charge
 from payment_worker.flows.events.early_fraud_warning import handle_early_fraud_warning
 from payment_worker.flows.events.event_object import EventObject
+from payment_worker.flows.events.event_types import NAMELESS, Subject, subject_of
 from payment_worker.flows.events.fetch import object_of, unavailable
 from payment_worker.flows.events.result import UNANSWERED, Deferred, Ignored, Processed, Reason, Result
-from payment_worker.flows.events.subjects import NAMELESS, Subject, subject_of
 from payment_worker.flows.transitions.contradictions import claim_contradicted
 from payment_worker.flows.transitions.ownership import owner
 from payment_worker.gateway.client import fetch_payment_intent

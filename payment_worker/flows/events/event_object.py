@@ -5,7 +5,7 @@ from uuid import UUID
 
 from payment_worker.domain.snapshots import Named, PaymentIntentSnapshot
 from payment_worker.domain.uuids import as_uuid
-from payment_worker.flows.events.subjects import NAMELESS, READERS, Subject
+from payment_worker.flows.events.event_types import NAMELESS, READERS, Subject
 from payment_worker.flows.transitions.judgement import RefundProof
 from payment_worker.flows.transitions.refresh import Snapshot
 from payment_worker.gateway.client import Unreadable

@@ -10,8 +10,8 @@ from payment_worker.domain.findings.closures import closed_account, closed_list,
 from payment_worker.domain.findings.kinds import StripeList
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.event_object import EventObject, read_object
+from payment_worker.flows.events.event_types import NAMELESS, PATHS, Subject
 from payment_worker.flows.events.result import Deferred, Ignored, Reason, Result
-from payment_worker.flows.events.subjects import NAMELESS, PATHS, Subject
 from payment_worker.flows.transitions.contradictions import record_finding
 from payment_worker.gateway.client import NotFetched, fetch
 from payment_worker.gateway.fields import identity

@@ -15,7 +15,7 @@ from typing import Final
 from payment_worker.domain.attempts.outcome import Absent, Delay, Postponed
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.arrival import arrival
-from payment_worker.flows.events.subjects import IMPLIED, SUBJECTS
+from payment_worker.flows.events.event_types import IMPLIED, SUBJECTS
 from payment_worker.gateway.lists.pages import NotListed, Page, Period, events_page
 from payment_worker.gateway.webhook import Event
 from payment_worker.store.connection.advisory_lock import POLL_LOCK, alone

@@ -20,10 +20,10 @@ from payment_worker.flows.events.charge import (
     may_show_more,
 )
 from payment_worker.flows.events.event_object import EventObject, read_object
+from payment_worker.flows.events.event_types import Subject, subject_of
 from payment_worker.flows.events.fees import LacksFee
 from payment_worker.flows.events.finish import Finished, finish
 from payment_worker.flows.events.result import Ignored, Processed, Reason
-from payment_worker.flows.events.subjects import Subject, subject_of
 from payment_worker.flows.transitions.apply import judge
 from payment_worker.flows.transitions.ownership import is_of
 from payment_worker.flows.transitions.provenance import charged_under

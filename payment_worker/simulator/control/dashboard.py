@@ -9,7 +9,12 @@ from payment_worker.simulator.control.routing import ControlError, ControlReques
 from payment_worker.simulator.resources.events import emit
 from payment_worker.simulator.resources.lookup import found_intent
 from payment_worker.simulator.resources.payers.test_methods import AUTHENTICATION_FAILED, Decline
-from payment_worker.simulator.resources.payments import authorizations, confirmation, payment_intents, refunds
+from payment_worker.simulator.resources.payments import (
+    capture_and_cancel,
+    confirmation,
+    payment_intents,
+    refunds,
+)
 from payment_worker.simulator.state import Context, State
 
 _PARAMETERS = {endpoint.name: endpoint.parameters for endpoint in ENDPOINTS}
@@ -38,13 +43,13 @@ def _create(request: ControlRequest) -> Json:
 
 
 def _cancel(request: ControlRequest) -> Json:
-    return authorizations.cancel(
+    return capture_and_cancel.cancel(
         request.context(), request.path["id"], _params(request, "payment_intents.cancel")
     )
 
 
 def _capture(request: ControlRequest) -> Json:
-    return authorizations.capture(
+    return capture_and_cancel.capture(
         request.context(), request.path["id"], _params(request, "payment_intents.capture")
     )
 
@@ -93,7 +98,7 @@ def _expire(request: ControlRequest) -> Json:
     intent = found_intent(context, request.path["id"])
     if intent["status"] != "requires_capture":
         raise ControlError(f"nothing to expire: it is {intent['status']}")
-    authorizations.expire(context, intent)
+    capture_and_cancel.expire(context, intent)
     return intent
 
 

@@ -8,7 +8,7 @@ import pytest
 from payment_worker.devstack.waiting import wait_until
 from payment_worker.flows.pauses import pause, resume
 from payment_worker.store.connection.database import Database
-from payment_worker.tasks.queue_depth import RESUMED_PER_SECOND, limits_beside
+from payment_worker.tasks.sweep_limits import RESUMED_PER_SECOND, limits_beside
 from tests.acceptance.scene import Json, Scene
 
 SWEEP_OF = 20

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from payment_worker.devstack.servers.simulator import Simulator
-from payment_worker.flows.events.subjects import SUBJECTS
+from payment_worker.flows.events.event_types import SUBJECTS
 from payment_worker.gateway.webhook import PINNED_VERSION
 from tests.cli.conftest import Run
 

@@ -8,7 +8,7 @@ from payment_worker.domain.attempts.attempt import Attempt
 from payment_worker.domain.attempts.outcome import Absent
 from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.attempts.lifecycle import Continue
-from payment_worker.flows.attempts.outcome import record
+from payment_worker.flows.attempts.record_outcome import record
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.store.records import attempts

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from payment_worker.flows.events.subjects import SUBJECTS
+from payment_worker.flows.events.event_types import SUBJECTS
 from payment_worker.gateway.webhook import Event
 from tests.flows.scene import Scene, signed_metadata
 from tests.harness.length import examples

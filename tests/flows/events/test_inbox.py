@@ -9,6 +9,7 @@ import pytest
 
 from payment_worker.domain.attempts.backoff import backoff_delay
 from payment_worker.flows.context import Context
+from payment_worker.flows.events.event_types import SUBJECTS, Subject
 from payment_worker.flows.events.inbox import (
     MOST_TRIES,
     claim_new,
@@ -17,7 +18,6 @@ from payment_worker.flows.events.inbox import (
     receive,
     receive_all,
 )
-from payment_worker.flows.events.subjects import SUBJECTS, Subject
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.gateway.webhook import Event
 from payment_worker.store.events import event_list

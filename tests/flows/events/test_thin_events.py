@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from payment_worker.domain.attempts.outcome import Absent
+from payment_worker.flows.events.event_types import PATHS, SUBJECTS, Subject
 from payment_worker.flows.events.fetch import fetch_event
-from payment_worker.flows.events.subjects import PATHS, SUBJECTS, Subject
 from payment_worker.gateway.webhook import Event, account_in, event_of
 from payment_worker.simulator.webhooks.thin import thin
 from payment_worker.store import stripe_identity

@@ -13,7 +13,7 @@ from payment_worker.simulator.resources.payers.test_methods import (
     Decline,
 )
 from payment_worker.simulator.resources.payments import charges
-from payment_worker.simulator.resources.payments.authorizations import expire
+from payment_worker.simulator.resources.payments.capture_and_cancel import expire
 from payment_worker.simulator.resources.payments.disputes import open_dispute
 from payment_worker.simulator.resources.payments.early_fraud_warnings import warn
 from payment_worker.simulator.state import Context, Json, change

@@ -25,7 +25,7 @@ from payment_worker.simulator.api.parameters.schemas import (
 )
 from payment_worker.simulator.resources import search
 from payment_worker.simulator.resources.payments import (
-    authorizations,
+    capture_and_cancel,
     charges,
     connect,
     direct_charges,
@@ -44,8 +44,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     retrieves(_INTENTS, payment_intents.retrieve, _INTENT, client_secret=text()),
     updates(_INTENTS, payment_intents.update, _INTENT, UPDATE),
     acts(_INTENTS, "confirm", payment_intents.confirm, _INTENT, CONFIRM),
-    acts(_INTENTS, "capture", authorizations.capture, _INTENT, CAPTURE),
-    acts(_INTENTS, "cancel", authorizations.cancel, _INTENT, CANCEL),
+    acts(_INTENTS, "capture", capture_and_cancel.capture, _INTENT, CAPTURE),
+    acts(_INTENTS, "cancel", capture_and_cancel.cancel, _INTENT, CANCEL),
     creates("charges", direct_charges.create, "charge", CREATE_CHARGE, "amount", "currency"),
     lists(
         "charges",

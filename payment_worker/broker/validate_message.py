@@ -1,4 +1,4 @@
-"""Checks a message's headers and arguments before Celery does, and normalises what it accepts.
+"""Validates a message's headers and arguments before Celery reads them, and normalises what it accepts.
 
 Celery trusts every header that it finds. So it is shown none that was not read here, each of a known type: what is
 needed to run the task, and what is carried on for tracing. All others are dropped.
@@ -15,7 +15,7 @@ from celery.utils.time import maybe_iso8601, maybe_make_aware
 from kombu.exceptions import ContentDisallowed
 
 from payment_worker.broker.envelope import MAX_DEPTH, UNREADABLE, is_too_deep
-from payment_worker.broker.unacked import REDELIVERIES, redeliveries
+from payment_worker.broker.qos import REDELIVERIES, redeliveries
 from payment_worker.settings import MAX_REDELIVERIES
 
 LONGEST_ID: Final = 255

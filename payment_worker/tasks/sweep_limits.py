@@ -1,4 +1,4 @@
-"""Reads queue depths, so that a sweep does not add to a queue that is already long.
+"""How many due rows a sweep may claim: as many as the queues have room for, so that none gets longer and longer.
 
 If a queue takes longer than a lease, the sweep finds the same rows again, lease after lease. Enqueueing all of them
 each time would make the queue grow faster than the workers shorten it. Workers that are faster than the limit begin the

@@ -1,4 +1,4 @@
-"""The messages that were delivered and not acknowledged, as kombu keeps them, with its faults mended.
+"""kombu's QoS, with its faults mended: takes messages from Redis, keeps those not acknowledged, acknowledges them.
 
 Seen with kombu 5.7.0 and redis-py 8.1; each cure names its test, and can go when that passes without it.
 """
