@@ -68,8 +68,10 @@ def newest(connection: Connection, *, task: str | None, limit: int) -> Sequence[
 
 def carrying(connection: Connection, identity: str, *, limit: int) -> Sequence[RejectedRequest]:
     """The newest that carried this id; a UUID in whatever way it is written."""
+    # By the id before anything else: by the time, PostgreSQL passes over the whole table if it expects many of one id.
     query = select(rejected).where(rejected.c.ids.contains([str(as_uuid(identity) or identity)]))
-    rows = connection.execute(query.order_by(rejected.c.received_at.desc()).limit(limit))
+    carrying = query.cte("carrying").prefix_with("MATERIALIZED")
+    rows = connection.execute(select(carrying).order_by(carrying.c.received_at.desc()).limit(limit))
     return [_request(row) for row in rows]
 
 
