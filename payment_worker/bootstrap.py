@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from payment_worker.domain.eligibility import RetryPolicy
+from payment_worker.domain.retry_policy import RetryPolicy
 from payment_worker.domain.uuids import as_uuid
 from payment_worker.flows import rejections
 from payment_worker.flows.context import Context, Policy

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, assert_never
 
-from payment_worker.domain.attempts.declines import may_retry, never_again
+from payment_worker.domain.attempts.declines import never_again
 from payment_worker.domain.money import CURRENCIES, part_fault
 from payment_worker.domain.payment import Payment, PaymentStatus
+from payment_worker.domain.retry_policy import RetryPolicy
 
 
 class RejectionReason(StrEnum):
@@ -115,20 +115,6 @@ def decide_cancel(payment: Payment) -> Decision:
             return Proceed()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """How often a declined payment may be retried. The card networks fine retries beyond their limits."""
-
-    automatic: int = 0
-    """Times that the worker does it by itself."""
-    first_delay: timedelta = timedelta(days=1)
-    """Before the first of those; doubled before each further one."""
-    most: int = 20
-    """The most retries in all, requested or automatic."""
-    most_in_period: int = 14
-    period: timedelta = timedelta(days=30)
-
-
 def decide_retry(
     payment: Payment, *, same_method: bool, retries_in_period: int, policy: RetryPolicy
 ) -> Decision:
@@ -149,15 +135,6 @@ def decide_retry(
     if payment.retries >= policy.most or retries_in_period >= policy.most_in_period:
         return Reject(RejectionReason.TOO_MANY_RETRIES)
     return Proceed()
-
-
-def automatic_retry_at(payment: Payment, *, policy: RetryPolicy, now: datetime) -> datetime | None:
-    """When the worker tries a payment again by itself that one of its own attempts was declined for; None: never."""
-    if payment.status is not PaymentStatus.FAILED or payment.stripe_payment_intent_id is None:
-        return None
-    if payment.retries >= policy.automatic or not may_retry(payment.decline_code, payment.advice_code):
-        return None
-    return now + policy.first_delay * (1 << payment.retries)
 
 
 class RefundRejectionReason(StrEnum):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from payment_worker.domain.eligibility import RetryPolicy
+from payment_worker.domain.retry_policy import RetryPolicy
 from payment_worker.flows.metadata_secrets import MetadataSecrets
 from payment_worker.flows.pauses import Pauses
 from payment_worker.gateway.client import Gateway
@@ -20,14 +20,14 @@ class Policy:
     key_safe_age: timedelta
     absence_delay: timedelta
     max_attempts: int
-    retries: RetryPolicy = field(default_factory=RetryPolicy)
-    action_expiry: timedelta = timedelta(days=1)
+    retries: RetryPolicy
+    action_expiry: timedelta
     """How long a payment waits for its customer before it is canceled."""
-    fraud_refund_within: timedelta = timedelta()
+    fraud_refund_within: timedelta
     """How long after an early fraud warning its payment is refunded; zero for never."""
     livemode: bool
     """Whether the key is a live one; events of the other mode are not ours."""
-    republish_window: timedelta = timedelta(days=1)
+    republish_window: timedelta
     """How far back messages are republished if Redis has lost the stream."""
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from payment_worker import bootstrap
 from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.devstack.servers.simulator import Simulator
-from payment_worker.flows.context import Context, Policy
+from payment_worker.flows.context import Context
 from payment_worker.flows.pauses import Pauses
 from payment_worker.gateway.account.key_owner import ApiKey
 from payment_worker.gateway.client import Gateway
@@ -65,7 +66,8 @@ def context(environment: dict[str, str], database: Database, clock: Clock) -> Co
         ),
         clock=clock,
         jitter=lambda: 0.5,
-        policy=Policy(
+        policy=replace(
+            bootstrap.policy(settings),
             lease=timedelta(seconds=60),
             key_safe_age=timedelta(hours=23),
             absence_delay=timedelta(seconds=120),

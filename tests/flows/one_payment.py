@@ -37,7 +37,6 @@ from payment_worker.contracts.requests import (
 )
 from payment_worker.devstack.servers.simulator import Simulator, SimulatorError
 from payment_worker.devstack.waiting import wait_until
-from payment_worker.domain.eligibility import RetryPolicy
 from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.commands.cancel import cancel
 from payment_worker.flows.commands.capture import capture
@@ -54,6 +53,7 @@ from payment_worker.gateway.webhook import event_from
 from payment_worker.store.connection.autocommit import Row
 from payment_worker.store.connection.database import Database
 from payment_worker.store.reconciliation.reconciliation_runs import Run
+from tests.flows.limits import ALL_DUE
 from tests.flows.scene import AT_THE_CUSTOMERS, Clock, Scene, process_new
 from tests.harness.rows import Rows
 
@@ -243,8 +243,9 @@ class OnePayment(RuleBasedStateMachine):
         self.payment_id = str(uuid4())
         self.order_id, self.method, self.capture_method = str(uuid4()), method, capture_method
         self.automatic_retries = automatic_retries
-        retries = RetryPolicy(automatic=automatic_retries, first_delay=timedelta(seconds=300))
-        self.here = replace(self.context, policy=replace(self.context.policy, retries=retries))
+        policy = self.context.policy
+        retries = replace(policy.retries, automatic=automatic_retries, first_delay=timedelta(seconds=300))
+        self.here = replace(self.context, policy=replace(policy, retries=retries))
         self.asked: dict[str, set[str]] = {action: set() for action in MADE_BY.values()}
         self.answered: set[str] = set()
         self.unwaited = 0
@@ -466,7 +467,7 @@ class OnePayment(RuleBasedStateMachine):
             self.answered.add(answer.identity)
 
     def _resume(self) -> None:
-        due = claim_due(self.here)
+        due = claim_due(self.here, ALL_DUE)
         for attempt in due.attempts:
             run_claimed(self.here, attempt.attempt_id, lease_token=attempt.lease_token)
         if due.has_new_events:

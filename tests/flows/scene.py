@@ -34,6 +34,7 @@ from payment_worker.flows.result import CommandResult
 from payment_worker.gateway.webhook import Event, event_from
 from payment_worker.store import tables
 from payment_worker.store.events.inbox import EventStatus
+from tests.flows.limits import ALL_DUE
 
 ROUNDS = 20
 """Rounds of retries after which an event that still waits waits for ever."""
@@ -200,7 +201,7 @@ class Scene:
         """Let time pass until no attempt waits any more."""
         for _ in range(ROUNDS):
             self.advance(1000)
-            due = claim_due(self.context).attempts
+            due = claim_due(self.context, ALL_DUE).attempts
             if not due:
                 return
             for each in due:
@@ -211,7 +212,7 @@ class Scene:
         """Work so often on what is due, letting time pass between."""
         for _ in range(rounds):
             self.advance(1000)
-            for each in claim_due(self.context).attempts:
+            for each in claim_due(self.context, ALL_DUE).attempts:
                 run_claimed(self.context, each.attempt_id, lease_token=each.lease_token)
 
     def events(self, *, types: Iterable[str] = ()) -> list[Event]:
@@ -232,14 +233,14 @@ class Scene:
     def process_due(self) -> None:
         """Process the events that are due now, once each."""
         process_new(self.context)
-        for each in claim_due(self.context).events:
+        for each in claim_due(self.context, ALL_DUE).events:
             process_claimed(self.context, **asdict(each))
 
     def process_waiting(self) -> None:
         """Settle what was put off, letting time pass until nothing waits any more."""
         for _ in range(ROUNDS):
             self.advance(1000)
-            new, due = process_new(self.context), claim_due(self.context).events
+            new, due = process_new(self.context), claim_due(self.context, ALL_DUE).events
             if not new and not due:
                 return
             for each in due:

@@ -20,6 +20,7 @@ from payment_worker.flows import pauses as pausing
 from payment_worker.flows.attempts.execute import run_if_due
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.flows.pauses import KINDS, Pauses
+from tests.flows.limits import ALL_DUE
 from tests.flows.scene import Scene
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
@@ -71,7 +72,7 @@ def resume(scene: Scene, *kinds: str) -> pausing.Resumed:
 
 
 def perform_due(scene: Scene) -> None:
-    for each in claim_due(scene.context).attempts:
+    for each in claim_due(scene.context, ALL_DUE).attempts:
         scene.clock.advance(20)
         run_if_due(scene.context, each.attempt_id)
 
@@ -169,7 +170,7 @@ def test_what_waits_is_left_in_peace_until_the_end_makes_it_due(scene: Scene, ro
         "REQUESTED",
     )
     scene.clock.advance(60)
-    assert not claim_due(scene.context).attempts
+    assert not claim_due(scene.context, ALL_DUE).attempts
     assert resume(scene).due == 1
     perform_due(scene)
     assert status(rows, payment_id) == "SUCCEEDED"
@@ -181,7 +182,7 @@ def test_a_pause_that_stands_on_keeps_its_own(scene: Scene, rows: Rows) -> None:
     payment_id = scene.charge()
     resumed = resume(scene, "all")
     assert (resumed.ended, resumed.due, resumed.still) == (["all"], 0, ["charge"])
-    assert not claim_due(scene.context).attempts
+    assert not claim_due(scene.context, ALL_DUE).attempts
     assert status(rows, payment_id) == "REQUESTED"
 
 

@@ -107,15 +107,6 @@ LOOKUP_FIRST = frozenset({UnknownReason.SERVER_ERROR, UnknownReason.SUPERSEDED, 
 """Reasons for which a look-up comes first: Stripe may have stored a 5xx, and replays it as long as it keeps the key."""
 
 
-def unknown_reason_after_absence(unknown_reason: UnknownReason | None) -> UnknownReason:
-    """The reason for which the outcome stays unknown after a look-up that found nothing and proves nothing yet.
-
-    After a fresh 5xx the same request may be sent again: it executes, or Stripe replays what it stored. A replay
-    proves that sending again is useless.
-    """
-    return unknown_reason if unknown_reason in NOT_SENT_AGAIN else UnknownReason.NOT_FOUND_YET
-
-
 def next_step(attempt: Attempt, *, now: datetime, key_safe_age: timedelta) -> Step:
     """Send again under the same key while Stripe certainly remembers it; after that, only look up."""
     if attempt.never_sent:
@@ -123,27 +114,3 @@ def next_step(attempt: Attempt, *, now: datetime, key_safe_age: timedelta) -> St
     if attempt.unknown_reason in LOOKUP_FIRST or now - attempt.first_sent_at >= key_safe_age:
         return Step.LOOK_UP
     return Step.SEND
-
-
-def absence_is_believed(attempt: Attempt, *, call_began_at: datetime, absence_delay: timedelta) -> bool:
-    """Whether “not found” at this instant proves that the request was never executed.
-
-    It does once no request that was sent can still be in progress.
-    """
-    return (
-        attempt.unknown_reason not in PROVES_EXECUTION and call_began_at - attempt.sent_until >= absence_delay
-    )
-
-
-def resume_after(attempt: Attempt, *, absence_delay: timedelta) -> str | None:
-    """The object after which a look-up continues; None if it has to begin at the top of the list.
-
-    The part that was read counts only if nothing can have been created in it since: each run began when no request
-    could be in progress, and none was sent after it. Otherwise the attempt's object may be above this position.
-    """
-    lookup_progress = attempt.lookup_progress
-    if lookup_progress is None or not absence_is_believed(
-        attempt, call_began_at=lookup_progress.at, absence_delay=absence_delay
-    ):
-        return None
-    return lookup_progress.after

@@ -70,7 +70,7 @@ OTHER_TYPES: Final = frozenset(
 def post_transaction(
     transaction: BalanceTransaction, *, is_ours: bool = True, is_in_opening: bool = False
 ) -> tuple[Posting, ...]:
-    """What a balance transaction posts.
+    """What a balance transaction posts. The order means nothing: the journal sorts by itself.
 
     Args:
         is_ours: whether its source belongs to a payment of ours, or claims to. If not, another app on the same Stripe

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from payment_worker.domain import payment as payment_states
-from payment_worker.domain.attempts.attempt import AttemptStatus, unknown_reason_after_absence
+from payment_worker.domain.attempts.absence import unknown_reason_after_absence
+from payment_worker.domain.attempts.attempt import AttemptStatus
 from payment_worker.domain.attempts.outcome import UnknownReason
 from payment_worker.domain.findings.payments import second_payment_intent
 from payment_worker.domain.payment import PaymentStatus, PaymentTrigger

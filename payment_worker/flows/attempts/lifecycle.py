@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from payment_worker.domain.attempts.attempt import Action, Attempt, AttemptStatus, absence_is_believed
+from payment_worker.domain.attempts.absence import absence_is_believed
+from payment_worker.domain.attempts.attempt import Action, Attempt, AttemptStatus
 from payment_worker.domain.attempts.backoff import LONGEST_PAUSE, next_try
 from payment_worker.domain.attempts.idempotency_key import idempotency_key
 from payment_worker.domain.attempts.outcome import Delay, UnknownReason
-from payment_worker.domain.eligibility import automatic_retry_at
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.refund import Refund
+from payment_worker.domain.retry_policy import automatic_retry_at
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
 from payment_worker.flows.clocks import apart
 from payment_worker.flows.context import Context

@@ -4,7 +4,8 @@ import json
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
-from payment_worker.domain.attempts.attempt import Action, Attempt, absence_is_believed, resume_after
+from payment_worker.domain.attempts.absence import absence_is_believed, resume_after
+from payment_worker.domain.attempts.attempt import Action, Attempt
 from payment_worker.domain.attempts.outcome import (
     Absent,
     LookupResult,

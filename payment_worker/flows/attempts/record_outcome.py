@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
+from payment_worker.domain.attempts.absence import unknown_reason_after_absence
 from payment_worker.domain.attempts.attempt import (
     Action,
     Attempt,
     AttemptStatus,
     LookupProgress,
-    unknown_reason_after_absence,
 )
 from payment_worker.domain.attempts.outcome import (
     Absent,

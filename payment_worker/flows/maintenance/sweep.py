@@ -16,11 +16,11 @@ from payment_worker.store.records.attempts import DueAttempt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepLimits:
-    """How many rows of each kind one sweep may claim."""
+    """How many rows of each kind one sweep may claim: `tasks/sweep_limits.py` computes it."""
 
-    attempts: int = 200
-    events: int = 200
-    waiting_refunds: int = 200
+    attempts: int
+    events: int
+    waiting_refunds: int
     may_be_followed: bool = False
     """Whether the next sweep may begin before beat enqueues it: the queues of the attempts are at most half full."""
 
@@ -41,7 +41,7 @@ class DueWork:
     waiting_refunds: Sequence[UUID]
 
 
-def claim_due(context: Context, limits: SweepLimits = SweepLimits()) -> DueWork:
+def claim_due(context: Context, limits: SweepLimits) -> DueWork:
     """Claim due work. A task message that gets lost costs one lease, no more; a late one is still valid."""
     now = context.clock()
     until = now + context.policy.lease

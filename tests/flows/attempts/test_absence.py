@@ -12,6 +12,7 @@ from payment_worker.flows.attempts.record_outcome import record
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.store.records import attempts
+from tests.flows.limits import ALL_DUE
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 
@@ -57,7 +58,7 @@ def test_a_refund_that_was_shown_before_is_never_believed_absent(
 def _claimed(scene: Scene, context: Context) -> Attempt:
     """The one attempt that is due, with nothing of it on its way any more."""
     scene.advance(1000)
-    (due,) = claim_due(context).attempts
+    (due,) = claim_due(context, ALL_DUE).attempts
     context.stripe.payment_intent("pi_none", account="")  # whoever looked has heard Stripe's time
     with context.database.begin() as connection:
         locked = attempts.lock_unfinished(connection, due.attempt_id)

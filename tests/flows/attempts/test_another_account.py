@@ -17,6 +17,7 @@ from payment_worker.gateway.client import Gateway
 from payment_worker.gateway.rate_limit.limiter import RateLimiter
 from payment_worker.redis.client import redis_client
 from payment_worker.settings import Settings
+from tests.flows.limits import ALL_DUE
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 
@@ -53,7 +54,7 @@ def deploy(scene: Scene, environment: dict[str, str]) -> Deploy:
 def _sweep(scene: Scene, *, rounds: int = 12) -> None:
     for _ in range(rounds):
         scene.advance(100)
-        for each in claim_due(scene.context).attempts:
+        for each in claim_due(scene.context, ALL_DUE).attempts:
             run_claimed(scene.context, each.attempt_id, lease_token=each.lease_token)
 
 

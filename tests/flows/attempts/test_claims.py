@@ -14,6 +14,7 @@ from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.store.records.attempts import DueAttempt
 from tests.flows.attempts.test_time_budget import counting
+from tests.flows.limits import ALL_DUE
 from tests.flows.one_payment import DiedError, DyingDatabase
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
@@ -28,7 +29,7 @@ def unsent(scene: Scene) -> DueAttempt:
     """A charge that nobody could send until now."""
     scene.charge(not_before=(scene.clock() + timedelta(seconds=60)).isoformat())
     scene.advance(61)
-    (due,) = claim_due(scene.context).attempts
+    (due,) = claim_due(scene.context, ALL_DUE).attempts
     return due
 
 
@@ -81,7 +82,7 @@ def test_what_may_have_been_sent_keeps_the_age_of_its_key(
         with pytest.raises(DiedError):
             replace(scene, context=replace(scene.context, database=database)).charge()
     scene.advance(100)
-    (due,) = claim_due(scene.context).attempts
+    (due,) = claim_due(scene.context, ALL_DUE).attempts
     before = _die_after_claim(scene, rows, due, database_url, transactions=2)
     assert rows.one("SELECT * FROM payment_attempt")["first_sent_at"] == before["first_sent_at"]
 
@@ -113,7 +114,7 @@ def test_a_refund_that_stripe_has_shown_is_looked_up(scene: Scene, rows: Rows) -
     late = replace(scene, context=replace(scene.context, pauses=_ended_pause(scene, Action.REFUND)))
     late.refund(payment_id)
     scene.advance(1000)
-    (due,) = claim_due(scene.context).attempts
+    (due,) = claim_due(scene.context, ALL_DUE).attempts
     posts = _posts(scene)
     rows("UPDATE refund SET stripe_refund_id = 're_shown', version = version + 1")
     run_claimed(scene.context, due.attempt_id, lease_token=due.lease_token)

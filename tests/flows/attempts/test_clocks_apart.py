@@ -5,6 +5,7 @@ import pytest
 from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.sweep import claim_due
+from tests.flows.limits import ALL_DUE
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 
@@ -22,7 +23,7 @@ def _sweep(scene: Scene) -> None:
     """What the sweep alone does, while time passes here and at Stripe."""
     for _ in range(ROUNDS):
         scene.advance(SECONDS_OF_A_ROUND)
-        for each in claim_due(scene.context).attempts:
+        for each in claim_due(scene.context, ALL_DUE).attempts:
             run_claimed(scene.context, each.attempt_id, lease_token=each.lease_token)
 
 

@@ -11,6 +11,7 @@ from payment_worker.flows.attempts.execute import run_claimed, run_if_due
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.store.connection.database import Database
+from tests.flows.limits import ALL_DUE
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 
@@ -43,7 +44,7 @@ def test_it_takes_over_no_lease_that_somebody_holds(
     scene.charge_unanswered()
     (due,) = _due(scene.context, rows)
     assert run_if_due(elsewhere(hours), due) is None
-    assert claim_due(elsewhere(hours)).attempts == []
+    assert claim_due(elsewhere(hours), ALL_DUE).attempts == []
 
 
 @pytest.mark.parametrize("hours", HOURS_AHEAD)
@@ -97,5 +98,5 @@ def _began(context: Context, ago: timedelta, *, unknown_reason: str) -> None:
 
 
 def _sweep_once(context: Context) -> None:
-    (due,) = claim_due(context).attempts
+    (due,) = claim_due(context, ALL_DUE).attempts
     run_claimed(context, due.attempt_id, lease_token=due.lease_token)

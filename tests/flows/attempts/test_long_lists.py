@@ -14,6 +14,7 @@ from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.gateway.lists.list_scan import PAGE
+from tests.flows.limits import ALL_DUE
 from tests.flows.one_payment import DiedError, DyingDatabase
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
@@ -54,7 +55,7 @@ def others_pay(simulator: Simulator, count: int = OTHERS) -> None:
 def a_round(scene: Scene) -> None:
     """What is due within seconds is done."""
     scene.advance(2)
-    for each in claim_due(scene.context).attempts:
+    for each in claim_due(scene.context, ALL_DUE).attempts:
         run_claimed(scene.context, each.attempt_id, lease_token=each.lease_token)
 
 
@@ -256,7 +257,7 @@ def test_who_dies_while_sending_has_made_the_place_void_before(
     payment_id = charge_in_silence(scene, simulator)
     a_round(looking)
     scene.advance(2)
-    (due,) = claim_due(scene.context).attempts
+    (due,) = claim_due(scene.context, ALL_DUE).attempts
     with closing(DyingDatabase(database_url)) as database:
         database.dies_before = 2  # that which would record what came of it
         with pytest.raises(DiedError):

@@ -12,6 +12,7 @@ from payment_worker.devstack.processes import Process
 from payment_worker.devstack.servers.simulator import Simulator
 from payment_worker.flows.attempts.execute import run_if_due
 from payment_worker.flows.maintenance.sweep import claim_due
+from tests.flows.limits import ALL_DUE
 from tests.flows.scene import Scene
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
@@ -39,7 +40,7 @@ def come_back(scene: Scene, rows: Rows, payment_id: UUID) -> timedelta:
     due_at: datetime = attempt["next_action_at"]
     reschedule = due_at - scene.clock()
     scene.clock.advance(reschedule.total_seconds() + 1)
-    claim_due(scene.context)
+    claim_due(scene.context, ALL_DUE)
     scene.clock.advance(11)
     run_if_due(scene.context, attempt["attempt_id"])
     return reschedule

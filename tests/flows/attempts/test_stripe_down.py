@@ -13,6 +13,7 @@ from payment_worker.devstack.waiting import wait_until
 from payment_worker.flows.attempts.execute import run_if_due
 from payment_worker.flows.events.inbox import process_claimed
 from payment_worker.flows.maintenance.sweep import claim_due
+from tests.flows.limits import ALL_DUE
 from tests.flows.scene import Scene
 from tests.harness.producer import Producer
 from tests.harness.rows import Rows
@@ -106,7 +107,7 @@ def test_however_long_it_is_down_no_event_is_given_up(
     scene.deliver(scene.events(types=["charge.updated"]))
     for _ in range(30):
         scene.clock.advance(100)
-        for each in claim_due(scene.context).events:
+        for each in claim_due(scene.context, ALL_DUE).events:
             process_claimed(scene.context, **asdict(each))
     assert rows.one("SELECT status FROM stripe_event") == {"status": "RECEIVED"}
     simulator.delete(f"faults/{fault}")

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import pytest
 
-from payment_worker.domain.eligibility import RetryPolicy
 from payment_worker.flows.commands.retry_charge import retry_declined
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.sweep import FollowUp, claim_follow_ups
@@ -20,7 +19,7 @@ HOUR = 3600
 @pytest.fixture
 def eager(context: Context, scene: Scene, clock: Clock) -> Scene:
     """A scene whose worker tries again by itself, twice: after an hour, and after two more."""
-    policy = RetryPolicy(automatic=2, first_delay=timedelta(hours=1))
+    policy = replace(context.policy.retries, automatic=2, first_delay=timedelta(hours=1))
     return Scene(replace(context, policy=replace(context.policy, retries=policy)), scene.simulator, clock)
 
 
@@ -68,7 +67,8 @@ def test_what_was_planned_when_more_was_allowed_is_given_up(
     eager.clock.advance(HOUR + 10)
     assert _sweep(eager) == 1
     eager.clock.advance(2 * HOUR + 10)
-    fewer = replace(eager.context.policy, retries=RetryPolicy(automatic=automatic))
+    policy = eager.context.policy
+    fewer = replace(policy, retries=replace(policy.retries, automatic=automatic))
     assert _sweep(replace(scene, context=replace(eager.context, policy=fewer))) == 1
     assert _planned(rows) == 0
     (intent,) = eager.simulator.ledger()["payment_intents"]

@@ -7,6 +7,7 @@ from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.events.inbox import claim_new, process_claimed, receive
 from payment_worker.flows.maintenance.sweep import DueWork, claim_due
 from payment_worker.store.events.inbox import EventStatus
+from tests.flows.limits import ALL_DUE
 from tests.flows.scene import Scene
 
 LONGER_THAN_A_LEASE = 61
@@ -15,7 +16,7 @@ LONGER_THAN_A_LEASE = 61
 def swept(scene: Scene) -> DueWork:
     """What a sweep hands out once everybody's lease has ended."""
     scene.clock.advance(LONGER_THAN_A_LEASE)
-    return claim_due(scene.context)
+    return claim_due(scene.context, ALL_DUE)
 
 
 def test_the_first_of_several_messages_about_an_event_processes_it(scene: Scene) -> None:

@@ -4,7 +4,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from payment_worker.domain.eligibility import RetryPolicy
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 
@@ -115,7 +114,7 @@ def test_another_card_is_tried_after_a_stolen_one(scene: Scene) -> None:
 
 
 def test_tries_are_capped(scene: Scene, rows: Rows, declined: UUID) -> None:
-    most = RetryPolicy().most_in_period
+    most = scene.context.policy.retries.most_in_period
     answers = [scene.retry(declined) for _ in range(most + 1)]
     assert [answer.reason for answer in answers] == ["insufficient_funds"] * most + ["too_many_retries"]
     scene.clock.advance(31 * 86_400)

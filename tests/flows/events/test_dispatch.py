@@ -13,6 +13,7 @@ from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.gateway.webhook import Event
 from payment_worker.store.events.inbox import EventStatus
+from tests.flows.limits import ALL_DUE
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 
@@ -37,7 +38,7 @@ def one(rows: Rows, table: str, columns: str) -> tuple[Any, ...]:
 def finish_attempts(scene: Scene) -> None:
     """Let everything that is due be done."""
     scene.clock.advance(200)
-    for attempt in claim_due(scene.context).attempts:
+    for attempt in claim_due(scene.context, ALL_DUE).attempts:
         run_claimed(scene.context, attempt.attempt_id, lease_token=attempt.lease_token)
 
 

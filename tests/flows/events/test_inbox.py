@@ -21,6 +21,7 @@ from payment_worker.flows.events.inbox import (
 from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.gateway.webhook import Event
 from payment_worker.store.events import event_list
+from tests.flows.limits import ALL_DUE
 from tests.flows.scene import Clock, Scene
 from tests.harness.length import long
 from tests.harness.rows import Rows
@@ -129,7 +130,7 @@ def test_an_event_that_kills_its_worker_takes_no_other_with_it_twice(scene: Scen
 
     scene.clock.advance(1000)
     assert not claim_new(scene.context), "what was claimed before is processed alone"
-    for each in claim_due(scene.context).events:
+    for each in claim_due(scene.context, ALL_DUE).events:
         clock = _DeadlyClock(scene.clock) if each.event_id == "evt_deadly" else scene.clock
         with suppress(SystemExit):
             process_claimed(replace(scene.context, clock=clock), **asdict(each))
@@ -269,7 +270,7 @@ class _DeadlyClock:
 
 def _process_due(scene: Scene, context: Context) -> None:
     scene.clock.advance(1000)
-    (due,) = claim_due(scene.context).events
+    (due,) = claim_due(scene.context, ALL_DUE).events
     process_claimed(context, **asdict(due))
 
 

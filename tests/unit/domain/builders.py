@@ -1,13 +1,17 @@
 """Ordinary payments, refunds and snapshots of them; a test replaces what matters."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from payment_worker.domain.attempts.attempt import Action, Attempt, AttemptStatus
 from payment_worker.domain.payment import Payment, PaymentStatus, PaymentTrigger
 from payment_worker.domain.refund import Refund, RefundStatus, RefundTrigger
+from payment_worker.domain.retry_policy import RetryPolicy
 from payment_worker.domain.snapshots import PaymentIntentSnapshot, RefundSnapshot
 
 OURS: Final = UUID("00000000-0000-4000-8000-000000000001")
+NOON: Final = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def a_payment(status: PaymentStatus = PaymentStatus.SUCCEEDED, **changes: Any) -> Payment:  # noqa: ANN401 - any field
@@ -61,3 +65,36 @@ def a_refund_snapshot(trigger: RefundTrigger = RefundTrigger.SUCCEEDED, **change
         "currency": "EUR",
     }
     return RefundSnapshot(**ordinary | changes)
+
+
+def a_retry_policy(**changes: Any) -> RetryPolicy:  # noqa: ANN401 - any field
+    ordinary: dict[str, Any] = {
+        "automatic": 0,
+        "first_delay": timedelta(days=1),
+        "most": 20,
+        "most_in_period": 14,
+        "period": timedelta(days=30),
+    }
+    return RetryPolicy(**ordinary | changes)
+
+
+def an_attempt(**changes: Any) -> Attempt:  # noqa: ANN401 - any field of an attempt
+    ordinary: dict[str, Any] = {
+        "attempt_id": 1,
+        "payment_id": uuid4(),
+        "refund_id": None,
+        "number": 1,
+        "action": Action.CHARGE,
+        "path": "/v1/payment_intents",
+        "parameters": "{}",
+        "idempotency_key": "key",
+        "status": AttemptStatus.OPEN,
+        "unknown_reason": None,
+        "first_sent_at": NOON,
+        "sent_until": NOON,
+        "tries": 0,
+        "lease_token": 1,
+        "leased_until": NOON + timedelta(minutes=1),
+        "as_of_version": 1,
+    }
+    return Attempt(**ordinary | changes)

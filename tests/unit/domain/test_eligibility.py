@@ -1,7 +1,7 @@
 """What may be done with a payment is decided in every state, and nothing is asked of Stripe that cannot be."""
 
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,8 +12,6 @@ from payment_worker.domain.eligibility import (
     Proceed,
     Reject,
     RejectionReason,
-    RetryPolicy,
-    automatic_retry_at,
     decide_cancel,
     decide_capture,
     decide_retry,
@@ -22,7 +20,6 @@ from payment_worker.domain.payment import PAYMENT_TRANSITIONS, Payment, PaymentS
 from tests.unit.domain import builders
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-ONCE = RetryPolicy(automatic=1)
 STATUSES = list(PaymentStatus)
 
 
@@ -37,7 +34,11 @@ def a_payment(status: PaymentStatus, **changes: Any) -> Payment:  # noqa: ANN401
 
 
 def retry(payment: Payment, **changes: Any) -> Decision:  # noqa: ANN401 - any argument
-    ordinary: dict[str, Any] = {"same_method": False, "retries_in_period": 0, "policy": RetryPolicy()}
+    ordinary: dict[str, Any] = {
+        "same_method": False,
+        "retries_in_period": 0,
+        "policy": builders.a_retry_policy(),
+    }
     return decide_retry(payment, **ordinary | changes)
 
 
@@ -139,48 +140,12 @@ def test_a_card_that_was_refused_for_good_is_not_tried_again_but_another_is(
 
 
 def test_tries_are_capped_in_all_and_in_a_period() -> None:
-    policy = RetryPolicy(most=5, most_in_period=2)
+    policy = builders.a_retry_policy(most=5, most_in_period=2)
     failed = a_payment(PaymentStatus.FAILED, retries=4)
     assert retry(failed, policy=policy, retries_in_period=1) == Proceed()
     assert retry(failed, policy=policy, retries_in_period=2) == Reject(RejectionReason.TOO_MANY_RETRIES)
     often = a_payment(PaymentStatus.FAILED, retries=5)
     assert retry(often, policy=policy) == Reject(RejectionReason.TOO_MANY_RETRIES)
-
-
-def test_the_worker_retries_no_decline_unless_the_policy_says_so() -> None:
-    declined = a_payment(PaymentStatus.FAILED)
-    assert automatic_retry_at(declined, policy=RetryPolicy(), now=NOON) is None
-    assert automatic_retry_at(declined, policy=ONCE, now=NOON) == NOON + timedelta(days=1)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"retries": 1},
-        {"decline_code": "do_not_try_again"},
-        {"decline_code": "insufficient_funds", "advice_code": "do_not_try_again"},
-        {"decline_code": "expired_card"},
-        {"decline_code": None},
-        {"stripe_payment_intent_id": None},
-    ],
-    ids=str,
-)
-def test_it_does_not_beyond_its_number_nor_where_the_decline_forbids_it(changes: dict[str, Any]) -> None:
-    declined = a_payment(PaymentStatus.FAILED, **changes)
-    assert automatic_retry_at(declined, policy=ONCE, now=NOON) is None
-
-
-@pytest.mark.parametrize("status", sorted(set(PaymentStatus) - {PaymentStatus.FAILED}))
-def test_it_tries_again_only_what_failed(status: PaymentStatus) -> None:
-    payment = a_payment(status, decline_code="insufficient_funds")
-    assert automatic_retry_at(payment, policy=ONCE, now=NOON) is None
-
-
-def test_the_time_between_its_tries_doubles() -> None:
-    policy = RetryPolicy(automatic=4, first_delay=timedelta(hours=1))
-    payments = [a_payment(PaymentStatus.FAILED, retries=retries) for retries in range(4)]
-    due = [automatic_retry_at(payment, policy=policy, now=NOON) for payment in payments]
-    assert due == [NOON + timedelta(hours=hours) for hours in (1, 2, 4, 8)]
 
 
 def test_every_refusal_has_a_word_of_its_own() -> None:

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 
-from payment_worker.domain.eligibility import RetryPolicy
 from payment_worker.flows.commands.expire_action import expire_action
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.sweep import FollowUp, claim_follow_ups
@@ -146,7 +145,8 @@ def test_it_waits_anew_once_it_is_tried_again(scene: Scene, rows: Rows, waiting:
 def test_whose_customer_was_there_is_never_tried_again_without_them(
     context: Context, scene: Scene, clock: Clock
 ) -> None:
-    policy = replace(context.policy, retries=RetryPolicy(automatic=2, first_delay=timedelta(hours=1)))
+    retries = replace(context.policy.retries, automatic=2, first_delay=timedelta(hours=1))
+    policy = replace(context.policy, retries=retries)
     eager = Scene(replace(context, policy=policy), scene.simulator, clock)
     eager.charge(payment_method=POOR, customer_present=True)
     clock.advance(2 * DAY)

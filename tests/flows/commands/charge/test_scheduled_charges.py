@@ -14,6 +14,7 @@ from payment_worker.flows.maintenance.sweep import claim_due
 from payment_worker.flows.reconciliation.run import reconcile
 from payment_worker.flows.result import CommandResult
 from payment_worker.store.queries.backlog import beyond_deadline
+from tests.flows.limits import ALL_DUE
 from tests.flows.scene import Scene
 from tests.harness.rows import Rows
 
@@ -29,7 +30,7 @@ def _payment(rows: Rows, payment_id: UUID) -> dict[str, Any]:
 
 
 def _sweep(scene: Scene) -> int:
-    due = claim_due(scene.context).attempts
+    due = claim_due(scene.context, ALL_DUE).attempts
     for each in [*due, *due]:
         run_claimed(scene.context, each.attempt_id, lease_token=each.lease_token)
     return len(due)
@@ -95,7 +96,7 @@ def test_it_is_canceled_before_without_asking_stripe(scene: Scene, rows: Rows) -
 def test_a_cancellation_beats_a_sweep_that_has_only_handed_it_out(scene: Scene) -> None:
     payment_id = scene.charge(not_before=_later(scene, 1))
     scene.advance(DAY + 60)
-    (due,) = claim_due(scene.context).attempts
+    (due,) = claim_due(scene.context, ALL_DUE).attempts
     assert scene.cancel(payment_id).status == "CANCELED"
     assert run_claimed(scene.context, due.attempt_id, lease_token=due.lease_token) is None
     assert scene.simulator.journal() == []
