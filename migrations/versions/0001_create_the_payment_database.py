@@ -1,4 +1,7 @@
-"""Create the Payment Database: payments, refunds, attempts, history, events, messages, reconciliation, ledger."""
+"""Create the Payment Database: payments, refunds, attempts, history, events, messages, reconciliation, ledger.
+
+Until the first release this file is changed in place (CONTRIBUTING.md).
+"""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Sends requests to Stripe under their stored idempotency keys, and returns outcomes instead of raising."""
+"""Sends requests to Stripe under stored idempotency keys, looks up, retrieves; returns outcomes instead of raising."""
 
 import json
 import time
@@ -72,7 +72,7 @@ class Gateway:
         Args:
             api_keys: by the name of their account; the default one's is empty.
             api_base: the base URL of Stripe's API.
-            timeout_seconds: how long one call may take.
+            timeout_seconds: how long one call may take (`PAYMENT_WORKER_STRIPE_TIMEOUT`).
             rate_limiter: of all processes.
         """
         self.keys = frozenset(api_keys)

@@ -1,4 +1,4 @@
-"""Shared code of all comparisons: the result of a step, and recording a finding."""
+"""Checks one object of Stripe's against our row: refreshes it, repairs what is safe, records the rest as findings."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field

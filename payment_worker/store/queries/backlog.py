@@ -1,4 +1,4 @@
-"""Counts rows that are overdue, unknown for too long, parked or rejected; each query has an index."""
+"""What `doctor` and the gauges read: what is overdue, unknown, parked, rejected or late; each query has an index."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

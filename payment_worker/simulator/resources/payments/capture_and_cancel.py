@@ -1,4 +1,4 @@
-"""Ends an authorisation: capture, cancel, expiry."""
+"""PaymentIntents: capture, cancel, and the expiry of an authorisation."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""PaymentIntents: create, update, confirm, retrieve, list."""
+"""PaymentIntents: create, update, confirm, retrieve, list. Capture and cancel are in `capture_and_cancel`."""
 
 from typing import Any
 
