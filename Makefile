@@ -77,7 +77,7 @@ drift: $(READY) ## does Stripe still behave as the simulator? (STRIPE_SANDBOX_KE
 bench: $(READY) ## what a charge costs beside stock Celery's empty task, with goals (ARGS="--tasks 3000 --json", ARGS="--compare main")
 	@$(BIN)/python -m payment_worker.devstack.bench $(ARGS)
 
-bench-growth: $(READY) ## what each operation costs on large tables beside small ones (ARGS="--rows 10000000": 30 GB)
+bench-growth: $(READY) ## what each operation costs on large tables beside small ones (ARGS="--rows 10000000": 36 GB)
 	@$(BIN)/python -m payment_worker.devstack.bench.growth $(ARGS)
 
 compare-dj-stripe: $(READY) ## what an event costs beside dj-stripe, which is installed for it alone (ARGS="--json")

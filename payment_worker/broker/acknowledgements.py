@@ -1,7 +1,7 @@
 """Has acknowledgements wait for the next message, or a quarter of a second: one command of Redis serves both.
 
-A worker that is killed meanwhile leaves messages of tasks that have ended. They are redelivered, as those are whose
-tasks were running, and every task may run twice.
+A worker that is killed meanwhile leaves messages of tasks that have ended. They are redelivered, like those of
+tasks that were running: running any task twice is safe.
 """
 
 import contextlib

@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 HOUSEKEEPING: Final = "maintenance"
 
 LONGEST_PAUSE_SECONDS: Final = 30.0
-"""After PostgreSQL did not keep a message none is offered to it for a while, and never for as long as the messages are
-away: each try may take 5 s, in which the worker receives nothing."""
+"""After PostgreSQL failed to store a message, it is not tried again for this long, and always for less than the
+visibility timeout: each try may take 5 s, in which the worker receives nothing."""
 
 _NOT_THE_MESSAGES_FAULT: Final = (NotConnectedError, NoAnswerError, ResponseError, OSError, MemoryError)
 """Redis or the system fails: Celery connects anew, or ends. redis-py's DataError is none: a value of ours raises it."""
@@ -134,7 +134,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc] # Celery has no types
         self.reject(message, Fault.UNREADABLE, f"the body cannot be decoded: {type(exc).__name__}")
 
     def stop(self) -> None:
-        """Where the worker ends by a fault, leave what it holds with Redis, which counts that it comes back."""
+        """If the worker ends because of a fault, leave what it holds in `unacked`: its redelivery is counted."""
         if self.controller.exitcode and self.task_consumer:
             self.task_consumer.channel.qos.leave_all()
         super().stop()

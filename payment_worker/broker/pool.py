@@ -1,4 +1,4 @@
-"""Celery's prefork pool, which survives that Redis is unreachable while a child exits, and writes to it at once."""
+"""Celery's prefork pool: survives Redis being away while a child exits, writes a job to an idle child at once."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""kombu's QoS, with its faults mended: takes messages from Redis, keeps those not acknowledged, acknowledges them.
+"""kombu's QoS, with its faults fixed: takes messages from Redis, keeps those not acknowledged, acknowledges them.
 
 Seen with kombu 5.7.0 and redis-py 8.1; each cure names its test, and can go when that passes without it.
 """
@@ -120,7 +120,7 @@ class QoS(kombu_redis.QoS):
         """
         self._quick_ack(delivery_tag)
 
-    # test_full_redis: what was popped and cannot be written down would be dropped, though it is in our hands.
+    # test_outage: a message that was popped and cannot be stored would be dropped, though we still hold it.
     def append(self, message: Any, delivery_tag: str) -> None:  # noqa: ANN401 kombu has no types
         """Count a message as delivered, even if Redis is full or unreachable and cannot store that."""
         if not self.channel.is_stored:

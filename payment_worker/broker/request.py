@@ -14,8 +14,8 @@ from payment_worker.broker.shown_arguments import RequestRejectedError, shown
 logger = logging.getLogger(__name__)
 
 # What a sender may want called when a task has ended. Celery enqueues it between the task's end and the
-# acknowledgement, and what goes wrong there takes the place of what the task came to: a queue that is another app's
-# made a task that succeeded one that failed, and one that broke acknowledged (seen with celery 5.7.0).
+# acknowledgement, and an error there replaces the task's own outcome: with a callback for another app's queue, a task
+# that had succeeded was recorded as failed, and one that had raised was acknowledged (seen with celery 5.7.0).
 _NOTHING_AFTERWARDS = dict.fromkeys(("callbacks", "errbacks", "chain", "chord"))
 
 _DECIDED = (RequestRejectedError, Ignore, Retry)
@@ -33,7 +33,7 @@ _ENDED = (Terminated, TimeLimitExceeded, KeyboardInterrupt)
 
 
 class Request(CeleryRequest):  # type: ignore[misc] # Celery has no types
-    """A request whose arguments show ids only, which ends with its task, and outlives one that broke."""
+    """A request that shows only ids, is acknowledged once its task ended, and is kept if that raised unexpectedly."""
 
     acknowledged: bool
 

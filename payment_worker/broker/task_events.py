@@ -1,4 +1,4 @@
-"""Publishes the task events that Flower shows in batches: one by one, each costs as much as an empty task.
+"""Publishes task events, which Flower shows, in batches: one by one, each costs as much as an empty task.
 
 Seen with celery 5.7.0: whatever has been buffered is published at each turn of the worker's loop, one or two events
 at a time, each time for the price of a message.

@@ -90,7 +90,7 @@ def context(task: Task) -> Context:
 
 
 def notify_relay() -> None:
-    """Call the publisher, unless it has been called already."""
+    """Enqueue the outbox relay, unless it is enqueued already."""
     if bootstrap.process().stream.notify_relay():
         _enqueue_hint("payment_worker.publish_events", countdown=GATHERING_SECONDS)
 

@@ -36,7 +36,7 @@ from payment_worker.tasks.base import (
 Result = Mapping[str, str | None]
 
 MOST_LOOKS: Final = 4
-"""Times that an event is asked for again that Stripe does not show: it may have been told of a little early."""
+"""Times that we ask again for an event that Stripe does not show yet: the app may have heard of it slightly before."""
 
 
 @app.task(bind=True, name="payment_worker.receive_stripe_event", typing=False)

@@ -134,7 +134,7 @@ def continue_adoption(self: Task, *, payment_id: str, **_newer: object) -> Mappi
 def execute_attempt(
     self: Task, *, attempt_id: int, lease_token: int, then_sweep: bool = False, **_newer: object
 ) -> Mapping[str, Any]:
-    """Execute an attempt that `resume_stalled` claimed, and have the next sweep begin if it claimed all that it may.
+    """Execute an attempt that `resume_stalled` claimed; with `then_sweep`, enqueue the next sweep.
 
     Not where nothing gets on, as while Stripe or PostgreSQL is away: then beat's sweeps are enough.
     """

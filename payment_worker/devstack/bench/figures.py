@@ -1,4 +1,4 @@
-"""Prints the benchmark's figures, each with its budget and whether it was met."""
+"""Prints the benchmark's figures, each with its goal and whether it was met."""
 
 import json
 from collections.abc import Iterable

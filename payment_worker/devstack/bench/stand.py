@@ -1,4 +1,4 @@
-"""Starts the servers and workers of a benchmark."""
+"""Starts the servers and workers of a benchmark, sends them load, and measures it."""
 
 import os
 import time

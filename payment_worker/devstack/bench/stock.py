@@ -1,6 +1,6 @@
 """Benchmarks stock Celery with an empty task, as the baseline.
 
-No setting of ours: early acknowledgement, four messages fetched ahead for each process, gossip, Celery's own classes.
+No setting of ours: early acknowledgement, `worker_prefetch_multiplier` 4, gossip, Celery's own classes.
 """
 
 import os

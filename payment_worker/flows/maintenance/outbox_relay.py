@@ -31,10 +31,10 @@ CLOCKS_DIFFER_BY: Final = timedelta(minutes=1)
 class RelayStop(Enum):
     """Why a batch published nothing, and what follows."""
 
-    LEFT = auto()
+    NOTHING_TO_DO = auto()
     """Everything is published, or another process publishes."""
-    YET = auto()
-    """The stream had lost its memory, and what it lost is unpublished again."""
+    REPUBLISHING = auto()
+    """Redis has lost entries of the stream; their messages are marked as unpublished again."""
 
 
 def publish(context: Context, stream: Stream, *, has_time: Callable[[], bool] = lambda: True) -> int:
@@ -45,7 +45,7 @@ def publish(context: Context, stream: Stream, *, has_time: Callable[[], bool] = 
     """
     stream.begin()
     published = 0
-    while has_time() and (outcome := _publish_batch(context, stream)) is not RelayStop.LEFT:
+    while has_time() and (outcome := _publish_batch(context, stream)) is not RelayStop.NOTHING_TO_DO:
         if isinstance(outcome, int):
             published += outcome
             if outcome < BATCH:
@@ -71,21 +71,21 @@ def _publish_batch(context: Context, stream: Stream) -> int | RelayStop:
     now = context.clock()
     with context.database.begin() as connection:
         if not outbox.lock_publishing(connection):
-            return RelayStop.LEFT
+            return RelayStop.NOTHING_TO_DO
         stream_state = outbox.remembered(connection, stream.name)
         if stream_state and stream_state.lost_since:
             _unpublish_lost(connection, stream, since=stream_state.lost_since)
-            return RelayStop.YET
+            return RelayStop.REPUBLISHING
         messages = outbox.unpublished(connection, limit=BATCH)
         last_entry_id = stream_state.last_entry_id if stream_state else None
         if not messages and (last_entry_id is None or stream.remembers(last_entry_id)):
-            return RelayStop.LEFT
+            return RelayStop.NOTHING_TO_DO
         appended = stream.append(messages, after=last_entry_id) if messages else Forgotten()
         if isinstance(appended, Forgotten):
             since = _lost_since(connection, stream, earliest=now - context.policy.republish_window)
             outbox.lose(connection, stream.name, since=since)
             log.warning("stream lost: messages are republished", stream=stream.name, since=since.isoformat())
-            return RelayStop.YET
+            return RelayStop.REPUBLISHING
         positions = [message.position for message in messages]
         outbox.mark_published(connection, positions, stream=stream.name, entry_id=appended, now=now)
     return len(messages)

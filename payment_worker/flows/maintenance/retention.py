@@ -39,7 +39,7 @@ def prune(
     """Prune until nothing is left or the time is up.
 
     Returns:
-        How many rows of each kind were deleted; None while another process prunes.
+        How many rows of each kind were deleted, and how many payments were archived; None while another process prunes.
     """
     now = context.clock()
     with alone(context.database, PRUNE_LOCK) as is_ours:
