@@ -13,12 +13,13 @@ from payment_worker.domain.attempts.attempt import Action, Attempt, AttemptStatu
 from payment_worker.domain.eligibility import Done, Reject, RejectionReason
 from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.flows.attempts.execute import execute_attempt, run_if_due
-from payment_worker.flows.attempts.lifecycle import new_attempt
+from payment_worker.flows.attempts.lifecycle import is_on_record, new_attempt
 from payment_worker.flows.context import Context
 from payment_worker.flows.rejections import RejectedChange, reject_change, rejected_before
 from payment_worker.flows.result import CommandResult, NoSuchPayment, Unfinished, payment_result
 from payment_worker.flows.transitions.payments import payment_writes
 from payment_worker.gateway.requests import Request
+from payment_worker.store import pauses
 from payment_worker.store.connection.database import Connection
 from payment_worker.store.records import attempts, automatic_retries, payments, stripe_requests
 from payment_worker.store.records.stripe_requests import StripeRequest
@@ -103,10 +104,8 @@ def _record_change(
         if unanswered.action is change.action and change.is_same(payment, unanswered):
             result = payment_result(payment, Unfinished.OTHERS, unanswered.next_action_at)
             return _Waiting(unanswered.attempt_id, result)
-        if change.action is Action.CANCEL and unanswered.action is Action.CHARGE and unanswered.never_sent:
-            return _cancel_unsent(
-                context, connection, unanswered.attempt_id, reason=change.arguments.get("reason")
-            )
+        if canceled := _cancel_unsent(context, connection, change, payment, unanswered):
+            return canceled
         if wait_if_busy:
             return Busy()
         return _refuse_change(connection, change, payment, RejectionReason.ATTEMPT_UNANSWERED, now)
@@ -124,12 +123,18 @@ def _record_change(
 
 
 def _cancel_unsent(
-    context: Context, connection: Connection, attempt_id: int, *, reason: object
-) -> CommandResult:
-    """Cancel a payment of which Stripe was never asked, such as one that is to be charged later."""
-    locked = attempts.lock_unfinished(connection, attempt_id)
-    assert locked is not None  # noqa: S101 - its payment is locked, and it was unfinished
-    payment, attempt = locked
+    context: Context, connection: Connection, change: Change, payment: Payment, unanswered: StripeRequest
+) -> CommandResult | Busy | None:
+    """Cancel a payment of which Stripe was never asked, such as one that is to be charged later; None if it was."""
+    if (change.action, unanswered.action) != (Action.CANCEL, Action.CHARGE):
+        return None
+    # Only what the locked row says counts: a worker claims an unsent attempt without locking the payment.
+    locked = attempts.lock_unfinished(connection, unanswered.attempt_id)
+    if locked is None or not locked[1].never_sent or is_on_record(Action.CHARGE, payment, None):
+        return None
+    if pauses.stands(connection, Action.CANCEL):
+        return Busy()  # after a restore everything is paused, and Stripe may have charged without our knowing
+    reason, attempt = change.arguments.get("reason"), locked[1]
     after = replace(
         payment,
         status=PaymentStatus.CANCELED,

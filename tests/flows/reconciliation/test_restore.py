@@ -419,3 +419,18 @@ def _statuses(rows: Rows, payment_id: object, refund_id: object = None) -> tuple
     if refund_id:
         found += rows("SELECT status FROM refund WHERE refund_id = %s", str(refund_id))
     return tuple(row["status"] for row in found)
+
+
+def test_what_was_scheduled_in_the_backup_and_charged_since_is_not_canceled(
+    scene: Scene, rows: Rows, context: Context
+) -> None:
+    payment_id = scene.charge(not_before=(context.clock() + timedelta(seconds=60)).isoformat())
+    backup = Backup(rows)
+    scene.advance(61)
+    scene.resume()
+    backup.restore()
+    scene.deliver(scene.events())
+    assert scene.cancel(payment_id).reason == "attempt_unanswered"
+    assert rows.one("SELECT status FROM payment") == {"status": "SUCCEEDED"}
+    scene.resume()
+    assert scene.cancel(payment_id).reason == "payment_succeeded"
