@@ -28,6 +28,7 @@ from payment_worker.contracts.requests import AdoptRequest, parse
 from payment_worker.devstack.servers.postgresql import PostgreSQL
 from payment_worker.flows.attempts.execute import run_claimed
 from payment_worker.flows.commands.adopt import adopt
+from payment_worker.flows.commands.expire_action import expire_action
 from payment_worker.flows.commands.retry_charge import retry_declined
 from payment_worker.flows.context import Context
 from payment_worker.flows.events.inbox import claim_new, process_claimed, process_together
@@ -210,7 +211,7 @@ def _pay(scene: Scene) -> None:
     intent = scene.at_stripe("/v1/payment_intents", {"amount": "5000", "currency": "eur"})
     adopted = {"payment_id": str(uuid4()), "order_id": str(uuid4()), "payment_intent": intent["id"]}
     adopt(context, parse(AdoptRequest, adopted))
-    scene.charge(payment_method="pm_card_authenticationRequired")
+    expire_action(context, scene.charge(payment_method="pm_card_authenticationRequired"))
     scene.deliver(scene.events())
     scene.deliver(scene.events())
     scene.advance(1000)

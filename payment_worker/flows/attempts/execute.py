@@ -30,7 +30,7 @@ from payment_worker.domain.attempts.outcome import (
 )
 from payment_worker.domain.payment import Payment
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
-from payment_worker.flows.attempts.lifecycle import Continue, is_on_record
+from payment_worker.flows.attempts.lifecycle import Continue, is_on_record, is_wanted
 from payment_worker.flows.attempts.lookup import look_up
 from payment_worker.flows.attempts.record_outcome import record
 from payment_worker.flows.context import Context
@@ -62,7 +62,7 @@ def execute_attempt(context: Context, attempt: Attempt, payment: Payment) -> Com
 def _execute_steps(context: Context, attempt: Attempt, payment: Payment) -> CommandResult:
     for _ in range(MOST_STEPS):
         learned(attempt=attempt.number)
-        step = next_step(attempt, now=context.clock(), key_safe_age=context.policy.key_safe_age)
+        step = _next_step(context, attempt, payment)
         if step is Step.SEND and not context.pauses.hold(attempt.action):
             payment_before = payment if attempt.never_sent else None
             outcome = _send(context, attempt, payment)
@@ -100,6 +100,12 @@ def _execute_steps(context: Context, attempt: Attempt, payment: Payment) -> Comm
     if isinstance(result, Continue):
         raise AssertionError("an unanswered attempt is always left for later")  # noqa: TRY004 - no wrong type: a bug
     return result
+
+
+def _next_step(context: Context, attempt: Attempt, payment: Payment) -> Step:
+    if not is_wanted(attempt, payment):
+        return Step.LOOK_UP
+    return next_step(attempt, now=context.clock(), key_safe_age=context.policy.key_safe_age)
 
 
 def _send(context: Context, attempt: Attempt, payment: Payment) -> Outcome:
@@ -200,7 +206,7 @@ def _claim_and_execute(
             attempt = replace(attempt, never_sent=False, unknown_reason=unknown_reason)
         now, stripe_now = context.clock(), context.stripe.now()
         leased_until = now + context.policy.lease
-        will_send = next_step(attempt, now=now, key_safe_age=context.policy.key_safe_age) is Step.SEND
+        will_send = _next_step(context, attempt, payment) is Step.SEND
         claim = attempts.claimed(
             attempt, now=now, stripe_now=stripe_now, leased_until=leased_until, will_send=will_send
         )

@@ -12,7 +12,7 @@ from payment_worker.domain.attempts.attempt import Action, Attempt, AttemptStatu
 from payment_worker.domain.attempts.backoff import LONGEST_PAUSE, next_try
 from payment_worker.domain.attempts.idempotency_key import idempotency_key
 from payment_worker.domain.attempts.outcome import Delay, UnknownReason
-from payment_worker.domain.payment import Payment
+from payment_worker.domain.payment import Payment, PaymentStatus
 from payment_worker.domain.refund import Refund
 from payment_worker.domain.retry_policy import automatic_retry_at
 from payment_worker.domain.snapshots import PaymentIntentSnapshot
@@ -46,6 +46,12 @@ def is_on_record(action: Action, payment: Payment, refund: Refund | None) -> boo
             return refund is not None and refund.stripe_refund_id is not None
         case _:
             return False
+
+
+def is_wanted(attempt: Attempt, payment: Payment) -> bool:
+    """Whether its request is to be sent; the worker's own cancellation only while the customer is still awaited."""
+    is_our_cancellation = attempt.action is Action.CANCEL and attempt.request_id is None
+    return not is_our_cancellation or payment.status is PaymentStatus.REQUIRES_ACTION
 
 
 @dataclass(frozen=True, slots=True)

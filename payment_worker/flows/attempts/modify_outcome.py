@@ -111,7 +111,12 @@ def _finish(
     if after != payment:
         after = replace(after, version=payment.version + 1)
     cause = locked.cause("answered" if reason is None else "refused")
-    writes = payment_writes(payment, after, cause=cause, now=locked.now) if after != payment else []
+    expiry = locked.context.policy.action_expiry
+    writes = (
+        payment_writes(payment, after, cause=cause, now=locked.now, action_expiry=expiry)
+        if after != payment
+        else []
+    )
     result = locked.finish(status, writes, after, code=reason)
     if reason is None:
         return result

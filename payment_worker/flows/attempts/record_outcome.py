@@ -39,6 +39,7 @@ from payment_worker.flows.attempts.lifecycle import (
     ClaimedAttempt,
     Continue,
     LockedAttempt,
+    is_wanted,
     new_attempt,
 )
 from payment_worker.flows.attempts.modify_outcome import change_never_executed, change_refused, change_shown
@@ -154,7 +155,8 @@ def _record(locked: LockedAttempt, outcome: Outcome | Absent | ScanIncomplete) -
         case Postponed(delay, detail=detail):
             return locked.reschedule(locked.attempt.unknown_reason, code=delay, detail=detail)
         case Absent():
-            return _record_absence(locked)
+            is_void = locked.attempt.never_sent and not is_wanted(locked.attempt, locked.payment)
+            return change_never_executed(locked) if is_void else _record_absence(locked)
         case ScanIncomplete(after):
             return _record_incomplete_scan(locked, after)
         case _:
@@ -216,8 +218,10 @@ def _record_absence(locked: LockedAttempt) -> CommandResult | Continue:
         return locked.reschedule(
             UnknownReason.CONTRADICTS_RECORD, code="not found, though Stripe has shown it"
         )
-    key_is_safe = locked.now - attempt.first_sent_at < policy.key_safe_age
-    if key_is_safe and 1 + attempts.count_absent(locked.connection, attempt) < policy.max_attempts:
+    may_begin = (
+        is_wanted(attempt, locked.payment) and locked.now - attempt.first_sent_at < policy.key_safe_age
+    )
+    if may_begin and 1 + attempts.count_absent(locked.connection, attempt) < policy.max_attempts:
         return _begin_next_attempt(locked)
     log.warning(
         "attempt given up: never executed",

@@ -25,8 +25,10 @@ AGAIN_AFTER: Final = timedelta(days=1)
 def expire_action(context: Context, payment_id: UUID) -> CommandResult | None:
     """Cancel the payment if it still waits for its customer; None while another attempt on it has no outcome."""
 
-    def decide(_: Connection, payment: Payment) -> Wanted | Done | Reject:
-        if payment.status is not PaymentStatus.REQUIRES_ACTION:
+    def decide(connection: Connection, payment: Payment) -> Wanted | Done | Reject:
+        # The sweep that claimed the payment has put its time off by a lease. Later than that is another action's.
+        claimed_until = context.clock() + context.policy.lease
+        if not payments.is_action_expired(connection, payment.payment_id, by=claimed_until):
             return Done()
         decision = decide_cancel(payment)
         return cancellation(payment, REASON) if isinstance(decision, Proceed) else decision

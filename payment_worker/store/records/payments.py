@@ -201,6 +201,13 @@ def extend_action(payment_id: UUID, *, until: datetime) -> Change:
     return Change(tables.payment, {"payment_id": payment_id}, {"action_expires_at": until})
 
 
+def is_action_expired(connection: Connection, payment_id: UUID, *, by: datetime) -> bool:
+    """Whether a payment waits for its customer, and no longer than until then."""
+    query = select(table.c.status, table.c.action_expires_at).where(table.c.payment_id == payment_id)
+    status, expires_at = connection.execute(query).one()
+    return status == PaymentStatus.REQUIRES_ACTION and expires_at is not None and expires_at <= by
+
+
 def has_balance_transaction(connection: Connection, payment_id: UUID) -> bool:
     """Whether fee and net are known."""
     query = select(table.c.stripe_balance_transaction_id).where(table.c.payment_id == payment_id)

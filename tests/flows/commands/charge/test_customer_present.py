@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from payment_worker.flows import pauses
 from payment_worker.flows.commands.expire_action import expire_action
 from payment_worker.flows.context import Context
 from payment_worker.flows.maintenance.sweep import FollowUp, claim_follow_ups
@@ -169,3 +170,68 @@ def test_silence_uses_a_confirmation_token_once(scene: Scene, rows: Rows) -> Non
     scene.resume()
     assert _payment(rows, payment_id)["status"] == "SUCCEEDED"
     assert sum(line["effects"] for line in scene.simulator.ledger()["payment_intents"]) == 1
+
+
+@pytest.fixture
+def reserving(scene: Scene) -> UUID:
+    """A payment that is to be authorised only, and whose customer has to authenticate."""
+    return scene.charge(
+        payment_method=THREE_D_SECURE, customer_present=True, return_url=DONE, capture_method="manual"
+    )
+
+
+def _customer_authorizes(scene: Scene, rows: Rows, payment_id: UUID) -> None:
+    scene.simulator.post(f"payment_intents/{_payment(rows, payment_id)['stripe_payment_intent_id']}/complete")
+    scene.deliver(scene.events())
+    assert _payment(rows, payment_id)["status"] == "AUTHORIZED"
+
+
+def _at_stripe(scene: Scene) -> str:
+    (intent,) = scene.simulator.ledger()["payment_intents"]
+    return str(intent["status"])
+
+
+def test_whose_cancellation_got_no_answer_keeps_what_the_customer_authorised_meanwhile(
+    scene: Scene, rows: Rows, reserving: UUID
+) -> None:
+    scene.advance(2 * DAY)
+    scene.simulator.fault("server_error", when="before", endpoint="payment_intents.cancel")
+    assert _expire(scene) == 1
+    _customer_authorizes(scene, rows, reserving)
+    scene.resume()
+    scene.sweep(rounds=4)
+    payment = _payment(rows, reserving)
+    assert (payment["status"], payment["cancellation_reason"]) == ("AUTHORIZED", None)
+    assert _at_stripe(scene) == "requires_capture"
+    assert rows("SELECT 1 FROM payment_attempt WHERE finished_at IS NULL") == []
+
+
+def test_whose_cancellation_was_paused_keeps_what_the_customer_authorised_meanwhile(
+    scene: Scene, rows: Rows, reserving: UUID
+) -> None:
+    database = scene.context.database
+    pauses.pause(database, "cancel", reason="test", actor="test", now=scene.clock())
+    obedient = replace(scene, context=replace(scene.context, pauses=pauses.Pauses(database)))
+    scene.advance(2 * DAY)
+    assert _expire(obedient) == 1
+    _customer_authorizes(scene, rows, reserving)
+    pauses.resume(database, (), actor="test", now=scene.clock())
+    scene.resume()
+    scene.sweep(rounds=4)
+    payment = _payment(rows, reserving)
+    assert (payment["status"], payment["cancellation_reason"]) == ("AUTHORIZED", None)
+    assert _at_stripe(scene) == "requires_capture"
+    assert rows("SELECT 1 FROM payment_attempt WHERE finished_at IS NULL") == []
+
+
+def test_what_was_handed_out_before_it_was_tried_again_waits_anew(
+    scene: Scene, rows: Rows, waiting: UUID
+) -> None:
+    scene.advance(DAY + 100)
+    assert claim_follow_ups(scene.context, FollowUp.EXPIRED_ACTIONS) == [waiting]
+    scene.retry(waiting)
+    expire_action(scene.context, waiting)
+    assert _payment(rows, waiting)["status"] == "REQUIRES_ACTION"
+    scene.advance(DAY + 100)
+    assert _expire(scene) == 1
+    assert _payment(rows, waiting)["status"] == "CANCELED"
