@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from payment_worker.domain.attempts.declines import may_retry
 from payment_worker.domain.payment import Payment, PaymentStatus
+
+
+LONGEST_DELAY: Final = timedelta(days=3650)
+"""As long as a setting may be. Doubled for ever, a delay would end beyond the last date that there is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,4 +32,5 @@ def automatic_retry_at(payment: Payment, *, policy: RetryPolicy, now: datetime) 
         return None
     if payment.retries >= policy.automatic or not may_retry(payment.decline_code, payment.advice_code):
         return None
-    return now + policy.first_delay * (1 << payment.retries)
+    seconds = policy.first_delay.total_seconds() * 2.0**payment.retries
+    return now + timedelta(seconds=min(seconds, LONGEST_DELAY.total_seconds()))

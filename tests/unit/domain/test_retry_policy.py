@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from payment_worker.domain.payment import Payment, PaymentStatus
-from payment_worker.domain.retry_policy import automatic_retry_at
+from payment_worker.domain.retry_policy import LONGEST_DELAY, automatic_retry_at
 from tests.unit.domain.builders import a_payment, a_retry_policy
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -51,3 +51,10 @@ def test_the_time_between_its_tries_doubles() -> None:
     payments = [a_declined_payment(retries=retries) for retries in range(4)]
     due = [automatic_retry_at(payment, policy=policy, now=NOON) for payment in payments]
     assert due == [NOON + timedelta(hours=hours) for hours in (1, 2, 4, 8)]
+
+
+@pytest.mark.parametrize("days", [1, 30, 3650])
+def test_however_often_it_was_tried_there_is_a_date_for_the_next(days: int) -> None:
+    policy = a_retry_policy(automatic=100, first_delay=timedelta(days=days))
+    due = automatic_retry_at(a_declined_payment(retries=99), policy=policy, now=NOON)
+    assert due == NOON + LONGEST_DELAY
