@@ -11,6 +11,7 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
+from payment_worker.broker.validate_message import COUNTDOWN
 from payment_worker.telemetry.exceptions import described
 
 SHOWN = frozenset({"payment_id", "refund_id", "attempt_id", "event_id", "stripe_event_id", "run_id"})
@@ -64,6 +65,13 @@ class RedactedTask(Task):  # type: ignore[misc] # Celery has no types
             failure = redacted(error).with_traceback(error.__traceback__)
         # Out here it is not linked to the error that it replaces, which would be printed beside it.
         raise failure
+
+    def retry(self, *args: Any, countdown: float | None = None, **options: Any) -> Any:  # noqa: ANN401
+        """Retry it. The countdown begins when a worker receives it, by its clock: two may be minutes apart."""
+        if countdown is not None:
+            headers = options.pop("headers", None) or self.request.headers or {}
+            options["headers"] = {**headers, COUNTDOWN: round(countdown * 1000)}
+        return super().retry(*args, countdown=countdown, **options)
 
     def apply_async(
         self,

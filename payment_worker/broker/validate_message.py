@@ -7,7 +7,7 @@ needed to run the task, and what is carried on for tracing. All others are dropp
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -26,6 +26,9 @@ TRACING: Final = ("traceparent", "tracestate", "baggage")
 """Headers of OpenTelemetry's propagators, carried on as they are."""
 LONGEST_TRACING: Final = 8192
 """What W3C's baggage may have at most; a trace's state has 512."""
+
+COUNTDOWN: Final = "payment_worker.countdown_ms"
+"""The header with the milliseconds after which a message of a worker's runs. Its `eta` is by that worker's clock."""
 
 OURS: Final = "payment_worker."
 """How the headers begin in which our own tasks count."""
@@ -195,6 +198,9 @@ def _is_tracing(value: object) -> bool:
 def _with_eta(message: TaskMessage, fields: Mapping[str, Any], rules: Rules, now: datetime) -> TaskMessage:
     """The message with its `eta` if that is still to come; `expires` has been judged, and is not carried on."""
     eta, expires = (_seconds_until(fields.get(name), now) for name in ("eta", "expires"))
+    countdown = message.carried.get(COUNTDOWN)
+    if isinstance(countdown, int):
+        eta = min(max(countdown, 0), rules.farthest_eta_seconds * 1000) / 1000
     if eta is not None and eta > rules.farthest_eta_seconds:
         limit = f"{rules.farthest_eta_seconds:g} s ahead"
         raise _malformed(f"eta may be at most {limit}: keep what is to happen later yourself")
@@ -205,7 +211,7 @@ def _with_eta(message: TaskMessage, fields: Mapping[str, Any], rules: Rules, now
     if message.redeliveries > MAX_REDELIVERIES:
         explanation = f"it came back {message.redeliveries} times without having been finished"
         raise RejectedMessageError(Fault.NEVER_FINISHED, explanation)
-    return replace(message, eta=_instant(fields["eta"])) if eta and eta > 0 else message
+    return replace(message, eta=now + timedelta(seconds=eta)) if eta and eta > 0 else message
 
 
 def _seconds_until(value: object, now: datetime) -> float | None:

@@ -7,7 +7,6 @@ from typing import Final
 from payment_worker.domain.attempts.declines import may_retry
 from payment_worker.domain.payment import Payment, PaymentStatus
 
-
 LONGEST_DELAY: Final = timedelta(days=3650)
 """As long as a setting may be. Doubled for ever, a delay would end beyond the last date that there is."""
 
