@@ -84,6 +84,8 @@ class TaskMessage:
     queue: str
     eta: datetime | None
     retries: int
+    was_returned: bool
+    """Whether a worker had it before."""
     redeliveries: int
     carried: Mapping[str, object] = field(default_factory=dict)
 
@@ -115,6 +117,7 @@ def read(message: Any, rules: Rules, *, now: datetime) -> TaskMessage:  # noqa: 
         queue=queue,
         eta=None,
         retries=_retries(fields),
+        was_returned=bool(message.headers.get("redelivered")),
         redeliveries=redeliveries(message.headers),
         carried=_carried(message.headers),
     )
@@ -200,7 +203,9 @@ def _with_eta(message: TaskMessage, fields: Mapping[str, Any], rules: Rules, now
     eta, expires = (_seconds_until(fields.get(name), now) for name in ("eta", "expires"))
     countdown = message.carried.get(COUNTDOWN)
     if isinstance(countdown, int):
-        eta = min(max(countdown, 0), rules.farthest_eta_seconds * 1000) / 1000
+        seconds = min(max(countdown, 0), rules.farthest_eta_seconds * 1000) / 1000
+        # It began when the message was first received, so one that came back from a dead worker has waited already.
+        eta = min(seconds, max(eta or 0.0, 0.0)) if message.was_returned else seconds
     if eta is not None and eta > rules.farthest_eta_seconds:
         limit = f"{rules.farthest_eta_seconds:g} s ahead"
         raise _malformed(f"eta may be at most {limit}: keep what is to happen later yourself")

@@ -61,6 +61,22 @@ def test_a_retry_waits_its_countdown_whatever_the_clocks_say(clock: timedelta, r
     assert task_message.carried[COUNTED] == 2
 
 
+@pytest.mark.parametrize(
+    ("later", "waits"), [(timedelta(minutes=-10), True), (timedelta(), True), (timedelta(seconds=5), False)]
+)
+def test_what_comes_back_from_a_dead_worker_does_not_wait_anew(
+    later: timedelta,
+    waits: bool,  # noqa: FBT001 a parameter of pytest's
+    retried: Any,  # noqa: ANN401
+) -> None:
+    now = datetime.now(UTC) + later
+    rules = Rules(queues={"t": ("charges",)}, farthest_eta_seconds=30)
+    retried.headers["redelivered"] = True
+    eta = read(retried, rules, now=now).eta
+    assert (eta is not None) == waits
+    assert eta is None or eta <= now + timedelta(seconds=4.2)
+
+
 @pytest.mark.parametrize(("countdown", "seconds"), [(-3000, None), (0, None), (10**9, 30), (10**999, 30)])
 def test_a_countdown_of_anybodys_is_bounded(
     countdown: int,
