@@ -11,7 +11,7 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
-from payment_worker.broker.validate_message import COUNTDOWN
+from payment_worker.broker.validate_message import countdown_header
 from payment_worker.telemetry.exceptions import described
 
 SHOWN = frozenset({"payment_id", "refund_id", "attempt_id", "event_id", "stripe_event_id", "run_id"})
@@ -70,7 +70,7 @@ class RedactedTask(Task):  # type: ignore[misc] # Celery has no types
         """Retry it. The countdown begins when a worker receives it, by its clock: two may be minutes apart."""
         if countdown is not None:
             headers = options.pop("headers", None) or self.request.headers or {}
-            options["headers"] = {**headers, COUNTDOWN: round(countdown * 1000)}
+            options["headers"] = {**headers, **countdown_header(countdown)}
         return super().retry(*args, countdown=countdown, **options)
 
     def apply_async(

@@ -34,6 +34,11 @@ OURS: Final = "payment_worker."
 """How the headers begin in which our own tasks count."""
 
 
+def countdown_header(seconds: float) -> dict[str, int]:
+    """That header."""
+    return {COUNTDOWN: round(seconds * 1000)}
+
+
 class Fault(StrEnum):
     """Why a message is rejected."""
 

@@ -8,7 +8,7 @@ from celery import Task
 
 from payment_worker import bootstrap
 from payment_worker.broker.shown_arguments import RequestRejectedError
-from payment_worker.broker.validate_message import COUNTDOWN
+from payment_worker.broker.validate_message import countdown_header
 from payment_worker.celery import app
 from payment_worker.contracts.requests import FieldError, InvalidRequest, Request, parse
 from payment_worker.flows.context import Context
@@ -93,8 +93,8 @@ def context(task: Task) -> Context:
 def notify_relay() -> None:
     """Enqueue the outbox relay, unless it is enqueued already."""
     if bootstrap.process().stream.notify_relay():
-        countdown = {COUNTDOWN: round(GATHERING_SECONDS * 1000)}
-        _enqueue_hint("payment_worker.publish_events", countdown=GATHERING_SECONDS, headers=countdown)
+        headers = countdown_header(GATHERING_SECONDS)
+        _enqueue_hint("payment_worker.publish_events", countdown=GATHERING_SECONDS, headers=headers)
 
 
 def notify_import(stripe_account: str) -> None:

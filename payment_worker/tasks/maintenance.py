@@ -63,8 +63,8 @@ def resume_stalled(self: Task, *args: object, **kwargs: object) -> dict[str, int
     return counts
 
 
-# What a sweep enqueues costs the worker a part of the charges that it could make meanwhile: for a message by itself
-# Celery would declare the queue, which the workers do, and describe arguments that our workers describe themselves.
+# A sweep enqueues thousands of messages while the same worker could make charges. For each, Celery would declare the
+# queue, which a worker does when it starts, and describe the arguments, which our workers describe themselves.
 _LEAN: Final[Mapping[str, Any]] = MappingProxyType({"declare": (), "argsrepr": "", "kwargsrepr": ""})
 
 

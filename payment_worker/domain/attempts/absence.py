@@ -1,6 +1,6 @@
 """When an object that Stripe does not find counts as absent: the request was never executed, and may be made anew.
 
-The worker calls on this only where clocks agree (`flows/clocks.py`); the delay is `PAYMENT_WORKER_ABSENCE_DELAY`.
+It is acted upon only while the clocks agree (`flows/clocks.py`); the delay is `PAYMENT_WORKER_ABSENCE_DELAY`.
 """
 
 from datetime import datetime, timedelta

@@ -186,9 +186,14 @@ def _customer_authorizes(scene: Scene, rows: Rows, payment_id: UUID) -> None:
     assert _payment(rows, payment_id)["status"] == "AUTHORIZED"
 
 
-def _at_stripe(scene: Scene) -> str:
+def _must_stay_authorized(scene: Scene, rows: Rows, payment_id: UUID) -> None:
+    scene.resume()
+    scene.sweep(rounds=4)
+    payment = _payment(rows, payment_id)
+    assert (payment["status"], payment["cancellation_reason"]) == ("AUTHORIZED", None)
     (intent,) = scene.simulator.ledger()["payment_intents"]
-    return str(intent["status"])
+    assert intent["status"] == "requires_capture"
+    assert rows("SELECT 1 FROM payment_attempt WHERE finished_at IS NULL") == []
 
 
 def test_whose_cancellation_got_no_answer_keeps_what_the_customer_authorised_meanwhile(
@@ -198,12 +203,7 @@ def test_whose_cancellation_got_no_answer_keeps_what_the_customer_authorised_mea
     scene.simulator.fault("server_error", when="before", endpoint="payment_intents.cancel")
     assert _expire(scene) == 1
     _customer_authorizes(scene, rows, reserving)
-    scene.resume()
-    scene.sweep(rounds=4)
-    payment = _payment(rows, reserving)
-    assert (payment["status"], payment["cancellation_reason"]) == ("AUTHORIZED", None)
-    assert _at_stripe(scene) == "requires_capture"
-    assert rows("SELECT 1 FROM payment_attempt WHERE finished_at IS NULL") == []
+    _must_stay_authorized(scene, rows, reserving)
 
 
 def test_whose_cancellation_was_paused_keeps_what_the_customer_authorised_meanwhile(
@@ -216,12 +216,7 @@ def test_whose_cancellation_was_paused_keeps_what_the_customer_authorised_meanwh
     assert _expire(obedient) == 1
     _customer_authorizes(scene, rows, reserving)
     pauses.resume(database, (), actor="test", now=scene.clock())
-    scene.resume()
-    scene.sweep(rounds=4)
-    payment = _payment(rows, reserving)
-    assert (payment["status"], payment["cancellation_reason"]) == ("AUTHORIZED", None)
-    assert _at_stripe(scene) == "requires_capture"
-    assert rows("SELECT 1 FROM payment_attempt WHERE finished_at IS NULL") == []
+    _must_stay_authorized(scene, rows, reserving)
 
 
 def test_what_was_handed_out_before_it_was_tried_again_waits_anew(
